@@ -1,0 +1,1 @@
+//! An embedded Kafka cluster on loopback sockets: placeholder, being built.

@@ -1,0 +1,4 @@
+//! The Apache Kafka producer for programs without an async runtime.
+
+#[cfg(feature = "embedded")]
+pub mod embedded;
