@@ -1,0 +1,404 @@
+//! `Error`: one opaque type that says what happened, where, and what may be done about it; and `SendError`, which
+//! hands the record back.
+//!
+//! Owns: the kinds, the predicates and the wording of context. Must not know: who raises which error.
+//! Holds: an error is cheap to clone (all records of a batch share one) and never carries a secret.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error_code::ErrorCode;
+use crate::record::{ProducerRecord, TopicName};
+
+/// Everything that can go wrong. Branch on [`kind`](Error::kind) and the predicates; the text is for people.
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+/// What sort of thing went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is missing, has a wrong value, or contradicts another. From `ProducerConfig` and `KafkaProducer::new`.
+    Config,
+    /// A serializer failed. The record was not accepted.
+    Serialization,
+    /// A partitioner failed or named a partition that does not exist. The record was not accepted.
+    Partitioning,
+    /// Something did not happen in time: `max.block.ms`, `delivery.timeout.ms`, `request.timeout.ms`, or the limit
+    /// given to the call.
+    Timeout,
+    /// The thread was interrupted through its `InterruptHandle`.
+    Interrupted,
+    /// The record itself is not valid: negative partition or timestamp, or refused by the broker.
+    InvalidRecord,
+    /// The record is larger than `max.request.size`, `buffer.memory`, or what the broker takes.
+    RecordTooLarge,
+    /// The topic's name is not valid, or the topic or partition does not exist.
+    InvalidTopic,
+    /// The producer is closed, or was closed before the record could be sent.
+    Closed,
+    /// The call would have blocked: `try_send`, or `send` from a callback.
+    WouldBlock,
+    /// The call is not allowed here, for instance `flush` from a callback.
+    IllegalState,
+    /// A connection was lost, refused, or carried something that is not Kafka's protocol.
+    Network,
+    /// No version of a request is spoken by both sides.
+    UnsupportedVersion,
+    /// The broker refused who we are.
+    Authentication,
+    /// The broker refused what we asked for.
+    Authorization,
+    /// Another producer with a newer epoch has taken over.
+    Fenced,
+    /// The broker answered with an error that has no kind of its own; see [`Error::code`].
+    Broker,
+    /// A defect of this crate: please report it.
+    Bug,
+}
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    topic: Option<TopicName>,
+    partition: Option<i32>,
+    node: Option<i32>,
+    code: Option<ErrorCode>,
+    attempts: u32,
+    elapsed: Option<Duration>,
+    flags: Flags,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Flags {
+    retriable: bool,
+    fatal: bool,
+    requires_abort: bool,
+    possibly_written: bool,
+}
+
+impl Error {
+    /// What sort of error this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whether the same call may succeed later without anything being changed.
+    pub fn is_retriable(&self) -> bool {
+        self.0.flags.retriable
+    }
+
+    /// Whether the producer cannot be used any more and has to be closed.
+    pub fn is_fatal(&self) -> bool {
+        self.0.flags.fatal
+    }
+
+    /// Whether the open transaction has to be aborted.
+    pub fn requires_abort(&self) -> bool {
+        self.0.flags.requires_abort
+    }
+
+    /// Whether the record may be in the log all the same: it was sent, and the answer did not arrive or does not
+    /// say. False means that it is certainly not there.
+    pub fn possibly_written(&self) -> bool {
+        self.0.flags.possibly_written
+    }
+
+    /// The topic that the error is about.
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
+    }
+
+    /// The partition that the error is about.
+    pub fn partition(&self) -> Option<i32> {
+        self.0.partition
+    }
+
+    /// The broker that the error is about.
+    pub fn node(&self) -> Option<i32> {
+        self.0.node
+    }
+
+    /// The code that a broker answered with, or the last one before a time-out.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.0.code
+    }
+
+    /// How often the record's batch was sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+
+    /// How long it took until the error was clear.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.0.elapsed
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+        let retriable = matches!(kind, ErrorKind::Timeout | ErrorKind::WouldBlock | ErrorKind::Network);
+        Error(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            topic: None,
+            partition: None,
+            node: None,
+            code: None,
+            attempts: 0,
+            elapsed: None,
+            flags: Flags { retriable, ..Flags::default() },
+            source: None,
+        }))
+    }
+
+    pub(crate) fn config(message: impl Into<String>) -> Error {
+        Error::new(ErrorKind::Config, message)
+    }
+
+    pub(crate) fn closed() -> Error {
+        Error::new(ErrorKind::Closed, "the producer is closed")
+    }
+
+    pub(crate) fn interrupted(during: &str) -> Error {
+        Error::new(ErrorKind::Interrupted, format!("interrupted while waiting for {during}"))
+    }
+
+    /// The error that a broker's code stands for, with the broker's own words where it sent some.
+    pub(crate) fn from_code(code: ErrorCode, broker_message: Option<&str>) -> Error {
+        let kind = match code {
+            ErrorCode::REQUEST_TIMED_OUT => ErrorKind::Timeout,
+            ErrorCode::NETWORK_EXCEPTION => ErrorKind::Network,
+            ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => ErrorKind::RecordTooLarge,
+            ErrorCode::INVALID_TOPIC_EXCEPTION
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::UNKNOWN_TOPIC_ID => ErrorKind::InvalidTopic,
+            ErrorCode::INVALID_TIMESTAMP | ErrorCode::INVALID_RECORD => ErrorKind::InvalidRecord,
+            ErrorCode::UNSUPPORTED_VERSION => ErrorKind::UnsupportedVersion,
+            ErrorCode::SASL_AUTHENTICATION_FAILED => ErrorKind::Authentication,
+            ErrorCode::TOPIC_AUTHORIZATION_FAILED
+            | ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+            | ErrorCode::GROUP_AUTHORIZATION_FAILED
+            | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => ErrorKind::Authorization,
+            ErrorCode::PRODUCER_FENCED | ErrorCode::INVALID_PRODUCER_EPOCH => ErrorKind::Fenced,
+            _ => ErrorKind::Broker,
+        };
+        let message = match broker_message {
+            Some(words) => format!("the broker answered {code}: {words}"),
+            None => format!("the broker answered {code}"),
+        };
+        Error::new(kind, message).with(|inner| {
+            inner.code = Some(code);
+            inner.flags.retriable = code.is_retriable();
+        })
+    }
+
+    pub(crate) fn with_topic(self, topic: &TopicName) -> Error {
+        self.with(|inner| inner.topic = Some(topic.clone()))
+    }
+
+    pub(crate) fn with_partition(self, partition: i32) -> Error {
+        self.with(|inner| inner.partition = Some(partition))
+    }
+
+    pub(crate) fn with_node(self, node: i32) -> Error {
+        self.with(|inner| inner.node = Some(node))
+    }
+
+    pub(crate) fn with_code(self, code: ErrorCode) -> Error {
+        self.with(|inner| inner.code = Some(code))
+    }
+
+    pub(crate) fn with_attempts(self, attempts: u32) -> Error {
+        self.with(|inner| inner.attempts = attempts)
+    }
+
+    pub(crate) fn with_elapsed(self, elapsed: Duration) -> Error {
+        self.with(|inner| inner.elapsed = Some(elapsed))
+    }
+
+    pub(crate) fn with_possibly_written(self, possibly_written: bool) -> Error {
+        self.with(|inner| inner.flags.possibly_written = possibly_written)
+    }
+
+    pub(crate) fn with_fatal(self) -> Error {
+        self.with(|inner| inner.flags.fatal = true)
+    }
+
+    pub(crate) fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+        let source: Box<dyn std::error::Error + Send + Sync> = source.into();
+        self.with(|inner| inner.source = Some(Arc::from(source)))
+    }
+
+    /// Changes an error that is still being built; one that is shared already is copied first.
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Error {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            change(inner);
+            return self;
+        }
+        let mut inner = self.0.copy();
+        change(&mut inner);
+        Error(Arc::new(inner))
+    }
+}
+
+impl Inner {
+    fn copy(&self) -> Inner {
+        Inner {
+            kind: self.kind,
+            message: self.message.clone(),
+            topic: self.topic.clone(),
+            partition: self.partition,
+            node: self.node,
+            code: self.code,
+            attempts: self.attempts,
+            elapsed: self.elapsed,
+            flags: self.flags,
+            source: self.source.clone(),
+        }
+    }
+}
+
+/// The message with all that is known: topic-partition, broker, attempts, time, and whether it may be written.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        match (&inner.topic, inner.partition) {
+            (Some(topic), Some(partition)) => write!(f, "{topic}-{partition}: ")?,
+            (Some(topic), None) => write!(f, "{topic}: ")?,
+            _ => {}
+        }
+        f.write_str(&inner.message)?;
+        if let Some(node) = inner.node {
+            write!(f, " (broker {node})")?;
+        }
+        match (inner.attempts, inner.elapsed) {
+            (0, None) => {}
+            (0, Some(elapsed)) => write!(f, " (after {} ms)", elapsed.as_millis())?,
+            (attempts, None) => write!(f, " (sent {attempts} times)")?,
+            (attempts, Some(elapsed)) => {
+                write!(f, " (sent {attempts} times, after {} ms)", elapsed.as_millis())?;
+            }
+        }
+        if inner.flags.possibly_written {
+            f.write_str("; the record may have been written")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// Why `send` did not accept a record, and the record itself.
+///
+/// Nothing was queued, no callback will run. Converts into [`Error`], so that `?` works in a function that returns
+/// one; where the record borrows from a local, use [`into_error`](SendError::into_error) before `?`.
+pub struct SendError<K, V>(Box<(Error, ProducerRecord<K, V>)>);
+
+impl<K, V> SendError<K, V> {
+    pub(crate) fn new(error: Error, record: ProducerRecord<K, V>) -> Self {
+        SendError(Box::new((error, record)))
+    }
+
+    /// Why the record was not accepted.
+    pub fn error(&self) -> &Error {
+        &self.0.0
+    }
+
+    /// What sort of error it is; short for `error().kind()`.
+    pub fn kind(&self) -> ErrorKind {
+        self.error().kind()
+    }
+
+    /// The record, as it was given.
+    pub fn record(&self) -> &ProducerRecord<K, V> {
+        &self.0.1
+    }
+
+    /// Takes the record back, for instance to send it again.
+    pub fn into_record(self) -> ProducerRecord<K, V> {
+        self.0.1
+    }
+
+    /// Drops the record and keeps the error.
+    pub fn into_error(self) -> Error {
+        self.0.0
+    }
+
+    /// Both.
+    pub fn into_parts(self) -> (Error, ProducerRecord<K, V>) {
+        *self.0
+    }
+}
+
+impl<K, V> From<SendError<K, V>> for Error {
+    fn from(error: SendError<K, V>) -> Error {
+        error.into_error()
+    }
+}
+
+impl<K, V> fmt::Display for SendError<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.error(), f)
+    }
+}
+
+/// Prints the error, not the record: what is inside may be confidential.
+impl<K, V> fmt::Debug for SendError<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.error(), f)
+    }
+}
+
+impl<K, V> std::error::Error for SendError<K, V> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(self.error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_everything_it_knows() {
+        let error = Error::from_code(ErrorCode::NOT_LEADER_OR_FOLLOWER, Some("moved"))
+            .with_topic(&"test".into())
+            .with_partition(3)
+            .with_node(2)
+            .with_attempts(4)
+            .with_elapsed(Duration::from_millis(1200))
+            .with_possibly_written(true);
+        assert_eq!(
+            error.to_string(),
+            "test-3: the broker answered 6 NOT_LEADER_OR_FOLLOWER: moved (broker 2) (sent 4 times, after 1200 ms); \
+             the record may have been written"
+        );
+        assert!(error.is_retriable() && error.possibly_written());
+    }
+
+    #[test]
+    fn changing_a_shared_error_leaves_the_other_alone() {
+        let first = Error::new(ErrorKind::Timeout, "too late");
+        let second = first.clone().with_attempts(2);
+        assert_eq!((first.attempts(), second.attempts()), (0, 2));
+    }
+
+    #[test]
+    fn a_send_error_gives_the_record_back() {
+        let record = ProducerRecord::new("t", String::from("v")).with_key("k");
+        let error = SendError::new(Error::closed(), record.clone());
+        assert_eq!(error.kind(), ErrorKind::Closed);
+        assert_eq!(error.into_record(), record);
+    }
+}

@@ -1,0 +1,150 @@
+//! Interrupts: Java's `Thread.interrupt` for the blocking calls of this crate.
+//!
+//! Owns: a flag per thread that a waiting thread can wait for beside its real purpose, and the one function in which
+//! every blocking call waits. Must not know: what is waited for.
+//! Threads: a handle belongs to the thread that asked for it; `interrupt` may be called from any thread.
+//! Holds: an interrupt is looked at before everything else, and reporting it clears it.
+
+use std::cell::RefCell;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select_biased};
+
+/// Interrupts the blocking calls of one thread: `send`, `get`, `flush`, `close` return an error of kind
+/// [`Interrupted`](crate::ErrorKind::Interrupted) at once.
+///
+/// An interrupt that comes while the thread is not blocked ends its next blocking call. Reporting it clears it. What
+/// was accepted before goes on its way; the interrupted call says so.
+///
+/// ```
+/// use kafka_producer::InterruptHandle;
+///
+/// let worker = InterruptHandle::current();        // on the thread that will block
+/// std::thread::spawn(move || worker.interrupt()); // from anywhere, for instance a signal handler's thread
+/// ```
+#[derive(Clone, Debug)]
+pub struct InterruptHandle {
+    signal: Sender<()>,
+}
+
+impl InterruptHandle {
+    /// The handle of the thread that calls this.
+    pub fn current() -> InterruptHandle {
+        THREAD.with_borrow_mut(|slot| {
+            let (signal, _) = slot.get_or_insert_with(|| bounded(1));
+            InterruptHandle { signal: signal.clone() }
+        })
+    }
+
+    /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
+    /// it is noticed is as good as once.
+    pub fn interrupt(&self) {
+        // A full channel means that an interrupt is pending, a disconnected one that the thread has ended.
+        let _ = self.signal.try_send(());
+    }
+}
+
+thread_local! {
+    static THREAD: RefCell<Option<(Sender<()>, Receiver<()>)>> = const { RefCell::new(None) };
+}
+
+/// How a wait ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Wait<T> {
+    /// The channel had a message.
+    Ready(T),
+    /// The channel's other side is gone.
+    Disconnected,
+    /// The deadline passed.
+    TimedOut,
+    /// The thread was interrupted; the interrupt is cleared.
+    Interrupted,
+}
+
+/// Waits for a message of `channel`, an interrupt of this thread, or the deadline; an interrupt wins over a message
+/// that is there too.
+pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+    let Some(interrupt) = THREAD.with_borrow(|slot| slot.as_ref().map(|(_, receiver)| receiver.clone()))
+    else {
+        return wait_uninterrupted(channel, deadline);
+    };
+    if interrupt.try_recv().is_ok() {
+        return Wait::Interrupted;
+    }
+    let late = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+    select_biased! {
+        recv(interrupt) -> _ => Wait::Interrupted,
+        recv(channel) -> message => message.map_or(Wait::Disconnected, Wait::Ready),
+        recv(late) -> _ => Wait::TimedOut,
+    }
+}
+
+/// Reports and clears an interrupt of this thread, for calls that find their answer without waiting.
+pub(crate) fn take_interrupt() -> bool {
+    THREAD.with_borrow(|slot| slot.as_ref().is_some_and(|(_, receiver)| receiver.try_recv().is_ok()))
+}
+
+fn wait_uninterrupted<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+    match channel.try_recv() {
+        Ok(message) => return Wait::Ready(message),
+        Err(TryRecvError::Disconnected) => return Wait::Disconnected,
+        Err(TryRecvError::Empty) => {}
+    }
+    let Some(deadline) = deadline else {
+        return channel.recv().map_or(Wait::Disconnected, Wait::Ready);
+    };
+    match channel.recv_deadline(deadline) {
+        Ok(message) => Wait::Ready(message),
+        Err(RecvTimeoutError::Timeout) => Wait::TimedOut,
+        Err(RecvTimeoutError::Disconnected) => Wait::Disconnected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_interrupt_wins_over_an_answer_that_is_there() {
+        let handle = InterruptHandle::current();
+        for _ in 0..1000 {
+            let (sender, receiver) = bounded(1);
+            sender.send(1).unwrap();
+            handle.interrupt();
+            assert_eq!(wait(&receiver, None), Wait::Interrupted);
+            assert_eq!(wait(&receiver, None), Wait::Ready(1), "the interrupt was reported and is over");
+        }
+    }
+
+    #[test]
+    fn a_waiting_thread_is_woken() {
+        let (handles, handle) = bounded(1);
+        let worker = thread::spawn(move || {
+            handles.send(InterruptHandle::current()).unwrap();
+            let (_sender, receiver) = bounded::<()>(1);
+            wait(&receiver, None)
+        });
+        handle.recv().unwrap().interrupt();
+        assert_eq!(worker.join().unwrap(), Wait::Interrupted);
+    }
+
+    #[test]
+    fn the_deadline_holds_with_and_without_a_handle() {
+        let (_sender, receiver) = bounded::<()>(1);
+        assert_eq!(wait(&receiver, Some(Instant::now() + Duration::from_millis(1))), Wait::TimedOut);
+        let _handle = InterruptHandle::current();
+        assert_eq!(wait(&receiver, Some(Instant::now() + Duration::from_millis(1))), Wait::TimedOut);
+    }
+
+    #[test]
+    fn two_interrupts_before_a_wait_are_one() {
+        let handle = InterruptHandle::current();
+        handle.interrupt();
+        handle.interrupt();
+        assert!(take_interrupt());
+        assert!(!take_interrupt());
+    }
+}
