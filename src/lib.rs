@@ -5,8 +5,10 @@ mod cluster;
 mod error;
 mod error_code;
 mod interrupt;
+mod protocol;
 mod record;
 mod uuid;
+mod wire;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;
