@@ -9,7 +9,7 @@
 //!   features to the response (KIP-584). The response's header never has tagged fields.
 //! - Version 4: the response may hold features whose oldest version is 0 (KAFKA-17011).
 //!
-//! Version 5 (Kafka 4.4: ids of cluster and node) is left out: no released broker speaks it alone, and the producer
+//! Version 5 (Kafka 4.4: ids of cluster and node) is left out: no released broker asks for it, and the producer
 //! draws nothing from those ids.
 //!
 //! A broker that does not know the version answers UNSUPPORTED_VERSION in version 0, whatever it was asked in;
