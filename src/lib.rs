@@ -5,8 +5,11 @@ mod cluster;
 mod error;
 mod error_code;
 mod interrupt;
+mod partitioner;
+mod properties;
 mod protocol;
 mod record;
+mod serializer;
 mod uuid;
 mod wire;
 
@@ -17,8 +20,11 @@ pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;
 pub use interrupt::InterruptHandle;
+pub use partitioner::{PartitionRequest, Partitioner, PartitionerError, partition_for_key};
+pub use properties::Properties;
 pub use record::{
     Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,
     TopicName, Value,
 };
+pub use serializer::{Serializer, SerializerError};
 pub use uuid::Uuid;

@@ -1,0 +1,546 @@
+//! `Drain`: the sender's side of the accumulator: which partitions have something to send, and what is on its way.
+//!
+//! Owns: ready queues per leader, retries, batches in flight, one timer per partition. Must not know: sequences (it asks
+//! a `DrainGate`), requests, sockets.
+//! Threads: the sender thread owns it by value.
+//! Holds: a turn's work depends on what is ready and due, never on how many partitions there are; batches of a
+//! partition leave in the order of their ids; whoever was drained goes to the end of its leader's queue.
+//! Source: Kafka's `RecordAccumulator.ready/drain/expiredBatches` and `Sender.inFlightBatches`.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::accumulator::RecordAccumulator;
+use crate::accumulator::batch::ProducerBatch;
+use crate::accumulator::inbox::Event;
+use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
+use crate::cluster::Cluster;
+use crate::completion::{BatchCompletion, Completion};
+use crate::record::TopicName;
+
+/// The settings that decide when a batch goes and when it is too late.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DrainRules {
+    pub(crate) linger: Duration,
+    pub(crate) delivery_timeout: Duration,
+    /// `max.in.flight.requests.per.connection=1`: a partition has one batch on its way at a time.
+    pub(crate) mute: bool,
+}
+
+/// Says which batches may go, and stamps them. The sequence numbers' owner answers.
+pub(crate) trait DrainGate {
+    /// Whether a batch that was not sent before may go; `outstanding`: others of the partition are not answered yet.
+    fn may_send(&mut self, partition: usize, outstanding: bool) -> bool;
+    /// Whether a batch that was sent before may go again.
+    fn may_resend(&mut self, partition: usize) -> bool;
+    /// Gives a batch that goes for the first time its stamp.
+    fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
+}
+
+/// A batch that leaves with the next request to its leader.
+pub(crate) struct Departing {
+    /// The partition's dense number, for the way back.
+    pub(crate) index: usize,
+    pub(crate) batch_id: u64,
+    pub(crate) topic: TopicName,
+    pub(crate) partition: i32,
+    pub(crate) bytes: Arc<Vec<u8>>,
+}
+
+/// A batch whose time is over.
+pub(crate) struct Expired {
+    pub(crate) index: usize,
+    pub(crate) fate: Fate,
+}
+
+/// What is left of an expired batch.
+pub(crate) enum Fate {
+    /// It is nowhere else.
+    Whole(ProducerBatch),
+    /// A request still carries it; only the duty to answer was taken.
+    InFlight { completion: Completion, attempts: u32, created: Instant },
+}
+
+pub(crate) struct Drain {
+    accumulator: Arc<RecordAccumulator>,
+    rules: DrainRules,
+    cluster: Arc<Cluster>,
+    partitions: Vec<Option<Partition>>,
+    /// Partitions with something to send, by leader. Ordered, so that a run can be repeated.
+    ready: BTreeMap<i32, VecDeque<usize>>,
+    /// Partitions with something to send and no leader.
+    leaderless: Vec<usize>,
+    /// Partitions with something to send that the gate does not let go yet.
+    held_back: Vec<usize>,
+    /// Partitions whose open batch waits for company, in the order in which they began to.
+    lingering: VecDeque<usize>,
+    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    events: Vec<Event>,
+    closing: bool,
+}
+
+/// Which list a partition with something to send is in; never more than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum List {
+    Ready(i32),
+    Leaderless,
+    HeldBack,
+}
+
+/// What the sender knows of a partition.
+struct Partition {
+    queue: Arc<PartitionQueue>,
+    leader: Option<i32>,
+    listed: Option<List>,
+    lingering: bool,
+    retries: VecDeque<ProducerBatch>,
+    in_flight: VecDeque<ProducerBatch>,
+    not_before: Option<Instant>,
+    timer: Option<Instant>,
+}
+
+impl Drain {
+    pub(crate) fn new(accumulator: Arc<RecordAccumulator>, rules: DrainRules) -> Drain {
+        Drain {
+            accumulator,
+            rules,
+            cluster: Arc::default(),
+            partitions: Vec::new(),
+            ready: BTreeMap::new(),
+            leaderless: Vec::new(),
+            held_back: Vec::new(),
+            lingering: VecDeque::new(),
+            timers: BinaryHeap::new(),
+            events: Vec::new(),
+            closing: false,
+        }
+    }
+
+    /// Looks at everything that application threads have told since the last turn.
+    pub(crate) fn collect(&mut self, now: Instant) {
+        let mut events = std::mem::take(&mut self.events);
+        self.accumulator.inbox().take(&mut events);
+        for event in events.drain(..) {
+            match event {
+                Event::Queue(queue) => {
+                    let index = self.adopt(queue);
+                    self.examine(index, now);
+                }
+                Event::Expedited(index) => self.examine(index, now),
+                Event::MemoryShort => self.examine_lingering(now),
+                Event::Flush(answer) => {
+                    // Whoever flushed may have been interrupted and gone.
+                    let _ = answer.send(self.flush(now));
+                }
+                Event::Nudge => {}
+            }
+        }
+        self.events = events;
+    }
+
+    /// From now on nothing lingers.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.closing = true;
+        self.examine_lingering(now);
+    }
+
+    /// Takes over new leaders. A partition whose leader has changed does not wait out its backoff.
+    pub(crate) fn update_cluster(&mut self, cluster: &Arc<Cluster>, now: Instant) {
+        self.cluster = Arc::clone(cluster);
+        for index in 0..self.partitions.len() {
+            let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
+            let leader = leader_of(cluster, &partition.queue);
+            if leader != partition.leader {
+                partition.leader = leader;
+                partition.not_before = partition.not_before.filter(|_| leader.is_none());
+                self.withdraw(index);
+                self.examine(index, now);
+            }
+        }
+    }
+
+    /// Takes a partition off the list that belongs to its old leader.
+    fn withdraw(&mut self, index: usize) {
+        let Some(partition) = self.partition(index) else { return };
+        let list = partition.listed.take_if(|list| *list != List::HeldBack);
+        match list {
+            Some(List::Ready(node)) => self.ready.entry(node).or_default().retain(|other| *other != index),
+            Some(List::Leaderless) => self.leaderless.retain(|other| *other != index),
+            Some(List::HeldBack) | None => {}
+        }
+    }
+
+    /// Whether something waits for a leader that nobody knows.
+    pub(crate) fn misses_leaders(&self) -> bool {
+        !self.leaderless.is_empty()
+    }
+
+    /// Something that the gate looks at has changed: ask it again about those it held back.
+    pub(crate) fn gate_changed(&mut self, now: Instant) {
+        for index in std::mem::take(&mut self.held_back) {
+            self.unlist(index);
+            self.examine(index, now);
+        }
+    }
+
+    /// The brokers for which there is something to send.
+    pub(crate) fn ready_nodes(&self) -> impl Iterator<Item = i32> + '_ {
+        self.ready.iter().filter(|(_, queue)| !queue.is_empty()).map(|(node, _)| *node)
+    }
+
+    /// Takes one batch of each ready partition of this broker, as many as fit into `max_bytes`, but at least one.
+    pub(crate) fn drain(
+        &mut self,
+        node: i32,
+        max_bytes: usize,
+        now: Instant,
+        gate: &mut impl DrainGate,
+    ) -> Vec<Departing> {
+        let mut departing = Vec::new();
+        let mut size = 0;
+        for _ in 0..self.ready.get(&node).map_or(0, VecDeque::len) {
+            let Some(index) = self.ready.get_mut(&node).and_then(VecDeque::pop_front) else { break };
+            match self.take_from(index, max_bytes.saturating_sub(size), departing.is_empty(), gate) {
+                Taken::Batch(batch) => {
+                    size += batch.bytes.len();
+                    departing.push(batch);
+                    self.unlist(index);
+                    self.examine(index, now);
+                }
+                Taken::TooLarge => {
+                    self.ready.entry(node).or_default().push_front(index);
+                    break;
+                }
+                Taken::HeldBack => {
+                    self.unlist(index);
+                    self.list(index, List::HeldBack);
+                }
+                Taken::Nothing => {
+                    self.unlist(index);
+                    self.examine(index, now);
+                }
+                Taken::Later => self.unlist(index),
+            }
+        }
+        departing
+    }
+
+    /// Takes a batch out of those in flight because its request is over.
+    pub(crate) fn arrived(&mut self, index: usize, batch_id: u64) -> Option<ProducerBatch> {
+        let partition = self.partition(index)?;
+        let place = partition.in_flight.iter().position(|batch| batch.id() == batch_id)?;
+        partition.in_flight.remove(place)
+    }
+
+    /// Puts a batch back, to be sent again but not before the time given.
+    pub(crate) fn requeue(&mut self, index: usize, batch: ProducerBatch, not_before: Instant) {
+        let Some(partition) = self.partition(index) else { return };
+        let place = partition.retries.partition_point(|other| other.id() < batch.id());
+        partition.retries.insert(place, batch);
+        partition.not_before = Some(not_before);
+    }
+
+    /// Whether batches of the partition have been sent and are not settled.
+    pub(crate) fn has_outstanding(&self, index: usize) -> bool {
+        self.partitions.get(index).and_then(Option::as_ref).is_some_and(Partition::has_outstanding)
+    }
+
+    /// The batches that have been sent and are not settled, in order.
+    pub(crate) fn outstanding(&mut self, index: usize) -> Vec<&mut ProducerBatch> {
+        let Some(partition) = self.partition(index) else { return Vec::new() };
+        let all = partition.in_flight.iter_mut().chain(partition.retries.iter_mut());
+        let mut batches: Vec<_> = all.filter(|batch| batch.is_unanswered()).collect();
+        batches.sort_by_key(|batch| batch.id());
+        batches
+    }
+
+    /// The topic and number of a partition.
+    pub(crate) fn name(&self, index: usize) -> Option<(&TopicName, i32)> {
+        let partition = self.partitions.get(index)?.as_ref()?;
+        Some((&partition.queue.topic, partition.queue.partition))
+    }
+
+    /// Looks again at a partition after one of its batches was answered.
+    pub(crate) fn revisit(&mut self, index: usize, now: Instant) {
+        self.examine(index, now);
+    }
+
+    /// Takes out every batch whose `delivery.timeout.ms` is over, and lets partitions go whose time has come.
+    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Expired> {
+        let mut expired = Vec::new();
+        while let Some(Reverse((time, index))) = self.timers.peek().copied() {
+            if time > now {
+                break;
+            }
+            self.timers.pop();
+            let Some(partition) = self.partition(index) else { continue };
+            if partition.timer == Some(time) {
+                partition.timer = None;
+                self.expire_partition(index, now, &mut expired);
+                self.examine(index, now);
+            }
+        }
+        expired
+    }
+
+    /// When the next partition has to be looked at.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((time, _))| *time)
+    }
+
+    /// Whether nothing is left to be answered.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.partitions.iter().flatten().all(|partition| {
+            !partition.has_outstanding() && partition.queue.head() == Head::Empty
+        })
+    }
+
+    /// Takes out everything that is not answered yet. The queues must be closed.
+    pub(crate) fn abort(&mut self) -> Vec<Expired> {
+        let mut aborted = Vec::new();
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            let Some(partition) = partition else { continue };
+            for batch in &mut partition.in_flight {
+                aborted.extend(give_up(index, batch));
+            }
+            let whole = |batch| Expired { index, fate: Fate::Whole(batch) };
+            aborted.extend(partition.retries.drain(..).map(whole));
+            while partition.queue.head() != Head::Empty {
+                match partition.queue.pop() {
+                    Some(batch) => aborted.push(whole(batch)),
+                    None => std::thread::yield_now(), // a caller is sealing it at this moment
+                }
+            }
+        }
+        aborted
+    }
+
+    fn take_from(
+        &mut self,
+        index: usize,
+        room: usize,
+        first: bool,
+        gate: &mut impl DrainGate,
+    ) -> Taken {
+        let mute = self.rules.mute;
+        let Some(partition) = self.partition(index) else { return Taken::Nothing };
+        if mute && !partition.in_flight.is_empty() {
+            return Taken::Later;
+        }
+        let resend = partition.retries.front().map(|batch| (batch.id(), batch.len()));
+        let size = match resend {
+            Some((id, _)) if partition.in_flight.iter().any(|batch| batch.id() < id) => return Taken::Later,
+            Some((_, size)) => size,
+            None => match partition.queue.head() {
+                Head::Sealed { size, .. } | Head::Open { size, .. } => size,
+                Head::Empty | Head::Soon => return Taken::Nothing,
+            },
+        };
+        if size > room && !first {
+            return Taken::TooLarge;
+        }
+        let free = if resend.is_some() {
+            gate.may_resend(index)
+        } else {
+            gate.may_send(index, partition.has_outstanding())
+        };
+        if free { partition.depart(index, gate) } else { Taken::HeldBack }
+    }
+
+    /// Decides whether a partition has something to send now, and if not, when to look again.
+    fn examine(&mut self, index: usize, now: Instant) {
+        let (rules, closing, short) = (self.rules, self.closing, self.accumulator.pool().is_short());
+        let Some(partition) = self.partition(index) else { return };
+        let on_its_way = partition.has_outstanding();
+        let linger_over = |created: Instant, urgency: Urgency| {
+            urgency == Urgency::Now
+                || (urgency == Urgency::Expedited && !on_its_way)
+                || closing
+                || short
+                || now.saturating_duration_since(created) >= rules.linger
+        };
+        let (head, mut sendable) = partition.queue.peek(|head| match head {
+            Head::Empty | Head::Soon => false,
+            Head::Sealed { .. } => true,
+            Head::Open { created, urgency, .. } => linger_over(*created, *urgency),
+        });
+        let mut wake = match head {
+            Head::Open { created, .. } if !sendable => created.checked_add(rules.linger),
+            _ => None,
+        };
+        if !partition.retries.is_empty() {
+            let waits = partition.not_before.filter(|time| *time > now);
+            sendable = waits.is_none();
+            wake = waits;
+        }
+        let begins_to_linger = matches!(head, Head::Open { .. }) && !sendable && !partition.lingering;
+        partition.lingering |= begins_to_linger;
+        let list = partition.leader.map_or(List::Leaderless, List::Ready);
+        let newly_sendable = sendable && partition.listed.is_none();
+        let oldest = partition.oldest(head);
+        let expires = oldest.and_then(|created| created.checked_add(rules.delivery_timeout));
+        let deadline = wake.into_iter().chain(expires).min();
+        if begins_to_linger {
+            self.lingering.push_back(index);
+        }
+        self.arm(index, deadline);
+        if newly_sendable {
+            self.list(index, list);
+        }
+    }
+
+    fn list(&mut self, index: usize, list: List) {
+        let Some(partition) = self.partition(index) else { return };
+        partition.listed = Some(list);
+        match list {
+            List::Ready(node) => self.ready.entry(node).or_default().push_back(index),
+            List::Leaderless => self.leaderless.push(index),
+            List::HeldBack => self.held_back.push(index),
+        }
+    }
+
+    /// Memory is short, or the producer is being closed: those that linger need not any more.
+    fn examine_lingering(&mut self, now: Instant) {
+        for index in std::mem::take(&mut self.lingering) {
+            if let Some(partition) = self.partition(index) {
+                partition.lingering = false;
+            }
+            self.examine(index, now);
+        }
+    }
+
+    fn flush(&mut self, now: Instant) -> Vec<Arc<BatchCompletion>> {
+        let mut batches = Vec::new();
+        for index in 0..self.partitions.len() {
+            let Some(partition) = self.partition(index) else { continue };
+            let sent = partition.in_flight.iter().chain(&partition.retries);
+            batches.extend(sent.filter_map(|batch| batch.completion().cloned()));
+            partition.queue.unanswered(&mut batches);
+            partition.queue.hurry();
+            self.examine(index, now);
+        }
+        batches
+    }
+
+    fn expire_partition(&mut self, index: usize, now: Instant, expired: &mut Vec<Expired>) {
+        let timeout = self.rules.delivery_timeout;
+        let late = |created: Instant| now.saturating_duration_since(created) >= timeout;
+        let Some(partition) = self.partition(index) else { return };
+        for batch in partition.in_flight.iter_mut().filter(|batch| late(batch.created())) {
+            expired.extend(give_up(index, batch));
+        }
+        while partition.retries.front().is_some_and(|batch| late(batch.created())) {
+            expired.extend(partition.retries.pop_front().map(|batch| Expired { index, fate: Fate::Whole(batch) }));
+        }
+        loop {
+            let head = partition.queue.head();
+            let (Head::Sealed { created, .. } | Head::Open { created, .. }) = head else { break };
+            if !late(created) {
+                break;
+            }
+            expired.extend(partition.queue.pop().map(|batch| Expired { index, fate: Fate::Whole(batch) }));
+        }
+    }
+
+    fn arm(&mut self, index: usize, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return };
+        let Some(partition) = self.partition(index) else { return };
+        if partition.timer.is_none_or(|timer| deadline < timer) {
+            partition.timer = Some(deadline);
+            self.timers.push(Reverse((deadline, index)));
+        }
+    }
+
+    fn adopt(&mut self, queue: Arc<PartitionQueue>) -> usize {
+        let index = queue.index;
+        if index >= self.partitions.len() {
+            self.partitions.resize_with(index + 1, || None);
+        }
+        let leader = leader_of(&self.cluster, &queue);
+        if let Some(slot) = self.partitions.get_mut(index) {
+            slot.get_or_insert_with(|| Partition {
+                queue,
+                leader,
+                listed: None,
+                lingering: false,
+                retries: VecDeque::new(),
+                in_flight: VecDeque::new(),
+                not_before: None,
+                timer: None,
+            });
+        }
+        index
+    }
+
+    fn unlist(&mut self, index: usize) {
+        if let Some(partition) = self.partition(index) {
+            partition.listed = None;
+        }
+    }
+
+    fn partition(&mut self, index: usize) -> Option<&mut Partition> {
+        self.partitions.get_mut(index).and_then(Option::as_mut)
+    }
+}
+
+/// What came of the try to take a batch from a partition.
+enum Taken {
+    Batch(Departing),
+    /// It does not fit into this request.
+    TooLarge,
+    /// The gate says no.
+    HeldBack,
+    /// An answer that is on its way has to come first; it will bring us back.
+    Later,
+    /// The list was out of date.
+    Nothing,
+}
+
+impl Partition {
+    fn depart(&mut self, index: usize, gate: &mut impl DrainGate) -> Taken {
+        let batch = match self.retries.pop_front() {
+            Some(batch) => Some(batch),
+            None => self.queue.pop().inspect(|_| self.not_before = None),
+        };
+        let Some(mut batch) = batch else { return Taken::Nothing };
+        if batch.stamp().is_none() {
+            gate.stamp(index, &mut batch);
+        }
+        batch.depart();
+        let departing = Departing {
+            index,
+            batch_id: batch.id(),
+            topic: self.queue.topic.clone(),
+            partition: self.queue.partition,
+            bytes: batch.bytes(),
+        };
+        self.in_flight.push_back(batch);
+        Taken::Batch(departing)
+    }
+
+    fn has_outstanding(&self) -> bool {
+        !self.retries.is_empty() || self.in_flight.iter().any(ProducerBatch::is_unanswered)
+    }
+
+    /// When the oldest batch that is not answered was opened.
+    fn oldest(&self, head: Head) -> Option<Instant> {
+        let sent = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
+        let queued = match head {
+            Head::Sealed { created, .. } | Head::Open { created, .. } => Some(created),
+            Head::Empty | Head::Soon => None,
+        };
+        sent.map(ProducerBatch::created).chain(queued).min()
+    }
+}
+
+fn give_up(index: usize, batch: &mut ProducerBatch) -> Option<Expired> {
+    let (attempts, created) = (batch.attempts(), batch.created());
+    batch.give_up().map(|completion| Expired { index, fate: Fate::InFlight { completion, attempts, created } })
+}
+
+fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
+    let partition = usize::try_from(queue.partition).ok()?;
+    cluster.topic(&queue.topic)?.partitions.get(partition)?.leader
+}

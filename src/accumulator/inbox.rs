@@ -1,0 +1,111 @@
+//! `Inbox`: how application threads tell the sender thread that there is something to look at.
+//!
+//! Owns: the list of what to look at, and the rule when a sleeping sender has to be woken. Must not know: what the
+//! sender does about it.
+//! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, never with another.
+//! Holds: nothing pushed is slept over: the sender announces its sleep before it looks into the list for the last
+//! time, and a pusher looks at the announcement after it has pushed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use parking_lot::Mutex;
+
+use crate::accumulator::queue::PartitionQueue;
+use crate::completion::BatchCompletion;
+
+/// Something for the sender to look at.
+pub(crate) enum Event {
+    /// This partition has a batch that was opened or sealed.
+    Queue(Arc<PartitionQueue>),
+    /// Somebody waits for a record in the open batch of the partition with this index.
+    Expedited(usize),
+    /// A thread waits for memory: every batch is sendable now.
+    MemoryShort,
+    /// Somebody flushes: send everything, and tell which batches are not answered yet.
+    Flush(Sender<Vec<Arc<BatchCompletion>>>),
+    /// Metadata is wanted, or the producer is being closed: look around.
+    Nudge,
+}
+
+/// The sender's list of things to look at.
+pub(crate) struct Inbox {
+    events: Mutex<Vec<Event>>,
+    /// When the sender means to wake, in nanoseconds since `origin`; 0 while it is awake.
+    asleep_until: AtomicU64,
+    origin: Instant,
+    wake: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Inbox {
+    /// `wake` ends the sender's wait for its sockets.
+    pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox {
+        Inbox { events: Mutex::new(Vec::new()), asleep_until: AtomicU64::new(0), origin, wake }
+    }
+
+    /// Adds an event that has to be looked at by `act_by` (at once where there is none), and wakes the sender if it
+    /// would sleep longer.
+    pub(crate) fn push(&self, event: Event, act_by: Option<Instant>) {
+        self.events.lock().push(event);
+        fence(Ordering::SeqCst);
+        let limit = act_by.map_or(0, |time| self.nanoseconds(time));
+        let asleep_until = self.asleep_until.load(Ordering::SeqCst);
+        if asleep_until > limit && self.asleep_until.swap(0, Ordering::SeqCst) != 0 {
+            (self.wake)();
+        }
+    }
+
+    /// Takes everything; the vector that comes in is used for the next events.
+    pub(crate) fn take(&self, events: &mut Vec<Event>) {
+        std::mem::swap(&mut *self.events.lock(), events);
+    }
+
+    /// Announces a sleep. False if something has come meanwhile.
+    pub(crate) fn fall_asleep(&self, until: Option<Instant>) -> bool {
+        self.asleep_until.store(until.map_or(u64::MAX, |time| self.nanoseconds(time)), Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if self.events.lock().is_empty() {
+            return true;
+        }
+        self.awake();
+        false
+    }
+
+    pub(crate) fn awake(&self) {
+        self.asleep_until.store(0, Ordering::SeqCst);
+    }
+
+    fn nanoseconds(&self, time: Instant) -> u64 {
+        time.saturating_duration_since(self.origin).as_nanos() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn wakes_only_a_sender_that_would_sleep_too_long_and_only_once() {
+        let origin = Instant::now();
+        let woken = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&woken);
+        let inbox = Inbox::new(origin, Box::new(move || drop(count.fetch_add(1, Ordering::Relaxed))));
+        let at = |ms| Some(origin + Duration::from_millis(ms));
+
+        inbox.push(Event::Nudge, None);
+        assert_eq!(woken.load(Ordering::Relaxed), 0, "awake");
+        assert!(!inbox.fall_asleep(at(50)), "there is something to look at");
+        inbox.take(&mut Vec::new());
+        assert!(inbox.fall_asleep(at(50)));
+        inbox.push(Event::Nudge, at(60));
+        assert_eq!(woken.load(Ordering::Relaxed), 0, "in time anyway");
+        inbox.push(Event::Nudge, at(40));
+        inbox.push(Event::Nudge, None);
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+    }
+}

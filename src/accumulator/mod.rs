@@ -1,0 +1,206 @@
+//! `RecordAccumulator`: records wait here, per partition, until the sender takes them.
+//!
+//! Owns: the queues of all partitions, the memory bound. Must not know: transactions, sockets, requests, metadata.
+//! Threads: `append` and `topic` on application threads; `update_topics` and all of `drain` on the sender thread.
+//! Locks: one queue, or the pool, or the inbox at a time, never two. The table of topics is locked for a look-up only.
+//! Holds: records of a partition leave in the order of `append`; each batch is settled once; memory is reserved before
+//! a byte is written.
+
+mod batch;
+mod buffer_pool;
+mod drain;
+mod inbox;
+mod queue;
+mod topics;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
+
+use crate::cluster::Cluster;
+use crate::completion::{Callback, RecordFuture};
+use crate::error::{Error, ErrorKind};
+use crate::record::TopicName;
+use crate::record_batch::RecordParts;
+
+pub(crate) use batch::ProducerBatch;
+pub(crate) use buffer_pool::BufferPool;
+pub(crate) use drain::{Departing, Drain, DrainGate, DrainRules, Expired, Fate};
+pub(crate) use inbox::{Event, Inbox};
+pub(crate) use queue::QueueRules;
+pub(crate) use topics::TopicQueues;
+
+use buffer_pool::Reservation;
+use queue::{Append, PartitionQueue, Step};
+
+pub(crate) struct RecordAccumulator {
+    rules: QueueRules,
+    pool: BufferPool,
+    inbox: Arc<Inbox>,
+    topics: RwLock<HashMap<TopicName, Arc<TopicQueues>, foldhash::fast::FixedState>>,
+    /// How many partitions have been numbered.
+    numbered: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// How long a caller may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// At most so long.
+    AtMost(Duration),
+    /// Not at all: it would be an error of kind `WouldBlock`.
+    None,
+}
+
+/// Why a record was not appended.
+pub(crate) enum AppendError {
+    /// The keyless records' partition is another by now: choose again and come back with the callback.
+    Elsewhere(Option<Callback>),
+    Failed(Error),
+}
+
+impl RecordAccumulator {
+    pub(crate) fn new(rules: QueueRules, buffer_memory: usize, inbox: Arc<Inbox>) -> RecordAccumulator {
+        let batch_size = rules.batch_size.clamp(1, buffer_memory.max(1));
+        let rules = QueueRules { batch_size, first_capacity: rules.first_capacity.min(batch_size), ..rules };
+        RecordAccumulator {
+            rules,
+            pool: BufferPool::new(buffer_memory),
+            inbox,
+            topics: RwLock::default(),
+            numbered: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    pub(crate) fn pool(&self) -> &BufferPool {
+        &self.pool
+    }
+
+    /// What is known of a topic; none until its metadata has arrived.
+    pub(crate) fn topic(&self, name: &str) -> Option<Arc<TopicQueues>> {
+        self.topics.read().get(name).cloned()
+    }
+
+    /// Appends a record to a partition's queue. May wait for memory, up to `patience`. `keyless` says that the
+    /// partition was chosen by the built-in keyless logic.
+    pub(crate) fn append(
+        &self,
+        topic: &TopicQueues,
+        queue: &Arc<PartitionQueue>,
+        keyless: bool,
+        parts: RecordParts<'_>,
+        callback: Option<Callback>,
+        wait: Wait<'_>,
+    ) -> Result<RecordFuture, AppendError> {
+        let sticky = keyless.then(|| topic.sticky());
+        let mut append = Append { parts, callback, sticky, memory: None };
+        let mut wait = wait;
+        let outcome = loop {
+            match queue.try_append(&mut append, wait.clock) {
+                Step::Appended { future, full } => {
+                    if let Some(full) = full {
+                        queue.seal(full);
+                    }
+                    break Ok(future);
+                }
+                Step::Seal(open) => queue.seal(open),
+                Step::Reserve(bytes) => match self.reserve(bytes, append.memory.take(), &mut wait) {
+                    Ok(memory) => append.memory = Some(memory),
+                    Err(error) => break Err(AppendError::Failed(error)),
+                },
+                Step::Elsewhere => break Err(AppendError::Elsewhere(append.callback.take())),
+                Step::Closed => break Err(AppendError::Failed(Error::closed())),
+            }
+        };
+        if let Some(unused) = append.memory {
+            self.pool.cancel(unused);
+        }
+        outcome
+    }
+
+    fn reserve(
+        &self,
+        bytes: usize,
+        unfit: Option<Reservation>,
+        wait: &mut Wait<'_>,
+    ) -> Result<Reservation, Error> {
+        if let Some(unfit) = unfit {
+            self.pool.cancel(unfit);
+        }
+        if let Some(reservation) = self.pool.try_reserve(bytes)? {
+            return Ok(reservation);
+        }
+        let Patience::AtMost(patience) = wait.patience else {
+            let full = self.pool.exhausted(bytes, self.pool.free(), Duration::ZERO);
+            return Err(Error::new(ErrorKind::WouldBlock, "the call may not wait").with_source(full));
+        };
+        let start = (wait.clock)();
+        let reserved = self.pool.reserve(bytes, patience, || self.inbox.push(Event::MemoryShort, None));
+        wait.patience = Patience::AtMost(patience.saturating_sub((wait.clock)().saturating_duration_since(start)));
+        reserved
+    }
+
+    /// Takes over what is new about partitions and leaders, for every topic of the cluster.
+    pub(crate) fn update_topics(&self, cluster: &Cluster) {
+        for topic in cluster.topics.values().filter(|topic| !topic.partitions.is_empty()) {
+            let older = self.topic(&topic.name);
+            let queue = |partition: i32| {
+                let kept = older.as_ref().and_then(|older| older.queue(partition)).map(Arc::clone);
+                kept.unwrap_or_else(|| self.new_queue(&topic.name, partition))
+            };
+            let queues: Vec<_> = (0..topic.partitions.len() as i32).map(queue).collect();
+            let led = topic.partitions.iter().filter(|partition| partition.leader.is_some());
+            let available: Vec<i32> = led.map(|partition| partition.partition).collect();
+            if older.as_ref().is_some_and(|older| {
+                older.available() == available && older.partition_count() == queues.len()
+            }) {
+                continue;
+            }
+            let newer = Arc::new(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
+            self.topics.write().insert(topic.name.clone(), newer);
+        }
+    }
+
+    /// Forgets a topic that nobody has used for a while; its queues are empty.
+    pub(crate) fn forget_topic(&self, name: &str) {
+        self.topics.write().remove(name);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Refuses new records and sends those away that wait for memory. What is queued stays.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.pool.close();
+    }
+
+    /// Refuses appends under each queue's lock, so that none can slip in behind the sender's last look.
+    pub(crate) fn close_queues(&self) {
+        for topic in self.topics.read().values() {
+            topic.queues.iter().for_each(|queue| queue.close());
+        }
+    }
+
+    fn new_queue(&self, topic: &TopicName, partition: i32) -> Arc<PartitionQueue> {
+        let index = self.numbered.fetch_add(1, Ordering::Relaxed);
+        let inbox = Arc::clone(&self.inbox);
+        Arc::new(PartitionQueue::new(topic.clone(), partition, index, self.rules, inbox))
+    }
+}
+
+/// How a caller waits and reads the time.
+#[derive(Clone, Copy)]
+pub(crate) struct Wait<'a> {
+    pub(crate) patience: Patience,
+    pub(crate) clock: &'a dyn Fn() -> Instant,
+}

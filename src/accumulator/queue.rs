@@ -1,0 +1,327 @@
+//! `PartitionQueue`: one partition's records between `send` and the sender.
+//!
+//! Owns: the open batch and those sealed behind it. Must not know: leaders, sequences, requests.
+//! Threads: `append` on application threads, `peek` and `pop` on the sender thread.
+//! Locks: one mutex, never with another; sealing happens outside it.
+//! Holds: batches leave in the order in which they were opened, though several threads may be sealing; once the queue
+//! is closed it takes nothing.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::accumulator::batch::{OpenBatch, ProducerBatch};
+use crate::accumulator::buffer_pool::Reservation;
+use crate::accumulator::inbox::{Event, Inbox};
+use crate::accumulator::topics::Sticky;
+use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
+use crate::record::TopicName;
+use crate::record_batch::{BATCH_OVERHEAD, DoesNotFit, RecordParts};
+
+pub(crate) struct PartitionQueue {
+    pub(crate) topic: TopicName,
+    pub(crate) partition: i32,
+    /// Dense number of this partition within the producer.
+    pub(crate) index: usize,
+    rules: QueueRules,
+    inbox: Arc<Inbox>,
+    /// Batches that are here: how much of a queue there is, for the adaptive partitioner.
+    depth: AtomicU32,
+    state: Mutex<State>,
+}
+
+/// What all queues of a producer have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueRules {
+    pub(crate) producer: ProducerToken,
+    /// `batch.size`.
+    pub(crate) batch_size: usize,
+    /// Where batches begin: `batch.size`, or less where memory is taken in steps.
+    pub(crate) first_capacity: usize,
+    pub(crate) linger: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    open: Option<OpenBatch>,
+    sealed: VecDeque<Sealed>,
+    /// The sender has been told to look, or knows that there is something to send.
+    noticed: bool,
+    closed: bool,
+    urgency: Urgency,
+    next_id: u64,
+    /// Bytes appended since the keyless records' partition became this one.
+    sticky_bytes: usize,
+}
+
+enum Sealed {
+    /// A thread is computing its CRC; it comes back.
+    Soon(u64, Arc<BatchCompletion>),
+    Done(ProducerBatch),
+}
+
+/// Whether an open batch may wait for company.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Urgency {
+    /// For `linger.ms`.
+    #[default]
+    Linger,
+    /// Only while others of its partition are on their way: somebody waits in `get`.
+    Expedited,
+    /// Not at all: somebody flushes.
+    Now,
+}
+
+/// A record on its way into a queue.
+pub(crate) struct Append<'a> {
+    pub(crate) parts: RecordParts<'a>,
+    pub(crate) callback: Option<Callback>,
+    /// Where the record goes where the built-in keyless logic chose: it may be told to choose anew.
+    pub(crate) sticky: Option<&'a Sticky>,
+    pub(crate) memory: Option<Reservation>,
+}
+
+/// What one look at the queue came to.
+pub(crate) enum Step {
+    Appended { future: RecordFuture, full: Option<OpenBatch> },
+    /// The open batch is full: seal it, then come again.
+    Seal(OpenBatch),
+    /// Reserve this much, then come again.
+    Reserve(usize),
+    /// The keyless records' partition is another by now.
+    Elsewhere,
+    Closed,
+}
+
+/// What the sender sees at the head of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Head {
+    Empty,
+    /// Being sealed: there will be an event.
+    Soon,
+    Sealed { created: Instant, size: usize },
+    Open { created: Instant, size: usize, urgency: Urgency },
+}
+
+impl PartitionQueue {
+    pub(crate) fn new(
+        topic: TopicName,
+        partition: i32,
+        index: usize,
+        rules: QueueRules,
+        inbox: Arc<Inbox>,
+    ) -> PartitionQueue {
+        let (depth, state) = (AtomicU32::new(0), Mutex::new(State::default()));
+        PartitionQueue { topic, partition, index, rules, inbox, depth, state }
+    }
+
+    /// Batches in the queue.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth.load(Ordering::Relaxed)
+    }
+
+    /// One try to append, under the lock: no waiting, no sealing, no user code.
+    pub(crate) fn try_append(self: &Arc<Self>, append: &mut Append<'_>, clock: impl Fn() -> Instant) -> Step {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.closed {
+            return Step::Closed;
+        }
+        if append.sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
+            return Step::Elsewhere;
+        }
+        let Some(open) = &mut state.open else {
+            return self.open_batch(guard, append, clock);
+        };
+        match open.try_append(&append.parts, self.rules.batch_size, &mut append.callback) {
+            Ok(future) => self.appended(state, append, future),
+            Err(DoesNotFit::Capacity { needed }) => {
+                let extra = self.capacity_for(needed).saturating_sub(open.capacity());
+                match append.memory.take_if(|memory| memory.bytes == extra) {
+                    Some(memory) => {
+                        open.grow(memory);
+                        drop(guard);
+                        self.try_append(append, clock)
+                    }
+                    None => Step::Reserve(extra),
+                }
+            }
+            Err(DoesNotFit::Limit) => {
+                if let Some(sticky) = append.sticky {
+                    state.count_sticky(sticky, append.parts.upper_bound(), self.rules.batch_size, true);
+                }
+                self.take_open(state).map_or(Step::Closed, Step::Seal)
+            }
+        }
+    }
+
+    /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
+    pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch) {
+        let batch = open.seal();
+        let mut state = self.state.lock();
+        let place = state.sealed.iter_mut().rev().find(|place| matches!(place, Sealed::Soon(id, _) if *id == batch.id()));
+        if let Some(place) = place {
+            *place = Sealed::Done(batch);
+        }
+        let tell = !std::mem::replace(&mut state.noticed, true);
+        drop(state);
+        if tell {
+            self.inbox.push(Event::Queue(Arc::clone(self)), None);
+        }
+    }
+
+    fn appended(&self, state: &mut State, append: &Append<'_>, future: RecordFuture) -> Step {
+        let full = state.open.as_ref().is_some_and(|open| open.len() >= self.rules.batch_size);
+        if let Some(sticky) = append.sticky {
+            state.count_sticky(sticky, append.parts.upper_bound(), self.rules.batch_size, full);
+        }
+        let full = if full { self.take_open(state) } else { None };
+        Step::Appended { future, full }
+    }
+
+    fn open_batch(
+        self: &Arc<Self>,
+        mut guard: parking_lot::MutexGuard<'_, State>,
+        append: &mut Append<'_>,
+        clock: impl Fn() -> Instant,
+    ) -> Step {
+        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound());
+        let Some(memory) = append.memory.take_if(|memory| memory.bytes == wanted) else {
+            return Step::Reserve(wanted);
+        };
+        let state = &mut *guard;
+        let created = clock();
+        let id = state.next_id;
+        state.next_id += 1;
+        let queue: Arc<dyn Expedite> = Arc::<PartitionQueue>::clone(self);
+        let completion = Completion::new(self.rules.producer, self.topic.clone(), self.partition, queue);
+        let mut open = OpenBatch::new(id, memory, completion, created);
+        // The buffer was reserved for this very record: it fits.
+        let Ok(future) = open.try_append(&append.parts, self.rules.batch_size, &mut append.callback) else {
+            return Step::Reserve(wanted);
+        };
+        state.open = Some(open);
+        state.urgency = Urgency::Linger;
+        self.depth.fetch_add(1, Ordering::Relaxed);
+        let step = self.appended(state, append, future);
+        let tell = !std::mem::replace(&mut state.noticed, true);
+        drop(guard);
+        if tell {
+            self.inbox.push(Event::Queue(Arc::clone(self)), created.checked_add(self.rules.linger));
+        }
+        step
+    }
+
+    /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most
+    /// `batch.size`, or just what a larger record needs.
+    fn capacity_for(&self, needed: usize) -> usize {
+        let mut capacity = self.rules.first_capacity;
+        while capacity < needed && capacity < self.rules.batch_size {
+            capacity = (capacity * 2).min(self.rules.batch_size);
+        }
+        capacity.max(needed)
+    }
+
+    /// Takes the open batch out to be sealed, and keeps its place.
+    fn take_open(&self, state: &mut State) -> Option<OpenBatch> {
+        let open = state.open.take()?;
+        state.sealed.push_back(Sealed::Soon(open.id(), Arc::clone(open.completion())));
+        Some(open)
+    }
+
+    // ---- the sender's side ----
+
+    /// Looks at the head. `sendable` decides; where it says no, the next append or seal tells the sender again.
+    pub(crate) fn peek(&self, sendable: impl FnOnce(&Head) -> bool) -> (Head, bool) {
+        let mut state = self.state.lock();
+        let head = state.head();
+        let sendable = sendable(&head);
+        state.noticed = sendable;
+        (head, sendable)
+    }
+
+    /// Looks at the head and leaves everything as it is.
+    pub(crate) fn head(&self) -> Head {
+        self.state.lock().head()
+    }
+
+    /// Takes the head batch; an open one is sealed here, outside the lock.
+    pub(crate) fn pop(&self) -> Option<ProducerBatch> {
+        let mut state = self.state.lock();
+        let batch = match state.sealed.front() {
+            Some(Sealed::Soon(..)) => None,
+            Some(Sealed::Done(_)) => match state.sealed.pop_front() {
+                Some(Sealed::Done(batch)) => Some(batch),
+                _ => None,
+            },
+            None => {
+                let open = state.open.take();
+                drop(state);
+                open.map(OpenBatch::seal)
+            }
+        };
+        if batch.is_some() {
+            self.depth.fetch_sub(1, Ordering::Relaxed);
+        }
+        batch
+    }
+
+    /// Ends the linger of the open batch, because of a flush.
+    pub(crate) fn hurry(&self) {
+        self.state.lock().urgency = Urgency::Now;
+    }
+
+    /// Everything here that is not answered yet.
+    pub(crate) fn unanswered(&self, batches: &mut Vec<Arc<BatchCompletion>>) {
+        let state = self.state.lock();
+        for sealed in &state.sealed {
+            match sealed {
+                Sealed::Soon(_, completion) => batches.push(Arc::clone(completion)),
+                Sealed::Done(batch) => batches.extend(batch.completion().cloned()),
+            }
+        }
+        batches.extend(state.open.as_ref().map(|open| Arc::clone(open.completion())));
+    }
+
+    /// Refuses every append from now on.
+    pub(crate) fn close(&self) {
+        self.state.lock().closed = true;
+    }
+}
+
+impl State {
+    fn head(&self) -> Head {
+        match (self.sealed.front(), &self.open) {
+            (Some(Sealed::Soon(..)), _) => Head::Soon,
+            (Some(Sealed::Done(batch)), _) => Head::Sealed { created: batch.created(), size: batch.len() },
+            (None, Some(open)) => {
+                Head::Open { created: open.created(), size: open.len(), urgency: self.urgency }
+            }
+            (None, None) => Head::Empty,
+        }
+    }
+
+    fn count_sticky(&mut self, sticky: &Sticky, bytes: usize, batch_size: usize, full: bool) {
+        self.sticky_bytes += bytes;
+        if crate::partitioner::sticky::should_switch(self.sticky_bytes, batch_size, full) {
+            self.sticky_bytes = 0;
+            sticky.leave();
+        }
+    }
+}
+
+impl Expedite for PartitionQueue {
+    /// Called by a thread that is about to wait for a record of this partition.
+    fn expedite(&self) {
+        let mut state = self.state.lock();
+        if state.open.is_none() || state.urgency >= Urgency::Expedited {
+            return;
+        }
+        state.urgency = Urgency::Expedited;
+        drop(state);
+        self.inbox.push(Event::Expedited(self.index), None);
+    }
+}

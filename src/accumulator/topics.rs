@@ -1,0 +1,117 @@
+//! What `send` needs to know of a topic, found by one look-up.
+//!
+//! Owns: the queues of a topic's partitions, and which partition keyless records go to at the moment. Must not know:
+//! brokers, how the metadata was fetched.
+//! Holds: a `TopicQueues` never changes; a newer one takes its place and keeps queues and sticky partition.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+
+use crate::accumulator::queue::PartitionQueue;
+use crate::partitioner::sticky::{LoadTable, next_partition};
+use crate::record::TopicName;
+
+/// A topic's partitions as `send` sees them.
+pub(crate) struct TopicQueues {
+    pub(crate) name: TopicName,
+    pub(crate) queues: Vec<Arc<PartitionQueue>>,
+    /// Partitions that have a leader.
+    available: Vec<i32>,
+    usage: Arc<Usage>,
+}
+
+/// What outlives a change of the topic's metadata.
+#[derive(Default)]
+struct Usage {
+    sticky: Sticky,
+    /// When a record was last sent to the topic, in milliseconds since the epoch.
+    last_used: AtomicI64,
+}
+
+impl TopicQueues {
+    /// The picture that follows `older`; its queues are kept by number.
+    pub(super) fn new(
+        name: TopicName,
+        queues: Vec<Arc<PartitionQueue>>,
+        available: Vec<i32>,
+        older: Option<&TopicQueues>,
+    ) -> TopicQueues {
+        let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
+        TopicQueues { name, queues, available, usage }
+    }
+
+    pub(crate) fn partition_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    pub(crate) fn queue(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
+        self.queues.get(usize::try_from(partition).ok()?)
+    }
+
+    pub(crate) fn available(&self) -> &[i32] {
+        &self.available
+    }
+
+    pub(crate) fn sticky(&self) -> &Sticky {
+        &self.usage.sticky
+    }
+
+    pub(crate) fn touch(&self, now_ms: i64) {
+        self.usage.last_used.store(now_ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn last_used(&self) -> i64 {
+        self.usage.last_used.load(Ordering::Relaxed)
+    }
+
+    /// The partition for keyless records; chosen anew when the last one has had its share. With `adaptive`, partitions
+    /// with shorter queues are preferred (KIP-794).
+    pub(crate) fn sticky_partition(&self, adaptive: bool) -> i32 {
+        let current = self.usage.sticky.current();
+        if usize::try_from(current).is_ok_and(|partition| partition < self.queues.len()) {
+            return current;
+        }
+        let load = if adaptive { self.load() } else { None };
+        let chosen = next_partition(self.queues.len() as i32, &self.available, load.as_ref(), fastrand::u32(..));
+        self.usage.sticky.choose(current, chosen)
+    }
+
+    fn load(&self) -> Option<LoadTable> {
+        let depths: Vec<u32> =
+            self.available.iter().map(|partition| self.queue(*partition).map_or(0, |queue| queue.depth())).collect();
+        LoadTable::new(&depths, &self.available)
+    }
+}
+
+/// The partition that keyless records keep to.
+pub(crate) struct Sticky(AtomicI32);
+
+impl Default for Sticky {
+    fn default() -> Self {
+        Sticky(AtomicI32::new(-1))
+    }
+}
+
+impl Sticky {
+    pub(crate) fn is(&self, partition: i32) -> bool {
+        self.current() == partition
+    }
+
+    /// The partition has had its share: the next record chooses.
+    pub(crate) fn leave(&self) {
+        self.0.store(-1, Ordering::Relaxed);
+    }
+
+    fn current(&self) -> i32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes `chosen` the partition unless another thread was faster; returns the one that holds.
+    fn choose(&self, seen: i32, chosen: i32) -> i32 {
+        match self.0.compare_exchange(seen, chosen, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => chosen,
+            Err(other) if other >= 0 => other,
+            Err(_) => chosen,
+        }
+    }
+}

@@ -1,0 +1,385 @@
+//! How a record's outcome reaches its sender: `RecordFuture` for those who ask, a callback for those who are told.
+//!
+//! Owns: one settlement per batch, shared by the futures of all its records. Must not know: queues, requests, brokers.
+//! Threads: futures on any thread; `settle` and the callbacks on the sender thread.
+//! Holds: a `Completion` is settled exactly once (dropping it unsettled answers with an error); callbacks run in the
+//! order of `send`, and only then do `get` and `is_done` see the outcome.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use crate::error::{Error, ErrorKind};
+use crate::interrupt::{self, Wait};
+use crate::record::{RecordMetadata, TopicName};
+
+/// The outcome of an accepted record, now or later.
+///
+/// Dropping it costs nothing and withdraws nothing. It may be asked again and from several threads.
+#[derive(Clone)]
+pub struct RecordFuture {
+    batch: Arc<BatchCompletion>,
+    facts: RecordFacts,
+}
+
+/// What is known of a record when it is appended, and needed again for its metadata.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordFacts {
+    pub(crate) index: u32,
+    pub(crate) timestamp: i64,
+    /// -1 for null.
+    pub(crate) key_size: i32,
+    /// -1 for null.
+    pub(crate) value_size: i32,
+}
+
+impl RecordFuture {
+    /// Waits for the broker's answer.
+    ///
+    /// Blocks until the record is acknowledged or has failed, which is at most `delivery.timeout.ms` after `send`.
+    /// Waiting also ends the batch's `linger.ms`: the batch leaves as soon as its partition has nothing on the way.
+    ///
+    /// # Errors
+    /// The record's own error; [`Interrupted`](ErrorKind::Interrupted) if this thread was interrupted, the record
+    /// then goes on its way and the future still works; [`IllegalState`](ErrorKind::IllegalState) from a callback of
+    /// the same producer if the outcome is not there yet, since that thread is the one that would bring it.
+    pub fn get(&self) -> Result<RecordMetadata, Error> {
+        self.wait_until(None)
+    }
+
+    /// As [`get`](RecordFuture::get), but waits at most `timeout`.
+    ///
+    /// # Errors
+    /// Those of `get`, and [`Timeout`](ErrorKind::Timeout) if there is no outcome by then. The record is not
+    /// withdrawn; the future still works.
+    pub fn get_timeout(&self, timeout: Duration) -> Result<RecordMetadata, Error> {
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.wait_until(Some((deadline, timeout))),
+            None => self.get(),
+        }
+    }
+
+    /// The outcome if it is there; never blocks.
+    pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
+        Some(self.batch.outcome.get()?.of(&self.batch, &self.facts))
+    }
+
+    /// Whether the outcome is there; never blocks.
+    pub fn is_done(&self) -> bool {
+        self.batch.outcome.get().is_some()
+    }
+
+    fn wait_until(&self, limit: Option<(Instant, Duration)>) -> Result<RecordMetadata, Error> {
+        if interrupt::take_interrupt() {
+            return Err(self.interrupted());
+        }
+        if let Some(outcome) = self.try_get() {
+            return outcome;
+        }
+        if is_sender_thread(self.batch.producer) {
+            return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would wait for itself"));
+        }
+        self.batch.expedite();
+        match interrupt::wait(&self.batch.settled, limit.map(|(deadline, _)| deadline)) {
+            Wait::Ready(never) => match never {},
+            Wait::Disconnected => self.try_get().unwrap_or_else(|| Err(unsettled())),
+            Wait::Interrupted => Err(self.interrupted()),
+            Wait::TimedOut => {
+                let waited = limit.map_or(Duration::ZERO, |(_, timeout)| timeout);
+                let text = format!("no answer within {} ms; the record is still under way", waited.as_millis());
+                Err(self.placed(ErrorKind::Timeout, &text).with_possibly_written(true))
+            }
+        }
+    }
+
+    fn interrupted(&self) -> Error {
+        let text = "interrupted while waiting for the record's outcome; the record is still under way";
+        self.placed(ErrorKind::Interrupted, text).with_possibly_written(true)
+    }
+
+    fn placed(&self, kind: ErrorKind, text: &str) -> Error {
+        Error::new(kind, text).with_topic(&self.batch.topic).with_partition(self.batch.partition)
+    }
+}
+
+impl fmt::Debug for RecordFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordFuture")
+            .field("topic", &self.batch.topic)
+            .field("partition", &self.batch.partition)
+            .field("outcome", &self.try_get())
+            .finish()
+    }
+}
+
+/// What a callback is called with.
+pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
+
+/// Somebody waits for a batch that may still be waiting for company.
+pub(crate) trait Expedite: Send + Sync {
+    fn expedite(&self);
+}
+
+/// The part of a batch that its futures share.
+pub(crate) struct BatchCompletion {
+    producer: ProducerToken,
+    topic: TopicName,
+    partition: i32,
+    outcome: OnceLock<BatchOutcome>,
+    settled: Receiver<Infallible>,
+    awaited: AtomicBool,
+    queue: Arc<dyn Expedite>,
+}
+
+impl BatchCompletion {
+    /// Disconnects when the batch is settled.
+    pub(crate) fn settled(&self) -> &Receiver<Infallible> {
+        &self.settled
+    }
+
+    fn expedite(&self) {
+        if !self.awaited.swap(true, Ordering::Relaxed) {
+            self.queue.expedite();
+        }
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone)]
+pub(crate) enum BatchOutcome {
+    Acknowledged {
+        base_offset: Option<i64>,
+        log_append_time: Option<i64>,
+    },
+    /// All records failed: those named with an error of their own, the others with the common one.
+    Failed {
+        error: Error,
+        records: Vec<(u32, Error)>,
+    },
+}
+
+impl BatchOutcome {
+    fn of(&self, batch: &BatchCompletion, facts: &RecordFacts) -> Result<RecordMetadata, Error> {
+        match self {
+            BatchOutcome::Acknowledged { base_offset, log_append_time } => Ok(RecordMetadata {
+                topic: batch.topic.clone(),
+                partition: batch.partition,
+                offset: base_offset.map(|base| base.saturating_add(i64::from(facts.index))),
+                timestamp: Some(log_append_time.unwrap_or(facts.timestamp)),
+                serialized_key_size: usize::try_from(facts.key_size).ok(),
+                serialized_value_size: usize::try_from(facts.value_size).ok(),
+            }),
+            BatchOutcome::Failed { error, records } => {
+                let own = records.iter().find(|(index, _)| *index == facts.index);
+                Err(own.map_or(error, |(_, own)| own).clone())
+            }
+        }
+    }
+}
+
+/// The duty to tell a batch's outcome, with the callbacks that wait for it.
+pub(crate) struct Completion {
+    shared: Arc<BatchCompletion>,
+    duty: Option<Duty>,
+}
+
+struct Duty {
+    callbacks: Vec<(RecordFacts, Callback)>,
+    _opens_the_latch: Sender<Infallible>,
+}
+
+impl Completion {
+    pub(crate) fn new(
+        producer: ProducerToken,
+        topic: TopicName,
+        partition: i32,
+        queue: Arc<dyn Expedite>,
+    ) -> Completion {
+        let (latch, settled) = bounded(0);
+        let outcome = OnceLock::new();
+        let awaited = AtomicBool::new(false);
+        Completion {
+            shared: Arc::new(BatchCompletion { producer, topic, partition, outcome, settled, awaited, queue }),
+            duty: Some(Duty { callbacks: Vec::new(), _opens_the_latch: latch }),
+        }
+    }
+
+    /// A future for a record that has just been appended; its callback is kept.
+    pub(crate) fn record(&mut self, facts: RecordFacts, callback: Option<Callback>) -> RecordFuture {
+        if let (Some(callback), Some(duty)) = (callback, &mut self.duty) {
+            duty.callbacks.push((facts, callback));
+        }
+        RecordFuture { batch: Arc::clone(&self.shared), facts }
+    }
+
+    /// What a `flush` waits for.
+    pub(crate) fn shared(&self) -> &Arc<BatchCompletion> {
+        &self.shared
+    }
+
+    /// Tells the outcome: callbacks first, in order, then everyone who waits. A callback that panics is logged and
+    /// harms no other.
+    pub(crate) fn settle(mut self, outcome: BatchOutcome) {
+        self.tell(outcome);
+    }
+
+    fn tell(&mut self, outcome: BatchOutcome) {
+        let Some(duty) = self.duty.take() else { return };
+        for (facts, callback) in duty.callbacks {
+            let result = outcome.of(&self.shared, &facts);
+            if catch_unwind(AssertUnwindSafe(move || callback(result))).is_err() {
+                log::error!("{}-{}: a callback panicked", self.shared.topic, self.shared.partition);
+            }
+        }
+        // Nobody else can have set it: the duty is taken once.
+        let _ = self.shared.outcome.set(outcome);
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if self.duty.is_some() {
+            log::error!("{}-{}: a batch was dropped without an outcome", self.shared.topic, self.shared.partition);
+            self.tell(BatchOutcome::Failed { error: unsettled(), records: Vec::new() });
+        }
+    }
+}
+
+fn unsettled() -> Error {
+    Error::new(ErrorKind::Bug, "the batch was dropped without an outcome").with_possibly_written(true)
+}
+
+/// Which producer something belongs to, so that its sender thread can be told from other threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProducerToken(pub(crate) u64);
+
+thread_local! {
+    static SENDER_OF: Cell<Option<ProducerToken>> = const { Cell::new(None) };
+}
+
+/// Marks this thread as the sender thread of a producer.
+pub(crate) fn become_sender_thread(producer: ProducerToken) {
+    SENDER_OF.set(Some(producer));
+}
+
+/// Whether this thread is the sender thread of the producer, that is, whether we are in one of its callbacks.
+pub(crate) fn is_sender_thread(producer: ProducerToken) -> bool {
+    SENDER_OF.get() == Some(producer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::thread;
+
+    use super::*;
+    use crate::interrupt::InterruptHandle;
+
+    struct Nothing;
+
+    impl Expedite for Nothing {
+        fn expedite(&self) {}
+    }
+
+    fn completion() -> Completion {
+        Completion::new(ProducerToken(1), "test".into(), 2, Arc::new(Nothing))
+    }
+
+    fn facts(index: u32) -> RecordFacts {
+        RecordFacts { index, timestamp: 1000 + i64::from(index), key_size: -1, value_size: 5 }
+    }
+
+    fn acknowledged(base: i64) -> BatchOutcome {
+        BatchOutcome::Acknowledged { base_offset: Some(base), log_append_time: None }
+    }
+
+    #[test]
+    fn every_record_of_a_batch_has_its_own_offset_and_timestamp() {
+        let mut completion = completion();
+        let futures: Vec<_> = (0..3).map(|index| completion.record(facts(index), None)).collect();
+        assert!(futures.iter().all(|future| !future.is_done() && future.try_get().is_none()));
+        completion.settle(acknowledged(40));
+        let third = futures[2].get().unwrap();
+        assert_eq!((third.to_string(), third.timestamp()), ("test-2@42".into(), Some(1002)));
+        assert_eq!((third.serialized_key_size(), third.serialized_value_size()), (None, Some(5)));
+        assert_eq!(futures[2].get().unwrap(), third, "may be asked again");
+    }
+
+    #[test]
+    fn callbacks_run_in_order_and_before_get_returns_and_one_that_panics_harms_no_other() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut completion = completion();
+        let mut futures = Vec::new();
+        for index in 0..4 {
+            let seen = Arc::clone(&seen);
+            let callback: Callback = Box::new(move |outcome| {
+                assert_ne!(index, 1, "this one panics on purpose");
+                seen.lock().unwrap().push(outcome.unwrap().offset().unwrap());
+            });
+            futures.push(completion.record(facts(index), Some(callback)));
+        }
+        let waiting = thread::spawn({
+            let (future, seen) = (futures[0].clone(), Arc::clone(&seen));
+            move || (future.get().unwrap().offset(), seen.lock().unwrap().len())
+        });
+        completion.settle(acknowledged(0));
+        assert_eq!(waiting.join().unwrap(), (Some(0), 3));
+        assert_eq!(*seen.lock().unwrap(), [0, 2, 3]);
+    }
+
+    #[test]
+    fn a_record_may_have_an_error_of_its_own() {
+        let mut completion = completion();
+        let futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), None)).collect();
+        let error = Error::new(ErrorKind::Broker, "in the same batch");
+        let own = Error::new(ErrorKind::InvalidRecord, "this one");
+        completion.settle(BatchOutcome::Failed { error, records: vec![(1, own)] });
+        assert_eq!(futures[0].get().unwrap_err().kind(), ErrorKind::Broker);
+        assert_eq!(futures[1].get().unwrap_err().kind(), ErrorKind::InvalidRecord);
+    }
+
+    #[test]
+    fn a_batch_that_is_dropped_still_answers() {
+        let mut completion = completion();
+        let future = completion.record(facts(0), None);
+        drop(completion);
+        assert_eq!(future.get().unwrap_err().kind(), ErrorKind::Bug);
+    }
+
+    #[test]
+    fn get_in_a_callback_of_the_same_producer_is_an_error_and_not_a_deadlock() {
+        let mut completion = completion();
+        let future = completion.record(facts(0), None);
+        thread::spawn(move || {
+            become_sender_thread(ProducerToken(1));
+            assert_eq!(future.get().unwrap_err().kind(), ErrorKind::IllegalState);
+            become_sender_thread(ProducerToken(2));
+            let error = future.get_timeout(Duration::from_millis(1)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "another producer's callback may wait");
+        })
+        .join()
+        .unwrap();
+        completion.settle(acknowledged(0));
+    }
+
+    #[test]
+    fn an_interrupt_ends_get_and_the_future_still_works() {
+        let mut completion = completion();
+        let future = completion.record(facts(0), None);
+        let handle = InterruptHandle::current();
+        handle.interrupt();
+        let error = future.get().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Interrupted);
+        assert!(error.possibly_written());
+        completion.settle(acknowledged(7));
+        handle.interrupt();
+        assert_eq!(future.get().unwrap_err().kind(), ErrorKind::Interrupted, "counts though the outcome is there");
+        assert_eq!(future.get().unwrap().offset(), Some(7));
+    }
+}

@@ -1,0 +1,303 @@
+//! `TransactionManager`: who this producer is to the brokers, and when it has to become somebody new.
+//!
+//! Owns: producer id and epoch, the decision to bump the epoch. Must not know: batches' bytes, requests, sockets.
+//! Threads: the sender thread owns it by value.
+//! Holds: at most one InitProducerId request is under way; an epoch is never used again after a bump.
+//! Source: KIP-98, KIP-360; Kafka's `TransactionManager`.
+
+mod sequence;
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::error_code::ErrorCode;
+use crate::record_batch::Stamp;
+
+pub(crate) use sequence::PartitionSequences;
+
+/// A producer id with its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProducerIdAndEpoch {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
+}
+
+impl ProducerIdAndEpoch {
+    fn stamp(self, base_sequence: i32) -> Stamp {
+        Stamp { producer_id: self.id, producer_epoch: self.epoch, base_sequence, transactional: false }
+    }
+}
+
+/// Where the producer stands with its id.
+#[derive(Debug, Clone, PartialEq)]
+enum Identity {
+    /// Idempotence is off: batches carry no id.
+    NotNeeded,
+    /// To be asked for, not before the time given.
+    Wanted { not_before: Option<Instant> },
+    /// Asked for.
+    Requested,
+    Known(ProducerIdAndEpoch),
+}
+
+/// Hands out stamps, and decides what becomes of a partition's sequence after a failure.
+pub(crate) struct TransactionManager {
+    identity: Identity,
+    partitions: Vec<PartitionSequences>,
+    /// Partitions whose failure asks for a new epoch, by index.
+    bump_for: Vec<usize>,
+    /// Set once, by an error after which nothing can be sent.
+    fatal: Option<Error>,
+}
+
+impl TransactionManager {
+    pub(crate) fn new(enable_idempotence: bool) -> Self {
+        let identity =
+            if enable_idempotence { Identity::Wanted { not_before: None } } else { Identity::NotNeeded };
+        TransactionManager { identity, partitions: Vec::new(), bump_for: Vec::new(), fatal: None }
+    }
+
+    pub(crate) fn is_idempotent(&self) -> bool {
+        self.identity != Identity::NotNeeded
+    }
+
+    /// The error after which this producer sends nothing more.
+    pub(crate) fn fatal(&self) -> Option<&Error> {
+        self.fatal.as_ref()
+    }
+
+    pub(crate) fn set_fatal(&mut self, error: Error) {
+        self.fatal.get_or_insert(error);
+    }
+
+    /// Whether an InitProducerId request is due; if it is only later, when.
+    pub(crate) fn producer_id_due(&self, now: Instant) -> Due {
+        match self.identity {
+            Identity::Wanted { not_before: Some(time) } if time > now => Due::At(time),
+            Identity::Wanted { .. } if self.fatal.is_none() => Due::Now,
+            _ => Due::Never,
+        }
+    }
+
+    pub(crate) fn producer_id_requested(&mut self) {
+        self.identity = Identity::Requested;
+    }
+
+    pub(crate) fn producer_id_failed(&mut self, retry_at: Instant) {
+        self.identity = Identity::Wanted { not_before: Some(retry_at) };
+    }
+
+    pub(crate) fn producer_id_received(&mut self, id: i64, epoch: i16) {
+        log::info!("producer id {id}, epoch {epoch}");
+        self.identity = Identity::Known(ProducerIdAndEpoch { id, epoch });
+    }
+
+    /// Whether a batch that has no sequence yet may be given one. `outstanding` says whether batches of the partition
+    /// are sent or to be sent again.
+    pub(crate) fn may_stamp(&mut self, partition: usize, outstanding: bool) -> bool {
+        if self.fatal.is_some() {
+            return false;
+        }
+        let current = match self.identity {
+            Identity::NotNeeded => return true,
+            Identity::Known(current) => current,
+            _ => return false,
+        };
+        let bump_pending = self.bump_for.contains(&partition);
+        let sequences = self.partition(partition);
+        let stale = sequences.owner() != Some(current) && outstanding;
+        !(stale || sequences.is_unresolved() || bump_pending)
+    }
+
+    /// Whether a batch that has its sequence may be sent again.
+    pub(crate) fn may_resend(&self) -> bool {
+        self.fatal.is_none() && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
+    }
+
+    /// The stamp for a partition's next batch; its sequence numbers are taken.
+    pub(crate) fn next_stamp(&mut self, partition: usize, count: u32) -> Stamp {
+        let Identity::Known(current) = self.identity else { return Stamp::NONE };
+        current.stamp(self.partition(partition).take(current, count))
+    }
+
+    pub(crate) fn acknowledged(&mut self, partition: usize, stamp: &Stamp, count: u32) {
+        if stamp.producer_id >= 0 {
+            self.partition(partition).acknowledged(stamp, count);
+        }
+    }
+
+    /// What a verdict on an answer needs to know of the batch's place in the sequence.
+    pub(crate) fn sequence_context(&mut self, partition: usize, stamp: &Stamp) -> SequenceContext {
+        let sequences = self.partition(partition);
+        SequenceContext {
+            is_next: sequences.is_next(stamp.base_sequence),
+            unresolved: sequences.is_unresolved(),
+            last_acknowledged_offset: sequences.last_acknowledged_offset(),
+        }
+    }
+
+    pub(crate) fn note_offset(&mut self, partition: usize, last_offset: i64) {
+        self.partition(partition).note_offset(last_offset);
+    }
+
+    /// A batch of this partition was sent and then given up: nobody knows whether the broker has it.
+    pub(crate) fn mark_unresolved(&mut self, partition: usize) {
+        if self.is_idempotent() {
+            self.partition(partition).mark_unresolved();
+        }
+    }
+
+    /// Asks for a new epoch because this partition's sequence cannot go on.
+    pub(crate) fn request_epoch_bump(&mut self, partition: usize) {
+        if self.is_idempotent() && !self.bump_for.contains(&partition) {
+            self.bump_for.push(partition);
+        }
+    }
+
+    /// Called when nothing of an unresolved partition is outstanding any more: either the sequence is whole after
+    /// all, or a new epoch is needed.
+    pub(crate) fn resolve(&mut self, partition: usize) {
+        if self.partition(partition).is_unresolved() && !self.partition(partition).resolve() {
+            self.request_epoch_bump(partition);
+        }
+    }
+
+    pub(crate) fn is_unresolved(&mut self, partition: usize) -> bool {
+        self.is_idempotent() && self.partition(partition).is_unresolved()
+    }
+
+    /// Carries out the bumps that were asked for. Returns the partitions whose outstanding batches the caller has to
+    /// number anew, from 0 and in order. Other partitions follow once nothing of theirs is outstanding.
+    pub(crate) fn bump_epoch(&mut self) -> Vec<usize> {
+        if self.bump_for.is_empty() {
+            return Vec::new();
+        }
+        let Identity::Known(current) = self.identity else { return Vec::new() };
+        let Some(epoch) = current.epoch.checked_add(1) else {
+            // The id's epochs are used up: a new id starts everything afresh.
+            self.identity = Identity::Wanted { not_before: None };
+            return Vec::new();
+        };
+        let next = ProducerIdAndEpoch { epoch, ..current };
+        log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
+        self.identity = Identity::Known(next);
+        let partitions = std::mem::take(&mut self.bump_for);
+        for partition in &partitions {
+            self.partition(*partition).start_over(next);
+        }
+        partitions
+    }
+
+    fn partition(&mut self, index: usize) -> &mut PartitionSequences {
+        if index >= self.partitions.len() {
+            self.partitions.resize_with(index + 1, PartitionSequences::default);
+        }
+        // The line above made room for it.
+        #[expect(clippy::indexing_slicing, reason = "resized just above")]
+        &mut self.partitions[index]
+    }
+}
+
+/// When something is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Due {
+    Now,
+    At(Instant),
+    Never,
+}
+
+/// A batch's place in its partition's sequence.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SequenceContext {
+    /// Its base sequence follows the last acknowledged one.
+    pub(crate) is_next: bool,
+    pub(crate) unresolved: bool,
+    pub(crate) last_acknowledged_offset: Option<i64>,
+}
+
+/// Whether an InitProducerId error may pass.
+pub(crate) fn init_may_be_retried(code: ErrorCode) -> bool {
+    code.is_retriable()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ready() -> TransactionManager {
+        let mut manager = TransactionManager::new(true);
+        manager.producer_id_received(4000, 0);
+        manager
+    }
+
+    #[test]
+    fn without_idempotence_nothing_is_stamped_and_nothing_waits() {
+        let mut manager = TransactionManager::new(false);
+        assert_eq!(manager.producer_id_due(Instant::now()), Due::Never);
+        assert!(manager.may_stamp(0, true));
+        assert_eq!(manager.next_stamp(0, 3), Stamp::NONE);
+    }
+
+    #[test]
+    fn sequences_follow_one_another_per_partition() {
+        let mut manager = TransactionManager::new(true);
+        assert!(!manager.may_stamp(0, false), "no id yet");
+        assert_eq!(manager.producer_id_due(Instant::now()), Due::Now);
+        manager.producer_id_requested();
+        assert_eq!(manager.producer_id_due(Instant::now()), Due::Never);
+        manager.producer_id_received(4000, 0);
+        let sequences: Vec<i32> =
+            [(0, 10), (0, 5), (1, 7), (0, 1)].map(|(p, n)| manager.next_stamp(p, n).base_sequence).to_vec();
+        assert_eq!(sequences, [0, 10, 0, 15]);
+    }
+
+    #[test]
+    fn a_bump_starts_the_failed_partition_over_and_lets_the_others_finish_first() {
+        let mut manager = ready();
+        manager.next_stamp(0, 10);
+        let other = manager.next_stamp(1, 10);
+        manager.request_epoch_bump(0);
+        assert!(!manager.may_stamp(0, false), "until the bump is carried out");
+        assert_eq!(manager.bump_epoch(), [0]);
+        let first = manager.next_stamp(0, 3);
+        assert_eq!((first.producer_epoch, first.base_sequence), (1, 0));
+        assert!(!manager.may_stamp(1, true), "still has batches of the old epoch outstanding");
+        manager.acknowledged(1, &other, 10);
+        assert!(manager.may_stamp(1, false));
+        let second = manager.next_stamp(1, 3);
+        assert_eq!((second.producer_epoch, second.base_sequence), (1, 0));
+    }
+
+    #[test]
+    fn an_unresolved_partition_stalls_and_then_goes_on_or_asks_for_a_bump() {
+        let mut manager = ready();
+        let first = manager.next_stamp(0, 10);
+        let second = manager.next_stamp(0, 10);
+        manager.mark_unresolved(0);
+        assert!(!manager.may_stamp(0, true));
+        manager.acknowledged(0, &first, 10);
+        manager.acknowledged(0, &second, 10);
+        manager.resolve(0);
+        assert!(manager.may_stamp(0, false), "everything is there after all");
+
+        let third = manager.next_stamp(0, 10);
+        manager.next_stamp(0, 10);
+        manager.mark_unresolved(0);
+        manager.acknowledged(0, &third, 10);
+        manager.resolve(0);
+        assert_eq!(manager.bump_epoch(), [0]);
+    }
+
+    #[test]
+    fn after_the_last_epoch_comes_a_new_id() {
+        let mut manager = TransactionManager::new(true);
+        manager.producer_id_received(4000, i16::MAX);
+        manager.next_stamp(0, 1);
+        manager.request_epoch_bump(0);
+        assert!(manager.bump_epoch().is_empty());
+        assert_eq!(manager.producer_id_due(Instant::now()), Due::Now);
+        manager.producer_id_received(4001, 0);
+        assert_eq!(manager.bump_epoch(), [0], "the partition starts over with the new id");
+        assert_eq!(manager.next_stamp(0, 1).base_sequence, 0);
+    }
+}

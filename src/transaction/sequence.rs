@@ -1,0 +1,104 @@
+//! The sequence numbers of one partition.
+//!
+//! Owns: the next number, the last acknowledged one, and whether something of unknown fate lies between.
+//! Holds: numbers are handed out once, in order; they wrap from 2^31-1 to 0.
+//! Source: KIP-98; Kafka's `TxnPartitionEntry`.
+
+use crate::record_batch::Stamp;
+use crate::transaction::ProducerIdAndEpoch;
+
+/// One partition's numbering.
+#[derive(Debug, Default)]
+pub(crate) struct PartitionSequences {
+    owner: Option<ProducerIdAndEpoch>,
+    next: i32,
+    last_acknowledged: Option<i32>,
+    last_acknowledged_offset: Option<i64>,
+    unresolved: bool,
+}
+
+impl PartitionSequences {
+    /// The id and epoch that the numbers belong to.
+    pub(super) fn owner(&self) -> Option<ProducerIdAndEpoch> {
+        self.owner
+    }
+
+    /// Takes `count` numbers; with a new id or epoch they begin at 0.
+    pub(super) fn take(&mut self, owner: ProducerIdAndEpoch, count: u32) -> i32 {
+        if self.owner != Some(owner) {
+            self.start_over(owner);
+        }
+        let base = self.next;
+        self.next = after(base, count);
+        base
+    }
+
+    pub(super) fn start_over(&mut self, owner: ProducerIdAndEpoch) {
+        *self = PartitionSequences { owner: Some(owner), ..PartitionSequences::default() };
+    }
+
+    pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
+        let ours = |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
+        if self.owner.is_some_and(ours) {
+            self.last_acknowledged = Some(after(stamp.base_sequence, count.saturating_sub(1)));
+        }
+    }
+
+    pub(super) fn note_offset(&mut self, last_offset: i64) {
+        self.last_acknowledged_offset = Some(last_offset);
+    }
+
+    pub(super) fn last_acknowledged_offset(&self) -> Option<i64> {
+        self.last_acknowledged_offset
+    }
+
+    /// Whether a batch with this base sequence comes right after the last acknowledged one.
+    pub(super) fn is_next(&self, base_sequence: i32) -> bool {
+        base_sequence == self.last_acknowledged.map_or(0, |last| after(last, 1))
+    }
+
+    pub(super) fn mark_unresolved(&mut self) {
+        self.unresolved = true;
+    }
+
+    pub(super) fn is_unresolved(&self) -> bool {
+        self.unresolved
+    }
+
+    /// Nothing is outstanding any more. Returns whether all that was handed out is acknowledged.
+    pub(super) fn resolve(&mut self) -> bool {
+        self.unresolved = false;
+        self.is_next(self.next)
+    }
+}
+
+/// `base + count`, wrapping from 2^31-1 to 0.
+fn after(base: i32, count: u32) -> i32 {
+    ((i64::from(base) + i64::from(count)) % (1 << 31)) as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWNER: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 1, epoch: 0 };
+
+    #[test]
+    fn numbers_wrap_to_zero() {
+        assert_eq!(after(i32::MAX, 1), 0);
+        assert_eq!(after(i32::MAX - 1, 5), 3);
+        let mut sequences = PartitionSequences { owner: Some(OWNER), next: i32::MAX - 1, ..Default::default() };
+        assert_eq!(sequences.take(OWNER, 3), i32::MAX - 1);
+        assert_eq!(sequences.take(OWNER, 1), 1);
+    }
+
+    #[test]
+    fn only_the_batch_after_the_last_acknowledged_one_is_next() {
+        let mut sequences = PartitionSequences::default();
+        sequences.take(OWNER, 10);
+        sequences.take(OWNER, 10);
+        assert!(sequences.is_next(0) && !sequences.is_next(10));
+        sequences.acknowledged(&OWNER.stamp(0), 10);
+        assert!(sequences.is_next(10) && !sequences.is_next(0));
+    }
+}
