@@ -2,6 +2,7 @@
 
 mod backoff;
 mod cluster;
+mod config;
 mod error;
 mod error_code;
 mod interrupt;
@@ -17,6 +18,10 @@ mod wire;
 pub mod embedded;
 
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
+pub use config::{
+    Acks, ClientDnsLookup, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport,
+    PropertyType,
+};
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;
 pub use interrupt::InterruptHandle;

@@ -1,0 +1,255 @@
+//! `ProducerConfig`: what the user has set, by name or by typed setter, and what comes of it.
+//!
+//! Owns: the texts as they were given. Must not know: what the rest of the client does with a setting; it reads
+//! `Settings`, which [`ProducerConfig::resolve`] makes.
+//! Holds: every way to set something ends in the same row of `properties_table`; secrets are printed as `[hidden]`,
+//! and so are values of unknown settings, which may be anything.
+
+mod address;
+mod choices;
+mod nearest;
+mod properties_file;
+mod properties_table;
+mod property;
+mod providers;
+mod settings;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::Error;
+use choices::{Microseconds, SettingText};
+use properties_table::{PROPERTIES, find, for_each_property};
+use property::{HIDDEN, trim};
+
+pub use choices::{Acks, ClientDnsLookup};
+pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
+pub(crate) use settings::Settings;
+
+/// The settings of a producer, under the names that Java's producer has, with its defaults and its rules.
+///
+/// They come from pairs of texts, from a Java properties file, or from typed setters, in any mixture; the last one
+/// wins. All of them are listed in `docs/configuration.md`, and [`reference`](ProducerConfig::reference) has them for
+/// programs.
+///
+/// Texts are checked when they are read, each by itself, and everything together when the producer is created:
+/// contradictions between settings, missing ones, and values that a typed setter was given. Nothing that is known but
+/// not supported is ever ignored: it is an error that names the setting. An unknown name is a warning in the log,
+/// with the nearest known one.
+///
+/// ```
+/// use kafka_producer::{Acks, ProducerConfig};
+/// use std::time::Duration;
+///
+/// let config = ProducerConfig::from_properties([
+///     (ProducerConfig::BOOTSTRAP_SERVERS_CONFIG, "localhost:9092"),
+///     ("linger.ms", "20"),
+/// ])?
+/// .acks(Acks::All)
+/// .delivery_timeout(Duration::from_secs(60));
+///
+/// assert_eq!(config.get("linger.ms").as_deref(), Some("20"));
+/// assert_eq!(config.get("delivery.timeout.ms").as_deref(), Some("60000"));
+/// assert_eq!(config.get("batch.size").as_deref(), Some("16384"));
+/// # Ok::<(), kafka_producer::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ProducerConfig {
+    given: BTreeMap<String, String>,
+}
+
+impl ProducerConfig {
+    /// A configuration in which nothing is set.
+    pub fn new() -> ProducerConfig {
+        ProducerConfig::default()
+    }
+
+    /// Takes pairs of name and value, as in a Java `Properties` object. Of a name given twice the last value counts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a value has the wrong type or is out of range, naming the
+    /// setting, the value, and what is accepted.
+    pub fn from_properties<K, V>(
+        properties: impl IntoIterator<Item = (K, V)>,
+    ) -> Result<ProducerConfig, Error>
+    where
+        K: Into<String>,
+        V: Into<String>,
+    {
+        let given = properties.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let config = ProducerConfig { given };
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Reads a Java properties file: `name=value` lines with Java's escapes, continuation lines and comments. It is
+    /// read as UTF-8, where Java reads Latin-1. Of a name given twice the last value counts, with a warning in the
+    /// log.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read, is not UTF-8 (naming the position),
+    /// has a broken escape, or holds a value that [`from_properties`](ProducerConfig::from_properties) would refuse.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<ProducerConfig, Error> {
+        let path = path.as_ref();
+        let mut given = BTreeMap::new();
+        for (name, value) in properties_file::read(path)? {
+            if given.contains_key(&name) {
+                log::warn!("{name} is set more than once in {}; the last value counts", path.display());
+            }
+            given.insert(name, value);
+        }
+        let config = ProducerConfig { given };
+        config.check().map_err(|error| {
+            let message = format!("{}: {error}", path.display());
+            Error::config(message).with_source(error)
+        })?;
+        Ok(config)
+    }
+
+    /// Sets one setting by name. The value is checked when the producer is created.
+    #[must_use = "it returns the changed configuration"]
+    pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> ProducerConfig {
+        self.given.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets `sender.spin.us`: how long the sender's thread goes on looking for answers before it sleeps, while answers
+    /// come that fast. In whole microseconds, rounded up; default 50; zero turns it off. Not a setting of Java's.
+    #[must_use = "it returns the changed configuration"]
+    pub fn sender_spin(self, value: Duration) -> ProducerConfig {
+        self.set(ProducerConfig::SENDER_SPIN_US_CONFIG, Microseconds(value).into_text())
+    }
+
+    /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`. `None` where
+    /// nothing is set and there is no default. The client's own name is chosen when the producer is created.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let property = find(name);
+        match (self.given.get(name), property) {
+            (Some(text), Some(property)) => Some(property.shown(trim(text)).to_owned()),
+            (Some(text), None) => Some(text.clone()),
+            (None, Some(property)) => property.default().map(str::to_owned),
+            (None, None) => None,
+        }
+    }
+
+    /// Every known setting with type, default, range and description, in the order of the reference.
+    ///
+    /// ```
+    /// use kafka_producer::ProducerConfig;
+    ///
+    /// let linger = ProducerConfig::reference().find(|p| p.name() == "linger.ms").ok_or("unknown")?;
+    /// assert_eq!((linger.property_type().to_string(), linger.default()), ("long".to_string(), Some("5")));
+    /// # Ok::<(), &str>(())
+    /// ```
+    pub fn reference() -> impl Iterator<Item = &'static PropertyDescription> {
+        PROPERTIES.iter()
+    }
+
+    /// Checks everything and gives each setting its type. `serializers_required` is false where both serializers were
+    /// given as values.
+    pub(crate) fn resolve(&self, serializers_required: bool) -> Result<Settings, Error> {
+        for name in self.given.keys().filter(|name| find(name).is_none() && !providers::is_parameter(name)) {
+            match nearest::nearest(name) {
+                Some(known) => log::warn!("{name} is not a known setting, did you mean {known}?"),
+                None => log::warn!("{name} is not a known setting"),
+            }
+        }
+        let replaced = providers::replace_variables(&self.given)?;
+        let settings = settings::resolve(&self.given, replaced, serializers_required)?;
+        let with_name = self.clone().set(ProducerConfig::CLIENT_ID_CONFIG, settings.client_id.as_str());
+        log::info!("{with_name}");
+        Ok(settings)
+    }
+
+    /// Each text by itself; those that may hold variables are checked when these are replaced.
+    fn check(&self) -> Result<(), Error> {
+        let variables = self.given.contains_key(ProducerConfig::CONFIG_PROVIDERS_CONFIG);
+        for (name, text) in &self.given {
+            if let Some(property) = find(name).filter(|_| !(variables && text.contains("${"))) {
+                property.parse(text, text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names, as in Java's `ProducerConfig`, `SslConfigs` and `SaslConfigs`.
+macro_rules! constants {
+    ($(($constant:ident, $name:literal, $kind:ident, $default:tt, $rule:expr, $importance:ident, $origin:ident,
+        $support:ident, [$($setter:ident: $type:ty)?], $doc:literal))*) => {
+        impl ProducerConfig {
+            $(
+                #[doc = concat!("`", $name, "`: ", $doc)]
+                pub const $constant: &'static str = $name;
+            )*
+        }
+    };
+}
+for_each_property!(constants);
+
+macro_rules! default_text {
+    (required) => {
+        "Required."
+    };
+    (null) => {
+        "Not set by default."
+    };
+    ("") => {
+        "Empty by default."
+    };
+    ($text:literal) => {
+        concat!("Default ", $text, ".")
+    };
+}
+
+/// The typed setters of the rows that have one.
+macro_rules! setters {
+    ($(($constant:ident, $name:literal, $kind:ident, $default:tt, $rule:expr, $importance:ident, $origin:ident,
+        $support:ident, [$($setter:ident: $type:ty)?], $doc:literal))*) => {
+        impl ProducerConfig {
+            $($(
+                #[doc = concat!("Sets `", $name, "`. ", $doc, " ", default_text!($default))]
+                ///
+                /// The value is checked when the producer is created; durations are rounded up to whole milliseconds.
+                #[must_use = "it returns the changed configuration"]
+                pub fn $setter(self, value: $type) -> ProducerConfig {
+                    self.set($name, value.into_text())
+                }
+            )?)*
+        }
+    };
+}
+for_each_property!(setters);
+
+/// All known settings with their values, one a line and sorted, as Java's producer prints them at start-up.
+impl fmt::Display for ProducerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines: Vec<_> = PROPERTIES.iter().collect();
+        lines.sort_by_key(|property| property.name());
+        f.write_str("ProducerConfig values:")?;
+        for property in lines {
+            let value = self.get(property.name());
+            let text = match (value, property.property_type()) {
+                (None, _) => String::from("null"),
+                (Some(text), PropertyType::List) => format!("[{text}]"),
+                (Some(text), _) => text,
+            };
+            write!(f, "\n\t{} = {text}", property.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// What was set, with passwords and the values of unknown settings hidden.
+impl fmt::Debug for ProducerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.given.iter().map(|(name, text)| match find(name) {
+            Some(property) => (name, property.shown(text)),
+            None => (name, HIDDEN),
+        });
+        f.write_str("ProducerConfig ")?;
+        f.debug_map().entries(shown).finish()
+    }
+}

@@ -1,0 +1,105 @@
+//! The known setting that an unknown name may have meant.
+//!
+//! Owns: the measure of nearness, and what librdkafka calls the same things. Must not know: what is done with it.
+
+use super::properties_table::PROPERTIES;
+
+/// The nearest known name, if one is near.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    let wanted = name.trim().to_ascii_lowercase();
+    if let Some((_, known)) = LIBRDKAFKA.iter().find(|(theirs, _)| *theirs == wanted) {
+        return Some(known);
+    }
+    let wanted: Vec<char> = wanted.chars().map(|c| if matches!(c, '_' | '-') { '.' } else { c }).collect();
+    if wanted.len() > LONGEST {
+        return None;
+    }
+    let limit = (wanted.len() / 4).clamp(1, 4);
+    PROPERTIES
+        .iter()
+        .map(|property| (distance(&wanted, property.name()), property.name()))
+        .filter(|(distance, _)| *distance <= limit)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// How many letters must be changed, added or left out (Levenshtein).
+fn distance(wanted: &[char], known: &str) -> usize {
+    let mut row: Vec<usize> = (0..=wanted.len()).collect();
+    for (i, letter) in known.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, wanted) in row.iter_mut().skip(1).zip(wanted) {
+            let changed = diagonal + usize::from(letter != *wanted);
+            diagonal = *cell;
+            left = changed.min(*cell + 1).min(left + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or(usize::MAX)
+}
+
+/// No setting is this long, and the measure takes time with the length.
+const LONGEST: usize = 100;
+
+const LIBRDKAFKA: &[(&str, &str)] = &[
+    ("metadata.broker.list", "bootstrap.servers"),
+    ("request.required.acks", "acks"),
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("queue.buffering.max.kbytes", "buffer.memory"),
+    ("queue.buffering.max.messages", "buffer.memory"),
+    ("message.timeout.ms", "delivery.timeout.ms"),
+    ("message.max.bytes", "max.request.size"),
+    ("message.send.max.retries", "retries"),
+    ("compression.codec", "compression.type"),
+    ("max.in.flight", "max.in.flight.requests.per.connection"),
+    ("socket.send.buffer.bytes", "send.buffer.bytes"),
+    ("socket.receive.buffer.bytes", "receive.buffer.bytes"),
+    ("topic.metadata.refresh.interval.ms", "metadata.max.age.ms"),
+    ("sasl.mechanisms", "sasl.mechanism"),
+    ("ssl.ca.location", "ssl.truststore.location"),
+    ("statistics.interval.ms", "metrics.sample.window.ms"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_meant() {
+        for (given, known) in [
+            ("bootstrap.server", Some("bootstrap.servers")),
+            ("linger_ms", Some("linger.ms")),
+            ("LINGER.MS", Some("linger.ms")),
+            ("batch.sise", Some("batch.size")),
+            ("ack", Some("acks")),
+            ("queue.buffering.max.ms", Some("linger.ms")),
+            ("schema.registry.url", None),
+            ("group.id", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(given), known, "{given}");
+        }
+        assert_eq!(nearest(&"x".repeat(1_000_000)), None);
+    }
+
+    #[test]
+    fn librdkafka_s_names_lead_to_known_ones() {
+        for (_, known) in LIBRDKAFKA {
+            assert!(PROPERTIES.iter().any(|p| p.name() == *known), "{known}");
+        }
+    }
+
+    #[test]
+    fn counts_letters() {
+        let count = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), b);
+        assert_eq!(
+            [count("", "abc"), count("abc", ""), count("kitten", "sitting"), count("a", "a")],
+            [3, 3, 3, 0]
+        );
+    }
+}

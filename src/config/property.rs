@@ -1,0 +1,339 @@
+//! `PropertyDescription`: what one row of the table says, and how a value's text becomes a value, as Java's
+//! `ConfigDef` does it.
+//!
+//! Owns: types, ranges, conversion and the wording of a refused value. Must not know: which properties exist.
+//! Holds: the text of a secret never leaves through an error.
+
+use std::fmt;
+
+use crate::error::Error;
+
+/// One setting, as the reference lists it: [`ProducerConfig::reference`](crate::ProducerConfig::reference).
+#[derive(Debug, Clone, Copy)]
+pub struct PropertyDescription {
+    pub(super) name: &'static str,
+    pub(super) kind: PropertyType,
+    pub(super) default: Preset,
+    pub(super) rule: Rule,
+    pub(super) importance: Importance,
+    pub(super) origin: PropertyOrigin,
+    pub(super) support: PropertySupport,
+    pub(super) doc: &'static str,
+}
+
+/// What sort of value a setting takes. The names are those of Java's `ConfigDef.Type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PropertyType {
+    /// `true` or `false`, in any case.
+    Boolean,
+    /// A whole number of 16 bits.
+    Short,
+    /// A whole number of 32 bits.
+    Int,
+    /// A whole number of 64 bits.
+    Long,
+    /// A number with a fraction.
+    Double,
+    /// Text, without the blanks around it.
+    String,
+    /// Text that is printed as `[hidden]`.
+    Password,
+    /// Texts separated by commas.
+    List,
+    /// The name of a class in Java, here the name of a stock or registered part.
+    Class,
+}
+
+/// How much a setting matters, as Java's reference has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Importance {
+    /// Look at it before going into production.
+    High,
+    /// Worth knowing.
+    Medium,
+    /// Seldom changed.
+    Low,
+}
+
+/// Where a setting comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PropertyOrigin {
+    /// Kafka's own producer has it, in 4.3 or earlier.
+    Kafka,
+    /// Kafka's own producer has it since 4.4.
+    Kafka44,
+    /// Kafka's own producer has it, but does not document it.
+    Internal,
+    /// Only this crate has it.
+    Ours,
+}
+
+/// What this version of the crate does with a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PropertySupport {
+    /// It works.
+    Built,
+    /// Not supported yet: any value but the default is refused with an error that names the setting.
+    NotBuilt,
+    /// Not supported yet, and every value is accepted: without it the producer behaves as the description says.
+    Dormant,
+    /// It means something only inside a JVM: accepted, with a warning in the log that it has no effect.
+    NoEffect,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Preset {
+    Required,
+    Null,
+    Text(&'static str),
+}
+
+/// What a value must fulfil beyond its type; the counterpart of Java's `ConfigDef.Validator`.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    Any,
+    AtLeast(i64),
+    Between(i64, i64),
+    /// A range, or one value outside it.
+    BetweenOr(i64, i64, i64),
+    BetweenReal(f64, f64),
+    OneOf(&'static [&'static str]),
+    OneOfAnyCase(&'static [&'static str]),
+    NonEmpty,
+}
+
+/// A value that has its type and keeps its rule.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Boolean(bool),
+    Integer(i64),
+    Double(f64),
+    Text(String),
+    List(Vec<String>),
+}
+
+impl PropertyDescription {
+    /// The name, for instance `batch.size`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The sort of value.
+    pub fn property_type(&self) -> PropertyType {
+        self.kind
+    }
+
+    /// The default as Java writes it, an empty text for an empty list; `None` where there is none (Java: `null`, or
+    /// a required setting).
+    pub fn default(&self) -> Option<&'static str> {
+        match self.default {
+            Preset::Text(text) => Some(text),
+            Preset::Null | Preset::Required => None,
+        }
+    }
+
+    /// Whether the producer cannot start without it.
+    pub fn is_required(&self) -> bool {
+        matches!(self.default, Preset::Required)
+    }
+
+    /// What is accepted, in words, for instance `at least 0`; empty where everything of the type is.
+    pub fn accepted(&self) -> String {
+        self.rule.to_string()
+    }
+
+    /// How much it matters.
+    pub fn importance(&self) -> Importance {
+        self.importance
+    }
+
+    /// Whether it is Kafka's or ours, and if it is one of the newest.
+    pub fn origin(&self) -> PropertyOrigin {
+        self.origin
+    }
+
+    /// What this version of the crate does with it.
+    pub fn support(&self) -> PropertySupport {
+        self.support
+    }
+
+    /// What it does, in which unit, and what it affects.
+    pub fn doc(&self) -> &'static str {
+        self.doc
+    }
+
+    pub(super) fn is_secret(&self) -> bool {
+        self.kind == PropertyType::Password
+    }
+
+    /// The value as errors and logs may show it.
+    pub(super) fn shown<'a>(&self, text: &'a str) -> &'a str {
+        if self.is_secret() { HIDDEN } else { text }
+    }
+
+    /// The error for a value that is refused: setting, value, and what would be accepted.
+    pub(super) fn refuse(&self, shown: &str, expected: impl fmt::Display) -> Error {
+        let shown = self.shown(shown);
+        Error::config(format!("Invalid value {shown} for configuration {}: {expected}", self.name))
+    }
+
+    /// Converts and checks a text. `shown` is what an error prints in its place: the text as it was written, before
+    /// variables were replaced.
+    pub(super) fn parse(&self, text: &str, shown: &str) -> Result<Value, Error> {
+        let text = trim(text);
+        let value = match self.kind {
+            PropertyType::Boolean => boolean(text),
+            PropertyType::Short => integer(text, i64::from(i16::MIN), i64::from(i16::MAX)),
+            PropertyType::Int => integer(text, i64::from(i32::MIN), i64::from(i32::MAX)),
+            PropertyType::Long => integer(text, i64::MIN, i64::MAX),
+            PropertyType::Double => text.parse().ok().map(Value::Double),
+            PropertyType::String | PropertyType::Password => Some(Value::Text(text.to_owned())),
+            PropertyType::Class if text.is_empty() => None,
+            PropertyType::Class => Some(Value::Text(text.to_owned())),
+            PropertyType::List => list(text).map(Value::List),
+        };
+        match value {
+            None => Err(self.refuse(shown, self.expected())),
+            Some(value) if self.rule.allows(&value) => Ok(value),
+            Some(_) => Err(self.refuse(shown, format_args!("Value must be {}", self.rule))),
+        }
+    }
+
+    /// The default; `Null` where there is none.
+    pub(super) fn default_value(&self) -> Value {
+        match self.default {
+            Preset::Text(text) => self.parse(text, text).unwrap_or(Value::Null),
+            Preset::Null | Preset::Required => Value::Null,
+        }
+    }
+
+    /// Whether a value means the same as the default.
+    pub(super) fn is_default(&self, value: &Value) -> bool {
+        match (value, &self.default_value(), self.rule) {
+            (Value::Text(a), Value::Text(b), Rule::OneOfAnyCase(_)) => a.eq_ignore_ascii_case(b),
+            (a, b, _) => a == b,
+        }
+    }
+
+    /// What the type asks for, with the rule where the type alone does not say it.
+    fn expected(&self) -> String {
+        let expected = match self.kind {
+            PropertyType::Boolean => "Expected value to be either true or false",
+            PropertyType::Short => "Not a number of type short (-32768 to 32767)",
+            PropertyType::Int => "Not a number of type int (-2147483648 to 2147483647)",
+            PropertyType::Long => "Not a number of type long (64 bits)",
+            PropertyType::Double => "Not a number of type double",
+            PropertyType::List => "The elements of the list must not be empty",
+            PropertyType::String | PropertyType::Password => "Expected a text",
+            PropertyType::Class => "Expected a name",
+        };
+        match self.rule.to_string() {
+            rule if rule.is_empty() => expected.to_owned(),
+            rule => format!("{expected}; it must be {rule}"),
+        }
+    }
+}
+
+impl Rule {
+    fn allows(self, value: &Value) -> bool {
+        match (self, value) {
+            (Rule::AtLeast(low), Value::Integer(n)) => *n >= low,
+            (Rule::Between(low, high), Value::Integer(n)) => (low..=high).contains(n),
+            (Rule::BetweenOr(low, high, also), Value::Integer(n)) => (low..=high).contains(n) || *n == also,
+            (Rule::BetweenReal(low, high), Value::Double(x)) => (low..=high).contains(x),
+            (Rule::OneOf(names), Value::Text(text)) => names.contains(&text.as_str()),
+            (Rule::OneOfAnyCase(names), Value::Text(text)) => {
+                names.iter().any(|name| name.eq_ignore_ascii_case(text))
+            }
+            (Rule::NonEmpty, Value::Text(text)) => !text.is_empty(),
+            (Rule::NonEmpty, Value::List(elements)) => !elements.is_empty(),
+            _ => true,
+        }
+    }
+}
+
+/// Reads after "Value must be".
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rule::Any => Ok(()),
+            Rule::AtLeast(low) => write!(f, "at least {low}"),
+            Rule::Between(low, high) => write!(f, "between {low} and {high}"),
+            Rule::BetweenOr(low, high, also) => write!(f, "between {low} and {high}, or {also}"),
+            Rule::BetweenReal(low, high) => write!(f, "between {low:?} and {high:?}"),
+            Rule::OneOf(names) => write!(f, "one of: {}", names.join(", ")),
+            Rule::OneOfAnyCase(names) => write!(f, "one of (case insensitive): {}", names.join(", ")),
+            Rule::NonEmpty => f.write_str("non-empty"),
+        }
+    }
+}
+
+/// As Java's reference writes it: `boolean`, `int`, …
+impl fmt::Display for PropertyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PropertyType::Boolean => "boolean",
+            PropertyType::Short => "short",
+            PropertyType::Int => "int",
+            PropertyType::Long => "long",
+            PropertyType::Double => "double",
+            PropertyType::String => "string",
+            PropertyType::Password => "password",
+            PropertyType::List => "list",
+            PropertyType::Class => "class",
+        })
+    }
+}
+
+/// As Java's reference writes it: `high`, `medium`, `low`.
+impl fmt::Display for Importance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Importance::High => "high",
+            Importance::Medium => "medium",
+            Importance::Low => "low",
+        })
+    }
+}
+
+/// Java's `String.trim`: everything up to the blank goes, at both ends.
+pub(super) fn trim(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+fn boolean(text: &str) -> Option<Value> {
+    match text {
+        _ if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),
+        _ if text.eq_ignore_ascii_case("false") => Some(Value::Boolean(false)),
+        _ => None,
+    }
+}
+
+fn integer(text: &str, low: i64, high: i64) -> Option<Value> {
+    text.parse().ok().filter(|n| (low..=high).contains(n)).map(Value::Integer)
+}
+
+/// The elements, each once, in the order of their first appearance; `None` where one of them is empty.
+fn list(text: &str) -> Option<Vec<String>> {
+    let mut elements: Vec<String> = Vec::new();
+    if text.is_empty() {
+        return Some(elements);
+    }
+    for element in text.split(',').map(trim) {
+        if element.is_empty() {
+            return None;
+        }
+        if !elements.iter().any(|known| known == element) {
+            elements.push(element.to_owned());
+        }
+    }
+    Some(elements)
+}
+
+/// What stands in a secret's place wherever it would be printed.
+pub(super) const HIDDEN: &str = "[hidden]";
