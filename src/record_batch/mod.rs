@@ -54,7 +54,7 @@ impl BatchBuilder {
         let timestamp_delta = parts.timestamp.wrapping_sub(self.base_timestamp);
         let offset_delta = index as i32; // a batch of 2^31 records would be larger than any limit
         let body = parts.body_size(parts.content_size(), timestamp_delta, offset_delta);
-        let needed = self.buffer.len() + body + crate::wire::varint::size_of_varint(body as i32);
+        let needed = self.buffer.len() + body + crate::wire::size_of_varint(body as i32);
         if index > 0 && needed > limit {
             return Err(DoesNotFit::Limit);
         }

@@ -4,7 +4,7 @@
 //! Source: Kafka's `DefaultRecord`.
 
 use crate::record::Headers;
-use crate::wire::varint::{put_varint, put_varlong, size_of_varint, size_of_varlong};
+use crate::wire::{put_varint, put_varlong, size_of_varint, size_of_varlong};
 
 /// A record's serialized parts.
 #[derive(Clone, Copy)]
