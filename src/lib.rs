@@ -5,9 +5,11 @@ mod cluster;
 mod error;
 mod error_code;
 mod interrupt;
+mod nearest;
 mod partitioner;
 mod properties;
 mod record;
+mod registry;
 mod serializer;
 mod uuid;
 
@@ -18,11 +20,18 @@ pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;
 pub use interrupt::InterruptHandle;
-pub use partitioner::{PartitionRequest, Partitioner, PartitionerError, partition_for_key};
+pub use partitioner::{
+    PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
+};
 pub use properties::Properties;
 pub use record::{
     Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,
     TopicName, Value,
 };
-pub use serializer::{Serializer, SerializerError};
+pub use serializer::{
+    BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, BytesSerializer, DoubleSerializer,
+    FloatSerializer, FnSerializer, IntegerSerializer, ListSerializer, LongSerializer, Nullable, Serializer,
+    SerializerError, SerializerRegistry, ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
+    serialize_with,
+};
 pub use uuid::Uuid;
