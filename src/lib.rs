@@ -1,21 +1,23 @@
 //! The Apache Kafka producer for programs without an async runtime.
 
+mod accumulator;
 mod backoff;
 mod cluster;
+mod completion;
 mod config;
 mod error;
 mod error_code;
-mod accumulator;
-mod completion;
 mod interrupt;
 mod metadata;
-mod record_batch;
-mod transaction;
+mod nearest;
+mod network;
 mod partitioner;
 mod properties;
 mod protocol;
 mod record;
+mod record_batch;
 mod serializer;
+mod transaction;
 mod uuid;
 mod wire;
 
@@ -30,11 +32,18 @@ pub use config::{
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;
 pub use interrupt::InterruptHandle;
-pub use partitioner::{PartitionRequest, Partitioner, PartitionerError, partition_for_key};
+pub use partitioner::{
+    PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
+};
 pub use properties::Properties;
 pub use record::{
     Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,
     TopicName, Value,
 };
-pub use serializer::{Serializer, SerializerError};
+pub use serializer::{
+    BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, BytesSerializer, DoubleSerializer,
+    FloatSerializer, FnSerializer, IntegerSerializer, ListSerializer, LongSerializer, Nullable, Serializer,
+    SerializerError, SerializerRegistry, ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
+    serialize_with,
+};
 pub use uuid::Uuid;

@@ -5,8 +5,16 @@
 //! Threads: `partition` on the application's threads, several at once; `configure` and `close` once each.
 //! Holds: a key goes to the partition that Java would choose.
 
+mod registry;
+mod round_robin;
+mod sticky;
+
 use crate::cluster::Cluster;
 use crate::properties::Properties;
+
+pub(crate) use registry::PartitionerRegistry;
+pub use round_robin::RoundRobinPartitioner;
+pub(crate) use sticky::{LoadTable, next_partition, should_switch};
 
 /// What a partitioner may fail with: any error. It becomes the `source()` of the error that `send` returns.
 pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
@@ -108,4 +116,53 @@ pub fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
     let positive = murmur2::murmur2(key, murmur2::KAFKA_SEED) & 0x7fff_ffff;
     let count = u32::try_from(partition_count).unwrap_or(u32::MAX);
     positive.checked_rem(count).unwrap_or(0).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kafka's own `UtilsTest.testMurmur2`, then keys of each tail length and one of high bytes: hash, and partition
+    /// of 7, as `Utils.murmur2` and `BuiltInPartitioner.partitionForKey` of kafka-clients 4.3.1 print them.
+    #[test]
+    fn keys_go_where_java_sends_them() {
+        let hashes: [(&[u8], i32); 6] = [
+            (b"21", -973932308),
+            (b"foobar", -790332482),
+            (b"a-little-bit-long-string", -985981536),
+            (b"a-little-bit-longer-string", -1486304829),
+            (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+            (b"abc", 479470107),
+        ];
+        for (key, hash) in hashes {
+            assert_eq!(murmur2::murmur2(key, murmur2::KAFKA_SEED).cast_signed(), hash);
+        }
+        let placed: [(&[u8], i32, i32); 13] = [
+            (b"", 275646681, 2),
+            (b"a", -1563381124, 5),
+            (b"ab", 316155434, 0),
+            (b"abc", 479470107, 4),
+            (b"abcd", -1323649548, 5),
+            (b"abcde", 461995741, 4),
+            (b"abcdef", 1870650108, 5),
+            (b"abcdefg", -346467175, 4),
+            (b"abcdefgh", -955427363, 0),
+            (b"abcdefghi", -619679810, 1),
+            (b"abcdefghij", 8205847, 6),
+            (&[0x80, 0xff, 0xfe, 0x81, 0xff, 0xff, 0xff], 530076020, 5),
+            // The hash whose absolute value is negative too: masked it is 0.
+            (&[0xa7, 0xd6, 0x50, 0x6c], i32::MIN, 0),
+        ];
+        for (key, hash, partition) in placed {
+            assert_eq!(murmur2::murmur2(key, murmur2::KAFKA_SEED).cast_signed(), hash, "{key:?}");
+            assert_eq!(partition_for_key(key, 7), partition, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn any_number_of_partitions_will_do() {
+        assert_eq!(partition_for_key(b"foobar", 0), 0);
+        assert_eq!(partition_for_key(b"foobar", 1), 0);
+        assert_eq!(partition_for_key(b"foobar", usize::MAX), -790332482 & 0x7fff_ffff);
+    }
 }

@@ -4,10 +4,27 @@
 //! Threads: `serialize` on the application's threads, several at once; `configure` and `close` once each.
 //! Holds: a null never reaches a serializer; bytes are borrowed from the value where they are there already.
 
+mod bytes;
+mod function;
+mod list;
+mod primitive;
+mod registry;
+mod text;
+
 use std::sync::Arc;
 
 use crate::properties::Properties;
 use crate::record::Headers;
+
+pub use bytes::{ByteArraySerializer, ByteBufferSerializer, BytesSerializer};
+pub use function::{FnSerializer, serialize_with};
+pub use list::{ListSerializer, Nullable};
+pub use primitive::{
+    BooleanSerializer, DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer, ShortSerializer,
+    VoidSerializer,
+};
+pub use registry::SerializerRegistry;
+pub use text::{StringSerializer, UuidSerializer};
 
 /// What a serializer may fail with: any error. It becomes the `source()` of the error that `send` returns.
 pub type SerializerError = Box<dyn std::error::Error + Send + Sync>;

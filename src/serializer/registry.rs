@@ -1,0 +1,167 @@
+//! `SerializerRegistry`: which serializer a class name in the configuration stands for.
+//!
+//! Owns: the names of the stock serializers and what each reads. Must not know: settings, beyond the name it is told.
+
+use std::fmt;
+
+use super::Serializer;
+use super::bytes::{ByteArraySerializer, ByteBufferSerializer, BytesSerializer};
+use super::list::{NamedListSerializer, Nullable};
+use super::primitive::{
+    BooleanSerializer, DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer, ShortSerializer,
+    VoidSerializer,
+};
+use super::text::{StringSerializer, UuidSerializer};
+use crate::error::Error;
+use crate::registry::Registry;
+
+/// Serializers by name, for the settings `key.serializer` and `value.serializer`.
+///
+/// A new one knows the 13 of Java, by class name (`org.apache.kafka.common.serialization.StringSerializer`) and by
+/// short name (`StringSerializer`). A program's own are registered.
+///
+/// ```
+/// use kafka_producer::{SerializerError, SerializerRegistry, serialize_with};
+///
+/// struct Order { id: u64 }
+///
+/// let mut serializers = SerializerRegistry::new();
+/// serializers.register::<Order, _>("com.example.OrderSerializer", || {
+///     Box::new(serialize_with(|order: &Order, out: &mut Vec<u8>| {
+///         out.extend(order.id.to_be_bytes());
+///         Ok::<(), SerializerError>(())
+///     }))
+/// });
+/// ```
+#[derive(Clone)]
+pub struct SerializerRegistry(Registry);
+
+impl SerializerRegistry {
+    /// Java's 13 serializers.
+    pub fn new() -> Self {
+        let mut registry = Self::without_lists();
+        registry.add_lists();
+        registry
+    }
+
+    /// Makes a name stand for the serializers of `T` that `factory` makes, one for each key or value that is
+    /// configured by this name. A name may be registered for several types. A second registration of the same name
+    /// and type replaces the first, the stock ones included. The last part of the name, after the last dot, will do
+    /// in the configuration as long as no other class has the same.
+    pub fn register<T, F>(&mut self, class_name: &str, factory: F) -> &mut Self
+    where
+        T: ?Sized + 'static,
+        F: Fn() -> Box<dyn Serializer<T>> + Send + Sync + 'static,
+    {
+        self.0.register::<dyn Serializer<T>>(class_name, &readable_type_name::<T>(), factory);
+        self
+    }
+
+    /// Makes the serializer that `setting` names.
+    ///
+    /// # Errors
+    ///
+    /// An unknown name, and one whose serializers do not read `T`; the error names the setting, the value and what
+    /// would fit.
+    pub(crate) fn create<T: ?Sized + 'static>(
+        &self,
+        setting: &str,
+        class_name: &str,
+    ) -> Result<Box<dyn Serializer<T>>, Error> {
+        let role = setting.strip_suffix(".serializer").unwrap_or(setting);
+        let wanted = format!("the producer's {role} type is {}", readable_type_name::<T>());
+        self.create_for(setting, class_name, &wanted)
+    }
+
+    /// As [`create`](Self::create); `wanted` is the end of the sentence that says why a known one does not fit.
+    pub(super) fn create_for<T: ?Sized + 'static>(
+        &self,
+        setting: &str,
+        class_name: &str,
+        wanted: &str,
+    ) -> Result<Box<dyn Serializer<T>>, Error> {
+        self.0.create(setting, class_name, "serializer", wanted).map_err(Error::config)
+    }
+
+    /// The stock ones that can serve the items of a list.
+    pub(super) fn without_lists() -> Self {
+        let mut registry = SerializerRegistry(Registry::default());
+        registry.add::<bool, _>("BooleanSerializer", || Box::new(BooleanSerializer));
+        registry.add::<[u8], _>("ByteArraySerializer", || Box::new(ByteArraySerializer));
+        registry.add::<Vec<u8>, _>("ByteArraySerializer", || Box::new(ByteArraySerializer));
+        registry.add::<[u8], _>("ByteBufferSerializer", || Box::new(ByteBufferSerializer));
+        registry.add::<Vec<u8>, _>("ByteBufferSerializer", || Box::new(ByteBufferSerializer));
+        registry.add::<[u8], _>("BytesSerializer", || Box::new(BytesSerializer));
+        registry.add::<Vec<u8>, _>("BytesSerializer", || Box::new(BytesSerializer));
+        registry.add::<f64, _>("DoubleSerializer", || Box::new(DoubleSerializer));
+        registry.add::<f32, _>("FloatSerializer", || Box::new(FloatSerializer));
+        registry.add::<i32, _>("IntegerSerializer", || Box::new(IntegerSerializer));
+        registry.add::<i64, _>("LongSerializer", || Box::new(LongSerializer));
+        registry.add::<i16, _>("ShortSerializer", || Box::new(ShortSerializer));
+        registry.add::<str, _>("StringSerializer", || Box::new(StringSerializer));
+        registry.add::<String, _>("StringSerializer", || Box::new(StringSerializer));
+        registry.add::<u128, _>("UUIDSerializer", || Box::new(UuidSerializer));
+        registry.add::<[u8; 16], _>("UUIDSerializer", || Box::new(UuidSerializer));
+        registry.add::<(), _>("VoidSerializer", || Box::new(VoidSerializer));
+        registry
+    }
+
+    fn add_lists(&mut self) {
+        self.add_lists_of::<bool>();
+        self.add_lists_of::<f64>();
+        self.add_lists_of::<f32>();
+        self.add_lists_of::<i32>();
+        self.add_lists_of::<i64>();
+        self.add_lists_of::<i16>();
+        self.add_lists_of::<String>();
+        self.add_lists_of::<Vec<u8>>();
+        self.add_lists_of::<u128>();
+        self.add_lists_of::<[u8; 16]>();
+    }
+
+    fn add_lists_of<T: 'static>(&mut self) {
+        self.add_list::<[T], _>(|| Box::new(NamedListSerializer::<T, _>::new(|items| items)));
+        self.add_list::<Vec<T>, _>(|| Box::new(NamedListSerializer::<T, _>::new(|items| items)));
+        self.add_list::<[Option<T>], _>(|| Box::new(NamedListSerializer::<T, _>::new(Nullable)));
+        self.add_list::<Vec<Option<T>>, _>(|| Box::new(NamedListSerializer::<T, _>::new(Nullable)));
+    }
+
+    fn add_list<T, F>(&mut self, factory: F)
+    where
+        T: ?Sized + 'static,
+        F: Fn() -> Box<dyn Serializer<T>> + Send + Sync + 'static,
+    {
+        let class_name = format!("{KAFKA_PACKAGE}ListSerializer");
+        self.0.register::<dyn Serializer<T>>(&class_name, "lists such as [i32] or Vec<String>", factory);
+    }
+
+    fn add<T, F>(&mut self, short_name: &str, factory: F)
+    where
+        T: ?Sized + 'static,
+        F: Fn() -> Box<dyn Serializer<T>> + Send + Sync + 'static,
+    {
+        self.register(&format!("{KAFKA_PACKAGE}{short_name}"), factory);
+    }
+}
+
+impl Default for SerializerRegistry {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for SerializerRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// A type as people write it: `Vec<String>` and not `alloc::vec::Vec<alloc::string::String>`.
+pub(super) fn readable_type_name<T: ?Sized>() -> String {
+    ["alloc::string::", "alloc::vec::", "core::option::"]
+        .iter()
+        .fold(std::any::type_name::<T>().to_owned(), |name, path| name.replace(path, ""))
+}
+
+/// Where Java's stock serializers live.
+pub(super) const KAFKA_PACKAGE: &str = "org.apache.kafka.common.serialization.";
