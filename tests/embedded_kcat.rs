@@ -1,5 +1,7 @@
 //! kcat, which is librdkafka, reads from the embedded cluster and writes to it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
 mod embedded_support;
 
 use std::io::Write;

@@ -1,6 +1,7 @@
 //! Batches and requests made by hand, for the tests of the embedded cluster. Nothing here uses the client.
 
-#![allow(dead_code, missing_docs, reason = "support for tests: each file uses its part")]
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "support for tests")]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
