@@ -1,1 +1,231 @@
-//! An embedded Kafka cluster on loopback sockets: placeholder, being built.
+//! An embedded Kafka cluster: several brokers in this process, on loopback sockets, for tests and examples.
+//!
+//! It speaks Kafka's protocol well enough for producers (and for consumers without groups), checks record
+//! batches, sequence numbers and epochs as a broker does, and answers with Kafka's error codes. What lies in its
+//! logs can be read back. It keeps everything in memory.
+//!
+//! ```
+//! use kafka_producer::embedded::EmbeddedCluster;
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let cluster = EmbeddedCluster::builder().brokers(3).topic("test", 6).start()?;
+//! println!("bootstrap.servers={}", cluster.bootstrap_servers());
+//! // ... produce ...
+//! for record in cluster.records("test") {
+//!     println!("{}@{} {:?}", record.partition, record.offset, record.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Things can be made to go wrong while it runs: see [`Fault`], [`EmbeddedCluster::stop_broker`] and
+//! [`EmbeddedCluster::move_leader`]. Its rules are to be had without sockets, for simulations: [`ClusterRules`].
+//!
+//! What it does not do: consumer groups, transactions beyond producer ids and epochs, TLS, SASL, deleting or
+//! compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
+//! lead.
+
+mod answers;
+mod api;
+mod batch;
+mod builder;
+mod cluster;
+mod control;
+mod error_code;
+mod fault;
+mod fetch;
+mod metadata;
+mod partition;
+mod produce;
+mod producer_ids;
+mod rules;
+mod seen;
+mod server;
+mod shape;
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+pub use self::api::Api;
+pub use self::batch::{BatchHeader, EmbeddedRecord};
+pub use self::builder::{EmbeddedClusterBuilder, InvalidCluster, TopicConfig};
+pub use self::fault::Fault;
+pub use self::rules::{Action, ActionKind, ClusterRules, ConnectionId, Refused};
+pub use self::seen::{SeenBatch, SeenProduce};
+use self::server::Server;
+
+/// A running cluster. Dropping it closes all connections and ends all its threads.
+#[derive(Debug)]
+pub struct EmbeddedCluster {
+    server: Server,
+}
+
+impl EmbeddedCluster {
+    /// Settings of a cluster to be; one broker and no topics unless told otherwise.
+    #[must_use]
+    pub fn builder() -> EmbeddedClusterBuilder {
+        EmbeddedClusterBuilder::new()
+    }
+
+    fn start(settings: &EmbeddedClusterBuilder) -> io::Result<Self> {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let unix_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
+        let rules = settings.clone().rules(Instant::now(), unix_ms);
+        let rules = rules.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+        Ok(Self { server: Server::start(rules)? })
+    }
+
+    /// The addresses of all brokers, as for `bootstrap.servers`.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> String {
+        let addresses: Vec<String> = self.server.addresses().map(|address| address.to_string()).collect();
+        addresses.join(",")
+    }
+
+    /// The address of one broker, as `host:port`; `None` if there is no such broker.
+    #[must_use]
+    pub fn broker_address(&self, broker: i32) -> Option<String> {
+        self.server.with_rules(|rules| rules.address(broker).map(|(host, port)| format!("{host}:{port}")))
+    }
+
+    /// All records of a topic, partition by partition in the order of their offsets. Records of compressed
+    /// batches are not among them; [`batches`](Self::batches) shows those.
+    #[must_use]
+    pub fn records(&self, topic: &str) -> Vec<EmbeddedRecord> {
+        self.server.with_rules(|rules| rules.records(topic))
+    }
+
+    /// The headers of the batches of a partition, in order.
+    #[must_use]
+    pub fn batches(&self, topic: &str, partition: i32) -> Vec<BatchHeader> {
+        self.server.with_rules(|rules| rules.batches(topic, partition))
+    }
+
+    /// The bytes of the batches of a partition, as a consumer gets them.
+    #[must_use]
+    pub fn batch_bytes(&self, topic: &str, partition: i32) -> Vec<Vec<u8>> {
+        self.server.with_rules(|rules| rules.batch_bytes(topic, partition))
+    }
+
+    /// The offset that the next record of a partition gets.
+    #[must_use]
+    pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.server.with_rules(|rules| rules.end_offset(topic, partition))
+    }
+
+    /// The broker that leads a partition; `None` if none does.
+    #[must_use]
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.server.with_rules(|rules| rules.leader(topic, partition))
+    }
+
+    /// The id of a topic.
+    #[must_use]
+    pub fn topic_id(&self, topic: &str) -> Option<[u8; 16]> {
+        self.server.with_rules(|rules| rules.topic_id(topic))
+    }
+
+    /// Lets something go wrong.
+    pub fn inject(&self, fault: Fault) {
+        self.server.with_rules(|rules| rules.inject(fault));
+    }
+
+    /// Answers the next `times` requests of a kind with an error code: [`Fault::fail`].
+    pub fn fail(&self, api: Api, error_code: i16, times: u32) {
+        self.inject(Fault::fail(api, error_code).times(times));
+    }
+
+    /// Sends the next `times` answers of a kind later: [`Fault::delay`].
+    pub fn delay(&self, api: Api, by: Duration, times: u32) {
+        self.inject(Fault::delay(api, by).times(times));
+    }
+
+    /// Carries out the next `times` requests of a kind and loses the answers: [`Fault::drop_answer`].
+    pub fn drop_answer(&self, api: Api, times: u32) {
+        self.inject(Fault::drop_answer(api).times(times));
+    }
+
+    /// Cuts the connection at the next `times` requests of a kind, before they are carried out.
+    pub fn cut_before(&self, api: Api, times: u32) {
+        self.inject(Fault::cut_before(api).times(times));
+    }
+
+    /// Cuts the connection at the next `times` requests of a kind, after they are carried out.
+    pub fn cut_after(&self, api: Api, times: u32) {
+        self.inject(Fault::cut_after(api).times(times));
+    }
+
+    /// Tells clients in every answer to Produce to be quiet for this long: [`Fault::throttle`].
+    pub fn throttle(&self, time: Duration) {
+        self.inject(Fault::throttle(Api::Produce, time).always());
+    }
+
+    /// Takes back all faults that have not acted yet.
+    pub fn clear_faults(&self) {
+        self.server.with_rules(ClusterRules::clear_faults);
+    }
+
+    /// Stops a broker: nobody listens on its port, its connections end, its partitions go to other replicas.
+    pub fn stop_broker(&self, broker: i32) {
+        self.server.stop_broker(broker);
+    }
+
+    /// Starts a stopped broker again, on its port and with its log. It leads only what nobody else leads.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such broker, or its port was taken meanwhile.
+    pub fn start_broker(&self, broker: i32) -> io::Result<()> {
+        self.server.start_broker(broker)
+    }
+
+    /// Makes a broker the leader of a partition, with the next leader epoch. Nothing happens if the broker is
+    /// stopped or there is no such partition.
+    pub fn move_leader(&self, topic: &str, partition: i32, broker: i32) {
+        self.server.act(|rules| rules.move_leader(Instant::now(), topic, partition, broker));
+    }
+
+    /// Creates a topic; `false` if it exists or cannot.
+    pub fn create_topic(&self, name: &str, config: TopicConfig) -> bool {
+        self.server.with_rules(|rules| rules.create_topic(name, config))
+    }
+
+    /// Deletes a topic with all that lies in it; `false` if there is none. Created again, it has another id.
+    pub fn delete_topic(&self, name: &str) -> bool {
+        self.server.with_rules(|rules| rules.delete_topic(name))
+    }
+
+    /// Adds partitions to a topic until it has so many; `false` if there is no such topic.
+    pub fn create_partitions(&self, topic: &str, partitions: i32) -> bool {
+        self.server.with_rules(|rules| rules.create_partitions(topic, partitions))
+    }
+
+    /// Lets a partition forget the producers that wrote to it, as it does when their records are deleted.
+    pub fn forget_producers(&self, topic: &str, partition: i32) {
+        self.server.with_rules(|rules| rules.forget_producers(topic, partition));
+    }
+
+    /// How many requests of a kind have come, whatever became of them.
+    #[must_use]
+    pub fn requests(&self, api: Api) -> usize {
+        self.server.with_rules(|rules| rules.requests(api))
+    }
+
+    /// How many connections have been accepted so far.
+    #[must_use]
+    pub fn connections_accepted(&self) -> u64 {
+        self.server.with_rules(|rules| rules.connections_accepted())
+    }
+
+    /// How many connections there are now.
+    #[must_use]
+    pub fn connections_open(&self) -> usize {
+        self.server.with_rules(|rules| rules.connections_open())
+    }
+
+    /// All Produce requests that have come, in order.
+    #[must_use]
+    pub fn produce_requests(&self) -> Vec<SeenProduce> {
+        self.server.with_rules(|rules| rules.produce_requests().to_vec())
+    }
+}

@@ -1,0 +1,74 @@
+//! The requests that the embedded cluster knows, with the versions that it speaks.
+
+use std::ops::RangeInclusive;
+
+/// A request of Kafka's protocol that the embedded cluster answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Api {
+    /// Appends records.
+    Produce,
+    /// Reads records.
+    Fetch,
+    /// Finds offsets by timestamp, the first and the last.
+    ListOffsets,
+    /// Tells brokers, topics, partitions and leaders.
+    Metadata,
+    /// Tells which requests in which versions the broker speaks.
+    ApiVersions,
+    /// Hands out a producer id.
+    InitProducerId,
+}
+
+impl Api {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Produce,
+        Self::Fetch,
+        Self::ListOffsets,
+        Self::Metadata,
+        Self::ApiVersions,
+        Self::InitProducerId,
+    ];
+
+    /// The number that stands for it in a request.
+    #[must_use]
+    pub const fn key(self) -> i16 {
+        match self {
+            Self::Produce => 0,
+            Self::Fetch => 1,
+            Self::ListOffsets => 2,
+            Self::Metadata => 3,
+            Self::ApiVersions => 18,
+            Self::InitProducerId => 22,
+        }
+    }
+
+    /// The versions that the cluster can speak; a builder may narrow what it tells.
+    #[must_use]
+    pub const fn versions(self) -> RangeInclusive<i16> {
+        match self {
+            Self::Produce => 3..=13,
+            Self::Fetch => 4..=17,
+            Self::ListOffsets => 1..=10,
+            Self::Metadata => 0..=13,
+            Self::ApiVersions => 0..=4,
+            Self::InitProducerId => 0..=5,
+        }
+    }
+
+    pub(super) fn of_key(key: i16) -> Option<Self> {
+        Self::ALL.into_iter().find(|api| api.key() == key)
+    }
+
+    /// First version with compact strings and tagged fields.
+    pub(super) const fn flexible_from(self) -> i16 {
+        match self {
+            Self::Produce | Self::Metadata => 9,
+            Self::Fetch => 12,
+            Self::ListOffsets => 6,
+            Self::ApiVersions => 3,
+            Self::InitProducerId => 2,
+        }
+    }
+}

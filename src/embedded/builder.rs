@@ -1,0 +1,249 @@
+//! What an embedded cluster shall be like.
+//!
+//! Owns: the settings and their check. Must not know: sockets, requests.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use super::EmbeddedCluster;
+use super::api::Api;
+use super::rules::ClusterRules;
+
+/// How many partitions a topic has and what it takes.
+///
+/// ```
+/// use kafka_producer::embedded::TopicConfig;
+///
+/// let config = TopicConfig::new(6).compacted().max_message_bytes(100_000);
+/// ```
+#[derive(Debug, Clone)]
+pub struct TopicConfig {
+    pub(super) partitions: i32,
+    pub(super) replication_factor: Option<usize>,
+    pub(super) min_insync_replicas: usize,
+    pub(super) max_message_bytes: usize,
+    pub(super) log_append_time: bool,
+    pub(super) compacted: bool,
+    pub(super) timestamp_after_max: Duration,
+}
+
+impl TopicConfig {
+    /// A topic of so many partitions, with Kafka's defaults for the rest.
+    #[must_use]
+    pub fn new(partitions: i32) -> Self {
+        Self {
+            partitions,
+            replication_factor: None,
+            min_insync_replicas: 1,
+            max_message_bytes: 1_048_588,
+            log_append_time: false,
+            compacted: false,
+            timestamp_after_max: Duration::from_secs(3600),
+        }
+    }
+
+    /// On how many brokers each partition lies: who can take over when the leader stops. 3, or as many as
+    /// there are brokers, if not said.
+    #[must_use]
+    pub fn replication_factor(mut self, brokers: usize) -> Self {
+        self.replication_factor = Some(brokers);
+        self
+    }
+
+    /// `min.insync.replicas`: with fewer live replicas, `acks=all` is answered with NOT_ENOUGH_REPLICAS.
+    #[must_use]
+    pub fn min_insync_replicas(mut self, brokers: usize) -> Self {
+        self.min_insync_replicas = brokers;
+        self
+    }
+
+    /// `max.message.bytes`: a larger record batch is answered with MESSAGE_TOO_LARGE. 1048588 if not said.
+    #[must_use]
+    pub fn max_message_bytes(mut self, bytes: usize) -> Self {
+        self.max_message_bytes = bytes;
+        self
+    }
+
+    /// `message.timestamp.type=LogAppendTime`: the broker's clock counts, not the producer's.
+    #[must_use]
+    pub fn log_append_time(mut self) -> Self {
+        self.log_append_time = true;
+        self
+    }
+
+    /// `cleanup.policy=compact`: a record without a key is answered with INVALID_RECORD. Nothing is compacted.
+    #[must_use]
+    pub fn compacted(mut self) -> Self {
+        self.compacted = true;
+        self
+    }
+
+    /// `message.timestamp.after.max.ms`: a timestamp further in the future is answered with INVALID_TIMESTAMP.
+    /// One hour if not said.
+    #[must_use]
+    pub fn timestamp_after_max(mut self, time: Duration) -> Self {
+        self.timestamp_after_max = time;
+        self
+    }
+}
+
+/// Settings of an [`EmbeddedCluster`]; made by [`EmbeddedCluster::builder`].
+#[derive(Debug, Clone)]
+pub struct EmbeddedClusterBuilder {
+    pub(super) brokers: i32,
+    pub(super) topics: BTreeMap<String, TopicConfig>,
+    pub(super) auto_create: Option<TopicConfig>,
+    pub(super) answer_delay: Duration,
+    pub(super) versions: BTreeMap<Api, RangeInclusive<i16>>,
+    pub(super) cluster_id: String,
+}
+
+impl EmbeddedClusterBuilder {
+    pub(super) fn new() -> Self {
+        let versions = Api::ALL.into_iter().map(|api| (api, api.versions())).collect();
+        Self {
+            brokers: 1,
+            topics: BTreeMap::new(),
+            auto_create: None,
+            answer_delay: Duration::ZERO,
+            versions,
+            cluster_id: "embedded-cluster-00000".to_owned(),
+        }
+    }
+
+    /// How many brokers; 1 if not said. Their ids count from 1.
+    #[must_use]
+    pub fn brokers(mut self, brokers: i32) -> Self {
+        self.brokers = brokers;
+        self
+    }
+
+    /// A topic of so many partitions. Their leaders go round the brokers: partition 0 on broker 1, and so on.
+    #[must_use]
+    pub fn topic(self, name: impl Into<String>, partitions: i32) -> Self {
+        self.topic_with(name, TopicConfig::new(partitions))
+    }
+
+    /// A topic with settings of its own.
+    #[must_use]
+    pub fn topic_with(mut self, name: impl Into<String>, config: TopicConfig) -> Self {
+        self.topics.insert(name.into(), config);
+        self
+    }
+
+    /// A topic that is asked for and does not exist is created with so many partitions, if the request allows
+    /// it; as in Kafka the request that caused it is still answered with UNKNOWN_TOPIC_OR_PARTITION. Off if
+    /// not said.
+    #[must_use]
+    pub fn auto_create_topics(mut self, partitions: i32) -> Self {
+        self.auto_create = Some(TopicConfig::new(partitions));
+        self
+    }
+
+    /// Every answer comes so much later, as over a long line: requests are carried out when they arrive, and
+    /// several answers may be on their way at once.
+    #[must_use]
+    pub fn answer_delay(mut self, delay: Duration) -> Self {
+        self.answer_delay = delay;
+        self
+    }
+
+    /// Speaks only these versions of a request, so that a client meets an older (or newer) broker. Versions
+    /// that the cluster cannot speak at all are left out; an empty range takes the request away.
+    #[must_use]
+    pub fn api_versions(mut self, api: Api, versions: RangeInclusive<i16>) -> Self {
+        let all = api.versions();
+        let (min, max) = (*versions.start().max(all.start()), *versions.end().min(all.end()));
+        if min <= max {
+            self.versions.insert(api, min..=max);
+        } else {
+            self.versions.remove(&api);
+        }
+        self
+    }
+
+    /// Does not know this request, as an old broker does not know a new one.
+    #[must_use]
+    pub fn without(mut self, api: Api) -> Self {
+        self.versions.remove(&api);
+        self
+    }
+
+    /// The cluster id that Metadata tells.
+    #[must_use]
+    pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
+        self.cluster_id = id.into();
+        self
+    }
+
+    /// Starts the brokers: each listens on a port of its own on 127.0.0.1 when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] for settings that make no cluster; otherwise what the system says about
+    /// sockets and threads.
+    pub fn start(self) -> io::Result<EmbeddedCluster> {
+        EmbeddedCluster::start(&self)
+    }
+
+    /// The rules alone, without sockets and threads: for a simulation. `now` is the start of its time, and
+    /// `unix_ms` what the brokers' clocks show then, in milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// For settings that make no cluster.
+    pub fn rules(self, now: Instant, unix_ms: i64) -> Result<ClusterRules, InvalidCluster> {
+        self.check()?;
+        Ok(ClusterRules::new(self, now, unix_ms))
+    }
+
+    pub(super) fn check(&self) -> Result<(), InvalidCluster> {
+        if !(1..=1000).contains(&self.brokers) {
+            return Err(InvalidCluster(format!("{} brokers, 1 to 1000 are possible", self.brokers)));
+        }
+        for (name, config) in self.topics.iter().map(|(name, config)| (name.as_str(), config)) {
+            self.check_topic(name, config)?;
+        }
+        self.auto_create.iter().try_for_each(|config| self.check_topic("auto_create_topics", config))
+    }
+
+    fn check_topic(&self, name: &str, config: &TopicConfig) -> Result<(), InvalidCluster> {
+        if !is_topic_name(name) {
+            return Err(InvalidCluster(format!("{name:?} cannot be the name of a topic")));
+        }
+        if !(1..=100_000).contains(&config.partitions) {
+            let partitions = config.partitions;
+            return Err(InvalidCluster(format!(
+                "topic {name}: {partitions} partitions, 1 to 100000 are possible"
+            )));
+        }
+        let factor = config.replication_factor.unwrap_or(1);
+        if factor == 0 || i32::try_from(factor).map_or(true, |factor| factor > self.brokers) {
+            let brokers = self.brokers;
+            return Err(InvalidCluster(format!("topic {name}: {factor} replicas on {brokers} brokers")));
+        }
+        Ok(())
+    }
+}
+
+/// Kafka's rule for the names of topics.
+pub(super) fn is_topic_name(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(legal)
+}
+
+/// Settings that make no cluster: no brokers, a topic without partitions, a name that Kafka does not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidCluster(String);
+
+impl fmt::Display for InvalidCluster {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl Error for InvalidCluster {}

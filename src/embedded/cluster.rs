@@ -1,0 +1,167 @@
+//! Brokers, topics, partitions and who leads them.
+//!
+//! Owns: which broker lives, which broker leads which partition, leader epochs, topic ids. Must not know:
+//! requests, connections, time.
+//! Holds: a leader is a live replica; every change of leader counts the leader epoch up.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::builder::TopicConfig;
+use super::partition::PartitionLog;
+
+#[derive(Debug, Default)]
+pub(super) struct Cluster {
+    pub(super) brokers: BTreeMap<i32, Broker>,
+    pub(super) topics: BTreeMap<String, Topic>,
+    topics_created: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Broker {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) live: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) id: Uuid,
+    pub(super) config: TopicConfig,
+    pub(super) partitions: Vec<Partition>,
+}
+
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) replicas: Vec<i32>,
+    pub(super) leader: Option<i32>,
+    pub(super) leader_epoch: i32,
+    pub(super) log: PartitionLog,
+}
+
+impl Cluster {
+    pub(super) fn new(brokers: i32) -> Self {
+        let broker = |id| (id, Broker { host: "127.0.0.1".to_owned(), port: 0, live: true });
+        Self { brokers: (1..=brokers).map(broker).collect(), ..Self::default() }
+    }
+
+    /// Creates a topic; `false` if it is there already.
+    pub(super) fn create_topic(&mut self, name: &str, config: TopicConfig) -> bool {
+        if self.topics.contains_key(name) {
+            return false;
+        }
+        self.topics_created += 1;
+        let id = Uuid::from_u128(TOPIC_IDS | u128::from(self.topics_created));
+        let partitions = (0..config.partitions).map(|index| self.new_partition(index, &config)).collect();
+        self.topics.insert(name.to_owned(), Topic { id, config, partitions });
+        true
+    }
+
+    /// Adds partitions up to a count; `false` if there is no such topic.
+    pub(super) fn grow_topic(&mut self, name: &str, partitions: i32) -> bool {
+        let Some((first, config)) = self.topics.get(name).map(|topic| (topic.count(), topic.config.clone()))
+        else {
+            return false;
+        };
+        let added: Vec<_> = (first..partitions).map(|index| self.new_partition(index, &config)).collect();
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.partitions.extend(added);
+        }
+        true
+    }
+
+    pub(super) fn topic_by_id(&self, id: Uuid) -> Option<(&str, &Topic)> {
+        self.topics.iter().find(|(_, topic)| topic.id == id).map(|(name, topic)| (name.as_str(), topic))
+    }
+
+    pub(super) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
+        self.topics.get(topic)?.partitions.get(usize::try_from(partition).ok()?)
+    }
+
+    pub(super) fn partition_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
+        self.topics.get_mut(topic)?.partitions.get_mut(usize::try_from(partition).ok()?)
+    }
+
+    pub(super) fn is_live(&self, broker: i32) -> bool {
+        self.brokers.get(&broker).is_some_and(|broker| broker.live)
+    }
+
+    pub(super) fn live_brokers(&self) -> impl Iterator<Item = (i32, &Broker)> {
+        self.brokers.iter().filter(|(_, broker)| broker.live).map(|(id, broker)| (*id, broker))
+    }
+
+    pub(super) fn in_sync(&self, partition: &Partition) -> usize {
+        partition.replicas.iter().filter(|id| self.is_live(**id)).count()
+    }
+
+    /// Marks a broker as stopped or started; partitions without a live leader get one if they can. `false` if
+    /// nothing changed.
+    pub(super) fn set_live(&mut self, broker: i32, live: bool) -> bool {
+        let Some(known) = self.brokers.get_mut(&broker).filter(|known| known.live != live) else {
+            return false;
+        };
+        known.live = live;
+        let brokers = &self.brokers;
+        for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.elect(|id| brokers.get(&id).is_some_and(|broker| broker.live));
+        }
+        true
+    }
+
+    /// Makes a live broker the leader, and a replica if it was none; `false` if there is no such partition or
+    /// broker.
+    pub(super) fn move_leader(&mut self, topic: &str, partition: i32, broker: i32) -> bool {
+        if !self.is_live(broker) {
+            return false;
+        }
+        let Some(partition) = self.partition_mut(topic, partition) else {
+            return false;
+        };
+        if partition.leader == Some(broker) {
+            return true;
+        }
+        if !partition.replicas.contains(&broker) {
+            let old = partition.leader;
+            partition.replicas.retain(|id| Some(*id) != old);
+            partition.replicas.push(broker);
+        }
+        partition.leader = Some(broker);
+        partition.leader_epoch += 1;
+        true
+    }
+
+    fn new_partition(&self, index: i32, config: &TopicConfig) -> Partition {
+        let factor = config.replication_factor.unwrap_or(3);
+        let skipped = usize::try_from(index).unwrap_or(0) % self.brokers.len().max(1);
+        let round = self.brokers.keys().cycle().skip(skipped);
+        let replicas = round.take(factor.min(self.brokers.len())).copied().collect();
+        let mut partition =
+            Partition { replicas, leader: None, leader_epoch: -1, log: PartitionLog::default() };
+        partition.elect(|id| self.is_live(id));
+        partition.leader_epoch = partition.leader_epoch.max(0);
+        partition
+    }
+}
+
+impl Topic {
+    pub(super) fn count(&self) -> i32 {
+        i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
+    }
+}
+
+impl Partition {
+    fn elect(&mut self, is_live: impl Fn(i32) -> bool) {
+        if self.leader.is_some_and(&is_live) {
+            return;
+        }
+        let leader = self.replicas.iter().copied().find(|id| is_live(*id));
+        if leader != self.leader {
+            self.leader = leader;
+            self.leader_epoch += 1;
+        }
+    }
+}
+
+/// The upper half of every topic id: anything but zero, the reserved ids are there.
+const TOPIC_IDS: u128 = 0x656d_6265_6464_6564 << 64;

@@ -1,0 +1,167 @@
+//! The rules from outside: looking into the cluster, and making things happen to it.
+
+use std::time::Instant;
+
+use super::api::Api;
+use super::batch::{self, BatchHeader, EmbeddedRecord};
+use super::builder::{TopicConfig, is_topic_name};
+use super::fault::Fault;
+use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
+use super::seen::SeenProduce;
+
+impl ClusterRules {
+    /// Tells clients, by Metadata, where a broker is. Port 0 on 127.0.0.1 until then.
+    pub fn set_address(&mut self, broker: i32, host: impl Into<String>, port: u16) {
+        if let Some(known) = self.cluster.brokers.get_mut(&broker) {
+            known.host = host.into();
+            known.port = port;
+        }
+    }
+
+    /// Host and port of a broker, as Metadata tells them.
+    #[must_use]
+    pub fn address(&self, broker: i32) -> Option<(&str, u16)> {
+        self.cluster.brokers.get(&broker).map(|known| (known.host.as_str(), known.port))
+    }
+
+    /// The ids of all brokers, stopped ones too.
+    pub fn brokers(&self) -> impl Iterator<Item = i32> {
+        self.cluster.brokers.keys().copied()
+    }
+
+    /// Stops a broker: its connections end, its partitions go to other replicas where there are some.
+    pub fn stop_broker(&mut self, now: Instant, broker: i32) -> Vec<Action> {
+        self.changed |= self.cluster.set_live(broker, false);
+        let cut: Vec<ConnectionId> =
+            self.connections.iter().filter(|(_, known)| known.broker == broker).map(|(id, _)| *id).collect();
+        let mut actions = Vec::new();
+        for connection in cut {
+            self.connections.remove(&connection);
+            actions.push(Action { connection, at: now, kind: ActionKind::Close });
+        }
+        actions.extend(self.release_if_changed(now));
+        actions
+    }
+
+    /// Starts a stopped broker again, with the log that it had. It leads only what nobody else leads.
+    pub fn start_broker(&mut self, now: Instant, broker: i32) -> Vec<Action> {
+        self.changed |= self.cluster.set_live(broker, true);
+        self.release_if_changed(now)
+    }
+
+    /// Makes a broker the leader of a partition, with the next leader epoch. Nothing happens if the broker is
+    /// stopped or there is no such partition.
+    pub fn move_leader(&mut self, now: Instant, topic: &str, partition: i32, broker: i32) -> Vec<Action> {
+        self.changed |= self.cluster.move_leader(topic, partition, broker);
+        self.release_if_changed(now)
+    }
+
+    /// Lets something go wrong.
+    pub fn inject(&mut self, fault: Fault) {
+        self.faults.inject(fault);
+    }
+
+    /// Takes back all faults that have not acted yet.
+    pub fn clear_faults(&mut self) {
+        self.faults.clear();
+    }
+
+    /// Creates a topic; `false` if it exists or cannot.
+    pub fn create_topic(&mut self, name: &str, config: TopicConfig) -> bool {
+        let is_possible = is_topic_name(name) && config.partitions > 0;
+        is_possible && self.cluster.create_topic(name, config)
+    }
+
+    /// Deletes a topic with all that lies in it; `false` if there is none. Created again, it has another id.
+    pub fn delete_topic(&mut self, name: &str) -> bool {
+        self.changed = true;
+        self.cluster.topics.remove(name).is_some()
+    }
+
+    /// Adds partitions to a topic until it has so many; `false` if there is no such topic.
+    pub fn create_partitions(&mut self, topic: &str, partitions: i32) -> bool {
+        self.cluster.grow_topic(topic, partitions)
+    }
+
+    /// Lets a partition forget the producers that wrote to it, as it does when their records are deleted.
+    pub fn forget_producers(&mut self, topic: &str, partition: i32) {
+        if let Some(partition) = self.cluster.partition_mut(topic, partition) {
+            partition.log.forget_producers();
+        }
+    }
+
+    /// All records of a topic, partition by partition in the order of their offsets. Records of compressed
+    /// batches are not among them; [`batches`](Self::batches) shows those.
+    #[must_use]
+    pub fn records(&self, topic: &str) -> Vec<EmbeddedRecord> {
+        let Some(topic) = self.cluster.topics.get(topic) else {
+            return Vec::new();
+        };
+        let partitions = (0..).zip(&topic.partitions);
+        let batches = partitions
+            .flat_map(|(index, partition)| partition.log.batches().iter().map(move |stored| (index, stored)));
+        batches.flat_map(|(index, stored)| batch::records(index, &stored.header, &stored.bytes)).collect()
+    }
+
+    /// The headers of the batches of a partition, in order.
+    #[must_use]
+    pub fn batches(&self, topic: &str, partition: i32) -> Vec<BatchHeader> {
+        let log = self.cluster.partition(topic, partition).map(|partition| &partition.log);
+        log.map(|log| log.batches().iter().map(|stored| stored.header.clone()).collect()).unwrap_or_default()
+    }
+
+    /// The bytes of the batches of a partition, as a consumer gets them.
+    #[must_use]
+    pub fn batch_bytes(&self, topic: &str, partition: i32) -> Vec<Vec<u8>> {
+        let log = self.cluster.partition(topic, partition).map(|partition| &partition.log);
+        log.map(|log| log.batches().iter().map(|stored| stored.bytes.to_vec()).collect()).unwrap_or_default()
+    }
+
+    /// The offset that the next record of a partition gets.
+    #[must_use]
+    pub fn end_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.cluster.partition(topic, partition).map(|partition| partition.log.end_offset())
+    }
+
+    /// The broker that leads a partition; `None` if none does.
+    #[must_use]
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.cluster.partition(topic, partition)?.leader
+    }
+
+    /// The leader epoch of a partition.
+    #[must_use]
+    pub fn leader_epoch(&self, topic: &str, partition: i32) -> Option<i32> {
+        self.cluster.partition(topic, partition).map(|partition| partition.leader_epoch)
+    }
+
+    /// The id of a topic.
+    #[must_use]
+    pub fn topic_id(&self, topic: &str) -> Option<[u8; 16]> {
+        self.cluster.topics.get(topic).map(|topic| topic.id.into_bytes())
+    }
+
+    /// How many requests of a kind have come, whatever became of them.
+    #[must_use]
+    pub fn requests(&self, api: Api) -> usize {
+        self.seen.requests.get(&api).copied().unwrap_or(0)
+    }
+
+    /// How many connections have been accepted so far.
+    #[must_use]
+    pub fn connections_accepted(&self) -> u64 {
+        self.seen.connections
+    }
+
+    /// How many connections there are now.
+    #[must_use]
+    pub fn connections_open(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// All Produce requests that have come, in order.
+    #[must_use]
+    pub fn produce_requests(&self) -> &[SeenProduce] {
+        &self.seen.produce
+    }
+}

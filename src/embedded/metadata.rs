@@ -1,0 +1,166 @@
+//! Metadata and ApiVersions: what a client asks first.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, BrokerId, MetadataRequest, MetadataResponse, TopicName,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::api::Api;
+use super::builder::{TopicConfig, is_topic_name};
+use super::cluster::{Cluster, Partition, Topic};
+use super::error_code as code;
+use super::fault::Plan;
+
+/// One Metadata request.
+pub(super) struct Metadata<'a> {
+    pub(super) cluster: &'a mut Cluster,
+    pub(super) cluster_id: &'a str,
+    pub(super) auto_create: Option<&'a TopicConfig>,
+    pub(super) plan: &'a Plan,
+    pub(super) version: i16,
+}
+
+impl Metadata<'_> {
+    pub(super) fn answer(mut self, request: &MetadataRequest) -> MetadataResponse {
+        let version = self.version;
+        let mut response = MetadataResponse::default();
+        if version >= 3 {
+            response.throttle_time_ms = self.plan.throttle_ms();
+        }
+        if version >= 2 {
+            response.cluster_id = Some(StrBytes::from_string(self.cluster_id.to_owned()));
+        }
+        if version >= 1 {
+            response.controller_id = self.cluster.live_brokers().next().map_or(-1, |(id, _)| id).into();
+        }
+        response.brokers = self
+            .cluster
+            .live_brokers()
+            .map(|(id, broker)| {
+                MetadataResponseBroker::default()
+                    .with_node_id(id.into())
+                    .with_host(StrBytes::from_string(broker.host.clone()))
+                    .with_port(i32::from(broker.port))
+            })
+            .collect();
+        response.topics = match &request.topics {
+            Some(topics) if version > 0 || !topics.is_empty() => {
+                let may_create = version < 4 || request.allow_auto_topic_creation;
+                topics.iter().map(|asked| self.asked_topic(asked, may_create)).collect()
+            }
+            _ => self.cluster.topics.iter().map(|(name, topic)| self.known_topic(name, topic)).collect(),
+        };
+        if let Some(failure) = self.plan.failure().filter(|_| version >= 13 && response.topics.is_empty()) {
+            response.error_code = failure.code;
+        }
+        response
+    }
+
+    fn asked_topic(&mut self, asked: &MetadataRequestTopic, may_create: bool) -> MetadataResponseTopic {
+        let Some(name) = &asked.name else {
+            return match self.cluster.topic_by_id(asked.topic_id) {
+                Some((name, topic)) => self.known_topic(name, topic),
+                None => {
+                    let unknown = MetadataResponseTopic::default().with_name(self.no_name());
+                    unknown.with_topic_id(asked.topic_id).with_error_code(code::UNKNOWN_TOPIC_ID)
+                }
+            };
+        };
+        if let Some(topic) = self.cluster.topics.get(name.as_str()) {
+            return self.known_topic(name, topic);
+        }
+        let error = if !is_topic_name(name) {
+            code::INVALID_TOPIC_EXCEPTION
+        } else {
+            if let Some(config) = self.auto_create.filter(|_| may_create) {
+                self.cluster.create_topic(name, config.clone());
+            }
+            code::UNKNOWN_TOPIC_OR_PARTITION
+        };
+        let error = self.plan.failure_of(name, None).map_or(error, |failure| failure.code);
+        MetadataResponseTopic::default().with_name(Some(name.clone())).with_error_code(error)
+    }
+
+    /// What stands for the name of a topic that only its id is known of.
+    fn no_name(&self) -> Option<TopicName> {
+        (self.version < 12).then(TopicName::default)
+    }
+
+    fn known_topic(&self, name: &str, topic: &Topic) -> MetadataResponseTopic {
+        let mut told = MetadataResponseTopic::default().with_name(Some(topic_name(name)));
+        if self.version >= 10 {
+            told.topic_id = topic.id;
+        }
+        if let Some(failure) = self.plan.failure_of(name, None) {
+            return told.with_error_code(failure.code);
+        }
+        let partitions = (0..).zip(&topic.partitions);
+        told.with_partitions(partitions.map(|(index, partition)| self.partition(index, partition)).collect())
+    }
+
+    fn partition(&self, index: i32, partition: &Partition) -> MetadataResponsePartition {
+        let brokers = |live: bool| {
+            let chosen = partition.replicas.iter().filter(move |id| !live || self.cluster.is_live(**id));
+            chosen.map(|id| BrokerId(*id)).collect()
+        };
+        let mut told = MetadataResponsePartition::default()
+            .with_partition_index(index)
+            .with_leader_id(partition.leader.unwrap_or(-1).into())
+            .with_replica_nodes(brokers(false))
+            .with_isr_nodes(brokers(true));
+        if partition.leader.is_none() {
+            told.error_code = code::LEADER_NOT_AVAILABLE;
+        }
+        if self.version >= 7 {
+            told.leader_epoch = partition.leader_epoch;
+        }
+        if self.version >= 5 {
+            let offline = partition.replicas.iter().filter(|id| !self.cluster.is_live(**id));
+            told.offline_replicas = offline.map(|id| BrokerId(*id)).collect();
+        }
+        told
+    }
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+/// Answers ApiVersions: what the broker was built to tell.
+pub(super) fn api_versions(
+    told: &BTreeMap<Api, RangeInclusive<i16>>,
+    version: i16,
+    request: &ApiVersionsRequest,
+    plan: &Plan,
+) -> ApiVersionsResponse {
+    let mut response = ApiVersionsResponse::default();
+    if version >= 1 {
+        response.throttle_time_ms = plan.throttle_ms();
+    }
+    let is_named =
+        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
+    if version >= 3 && !is_named {
+        return response.with_error_code(code::INVALID_REQUEST);
+    }
+    let range = |(api, versions): (&Api, &RangeInclusive<i16>)| {
+        let min = ApiVersion::default().with_api_key(api.key()).with_min_version(*versions.start());
+        min.with_max_version(*versions.end())
+    };
+    response.with_api_keys(told.iter().map(range).collect())
+}
+
+/// Kafka's rule (KIP-511): letters, digits, `.` and `-`, at both ends a letter or digit.
+fn is_software_name(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let ends = [bytes.first(), bytes.last()];
+    ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-'))
+}

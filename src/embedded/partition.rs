@@ -1,0 +1,145 @@
+//! The log of one partition, and what it remembers of its producers.
+//!
+//! Owns: offsets, stored batches, the last batches of each producer. Must not know: requests, leaders, time.
+//! Holds: offsets count up without gaps; a batch that a producer sends again is not stored again.
+
+use std::collections::{HashMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::batch::{self, BatchHeader, Place, Rejection};
+use super::error_code as code;
+
+#[derive(Debug, Default)]
+pub(super) struct PartitionLog {
+    batches: Vec<StoredBatch>,
+    end_offset: i64,
+    producers: HashMap<i64, Producer>,
+}
+
+#[derive(Debug)]
+pub(super) struct StoredBatch {
+    pub(super) header: BatchHeader,
+    pub(super) bytes: Bytes,
+}
+
+/// Where an append went, or where it had gone before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Appended {
+    pub(super) base_offset: i64,
+    /// The broker's time, for a topic with LogAppendTime; -1 otherwise. Of a duplicate, the time of the batch
+    /// that was there before, as in Kafka.
+    pub(super) log_append_time: i64,
+    pub(super) duplicate: bool,
+}
+
+impl PartitionLog {
+    /// Stores a batch that [`batch::check`] has let pass, unless its producer's sequence forbids it.
+    pub(super) fn append(
+        &mut self,
+        bytes: &[u8],
+        mut header: BatchHeader,
+        leader_epoch: i32,
+        append_time: Option<i64>,
+    ) -> Result<Appended, Rejection> {
+        if header.producer_id != -1
+            && let Some(producer) = self.producers.get(&header.producer_id)
+        {
+            if let Some(known) = producer.find(&header) {
+                let (base_offset, log_append_time) = (known.base_offset, known.timestamp);
+                return Ok(Appended { base_offset, log_append_time, duplicate: true });
+            }
+            producer.check(&header)?;
+        }
+        let base_offset = self.end_offset;
+        let stored = batch::place(bytes, &mut header, &Place { base_offset, leader_epoch, append_time });
+        if header.producer_id != -1 {
+            self.producers.entry(header.producer_id).or_default().add(&header);
+        }
+        self.end_offset = base_offset.saturating_add(i64::from(header.record_count));
+        self.batches.push(StoredBatch { header, bytes: Bytes::from(stored) });
+        Ok(Appended { base_offset, log_append_time: append_time.unwrap_or(-1), duplicate: false })
+    }
+
+    /// Forgets all producers, as Kafka does when it has deleted their records.
+    pub(super) fn forget_producers(&mut self) {
+        self.producers.clear();
+    }
+
+    pub(super) fn end_offset(&self) -> i64 {
+        self.end_offset
+    }
+
+    pub(super) fn batches(&self) -> &[StoredBatch] {
+        &self.batches
+    }
+
+    /// The batches from the one that holds `offset` on.
+    pub(super) fn since(&self, offset: i64) -> &[StoredBatch] {
+        let first = self.batches.partition_point(|batch| batch.header.last_offset() < offset);
+        self.batches.get(first..).unwrap_or_default()
+    }
+}
+
+/// What the partition remembers of one producer id.
+#[derive(Debug, Default)]
+struct Producer {
+    epoch: i16,
+    recent: VecDeque<Recent>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Recent {
+    first_sequence: i32,
+    last_sequence: i32,
+    base_offset: i64,
+    timestamp: i64,
+}
+
+impl Producer {
+    /// The same batch among the last five.
+    fn find(&self, header: &BatchHeader) -> Option<&Recent> {
+        let (first, last) = (header.base_sequence, header.last_sequence());
+        let mut recent = self.recent.iter().filter(|_| header.producer_epoch == self.epoch);
+        recent.find(|known| known.first_sequence == first && known.last_sequence == last)
+    }
+
+    /// Kafka's `ProducerAppendInfo`: a known producer must go on where it stopped; one of a new epoch starts at 0.
+    /// (One that is not known may start anywhere: its records may have been deleted.)
+    fn check(&self, header: &BatchHeader) -> Result<(), Rejection> {
+        let (id, epoch, first) = (header.producer_id, header.producer_epoch, header.base_sequence);
+        if epoch < self.epoch {
+            let last = self.epoch;
+            let message =
+                format!("the epoch of producer {id} is {epoch}, smaller than the last seen, {last}");
+            return Err(Rejection::new(code::INVALID_PRODUCER_EPOCH, message));
+        }
+        let known = self.recent.back().filter(|_| epoch == self.epoch);
+        let expected = known.map_or(0, |known| batch::sequence_after(known.last_sequence, 1));
+        if first != expected {
+            let message = format!(
+                "out of order sequence number for producer {id} in epoch {epoch}: {first}, expected {expected}"
+            );
+            return Err(Rejection::new(code::OUT_OF_ORDER_SEQUENCE_NUMBER, message));
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, header: &BatchHeader) {
+        if header.producer_epoch != self.epoch {
+            self.recent.clear();
+            self.epoch = header.producer_epoch;
+        }
+        if self.recent.len() == REMEMBERED_BATCHES {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(Recent {
+            first_sequence: header.base_sequence,
+            last_sequence: header.last_sequence(),
+            base_offset: header.base_offset,
+            timestamp: header.max_timestamp,
+        });
+    }
+}
+
+const REMEMBERED_BATCHES: usize = 5;

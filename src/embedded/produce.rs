@@ -1,0 +1,201 @@
+//! Produce: from request to log, and the answer for each partition.
+
+use bytes::Bytes;
+use kafka_protocol::messages::ProduceRequest;
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use kafka_protocol::messages::produce_response::{
+    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use super::batch::{self, BatchHeader, Demands, Rejection};
+use super::cluster::Cluster;
+use super::error_code as code;
+use super::fault::Plan;
+use super::partition::Appended;
+use super::producer_ids::ProducerIds;
+
+/// One Produce request to one broker.
+pub(super) struct Produce<'a> {
+    pub(super) cluster: &'a mut Cluster,
+    pub(super) producer_ids: &'a ProducerIds,
+    pub(super) plan: &'a Plan,
+    pub(super) broker: i32,
+    pub(super) version: i16,
+    /// What the broker's clock shows.
+    pub(super) now_ms: i64,
+}
+
+impl Produce<'_> {
+    pub(super) fn answer(mut self, request: &ProduceRequest) -> ProduceResponse {
+        let mut response = ProduceResponse::default().with_throttle_time_ms(self.plan.throttle_ms());
+        let refusal = refusal(request);
+        for asked in &request.topic_data {
+            let name = topic_name(self.cluster, self.version, asked).map(str::to_owned);
+            let mut answer = TopicProduceResponse::default();
+            if self.version >= 13 {
+                answer.topic_id = asked.topic_id;
+            } else {
+                answer.name = asked.name.clone();
+            }
+            for data in &asked.partition_data {
+                let outcome = match (refusal, &name) {
+                    (Some((code, message)), _) => Err(Rejection::new(code, message)),
+                    (None, None) => Err(Rejection::new(code::UNKNOWN_TOPIC_ID, "no topic has this id")),
+                    (None, Some(name)) => self.partition(request, name, data),
+                };
+                let mut told = partition_response(self.version, data.index, outcome);
+                if told.error_code == code::NOT_LEADER_OR_FOLLOWER && self.version >= 10 {
+                    self.tell_leader(name.as_deref(), &mut told, &mut response);
+                }
+                answer.partition_responses.push(told);
+            }
+            response.responses.push(answer);
+        }
+        response
+    }
+
+    fn partition(
+        &mut self,
+        request: &ProduceRequest,
+        topic: &str,
+        data: &PartitionProduceData,
+    ) -> Result<Appended, Rejection> {
+        let failure = self.plan.failure_of(topic, Some(data.index));
+        if let Some(failure) = failure.filter(|failure| !failure.carried_out) {
+            return Err(Rejection::new(failure.code, "an injected fault"));
+        }
+        let appended = self.append(request.acks, topic, data)?;
+        match failure {
+            Some(failure) => Err(Rejection::new(failure.code, "an injected fault, after the append")),
+            None => Ok(appended),
+        }
+    }
+
+    fn append(&mut self, acks: i16, topic: &str, data: &PartitionProduceData) -> Result<Appended, Rejection> {
+        let unknown =
+            || Rejection::new(code::UNKNOWN_TOPIC_OR_PARTITION, "this server does not host this partition");
+        let config = &self.cluster.topics.get(topic).ok_or_else(unknown)?.config;
+        let partition = self.cluster.partition(topic, data.index).ok_or_else(unknown)?;
+        if partition.leader != Some(self.broker) {
+            return Err(Rejection::new(code::NOT_LEADER_OR_FOLLOWER, "this broker is not the leader"));
+        }
+        let in_sync = self.cluster.in_sync(partition);
+        if acks == -1 && in_sync < config.min_insync_replicas.min(partition.replicas.len()) {
+            let message = format!("{in_sync} replicas are in sync, fewer than min.insync.replicas");
+            return Err(Rejection::new(code::NOT_ENOUGH_REPLICAS, message));
+        }
+        let demands = Demands {
+            produce_version: self.version,
+            max_message_bytes: config.max_message_bytes,
+            compacted: config.compacted,
+            log_append_time: config.log_append_time,
+            latest_timestamp: self
+                .now_ms
+                .saturating_add(i64::try_from(config.timestamp_after_max.as_millis()).unwrap_or(i64::MAX)),
+        };
+        let bytes = data.records.as_ref().map_or(&[][..], Bytes::as_ref);
+        let header = batch::check(bytes, &demands)?;
+        self.check_epoch(&header)?;
+        let append_time = demands.log_append_time.then_some(self.now_ms);
+        let partition = self.cluster.partition_mut(topic, data.index).ok_or_else(unknown)?;
+        let leader_epoch = partition.leader_epoch;
+        partition.log.append(bytes, header, leader_epoch, append_time)
+    }
+
+    /// A transactional producer that has been replaced by a newer one is not let in anywhere.
+    fn check_epoch(&self, header: &BatchHeader) -> Result<(), Rejection> {
+        match self.producer_ids.transactional_epoch(header.producer_id) {
+            Some(current) if header.producer_epoch < current => {
+                let message =
+                    format!("the producer's epoch is {}, the current one {current}", header.producer_epoch);
+                Err(Rejection::new(code::INVALID_PRODUCER_EPOCH, message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// KIP-951: the answer that this broker is not the leader tells who is.
+    fn tell_leader(
+        &self,
+        topic: Option<&str>,
+        told: &mut PartitionProduceResponse,
+        response: &mut ProduceResponse,
+    ) {
+        let partition = topic.and_then(|topic| self.cluster.partition(topic, told.index));
+        let Some((partition, leader)) = partition.and_then(|partition| Some((partition, partition.leader?)))
+        else {
+            return;
+        };
+        told.current_leader = LeaderIdAndEpoch::default()
+            .with_leader_id(leader.into())
+            .with_leader_epoch(partition.leader_epoch);
+        let known = response.node_endpoints.iter().any(|node| node.node_id == leader);
+        if let Some(broker) = self.cluster.brokers.get(&leader).filter(|_| !known) {
+            response.node_endpoints.push(
+                NodeEndpoint::default()
+                    .with_node_id(leader.into())
+                    .with_host(StrBytes::from_string(broker.host.clone()))
+                    .with_port(i32::from(broker.port)),
+            );
+        }
+    }
+}
+
+/// The name of a topic that a Produce is for, by name or by id; `None` for an id that nothing has.
+pub(super) fn topic_name<'a>(
+    cluster: &'a Cluster,
+    version: i16,
+    asked: &'a TopicProduceData,
+) -> Option<&'a str> {
+    if version >= 13 { cluster.topic_by_id(asked.topic_id).map(|(name, _)| name) } else { Some(&asked.name) }
+}
+
+/// What is wrong with a request as a whole.
+fn refusal(request: &ProduceRequest) -> Option<(i16, &'static str)> {
+    if !matches!(request.acks, -1..=1) {
+        return Some((code::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
+    }
+    let data = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    let mut headers = data.filter_map(|data| BatchHeader::read(data.records.as_ref()?));
+    let is_transactional = headers.any(|header| header.magic == 2 && header.is_transactional());
+    if is_transactional && request.transactional_id.is_none() {
+        let message = "transactional records without a transactional id";
+        return Some((code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message));
+    }
+    None
+}
+
+fn partition_response(
+    version: i16,
+    index: i32,
+    outcome: Result<Appended, Rejection>,
+) -> PartitionProduceResponse {
+    let mut told = PartitionProduceResponse::default().with_index(index);
+    match outcome {
+        Ok(appended) => {
+            told.base_offset = appended.base_offset;
+            told.log_append_time_ms = appended.log_append_time;
+            if version >= 5 {
+                told.log_start_offset = 0;
+            }
+        }
+        Err(rejection) => {
+            told.error_code = rejection.code;
+            told.base_offset = -1;
+            told.log_append_time_ms = -1;
+            if version >= 8 {
+                told.error_message = Some(StrBytes::from_string(rejection.message));
+                told.record_errors = rejection.records.into_iter().map(record_error).collect();
+            }
+        }
+    }
+    told
+}
+
+fn record_error((index, message): (i32, String)) -> BatchIndexAndErrorMessage {
+    BatchIndexAndErrorMessage::default()
+        .with_batch_index(index)
+        .with_batch_index_error_message(Some(StrBytes::from_string(message)))
+}

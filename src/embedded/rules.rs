@@ -1,0 +1,446 @@
+//! The rules of the cluster: what its brokers do with a request, without sockets, threads or a clock.
+//!
+//! Owns: all state of the cluster, the connections and their answers. Must not know: where bytes come from.
+//! Time is an argument. Whoever drives the rules (the socket server, a simulation) calls `handle` with what
+//! arrives and `due` when `next_due` has come, and carries out the actions in the order given.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kafka_protocol::messages::{
+    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
+
+use super::answers::{Answer, Connection};
+use super::api::Api;
+use super::builder::EmbeddedClusterBuilder;
+use super::cluster::Cluster;
+use super::error_code as code;
+use super::fault::{Faults, Plan};
+use super::fetch::{self, WaitingFetch};
+use super::metadata::{self, Metadata};
+use super::produce::{self, Produce};
+use super::producer_ids::ProducerIds;
+use super::seen::Seen;
+use super::shape;
+
+/// A connection of a client to one broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub(super) u64);
+
+/// What is to be done on a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Action {
+    /// On which one.
+    pub connection: ConnectionId,
+    /// When it became due; not later than the time that was given.
+    pub at: Instant,
+    /// What.
+    pub kind: ActionKind,
+}
+
+/// What is to be done on a connection: an answer, or its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionKind {
+    /// These bytes go to the client: one answer, its four bytes of length in front.
+    Answer(Vec<u8>),
+    /// The broker closes the connection. The rules have forgotten it already.
+    Close,
+}
+
+/// The broker is stopped, or there is none of this id: nobody listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("connection refused: the broker does not run")
+    }
+}
+
+impl Error for Refused {}
+
+/// The embedded cluster without sockets, threads and clock; made by
+/// [`EmbeddedClusterBuilder::rules`](super::EmbeddedClusterBuilder::rules).
+///
+/// [`EmbeddedCluster`](super::EmbeddedCluster) drives it with sockets; a simulation drives it in one thread
+/// with a time of its own. A frame is a request or an answer; on the wire four bytes with its length come
+/// first ([`frame_length`](Self::frame_length)).
+#[derive(Debug)]
+pub struct ClusterRules {
+    pub(super) settings: EmbeddedClusterBuilder,
+    pub(super) cluster: Cluster,
+    pub(super) producer_ids: ProducerIds,
+    pub(super) faults: Faults,
+    pub(super) seen: Seen,
+    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    /// Whether a waiting Fetch might have got enough.
+    pub(super) changed: bool,
+    start: Instant,
+    start_ms: i64,
+}
+
+/// A request whose first bytes have been read.
+struct Incoming {
+    now: Instant,
+    broker: i32,
+    version: i16,
+    correlation_id: i32,
+}
+
+/// What has come of a request.
+enum Outcome {
+    Answer(Vec<u8>),
+    Wait(Box<WaitingFetch>),
+    /// `acks=0`: nothing is told.
+    Silence,
+    Close,
+}
+
+impl ClusterRules {
+    /// The largest frame that a broker reads, as Kafka's `socket.request.max.bytes`.
+    pub const MAX_FRAME_BYTES: usize = 104_857_600;
+
+    pub(super) fn new(settings: EmbeddedClusterBuilder, now: Instant, unix_ms: i64) -> Self {
+        let mut cluster = Cluster::new(settings.brokers);
+        for (name, config) in &settings.topics {
+            cluster.create_topic(name, config.clone());
+        }
+        Self {
+            settings,
+            cluster,
+            producer_ids: ProducerIds::default(),
+            faults: Faults::default(),
+            seen: Seen::default(),
+            connections: BTreeMap::new(),
+            changed: false,
+            start: now,
+            start_ms: unix_ms,
+        }
+    }
+
+    /// The length of a frame from the four bytes before it; `None` if a broker closes the connection at it.
+    #[must_use]
+    pub fn frame_length(prefix: [u8; 4]) -> Option<usize> {
+        let length = usize::try_from(i32::from_be_bytes(prefix)).ok()?;
+        (length <= Self::MAX_FRAME_BYTES).then_some(length)
+    }
+
+    /// A client connects to a broker.
+    ///
+    /// # Errors
+    ///
+    /// If the broker is stopped or does not exist.
+    pub fn connect(&mut self, broker: i32) -> Result<ConnectionId, Refused> {
+        if !self.cluster.is_live(broker) {
+            return Err(Refused);
+        }
+        self.seen.connections += 1;
+        let id = ConnectionId(self.seen.connections);
+        self.connections.insert(id, Connection::new(broker));
+        Ok(id)
+    }
+
+    /// The client has closed a connection, or it broke.
+    pub fn disconnect(&mut self, connection: ConnectionId) {
+        self.connections.remove(&connection);
+    }
+
+    /// A frame (without the four bytes of length) has arrived. What becomes due at once is returned, what
+    /// comes later by [`due`](Self::due).
+    pub fn handle(&mut self, now: Instant, connection: ConnectionId, frame: Vec<u8>) -> Vec<Action> {
+        let Some(broker) = self.connections.get(&connection).map(|known| known.broker) else {
+            return Vec::new();
+        };
+        let (plan, outcome) = match self.answer(now, broker, Bytes::from(frame)) {
+            Some(handled) => handled,
+            None => (Plan::default(), Outcome::Close),
+        };
+        if plan.cuts_before() || plan.cuts_after() {
+            self.connections.remove(&connection);
+            let mut actions = vec![Action { connection, at: now, kind: ActionKind::Close }];
+            actions.extend(self.release_if_changed(now));
+            return actions;
+        }
+        let at = now + self.settings.answer_delay + plan.delay();
+        let answer = match outcome {
+            Outcome::Silence => None,
+            Outcome::Close => Some(Answer::Close { at: now }),
+            _ if plan.drops_answer() => Some(Answer::Lost),
+            Outcome::Answer(frame) => Some(Answer::Ready { at, frame }),
+            Outcome::Wait(fetch) => Some(Answer::Waiting(fetch)),
+        };
+        if let Some(known) = self.connections.get_mut(&connection) {
+            known.answers.extend(answer);
+        }
+        let mut actions = Vec::new();
+        self.release(now, connection, &mut actions);
+        actions.extend(self.release_if_changed(now));
+        actions
+    }
+
+    /// What has become due by now, in all connections.
+    pub fn due(&mut self, now: Instant) -> Vec<Action> {
+        self.changed = false;
+        let mut actions = Vec::new();
+        let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
+        for connection in connections {
+            self.release(now, connection, &mut actions);
+        }
+        actions
+    }
+
+    /// When [`due`](Self::due) will have something, as far as is known now.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        self.connections.values().filter_map(Connection::next_due).min()
+    }
+
+    pub(super) fn release_if_changed(&mut self, now: Instant) -> Vec<Action> {
+        if self.changed { self.due(now) } else { Vec::new() }
+    }
+
+    /// Takes from a connection what is due.
+    fn release(&mut self, now: Instant, connection: ConnectionId, actions: &mut Vec<Action>) {
+        while let Some(known) = self.connections.get_mut(&connection) {
+            if let Some(waiting) = known.waiting_fetch() {
+                let Some(answer) = end_wait(&self.cluster, known.broker, waiting, now) else {
+                    return;
+                };
+                known.answers.pop_front();
+                known.answers.push_front(answer);
+                continue;
+            }
+            match known.pop_due(now) {
+                Some(Answer::Ready { at, frame }) => {
+                    actions.push(Action { connection, at, kind: ActionKind::Answer(frame) });
+                }
+                Some(Answer::Close { at }) => {
+                    self.connections.remove(&connection);
+                    actions.push(Action { connection, at, kind: ActionKind::Close });
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// Reads a frame and does what it asks; `None` closes the connection, as a broker does at what it cannot
+    /// read.
+    fn answer(&mut self, now: Instant, broker: i32, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let (api, version, correlation_id) = read_start(&frame)?;
+        self.seen.count(api);
+        let told = self.settings.versions.get(&api);
+        if !told.is_some_and(|versions| versions.contains(&version)) {
+            return (api == Api::ApiVersions).then(|| self.unsupported_version(correlation_id));
+        }
+        if !shape::is_sound(api, version, frame.get(START_BYTES..)?) {
+            return None;
+        }
+        RequestHeader::decode(&mut frame, if version >= api.flexible_from() { 2 } else { 1 }).ok()?;
+        let incoming = Incoming { now, broker, version, correlation_id };
+        match api {
+            Api::Produce => self.produce(&incoming, frame),
+            Api::Fetch => self.fetch(&incoming, frame),
+            Api::ListOffsets => self.list_offsets(&incoming, frame),
+            Api::Metadata => self.metadata(&incoming, frame),
+            Api::ApiVersions => self.api_versions(&incoming, frame),
+            Api::InitProducerId => self.init_producer_id(&incoming, frame),
+        }
+    }
+
+    fn produce(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let request = ProduceRequest::decode(&mut frame, incoming.version).ok()?;
+        self.seen.produce(incoming.now, &self.cluster, incoming.broker, incoming.version, &request);
+        let plan = self.faults.plan(Api::Produce, incoming.broker, |topic, partition| {
+            request.topic_data.iter().any(|asked| {
+                let mut data = asked.partition_data.iter();
+                produce::topic_name(&self.cluster, incoming.version, asked) == Some(topic)
+                    && partition.is_none_or(|wanted| data.any(|data| data.index == wanted))
+            })
+        });
+        if plan.cuts_before() {
+            return Some((plan, Outcome::Close));
+        }
+        self.changed = true;
+        let producing = Produce {
+            now_ms: self.start_ms.saturating_add(elapsed_ms(self.start, incoming.now)),
+            cluster: &mut self.cluster,
+            producer_ids: &self.producer_ids,
+            plan: &plan,
+            broker: incoming.broker,
+            version: incoming.version,
+        };
+        let response = producing.answer(&request);
+        let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
+        let outcome = if request.acks != 0 {
+            incoming.encode(&response)
+        } else if partitions.any(|partition| partition.error_code != code::NONE) {
+            // Nobody waits for an answer: this is how Kafka says that something went wrong.
+            Outcome::Close
+        } else {
+            Outcome::Silence
+        };
+        Some((plan, outcome))
+    }
+
+    fn fetch(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let (now, version) = (incoming.now, incoming.version);
+        let request = FetchRequest::decode(&mut frame, version).ok()?;
+        let plan = self.faults.plan(Api::Fetch, incoming.broker, |topic, partition| {
+            request.topics.iter().any(|asked| {
+                let mut partitions = asked.partitions.iter();
+                fetch::topic_name(&self.cluster, version, asked) == Some(topic)
+                    && partition.is_none_or(|wanted| partitions.any(|asked| asked.partition == wanted))
+            })
+        });
+        if plan.cuts_before() {
+            return Some((plan, Outcome::Close));
+        }
+        let fetched = fetch::fetch(&self.cluster, incoming.broker, version, &request, &plan);
+        if fetched.is_enough || request.max_wait_ms <= 0 {
+            return Some((plan, incoming.encode(&fetched.response)));
+        }
+        let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+        let waiting = WaitingFetch {
+            request,
+            version,
+            correlation_id: incoming.correlation_id,
+            deadline: now + wait,
+            delay: self.settings.answer_delay + plan.delay(),
+            plan: plan.clone(),
+        };
+        Some((plan, Outcome::Wait(Box::new(waiting))))
+    }
+
+    fn list_offsets(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let request = ListOffsetsRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::ListOffsets, incoming.broker, |topic, partition| {
+            request.topics.iter().any(|asked| {
+                let mut partitions = asked.partitions.iter();
+                asked.name.as_str() == topic
+                    && partition.is_none_or(|wanted| partitions.any(|asked| asked.partition_index == wanted))
+            })
+        });
+        let (broker, version) = (incoming.broker, incoming.version);
+        let response = fetch::list_offsets(&self.cluster, broker, version, &request, &plan);
+        Some((plan, incoming.encode(&response)))
+    }
+
+    fn metadata(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let request = MetadataRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::Metadata, incoming.broker, |topic, _| {
+            let is_named = |asked: &kafka_protocol::messages::metadata_request::MetadataRequestTopic| {
+                asked.name.as_ref().is_some_and(|name| name.as_str() == topic)
+                    || self.cluster.topic_by_id(asked.topic_id).is_some_and(|(name, _)| name == topic)
+            };
+            request.topics.as_ref().is_none_or(|topics| topics.iter().any(is_named))
+        });
+        if plan.cuts_before() {
+            return Some((plan, Outcome::Close));
+        }
+        let asking = Metadata {
+            cluster: &mut self.cluster,
+            cluster_id: &self.settings.cluster_id,
+            auto_create: self.settings.auto_create.as_ref(),
+            plan: &plan,
+            version: incoming.version,
+        };
+        let response = asking.answer(&request);
+        Some((plan, incoming.encode(&response)))
+    }
+
+    fn api_versions(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let request = ApiVersionsRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::ApiVersions, incoming.broker, |_, _| false);
+        if let Some(failure) = plan.failure() {
+            let response = ApiVersionsResponse::default().with_error_code(failure.code);
+            let version = if failure.code == code::UNSUPPORTED_VERSION { 0 } else { incoming.version };
+            return Some((plan, Incoming { version, ..*incoming }.encode(&response)));
+        }
+        let response = metadata::api_versions(&self.settings.versions, incoming.version, &request, &plan);
+        Some((plan, incoming.encode(&response)))
+    }
+
+    /// KIP-511: a version of ApiVersions that the broker does not know is answered in version 0, with the
+    /// versions that it does know.
+    fn unsupported_version(&self, correlation_id: i32) -> (Plan, Outcome) {
+        let incoming = Incoming { now: self.start, broker: 0, version: 0, correlation_id };
+        let plan = Plan::default();
+        let known = metadata::api_versions(&self.settings.versions, 0, &ApiVersionsRequest::default(), &plan);
+        let outcome = incoming.encode(&known.with_error_code(code::UNSUPPORTED_VERSION));
+        (plan, outcome)
+    }
+
+    fn init_producer_id(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+        let request = InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::InitProducerId, incoming.broker, |_, _| false);
+        let failure = plan.failure();
+        let mut response = kafka_protocol::messages::InitProducerIdResponse::default();
+        if !plan.cuts_before() && failure.is_none_or(|failure| failure.carried_out) {
+            response = self.producer_ids.answer(incoming.version, &request);
+        }
+        if let Some(failure) = failure {
+            response =
+                response.with_producer_id((-1).into()).with_producer_epoch(-1).with_error_code(failure.code);
+        }
+        response.throttle_time_ms = plan.throttle_ms();
+        Some((plan, incoming.encode(&response)))
+    }
+}
+
+impl Incoming {
+    fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> Outcome {
+        encode(response, self.version, self.correlation_id).map_or(Outcome::Close, Outcome::Answer)
+    }
+}
+
+/// The answer to a waiting Fetch, if there is something to tell or its time is over.
+fn end_wait(cluster: &Cluster, broker: i32, waiting: &WaitingFetch, now: Instant) -> Option<Answer> {
+    let fetched = fetch::fetch(cluster, broker, waiting.version, &waiting.request, &waiting.plan);
+    if !fetched.is_enough && now < waiting.deadline {
+        return None;
+    }
+    let at = now + waiting.delay;
+    Some(match encode(&fetched.response, waiting.version, waiting.correlation_id) {
+        Some(frame) => Answer::Ready { at, frame },
+        None => Answer::Close { at },
+    })
+}
+
+/// API, version and correlation id: these eight bytes are the same in every request.
+fn read_start(frame: &[u8]) -> Option<(Api, i16, i32)> {
+    let (key, rest) = frame.split_first_chunk::<2>()?;
+    let (version, rest) = rest.split_first_chunk::<2>()?;
+    let (correlation_id, _) = rest.split_first_chunk::<4>()?;
+    let api = Api::of_key(i16::from_be_bytes(*key))?;
+    Some((api, i16::from_be_bytes(*version), i32::from_be_bytes(*correlation_id)))
+}
+
+/// An answer with its length in front.
+fn encode<R: Encodable + HeaderVersion>(response: &R, version: i16, correlation_id: i32) -> Option<Vec<u8>> {
+    let header = ResponseHeader::default().with_correlation_id(correlation_id);
+    let size = response.compute_size(version).unwrap_or(0);
+    let mut frame = Vec::with_capacity(size + 16);
+    frame.extend_from_slice(&[0; 4]);
+    let encoded = header
+        .encode(&mut frame, R::header_version(version))
+        .and_then(|()| response.encode(&mut frame, version));
+    if let Err(error) = encoded {
+        log::error!("embedded cluster: an answer cannot be encoded: {error}");
+        return None;
+    }
+    let length = i32::try_from(frame.len() - 4).ok()?;
+    frame.first_chunk_mut::<4>()?.copy_from_slice(&length.to_be_bytes());
+    Some(frame)
+}
+
+fn elapsed_ms(from: Instant, to: Instant) -> i64 {
+    i64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(i64::MAX)
+}
+
+const START_BYTES: usize = 8;

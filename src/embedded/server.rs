@@ -1,0 +1,402 @@
+//! Sockets and threads for the rules: listeners, connections, and a clock for what comes later.
+//!
+//! Owns: every socket and thread of the cluster. Must not know: what the frames say.
+//! Threads: one per listener, two per connection (read, write), one that waits for the next due time.
+//! Locks: `state` guards the rules and the list of outboxes; an outbox has its own, taken under it. Nothing is
+//! read or written under `state`.
+//! Holds: what the rules say for a connection is written in that order; after `stop` nothing runs.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use socket2::{Domain, Socket, Type};
+
+use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
+
+/// A running cluster.
+#[derive(Debug)]
+pub(super) struct Server {
+    shared: Arc<Shared>,
+    clock: Option<JoinHandle<()>>,
+    listeners: Mutex<BTreeMap<i32, Listening>>,
+    ports: BTreeMap<i32, Port>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told when something becomes due earlier than the clock thread expects, and at the end.
+    sooner: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    rules: ClusterRules,
+    outboxes: HashMap<ConnectionId, Arc<Outbox>>,
+    threads: Vec<JoinHandle<()>>,
+    /// When the clock thread will wake by itself.
+    alarm: Option<Instant>,
+    stopping: bool,
+}
+
+#[derive(Debug)]
+struct Listening {
+    thread: JoinHandle<()>,
+    open: Arc<Mutex<bool>>,
+}
+
+impl Server {
+    pub(super) fn start(rules: ClusterRules) -> io::Result<Self> {
+        let state =
+            State { rules, outboxes: HashMap::new(), threads: Vec::new(), alarm: None, stopping: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), sooner: Condvar::new() });
+        let mut server = Self { shared, clock: None, listeners: Mutex::default(), ports: BTreeMap::new() };
+        let brokers: Vec<i32> = server.shared.state.lock().rules.brokers().collect();
+        let mut bound = Vec::new();
+        for broker in brokers {
+            let port = Port::any()?;
+            let listener = port.listen()?;
+            let address = port.address;
+            server.ports.insert(broker, port);
+            let mut state = server.shared.state.lock();
+            state.rules.set_address(broker, address.ip().to_string(), address.port());
+            bound.push((broker, listener));
+        }
+        for (broker, listener) in bound {
+            server.listen(broker, listener)?;
+        }
+        let shared = Arc::clone(&server.shared);
+        server.clock = Some(spawn("embedded-clock".to_owned(), move || shared.run_clock())?);
+        Ok(server)
+    }
+
+    pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.ports.values().map(|port| port.address)
+    }
+
+    /// Looks at the rules, or changes them.
+    pub(super) fn with_rules<T>(&self, work: impl FnOnce(&mut ClusterRules) -> T) -> T {
+        work(&mut self.shared.state.lock().rules)
+    }
+
+    /// Changes the rules where that has consequences for connections.
+    pub(super) fn act(&self, work: impl FnOnce(&mut ClusterRules) -> Vec<Action>) {
+        let mut state = self.shared.state.lock();
+        let actions = work(&mut state.rules);
+        self.shared.carry_out(&mut state, actions, None);
+    }
+
+    /// Stops a broker: nobody listens on its port, its connections end.
+    pub(super) fn stop_broker(&self, broker: i32) {
+        self.act(|rules| rules.stop_broker(Instant::now(), broker));
+        let listening = self.listeners.lock().remove(&broker);
+        if let Some((listening, port)) = listening.zip(self.ports.get(&broker)) {
+            listening.stop(port.address);
+        }
+    }
+
+    /// Starts a stopped broker again, on the same port.
+    pub(super) fn start_broker(&self, broker: i32) -> io::Result<()> {
+        let Some(port) = self.ports.get(&broker) else {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no broker {broker}")));
+        };
+        if self.listeners.lock().contains_key(&broker) {
+            return Ok(());
+        }
+        let listener = port.listen()?;
+        self.act(|rules| rules.start_broker(Instant::now(), broker));
+        self.listen(broker, listener)
+    }
+
+    fn listen(&self, broker: i32, listener: TcpListener) -> io::Result<()> {
+        let open = Arc::new(Mutex::new(true));
+        let (shared, still_open) = (Arc::clone(&self.shared), Arc::clone(&open));
+        let thread = spawn(format!("embedded-broker-{broker}"), move || {
+            while let Ok((stream, _)) = listener.accept() {
+                if !*still_open.lock() {
+                    return;
+                }
+                if let Err(error) = shared.welcome(broker, stream) {
+                    log::debug!("embedded broker {broker}: a connection could not be served: {error}");
+                }
+            }
+        })?;
+        self.listeners.lock().insert(broker, Listening { thread, open });
+        Ok(())
+    }
+}
+
+/// The port of one broker, kept while the broker is stopped.
+#[derive(Debug)]
+struct Port {
+    address: SocketAddr,
+    /// A socket that is bound there and never listens. Without it the system could give the port away, even to
+    /// a client that knocks at it in vain: that one would be connected with itself.
+    _keeper: Option<Socket>,
+}
+
+impl Port {
+    fn any() -> io::Result<Self> {
+        let keeper = bound((Ipv4Addr::LOCALHOST, 0).into())?;
+        let address = keeper.local_addr()?.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+        // Not every system lets two sockets have the port even if only one of them listens.
+        let keeper = bound(address).is_ok().then_some(keeper);
+        Ok(Self { address, _keeper: keeper })
+    }
+
+    fn listen(&self) -> io::Result<TcpListener> {
+        let socket = bound(self.address)?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    }
+}
+
+fn bound(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+impl Listening {
+    /// Ends the thread, and with it the listener: a connection of our own wakes it.
+    fn stop(self, address: SocketAddr) {
+        *self.open.lock() = false;
+        if TcpStream::connect(address).is_ok() {
+            let _ = self.thread.join();
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let listeners = std::mem::take(&mut *self.listeners.lock());
+        for (broker, listening) in listeners {
+            if let Some(port) = self.ports.get(&broker) {
+                listening.stop(port.address);
+            }
+        }
+        let threads = {
+            let mut state = self.shared.state.lock();
+            state.stopping = true;
+            state.outboxes.drain().for_each(|(_, outbox)| outbox.abandon());
+            std::mem::take(&mut state.threads)
+        };
+        self.shared.sooner.notify_all();
+        for thread in threads.into_iter().chain(self.clock.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Serves a new connection, with a thread that reads and one that writes.
+    fn welcome(self: &Arc<Self>, broker: i32, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let outbox = Arc::new(Outbox::new(stream.try_clone()?, stream.try_clone()?));
+        let mut state = self.state.lock();
+        if state.stopping {
+            return Ok(());
+        }
+        // A broker that has just been stopped lets the connection drop.
+        let Ok(id) = state.rules.connect(broker) else {
+            return Ok(());
+        };
+        state.outboxes.insert(id, Arc::clone(&outbox));
+        let (shared, own) = (Arc::clone(self), Arc::clone(&outbox));
+        let reader = spawn(format!("embedded-{broker}-read"), move || shared.read(id, &own, stream))?;
+        let writer = spawn(format!("embedded-{broker}-write"), move || outbox.run())?;
+        state.threads.retain(|thread| !thread.is_finished());
+        state.threads.extend([reader, writer]);
+        Ok(())
+    }
+
+    /// Reads frames until the connection ends, from either side.
+    fn read(&self, id: ConnectionId, outbox: &Outbox, mut stream: TcpStream) {
+        while let Ok(Some(frame)) = read_frame(&mut stream) {
+            let mut state = self.state.lock();
+            let actions = state.rules.handle(Instant::now(), id, frame);
+            let direct = self.carry_out(&mut state, actions, Some(id));
+            drop(state);
+            if let Some(first) = direct {
+                outbox.write_claimed(first);
+            }
+        }
+        let mut state = self.state.lock();
+        state.rules.disconnect(id);
+        state.outboxes.remove(&id);
+        drop(state);
+        outbox.push(Item::Close);
+    }
+
+    /// Hands out what is due when it is.
+    fn run_clock(&self) {
+        let mut state = self.state.lock();
+        while !state.stopping {
+            let actions = state.rules.due(Instant::now());
+            self.carry_out(&mut state, actions, None);
+            state.alarm = state.rules.next_due();
+            match state.alarm {
+                Some(at) => {
+                    self.sooner.wait_until(&mut state, at);
+                }
+                None => self.sooner.wait(&mut state),
+            }
+        }
+    }
+
+    /// Puts what is to be written into the outboxes, in order. The first item for `own`, if nobody is writing
+    /// there, is returned to be written by the caller, which saves waking a thread.
+    fn carry_out(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        actions: Vec<Action>,
+        own: Option<ConnectionId>,
+    ) -> Option<Item> {
+        let mut direct = None;
+        for action in actions {
+            let item = match action.kind {
+                ActionKind::Answer(frame) => Item::Frame(frame),
+                ActionKind::Close => Item::Close,
+            };
+            let Some(outbox) = state.outboxes.get(&action.connection) else {
+                continue;
+            };
+            if own == Some(action.connection) && direct.is_none() {
+                direct = outbox.claim(item);
+            } else {
+                outbox.push(item);
+            }
+        }
+        let next = state.rules.next_due();
+        if next.is_some_and(|next| state.alarm.is_none_or(|alarm| next < alarm)) {
+            self.sooner.notify_all();
+        }
+        direct
+    }
+}
+
+/// One frame; `None` at the end of the stream and at a length that no broker reads. Memory grows with what
+/// arrives, not with what is announced.
+fn read_frame(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+    let mut prefix = [0; 4];
+    stream.read_exact(&mut prefix)?;
+    let Some(length) = ClusterRules::frame_length(prefix) else {
+        return Ok(None);
+    };
+    let mut frame = Vec::with_capacity(length.min(TRUSTED_BYTES));
+    stream.take(u64::try_from(length).unwrap_or(0)).read_to_end(&mut frame)?;
+    Ok((frame.len() == length).then_some(frame))
+}
+
+/// What is to be written to one connection.
+#[derive(Debug)]
+struct Outbox {
+    queue: Mutex<Queue>,
+    ready: Condvar,
+    /// For writing; whoever holds the claim has it.
+    stream: Mutex<TcpStream>,
+    /// For ending the connection while another thread writes.
+    end: TcpStream,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    items: VecDeque<Item>,
+    /// Whether somebody is writing.
+    claimed: bool,
+    closed: bool,
+}
+
+#[derive(Debug)]
+enum Item {
+    Frame(Vec<u8>),
+    Close,
+}
+
+impl Outbox {
+    fn new(stream: TcpStream, end: TcpStream) -> Self {
+        Self { queue: Mutex::default(), ready: Condvar::new(), stream: Mutex::new(stream), end }
+    }
+
+    fn push(&self, item: Item) {
+        self.queue.lock().items.push_back(item);
+        self.ready.notify_one();
+    }
+
+    /// Gives the item back to be written by the caller if nobody writes and nothing waits; queues it otherwise.
+    fn claim(&self, item: Item) -> Option<Item> {
+        let mut queue = self.queue.lock();
+        if queue.claimed || queue.closed || !queue.items.is_empty() {
+            queue.items.push_back(item);
+            self.ready.notify_one();
+            return None;
+        }
+        queue.claimed = true;
+        Some(item)
+    }
+
+    /// Writes an item that was claimed; what has come meanwhile is left to the writer's thread.
+    fn write_claimed(&self, item: Item) {
+        let is_open = self.write(item);
+        let mut queue = self.queue.lock();
+        queue.claimed = false;
+        queue.closed |= !is_open;
+        if queue.closed || !queue.items.is_empty() {
+            self.ready.notify_one();
+        }
+    }
+
+    /// The writer's thread.
+    fn run(&self) {
+        let mut queue = self.queue.lock();
+        loop {
+            if queue.closed {
+                return;
+            }
+            let next = if queue.claimed { None } else { queue.items.pop_front() };
+            match next {
+                Some(item) => {
+                    queue.claimed = true;
+                    drop(queue);
+                    self.write_claimed(item);
+                    queue = self.queue.lock();
+                }
+                None => self.ready.wait(&mut queue),
+            }
+        }
+    }
+
+    /// `false` when the connection is over.
+    fn write(&self, item: Item) -> bool {
+        let is_open = match item {
+            Item::Frame(frame) => self.stream.lock().write_all(&frame).is_ok(),
+            Item::Close => false,
+        };
+        if !is_open {
+            let _ = self.end.shutdown(Shutdown::Both);
+        }
+        is_open
+    }
+
+    /// Ends the connection without writing what waits.
+    fn abandon(&self) {
+        self.queue.lock().closed = true;
+        let _ = self.end.shutdown(Shutdown::Both);
+        self.ready.notify_all();
+    }
+}
+
+fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name).spawn(work)
+}
+
+const BACKLOG: i32 = 128;
+/// Up to this size the memory for a frame is reserved at once.
+const TRUSTED_BYTES: usize = 64 * 1024;
