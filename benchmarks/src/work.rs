@@ -67,7 +67,8 @@ impl Work {
             other => return Err(format!("\"{other}\" is neither keyed nor keyless").into()),
         };
         let pair = |text: String| {
-            let (name, value) = text.split_once('=').ok_or_else(|| format!("\"{text}\" is not NAME=VALUE"))?;
+            let (name, value) =
+                text.split_once('=').ok_or_else(|| format!("\"{text}\" is not NAME=VALUE"))?;
             Ok::<_, Failure>((name.to_owned(), value.to_owned()))
         };
         let properties = args.map(pair).collect::<Result<_, _>>()?;
@@ -113,7 +114,7 @@ impl Keys {
     }
 
     /// The key after the one before, and after the last the first.
-    pub fn next(&mut self) -> &[u8] {
+    pub fn advance(&mut self) -> &[u8] {
         let index = self.next;
         self.next = if index + 1 == KEYS { 0 } else { index + 1 };
         &self.bytes[self.ends[index] as usize..self.ends[index + 1] as usize]
@@ -144,9 +145,9 @@ mod tests {
     #[test]
     fn keys_differ_are_short_and_start_again() {
         let mut keys = Keys::new();
-        let seen: std::collections::HashSet<Vec<u8>> = (0..KEYS).map(|_| keys.next().to_vec()).collect();
+        let seen: std::collections::HashSet<Vec<u8>> = (0..KEYS).map(|_| keys.advance().to_vec()).collect();
         assert_eq!(seen.len(), KEYS);
         assert!(seen.iter().all(|key| (8..=16).contains(&key.len())));
-        assert_eq!(keys.next(), b"00000000");
+        assert_eq!(keys.advance(), b"00000000");
     }
 }

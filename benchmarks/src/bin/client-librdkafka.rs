@@ -46,11 +46,11 @@ fn throughput(work: &Work) -> Result<Report, Failure> {
     let mut producer = Producer::new(work)?;
     let value = work.value();
     let mut keys = work.keyed.then(Keys::new);
-    producer.send(keys.as_mut().map(Keys::next), &value)?;
+    producer.send(keys.as_mut().map(Keys::advance), &value)?;
     producer.flush()?;
     let begin = Instant::now();
     for _ in 0..work.records {
-        producer.send(keys.as_mut().map(Keys::next), &value)?;
+        producer.send(keys.as_mut().map(Keys::advance), &value)?;
     }
     producer.flush()?;
     let seconds = begin.elapsed().as_secs_f64();

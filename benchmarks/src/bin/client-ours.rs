@@ -23,7 +23,7 @@ fn main() -> Result<(), Failure> {
         Mode::Latency => latency(&producer, &work)?,
     };
     producer.close()?;
-    println!("{}", report.with("version", env!("CARGO_PKG_VERSION")).with_peak_memory()?);
+    println!("{}", report.with("version", "of-this-tree").with_peak_memory()?);
     Ok(())
 }
 
@@ -64,7 +64,7 @@ fn send(producer: &Producer, keys: Option<&mut Keys>, value: &[u8]) -> Result<()
     let record = ProducerRecord::new(TOPIC, value);
     match keys {
         None => producer.send(record).map_err(|error| error.into_error())?,
-        Some(keys) => producer.send(record.with_key(keys.next())).map_err(|error| error.into_error())?,
+        Some(keys) => producer.send(record.with_key(keys.advance())).map_err(|error| error.into_error())?,
     };
     Ok(())
 }
@@ -78,7 +78,8 @@ fn latency(producer: &Producer, work: &Work) -> Result<Report, Failure> {
             begin = Instant::now();
         }
         let sent = Instant::now();
-        let future = producer.send(ProducerRecord::new(TOPIC, &value[..])).map_err(|error| error.into_error())?;
+        let future =
+            producer.send(ProducerRecord::new(TOPIC, &value[..])).map_err(|error| error.into_error())?;
         future.get()?;
         if round >= WARM_UP {
             times.push(sent.elapsed());

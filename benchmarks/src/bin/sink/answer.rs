@@ -59,7 +59,11 @@ impl Answer {
     }
 
     pub(crate) fn string(&mut self, text: &[u8]) -> &mut Self {
-        if self.flexible { self.varint(text.len() as u32 + 1) } else { self.i16(text.len() as i16) };
+        if self.flexible {
+            self.varint(text.len() as u32 + 1)
+        } else {
+            self.i16(text.len() as i16)
+        };
         self.raw(text)
     }
 

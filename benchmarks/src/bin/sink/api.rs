@@ -79,7 +79,8 @@ fn requests(mut socket: TcpStream, port: u16, log: &Log) -> io::Result<()> {
             INIT_PRODUCER_ID => init_producer_id(&header, &mut answer),
             key => return Err(malformed(format!("API {key} version {} is not served", header.version))),
         }
-        let rest = end.checked_sub(input.position()).ok_or_else(|| malformed("a frame shorter than its header"))?;
+        let rest =
+            end.checked_sub(input.position()).ok_or_else(|| malformed("a frame shorter than its header"))?;
         input.skip(rest)?;
         answer.send(&mut socket)?;
     }

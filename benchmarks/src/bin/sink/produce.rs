@@ -200,14 +200,13 @@ fn batches(
 
 /// The number of records in a batch, and the bytes behind its header.
 fn batch_header(header: &[u8; BATCH_HEADER]) -> io::Result<(u64, u64)> {
-    let number = |at: usize| {
-        i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-    };
+    let number = |at: usize| i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let (length, last_offset_delta, count) = (number(8), number(23), number(57));
     let magic = header[16];
     let rest = i64::from(length) + BEFORE_LENGTH as i64 - BATCH_HEADER as i64;
     if magic != 2 || count <= 0 || last_offset_delta != count - 1 || rest < 0 {
-        let what = format!("magic {magic}, length {length}, {count} records, last offset delta {last_offset_delta}");
+        let what =
+            format!("magic {magic}, length {length}, {count} records, last offset delta {last_offset_delta}");
         return Err(malformed(format!("not a batch: {what}")));
     }
     Ok((count as u64, rest as u64))

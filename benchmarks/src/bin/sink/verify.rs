@@ -19,10 +19,7 @@ impl Tally {
     }
 
     pub(crate) fn add_to(&self, report: Report) -> Report {
-        report
-            .with("keys", self.keys)
-            .with("key_bytes", self.key_bytes)
-            .with("value_bytes", self.value_bytes)
+        report.with("keys", self.keys).with("key_bytes", self.key_bytes).with("value_bytes", self.value_bytes)
     }
 }
 
@@ -59,7 +56,11 @@ pub(crate) fn batch(bytes: &[u8], partition: i32, partitions: usize) -> Result<T
             return Err(format!("record {index} has {headers} headers and {} more bytes", record.0.len()));
         }
     }
-    if records.0.is_empty() { Ok(tally) } else { Err(format!("{} bytes behind the records", records.0.len())) }
+    if records.0.is_empty() {
+        Ok(tally)
+    } else {
+        Err(format!("{} bytes behind the records", records.0.len()))
+    }
 }
 
 fn on_its_partition(key: &[u8], partition: i32, partitions: usize) -> Result<(), String> {
@@ -103,5 +104,56 @@ impl<'a> Cursor<'a> {
     fn nullable(&mut self) -> Result<Option<&'a [u8]>, String> {
         let size = self.varint()?;
         if size < 0 { Ok(None) } else { self.take(size).map(Some) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &[u8] = b"00000042";
+
+    /// A batch of one record, its CRC made to fit.
+    fn one(count: i32) -> Vec<u8> {
+        let mut record = vec![0, 0, 0, 2 * KEY.len() as u8];
+        record.extend_from_slice(KEY);
+        record.extend_from_slice(&[2 * 3, b'a', b'b', b'c', 0]);
+        let mut covered = vec![0; 36];
+        covered.extend_from_slice(&count.to_be_bytes());
+        covered.push(2 * record.len() as u8);
+        covered.extend_from_slice(&record);
+        let mut bytes = vec![0; 17];
+        bytes.extend_from_slice(&crc32c::crc32c(&covered).to_be_bytes());
+        bytes.extend_from_slice(&covered);
+        bytes
+    }
+
+    /// Where Java's partitioner puts the key among seven.
+    fn home() -> i32 {
+        ((murmur2::murmur2(KEY, murmur2::KAFKA_SEED) & 0x7fff_ffff) % 7) as i32
+    }
+
+    #[test]
+    fn a_whole_batch_is_summed() {
+        let tally = Tally { keys: 1, key_bytes: KEY.len() as u64, value_bytes: 3 };
+        assert_eq!(batch(&one(1), home(), 7), Ok(tally));
+    }
+
+    #[test]
+    fn what_is_wrong_is_seen() {
+        let error = |bytes: &[u8], partition| batch(bytes, partition, 7).err().unwrap_or_default();
+        let mut flipped = one(1);
+        flipped[70] ^= 1;
+        assert!(error(&flipped, home()).contains("CRC"));
+        assert!(error(&one(2), home()).contains("0 left"));
+        assert!(error(&one(0), home()).contains("behind the records"));
+        assert!(error(&one(1), (home() + 1) % 7).contains("Java's partitioner"));
+    }
+
+    #[test]
+    fn murmur2_is_javas() {
+        // From Kafka's own unit test.
+        let hash = murmur2::murmur2(b"foobar", murmur2::KAFKA_SEED) as i32;
+        assert_eq!(hash, -790_332_482);
     }
 }
