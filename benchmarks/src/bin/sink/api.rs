@@ -1,0 +1,167 @@
+//! One connection: requests in, answers out, in the order in which they came.
+//!
+//! Announces what Apache Kafka 4 announces. Produce 0 to 2 are in the list and refused (librdkafka wants to see
+//! them), Fetch and ListOffsets are in the list and not served (librdkafka writes today's batch format only to a
+//! broker that also has Fetch 4).
+
+use std::io;
+use std::net::TcpStream;
+
+use kafka_producer_benchmarks::work::TOPIC;
+
+use crate::answer::Answer;
+use crate::input::{Input, malformed};
+use crate::produce::{self, Log};
+
+const PRODUCE: i16 = 0;
+const METADATA: i16 = 3;
+const API_VERSIONS: i16 = 18;
+const INIT_PRODUCER_ID: i16 = 22;
+
+/// Key, lowest and highest version.
+const APIS: [(i16, i16, i16); 6] = [
+    (PRODUCE, 0, 13),
+    (1, 4, 17),
+    (2, 1, 10),
+    (METADATA, 0, 12),
+    (API_VERSIONS, 0, 4),
+    (INIT_PRODUCER_ID, 0, 5),
+];
+
+/// The topic's id where a version names topics by it.
+pub(crate) const TOPIC_ID: [u8; 16] = *b"kafka-bench-sink";
+
+const BROKER_ID: i32 = 1;
+const HOST: &[u8] = b"127.0.0.1";
+const UNSUPPORTED_VERSION: i16 = 35;
+
+/// What stands in front of every request.
+pub(crate) struct Header {
+    key: i16,
+    pub(crate) version: i16,
+    pub(crate) correlation_id: i32,
+}
+
+/// Serves a client until it closes the connection. What is not Kafka counts as an error and ends the connection.
+pub(crate) fn serve(socket: TcpStream, port: u16, log: &Log) {
+    if let Err(error) = requests(socket, port, log)
+        && error.kind() != io::ErrorKind::ConnectionReset
+    {
+        log.failed();
+        eprintln!("sink: {error}");
+    }
+}
+
+fn requests(mut socket: TcpStream, port: u16, log: &Log) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut input = Input::new(socket.try_clone()?);
+    let mut answer = Answer::new();
+    let mut produced = produce::Scratch::default();
+    while !input.at_end()? {
+        let begin = input.position();
+        let size = input.i32()?;
+        let end = input.position() + u64::try_from(size).map_err(|_| malformed(format!("size {size}")))?;
+        let header = header(&mut input)?;
+        if header.key == PRODUCE {
+            produce::handle(&header, &mut input, &mut answer, log, &mut produced)?;
+            if input.position() != end {
+                return Err(malformed(format!("Produce ends at {}, its frame at {end}", input.position())));
+            }
+            log.requested(end - begin);
+            if produced.acknowledge {
+                log.answered(answer.send(&mut socket)?);
+            }
+            continue;
+        }
+        match header.key {
+            METADATA => metadata(&header, port, log.partitions(), &mut answer),
+            API_VERSIONS => api_versions(&header, &mut answer),
+            INIT_PRODUCER_ID => init_producer_id(&header, &mut answer),
+            key => return Err(malformed(format!("API {key} version {} is not served", header.version))),
+        }
+        let rest =
+            end.checked_sub(input.position()).ok_or_else(|| malformed("a frame shorter than its header"))?;
+        input.skip(rest)?;
+        answer.send(&mut socket)?;
+    }
+    Ok(())
+}
+
+/// The fixed part and the client id; the tags of a flexible header are left to be skipped with the body, except
+/// Produce's, whose body is read.
+fn header(input: &mut Input) -> io::Result<Header> {
+    let header = Header { key: input.i16()?, version: input.i16()?, correlation_id: input.i32()? };
+    let mut client_id = Vec::new();
+    input.string(false, &mut client_id)?;
+    Ok(header)
+}
+
+fn api_versions(header: &Header, answer: &mut Answer) {
+    let known = (0..=4).contains(&header.version);
+    let version = if known { header.version } else { 0 };
+    answer.start(header.correlation_id, false, version >= 3);
+    answer.i16(if known { 0 } else { UNSUPPORTED_VERSION }).array(APIS.len());
+    for (key, lowest, highest) in APIS {
+        answer.i16(key).i16(lowest).i16(highest).tags();
+    }
+    if version >= 1 {
+        answer.i32(0); // throttle time
+    }
+    answer.tags();
+}
+
+/// The one broker, the one topic, whatever was asked for.
+fn metadata(header: &Header, port: u16, partitions: usize, answer: &mut Answer) {
+    let version = header.version;
+    answer.start(header.correlation_id, version >= 9, version >= 9);
+    if version >= 3 {
+        answer.i32(0); // throttle time
+    }
+    answer.array(1).i32(BROKER_ID).string(HOST).i32(i32::from(port));
+    if version >= 1 {
+        answer.null_string(); // rack
+    }
+    answer.tags();
+    if version >= 2 {
+        answer.string(b"sink"); // cluster id
+    }
+    if version >= 1 {
+        answer.i32(BROKER_ID); // controller
+    }
+    answer.array(1).i16(0).string(TOPIC.as_bytes());
+    if version >= 10 {
+        answer.raw(&TOPIC_ID);
+    }
+    if version >= 1 {
+        answer.i8(0); // not internal
+    }
+    answer.array(partitions);
+    for partition in 0..partitions {
+        partition_metadata(version, partition as i32, answer);
+    }
+    if version >= 8 {
+        answer.i32(i32::MIN); // what one may do to the topic: not asked
+    }
+    answer.tags();
+    if (8..=10).contains(&version) {
+        answer.i32(i32::MIN); // what one may do to the cluster
+    }
+    answer.tags();
+}
+
+fn partition_metadata(version: i16, partition: i32, answer: &mut Answer) {
+    answer.i16(0).i32(partition).i32(BROKER_ID);
+    if version >= 7 {
+        answer.i32(0); // leader epoch
+    }
+    answer.array(1).i32(BROKER_ID).array(1).i32(BROKER_ID); // replicas, all in sync
+    if version >= 5 {
+        answer.array(0); // none offline
+    }
+    answer.tags();
+}
+
+fn init_producer_id(header: &Header, answer: &mut Answer) {
+    answer.start(header.correlation_id, header.version >= 2, header.version >= 2);
+    answer.i32(0).i16(0).i64(1).i16(0).tags(); // throttle time, no error, producer id and epoch
+}

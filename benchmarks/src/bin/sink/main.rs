@@ -1,0 +1,87 @@
+//! sink: one Kafka broker that takes everything, counts it, forgets it, and acknowledges at once.
+//!
+//! `sink [--partitions N] [--port P] [--verify]` prints `address=…` and serves until its standard input ends. For
+//! each line there it prints one with what it has counted so far. `sink --echo REQUEST ANSWER` is the floor for round
+//! trips: no Kafka, it reads REQUEST bytes and writes ANSWER bytes.
+//!
+//! It should cost as little as can be, since it shares the machine with the client that is measured: one thread with
+//! blocking reads per connection, the records of a batch are counted by its header, and most of the payload is
+//! discarded inside the kernel and never copied. With `--verify` it reads everything: CRC, every record, and the
+//! partition of every key.
+
+mod answer;
+mod api;
+mod input;
+mod produce;
+mod verify;
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use kafka_producer_benchmarks::Failure;
+use kafka_producer_benchmarks::report::Report;
+
+use crate::produce::Log;
+
+/// What the command line asks for.
+struct Options {
+    partitions: usize,
+    port: u16,
+    verify: bool,
+    echo: Option<(usize, usize)>,
+}
+
+fn main() -> Result<(), Failure> {
+    let options = options(std::env::args().skip(1))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
+    let address = listener.local_addr()?;
+    let log = Arc::new(Log::new(options.partitions, options.verify));
+    say(&Report::default().with("address", address))?;
+    let counted = Arc::clone(&log);
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let log = Arc::clone(&log);
+            let serve = move || match (socket, options.echo) {
+                (Ok(socket), Some(sizes)) => echo(socket, sizes),
+                (Ok(socket), None) => api::serve(socket, address.port(), &log),
+                (Err(error), _) => eprintln!("sink: accept: {error}"),
+            };
+            thread::spawn(serve);
+        }
+    });
+    for line in io::stdin().lock().lines() {
+        line?;
+        say(&counted.report())?;
+    }
+    Ok(())
+}
+
+fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
+    let mut options = Options { partitions: 1, port: 0, verify: false, echo: None };
+    while let Some(arg) = args.next() {
+        let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
+        match arg.as_str() {
+            "--partitions" => options.partitions = number()?.parse()?,
+            "--port" => options.port = number()?.parse()?,
+            "--verify" => options.verify = true,
+            "--echo" => options.echo = Some((number()?.parse()?, number()?.parse()?)),
+            _ => return Err(format!("unknown argument {arg}").into()),
+        }
+    }
+    Ok(options)
+}
+
+fn say(report: &Report) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{report}")?;
+    out.flush()
+}
+
+/// Reads requests and writes answers of the given sizes until the peer closes.
+fn echo(mut socket: TcpStream, (request, answer): (usize, usize)) {
+    let (mut request, answer) = (vec![0; request], vec![0; answer]);
+    let _ = socket.set_nodelay(true);
+    while socket.read_exact(&mut request).is_ok() && socket.write_all(&answer).is_ok() {}
+}

@@ -1,0 +1,7 @@
+//! What the benchmark's programs share: the work that a client is given, and the lines in which programs report.
+
+pub mod report;
+pub mod work;
+
+/// Any error, with its text: these programs only ever print it and exit.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
