@@ -9,6 +9,9 @@ mod header;
 mod messages;
 mod request;
 
+#[cfg(test)]
+mod vectors;
+
 pub(crate) use broker_versions::BrokerVersions;
 pub(crate) use header::correlation_id;
 pub(crate) use messages::*;

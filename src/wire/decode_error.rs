@@ -46,11 +46,13 @@ impl DecodeError {
     }
 
     /// The field with the way to it, for instance `topics[2].partitions[0].leader_id`.
+    #[cfg(test)]
     pub(crate) fn field(&self) -> &str {
         &self.0.field
     }
 
     /// Where the field begins, counted from the message's first byte (of a response: its correlation id).
+    #[cfg(test)]
     pub(crate) fn offset(&self) -> usize {
         self.0.offset
     }

@@ -313,7 +313,7 @@ mod tests {
         for bit in 0..32 {
             for number in [1u32 << bit, (1u32 << bit) - 1, (1u32 << bit) + 1] {
                 let mut bytes = Vec::new();
-                crate::wire::put_unsigned_varint(&mut bytes, number);
+                crate::wire::varint::put_unsigned_varint(&mut bytes, number);
                 assert_eq!(value(&bytes), Some(number));
             }
         }

@@ -19,7 +19,7 @@ pub(crate) fn put_varlong(out: &mut Vec<u8>, value: i64) {
 
 /// Appends an unsigned number: lengths and tags of flexible messages.
 #[inline]
-pub(crate) fn put_unsigned_varint(out: &mut Vec<u8>, value: u32) {
+pub(super) fn put_unsigned_varint(out: &mut Vec<u8>, value: u32) {
     put_unsigned(out, u64::from(value));
 }
 
@@ -37,7 +37,7 @@ pub(crate) const fn size_of_varlong(value: i64) -> usize {
 
 /// How many bytes [`put_unsigned_varint`] appends: 1 to 5.
 #[inline]
-pub(crate) const fn size_of_unsigned_varint(value: u32) -> usize {
+const fn size_of_unsigned_varint(value: u32) -> usize {
     size_of_unsigned(value as u64)
 }
 
