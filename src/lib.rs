@@ -5,6 +5,7 @@ mod cluster;
 mod error;
 mod error_code;
 mod interrupt;
+mod network;
 mod record;
 mod uuid;
 
