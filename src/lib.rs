@@ -6,8 +6,10 @@ mod error;
 mod error_code;
 mod interrupt;
 mod network;
+mod protocol;
 mod record;
 mod uuid;
+mod wire;
 
 #[cfg(feature = "embedded")]
 pub mod embedded;

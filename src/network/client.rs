@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::Node;
 use crate::error::Error;
 use crate::network::seam::Network;
+use crate::protocol::{BrokerVersions, Request};
 
 /// What `NetworkClient` has to know of the configuration.
 #[derive(Debug, Clone)]
@@ -29,6 +30,15 @@ pub(crate) struct NetworkSettings {
     pub(crate) max_idle: Option<Duration>,
     /// `request.timeout.ms`, for the client's own requests (ApiVersions).
     pub(crate) request_timeout: Duration,
+}
+
+/// What a request waits for, and for how long at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expect {
+    /// The broker's answer.
+    AnswerWithin(Duration),
+    /// Only that it is wholly written: the broker will not answer (`acks=0`).
+    WrittenWithin(Duration),
 }
 
 /// Whether a broker can be asked something now.
@@ -70,5 +80,72 @@ pub(crate) enum RequestFailure {
 /// All brokers' connections. `T` is the caller's note that goes out with a request and comes back with its answer.
 pub(crate) struct NetworkClient<N: Network, T> {
     network: N,
-    notes: Vec<T>,
+    outcomes: Vec<Outcome<T>>,
+}
+
+#[expect(unused_variables, reason = "the bodies follow")]
+impl<N: Network, T> NetworkClient<N, T> {
+    pub(crate) fn new(network: N, settings: NetworkSettings, random: fastrand::Rng) -> Self {
+        unimplemented!()
+    }
+
+    pub(crate) fn ready(&mut self, node: &Node, now: Instant) -> Readiness {
+        unimplemented!()
+    }
+
+    pub(crate) fn send<R: Request>(
+        &mut self,
+        node: i32,
+        request: &R,
+        expect: Expect,
+        note: T,
+        now: Instant,
+    ) -> Result<(), (T, Error)> {
+        unimplemented!()
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        outcomes: &mut Vec<Outcome<T>>,
+    ) -> Instant {
+        unimplemented!()
+    }
+
+    pub(crate) fn throttle(&mut self, node: i32, time: Duration, now: Instant) {
+        unimplemented!()
+    }
+
+    pub(crate) fn disconnect(&mut self, node: i32) {
+        unimplemented!()
+    }
+
+    pub(crate) fn close(&mut self) {
+        unimplemented!()
+    }
+
+    pub(crate) fn network(&mut self) -> &mut N {
+        &mut self.network
+    }
+
+    pub(crate) fn is_connected(&self, node: i32) -> bool {
+        unimplemented!()
+    }
+
+    pub(crate) fn in_flight(&self, node: i32) -> usize {
+        unimplemented!()
+    }
+
+    pub(crate) fn versions(&self, node: i32) -> Option<&BrokerVersions> {
+        unimplemented!()
+    }
+
+    pub(crate) fn least_loaded<'a>(
+        &mut self,
+        nodes: impl Iterator<Item = &'a Node>,
+        now: Instant,
+    ) -> Option<&'a Node> {
+        unimplemented!()
+    }
 }

@@ -7,5 +7,5 @@ mod seam;
 
 mod client;
 
-pub(crate) use client::{NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
+pub(crate) use client::{Expect, NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
 pub(crate) use seam::{Network, NetworkEvent, SocketId};

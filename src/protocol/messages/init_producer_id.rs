@@ -1,0 +1,68 @@
+//! InitProducerId: a producer id and epoch, which idempotence and transactions stand on.
+//!
+//! <https://github.com/apache/kafka/blob/trunk/clients/src/main/resources/common/message/InitProducerIdRequest.json>
+//! <https://github.com/apache/kafka/blob/trunk/clients/src/main/resources/common/message/InitProducerIdResponse.json>
+//!
+//! - Version 1: on a quota violation the broker answers before it throttles.
+//! - Version 2 is the first flexible one.
+//! - Version 3 adds the producer's present id and epoch to the request, to bump the epoch (KIP-360).
+//! - Version 4 may answer PRODUCER_FENCED (KIP-588).
+//! - Version 5 may answer TRANSACTION_ABORTABLE (KIP-890).
+//!
+//! Version 6 (two-phase commit, KIP-939) is left out: Kafka marks it unstable.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::super::request::{Request, Response};
+use crate::error_code::ErrorCode;
+use crate::wire::{DecodeError, Decoder, Encoder};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InitProducerIdRequest {
+    /// None: idempotent, but not transactional.
+    pub(crate) transactional_id: Option<Arc<str>>,
+    pub(crate) transaction_timeout_ms: i32,
+    /// From version 3 on; before that the broker cannot be told. -1: none yet.
+    pub(crate) producer_id: i64,
+    /// From version 3 on. -1: none yet.
+    pub(crate) producer_epoch: i16,
+}
+
+impl Request for InitProducerIdRequest {
+    const KEY: i16 = 22;
+    const NAME: &'static str = "InitProducerId";
+    const VERSIONS: RangeInclusive<i16> = 0..=5;
+    const FLEXIBLE_FROM: i16 = 2;
+
+    type Response = InitProducerIdResponse;
+
+    fn encode(&self, out: &mut Encoder) {
+        out.nullable_string(self.transactional_id.as_deref());
+        out.i32(self.transaction_timeout_ms);
+        if out.version() >= 3 {
+            out.i64(self.producer_id);
+            out.i16(self.producer_epoch);
+        }
+        out.tags();
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct InitProducerIdResponse {
+    pub(crate) throttle_time_ms: i32,
+    pub(crate) error_code: ErrorCode,
+    pub(crate) producer_id: i64,
+    pub(crate) producer_epoch: i16,
+}
+
+impl Response for InitProducerIdResponse {
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        let throttle_time_ms = input.i32("throttle_time_ms")?;
+        let error_code = ErrorCode(input.i16("error_code")?);
+        let producer_id = input.i64("producer_id")?;
+        let producer_epoch = input.i16("producer_epoch")?;
+        input.tags(|_, _| Ok(()))?;
+        Ok(InitProducerIdResponse { throttle_time_ms, error_code, producer_id, producer_epoch })
+    }
+}

@@ -1,0 +1,15 @@
+//! Kafka's messages: one file per API under `messages`, frame headers, and which version of each is spoken.
+//!
+//! Owns: what fields a message has in which version. Must not know: connections, batches' contents, what to do
+//! about an error code. Requests only encode and responses only decode here.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+mod broker_versions;
+mod header;
+mod messages;
+mod request;
+
+pub(crate) use broker_versions::BrokerVersions;
+pub(crate) use header::correlation_id;
+pub(crate) use messages::*;
+pub(crate) use request::{Request, Response, decode_response, encode_request};
