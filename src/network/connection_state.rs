@@ -1,0 +1,277 @@
+//! `ConnectionState`: where a broker's connection stands, and when the next step may or must be taken.
+//!
+//! Owns: the phases, reconnect backoff, set-up time-outs, throttling, the addresses of a name that are still to be
+//! tried. Must not know: sockets, requests. Pure: time and randomness come in as arguments.
+//! Holds: all addresses of a name are tried, one after another, before the backoff grows.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::backoff::ExponentialBackoff;
+
+/// How long to wait where, from the settings.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ConnectionRules {
+    /// `reconnect.backoff.ms` to `reconnect.backoff.max.ms`
+    pub(super) reconnect: ExponentialBackoff,
+    /// `socket.connection.setup.timeout.ms` to `socket.connection.setup.timeout.max.ms`
+    pub(super) setup: ExponentialBackoff,
+}
+
+/// The phases of a connection. `V`: what the handshake finds out.
+#[derive(Debug)]
+pub(super) enum Phase<V> {
+    /// No connection; a new one not before `retry_at`.
+    Disconnected { retry_at: Option<Instant> },
+    /// Waiting for the addresses of the name.
+    Resolving { give_up_at: Instant },
+    /// Waiting for the socket to be connected.
+    Connecting { give_up_at: Instant },
+    /// Connected; the handshake's requests have their own deadlines.
+    Handshaking,
+    /// Requests may go out.
+    Ready(V),
+}
+
+/// One broker's connection, as a state.
+#[derive(Debug)]
+pub(super) struct ConnectionState<V> {
+    rules: ConnectionRules,
+    phase: Phase<V>,
+    /// Rounds over all addresses that failed since the connection last was ready.
+    failures: u32,
+    /// Sockets that could not be connected since one last was.
+    setup_failures: u32,
+    /// Addresses still to be tried in this round.
+    addresses: std::vec::IntoIter<SocketAddr>,
+    throttled_until: Option<Instant>,
+}
+
+impl<V> ConnectionState<V> {
+    pub(super) fn new(rules: ConnectionRules) -> Self {
+        ConnectionState {
+            rules,
+            phase: Phase::Disconnected { retry_at: None },
+            failures: 0,
+            setup_failures: 0,
+            addresses: Vec::new().into_iter(),
+            throttled_until: None,
+        }
+    }
+
+    /// The name is being resolved.
+    pub(super) fn resolving(&mut self, now: Instant, random: &mut fastrand::Rng) {
+        let give_up_at = later(now, self.rules.setup.after(self.setup_failures, random));
+        self.phase = Phase::Resolving { give_up_at };
+    }
+
+    /// The name has these addresses.
+    pub(super) fn resolved(&mut self, addresses: Vec<SocketAddr>) {
+        self.addresses = addresses.into_iter();
+    }
+
+    /// The address to try now, if one is left in this round; the set-up time begins.
+    pub(super) fn next_address(&mut self, now: Instant, random: &mut fastrand::Rng) -> Option<SocketAddr> {
+        let address = self.addresses.next()?;
+        let give_up_at = later(now, self.rules.setup.after(self.setup_failures, random));
+        self.phase = Phase::Connecting { give_up_at };
+        Some(address)
+    }
+
+    /// The socket is connected.
+    pub(super) fn connected(&mut self) {
+        self.setup_failures = 0;
+        self.phase = Phase::Handshaking;
+    }
+
+    /// The handshake is done.
+    pub(super) fn ready(&mut self, versions: V) {
+        self.failures = 0;
+        self.addresses = Vec::new().into_iter();
+        self.phase = Phase::Ready(versions);
+    }
+
+    /// One address failed; others of the round may be left. Only a socket that was not connected lengthens the next
+    /// set-up time, as in Java.
+    pub(super) fn address_failed(&mut self) {
+        if matches!(self.phase, Phase::Connecting { .. }) {
+            self.setup_failures = self.setup_failures.saturating_add(1);
+        }
+    }
+
+    /// The connection is lost, or no address is left: the backoff begins.
+    pub(super) fn disconnected(&mut self, now: Instant, random: &mut fastrand::Rng) {
+        let wait = self.rules.reconnect.after(self.failures, random);
+        self.failures = self.failures.saturating_add(1);
+        self.addresses = Vec::new().into_iter();
+        self.phase = Phase::Disconnected { retry_at: Some(later(now, wait)) };
+    }
+
+    /// The connection was closed on purpose; nothing speaks against a new one.
+    pub(super) fn closed(&mut self) {
+        self.addresses = Vec::new().into_iter();
+        self.phase = Phase::Disconnected { retry_at: None };
+    }
+
+    /// The broker asked for a pause.
+    pub(super) fn throttle(&mut self, until: Instant) {
+        self.throttled_until = self.throttled_until.max(Some(until));
+    }
+
+    pub(super) fn phase(&self) -> &Phase<V> {
+        &self.phase
+    }
+
+    pub(super) fn is_disconnected(&self) -> bool {
+        matches!(self.phase, Phase::Disconnected { .. })
+    }
+
+    pub(super) fn versions(&self) -> Option<&V> {
+        if let Phase::Ready(versions) = &self.phase { Some(versions) } else { None }
+    }
+
+    /// While disconnected: the time before which no connection may be begun.
+    pub(super) fn backing_off(&self, now: Instant) -> Option<Instant> {
+        match self.phase {
+            Phase::Disconnected { retry_at } => retry_at.filter(|at| *at > now),
+            _ => None,
+        }
+    }
+
+    /// The end of the pause that the broker asked for, if it is still to come.
+    pub(super) fn throttled(&self, now: Instant) -> Option<Instant> {
+        self.throttled_until.filter(|until| *until > now)
+    }
+
+    /// When the phase has lasted too long.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Resolving { give_up_at } | Phase::Connecting { give_up_at } => Some(give_up_at),
+            _ => None,
+        }
+    }
+}
+
+/// `now + wait`, or a time so far off that it never comes.
+pub(super) fn later(now: Instant, wait: Duration) -> Instant {
+    now.checked_add(wait).unwrap_or_else(|| now + FOREVER)
+}
+
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn rules() -> ConnectionRules {
+        ConnectionRules {
+            reconnect: ExponentialBackoff::new(Duration::from_millis(50), SECOND),
+            setup: ExponentialBackoff::new(SECOND * 10, SECOND * 30),
+        }
+    }
+
+    fn fixture() -> (ConnectionState<&'static str>, Instant, fastrand::Rng) {
+        (ConnectionState::new(rules()), Instant::now(), fastrand::Rng::with_seed(1))
+    }
+
+    fn addresses(count: u16) -> Vec<SocketAddr> {
+        (1..=count).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect()
+    }
+
+    fn wait(state: &ConnectionState<&'static str>, now: Instant) -> u128 {
+        state.backing_off(now).map_or(0, |until| (until - now).as_millis())
+    }
+
+    #[test]
+    fn the_way_to_ready() {
+        let (mut state, now, mut random) = fixture();
+        assert!(state.is_disconnected() && state.backing_off(now).is_none());
+        state.resolving(now, &mut random);
+        assert!(state.deadline().is_some_and(|at| (8..=12).contains(&(at - now).as_secs())));
+        state.resolved(addresses(2));
+        assert_eq!(state.next_address(now, &mut random), Some(addresses(2)[0]));
+        assert!(state.deadline().is_some_and(|at| (8..=12).contains(&(at - now).as_secs())));
+        state.connected();
+        assert!(state.deadline().is_none() && state.versions().is_none());
+        state.ready("versions");
+        assert_eq!(state.versions(), Some(&"versions"));
+        assert_eq!(state.next_address(now, &mut random), None, "no address is left over for later");
+    }
+
+    #[test]
+    fn all_addresses_are_tried_before_the_backoff_grows() {
+        let (mut state, now, mut random) = fixture();
+        for (low, high) in [(40, 60), (80, 120), (160, 240), (320, 480), (640, 960), (1000, 1000)] {
+            state.resolving(now, &mut random);
+            state.resolved(addresses(3));
+            for address in addresses(3) {
+                assert_eq!(state.next_address(now, &mut random), Some(address));
+                state.address_failed();
+            }
+            assert_eq!(state.next_address(now, &mut random), None);
+            state.disconnected(now, &mut random);
+            let wait = wait(&state, now);
+            assert!((low..=high).contains(&wait), "{wait} ms, expected {low} to {high}");
+        }
+    }
+
+    #[test]
+    fn a_ready_connection_forgets_failures_and_a_failed_handshake_does_not() {
+        let (mut state, now, mut random) = fixture();
+        (0..4).for_each(|_| state.disconnected(now, &mut random));
+        state.connected();
+        state.disconnected(now, &mut random);
+        assert!(wait(&state, now) >= 640);
+        state.ready("versions");
+        state.disconnected(now, &mut random);
+        assert!(wait(&state, now) <= 60);
+    }
+
+    #[test]
+    fn the_set_up_time_grows_with_sockets_that_were_not_connected() {
+        let (mut state, now, mut random) = fixture();
+        for (low, high) in [(8, 12), (16, 24), (30, 30), (30, 30)] {
+            state.resolved(addresses(1));
+            state.next_address(now, &mut random);
+            let time = state.deadline().map_or(0, |at| (at - now).as_secs());
+            assert!((low..=high).contains(&time), "{time} s, expected {low} to {high}");
+            state.address_failed();
+        }
+        state.resolved(addresses(2));
+        state.next_address(now, &mut random);
+        state.connected();
+        state.address_failed();
+        state.next_address(now, &mut random);
+        assert!(state.deadline().is_some_and(|at| at - now <= SECOND * 12), "it was connected in between");
+    }
+
+    #[test]
+    fn a_connection_closed_on_purpose_may_come_back_at_once() {
+        let (mut state, now, mut random) = fixture();
+        state.disconnected(now, &mut random);
+        state.ready("versions");
+        state.closed();
+        assert!(state.is_disconnected() && state.backing_off(now).is_none());
+    }
+
+    #[test]
+    fn the_longest_pause_counts_and_outlives_the_connection() {
+        let (mut state, now, mut random) = fixture();
+        state.throttle(now + SECOND * 3);
+        state.throttle(now + SECOND);
+        state.disconnected(now, &mut random);
+        state.ready("versions");
+        assert_eq!(state.throttled(now), Some(now + SECOND * 3));
+        assert_eq!(state.throttled(now + SECOND * 3), None);
+    }
+
+    #[test]
+    fn the_backoff_ends() {
+        let (mut state, now, mut random) = fixture();
+        state.disconnected(now, &mut random);
+        let until = state.backing_off(now).unwrap();
+        assert!(state.backing_off(until).is_none());
+    }
+}
