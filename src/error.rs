@@ -225,6 +225,19 @@ impl Error {
         self.with(|inner| inner.flags.fatal = true)
     }
 
+    /// Adds what was last heard, as text and as source.
+    pub(crate) fn with_last(self, last: &Error) -> Error {
+        let error = self.with_remark(&format!("the last error was: {last}")).with_source(last.clone());
+        match last.code() {
+            Some(code) => error.with_code(code),
+            None => error,
+        }
+    }
+
+    pub(crate) fn with_remark(self, remark: &str) -> Error {
+        self.with(|inner| inner.message = format!("{}; {remark}", inner.message))
+    }
+
     pub(crate) fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
         self.with(|inner| inner.source = Some(Arc::from(source)))

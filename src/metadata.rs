@@ -47,6 +47,8 @@ struct State {
 #[derive(Default)]
 struct Wanted {
     asked: bool,
+    /// When it was last seen to be in use.
+    used: Option<Instant>,
 }
 
 /// How a topic stands with a caller who wants to send to it.
@@ -157,17 +159,18 @@ impl Metadata {
     // ---- the sender's side ----
 
     /// When the next request has to go; none while one is under way.
-    pub(crate) fn due(&self) -> Option<Instant> {
+    pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         let state = self.state.lock();
-        let (Some(refreshed), false) = (state.refreshed, state.under_way) else {
-            // The very first one goes at once, and after failures with backoff.
-            return (!state.under_way).then(|| state.not_before.unwrap_or_else(long_ago));
-        };
-        Some(match state.not_before {
-            _ if state.new_topic => refreshed,
-            Some(not_before) if state.requested => not_before,
-            None if state.requested => refreshed,
-            _ => refreshed + self.max_age,
+        if state.under_way {
+            return None;
+        }
+        if state.new_topic && state.refreshed.is_some() {
+            return Some(now);
+        }
+        let next = state.refreshed.and_then(|refreshed| refreshed.checked_add(self.max_age));
+        Some(match next {
+            Some(next) if !state.requested => next,
+            _ => state.not_before.unwrap_or(now),
         })
     }
 
@@ -255,7 +258,10 @@ impl Metadata {
             state.failures = 0;
             state.not_before = now.checked_add(self.backoff.after(0, random));
         }
-        state.waiters.drain(..).for_each(|waiter| drop(waiter.try_send(())));
+        for waiter in state.waiters.drain(..) {
+            // Whoever has given up does not listen any more.
+            let _ = waiter.try_send(());
+        }
     }
 
     /// Replaces the picture by one with newer leaders; no request was involved.
@@ -263,12 +269,25 @@ impl Metadata {
         self.state.lock().cluster = cluster;
     }
 
-    /// Forgets topics that nobody has used for a while.
-    pub(crate) fn forget(&self, unused: impl Fn(&str) -> bool) -> Vec<TopicName> {
-        let mut state = self.state.lock();
-        let idle: Vec<_> = state.wanted.iter().filter(|(name, wanted)| wanted.asked && unused(name)).collect();
-        let idle: Vec<_> = idle.into_iter().map(|(name, _)| name.clone()).collect();
-        idle.iter().for_each(|name| drop(state.wanted.remove(name)));
+    /// Forgets the topics that nobody has used for `max_idle`. `take_used` says whether one was used since the last
+    /// time.
+    pub(crate) fn forget_idle(
+        &self,
+        max_idle: Duration,
+        now: Instant,
+        take_used: impl Fn(&str) -> bool,
+    ) -> Vec<TopicName> {
+        let mut idle = Vec::new();
+        self.state.lock().wanted.retain(|name, wanted| {
+            if take_used(name) || wanted.used.is_none() {
+                wanted.used = Some(now);
+            }
+            let keep = wanted.used.is_some_and(|used| now.saturating_duration_since(used) < max_idle);
+            if !keep {
+                idle.push(name.clone());
+            }
+            keep
+        });
         idle
     }
 
@@ -368,9 +387,4 @@ fn partition_info(topic: &TopicName, partition: MetadataResponsePartition) -> Pa
         in_sync_replicas: partition.isr_nodes,
         offline_replicas: partition.offline_replicas,
     }
-}
-
-/// A time that is over whatever the clock says: used where something was due from the start.
-fn long_ago() -> Instant {
-    Instant::now()
 }

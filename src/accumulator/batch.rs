@@ -81,6 +81,7 @@ impl OpenBatch {
             renumbered: false,
             attempts: 0,
             last_error: None,
+            doubtful: false,
         }
     }
 }
@@ -97,6 +98,7 @@ pub(crate) struct ProducerBatch {
     renumbered: bool,
     attempts: u32,
     last_error: Option<Error>,
+    doubtful: bool,
 }
 
 impl ProducerBatch {
@@ -158,6 +160,15 @@ impl ProducerBatch {
     pub(crate) fn depart(&mut self) {
         self.sealed.stamp(self.stamp.unwrap_or(Stamp::NONE));
         self.attempts += 1;
+    }
+
+    /// Whether the broker may have written it without our knowing.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.doubtful
+    }
+
+    pub(crate) fn note_doubt(&mut self) {
+        self.doubtful = true;
     }
 
     pub(crate) fn note_error(&mut self, error: Error) {

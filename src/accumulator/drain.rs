@@ -18,6 +18,7 @@ use crate::accumulator::inbox::Event;
 use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
 use crate::cluster::Cluster;
 use crate::completion::{BatchCompletion, Completion};
+use crate::error::Error;
 use crate::record::TopicName;
 
 /// The settings that decide when a batch goes and when it is too late.
@@ -60,7 +61,7 @@ pub(crate) enum Fate {
     /// It is nowhere else.
     Whole(ProducerBatch),
     /// A request still carries it; only the duty to answer was taken.
-    InFlight { completion: Completion, attempts: u32, created: Instant },
+    InFlight { completion: Completion, count: u32, attempts: u32, created: Instant, last_error: Option<Error> },
 }
 
 pub(crate) struct Drain {
@@ -232,6 +233,12 @@ impl Drain {
         let partition = self.partition(index)?;
         let place = partition.in_flight.iter().position(|batch| batch.id() == batch_id)?;
         partition.in_flight.remove(place)
+    }
+
+    /// A batch's request has failed after it was written: the broker may have the batch.
+    pub(crate) fn note_doubt(&mut self, index: usize, batch_id: u64) {
+        let Some(partition) = self.partition(index) else { return };
+        partition.in_flight.iter_mut().filter(|batch| batch.id() == batch_id).for_each(ProducerBatch::note_doubt);
     }
 
     /// Puts a batch back, to be sent again but not before the time given.
@@ -536,8 +543,10 @@ impl Partition {
 }
 
 fn give_up(index: usize, batch: &mut ProducerBatch) -> Option<Expired> {
-    let (attempts, created) = (batch.attempts(), batch.created());
-    batch.give_up().map(|completion| Expired { index, fate: Fate::InFlight { completion, attempts, created } })
+    let completion = batch.give_up()?;
+    let (count, attempts, created) = (batch.count(), batch.attempts(), batch.created());
+    let last_error = batch.last_error().cloned();
+    Some(Expired { index, fate: Fate::InFlight { completion, count, attempts, created, last_error } })
 }
 
 fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {

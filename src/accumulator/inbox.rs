@@ -32,23 +32,34 @@ pub(crate) enum Event {
 
 /// The sender's list of things to look at.
 pub(crate) struct Inbox {
-    events: Mutex<Vec<Event>>,
+    events: Mutex<Events>,
     /// When the sender means to wake, in nanoseconds since `origin`; 0 while it is awake.
     asleep_until: AtomicU64,
     origin: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
+#[derive(Default)]
+struct Events {
+    list: Vec<Event>,
+    closed: bool,
+}
+
 impl Inbox {
     /// `wake` ends the sender's wait for its sockets.
     pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox {
-        Inbox { events: Mutex::new(Vec::new()), asleep_until: AtomicU64::new(0), origin, wake }
+        Inbox { events: Mutex::default(), asleep_until: AtomicU64::new(0), origin, wake }
     }
 
     /// Adds an event that has to be looked at by `act_by` (at once where there is none), and wakes the sender if it
     /// would sleep longer.
     pub(crate) fn push(&self, event: Event, act_by: Option<Instant>) {
-        self.events.lock().push(event);
+        let mut events = self.events.lock();
+        if events.closed {
+            return;
+        }
+        events.list.push(event);
+        drop(events);
         fence(Ordering::SeqCst);
         let limit = act_by.map_or(0, |time| self.nanoseconds(time));
         let asleep_until = self.asleep_until.load(Ordering::SeqCst);
@@ -59,18 +70,24 @@ impl Inbox {
 
     /// Takes everything; the vector that comes in is used for the next events.
     pub(crate) fn take(&self, events: &mut Vec<Event>) {
-        std::mem::swap(&mut *self.events.lock(), events);
+        std::mem::swap(&mut self.events.lock().list, events);
     }
 
     /// Announces a sleep. False if something has come meanwhile.
     pub(crate) fn fall_asleep(&self, until: Option<Instant>) -> bool {
         self.asleep_until.store(until.map_or(u64::MAX, |time| self.nanoseconds(time)), Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if self.events.lock().is_empty() {
+        if self.events.lock().list.is_empty() {
             return true;
         }
         self.awake();
         false
+    }
+
+    /// Nobody will look any more: what is pushed from now on is dropped, and whoever waits for an answer notices.
+    pub(crate) fn close(&self) {
+        let dropped = std::mem::replace(&mut *self.events.lock(), Events { list: Vec::new(), closed: true });
+        drop(dropped);
     }
 
     pub(crate) fn awake(&self) {

@@ -86,7 +86,7 @@ impl RecordAccumulator {
 
     /// What is known of a topic; none until its metadata has arrived.
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<TopicQueues>> {
-        self.topics.read().get(name).cloned()
+        self.topics.read().get(name).filter(|topic| topic.usable).cloned()
     }
 
     /// Appends a record to a partition's queue. May wait for memory, up to `patience`. `keyless` says that the
@@ -148,10 +148,15 @@ impl RecordAccumulator {
         reserved
     }
 
-    /// Takes over what is new about partitions and leaders, for every topic of the cluster.
+    /// Takes over what is new about partitions and leaders, for every topic of the cluster. A topic that has no
+    /// partitions takes no records.
     pub(crate) fn update_topics(&self, cluster: &Cluster) {
-        for topic in cluster.topics.values().filter(|topic| !topic.partitions.is_empty()) {
-            let older = self.topic(&topic.name);
+        for topic in cluster.topics.values() {
+            if topic.partitions.is_empty() {
+                self.retire_topic(&topic.name);
+                continue;
+            }
+            let older = self.topics.read().get(&topic.name).cloned();
             let queue = |partition: i32| {
                 let kept = older.as_ref().and_then(|older| older.queue(partition)).map(Arc::clone);
                 kept.unwrap_or_else(|| self.new_queue(&topic.name, partition))
@@ -160,7 +165,7 @@ impl RecordAccumulator {
             let led = topic.partitions.iter().filter(|partition| partition.leader.is_some());
             let available: Vec<i32> = led.map(|partition| partition.partition).collect();
             if older.as_ref().is_some_and(|older| {
-                older.available() == available && older.partition_count() == queues.len()
+                older.usable && older.available() == available && older.partition_count() == queues.len()
             }) {
                 continue;
             }
@@ -169,9 +174,11 @@ impl RecordAccumulator {
         }
     }
 
-    /// Forgets a topic that nobody has used for a while; its queues are empty.
-    pub(crate) fn forget_topic(&self, name: &str) {
-        self.topics.write().remove(name);
+    /// Takes no more records for a topic until it is updated again. Its queues stay: they may hold something, and a
+    /// partition must never have two.
+    pub(crate) fn retire_topic(&self, name: &str) {
+        let Some(topic) = self.topic(name) else { return };
+        self.topics.write().insert(topic.name.clone(), Arc::new(topic.unusable()));
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -306,7 +306,7 @@ impl State {
 
     fn count_sticky(&mut self, sticky: &Sticky, bytes: usize, batch_size: usize, full: bool) {
         self.sticky_bytes += bytes;
-        if crate::partitioner::sticky::should_switch(self.sticky_bytes, batch_size, full) {
+        if crate::partitioner::should_switch(self.sticky_bytes, batch_size, full) {
             self.sticky_bytes = 0;
             sticky.leave();
         }

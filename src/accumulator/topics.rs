@@ -5,10 +5,10 @@
 //! Holds: a `TopicQueues` never changes; a newer one takes its place and keeps queues and sticky partition.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use crate::accumulator::queue::PartitionQueue;
-use crate::partitioner::sticky::{LoadTable, next_partition};
+use crate::partitioner::{LoadTable, next_partition};
 use crate::record::TopicName;
 
 /// A topic's partitions as `send` sees them.
@@ -17,6 +17,8 @@ pub(crate) struct TopicQueues {
     pub(crate) queues: Vec<Arc<PartitionQueue>>,
     /// Partitions that have a leader.
     available: Vec<i32>,
+    /// Whether records may be sent; false for a topic that is not there (any more) or was forgotten.
+    pub(super) usable: bool,
     usage: Arc<Usage>,
 }
 
@@ -24,8 +26,8 @@ pub(crate) struct TopicQueues {
 #[derive(Default)]
 struct Usage {
     sticky: Sticky,
-    /// When a record was last sent to the topic, in milliseconds since the epoch.
-    last_used: AtomicI64,
+    /// A record was sent to the topic since somebody last asked.
+    used: AtomicBool,
 }
 
 impl TopicQueues {
@@ -37,7 +39,13 @@ impl TopicQueues {
         older: Option<&TopicQueues>,
     ) -> TopicQueues {
         let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
-        TopicQueues { name, queues, available, usage }
+        TopicQueues { name, queues, available, usable: true, usage }
+    }
+
+    /// The same, but closed to records. The queues stay, for what is still in them.
+    pub(super) fn unusable(&self) -> TopicQueues {
+        let (name, queues, usage) = (self.name.clone(), self.queues.clone(), Arc::clone(&self.usage));
+        TopicQueues { name, queues, available: Vec::new(), usable: false, usage }
     }
 
     pub(crate) fn partition_count(&self) -> usize {
@@ -56,12 +64,17 @@ impl TopicQueues {
         &self.usage.sticky
     }
 
-    pub(crate) fn touch(&self, now_ms: i64) {
-        self.usage.last_used.store(now_ms, Ordering::Relaxed);
+    /// Renews the topic's `metadata.max.idle.ms`.
+    #[inline]
+    pub(crate) fn touch(&self) {
+        if !self.usage.used.load(Ordering::Relaxed) {
+            self.usage.used.store(true, Ordering::Relaxed);
+        }
     }
 
-    pub(crate) fn last_used(&self) -> i64 {
-        self.usage.last_used.load(Ordering::Relaxed)
+    /// Whether the topic was used since the last time this was asked.
+    pub(crate) fn take_used(&self) -> bool {
+        self.usage.used.swap(false, Ordering::Relaxed)
     }
 
     /// The partition for keyless records; chosen anew when the last one has had its share. With `adaptive`, partitions
@@ -72,7 +85,7 @@ impl TopicQueues {
             return current;
         }
         let load = if adaptive { self.load() } else { None };
-        let chosen = next_partition(self.queues.len() as i32, &self.available, load.as_ref(), fastrand::u32(..));
+        let chosen = next_partition(self.queues.len(), &self.available, load.as_ref(), fastrand::u32(..));
         self.usage.sticky.choose(current, chosen)
     }
 

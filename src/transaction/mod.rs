@@ -9,11 +9,9 @@ mod sequence;
 
 use std::time::Instant;
 
-use crate::error::Error;
-use crate::error_code::ErrorCode;
 use crate::record_batch::Stamp;
 
-pub(crate) use sequence::PartitionSequences;
+use sequence::PartitionSequences;
 
 /// A producer id with its epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,36 +44,33 @@ pub(crate) struct TransactionManager {
     partitions: Vec<PartitionSequences>,
     /// Partitions whose failure asks for a new epoch, by index.
     bump_for: Vec<usize>,
-    /// Set once, by an error after which nothing can be sent.
-    fatal: Option<Error>,
+    /// Nothing may be sent any more.
+    fatal: bool,
 }
 
 impl TransactionManager {
     pub(crate) fn new(enable_idempotence: bool) -> Self {
         let identity =
             if enable_idempotence { Identity::Wanted { not_before: None } } else { Identity::NotNeeded };
-        TransactionManager { identity, partitions: Vec::new(), bump_for: Vec::new(), fatal: None }
+        TransactionManager { identity, partitions: Vec::new(), bump_for: Vec::new(), fatal: false }
     }
 
     pub(crate) fn is_idempotent(&self) -> bool {
         self.identity != Identity::NotNeeded
     }
 
-    /// The error after which this producer sends nothing more.
-    pub(crate) fn fatal(&self) -> Option<&Error> {
-        self.fatal.as_ref()
+    /// From now on nothing is sent.
+    pub(crate) fn set_fatal(&mut self) {
+        self.fatal = true;
     }
 
-    pub(crate) fn set_fatal(&mut self, error: Error) {
-        self.fatal.get_or_insert(error);
-    }
-
-    /// Whether an InitProducerId request is due; if it is only later, when.
-    pub(crate) fn producer_id_due(&self, now: Instant) -> Due {
+    /// When an InitProducerId request is due.
+    pub(crate) fn producer_id_due(&self) -> Due {
         match self.identity {
-            Identity::Wanted { not_before: Some(time) } if time > now => Due::At(time),
-            Identity::Wanted { .. } if self.fatal.is_none() => Due::Now,
-            _ => Due::Never,
+            _ if self.fatal => Due::Never,
+            Identity::Wanted { not_before: Some(time) } => Due::At(time),
+            Identity::Wanted { not_before: None } => Due::Now,
+            Identity::NotNeeded | Identity::Requested | Identity::Known(_) => Due::Never,
         }
     }
 
@@ -95,7 +90,7 @@ impl TransactionManager {
     /// Whether a batch that has no sequence yet may be given one. `outstanding` says whether batches of the partition
     /// are sent or to be sent again.
     pub(crate) fn may_stamp(&mut self, partition: usize, outstanding: bool) -> bool {
-        if self.fatal.is_some() {
+        if self.fatal {
             return false;
         }
         let current = match self.identity {
@@ -111,7 +106,7 @@ impl TransactionManager {
 
     /// Whether a batch that has its sequence may be sent again.
     pub(crate) fn may_resend(&self) -> bool {
-        self.fatal.is_none() && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
+        !self.fatal && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
     }
 
     /// The stamp for a partition's next batch; its sequence numbers are taken.
@@ -132,12 +127,7 @@ impl TransactionManager {
         SequenceContext {
             is_next: sequences.is_next(stamp.base_sequence),
             unresolved: sequences.is_unresolved(),
-            last_acknowledged_offset: sequences.last_acknowledged_offset(),
         }
-    }
-
-    pub(crate) fn note_offset(&mut self, partition: usize, last_offset: i64) {
-        self.partition(partition).note_offset(last_offset);
     }
 
     /// A batch of this partition was sent and then given up: nobody knows whether the broker has it.
@@ -211,13 +201,8 @@ pub(crate) enum Due {
 pub(crate) struct SequenceContext {
     /// Its base sequence follows the last acknowledged one.
     pub(crate) is_next: bool,
+    /// Something of unknown fate lies before it.
     pub(crate) unresolved: bool,
-    pub(crate) last_acknowledged_offset: Option<i64>,
-}
-
-/// Whether an InitProducerId error may pass.
-pub(crate) fn init_may_be_retried(code: ErrorCode) -> bool {
-    code.is_retriable()
 }
 
 #[cfg(test)]
@@ -233,7 +218,7 @@ mod tests {
     #[test]
     fn without_idempotence_nothing_is_stamped_and_nothing_waits() {
         let mut manager = TransactionManager::new(false);
-        assert_eq!(manager.producer_id_due(Instant::now()), Due::Never);
+        assert_eq!(manager.producer_id_due(), Due::Never);
         assert!(manager.may_stamp(0, true));
         assert_eq!(manager.next_stamp(0, 3), Stamp::NONE);
     }
@@ -242,9 +227,9 @@ mod tests {
     fn sequences_follow_one_another_per_partition() {
         let mut manager = TransactionManager::new(true);
         assert!(!manager.may_stamp(0, false), "no id yet");
-        assert_eq!(manager.producer_id_due(Instant::now()), Due::Now);
+        assert_eq!(manager.producer_id_due(), Due::Now);
         manager.producer_id_requested();
-        assert_eq!(manager.producer_id_due(Instant::now()), Due::Never);
+        assert_eq!(manager.producer_id_due(), Due::Never);
         manager.producer_id_received(4000, 0);
         let sequences: Vec<i32> =
             [(0, 10), (0, 5), (1, 7), (0, 1)].map(|(p, n)| manager.next_stamp(p, n).base_sequence).to_vec();
@@ -295,7 +280,7 @@ mod tests {
         manager.next_stamp(0, 1);
         manager.request_epoch_bump(0);
         assert!(manager.bump_epoch().is_empty());
-        assert_eq!(manager.producer_id_due(Instant::now()), Due::Now);
+        assert_eq!(manager.producer_id_due(), Due::Now);
         manager.producer_id_received(4001, 0);
         assert_eq!(manager.bump_epoch(), [0], "the partition starts over with the new id");
         assert_eq!(manager.next_stamp(0, 1).base_sequence, 0);

@@ -9,11 +9,10 @@ use crate::transaction::ProducerIdAndEpoch;
 
 /// One partition's numbering.
 #[derive(Debug, Default)]
-pub(crate) struct PartitionSequences {
+pub(super) struct PartitionSequences {
     owner: Option<ProducerIdAndEpoch>,
     next: i32,
     last_acknowledged: Option<i32>,
-    last_acknowledged_offset: Option<i64>,
     unresolved: bool,
 }
 
@@ -42,14 +41,6 @@ impl PartitionSequences {
         if self.owner.is_some_and(ours) {
             self.last_acknowledged = Some(after(stamp.base_sequence, count.saturating_sub(1)));
         }
-    }
-
-    pub(super) fn note_offset(&mut self, last_offset: i64) {
-        self.last_acknowledged_offset = Some(last_offset);
-    }
-
-    pub(super) fn last_acknowledged_offset(&self) -> Option<i64> {
-        self.last_acknowledged_offset
     }
 
     /// Whether a batch with this base sequence comes right after the last acknowledged one.

@@ -1,0 +1,311 @@
+//! `Sender`: the one loop on the one thread: drains the accumulator, asks the brokers, and carries out what follows.
+//!
+//! Owns: everything that only this thread touches. Must not know: serializers, partitioners, the caller's handles.
+//! Threads: the sender thread. Time and randomness come in as arguments, sockets through `Network`, so that the whole of
+//! it runs under simulation as well.
+//! Holds: every batch that was taken from a queue is settled exactly once; nothing here waits but `NetworkClient::poll`.
+//! Source: Kafka's `Sender`.
+
+mod control;
+mod produce;
+mod upkeep;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::accumulator::{Drain, DrainGate, DrainRules, Expired, Fate, ProducerBatch, RecordAccumulator};
+use crate::backoff::ExponentialBackoff;
+use crate::cluster::Node;
+use crate::completion::BatchOutcome;
+use crate::error::{Error, ErrorKind};
+use crate::metadata::Metadata;
+use crate::network::{Network, NetworkClient, Outcome, Readiness};
+use crate::transaction::TransactionManager;
+
+pub(crate) use control::{Control, Counts};
+use produce::ProduceNote;
+
+/// The settings that the sender's own decisions depend on.
+#[derive(Debug, Clone)]
+pub(crate) struct SenderSettings {
+    /// `acks` as on the wire: 0, 1, -1.
+    pub(crate) acks: i16,
+    pub(crate) enable_idempotence: bool,
+    pub(crate) retries: u32,
+    pub(crate) request_timeout: Duration,
+    pub(crate) delivery_timeout: Duration,
+    pub(crate) linger: Duration,
+    pub(crate) max_request_size: usize,
+    pub(crate) max_in_flight: usize,
+    pub(crate) retry_backoff: ExponentialBackoff,
+    pub(crate) metadata_max_idle: Duration,
+}
+
+pub(crate) struct Sender<N: Network> {
+    settings: SenderSettings,
+    client: NetworkClient<N, Note>,
+    accumulator: Arc<RecordAccumulator>,
+    drain: Drain,
+    metadata: Arc<Metadata>,
+    transaction: TransactionManager,
+    control: Arc<Control>,
+    /// Where to begin, and where to begin again when no broker can be reached.
+    bootstrap: Vec<Node>,
+    random: fastrand::Rng,
+    outcomes: Vec<Outcome<Note>>,
+    /// Something has changed that may let held-back partitions go.
+    gate_changed: bool,
+    closing: bool,
+    /// When a broker may be tried again, where none could be asked.
+    nobody_until: Option<Instant>,
+}
+
+/// What a request was about; comes back with its answer.
+pub(crate) enum Note {
+    Produce(ProduceNote),
+    Metadata,
+    InitProducerId,
+}
+
+impl<N: Network> Sender<N> {
+    pub(crate) fn new(
+        settings: SenderSettings,
+        client: NetworkClient<N, Note>,
+        shared: (Arc<RecordAccumulator>, Arc<Metadata>, Arc<Control>),
+        bootstrap: Vec<Node>,
+        random: fastrand::Rng,
+    ) -> Sender<N> {
+        let (accumulator, metadata, control) = shared;
+        let rules = DrainRules {
+            linger: settings.linger,
+            delivery_timeout: settings.delivery_timeout,
+            mute: settings.max_in_flight == 1,
+        };
+        Sender {
+            drain: Drain::new(Arc::clone(&accumulator), rules),
+            transaction: TransactionManager::new(settings.enable_idempotence),
+            settings,
+            client,
+            accumulator,
+            metadata,
+            control,
+            bootstrap,
+            random,
+            outcomes: Vec::new(),
+            gate_changed: false,
+            closing: false,
+            nobody_until: None,
+        }
+    }
+
+    /// Runs until the producer is closed and everything is answered, or its time is up.
+    pub(crate) fn run(&mut self, start: Instant) -> Instant {
+        let mut now = start;
+        while !self.is_done(now) {
+            now = self.run_once(now);
+        }
+        now
+    }
+
+    /// One turn. Returns the time after its wait for the network.
+    pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
+        self.drain.collect(now);
+        self.expire(now);
+        self.renew_epoch();
+        self.identify(now);
+        self.refresh_metadata(now);
+        if std::mem::take(&mut self.gate_changed) {
+            self.drain.gate_changed(now);
+        }
+        let node_deadline = self.send_ready(now);
+        let until = self.next_deadline(node_deadline, now);
+        let mut outcomes = std::mem::take(&mut self.outcomes);
+        let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
+        let now = self.client.poll(now, until, &mut outcomes);
+        self.accumulator.inbox().awake();
+        for outcome in outcomes.drain(..) {
+            self.settle(outcome, now);
+        }
+        self.outcomes = outcomes;
+        now
+    }
+
+    /// Whether the loop is over: closed, and nothing left or no time left.
+    pub(crate) fn is_done(&mut self, now: Instant) -> bool {
+        let Some(deadline) = self.control.closing() else { return false };
+        if !self.closing {
+            self.closing = true;
+            self.accumulator.close_queues();
+            self.drain.collect(now);
+            self.drain.close(now);
+        }
+        deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty()
+    }
+
+    /// Fails what is left and lets go of everything.
+    pub(crate) fn finish(&mut self, now: Instant) {
+        self.drain.collect(now);
+        let closed = Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
+        for expired in self.drain.abort() {
+            self.give_up(expired, &closed, true, now);
+        }
+        self.metadata.close(Error::closed());
+        self.accumulator.inbox().close();
+        self.client.close();
+    }
+
+    fn settle(&mut self, outcome: Outcome<Note>, now: Instant) {
+        match outcome {
+            Outcome::Answered { node, note, version, frame, .. } => match note {
+                Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
+                Note::Metadata => self.metadata_answered(node, version, &frame, now),
+                Note::InitProducerId => self.producer_id_answered(node, version, &frame, now),
+            },
+            Outcome::Written { node, note } => {
+                if let Note::Produce(note) = note {
+                    self.produce_written(node, note, now);
+                }
+            }
+            Outcome::Failed { node, note, failure, error } => match note {
+                Note::Produce(note) => self.produce_failed(node, note, failure, &error, now),
+                Note::Metadata => self.metadata.failed(error, now, &mut self.random),
+                Note::InitProducerId => self.producer_id_failed(error, now),
+            },
+            Outcome::Connected { .. } => {}
+            Outcome::Disconnected { node, error } => {
+                let error = if node >= 0 { error.with_node(node) } else { error };
+                self.metadata.note_error(error);
+                self.metadata.request_update();
+            }
+        }
+    }
+
+    /// Sends to every broker that can take something. Returns when to try those again that have to wait.
+    fn send_ready(&mut self, now: Instant) -> Option<Instant> {
+        let mut wake: Option<Instant> = None;
+        let cluster = self.metadata.cluster();
+        let nodes: Vec<i32> = self.drain.ready_nodes().collect();
+        for id in nodes {
+            let Some(node) = cluster.node(id) else {
+                self.metadata.request_update();
+                continue;
+            };
+            loop {
+                match self.client.ready(node, now) {
+                    Readiness::Ready => {
+                        let mut gate = Gate(&mut self.transaction);
+                        let departing = self.drain.drain(id, self.settings.max_request_size, now, &mut gate);
+                        if departing.is_empty() {
+                            break;
+                        }
+                        self.send_produce(id, &cluster, departing, now);
+                    }
+                    Readiness::NotBefore(time) => {
+                        wake = Some(wake.map_or(time, |wake| wake.min(time)));
+                        break;
+                    }
+                    Readiness::Waiting => break,
+                }
+            }
+        }
+        if self.drain.misses_leaders() {
+            self.metadata.request_update();
+        }
+        wake
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let expired = self.drain.expire(now);
+        if expired.is_empty() {
+            return;
+        }
+        let limit = self.settings.delivery_timeout.as_millis();
+        let text = format!("not acknowledged within delivery.timeout.ms={limit}");
+        for expired in expired {
+            let index = expired.index;
+            self.give_up(expired, &Error::new(ErrorKind::Timeout, text.as_str()), false, now);
+            self.after_outcome(index, now);
+        }
+    }
+
+    /// Ends a batch without an answer from a broker.
+    fn give_up(&mut self, expired: Expired, error: &Error, abandoned: bool, now: Instant) {
+        let Expired { index, fate } = expired;
+        let sent = match &fate {
+            Fate::Whole(batch) => batch.is_doubtful(),
+            Fate::InFlight { .. } => true,
+        };
+        if sent || matches!(&fate, Fate::Whole(batch) if batch.stamp().is_some()) {
+            self.transaction.mark_unresolved(index);
+        }
+        let (attempts, created, last) = match &fate {
+            Fate::Whole(batch) => (batch.attempts(), batch.created(), batch.last_error().cloned()),
+            Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
+        };
+        let last = last.or_else(|| self.metadata.last_error());
+        let error = self.in_place(index, error.clone(), last.as_ref());
+        let error = error
+            .with_attempts(attempts)
+            .with_elapsed(now.saturating_duration_since(created))
+            .with_possibly_written(sent);
+        let outcome = BatchOutcome::Failed { error, records: Vec::new() };
+        let counter = if abandoned { &self.control.abandoned } else { &self.control.failed };
+        match fate {
+            Fate::Whole(batch) => {
+                counter.fetch_add(u64::from(batch.count()), std::sync::atomic::Ordering::Relaxed);
+                batch.settle(outcome, self.accumulator.pool());
+            }
+            Fate::InFlight { completion, count, .. } => {
+                counter.fetch_add(u64::from(count), std::sync::atomic::Ordering::Relaxed);
+                completion.settle(outcome);
+            }
+        }
+    }
+
+    /// Puts topic, partition and what was last heard into an error.
+    fn in_place(&self, index: usize, error: Error, last: Option<&Error>) -> Error {
+        let error = match last {
+            Some(last) => error.with_last(last),
+            None => error.with_remark("nothing was heard from a broker"),
+        };
+        match self.drain.name(index) {
+            Some((topic, partition)) => error.with_topic(topic).with_partition(partition),
+            None => error,
+        }
+    }
+
+    /// Something of this partition has been answered or given up: others may go now.
+    fn after_outcome(&mut self, index: usize, now: Instant) {
+        if self.transaction.is_unresolved(index) && !self.drain.has_outstanding(index) {
+            self.transaction.resolve(index);
+        }
+        self.gate_changed |= self.transaction.is_idempotent();
+        self.drain.revisit(index, now);
+    }
+
+    fn next_deadline(&self, node_deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+        let closing = self.control.closing().flatten();
+        let upkeep = self.upkeep_due(now);
+        let all = [self.drain.next_deadline(), node_deadline, closing, upkeep];
+        all.into_iter().flatten().min()
+    }
+}
+
+/// Lets the accumulator ask the owner of the sequences.
+struct Gate<'a>(&'a mut TransactionManager);
+
+impl DrainGate for Gate<'_> {
+    fn may_send(&mut self, partition: usize, outstanding: bool) -> bool {
+        self.0.may_stamp(partition, outstanding)
+    }
+
+    fn may_resend(&mut self, _partition: usize) -> bool {
+        self.0.may_resend()
+    }
+
+    fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch) {
+        let stamp = self.0.next_stamp(partition, batch.count());
+        batch.assign(stamp);
+    }
+}

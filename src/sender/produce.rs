@@ -1,0 +1,343 @@
+//! Produce: drained batches become one request per broker; its answer becomes one verdict per batch, carried out.
+//!
+//! Owns: the way from a batch to a request and back. Must not know: when something is ready, how verdicts are found.
+//! Source: KIP-951 (leaders in answers), KIP-467 (errors per record), KIP-516 (topic ids), KIP-219 (throttling).
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::accumulator::{Departing, ProducerBatch};
+use crate::cluster::{Cluster, Node};
+use crate::completion::BatchOutcome;
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+use crate::metadata::LeaderNews;
+use crate::network::{Expect, Network, RequestFailure};
+use crate::protocol::{
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
+    TopicProduceData, decode_response,
+};
+use crate::record::TopicName;
+use crate::sender::verdict::{Context, Verdict, classify};
+use crate::sender::{Note, Sender};
+use crate::uuid::Uuid;
+
+/// The batches that a request carries.
+pub(crate) struct ProduceNote {
+    batches: Vec<Carried>,
+}
+
+struct Carried {
+    index: usize,
+    batch_id: u64,
+    topic: TopicName,
+    topic_id: Uuid,
+    partition: i32,
+}
+
+/// What an answer says of one batch.
+struct Answer<'a> {
+    code: ErrorCode,
+    message: Option<&'a str>,
+    base_offset: i64,
+    log_append_time: i64,
+    log_start_offset: i64,
+    record_errors: &'a [BatchIndexAndErrorMessage],
+    node: i32,
+}
+
+impl<N: Network> Sender<N> {
+    pub(super) fn send_produce(&mut self, node: i32, cluster: &Cluster, departing: Vec<Departing>, now: Instant) {
+        let mut topics: Vec<TopicProduceData> = Vec::new();
+        let mut batches = Vec::with_capacity(departing.len());
+        for Departing { index, batch_id, topic, partition, bytes } in departing {
+            let place = topics.iter().rposition(|known| known.name == topic).unwrap_or_else(|| {
+                let topic_id = cluster.topic(&topic).map_or(Uuid::ZERO, |info| info.id);
+                topics.push(TopicProduceData { name: topic.clone(), topic_id, partitions: Vec::new() });
+                topics.len() - 1
+            });
+            let Some(data) = topics.get_mut(place) else { continue };
+            data.partitions.push(PartitionProduceData { index: partition, records: bytes });
+            batches.push(Carried { index, batch_id, topic, topic_id: data.topic_id, partition });
+        }
+        let request = ProduceRequest {
+            transactional_id: None,
+            transaction_v2: false,
+            acks: self.settings.acks,
+            timeout_ms: i32::try_from(self.settings.request_timeout.as_millis()).unwrap_or(i32::MAX),
+            topics,
+        };
+        let limit = self.settings.request_timeout;
+        let expect =
+            if self.settings.acks == 0 { Expect::WrittenWithin(limit) } else { Expect::AnswerWithin(limit) };
+        let note = Note::Produce(ProduceNote { batches });
+        if let Err((Note::Produce(note), error)) = self.client.send(node, &request, expect, note, now) {
+            for carried in note.batches {
+                if let Some(batch) = self.drain.arrived(carried.index, carried.batch_id) {
+                    self.fail(carried.index, batch, error.clone(), Vec::new(), now);
+                }
+                self.after_outcome(carried.index, now);
+            }
+        }
+    }
+
+    pub(super) fn produce_answered(
+        &mut self,
+        node: i32,
+        note: ProduceNote,
+        version: i16,
+        frame: &[u8],
+        now: Instant,
+    ) {
+        let response = match decode_response::<ProduceRequest>(version, frame) {
+            Ok(response) => response,
+            Err(error) => {
+                self.client.disconnect(node);
+                let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
+                return self.produce_failed(node, note, RequestFailure::Disconnected, &error, now);
+            }
+        };
+        if let Ok(throttle @ 1..) = u64::try_from(response.throttle_time_ms) {
+            self.client.throttle(node, Duration::from_millis(throttle), now);
+        }
+        self.learn_leaders(&response, &note, now);
+        let answers = flatten(&response);
+        for (place, carried) in note.batches.into_iter().enumerate() {
+            let ours = |topic: &TopicName, id: Uuid, partition: i32| {
+                partition == carried.partition
+                    && (*topic == carried.topic || (topic.is_empty() && id == carried.topic_id))
+            };
+            // Brokers mostly answer in the order of the request.
+            let expected = answers.get(place).filter(|(topic, id, answer)| ours(topic, *id, answer.index));
+            let found = expected.or_else(|| answers.iter().find(|(topic, id, answer)| ours(topic, *id, answer.index)));
+            let answer = found.map_or_else(|| no_answer(node), |(_, _, answer)| answer_of(answer, node));
+            self.carry_out(&carried, &answer, now);
+        }
+    }
+
+    /// `acks=0`: what is written counts as done; nobody will say where it is.
+    pub(super) fn produce_written(&mut self, node: i32, note: ProduceNote, now: Instant) {
+        for carried in note.batches {
+            self.carry_out(&carried, &Answer { code: ErrorCode::NONE, ..no_answer(node) }, now);
+        }
+    }
+
+    /// No answer will come. Whether the broker has written the batches is not known.
+    pub(super) fn produce_failed(
+        &mut self,
+        node: i32,
+        note: ProduceNote,
+        failure: RequestFailure,
+        error: &Error,
+        now: Instant,
+    ) {
+        let code = match failure {
+            RequestFailure::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
+            RequestFailure::Disconnected => ErrorCode::NETWORK_EXCEPTION,
+        };
+        self.metadata.note_error(error.clone());
+        self.metadata.request_update();
+        let text = error.to_string();
+        for carried in note.batches {
+            let answer = Answer { code, message: Some(&text), ..no_answer(node) };
+            if error.possibly_written() {
+                self.drain.note_doubt(carried.index, carried.batch_id);
+            }
+            self.carry_out(&carried, &answer, now);
+        }
+    }
+
+    fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
+        let index = carried.index;
+        let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
+        if answer.code == ErrorCode::REQUEST_TIMED_OUT || answer.code == ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND {
+            batch.note_doubt();
+        }
+        if answer.code.invalidates_metadata() {
+            self.metadata.request_update();
+        }
+        match classify(answer.code, &self.context(index, &batch, answer, now)) {
+            Verdict::Acknowledge => self.acknowledge(index, batch, answer),
+            Verdict::AcknowledgeDuplicate => {
+                let nowhere = Answer { base_offset: -1, log_append_time: -1, ..*answer };
+                self.acknowledge(index, batch, &nowhere);
+            }
+            Verdict::Retry => self.retry(index, batch, answer, now),
+            Verdict::RetryWithNewEpoch => {
+                self.transaction.request_epoch_bump(index);
+                self.retry(index, batch, answer, now);
+            }
+            Verdict::Fail => {
+                let (error, records) = self.errors(&batch, answer);
+                self.fail(index, batch, error, records, now);
+            }
+            Verdict::Fatal => {
+                let (error, records) = self.errors(&batch, answer);
+                let error = error.with_fatal();
+                self.fail(index, batch, error.clone(), records, now);
+                self.become_fatal(error, now);
+            }
+        }
+        self.after_outcome(index, now);
+    }
+
+    fn context(&mut self, index: usize, batch: &ProducerBatch, answer: &Answer<'_>, now: Instant) -> Context {
+        let in_time = now.saturating_duration_since(batch.created()) < self.settings.delivery_timeout;
+        let stamp = batch.stamp().filter(|stamp| stamp.producer_id >= 0);
+        Context {
+            idempotent: self.transaction.is_idempotent(),
+            may_retry: batch.is_unanswered() && in_time && batch.attempts() <= self.settings.retries,
+            renumbered: batch.was_renumbered(),
+            sequence: stamp.map(|stamp| self.transaction.sequence_context(index, &stamp)).unwrap_or_default(),
+            log_start_offset: answer.log_start_offset,
+        }
+    }
+
+    fn acknowledge(&mut self, index: usize, batch: ProducerBatch, answer: &Answer<'_>) {
+        if let Some(stamp) = batch.stamp() {
+            self.transaction.acknowledged(index, &stamp, batch.count());
+        }
+        if batch.is_unanswered() {
+            self.control.delivered.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
+        }
+        let known = |number: i64| Some(number).filter(|number| *number >= 0);
+        let outcome = BatchOutcome::Acknowledged {
+            base_offset: known(answer.base_offset),
+            log_append_time: known(answer.log_append_time),
+        };
+        batch.settle(outcome, self.accumulator.pool());
+    }
+
+    fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
+        let error = Error::from_code(answer.code, answer.message).with_node(answer.node);
+        let failures = batch.attempts().saturating_sub(1);
+        let wait = self.settings.retry_backoff.after(failures, &mut self.random);
+        if let Some((topic, partition)) = self.drain.name(index) {
+            log::debug!("{topic}-{partition}: {error}; attempt {} follows in {wait:?}", batch.attempts() + 1);
+        }
+        batch.note_error(error);
+        self.drain.requeue(index, batch, now + wait);
+    }
+
+    fn fail(
+        &mut self,
+        index: usize,
+        batch: ProducerBatch,
+        error: Error,
+        records: Vec<(u32, Error)>,
+        now: Instant,
+    ) {
+        if batch.is_unanswered() {
+            self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
+            if batch.is_doubtful() {
+                self.transaction.mark_unresolved(index);
+            } else {
+                self.transaction.request_epoch_bump(index);
+            }
+        }
+        let whole = |error: Error| {
+            let error = match self.drain.name(index) {
+                Some((topic, partition)) => error.with_topic(topic).with_partition(partition),
+                None => error,
+            };
+            error
+                .with_attempts(batch.attempts())
+                .with_elapsed(now.saturating_duration_since(batch.created()))
+                .with_possibly_written(batch.is_doubtful())
+        };
+        let records = records.into_iter().map(|(place, error)| (place, whole(error))).collect();
+        let outcome = BatchOutcome::Failed { error: whole(error), records };
+        batch.settle(outcome, self.accumulator.pool());
+    }
+
+    /// The batch's error, and those of single records (KIP-467): the others were only in bad company.
+    fn errors(&self, batch: &ProducerBatch, answer: &Answer<'_>) -> (Error, Vec<(u32, Error)>) {
+        let own = |message: Option<&str>| Error::from_code(answer.code, message).with_node(answer.node);
+        if answer.record_errors.is_empty() || batch.count() == 1 {
+            let of_record = answer.record_errors.first().and_then(|error| error.batch_index_error_message.as_deref());
+            return (own(of_record.or(answer.message)), Vec::new());
+        }
+        let named = answer.record_errors.iter().filter_map(|error| {
+            let place = u32::try_from(error.batch_index).ok()?;
+            Some((place, own(error.batch_index_error_message.as_deref().or(answer.message))))
+        });
+        let text = format!("not written because of other records in the same batch ({})", answer.code);
+        let company = Error::new(ErrorKind::Broker, text).with_code(answer.code).with_node(answer.node);
+        (company, named.collect())
+    }
+
+    /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
+    pub(super) fn become_fatal(&mut self, error: Error, now: Instant) {
+        log::error!("{error}");
+        self.control.set_fatal(error.clone());
+        self.transaction.set_fatal();
+        self.metadata.close(error.clone());
+        self.accumulator.close();
+        self.accumulator.close_queues();
+        self.drain.collect(now);
+        for expired in self.drain.abort() {
+            self.give_up(expired, &error, false, now);
+        }
+    }
+
+    fn learn_leaders(&mut self, response: &ProduceResponse, note: &ProduceNote, now: Instant) {
+        let mut news = Vec::new();
+        for topic in &response.responses {
+            for partition in &topic.partition_responses {
+                let Some(leader) = &partition.current_leader else { continue };
+                let ours = |carried: &&Carried| carried.topic == topic.name || carried.topic_id == topic.topic_id;
+                let name = note.batches.iter().find(ours).map(|carried| carried.topic.clone());
+                news.extend(name.map(|topic| LeaderNews {
+                    topic,
+                    partition: partition.index,
+                    leader: leader.leader_id,
+                    leader_epoch: leader.leader_epoch,
+                }));
+            }
+        }
+        if news.is_empty() {
+            return;
+        }
+        let endpoints = response.node_endpoints.iter().filter_map(|endpoint| {
+            let port = u16::try_from(endpoint.port).ok()?;
+            Some(Node { id: endpoint.node_id, host: endpoint.host.clone(), port, rack: endpoint.rack.clone() })
+        });
+        let endpoints: Vec<Node> = endpoints.collect();
+        if let Some(cluster) = self.metadata.with_leaders(&news, &endpoints) {
+            self.drain.update_cluster(&cluster, now);
+            self.metadata.publish_leaders(cluster);
+        }
+    }
+}
+
+type PlacedAnswer<'a> = (&'a TopicName, Uuid, &'a PartitionProduceResponse);
+
+fn flatten(response: &ProduceResponse) -> Vec<PlacedAnswer<'_>> {
+    let topics = response.responses.iter();
+    topics.flat_map(|topic| topic.partition_responses.iter().map(|one| (&topic.name, topic.topic_id, one))).collect()
+}
+
+fn answer_of(answer: &PartitionProduceResponse, node: i32) -> Answer<'_> {
+    Answer {
+        code: answer.error_code,
+        message: answer.error_message.as_deref(),
+        base_offset: answer.base_offset,
+        log_append_time: answer.log_append_time_ms,
+        log_start_offset: answer.log_start_offset,
+        record_errors: &answer.record_errors,
+        node,
+    }
+}
+
+/// For a batch that the answer does not mention, and the mould for answers that we make ourselves.
+fn no_answer(node: i32) -> Answer<'static> {
+    Answer {
+        code: ErrorCode::NETWORK_EXCEPTION,
+        message: Some("the answer does not mention the partition"),
+        base_offset: -1,
+        log_append_time: -1,
+        log_start_offset: -1,
+        record_errors: &[],
+        node,
+    }
+}

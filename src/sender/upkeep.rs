@@ -1,0 +1,154 @@
+//! The requests that carry no records: metadata and the producer id.
+//!
+//! Owns: when they go and to whom, and what their answers change. Must not know: batches.
+
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+use crate::network::{Expect, Network, Readiness};
+use crate::protocol::{InitProducerIdRequest, MetadataRequest, decode_response};
+use crate::sender::{Note, Sender};
+use crate::transaction::Due;
+
+impl<N: Network> Sender<N> {
+    /// When metadata or a producer id is due; none while there is nobody to ask or the answer is on its way.
+    pub(super) fn upkeep_due(&self, now: Instant) -> Option<Instant> {
+        let producer_id = match self.transaction.producer_id_due() {
+            Due::At(time) => Some(time),
+            Due::Now | Due::Never => None,
+        };
+        // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
+        let due = self.metadata.due(now).into_iter().chain(producer_id).filter(|time| *time > now);
+        due.chain(self.nobody_until).min()
+    }
+
+    /// Asks for metadata if it is time to.
+    pub(super) fn refresh_metadata(&mut self, now: Instant) {
+        if self.metadata.due(now).is_none_or(|due| due > now) {
+            return;
+        }
+        self.forget_idle_topics(now);
+        let Some(node) = self.somebody(now) else { return };
+        let topics = self.metadata.begin_request();
+        let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
+        let expect = Expect::AnswerWithin(self.settings.request_timeout);
+        if let Err((_, error)) = self.client.send(node, &request, expect, Note::Metadata, now) {
+            self.metadata.failed(error, now, &mut self.random);
+        }
+    }
+
+    pub(super) fn metadata_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
+        let response = match decode_response::<MetadataRequest>(version, frame) {
+            Ok(response) => response,
+            Err(error) => {
+                self.client.disconnect(node);
+                let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
+                return self.metadata.failed(error, now, &mut self.random);
+            }
+        };
+        if !response.error_code.is_none() || response.brokers.is_empty() {
+            let code = response.error_code;
+            if code == ErrorCode::REBOOTSTRAP_REQUIRED {
+                self.rebootstrap();
+            }
+            let error = Error::from_code(code, Some("the metadata names no broker")).with_node(node);
+            return self.metadata.failed(error, now, &mut self.random);
+        }
+        let cluster = self.metadata.prepare(response);
+        self.accumulator.update_topics(&cluster);
+        self.drain.update_cluster(&cluster, now);
+        self.metadata.publish(cluster, now, &mut self.random);
+    }
+
+    /// Asks for a producer id if idempotence needs one.
+    pub(super) fn identify(&mut self, now: Instant) {
+        match self.transaction.producer_id_due() {
+            Due::Now => {}
+            Due::At(time) if time <= now => {}
+            Due::At(_) | Due::Never => return,
+        }
+        let Some(node) = self.somebody(now) else { return };
+        let request = InitProducerIdRequest {
+            transactional_id: None,
+            transaction_timeout_ms: i32::MAX,
+            producer_id: -1,
+            producer_epoch: -1,
+        };
+        let expect = Expect::AnswerWithin(self.settings.request_timeout);
+        self.transaction.producer_id_requested();
+        if let Err((_, error)) = self.client.send(node, &request, expect, Note::InitProducerId, now) {
+            self.producer_id_failed(error, now);
+        }
+    }
+
+    pub(super) fn producer_id_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
+        let response = match decode_response::<InitProducerIdRequest>(version, frame) {
+            Ok(response) => response,
+            Err(error) => {
+                self.client.disconnect(node);
+                return self.producer_id_failed(Error::new(ErrorKind::Network, error.to_string()), now);
+            }
+        };
+        if !response.error_code.is_none() {
+            return self.producer_id_failed(Error::from_code(response.error_code, None).with_node(node), now);
+        }
+        self.transaction.producer_id_received(response.producer_id, response.producer_epoch);
+        self.gate_changed = true;
+    }
+
+    /// A passing failure is tried again; anything else is the end of this producer.
+    pub(super) fn producer_id_failed(&mut self, error: Error, now: Instant) {
+        if error.is_retriable() {
+            self.metadata.note_error(error);
+            let wait = self.settings.retry_backoff.after(0, &mut self.random);
+            self.transaction.producer_id_failed(now + wait);
+            return;
+        }
+        let text = format!("no producer id, which enable.idempotence=true needs: {error}");
+        let fatal = Error::new(error.kind(), text).with_source(error.clone()).with_fatal();
+        self.become_fatal(error.code().map_or(fatal.clone(), |code| fatal.with_code(code)), now);
+    }
+
+    /// Carries out the epoch bumps that were asked for: the partitions' outstanding batches are numbered anew.
+    pub(super) fn renew_epoch(&mut self) {
+        for index in self.transaction.bump_epoch() {
+            for batch in self.drain.outstanding(index) {
+                batch.assign(self.transaction.next_stamp(index, batch.count()));
+            }
+            self.gate_changed = true;
+        }
+    }
+
+    /// A broker that can be asked now. Where there is none, a connection is begun, and this is asked again when it
+    /// stands or when a broker that failed may be tried again.
+    fn somebody(&mut self, now: Instant) -> Option<i32> {
+        self.nobody_until = None;
+        let cluster = self.metadata.cluster();
+        let known = self.client.least_loaded(cluster.nodes(), now);
+        let Some(node) = known.or_else(|| self.client.least_loaded(self.bootstrap.iter(), now)) else {
+            self.nobody_until = now.checked_add(self.settings.retry_backoff.after(0, &mut self.random));
+            return None;
+        };
+        match self.client.ready(node, now) {
+            Readiness::Ready => return Some(node.id()),
+            Readiness::NotBefore(time) => self.nobody_until = Some(time),
+            Readiness::Waiting => {}
+        }
+        None
+    }
+
+    fn rebootstrap(&mut self) {
+        log::info!("beginning again with bootstrap.servers");
+        self.metadata.publish_leaders(std::sync::Arc::default());
+    }
+
+    fn forget_idle_topics(&mut self, now: Instant) {
+        let accumulator = &self.accumulator;
+        let take_used = |name: &str| accumulator.topic(name).is_some_and(|topic| topic.take_used());
+        for topic in self.metadata.forget_idle(self.settings.metadata_max_idle, now, take_used) {
+            log::debug!("{topic}: not used for metadata.max.idle.ms, forgotten");
+            self.accumulator.retire_topic(&topic);
+        }
+    }
+}

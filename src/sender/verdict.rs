@@ -1,0 +1,130 @@
+//! What to do with a batch, given the broker's answer: a pure table.
+//!
+//! Owns: the decision. Must not know: how it is carried out.
+//! Source: Kafka's `Sender.completeBatch`, `Sender.canRetry`, `TransactionManager.canRetry`; `Errors`.
+
+use crate::error_code::ErrorCode;
+use crate::transaction::SequenceContext;
+
+/// What becomes of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is in the log, at the offset that the answer says.
+    Acknowledge,
+    /// It is in the log already; where, nobody says.
+    AcknowledgeDuplicate,
+    /// Send it again after a while.
+    Retry,
+    /// The partition's sequence cannot go on: a new epoch, everything numbered anew, and again.
+    RetryWithNewEpoch,
+    /// Tell the error.
+    Fail,
+    /// Tell the error, and use this producer no more.
+    Fatal,
+}
+
+/// All that the decision depends on besides the error code.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context {
+    pub(super) idempotent: bool,
+    /// `retries` are left, and `delivery.timeout.ms` is not over.
+    pub(super) may_retry: bool,
+    /// The batch was given new sequence numbers after it had been sent.
+    pub(super) renumbered: bool,
+    pub(super) sequence: SequenceContext,
+    /// The first offset that the partition still has; -1 if the broker does not tell.
+    pub(super) log_start_offset: i64,
+}
+
+/// Decides.
+pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
+    match code {
+        ErrorCode::NONE => Verdict::Acknowledge,
+        ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::AcknowledgeDuplicate,
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED
+        | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        | ErrorCode::PRODUCER_FENCED
+        | ErrorCode::UNSUPPORTED_VERSION
+        | ErrorCode::INVALID_PRODUCER_ID_MAPPING
+            if context.idempotent =>
+        {
+            Verdict::Fatal
+        }
+        _ if !context.may_retry => Verdict::Fail,
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER if context.idempotent => out_of_order(context),
+        ErrorCode::UNKNOWN_PRODUCER_ID if context.idempotent => unknown_producer(context),
+        code if code.is_retriable() => Verdict::Retry,
+        _ => Verdict::Fail,
+    }
+}
+
+/// The batch came too early, because an earlier one is still to be sent again: patience. Only where it is the very
+/// next one does the broker lack something that it had acknowledged.
+fn out_of_order(context: &Context) -> Verdict {
+    let early = context.renumbered || !context.sequence.is_next;
+    if early && !context.sequence.unresolved { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
+}
+
+/// The broker has forgotten this producer. The batch itself was not written.
+fn unknown_producer(context: &Context) -> Verdict {
+    if context.log_start_offset == -1 || context.renumbered { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRESH: Context = Context {
+        idempotent: true,
+        may_retry: true,
+        renumbered: false,
+        sequence: SequenceContext { is_next: true, unresolved: false },
+        log_start_offset: 0,
+    };
+    const PLAIN: Context = Context { idempotent: false, ..FRESH };
+    const TOO_LATE: Context = Context { may_retry: false, ..FRESH };
+    const EARLY: Context = Context { sequence: SequenceContext { is_next: false, unresolved: false }, ..FRESH };
+    const UNRESOLVED: Context = Context { sequence: SequenceContext { is_next: false, unresolved: true }, ..FRESH };
+    const RENUMBERED: Context = Context { renumbered: true, ..FRESH };
+    const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
+
+    #[test]
+    fn the_table() {
+        use Verdict::{Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Retry, RetryWithNewEpoch};
+        let rows = [
+            (ErrorCode::NONE, FRESH, Acknowledge),
+            (ErrorCode::NONE, TOO_LATE, Acknowledge),
+            (ErrorCode::DUPLICATE_SEQUENCE_NUMBER, FRESH, AcknowledgeDuplicate),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, FRESH, Retry),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, PLAIN, Retry),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, TOO_LATE, Fail),
+            (ErrorCode::REQUEST_TIMED_OUT, FRESH, Retry),
+            (ErrorCode::NETWORK_EXCEPTION, FRESH, Retry),
+            (ErrorCode::CORRUPT_MESSAGE, FRESH, Retry),
+            (ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND, FRESH, Retry),
+            (ErrorCode::THROTTLING_QUOTA_EXCEEDED, FRESH, Retry),
+            (ErrorCode::UNKNOWN_TOPIC_ID, FRESH, Retry),
+            (ErrorCode::MESSAGE_TOO_LARGE, FRESH, Fail),
+            (ErrorCode::INVALID_RECORD, FRESH, Fail),
+            (ErrorCode::INVALID_PRODUCER_EPOCH, FRESH, Fail),
+            (ErrorCode::TOPIC_AUTHORIZATION_FAILED, FRESH, Fail),
+            (ErrorCode(999), FRESH, Fail),
+            (ErrorCode::CLUSTER_AUTHORIZATION_FAILED, FRESH, Fatal),
+            (ErrorCode::CLUSTER_AUTHORIZATION_FAILED, PLAIN, Fail),
+            (ErrorCode::PRODUCER_FENCED, FRESH, Fatal),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, FRESH, RetryWithNewEpoch),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, EARLY, Retry),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, RENUMBERED, Retry),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED, RetryWithNewEpoch),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, PLAIN, Fail),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, TOO_LATE, Fail),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, FRESH, RetryWithNewEpoch),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, RENUMBERED, Retry),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, NO_LOG_START, Retry),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, PLAIN, Fail),
+        ];
+        for (code, context, expected) in rows {
+            assert_eq!(classify(code, &context), expected, "{code} in {context:?}");
+        }
+    }
+}
