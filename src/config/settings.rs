@@ -154,10 +154,11 @@ impl<'a> Values<'a> {
                     property.name()
                 ));
             }
-            if let Value::List(elements) = &value {
-                if !elements.is_empty() && elements.len() < text.split(',').count() {
-                    remarks.warn(format!("{} has repeated values; each counts once", property.name()));
-                }
+            if let Value::List(elements) = &value
+                && !elements.is_empty()
+                && elements.len() < text.split(',').count()
+            {
+                remarks.warn(format!("{} has repeated values; each counts once", property.name()));
             }
             set.insert(property.name(), value);
         }
@@ -268,7 +269,7 @@ fn idempotence(values: &Values, remarks: &mut Remarks) -> Result<bool, Error> {
                 "Invalid value 0 for configuration retries: enable.idempotence=true needs at least 1 retry",
             ));
         }
-        remarks.info(format!("idempotence is off because retries is 0"));
+        remarks.info(String::from("idempotence is off because retries is 0"));
         enabled = false;
     }
     if values.acks() != Acks::All {
