@@ -1,5 +1,7 @@
 //! Configuration as a user sees it: properties files, good and bad, and what the errors say.
 
+#![cfg(test)]
+
 use std::path::{Path, PathBuf};
 
 use kafka_producer::{ErrorKind, ProducerConfig, PropertyOrigin};
