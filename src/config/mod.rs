@@ -12,6 +12,7 @@ mod properties_file;
 mod properties_table;
 mod property;
 mod providers;
+mod remarks;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::error::Error;
 use choices::{Microseconds, SettingText};
 use properties_table::{PROPERTIES, find, for_each_property};
 use property::{HIDDEN, trim};
+use remarks::Remarks;
 
 pub use choices::{Acks, ClientDnsLookup};
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
@@ -147,20 +149,29 @@ impl ProducerConfig {
         PROPERTIES.iter()
     }
 
-    /// Checks everything and gives each setting its type. `serializers_required` is false where both serializers were
-    /// given as values.
+    /// Checks everything, gives each setting its type, and prints the whole at info. `serializers_required` is false
+    /// where both serializers were given as values.
     pub(crate) fn resolve(&self, serializers_required: bool) -> Result<Settings, Error> {
-        for name in self.given.keys().filter(|name| find(name).is_none() && !providers::is_parameter(name)) {
-            match nearest::nearest(name) {
-                Some(known) => log::warn!("{name} is not a known setting, did you mean {known}?"),
-                None => log::warn!("{name} is not a known setting"),
-            }
-        }
-        let replaced = providers::replace_variables(&self.given)?;
-        let settings = settings::resolve(&self.given, replaced, serializers_required)?;
-        let with_name = self.clone().set(ProducerConfig::CLIENT_ID_CONFIG, settings.client_id.as_str());
-        log::info!("{with_name}");
+        let mut remarks = Remarks::default();
+        let settings = self.settings(serializers_required, &mut remarks);
+        remarks.log();
+        let settings = settings?;
+        let mut printed = self.clone();
+        let name = printed.given.entry(String::from(ProducerConfig::CLIENT_ID_CONFIG));
+        name.or_insert_with(|| settings.client_id.clone());
+        log::info!("{printed}");
         Ok(settings)
+    }
+
+    fn settings(&self, serializers_required: bool, remarks: &mut Remarks) -> Result<Settings, Error> {
+        for name in self.given.keys().filter(|name| find(name).is_none() && !providers::is_parameter(name)) {
+            remarks.warn(match nearest::nearest(name) {
+                Some(known) => format!("{name} is not a known setting, did you mean {known}?"),
+                None => format!("{name} is not a known setting"),
+            });
+        }
+        let replaced = providers::replace_variables(&self.given, remarks)?;
+        settings::resolve(&self.given, replaced, serializers_required, remarks)
     }
 
     /// Each text by itself; those that may hold variables are checked when these are replaced.
@@ -253,3 +264,8 @@ impl fmt::Debug for ProducerConfig {
         f.debug_map().entries(shown).finish()
     }
 }
+
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ use super::address;
 use super::choices::{Acks, ClientDnsLookup};
 use super::properties_table::{PROPERTIES, find};
 use super::property::{PropertySupport, PropertyType, Value};
+use super::remarks::Remarks;
 use crate::error::Error;
 
 /// All that the client's parts need to know, checked and with types.
@@ -72,7 +73,7 @@ pub(crate) struct Settings {
 /// Nothing: settings hold secrets.
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("client_id", &self.client_id).finish_non_exhaustive()
+        f.debug_struct("Settings").finish_non_exhaustive()
     }
 }
 
@@ -81,17 +82,18 @@ pub(super) fn resolve(
     given: &BTreeMap<String, String>,
     replaced: BTreeMap<String, String>,
     serializers_required: bool,
+    remarks: &mut Remarks,
 ) -> Result<Settings, Error> {
-    let values = Values::parse(given, &replaced)?;
+    let values = Values::parse(given, &replaced, remarks)?;
     values.required(serializers_required)?;
-    let enable_idempotence = idempotence(&values)?;
+    let enable_idempotence = idempotence(&values, remarks)?;
     transactions(&values, enable_idempotence)?;
     racks_and_sasl(&values)?;
     let linger = values.millis("linger.ms").min(LONGEST_LINGER);
-    let delivery_timeout = delivery_timeout(&values, linger)?;
+    let delivery_timeout = delivery_timeout(&values, linger, remarks)?;
     let bootstrap_servers = bootstrap_servers(&values)?;
     values.supported()?;
-    warn_where_the_maximum_is_below(&values);
+    warn_where_the_maximum_is_below(&values, remarks);
     Ok(Settings {
         bootstrap_servers,
         client_dns_lookup: ClientDnsLookup::from_text(&values.text("client.dns.lookup")),
@@ -139,6 +141,7 @@ impl<'a> Values<'a> {
     fn parse(
         given: &'a BTreeMap<String, String>,
         replaced: &BTreeMap<String, String>,
+        remarks: &mut Remarks,
     ) -> Result<Self, Error> {
         let mut set = HashMap::new();
         for property in PROPERTIES {
@@ -146,12 +149,16 @@ impl<'a> Values<'a> {
             let shown = given.get(property.name()).unwrap_or(text);
             let value = property.parse(text, shown)?;
             if property.support() == PropertySupport::NoEffect {
-                log::warn!("{} has no effect here: it means something only inside a JVM", property.name());
+                remarks.warn(format!(
+                    "{} has no effect here: it means something only inside a JVM",
+                    property.name()
+                ));
             }
-            if let Value::List(elements) = &value {
-                if !elements.is_empty() && elements.len() < text.split(',').count() {
-                    log::warn!("{} has repeated values; each counts once", property.name());
-                }
+            if let Value::List(elements) = &value
+                && !elements.is_empty()
+                && elements.len() < text.split(',').count()
+            {
+                remarks.warn(format!("{} has repeated values; each counts once", property.name()));
             }
             set.insert(property.name(), value);
         }
@@ -250,7 +257,7 @@ impl<'a> Values<'a> {
 }
 
 /// Whether idempotence is on in the end.
-fn idempotence(values: &Values) -> Result<bool, Error> {
+fn idempotence(values: &Values, remarks: &mut Remarks) -> Result<bool, Error> {
     if !values.boolean("enable.idempotence") {
         return Ok(false);
     }
@@ -262,7 +269,7 @@ fn idempotence(values: &Values) -> Result<bool, Error> {
                 "Invalid value 0 for configuration retries: enable.idempotence=true needs at least 1 retry",
             ));
         }
-        log::info!("idempotence is off because retries is 0");
+        remarks.info(String::from("idempotence is off because retries is 0"));
         enabled = false;
     }
     if values.acks() != Acks::All {
@@ -272,7 +279,7 @@ fn idempotence(values: &Values) -> Result<bool, Error> {
                 "Invalid value {acks} for configuration acks: enable.idempotence=true needs acks=all"
             )));
         }
-        log::info!("idempotence is off because acks is {acks} and not all");
+        remarks.info(format!("idempotence is off because acks is {acks} and not all"));
         enabled = false;
     }
     let in_flight = values.integer(IN_FLIGHT);
@@ -320,7 +327,7 @@ fn racks_and_sasl(values: &Values) -> Result<(), Error> {
     Ok(())
 }
 
-fn delivery_timeout(values: &Values, linger: Duration) -> Result<Duration, Error> {
+fn delivery_timeout(values: &Values, linger: Duration, remarks: &mut Remarks) -> Result<Duration, Error> {
     let timeout = values.millis("delivery.timeout.ms");
     let least = (linger + values.millis("request.timeout.ms")).min(LONGEST_LINGER);
     if timeout >= least {
@@ -334,10 +341,10 @@ fn delivery_timeout(values: &Values, linger: Duration) -> Result<Duration, Error
             least.as_millis()
         )));
     }
-    log::warn!(
+    remarks.warn(format!(
         "delivery.timeout.ms should be at least linger.ms + request.timeout.ms; it is raised to {}",
         least.as_millis()
-    );
+    ));
     Ok(least)
 }
 
@@ -348,14 +355,16 @@ fn reconnect_backoff_max(values: &Values) -> Duration {
     values.millis("reconnect.backoff.max.ms")
 }
 
-fn warn_where_the_maximum_is_below(values: &Values) {
+fn warn_where_the_maximum_is_below(values: &Values, remarks: &mut Remarks) {
     for (first, maximum) in [
         ("retry.backoff.ms", "retry.backoff.max.ms"),
         ("socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms"),
     ] {
         let (low, high) = (values.integer(first), values.integer(maximum));
         if low > high {
-            log::warn!("{first} is {low}, above {maximum}, which is {high}; the time is always {high} ms");
+            remarks.warn(format!(
+                "{first} is {low}, above {maximum}, which is {high}; the time is always {high} ms"
+            ));
         }
     }
 }

@@ -1,0 +1,122 @@
+//! `docs/configuration.md`, made from the table, and the test that it is up to date.
+//!
+//! Owns: the page's words. `KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference` writes the page anew.
+
+use std::path::Path;
+
+use super::{ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport};
+
+fn reference_markdown() -> String {
+    let mut page = String::from(HEAD);
+    for (support, title, words) in [
+        (PropertySupport::Built, "Settings that work", "Each of these does what its description says."),
+        (
+            PropertySupport::NotBuilt,
+            "Settings that are not supported yet",
+            "Setting one of these to anything but its default is an error that names it.",
+        ),
+        (
+            PropertySupport::Dormant,
+            "Settings that are accepted and not acted on",
+            "Every value is accepted, since none promises what this version does not hold.",
+        ),
+        (
+            PropertySupport::NoEffect,
+            "Settings without effect",
+            "These mean something only inside a JVM. They are accepted, so that a file from a Java service loads, \
+             with a warning in the log.",
+        ),
+    ] {
+        page += &format!("\n## {title}\n\n{words}\n");
+        for property in ProducerConfig::reference().filter(|property| property.support() == support) {
+            page += &entry(property);
+        }
+    }
+    page
+}
+
+fn entry(property: &PropertyDescription) -> String {
+    let default = match property.default() {
+        _ if property.is_required() => String::from("none, required"),
+        None => String::from("not set"),
+        Some("") => String::from("empty"),
+        Some(text) => format!("`{text}`"),
+    };
+    let mut facts = format!("Type: {} · default: {default}", property.property_type());
+    let accepted = property.accepted();
+    if !accepted.is_empty() {
+        facts += &format!(" · accepted: {accepted}");
+    }
+    facts += &format!(" · importance: {}", property.importance());
+    facts += match property.origin() {
+        PropertyOrigin::Kafka => "",
+        PropertyOrigin::Kafka44 => " · in Kafka since 4.4",
+        PropertyOrigin::Internal => " · internal in Kafka",
+        PropertyOrigin::Ours => " · not in Kafka, only here",
+    };
+    format!("\n### `{}`\n\n{}\n\n{facts}\n", property.name(), property.doc())
+}
+
+#[test]
+fn docs_configuration_md_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let page = reference_markdown();
+    if std::env::var_os("KAFKA_PRODUCER_WRITE_DOCS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &page).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page,
+        "docs/configuration.md differs from the table: run KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference"
+    );
+}
+
+const HEAD: &str = "\
+# Configuration
+
+All settings of the producer: those of Kafka's own (119 public ones as of Kafka 4.4, and one internal), under their
+names and with their defaults, and one of ours. This page is made from the table in `src/config/properties_table.rs`;
+the same is available to programs as `ProducerConfig::reference()`.
+
+## How settings are given
+
+- By pairs: `ProducerConfig::from_properties([(\"bootstrap.servers\", \"localhost:9092\"), …])`.
+- By a Java properties file: `ProducerConfig::from_file(\"producer.properties\")`, with escapes, continuation lines and
+  comments as in Java, but read as UTF-8. Of a name given twice the last value counts, with a warning.
+- One by one: `ProducerConfig::new().set(\"linger.ms\", \"20\")`, or typed: `.linger(Duration::from_millis(20))`.
+
+All end in the same place, and the last one wins. The names are also constants:
+`ProducerConfig::BOOTSTRAP_SERVERS_CONFIG`.
+
+## How values are read
+
+- Blanks around a value do not count. Booleans are `true` and `false` in any case. Numbers are decimal.
+- Lists are separated by commas; an empty element is an error, a repeated one counts once, with a warning.
+- A password is printed as `[hidden]`, and no error or log line contains it.
+- A value that has the wrong type or is out of range is an error that names the setting, the value and what is
+  accepted. An unknown setting is a warning that names the nearest known one.
+- Times above a hundred years count as a hundred years.
+- With `config.providers`, `${NAME:KEY}` and `${NAME:PATH:KEY}` in values are replaced when the producer is created,
+  by Java's three stock providers. A variable that its provider does not know stays as it is, with a warning.
+
+  | `config.providers.NAME.class` | variable | option |
+  |---|---|---|
+  | `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}` | `config.providers.NAME.param.allowlist.pattern`: only `.*` in this version |
+  | `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:FILE:KEY}`, of a properties file | `config.providers.NAME.param.allowed.paths` |
+  | `org.apache.kafka.common.config.provider.DirectoryConfigProvider` | `${NAME:DIRECTORY:FILE}`, the file's content | `config.providers.NAME.param.allowed.paths` |
+
+## Rules between settings
+
+| If | then |
+|---|---|
+| `delivery.timeout.ms` is below `linger.ms` + `request.timeout.ms` | an error if it was set, else it is raised to the sum |
+| `retries` is 0, or `acks` is not `all` | an error if `enable.idempotence=true` was set, else idempotence is off |
+| `max.in.flight.requests.per.connection` is above 5 | an error unless `enable.idempotence=false` is set |
+| `transactional.id` is set and idempotence is off | an error |
+| `transaction.two.phase.commit.enable` is true and `transaction.timeout.ms` is set | an error |
+| `partitioner.rack.aware` is true and `client.rack` is empty | an error |
+| `security.protocol` has SASL and `sasl.mechanism` is empty | an error |
+| `reconnect.backoff.ms` is set and `reconnect.backoff.max.ms` is not | the maximum is the same: a constant wait |
+| `retry.backoff.ms` is above `retry.backoff.max.ms` | always the maximum, with a warning; likewise the pair of `socket.connection.setup.timeout` |
+";

@@ -1,0 +1,445 @@
+//! Tests of the whole configuration: every setting with bad and boundary values, every rule with both outcomes, what
+//! is said in the log, and that no secret gets out.
+
+use std::time::Duration;
+
+use super::property::{Rule, Value};
+use super::*;
+
+const NEEDED: [(&str, &str); 3] =
+    [("bootstrap.servers", "localhost:9092"), ("key.serializer", "string"), ("value.serializer", "string")];
+
+fn with(pairs: &[(&str, &str)]) -> ProducerConfig {
+    NEEDED.iter().chain(pairs).fold(ProducerConfig::new(), |config, (name, value)| config.set(*name, *value))
+}
+
+fn settings(pairs: &[(&str, &str)]) -> Settings {
+    with(pairs).resolve(true).unwrap_or_else(|error| panic!("{pairs:?}: {error}"))
+}
+
+fn refusal(pairs: &[(&str, &str)]) -> String {
+    let error = with(pairs).resolve(true).expect_err(&format!("{pairs:?}"));
+    assert_eq!(error.kind(), crate::ErrorKind::Config);
+    error.to_string()
+}
+
+fn remarks(pairs: &[(&str, &str)]) -> Vec<String> {
+    let mut remarks = Remarks::default();
+    let _ = with(pairs).settings(true, &mut remarks);
+    remarks.texts().into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn has_all_of_kafka_s_settings_once() {
+    let count = |origin| PROPERTIES.iter().filter(|property| property.origin() == origin).count();
+    let origins =
+        [PropertyOrigin::Kafka, PropertyOrigin::Kafka44, PropertyOrigin::Internal, PropertyOrigin::Ours];
+    assert_eq!(origins.map(count), [113, 6, 1, 1]);
+    let names: std::collections::HashSet<_> = PROPERTIES.iter().map(|property| property.name()).collect();
+    assert_eq!(names.len(), 121);
+}
+
+#[test]
+fn constants_are_the_names() {
+    assert_eq!(ProducerConfig::BOOTSTRAP_SERVERS_CONFIG, "bootstrap.servers");
+    assert_eq!(ProducerConfig::SASL_JAAS_CONFIG, "sasl.jaas.config");
+}
+
+#[test]
+fn every_default_is_valid_and_means_itself() {
+    for property in PROPERTIES {
+        let Some(text) = property.default() else { continue };
+        let value = property.parse(text, text).unwrap();
+        assert!(property.is_default(&value), "{}", property.name());
+        assert!(!property.doc().is_empty());
+        settings(&[(property.name(), if property.is_required() { "x" } else { text })]);
+    }
+}
+
+/// Values that the row must refuse, each with what the error must say.
+fn bad_values(property: &PropertyDescription) -> Vec<(String, &'static str)> {
+    let mut bad: Vec<(String, &str)> = match property.property_type() {
+        PropertyType::Boolean => ["", "yes", "1", "truee"].map(|v| (v.into(), "true or false")).into(),
+        PropertyType::Short => ["", "x", "1.0", "32768", "-32769"].map(|v| (v.into(), "short")).into(),
+        PropertyType::Int => {
+            ["", "x", "1.0", "1 0", "0x1", "2147483648", "-2147483649"].map(|v| (v.into(), "int")).into()
+        }
+        PropertyType::Long => {
+            ["", "x", "1.0", "1_0", "9223372036854775808"].map(|v| (v.into(), "long")).into()
+        }
+        PropertyType::Double => ["", "x", "1,0"].map(|v| (v.into(), "double")).into(),
+        PropertyType::List => {
+            ["a:1,,b:2", "a:1,", ",", " , "].map(|v| (v.into(), "must not be empty")).into()
+        }
+        PropertyType::Class => ["", "  "].map(|v| (v.into(), "Expected a name")).into(),
+        PropertyType::String | PropertyType::Password => vec![],
+    };
+    match property.rule {
+        Rule::Any => {}
+        Rule::AtLeast(low) => bad.push(((low - 1).to_string(), "at least")),
+        Rule::Between(low, high) => {
+            bad.push(((low - 1).to_string(), "between"));
+            if high < i64::from(i32::MAX) {
+                bad.push(((high + 1).to_string(), "between"));
+            }
+        }
+        Rule::BetweenOr(low, high, also) => {
+            for number in [low - 1, high + 1, also - 1] {
+                bad.push((number.to_string(), "between"));
+            }
+        }
+        Rule::BetweenReal(low, high) => {
+            for number in [low - 0.01, high + 0.01, f64::NAN] {
+                bad.push((number.to_string(), "between"));
+            }
+        }
+        Rule::OneOf(_) => bad.extend(["", "NONE", "x"].map(|v| (v.into(), "one of"))),
+        Rule::OneOfAnyCase(_) => bad.extend(["", "x", "all,1"].map(|v| (v.into(), "one of"))),
+        Rule::NonEmpty => bad.extend(["", "   "].map(|v| (v.into(), "non-empty"))),
+    }
+    bad
+}
+
+#[test]
+fn a_bad_value_is_refused_with_name_value_and_what_is_accepted() {
+    for property in PROPERTIES {
+        for (value, accepted) in bad_values(property) {
+            let error = refusal(&[(property.name(), &value)]);
+            let early = ProducerConfig::from_properties([(property.name(), value.as_str())]).unwrap_err();
+            assert_eq!(early.to_string(), error);
+            let start = format!("Invalid value {value} for configuration {}: ", property.name());
+            assert!(error.starts_with(&start) && error.contains(accepted), "{error}");
+            assert!(error.contains(&property.accepted()), "{error}");
+        }
+    }
+}
+
+#[test]
+fn the_wording_is_java_s() {
+    assert_eq!(
+        refusal(&[("batch.size", "-1")]),
+        "Invalid value -1 for configuration batch.size: Value must be at least 0"
+    );
+    assert_eq!(
+        refusal(&[("compression.gzip.level", "0")]),
+        "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9, or -1"
+    );
+}
+
+#[test]
+fn the_ends_of_every_range_are_accepted() {
+    for property in PROPERTIES {
+        let ends = match property.rule {
+            Rule::AtLeast(low) => vec![low, low + 1],
+            Rule::Between(low, high) => vec![low, high],
+            Rule::BetweenOr(low, high, also) => vec![low, high, also],
+            _ => vec![],
+        };
+        for number in ends {
+            let text = format!(" {number}\t");
+            assert_eq!(property.parse(&text, &text).unwrap(), Value::Integer(number), "{}", property.name());
+        }
+        if let Rule::OneOf(names) | Rule::OneOfAnyCase(names) = property.rule {
+            for name in names {
+                assert_eq!(property.parse(name, name).unwrap(), Value::Text(name.to_string()));
+            }
+        }
+        if let Rule::OneOfAnyCase(names) = property.rule {
+            assert!(property.parse(&names[0].to_ascii_lowercase(), "").is_ok());
+        }
+    }
+}
+
+#[test]
+fn a_missing_setting_has_one_wording() {
+    for (i, (name, _)) in NEEDED.iter().enumerate() {
+        let rest = NEEDED.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, pair)| *pair);
+        let config = ProducerConfig::from_properties(rest).unwrap();
+        assert_eq!(
+            config.resolve(true).unwrap_err().to_string(),
+            format!("Missing required configuration \"{name}\" which has no default value.")
+        );
+    }
+    let config = ProducerConfig::new().bootstrap_servers("a:1");
+    assert_eq!(config.resolve(false).unwrap().key_serializer, None);
+    assert!(ProducerConfig::new().resolve(false).is_err());
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
+    for (name, value) in [
+        ("compression.type", "zstd"),
+        ("compression.lz4.level", "10"),
+        ("transactional.id", "t"),
+        ("transaction.timeout.ms", "60001"),
+        ("security.protocol", "SASL_SSL"),
+        ("ssl.truststore.location", "t.jks"),
+        ("ssl.engine.factory.class", "x.Engine"),
+        ("sasl.mechanism", "PLAIN"),
+        ("sasl.login.refresh.window.factor", "0.9"),
+        ("interceptor.classes", "a,b"),
+        ("partitioner.availability.timeout.ms", "1"),
+        ("metadata.recovery.strategy", "none"),
+        ("bootstrap.resolve.timeout.ms", "1"),
+        ("buffer.memory.allocation.strategy", "incremental"),
+    ] {
+        let error = refusal(&[(name, value)]);
+        let start = format!("Invalid value {value} for configuration {name}: ");
+        assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
+    }
+    settings(&[("security.protocol", "plaintext"), ("metadata.recovery.strategy", "REBOOTSTRAP")]);
+    settings(&[("sasl.login.refresh.window.factor", "0.80"), ("interceptor.classes", " ")]);
+    settings(&[("ssl.enabled.protocols", "TLSv1.2, TLSv1.3")]);
+}
+
+#[test]
+fn telemetry_may_be_set_either_way_and_jvm_settings_only_warn() {
+    for value in ["true", "false"] {
+        settings(&[("enable.metrics.push", value), ("metadata.cluster.check.enable", value)]);
+    }
+    for property in PROPERTIES.iter().filter(|property| property.support() == PropertySupport::NoEffect) {
+        let said = remarks(&[(property.name(), "x.Y")]);
+        assert!(said.len() == 1 && said[0].contains(property.name()) && said[0].contains("no effect"));
+        settings(&[(property.name(), "x.Y")]);
+    }
+}
+
+#[test]
+fn delivery_timeout_covers_linger_and_request() {
+    let error = refusal(&[("delivery.timeout.ms", "30004")]);
+    assert!(error.contains("delivery.timeout.ms") && error.contains("30004") && error.contains("30005"));
+    assert_eq!(settings(&[("delivery.timeout.ms", "30005")]).delivery_timeout.as_millis(), 30005);
+    let raised = [("linger.ms", "100000"), ("request.timeout.ms", "50000")];
+    assert_eq!(settings(&raised).delivery_timeout.as_millis(), 150_000);
+    assert!(remarks(&raised)[0].contains("raised to 150000"));
+    let long = [("linger.ms", "9999999999999"), ("delivery.timeout.ms", "2147483647")];
+    assert_eq!(settings(&long).linger.as_millis(), 2_147_483_647);
+    assert_eq!(settings(&long[..1]).delivery_timeout.as_millis(), 2_147_483_647);
+}
+
+#[test]
+fn idempotence_gives_way_only_if_nobody_asked_for_it() {
+    assert!(settings(&[]).enable_idempotence);
+    assert!(settings(&[("acks", "-1")]).enable_idempotence);
+    for (name, value) in [("retries", "0"), ("acks", "0"), ("acks", "1")] {
+        assert!(!settings(&[(name, value)]).enable_idempotence);
+        assert!(remarks(&[(name, value)])[0].contains(&format!("because {name} is {value}")));
+        assert!(!settings(&[(name, value), ("enable.idempotence", "false")]).enable_idempotence);
+        let error = refusal(&[(name, value), ("enable.idempotence", "true")]);
+        assert!(error.contains(name) && error.contains(value) && error.contains("enable.idempotence"));
+    }
+}
+
+#[test]
+fn more_than_five_in_flight_needs_idempotence_off() {
+    let six = ("max.in.flight.requests.per.connection", "6");
+    for also in [vec![], vec![("acks", "1")], vec![("retries", "0")], vec![("enable.idempotence", "true")]] {
+        let error = refusal(&[&[six], &also[..]].concat());
+        assert!(error.contains(six.0) && error.contains('6') && error.contains("at most 5"), "{error}");
+    }
+    let off = settings(&[six, ("enable.idempotence", "false")]);
+    assert_eq!(off.max_in_flight_requests_per_connection, 6);
+    settings(&[("max.in.flight.requests.per.connection", "5")]);
+}
+
+#[test]
+fn transactions_need_idempotence_and_one_way_to_time_out() {
+    let id = ("transactional.id", "orders");
+    for off in [("enable.idempotence", "false"), ("acks", "1"), ("retries", "0")] {
+        let error = refusal(&[id, off]);
+        assert!(error.contains("transactional.id") && error.contains("idempotence"), "{error}");
+    }
+    assert!(refusal(&[id]).contains("not supported"));
+    let two_phase = ("transaction.two.phase.commit.enable", "true");
+    let error = refusal(&[two_phase, ("transaction.timeout.ms", "60000")]);
+    assert!(error.contains("transaction.timeout.ms") && error.contains("two.phase.commit"), "{error}");
+    assert!(refusal(&[two_phase]).contains("not supported"));
+    settings(&[("transaction.timeout.ms", "60000")]);
+}
+
+#[test]
+fn rack_awareness_needs_a_rack_and_sasl_a_mechanism() {
+    let aware = ("partitioner.rack.aware", "true");
+    for blank in [vec![aware], vec![aware, ("client.rack", "  ")]] {
+        assert!(refusal(&blank).contains("client.rack must be set"));
+    }
+    assert!(refusal(&[aware, ("client.rack", "r1")]).contains("not supported"));
+    assert_eq!(settings(&[("client.rack", " r1 ")]).client_rack, "r1");
+
+    for protocol in ["SASL_PLAINTEXT", "sasl_ssl"] {
+        let error = refusal(&[("security.protocol", protocol), ("sasl.mechanism", "")]);
+        assert!(error.contains("sasl.mechanism") && error.contains(protocol), "{error}");
+        assert!(refusal(&[("security.protocol", protocol)]).contains("not supported"));
+    }
+}
+
+#[test]
+fn reconnect_backoff_alone_is_constant() {
+    let millis = |pairs: &[(&str, &str)]| {
+        let settings = settings(pairs);
+        [settings.reconnect_backoff.as_millis(), settings.reconnect_backoff_max.as_millis()]
+    };
+    assert_eq!(millis(&[]), [50, 1000]);
+    assert_eq!(millis(&[("reconnect.backoff.ms", "500")]), [500, 500]);
+    assert_eq!(millis(&[("reconnect.backoff.ms", "500"), ("reconnect.backoff.max.ms", "700")]), [500, 700]);
+    assert_eq!(millis(&[("reconnect.backoff.max.ms", "700")]), [50, 700]);
+}
+
+#[test]
+fn a_maximum_below_its_start_is_said() {
+    for (first, maximum) in [
+        (("retry.backoff.ms", "2000"), "retry.backoff.max.ms"),
+        (("socket.connection.setup.timeout.ms", "30001"), "socket.connection.setup.timeout.max.ms"),
+    ] {
+        let said = remarks(&[first]);
+        assert!(said.len() == 1 && said[0].contains(first.0) && said[0].contains(maximum), "{said:?}");
+    }
+    assert!(remarks(&[]).is_empty());
+}
+
+#[test]
+fn repeated_and_unknown_names_are_warnings() {
+    let twice = [("bootstrap.servers", "a:1, b:2 ,a:1")];
+    assert_eq!(settings(&twice).bootstrap_servers, [("a".to_owned(), 1), ("b".to_owned(), 2)]);
+    assert!(remarks(&twice)[0].contains("bootstrap.servers has repeated values"));
+    assert!(
+        remarks(&[("linger.mss", "5")])[0]
+            .contains("linger.mss is not a known setting, did you mean linger.ms?")
+    );
+    let said = remarks(&[("schema.registry.auth", "user:tiger")]);
+    assert_eq!(said, ["schema.registry.auth is not a known setting"]);
+    let settings = settings(&[("schema.registry.auth", "user:tiger")]);
+    assert_eq!(settings.properties["schema.registry.auth"], "user:tiger");
+}
+
+#[test]
+fn a_bad_address_is_named() {
+    let error = refusal(&[("bootstrap.servers", "a:1,localhost,b:2")]);
+    assert!(error.starts_with("Invalid value localhost for configuration bootstrap.servers: "), "{error}");
+    assert!(error.contains("host:port"), "{error}");
+}
+
+#[test]
+fn settings_have_java_s_defaults() {
+    let settings = settings(&[]);
+    assert_eq!(settings.acks, Acks::All);
+    assert_eq!(settings.acks.wire(), -1);
+    assert_eq!(settings.retries, 2_147_483_647);
+    assert_eq!(settings.batch_size_bytes, 16384);
+    assert_eq!(settings.buffer_memory_bytes, 32 << 20);
+    assert_eq!(settings.max_request_size_bytes, 1 << 20);
+    assert_eq!(settings.linger, Duration::from_millis(5));
+    assert_eq!(settings.max_block, Duration::from_secs(60));
+    assert_eq!(settings.delivery_timeout, Duration::from_secs(120));
+    assert_eq!(settings.send_buffer_bytes, Some(128 << 10));
+    assert_eq!(settings.receive_buffer_bytes, Some(32 << 10));
+    assert_eq!(settings.connections_max_idle, Some(Duration::from_secs(540)));
+    assert_eq!(settings.sender_spin, Duration::from_micros(50));
+    assert_eq!(settings.client_dns_lookup, ClientDnsLookup::UseAllDnsIps);
+    assert_eq!(settings.partitioner_class, None);
+    assert!(settings.partitioner_adaptive && !settings.partitioner_ignore_keys);
+}
+
+#[test]
+fn extremes_are_cut_to_what_can_be_handled() {
+    let settings = settings(&[
+        ("max.block.ms", "9223372036854775807"),
+        ("metadata.max.age.ms", "9223372036854775807"),
+        ("connections.max.idle.ms", "-1"),
+        ("send.buffer.bytes", "-1"),
+        ("batch.size", "0"),
+        ("buffer.memory", "9223372036854775807"),
+    ]);
+    assert!(std::time::Instant::now().checked_add(settings.max_block).is_some());
+    assert_eq!(settings.connections_max_idle, None);
+    assert_eq!(settings.send_buffer_bytes, None);
+    assert_eq!(settings.batch_size_bytes, 1);
+}
+
+#[test]
+fn client_ids_are_as_given_or_counted() {
+    assert_eq!(settings(&[("client.id", " a b ")]).client_id, "a b");
+    assert_eq!(settings(&[("client.id", "")]).client_id, "");
+    let (first, second) = (settings(&[]).client_id, settings(&[]).client_id);
+    assert!(first.starts_with("producer-") && second.starts_with("producer-") && first != second);
+}
+
+#[test]
+fn typed_setters_end_in_the_same_rows() {
+    let config = ProducerConfig::new()
+        .bootstrap_servers("a:1")
+        .acks(Acks::Leader)
+        .linger(Duration::from_micros(1500))
+        .max_block(Duration::MAX)
+        .batch_size(1 << 20)
+        .enable_idempotence(false)
+        .client_dns_lookup(ClientDnsLookup::ResolveCanonicalBootstrapServersOnly)
+        .sender_spin(Duration::from_nanos(1));
+    for (name, text) in [
+        ("acks", "1"),
+        ("linger.ms", "2"),
+        ("max.block.ms", "9223372036854775807"),
+        ("batch.size", "1048576"),
+        ("enable.idempotence", "false"),
+        ("sender.spin.us", "1"),
+    ] {
+        assert_eq!(config.get(name).as_deref(), Some(text), "{name}");
+    }
+    let settings = config.resolve(false).unwrap();
+    assert_eq!(settings.client_dns_lookup, ClientDnsLookup::ResolveCanonicalBootstrapServersOnly);
+    let error =
+        ProducerConfig::new().bootstrap_servers("a:1").batch_size(1 << 31).resolve(false).unwrap_err();
+    assert!(error.to_string().contains("2147483648 for configuration batch.size"), "{error}");
+}
+
+#[test]
+fn secrets_stay_inside() {
+    for property in PROPERTIES.iter().filter(|property| property.is_secret()) {
+        let pairs = [(property.name(), " tiger ")];
+        let config = with(&pairs);
+        assert_eq!(config.get(property.name()).as_deref(), Some("[hidden]"));
+        let said = remarks(&pairs).concat();
+        for text in [config.to_string(), format!("{config:?}"), format!("{config:#?}"), refusal(&pairs), said]
+        {
+            assert!(!text.contains("tiger"), "{}: {text}", property.name());
+        }
+        assert!(refusal(&pairs).contains("[hidden]"));
+    }
+    let other = with(&[("basic.auth.user.info", "me:tiger")]);
+    assert!(!format!("{other} {other:?} {:?}", other.resolve(true)).contains("tiger"));
+}
+
+#[test]
+fn a_replaced_variable_stays_out_of_errors_and_prints() {
+    let env = [
+        ("config.providers", "env"),
+        ("config.providers.env.class", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"),
+    ];
+    let secret = env!("CARGO_PKG_NAME");
+    for name in ["linger.ms", "acks", "transactional.id", "security.protocol", "enable.idempotence"] {
+        let pairs = [env[0], env[1], (name, "${env:CARGO_PKG_NAME}")];
+        let config = ProducerConfig::from_properties(pairs).unwrap();
+        let error = refusal(&pairs).replace("version of kafka-producer", "");
+        assert!(error.contains("${env:CARGO_PKG_NAME}") && !error.contains(secret), "{error}");
+        assert!(!format!("{config} {config:?}").contains(secret));
+    }
+    let named = settings(&[env[0], env[1], ("client.id", "${env:CARGO_PKG_NAME}")]);
+    assert_eq!(named.client_id, secret);
+    assert_eq!(named.properties["client.id"], secret);
+    assert_eq!(remarks(&[env[0], env[1], ("client.id", "${env:NO_SUCH_VARIABLE}")]).len(), 1);
+}
+
+#[test]
+fn prints_all_values_as_java_does() {
+    let text = with(&[("sasl.jaas.config", "tiger"), ("unknown", "x")]).to_string();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "ProducerConfig values:");
+    assert_eq!(lines.len(), 122);
+    for line in ["\tacks = all", "\tbootstrap.servers = [localhost:9092]", "\tpartitioner.class = null"] {
+        assert!(lines.contains(&line), "{line}");
+    }
+    assert!(
+        lines.contains(&"\tsasl.jaas.config = [hidden]") && lines.is_sorted_by_key(|l| l.starts_with('\t'))
+    );
+    assert_eq!(format!("{:?}", ProducerConfig::new().set("x", "y")), r#"ProducerConfig {"x": "[hidden]"}"#);
+}
