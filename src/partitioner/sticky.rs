@@ -111,7 +111,7 @@ mod tests {
     fn as_javas_adaptive_partitions_test() {
         let table = LoadTable::new(&[5, 0, 3, 0, 1], &[0, 1, 2, 3, 4]).unwrap();
         let mut seen = [0; 5];
-        for random in 0..2 * 22 {
+        for random in 0..2 * 21 {
             seen[table.choose(random) as usize] += 1;
         }
         assert_eq!(seen, [2, 12, 6, 12, 10]);
@@ -139,7 +139,7 @@ mod tests {
             let ids: Vec<i32> = (0..).take(sizes.len()).collect();
             let table = LoadTable::of_some(&sizes, &ids).unwrap();
             assert!(table.cumulative.windows(2).all(|pair| pair[0].0 < pair[1].0));
-            assert_eq!(table.choose(u32::MAX - 1) >= 0, true);
+            assert!(ids.contains(&table.choose(u32::MAX - 1)));
         }
         let table = LoadTable::new(&[0, u32::MAX], &[0, 1]).unwrap();
         assert_eq!(table.choose(u32::MAX / 3), 0);

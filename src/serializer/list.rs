@@ -1,6 +1,6 @@
 //! `ListSerializer`: lists in the format of Java's `ListSerializer` (KIP-466).
 //!
-//! Owns: the format and the settings that name the items' class.
+//! Owns: the format. Must not know: names and settings.
 //!
 //! ```text
 //! flag: i8 = 0 (CONSTANT_SIZE)   null count: i32, null index: i32 …   size: i32   bytes of the items that are not null
@@ -8,12 +8,10 @@
 //! ```
 
 use std::any::TypeId;
-use std::marker::PhantomData;
 
 use super::primitive::{
     DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer, ShortSerializer,
 };
-use super::registry::{SerializerRegistry, readable_type_name};
 use super::text::UuidSerializer;
 use super::{Serializer, SerializerError};
 use crate::properties::Properties;
@@ -42,14 +40,15 @@ use crate::record::Headers;
 ///
 /// scratch.clear();
 /// let list = ListSerializer::new(Nullable(IntegerSerializer));
-/// let bytes = list.serialize("t", &mut headers, &vec![None, Some(2)], &mut scratch)?;
+/// let bytes = list.serialize("t", &mut headers, &[None, Some(2)][..], &mut scratch)?;
 /// assert_eq!(bytes, Some(&[0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2][..]));
 /// # Ok::<(), SerializerError>(())
 /// ```
 #[derive(Debug, Clone)]
 pub struct ListSerializer<S> {
-    items: S,
-    constant_size: bool,
+    pub(super) items: S,
+    /// Whether the items are written without their lengths.
+    pub(super) constant_size: bool,
 }
 
 impl<S: 'static> ListSerializer<S> {
@@ -203,89 +202,76 @@ impl<T, S: Serializer<T>> Serializer<Option<T>> for Nullable<S> {
     }
 }
 
-/// The list serializer that `key.serializer=…ListSerializer` makes: it learns from the settings what its items are.
-/// `T` is what the stock serializer of the items reads, `S` that serializer as the list needs it.
-pub(super) struct NamedListSerializer<T, S> {
-    list: Option<ListSerializer<S>>,
-    wrap: fn(Box<dyn Serializer<T>>) -> S,
-    reads: PhantomData<fn(&T)>,
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
 
-impl<T: 'static, S> NamedListSerializer<T, S> {
-    pub(super) fn new(wrap: fn(Box<dyn Serializer<T>>) -> S) -> Self {
-        NamedListSerializer { list: None, wrap, reads: PhantomData }
+    use super::*;
+    use crate::serializer::{
+        BooleanSerializer, ByteArraySerializer, StringSerializer, VoidSerializer, serialize_with,
+    };
+
+    fn written<T: ?Sized>(serializer: &impl Serializer<T>, data: &T) -> Result<String, String> {
+        let (mut headers, mut scratch) = (Headers::new(), Vec::new());
+        match serializer.serialize("t", &mut headers, data, &mut scratch) {
+            Ok(bytes) => Ok(bytes.unwrap().iter().map(|byte| format!("{byte:02x}")).collect()),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
-    fn configure_list(&mut self, properties: &Properties<'_>, is_key: bool) -> Result<(), SerializerError> {
-        let setting = if is_key { "default.list.key.serde.inner" } else { "default.list.value.serde.inner" };
-        let Some(given) = properties.get(setting) else {
-            return Err(format!(
-                "ListSerializer needs {setting}, the class of the list's items, for instance \
-                 org.apache.kafka.common.serialization.Serdes$IntegerSerde"
-            )
-            .into());
-        };
-        let class_name = serializer_of_serde(given);
-        let wanted = format!("the list's items are {}", readable_type_name::<T>());
-        let mut items = SerializerRegistry::without_lists().create_for::<T>(setting, &class_name, &wanted)?;
-        items.configure(properties, is_key)?;
-        let constant_size = is_constant_size_class(&class_name);
-        self.list = Some(ListSerializer { items: (self.wrap)(items), constant_size });
-        Ok(())
+    #[track_caller]
+    fn check<T, S: Serializer<T> + 'static>(items: S, data: Vec<T>, hex: &str) {
+        let list = ListSerializer::new(items);
+        assert_eq!(written(&list, &data), Ok(hex.to_owned()));
+        assert_eq!(written(&list, data.as_slice()), Ok(hex.to_owned()));
     }
 
-    fn list(&self) -> Result<&ListSerializer<S>, SerializerError> {
-        self.list.as_ref().ok_or_else(|| "ListSerializer was not configured".into())
+    /// Every expectation is what the ListSerializer of kafka-clients 4.3.1 printed for the same list.
+    #[test]
+    fn bytes_are_javas() {
+        check(IntegerSerializer, vec![1, -1], "00000000000000000200000001ffffffff");
+        check(IntegerSerializer, vec![], "000000000000000000");
+        check(
+            Nullable(IntegerSerializer),
+            vec![None, Some(1), None],
+            "000000000200000000000000020000000300000001",
+        );
+        check(Nullable(ShortSerializer), vec![Some(1), None], "000000000100000001000000020001");
+        check(LongSerializer, vec![1], "0000000000000000010000000000000001");
+        check(FloatSerializer, vec![1.5], "0000000000000000013fc00000");
+        check(DoubleSerializer, vec![1.5], "0000000000000000013ff8000000000000");
+        check(
+            Nullable(UuidSerializer),
+            vec![Some((1u128 << 64) | 2), None],
+            "0000000001000000010000000230303030303030302d303030302d303030312d303030302d303030303030303030303032",
+        );
+        let strings = vec![Some("a".to_owned()), None, Some(String::new()), Some("bc".to_owned())];
+        check(Nullable(StringSerializer), strings, "01000000040000000161ffffffff00000000000000026263");
+        check::<String, _>(StringSerializer, vec![], "0100000000");
+        check(
+            Nullable(BooleanSerializer),
+            vec![Some(true), None, Some(false)],
+            "01000000030000000101ffffffff0000000100",
+        );
+        check(Nullable(ByteArraySerializer), vec![Some(vec![7]), None], "01000000020000000107ffffffff");
+        check(
+            Nullable(ListSerializer::new(IntegerSerializer)),
+            vec![Some(vec![1]), None],
+            "01000000020000000d00000000000000000100000001ffffffff",
+        );
     }
-}
 
-impl<T: 'static, I, S: Serializer<I>> Serializer<[I]> for NamedListSerializer<T, S> {
-    fn configure(&mut self, properties: &Properties<'_>, is_key: bool) -> Result<(), SerializerError> {
-        self.configure_list(properties, is_key)
+    #[test]
+    fn items_that_are_always_null_are_written_as_null() {
+        check(VoidSerializer, vec![(), ()], "0100000002ffffffffffffffff");
     }
 
-    fn serialize<'a>(
-        &'a self,
-        topic: &str,
-        headers: &mut Headers,
-        data: &'a [I],
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<Option<&'a [u8]>, SerializerError> {
-        self.list()?.serialize(topic, headers, data, scratch)
+    #[test]
+    fn an_items_error_is_the_lists() {
+        let list = ListSerializer::new(serialize_with(|item: &i32, _: &mut Vec<u8>| match item {
+            2 => Err("two is not allowed"),
+            _ => Ok(()),
+        }));
+        assert_eq!(written(&list, &[1, 2, 3][..]), Err("two is not allowed".into()));
     }
-}
-
-impl<T: 'static, I, S: Serializer<I>> Serializer<Vec<I>> for NamedListSerializer<T, S> {
-    fn configure(&mut self, properties: &Properties<'_>, is_key: bool) -> Result<(), SerializerError> {
-        self.configure_list(properties, is_key)
-    }
-
-    fn serialize<'a>(
-        &'a self,
-        topic: &str,
-        headers: &mut Headers,
-        data: &'a Vec<I>,
-        scratch: &'a mut Vec<u8>,
-    ) -> Result<Option<&'a [u8]>, SerializerError> {
-        self.list()?.serialize(topic, headers, data, scratch)
-    }
-}
-
-/// Java names the items' *serde* here, `…Serdes$IntegerSerde`: the serializer of it is `…IntegerSerializer`. Other
-/// names stay as they are.
-fn serializer_of_serde(given: &str) -> String {
-    let name = given.strip_prefix(super::registry::KAFKA_PACKAGE).unwrap_or(given);
-    let name = name.strip_prefix("Serdes$").unwrap_or(name);
-    match name.strip_suffix("Serde") {
-        Some(stem) if !stem.contains(['.', '$']) => format!("{stem}Serializer"),
-        _ => given.to_owned(),
-    }
-}
-
-/// [`has_constant_size`] by name.
-fn is_constant_size_class(class_name: &str) -> bool {
-    let name = class_name.strip_prefix(super::registry::KAFKA_PACKAGE).unwrap_or(class_name);
-    ["Short", "Integer", "Float", "Long", "Double", "UUID"]
-        .iter()
-        .any(|stem| name.strip_prefix(stem) == Some("Serializer"))
 }

@@ -6,7 +6,8 @@ use std::fmt;
 
 use super::Serializer;
 use super::bytes::{ByteArraySerializer, ByteBufferSerializer, BytesSerializer};
-use super::list::{NamedListSerializer, Nullable};
+use super::list::Nullable;
+use super::named_list::{KAFKA_PACKAGE, NamedListSerializer};
 use super::primitive::{
     BooleanSerializer, DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer, ShortSerializer,
     VoidSerializer,
@@ -74,7 +75,7 @@ impl SerializerRegistry {
     }
 
     /// As [`create`](Self::create); `wanted` is the end of the sentence that says why a known one does not fit.
-    pub(super) fn create_for<T: ?Sized + 'static>(
+    fn create_for<T: ?Sized + 'static>(
         &self,
         setting: &str,
         class_name: &str,
@@ -83,8 +84,14 @@ impl SerializerRegistry {
         self.0.create(setting, class_name, "serializer", wanted).map_err(Error::config)
     }
 
+    /// The serializer of a list's items.
+    fn create_items<T: 'static>(setting: &str, class_name: &str) -> Result<Box<dyn Serializer<T>>, Error> {
+        let wanted = format!("the list's items are {}", readable_type_name::<T>());
+        Self::without_lists().create_for(setting, class_name, &wanted)
+    }
+
     /// The stock ones that can serve the items of a list.
-    pub(super) fn without_lists() -> Self {
+    fn without_lists() -> Self {
         let mut registry = SerializerRegistry(Registry::default());
         registry.add::<bool, _>("BooleanSerializer", || Box::new(BooleanSerializer));
         registry.add::<[u8], _>("ByteArraySerializer", || Box::new(ByteArraySerializer));
@@ -120,10 +127,18 @@ impl SerializerRegistry {
     }
 
     fn add_lists_of<T: 'static>(&mut self) {
-        self.add_list::<[T], _>(|| Box::new(NamedListSerializer::<T, _>::new(|items| items)));
-        self.add_list::<Vec<T>, _>(|| Box::new(NamedListSerializer::<T, _>::new(|items| items)));
-        self.add_list::<[Option<T>], _>(|| Box::new(NamedListSerializer::<T, _>::new(Nullable)));
-        self.add_list::<Vec<Option<T>>, _>(|| Box::new(NamedListSerializer::<T, _>::new(Nullable)));
+        self.add_list::<[T], _>(|| {
+            Box::new(NamedListSerializer::new(Self::create_items::<T>, |items| items))
+        });
+        self.add_list::<Vec<T>, _>(|| {
+            Box::new(NamedListSerializer::new(Self::create_items::<T>, |items| items))
+        });
+        self.add_list::<[Option<T>], _>(|| {
+            Box::new(NamedListSerializer::new(Self::create_items::<T>, Nullable))
+        });
+        self.add_list::<Vec<Option<T>>, _>(|| {
+            Box::new(NamedListSerializer::new(Self::create_items::<T>, Nullable))
+        });
     }
 
     fn add_list<T, F>(&mut self, factory: F)
@@ -157,11 +172,129 @@ impl fmt::Debug for SerializerRegistry {
 }
 
 /// A type as people write it: `Vec<String>` and not `alloc::vec::Vec<alloc::string::String>`.
-pub(super) fn readable_type_name<T: ?Sized>() -> String {
+fn readable_type_name<T: ?Sized>() -> String {
     ["alloc::string::", "alloc::vec::", "core::option::"]
         .iter()
         .fold(std::any::type_name::<T>().to_owned(), |name, path| name.replace(path, ""))
 }
 
-/// Where Java's stock serializers live.
-pub(super) const KAFKA_PACKAGE: &str = "org.apache.kafka.common.serialization.";
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::record::Headers;
+    use crate::serializer::{SerializerError, serialize_with};
+
+    struct Order {
+        id: u32,
+    }
+
+    fn order(order: &Order, out: &mut Vec<u8>) -> Result<(), SerializerError> {
+        out.extend(order.id.to_be_bytes());
+        Ok(())
+    }
+
+    #[track_caller]
+    fn refused<T: ?Sized + 'static>(
+        registry: &SerializerRegistry,
+        setting: &str,
+        class_name: &str,
+    ) -> String {
+        let error = registry.create::<T>(setting, class_name).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    /// Makes a serializer by its whole and by its short name.
+    #[track_caller]
+    fn made<T: ?Sized + 'static>(class: &str, data: &T, expected: Option<&[u8]>) {
+        let registry = SerializerRegistry::new();
+        for name in [format!("org.apache.kafka.common.serialization.{class}"), class.to_owned()] {
+            let serializer = registry.create::<T>("key.serializer", &name).unwrap();
+            let (mut headers, mut scratch) = (Headers::new(), Vec::new());
+            assert_eq!(serializer.serialize("t", &mut headers, data, &mut scratch).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn makes_javas_thirteen() {
+        made("BooleanSerializer", &true, Some(&[1]));
+        for class in ["ByteArraySerializer", "ByteBufferSerializer", "BytesSerializer"] {
+            made(class, &[1u8, 2][..], Some(&[1, 2]));
+            made(class, &vec![1u8, 2], Some(&[1, 2]));
+        }
+        made("DoubleSerializer", &1.5f64, Some(&[0x3f, 0xf8, 0, 0, 0, 0, 0, 0]));
+        made("FloatSerializer", &1.5f32, Some(&[0x3f, 0xc0, 0, 0]));
+        made("IntegerSerializer", &1i32, Some(&[0, 0, 0, 1]));
+        made("LongSerializer", &1i64, Some(&[0, 0, 0, 0, 0, 0, 0, 1]));
+        made("ShortSerializer", &1i16, Some(&[0, 1]));
+        made("StringSerializer", "a", Some(b"a"));
+        made("StringSerializer", &String::from("a"), Some(b"a"));
+        made("UUIDSerializer", &0u128, Some(b"00000000-0000-0000-0000-000000000000"));
+        made("UUIDSerializer", &[0u8; 16], Some(b"00000000-0000-0000-0000-000000000000"));
+        made("VoidSerializer", &(), None);
+        assert!(SerializerRegistry::new().create::<[f32]>("key.serializer", "ListSerializer").is_ok());
+        assert_eq!(format!("{:?}", SerializerRegistry::new()).matches("Serializer").count(), 13);
+    }
+
+    #[test]
+    fn makes_registered_ones() {
+        let mut registry = SerializerRegistry::new();
+        registry.register::<Order, _>("com.example.OrderSerializer", || Box::new(serialize_with(order)));
+        for name in ["com.example.OrderSerializer", "OrderSerializer"] {
+            let serializer = registry.create::<Order>("value.serializer", name).unwrap();
+            let (mut headers, mut scratch) = (Headers::new(), Vec::new());
+            let bytes = serializer.serialize("t", &mut headers, &Order { id: 9 }, &mut scratch).unwrap();
+            assert_eq!(bytes, Some(&[0, 0, 0, 9][..]));
+        }
+    }
+
+    #[test]
+    fn a_known_name_for_another_type_is_refused() {
+        let registry = SerializerRegistry::new();
+        let string = "org.apache.kafka.common.serialization.StringSerializer";
+        assert_eq!(
+            refused::<i32>(&registry, "key.serializer", string),
+            "key.serializer is org.apache.kafka.common.serialization.StringSerializer, which reads str or String, \
+             but the producer's key type is i32"
+        );
+        assert_eq!(
+            refused::<Vec<String>>(&registry, "value.serializer", "UUIDSerializer"),
+            "value.serializer is org.apache.kafka.common.serialization.UUIDSerializer, which reads u128 or [u8; 16], \
+             but the producer's value type is Vec<String>"
+        );
+        assert_eq!(
+            refused::<str>(&registry, "value.serializer", "ListSerializer"),
+            "value.serializer is org.apache.kafka.common.serialization.ListSerializer, which reads lists such as \
+             [i32] or Vec<String>, but the producer's value type is str"
+        );
+        let order = refused::<Order>(&registry, "value.serializer", "StringSerializer");
+        assert!(order.ends_with("registry::tests::Order"), "{order}");
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_what_is_known() {
+        let mut registry = SerializerRegistry::new();
+        registry.register::<Order, _>("com.example.OrderSerializer", || Box::new(serialize_with(order)));
+        assert_eq!(
+            refused::<str>(&registry, "key.serializer", "StringSerialiser"),
+            "key.serializer is \"StringSerialiser\", which is not a known serializer; did you mean StringSerializer? \
+             (known are com.example.OrderSerializer, BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, \
+             BytesSerializer, DoubleSerializer, FloatSerializer, IntegerSerializer, ListSerializer, LongSerializer, \
+             ShortSerializer, StringSerializer, UUIDSerializer and VoidSerializer; one of your own has to be \
+             registered under its name)"
+        );
+        for (wrong, meant) in [
+            (
+                "org.apache.kafka.serialization.StringSerializer",
+                "org.apache.kafka.common.serialization.StringSerializer",
+            ),
+            ("com.exmaple.OrderSerializer", "com.example.OrderSerializer"),
+            ("integerserializer", "IntegerSerializer"),
+        ] {
+            let error = refused::<str>(&registry, "key.serializer", wrong);
+            assert!(error.contains(&format!("did you mean {meant}?")), "{error}");
+        }
+        assert!(!refused::<str>(&registry, "key.serializer", "").contains("did you mean"));
+    }
+}

@@ -114,3 +114,51 @@ fn check_encoding(properties: &Properties<'_>, is_key: bool) -> Result<(), Seria
 
 /// The names under which Java knows UTF-8, in any case.
 const UTF_8: [&str; 3] = ["UTF-8", "UTF8", "unicode-1-1-utf-8"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn configured(settings: &[(&str, &str)], is_key: bool) -> Result<(), String> {
+        let settings: HashMap<String, String> =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let properties = Properties::new(&settings);
+        let uuid = Serializer::<u128>::configure(&mut UuidSerializer, &properties, is_key);
+        let text = Serializer::<str>::configure(&mut StringSerializer, &properties, is_key);
+        assert_eq!(uuid.is_ok(), text.is_ok());
+        text.map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn utf_8_is_accepted_under_each_of_its_names() {
+        assert_eq!(configured(&[], true), Ok(()));
+        for encoding in ["UTF-8", "utf-8", "UTF8", "utf8", "Utf-8", "unicode-1-1-utf-8"] {
+            for name in ["key.serializer.encoding", "serializer.encoding"] {
+                assert_eq!(configured(&[(name, encoding)], true), Ok(()), "{name} {encoding}");
+            }
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_naming_setting_and_value() {
+        for encoding in ["UTF-16", "ISO-8859-1", "US-ASCII", "utf_8", "nope", "", "UTF-8x"] {
+            assert_eq!(
+                configured(&[("value.serializer.encoding", encoding)], false),
+                Err(format!(
+                    "value.serializer.encoding is {encoding:?}, but only UTF-8 (or UTF8) is accepted"
+                ))
+            );
+        }
+    }
+
+    #[test]
+    fn the_specific_setting_wins_and_the_other_sides_does_not_matter() {
+        let both = [("key.serializer.encoding", "UTF-8"), ("serializer.encoding", "UTF-16")];
+        assert_eq!(configured(&both, true), Ok(()));
+        let error = configured(&both, false).unwrap_err();
+        assert!(error.starts_with("serializer.encoding is \"UTF-16\""), "{error}");
+        assert_eq!(configured(&[("key.serializer.encoding", "UTF-16")], false), Ok(()));
+    }
+}
