@@ -12,6 +12,7 @@ mod metadata;
 mod nearest;
 mod network;
 mod partitioner;
+mod producer;
 mod properties;
 mod protocol;
 mod record;
@@ -27,6 +28,7 @@ mod wire;
 pub mod embedded;
 
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
+pub use completion::RecordFuture;
 pub use config::{
     Acks, ClientDnsLookup, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport,
     PropertyType,
@@ -37,6 +39,7 @@ pub use interrupt::InterruptHandle;
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
 };
+pub use producer::{CloseReport, KafkaProducer, KafkaProducerBuilder};
 pub use properties::Properties;
 pub use record::{
     Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,

@@ -1,0 +1,286 @@
+//! `KafkaProducerBuilder`: from settings to a running producer.
+//!
+//! Owns: the choice of serializers and partitioner, the wiring of the parts, the start of the sender thread. Must not
+//! know: what happens to a record afterwards.
+//! Holds: nothing is left running when `build` fails.
+
+use std::collections::HashMap;
+use std::net::ToSocketAddrs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use crossbeam_channel::bounded;
+
+use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
+use crate::backoff::ExponentialBackoff;
+use crate::cluster::Node;
+use crate::completion::{ProducerToken, become_sender_thread};
+use crate::config::{ProducerConfig, Settings};
+use crate::error::{Error, ErrorKind};
+use crate::metadata::Metadata;
+use crate::network::{Network, NetworkClient, NetworkSettings, SocketNetwork, SocketOptions};
+use crate::partitioner::{Partitioner, PartitionerRegistry};
+use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
+use crate::properties::Properties;
+use crate::sender::{Control, Sender, SenderSettings};
+use crate::serializer::{Serializer, SerializerRegistry};
+
+/// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
+///
+/// ```no_run
+/// use kafka_producer::{KafkaProducer, ProducerConfig, StringSerializer, serialize_with};
+///
+/// # // Not run: it would need a cluster; the examples run this against an embedded one.
+/// let config = ProducerConfig::new().bootstrap_servers("localhost:9092");
+/// let producer: KafkaProducer<str, f64> = KafkaProducer::builder(config)
+///     .key_serializer(StringSerializer::default())
+///     .value_serializer(serialize_with(|value: &f64, out: &mut Vec<u8>| {
+///         out.extend_from_slice(value.to_string().as_bytes());
+///         Ok::<(), std::convert::Infallible>(())
+///     }))
+///     .build()?;
+/// # Ok::<(), kafka_producer::Error>(())
+/// ```
+pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
+    config: ProducerConfig,
+    serializers: SerializerRegistry,
+    partitioners: PartitionerRegistry,
+    key_serializer: Option<Box<dyn Serializer<K>>>,
+    value_serializer: Option<Box<dyn Serializer<V>>>,
+    partitioner: Option<Box<dyn Partitioner>>,
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
+    pub(super) fn new(config: ProducerConfig) -> Self {
+        KafkaProducerBuilder {
+            config,
+            serializers: SerializerRegistry::new(),
+            partitioners: PartitionerRegistry::new(),
+            key_serializer: None,
+            value_serializer: None,
+            partitioner: None,
+        }
+    }
+
+    /// The serializer for keys, as a value; `key.serializer` is then not needed. As in Java it is not configured: it
+    /// comes ready.
+    pub fn key_serializer(mut self, serializer: impl Serializer<K> + 'static) -> Self {
+        self.key_serializer = Some(Box::new(serializer));
+        self
+    }
+
+    /// The serializer for values, as a value; `value.serializer` is then not needed.
+    pub fn value_serializer(mut self, serializer: impl Serializer<V> + 'static) -> Self {
+        self.value_serializer = Some(Box::new(serializer));
+        self
+    }
+
+    /// The names that `key.serializer` and `value.serializer` may have, your own among them.
+    pub fn serializers(mut self, registry: SerializerRegistry) -> Self {
+        self.serializers = registry;
+        self
+    }
+
+    /// The partitioner, as a value. Without one the built-in logic holds: keyed records by their key's hash, keyless
+    /// ones batch by batch (KIP-794).
+    pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
+        self.partitioner = Some(Box::new(partitioner));
+        self
+    }
+
+    /// A name that `partitioner.class` may have, and what it stands for.
+    pub fn register_partitioner<F>(mut self, class_name: &str, factory: F) -> Self
+    where
+        F: Fn() -> Box<dyn Partitioner> + Send + Sync + 'static,
+    {
+        self.partitioners.register(class_name, factory);
+        self
+    }
+
+    /// Checks everything, resolves `bootstrap.servers` and starts the sender thread. Blocks as long as the names take
+    /// to resolve; connections are made later, by the sender thread.
+    ///
+    /// # Errors
+    /// Of kind [`Config`](ErrorKind::Config): a setting that is missing, wrong, contradicts another or is not
+    /// supported; a named serializer that is not known or does not fit the producer's type; no bootstrap server whose
+    /// name resolves. Of kind [`Network`](ErrorKind::Network): the operating system gives no more threads or sockets.
+    pub fn build(mut self) -> Result<KafkaProducer<K, V>, Error> {
+        let by_name = self.key_serializer.is_none() || self.value_serializer.is_none();
+        let settings = self.config.resolve(by_name)?;
+        let map: HashMap<String, String> =
+            settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let properties = Properties::new(&map);
+        let key = self.key_serializer.take();
+        let key_serializer =
+            serializer(key, &self.serializers, &properties, "key.serializer", settings.key_serializer.as_deref())?;
+        let value = self.value_serializer.take();
+        let named = settings.value_serializer.as_deref();
+        let value_serializer = serializer(value, &self.serializers, &properties, "value.serializer", named)?;
+        let partitioner = match (self.partitioner.take(), &settings.partitioner_class) {
+            (Some(partitioner), _) => Some(partitioner),
+            (None, Some(class)) => {
+                let mut partitioner = self.partitioners.create("partitioner.class", class)?;
+                partitioner.configure(&properties).map_err(|error| not_configured("partitioner.class", error))?;
+                Some(partitioner)
+            }
+            (None, None) => None,
+        };
+        let bootstrap = resolve(&settings.bootstrap_servers)?;
+        let parts = start(&settings, bootstrap)?;
+        Ok(KafkaProducer {
+            core: Arc::new(Core {
+                key_serializer,
+                value_serializer,
+                partitioner,
+                settings: SendSettings::of(&settings),
+                accumulator: parts.accumulator,
+                metadata: parts.metadata,
+                control: parts.control,
+                thread: parts.thread,
+                token: parts.token,
+            }),
+        })
+    }
+}
+
+fn serializer<T: ?Sized + 'static>(
+    given: Option<Box<dyn Serializer<T>>>,
+    registry: &SerializerRegistry,
+    properties: &Properties<'_>,
+    setting: &'static str,
+    class: Option<&str>,
+) -> Result<Box<dyn Serializer<T>>, Error> {
+    if let Some(serializer) = given {
+        return Ok(serializer);
+    }
+    let class = class.ok_or_else(|| {
+        Error::config(format!("Missing required configuration \"{setting}\" which has no default value."))
+    })?;
+    let mut serializer = registry.create::<T>(setting, class)?;
+    let is_key = setting.starts_with("key");
+    serializer.configure(properties, is_key).map_err(|error| not_configured(setting, error))?;
+    Ok(serializer)
+}
+
+fn not_configured(setting: &str, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
+    Error::config(format!("{setting}: {error}")).with_source(error)
+}
+
+/// The bootstrap servers whose names resolve, under negative ids, as Java's.
+fn resolve(servers: &[(String, u16)]) -> Result<Vec<Node>, Error> {
+    let mut nodes = Vec::new();
+    let mut failures = Vec::new();
+    for (host, port) in servers {
+        match (host.as_str(), *port).to_socket_addrs().map(|mut addresses| addresses.next()) {
+            Ok(Some(_)) => {
+                let id = -1 - nodes.len() as i32;
+                nodes.push(Node { id, host: host.clone(), port: *port, rack: None });
+            }
+            Ok(None) => failures.push(format!("{host}:{port} (the name has no address)")),
+            Err(error) => failures.push(format!("{host}:{port} ({error})")),
+        }
+    }
+    if nodes.is_empty() {
+        let failures = failures.join(", ");
+        return Err(Error::config(format!("no resolvable server in bootstrap.servers: {failures}")));
+    }
+    failures.iter().for_each(|failure| log::warn!("bootstrap.servers: {failure} does not resolve"));
+    Ok(nodes)
+}
+
+/// What runs, and how the handles reach it.
+struct Running {
+    accumulator: Arc<RecordAccumulator>,
+    metadata: Arc<Metadata>,
+    control: Arc<Control>,
+    thread: SenderThread,
+    token: ProducerToken,
+}
+
+fn start(settings: &Settings, bootstrap: Vec<Node>) -> Result<Running, Error> {
+    let options = SocketOptions {
+        send_buffer_bytes: settings.send_buffer_bytes,
+        receive_buffer_bytes: settings.receive_buffer_bytes,
+        spin: settings.sender_spin,
+    };
+    let no_socket = |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
+    let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
+    let token = ProducerToken(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+    let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(move || waker.wake())));
+    let rules = QueueRules {
+        producer: token,
+        batch_size: settings.batch_size_bytes,
+        first_capacity: settings.batch_size_bytes,
+        linger: settings.linger,
+    };
+    let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, inbox));
+    let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
+    let metadata = Arc::new(Metadata::new(settings.metadata_max_age, retry_backoff));
+    let control = Arc::new(Control::default());
+    let client = NetworkClient::new(network, network_settings(settings), fastrand::Rng::new());
+    let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
+    let sender_settings = sender_settings(settings, retry_backoff);
+    let sender = Sender::new(sender_settings, client, shared, bootstrap, fastrand::Rng::new());
+    let thread = spawn(sender, token, &settings.client_id)?;
+    Ok(Running { accumulator, metadata, control, thread, token })
+}
+
+static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
+
+/// Starts the sender thread. Whatever ends it, everything that was accepted is answered.
+fn spawn<N: Network + Send + 'static>(
+    mut sender: Sender<N>,
+    token: ProducerToken,
+    client_id: &str,
+) -> Result<SenderThread, Error> {
+    let (alive, ended) = bounded(0);
+    let body = move || {
+        become_sender_thread(token);
+        let run = catch_unwind(AssertUnwindSafe(|| sender.run(Instant::now())));
+        if run.is_err() {
+            log::error!("the sender thread panicked: this is a defect of kafka-producer, please report it");
+        }
+        let finish = catch_unwind(AssertUnwindSafe(|| sender.finish(Instant::now())));
+        drop(sender);
+        drop(alive);
+        if finish.is_err() {
+            log::error!("the sender thread panicked while it ended");
+        }
+    };
+    let name = format!("kafka-producer-network-thread | {client_id}");
+    let spawned = thread::Builder::new().name(name).spawn(body);
+    let failed = |error| Error::new(ErrorKind::Network, "the operating system gives no thread").with_source(error);
+    spawned.map_err(failed)?;
+    Ok(SenderThread { ended })
+}
+
+fn network_settings(settings: &Settings) -> NetworkSettings {
+    NetworkSettings {
+        client_id: settings.client_id.clone(),
+        max_in_flight: settings.max_in_flight_requests_per_connection,
+        reconnect_backoff: settings.reconnect_backoff,
+        reconnect_backoff_max: settings.reconnect_backoff_max,
+        setup_timeout: settings.socket_connection_setup_timeout,
+        setup_timeout_max: settings.socket_connection_setup_timeout_max,
+        max_idle: settings.connections_max_idle,
+        request_timeout: settings.request_timeout,
+    }
+}
+
+fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> SenderSettings {
+    SenderSettings {
+        acks: settings.acks.wire(),
+        enable_idempotence: settings.enable_idempotence,
+        retries: settings.retries,
+        request_timeout: settings.request_timeout,
+        delivery_timeout: settings.delivery_timeout,
+        linger: settings.linger,
+        max_request_size: settings.max_request_size_bytes,
+        max_in_flight: settings.max_in_flight_requests_per_connection,
+        retry_backoff,
+        metadata_max_idle: settings.metadata_max_idle,
+    }
+}

@@ -1,0 +1,309 @@
+//! `KafkaProducer`: the caller's room.
+//!
+//! Owns: the public calls, and what each waits for. Must not know: batches, requests, connections.
+//! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
+//! Holds: a record is either accepted, and then answered exactly once, or handed back with an error.
+
+mod builder;
+mod clock;
+mod send;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, bounded};
+
+use crate::accumulator::{Event, Patience, RecordAccumulator};
+use crate::cluster::PartitionInfo;
+use crate::completion::{Callback, ProducerToken, RecordFuture, is_sender_thread};
+use crate::config::{ProducerConfig, Settings};
+use crate::error::{Error, ErrorKind, SendError};
+use crate::interrupt::{self, Wait};
+use crate::metadata::Metadata;
+use crate::partitioner::Partitioner;
+use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
+use crate::sender::{Control, Counts};
+use crate::serializer::Serializer;
+
+pub use builder::KafkaProducerBuilder;
+
+/// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
+///
+/// `K` and `V` are what the serializers read; a record may hold anything that borrows as that. A
+/// `KafkaProducer<str, [u8]>` takes `&str` and `String` keys, `&[u8]` and `Vec<u8>` values. Cloning a producer makes
+/// another handle to the same one; dropping the last handle closes it.
+///
+/// One producer is one OS thread, however many brokers there are. That thread batches, sends, retries, and runs the
+/// callbacks.
+pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
+    core: Arc<Core<K, V>>,
+}
+
+struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
+    key_serializer: Box<dyn Serializer<K>>,
+    value_serializer: Box<dyn Serializer<V>>,
+    partitioner: Option<Box<dyn Partitioner>>,
+    settings: SendSettings,
+    accumulator: Arc<RecordAccumulator>,
+    metadata: Arc<Metadata>,
+    control: Arc<Control>,
+    thread: SenderThread,
+    token: ProducerToken,
+}
+
+/// The settings that matter on the caller's thread.
+struct SendSettings {
+    max_block: Duration,
+    max_request_size: usize,
+    delivery_timeout: Duration,
+    ignore_keys: bool,
+    adaptive: bool,
+}
+
+impl SendSettings {
+    fn of(settings: &Settings) -> SendSettings {
+        SendSettings {
+            max_block: settings.max_block,
+            max_request_size: settings.max_request_size_bytes,
+            delivery_timeout: settings.delivery_timeout,
+            ignore_keys: settings.partitioner_ignore_keys,
+            adaptive: settings.partitioner_adaptive,
+        }
+    }
+}
+
+/// The sender thread as the handles see it.
+struct SenderThread {
+    /// Disconnects when the thread has ended.
+    ended: Receiver<Infallible>,
+}
+
+/// What became of the records that were not answered yet when `close` was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Acknowledged meanwhile.
+    pub delivered: u64,
+    /// Failed with an error of their own.
+    pub failed: u64,
+    /// Given up because the time was over; some of them may have been written.
+    pub abandoned: u64,
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
+    /// Creates a producer with the serializers that `key.serializer` and `value.serializer` name, and starts its
+    /// sender thread. Blocks as long as the names in `bootstrap.servers` take to resolve.
+    ///
+    /// # Errors
+    /// See [`KafkaProducerBuilder::build`].
+    pub fn new(config: ProducerConfig) -> Result<Self, Error> {
+        Self::builder(config).build()
+    }
+
+    /// Creates a producer with serializers given as values.
+    ///
+    /// # Errors
+    /// See [`KafkaProducerBuilder::build`].
+    pub fn with_serializers(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> Result<Self, Error> {
+        Self::builder(config).key_serializer(key_serializer).value_serializer(value_serializer).build()
+    }
+
+    /// A builder, for parts of your own.
+    pub fn builder(config: ProducerConfig) -> KafkaProducerBuilder<K, V> {
+        KafkaProducerBuilder::new(config)
+    }
+
+    /// Sends a record: serializes it, chooses its partition, and puts it into that partition's batch. The sender
+    /// thread does the rest; the future tells the outcome to whoever asks.
+    ///
+    /// Blocks only where it has to, and at most `max.block.ms` in all: for the topic's metadata, the first time a
+    /// topic is used, and for memory, while `buffer.memory` is full. In a callback it never blocks.
+    ///
+    /// # Errors
+    /// `Err` means that the record was **not accepted** and comes back inside the error; nothing was queued. By kind:
+    /// `Serialization`, `Partitioning`, `Timeout` (metadata or memory, after `max.block.ms`), `Interrupted`,
+    /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `Closed`, `Fenced`, and `WouldBlock` in a
+    /// callback. `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
+    ///
+    /// Java puts some of these errors into the future instead; here they are all told at once.
+    pub fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: ProducerRecord<RK, RV>,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        self.core.send(record, None, self.core.patience())
+    }
+
+    /// As [`send`](Self::send), and calls `callback` with the outcome.
+    ///
+    /// The callback runs on the sender thread, in the order of `send` for each partition, before `get` returns. It
+    /// must be quick: while it runs nothing is sent. It may `send`, which then never blocks. One that panics is logged
+    /// and harms no other.
+    ///
+    /// # Errors
+    /// As `send`; the callback is then dropped without being called.
+    pub fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: ProducerRecord<RK, RV>,
+        callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        self.core.send(record, Some(Box::new(callback)), self.core.patience())
+    }
+
+    /// As [`send`](Self::send), but never blocks.
+    ///
+    /// # Errors
+    /// As `send`, with [`WouldBlock`](ErrorKind::WouldBlock) where `send` would wait. The topic's metadata is then
+    /// fetched all the same, so that trying again later works.
+    pub fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: ProducerRecord<RK, RV>,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        self.core.send(record, None, Patience::None)
+    }
+
+    /// Sends everything that was accepted before this call, without waiting out `linger.ms`, and blocks until it is
+    /// answered: at most `delivery.timeout.ms`. What others send meanwhile is not waited for.
+    ///
+    /// # Errors
+    /// [`Interrupted`](ErrorKind::Interrupted), and [`IllegalState`](ErrorKind::IllegalState) in a callback. The
+    /// outcome of the records is not told here: ask their futures or callbacks.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.core.not_in_callback("flush()")?;
+        let (answer, answered) = bounded(1);
+        self.core.accumulator.inbox().push(Event::Flush(answer), None);
+        let batches = match interrupt::wait(&answered, None) {
+            Wait::Ready(batches) => batches,
+            Wait::Interrupted => return Err(Error::interrupted("flush")),
+            Wait::Disconnected | Wait::TimedOut => return Ok(()), // closed: everything is answered
+        };
+        for batch in batches {
+            if interrupt::wait(batch.settled(), None) == Wait::Interrupted {
+                return Err(Error::interrupted("flush"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The topic's partitions with their leaders and replicas. Blocks up to `max.block.ms` for a topic that is not
+    /// known yet.
+    ///
+    /// # Errors
+    /// `Timeout`, `Interrupted`, `InvalidTopic`, `Authorization`, `Closed`; `IllegalState` in a callback.
+    pub fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
+        self.core.not_in_callback("partitions_for()")?;
+        let topic = topic.into();
+        let nudge = || self.core.accumulator.inbox().push(Event::Nudge, None);
+        self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, nudge)?;
+        let cluster = self.core.metadata.cluster();
+        Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
+    }
+
+    /// Refuses new records, sends everything that was accepted, and blocks until it is answered: at most
+    /// `delivery.timeout.ms`. Closing twice, or from several threads, is fine.
+    ///
+    /// In a callback it is a close with time-out 0, as in Java: it does not wait, and what is not answered yet fails.
+    ///
+    /// # Errors
+    /// [`Interrupted`](ErrorKind::Interrupted): the producer goes on closing, and `close` may be called again.
+    pub fn close(&self) -> Result<(), Error> {
+        self.core.close(None).map(drop)
+    }
+
+    /// As [`close`](Self::close), but after `timeout` everything that is not answered yet fails with an error of kind
+    /// [`Closed`](ErrorKind::Closed). With 0 that is at once.
+    ///
+    /// # Errors
+    /// As `close`.
+    pub fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error> {
+        self.core.close(Some(timeout))
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
+    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        mut record: ProducerRecord<RK, RV>,
+        callback: Option<Callback>,
+        patience: Patience,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        match self.do_send(&mut record, callback, patience) {
+            Ok(future) => Ok(future),
+            Err(error) => Err(SendError::new(error, record)),
+        }
+    }
+
+    fn not_in_callback(&self, call: &str) -> Result<(), Error> {
+        if is_sender_thread(self.token) {
+            let text = format!("{call} in a callback would wait for the thread it runs on");
+            return Err(Error::new(ErrorKind::IllegalState, text));
+        }
+        Ok(())
+    }
+
+    fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
+        let before = self.control.counts();
+        let in_callback = is_sender_thread(self.token);
+        if in_callback {
+            log::warn!("close() in a callback: closing without waiting for what is not answered yet");
+        }
+        let timeout = if in_callback { Some(Duration::ZERO) } else { timeout };
+        let limit = timeout.unwrap_or(send::longest_close(self.settings.delivery_timeout));
+        self.control.close(Instant::now().checked_add(limit));
+        self.accumulator.close();
+        self.metadata.close(Error::closed());
+        self.accumulator.inbox().push(Event::Nudge, None);
+        if !in_callback && interrupt::wait(&self.thread.ended, None) == Wait::Interrupted {
+            return Err(Error::interrupted("close; the producer goes on closing"));
+        }
+        let after = self.control.counts();
+        Ok(CloseReport::between(before, after))
+    }
+}
+
+impl CloseReport {
+    fn between(before: Counts, after: Counts) -> CloseReport {
+        CloseReport {
+            delivered: after.delivered - before.delivered,
+            failed: after.failed - before.failed,
+            abandoned: after.abandoned - before.abandoned,
+        }
+    }
+}
+
+/// Closes when the last handle goes: waits for what was accepted, at most `delivery.timeout.ms`, and logs what was
+/// lost. An interrupt ends the wait.
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
+    fn drop(&mut self) {
+        match self.close(None) {
+            Ok(report) if report.failed + report.abandoned > 0 => {
+                log::error!("dropping the producer: {} records were lost", report.failed + report.abandoned);
+            }
+            Ok(_) => {}
+            Err(error) => log::warn!("dropping the producer: {error}"),
+        }
+        self.key_serializer.close();
+        self.value_serializer.close();
+        if let Some(partitioner) = &self.partitioner {
+            partitioner.close();
+        }
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Clone for KafkaProducer<K, V> {
+    fn clone(&self) -> Self {
+        KafkaProducer { core: Arc::clone(&self.core) }
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for KafkaProducer<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let closed = self.core.accumulator.is_closed();
+        f.debug_struct("KafkaProducer").field("closed", &closed).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,237 @@
+//! The way of a record on the caller's thread, from `send` to its batch.
+//!
+//! Owns: the order of the steps, and what is charged to `max.block.ms`. Must not know: brokers, requests.
+//! Threads: application threads. Locks: none is held over user code.
+//! Holds: until `append` nothing is queued, so every error leaves no trace.
+//! Source: Kafka's `KafkaProducer.doSend`.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use crate::accumulator::{AppendError, Event, Patience, TopicQueues, Wait};
+use crate::completion::{Callback, RecordFuture, is_sender_thread};
+use crate::error::{Error, ErrorKind};
+use crate::partitioner::{PartitionRequest, partition_for_key};
+use crate::producer::{Core, clock};
+use crate::record::{ProducerRecord, RecordKey, RecordValue, TopicName};
+use crate::record_batch::{RecordParts, upper_bound};
+use crate::serializer::SerializerError;
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
+    /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, which runs on the thread that
+    /// would have to end the wait.
+    pub(super) fn patience(&self) -> Patience {
+        if is_sender_thread(self.token) { Patience::None } else { Patience::AtMost(self.settings.max_block) }
+    }
+
+    pub(super) fn do_send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: &mut ProducerRecord<RK, RV>,
+        callback: Option<Callback>,
+        mut patience: Patience,
+    ) -> Result<RecordFuture, Error> {
+        self.check_usable()?;
+        check_record(record.partition, record.timestamp).map_err(|error| error.with_topic(&record.topic))?;
+        let topic = self.topic(&record.topic, record.partition, &mut patience)?;
+        let mut scratch = Scratch::take();
+        let key = match record.key.borrow_key() {
+            Some(key) => self.key_serializer.serialize(&record.topic, &mut record.headers, key, &mut scratch.key),
+            None => Ok(None),
+        };
+        let key = key.map_err(|error| not_serialized("key", &record.topic, error))?;
+        let value = match record.value.borrow_value() {
+            Some(value) => {
+                self.value_serializer.serialize(&record.topic, &mut record.headers, value, &mut scratch.value)
+            }
+            None => Ok(None),
+        };
+        let value = value.map_err(|error| not_serialized("value", &record.topic, error))?;
+        let timestamp = record.timestamp.unwrap_or_else(clock::now_ms);
+        let parts = RecordParts { key, value, headers: &record.headers, timestamp };
+        self.check_size(&parts).map_err(|error| error.with_topic(&record.topic))?;
+        self.append(&topic, record.partition, parts, callback, patience)
+    }
+
+    fn check_usable(&self) -> Result<(), Error> {
+        if let Some(error) = self.control.fatal() {
+            return Err(error.clone());
+        }
+        if self.accumulator.is_closed() { Err(Error::closed()) } else { Ok(()) }
+    }
+
+    /// Finds the topic's queues; waits for its metadata where they are not known.
+    fn topic(
+        &self,
+        name: &TopicName,
+        partition: Option<i32>,
+        patience: &mut Patience,
+    ) -> Result<std::sync::Arc<TopicQueues>, Error> {
+        loop {
+            if let Some(topic) = self.accumulator.topic(name)
+                && partition.is_none_or(|partition| topic.queue(partition).is_some())
+            {
+                topic.touch();
+                return Ok(topic);
+            }
+            let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
+            let Patience::AtMost(limit) = *patience else {
+                self.metadata.want(name);
+                nudge();
+                let text = "the topic's metadata is not there yet, and the call may not wait";
+                return Err(Error::new(ErrorKind::WouldBlock, text).with_topic(name));
+            };
+            let waited = self.metadata.wait_for_topic(name, partition, limit, nudge)?;
+            *patience = Patience::AtMost(limit.saturating_sub(waited));
+        }
+    }
+
+    fn append(
+        &self,
+        topic: &TopicQueues,
+        explicit: Option<i32>,
+        parts: RecordParts<'_>,
+        mut callback: Option<Callback>,
+        patience: Patience,
+    ) -> Result<RecordFuture, Error> {
+        let wait = Wait { patience, clock: &Instant::now };
+        loop {
+            let (partition, keyless) = self.choose_partition(topic, explicit, &parts)?;
+            let Some(queue) = topic.queue(partition) else {
+                return Err(no_such_partition(topic, partition));
+            };
+            match self.accumulator.append(topic, queue, keyless, parts, callback, wait) {
+                Ok(future) => return Ok(future),
+                Err(AppendError::Elsewhere(same)) => callback = same,
+                Err(AppendError::Failed(error)) => return Err(self.not_appended(error, topic, partition)),
+            }
+        }
+    }
+
+    /// The partition, and whether the built-in keyless logic chose it.
+    fn choose_partition(
+        &self,
+        topic: &TopicQueues,
+        explicit: Option<i32>,
+        parts: &RecordParts<'_>,
+    ) -> Result<(i32, bool), Error> {
+        if let Some(partition) = explicit {
+            return Ok((partition, false));
+        }
+        if let Some(partitioner) = &self.partitioner {
+            let request = PartitionRequest::new(&topic.name, parts.key, parts.value);
+            let chosen = partitioner.partition(&request, &self.metadata.cluster());
+            let failed = |error| {
+                Error::new(ErrorKind::Partitioning, format!("the partitioner failed: {error}"))
+                    .with_topic(&topic.name)
+                    .with_source(error)
+            };
+            return chosen.map(|partition| (partition, false)).map_err(failed);
+        }
+        match parts.key {
+            Some(key) if !self.settings.ignore_keys => Ok((partition_for_key(key, topic.partition_count()), false)),
+            _ => Ok((topic.sticky_partition(self.settings.adaptive), true)),
+        }
+    }
+
+    fn check_size(&self, parts: &RecordParts<'_>) -> Result<(), Error> {
+        let size = upper_bound(parts);
+        let limits = [
+            ("max.request.size", self.settings.max_request_size),
+            ("buffer.memory", self.accumulator.pool().total()),
+        ];
+        match limits.into_iter().find(|(_, limit)| size > *limit) {
+            None => Ok(()),
+            Some((name, limit)) => {
+                let text = format!("the record may take {size} bytes, which is more than {name}={limit}");
+                Err(Error::new(ErrorKind::RecordTooLarge, text))
+            }
+        }
+    }
+
+    fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
+        let error = match (error.kind(), self.metadata.last_error()) {
+            (ErrorKind::Timeout, Some(last)) => error.with_last(&last),
+            (ErrorKind::Timeout, None) => error.with_remark("the brokers answer, but not fast enough"),
+            (ErrorKind::Closed, _) => self.control.fatal().cloned().unwrap_or(error),
+            _ => error,
+        };
+        error.with_topic(&topic.name).with_partition(partition)
+    }
+}
+
+fn check_record(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), Error> {
+    if let Some(partition @ ..0) = partition {
+        let text = format!("partition {partition} is negative; a partition is 0 or more, or not given");
+        return Err(Error::new(ErrorKind::InvalidRecord, text));
+    }
+    if let Some(timestamp @ ..0) = timestamp {
+        let text = format!("timestamp {timestamp} is negative; a timestamp is 0 or more milliseconds, or not given");
+        return Err(Error::new(ErrorKind::InvalidRecord, text));
+    }
+    Ok(())
+}
+
+fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Error {
+    Error::new(ErrorKind::Serialization, format!("the {part} cannot be serialized: {error}"))
+        .with_topic(topic)
+        .with_source(error)
+}
+
+fn no_such_partition(topic: &TopicQueues, partition: i32) -> Error {
+    let last = topic.partition_count().saturating_sub(1);
+    let text = format!("the partitioner chose partition {partition}; the topic has 0 to {last}");
+    Error::new(ErrorKind::Partitioning, text).with_topic(&topic.name)
+}
+
+/// Buffers for serializers that cannot borrow; each thread has a pair that is used again and again.
+#[derive(Default)]
+struct Scratch {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// More than this is not kept between records.
+const SCRATCH_LIMIT: usize = 1 << 20;
+
+thread_local! {
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
+/// The thread's buffers while a record is being sent. A serializer that itself sends gets fresh ones.
+struct BorrowedScratch(Box<Scratch>);
+
+impl Scratch {
+    fn take() -> BorrowedScratch {
+        BorrowedScratch(SCRATCH.take().unwrap_or_default())
+    }
+}
+
+impl std::ops::Deref for BorrowedScratch {
+    type Target = Scratch;
+
+    fn deref(&self) -> &Scratch {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for BorrowedScratch {
+    fn deref_mut(&mut self) -> &mut Scratch {
+        &mut self.0
+    }
+}
+
+impl Drop for BorrowedScratch {
+    fn drop(&mut self) {
+        let mut scratch = std::mem::take(&mut self.0);
+        scratch.key.clear();
+        scratch.value.clear();
+        if scratch.key.capacity().max(scratch.value.capacity()) <= SCRATCH_LIMIT {
+            SCRATCH.set(Some(scratch));
+        }
+    }
+}
+
+/// How long `close` without a limit waits at most: the time in which everything accepted is answered.
+pub(super) fn longest_close(delivery_timeout: Duration) -> Duration {
+    delivery_timeout.saturating_add(Duration::from_secs(1))
+}
