@@ -40,3 +40,6 @@ pub(crate) use seam::{Network, NetworkEvent, SocketId};
 pub(crate) use settings::NetworkSettings;
 pub(crate) use socket_network::{SocketNetwork, SocketOptions};
 pub(crate) use waker::Waker;
+
+#[cfg(test)]
+mod tests;
