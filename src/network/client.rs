@@ -6,31 +6,16 @@
 
 use std::time::{Duration, Instant};
 
+use super::connection_state::{Phase, later};
+use super::connections::{Connections, Note};
+use super::in_flight::Entry;
+use super::outcome::Outcome;
+use super::seam::{Network, NetworkEvent};
+use super::settings::NetworkSettings;
 use crate::cluster::Node;
-use crate::error::Error;
-use crate::network::seam::Network;
-use crate::protocol::{BrokerVersions, Request};
-
-/// What `NetworkClient` has to know of the configuration.
-#[derive(Debug, Clone)]
-pub(crate) struct NetworkSettings {
-    /// `client.id`, sent in each request's header.
-    pub(crate) client_id: String,
-    /// `max.in.flight.requests.per.connection`
-    pub(crate) max_in_flight: usize,
-    /// `reconnect.backoff.ms`
-    pub(crate) reconnect_backoff: Duration,
-    /// `reconnect.backoff.max.ms`
-    pub(crate) reconnect_backoff_max: Duration,
-    /// `socket.connection.setup.timeout.ms`
-    pub(crate) setup_timeout: Duration,
-    /// `socket.connection.setup.timeout.max.ms`
-    pub(crate) setup_timeout_max: Duration,
-    /// `connections.max.idle.ms`; none: connections stay.
-    pub(crate) max_idle: Option<Duration>,
-    /// `request.timeout.ms`, for the client's own requests (ApiVersions).
-    pub(crate) request_timeout: Duration,
-}
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+use crate::protocol::{BrokerVersions, Request, encode_request};
 
 /// What a request waits for, and for how long at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,51 +33,40 @@ pub(crate) enum Readiness {
     Ready,
     /// Not before this time: after a failure, or because the broker asked for a pause.
     NotBefore(Instant),
-    /// Connecting, or as much on its way as is allowed: an outcome of `poll` will change it.
+    /// Connecting, or as much on its way as is allowed: an outcome of `poll`, or room in the socket, will change it.
     Waiting,
 }
 
-/// What `poll` tells.
+/// Requests to all brokers, and their answers. `T` is the caller's note that goes out with a request and comes back
+/// with its answer.
 #[derive(Debug)]
-pub(crate) enum Outcome<T> {
-    /// The answer to a request: the frame without its size, response header included.
-    Answered { node: i32, note: T, version: i16, frame: Vec<u8>, sent_at: Instant },
-    /// A request that gets no answer is wholly written.
-    Written { node: i32, note: T },
-    /// A request will get no answer. `error.possibly_written()` says whether the broker may have read it whole.
-    Failed { node: i32, note: T, failure: RequestFailure, error: Error },
-    /// The connection stands and the broker's versions are known.
-    Connected { node: i32 },
-    /// The connection is lost or could not be made; the requests that were on it have failed before this outcome.
-    /// The error names the address and what happened. Not told of connections closed for being idle.
-    Disconnected { node: i32, error: Error },
-}
-
-/// Why a request got no answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum RequestFailure {
-    /// The request's own time was up (`REQUEST_TIMED_OUT`); its connection was closed for it.
-    TimedOut,
-    /// The connection ended first (`NETWORK_EXCEPTION`).
-    Disconnected,
-}
-
-/// All brokers' connections. `T` is the caller's note that goes out with a request and comes back with its answer.
 pub(crate) struct NetworkClient<N: Network, T> {
-    network: N,
-    outcomes: Vec<Outcome<T>>,
+    connections: Connections<N, T>,
+    events: Vec<NetworkEvent>,
 }
 
-#[expect(unused_variables, reason = "the bodies follow")]
 impl<N: Network, T> NetworkClient<N, T> {
     pub(crate) fn new(network: N, settings: NetworkSettings, random: fastrand::Rng) -> Self {
-        unimplemented!()
+        NetworkClient { connections: Connections::new(network, settings, random), events: Vec::new() }
     }
 
+    /// Whether the broker can be asked now; begins to connect where there is no connection and the backoff is over.
+    /// A broker whose address has changed is connected anew; what was on its way fails.
     pub(crate) fn ready(&mut self, node: &Node, now: Instant) -> Readiness {
-        unimplemented!()
+        if self.connections.peer(node.id()).is_some_and(|peer| !peer.is_at(node)) {
+            self.connections.forget(node.id(), now);
+        }
+        let readiness = self.readiness(node.id(), now);
+        if let Some(readiness) = readiness {
+            return readiness;
+        }
+        self.connections.begin(node, now);
+        Readiness::Waiting
     }
 
+    /// Queues a request, in the newest version that both sides speak; the next `poll` writes it. The note comes
+    /// back with an error where there is no such version or no connection. The caller asks `ready` first; what is
+    /// sent nevertheless is queued.
     pub(crate) fn send<R: Request>(
         &mut self,
         node: i32,
@@ -101,51 +75,137 @@ impl<N: Network, T> NetworkClient<N, T> {
         note: T,
         now: Instant,
     ) -> Result<(), (T, Error)> {
-        unimplemented!()
+        let Some(peer) = self.connections.peer(node) else { return Err((note, not_connected(node))) };
+        let Some(versions) = peer.state.versions() else { return Err((note, not_connected(node))) };
+        let version = match versions.choose(request) {
+            Ok(version) => version,
+            Err(error) if node >= 0 => return Err((note, error.with_node(node))),
+            Err(error) => return Err((note, error)),
+        };
+        let correlation_id = self.connections.next_correlation_id();
+        let client_id = &self.connections.settings.client_id;
+        let (expects_answer, timeout) = match expect {
+            Expect::AnswerWithin(timeout) => (true, timeout),
+            Expect::WrittenWithin(timeout) => (false, timeout),
+        };
+        let entry = Entry {
+            note: Note::Caller(note),
+            correlation_id,
+            version,
+            name: R::NAME,
+            expects_answer,
+            sent_at: now,
+            deadline: later(now, timeout),
+            message: encode_request(request, version, correlation_id, client_id),
+        };
+        self.connections.queue(node, entry);
+        Ok(())
     }
 
+    /// One turn: writes what is queued, waits no longer than `until` (none: until something happens) or the
+    /// network's own next deadline, reads, gives up what is late. Adds what happened to `outcomes` and returns the
+    /// time after it. Does not wait where there is something to tell already.
     pub(crate) fn poll(
         &mut self,
         now: Instant,
         until: Option<Instant>,
         outcomes: &mut Vec<Outcome<T>>,
     ) -> Instant {
-        unimplemented!()
+        self.connections.expire(now);
+        self.connections.flush_queued(now);
+        let now = self.connections.wait(now, until, &mut self.events);
+        for event in self.events.drain(..) {
+            self.connections.handle(event, now);
+        }
+        self.connections.expire(now);
+        outcomes.append(&mut self.connections.outcomes);
+        now
     }
 
+    /// The broker asked for a pause: it is not ready before that (KIP-219).
     pub(crate) fn throttle(&mut self, node: i32, time: Duration, now: Instant) {
-        unimplemented!()
+        if let Some(peer) = self.connections.peer_mut(node) {
+            peer.state.throttle(later(now, time));
+        }
     }
 
-    pub(crate) fn disconnect(&mut self, node: i32) {
-        unimplemented!()
+    /// Ends the connection; what was on its way fails with the next `poll`. A new connection waits for the backoff.
+    pub(crate) fn disconnect(&mut self, node: i32, now: Instant) {
+        self.connections.drop_connection(node, "closed by this client", now);
     }
 
-    pub(crate) fn close(&mut self) {
-        unimplemented!()
+    /// Ends all connections; what was on its way fails with the next `poll`.
+    pub(crate) fn close(&mut self, now: Instant) {
+        self.connections.close(now);
     }
 
     pub(crate) fn network(&mut self) -> &mut N {
-        &mut self.network
+        &mut self.connections.network
     }
 
+    /// The connection stands and the broker's versions are known.
     pub(crate) fn is_connected(&self, node: i32) -> bool {
-        unimplemented!()
+        self.versions(node).is_some()
     }
 
+    /// Requests that are queued or written, and not answered.
     pub(crate) fn in_flight(&self, node: i32) -> usize {
-        unimplemented!()
+        self.connections.peer(node).map_or(0, |peer| peer.in_flight())
     }
 
+    /// What the connected broker speaks.
     pub(crate) fn versions(&self, node: i32) -> Option<&BrokerVersions> {
-        unimplemented!()
+        self.connections.peer(node)?.state.versions()
     }
 
+    /// The broker to ask where any will do: a ready one with the fewest requests on their way, else one that is
+    /// being connected, else the one whose last attempt is longest ago. Ties are broken at random. None where all
+    /// are waiting for a backoff, a pause or an answer. Connects to nothing.
     pub(crate) fn least_loaded<'a>(
         &mut self,
         nodes: impl Iterator<Item = &'a Node>,
         now: Instant,
     ) -> Option<&'a Node> {
-        unimplemented!()
+        let mut nodes: Vec<_> = nodes.collect();
+        self.connections.random.shuffle(&mut nodes);
+        let ranked = nodes.into_iter().filter_map(|node| Some((self.load(node.id(), now)?, node)));
+        ranked.min_by(|one, other| one.0.cmp(&other.0)).map(|(_, node)| node)
     }
+
+    fn load(&self, id: i32, now: Instant) -> Option<Load> {
+        let Some(peer) = self.connections.peer(id) else { return Some(Load::Unconnected(None)) };
+        match (peer.state.phase(), self.readiness(id, now)) {
+            (Phase::Ready(_), Some(Readiness::Ready)) => Some(Load::Ready(peer.in_flight())),
+            (Phase::Ready(_), _) => None,
+            (Phase::Disconnected { .. }, None) => Some(Load::Unconnected(peer.last_attempt)),
+            (Phase::Disconnected { .. }, _) => None,
+            _ => Some(Load::Connecting),
+        }
+    }
+
+    /// None: a connection may be begun.
+    fn readiness(&self, id: i32, now: Instant) -> Option<Readiness> {
+        let peer = self.connections.peer(id)?;
+        if peer.state.is_disconnected() {
+            return peer.state.backing_off(now).map(Readiness::NotBefore);
+        }
+        if let Some(until) = peer.state.throttled(now).filter(|_| peer.state.versions().is_some()) {
+            return Some(Readiness::NotBefore(until));
+        }
+        let can_send = peer.can_send_more(self.connections.settings.max_in_flight);
+        Some(if can_send { Readiness::Ready } else { Readiness::Waiting })
+    }
+}
+
+/// How gladly a broker is asked, best first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Load {
+    Ready(usize),
+    Connecting,
+    Unconnected(Option<Instant>),
+}
+
+fn not_connected(node: i32) -> Error {
+    let error = Error::new(ErrorKind::Network, "not connected").with_code(ErrorCode::NETWORK_EXCEPTION);
+    if node >= 0 { error.with_node(node) } else { error }
 }

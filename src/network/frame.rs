@@ -131,7 +131,10 @@ mod tests {
                 "TLS is spoken there: the listener needs security.protocol SSL or SASL_SSL",
             ),
             (b"SSH-2.0-x\r\n", "something else than Kafka answers there, it begins with \"SSH-2.0-x\""),
-            (&[0x7f, 0xff, 0xff, 0xff], "an answer of 2147483647 bytes was announced, which Kafka does not send"),
+            (
+                &[0x7f, 0xff, 0xff, 0xff],
+                "an answer of 2147483647 bytes was announced, which Kafka does not send",
+            ),
             (&[0xff, 0xff, 0xff, 0xff], "an answer of -1 bytes was announced, which Kafka does not send"),
             (&[0, 0, 0, 3], "an answer of 3 bytes was announced, which Kafka does not send"),
             (&[6, 0x40, 0, 1], "an answer of 104857601 bytes was announced, which Kafka does not send"),

@@ -51,8 +51,8 @@ impl<T> InFlight<T> {
         self.entries.push_back(entry);
     }
 
-    /// `count` bytes, from the front of what is unwritten, went out. Requests that get no answer leave here when
-    /// they are wholly written.
+    /// `count` bytes, from the front of what is unwritten, went out; what is left then had no room. Requests that
+    /// get no answer leave here when they are wholly written.
     pub(super) fn advance(&mut self, count: usize, finished: &mut Vec<Entry<T>>) {
         self.offset += count;
         while let Some(entry) = self.entries.get(self.written) {
@@ -67,11 +67,6 @@ impl<T> InFlight<T> {
                 finished.extend(self.entries.remove(self.written));
             }
         }
-        self.congested = self.has_unwritten();
-    }
-
-    /// The socket took nothing.
-    pub(super) fn congest(&mut self) {
         self.congested = self.has_unwritten();
     }
 
@@ -262,7 +257,7 @@ mod tests {
         queue.push(entry(1, plain(b"1234"), true, Instant::now()));
         queue.push(entry(2, plain(b"1234"), true, Instant::now()));
         assert!(queue.can_send_more(5), "several may be queued in one turn");
-        queue.congest();
+        queue.advance(0, &mut Vec::new());
         assert!(!queue.can_send_more(5));
         queue.advance(7, &mut Vec::new());
         assert!(!queue.can_send_more(5));

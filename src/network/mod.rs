@@ -2,10 +2,44 @@
 //!
 //! Owns: sockets, connection states, frames, correlation ids, request time-outs. Must not know: what a request is
 //! about, topics, batches.
+//! Threads: all of it belongs to the sender thread, but for the [`Waker`] and the short-lived threads that resolve
+//! names.
+//! Holds: every note given to [`NetworkClient::send`] comes back exactly once, with an answer or with an error.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+// From the bottom up: what the sender thread sees of sockets, …
 mod seam;
 
+// … the real ones, …
+mod poller;
+mod resolver;
+mod socket_network;
+mod spin;
+mod waker;
+
+// … what can be said about one connection, …
+mod connection_state;
+mod frame;
+mod handshake;
+mod in_flight;
+mod lost;
+mod outcome;
+mod settings;
+
+// … one connection, one broker, all brokers, …
+mod connection;
+mod connections;
+mod peer;
+
+// … and the face to the sender.
 mod client;
 
-pub(crate) use client::{Expect, NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
+pub(crate) use client::{Expect, NetworkClient, Readiness};
+pub(crate) use outcome::{Outcome, RequestFailure};
 pub(crate) use seam::{Network, NetworkEvent, SocketId};
+pub(crate) use settings::NetworkSettings;
+pub(crate) use socket_network::{SocketNetwork, SocketOptions};
+pub(crate) use waker::Waker;
+
+#[cfg(test)]
+mod tests;

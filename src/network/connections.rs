@@ -1,0 +1,445 @@
+//! `Connections`: all brokers' sockets, from the first look-up of a name to the last answer.
+//!
+//! Owns: what each event of the network does to a connection; the next deadline. Must not know: who may be asked
+//! what, and when (that is the client's).
+//! Holds: every note that was queued leaves by `outcomes`, once. The next deadline is a lower bound: it costs nothing
+//! while requests come and go, and is found anew when it has passed.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::connection::Connection;
+use super::connection_state::{ConnectionRules, Phase, later};
+use super::handshake::Progress;
+use super::in_flight::Entry;
+use super::lost::Lost;
+use super::outcome::{Outcome, RequestFailure};
+use super::peer::Peer;
+use super::seam::{Network, NetworkEvent, SocketId};
+use super::settings::NetworkSettings;
+use crate::cluster::Node;
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+
+/// Whose request it is.
+#[derive(Debug)]
+pub(super) enum Note<T> {
+    /// The connection's own.
+    Handshake,
+    /// The caller's, who wants this back.
+    Caller(T),
+}
+
+/// All brokers' sockets.
+#[derive(Debug)]
+pub(super) struct Connections<N: Network, T> {
+    pub(super) network: N,
+    pub(super) settings: NetworkSettings,
+    pub(super) random: fastrand::Rng,
+    pub(super) outcomes: Vec<Outcome<T>>,
+    rules: ConnectionRules,
+    peers: HashMap<i32, Peer<Note<T>>, foldhash::fast::FixedState>,
+    /// How many sockets and look-ups were named.
+    named: u32,
+    correlation_id: i32,
+    /// Brokers for which something was queued since the last flush.
+    queued: Vec<i32>,
+    /// Nothing has to be done before this time.
+    next_deadline: Option<Instant>,
+    answers_due: usize,
+    finished: Vec<Entry<Note<T>>>,
+    buffer: Vec<u8>,
+}
+
+impl<N: Network, T> Connections<N, T> {
+    pub(super) fn new(network: N, settings: NetworkSettings, random: fastrand::Rng) -> Self {
+        Connections {
+            network,
+            rules: settings.rules(),
+            settings,
+            random,
+            outcomes: Vec::new(),
+            peers: HashMap::default(),
+            named: 0,
+            correlation_id: -1,
+            queued: Vec::new(),
+            next_deadline: None,
+            answers_due: 0,
+            finished: Vec::new(),
+            buffer: vec![0; READ_BUFFER_BYTES],
+        }
+    }
+
+    pub(super) fn peer(&self, id: i32) -> Option<&Peer<Note<T>>> {
+        self.peers.get(&id)
+    }
+
+    pub(super) fn peer_mut(&mut self, id: i32) -> Option<&mut Peer<Note<T>>> {
+        self.peers.get_mut(&id)
+    }
+
+    pub(super) fn next_correlation_id(&mut self) -> i32 {
+        self.correlation_id = self.correlation_id.wrapping_add(1) & i32::MAX;
+        self.correlation_id
+    }
+
+    /// Begins to connect to a broker that has no connection.
+    pub(super) fn begin(&mut self, node: &Node, now: Instant) {
+        let token = self.name(node.id()).0;
+        let peer = self.peers.entry(node.id()).or_insert_with(|| Peer::new(node, self.rules, now));
+        peer.state.resolving(now, &mut self.random);
+        peer.lookup = token;
+        peer.last_attempt = Some(now);
+        let deadline = peer.state.deadline();
+        self.network.resolve(token, node.host(), node.port());
+        self.expect_by(deadline);
+    }
+
+    /// Queues a request; it goes out with the next flush. False where there is no connection.
+    pub(super) fn queue(&mut self, id: i32, entry: Entry<Note<T>>) -> bool {
+        let Some(connection) = self.peers.get_mut(&id).and_then(|peer| peer.connection.as_mut()) else {
+            return false;
+        };
+        self.answers_due += usize::from(entry.expects_answer);
+        let deadline = Some(entry.deadline);
+        connection.in_flight.push(entry);
+        self.queued.push(id);
+        self.expect_by(deadline);
+        true
+    }
+
+    /// Writes what is queued.
+    pub(super) fn flush_queued(&mut self, now: Instant) {
+        while let Some(id) = self.queued.pop() {
+            self.flush(id, now);
+        }
+    }
+
+    /// Waits for the network, no longer than to the next deadline.
+    pub(super) fn wait(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        events: &mut Vec<NetworkEvent>,
+    ) -> Instant {
+        let until = match (until, self.next_deadline) {
+            (Some(until), Some(deadline)) => Some(until.min(deadline)),
+            (until, deadline) => until.or(deadline),
+        };
+        let until = if self.outcomes.is_empty() { until } else { Some(now) };
+        self.network.expect_answers(self.answers_due > 0);
+        self.network.wait(now, until, events)
+    }
+
+    pub(super) fn handle(&mut self, event: NetworkEvent, now: Instant) {
+        match event {
+            NetworkEvent::Readable(socket) => self.readable(socket, now),
+            NetworkEvent::Writable(socket) => self.writable(socket, now),
+            NetworkEvent::Failed(socket, error) => {
+                if self.connection_of(socket).is_some() {
+                    self.lose(node_of(socket.0), Lost::Io(error), now);
+                }
+            }
+            NetworkEvent::Resolved { token, addresses } => {
+                let id = node_of(token);
+                let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
+                if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
+                    return;
+                }
+                match addresses {
+                    Ok(addresses) => peer.state.resolved(addresses),
+                    Err(error) => peer.attempt_failed(None, &Lost::NotResolved(error)),
+                }
+                self.try_next(id, now);
+            }
+        }
+    }
+
+    /// Gives up what has lasted too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if self.next_deadline.is_none_or(|deadline| deadline > now) {
+            return;
+        }
+        let due: Vec<_> =
+            self.peers.values().filter_map(|peer| Some((peer.id, self.due(peer, now)?))).collect();
+        for (id, due) in due {
+            match due {
+                Due::Lost(lost) => self.lose(id, lost, now),
+                Due::Idle => self.close_idle(id),
+            }
+        }
+        self.next_deadline = self.peers.values().filter_map(|peer| self.deadline(peer, now)).min();
+    }
+
+    /// Ends a connection, or an attempt to make one, from our side.
+    pub(super) fn drop_connection(&mut self, id: i32, why: &'static str, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let was_ready = peer.state.versions().is_some();
+        if !peer.state.is_disconnected() {
+            peer.state.disconnected(now, &mut self.random);
+        }
+        if let Some(connection) = peer.connection.take() {
+            self.network.close(connection.socket);
+            let error =
+                was_ready.then(|| peer.connection_lost(connection.address, &Lost::ClosedHere(why), true));
+            self.abandon(id, connection, error, now);
+        }
+    }
+
+    /// Forgets a broker that is elsewhere now.
+    pub(super) fn forget(&mut self, id: i32, now: Instant) {
+        self.drop_connection(id, "the broker has another address now", now);
+        self.peers.remove(&id);
+    }
+
+    /// Ends all connections.
+    pub(super) fn close(&mut self, now: Instant) {
+        let ids: Vec<_> = self.peers.keys().copied().collect();
+        for id in ids {
+            self.drop_connection(id, "the producer is closed", now);
+        }
+        self.next_deadline = None;
+    }
+
+    /// A name that no socket or look-up had before; the broker's id lies in it.
+    fn name(&mut self, id: i32) -> SocketId {
+        self.named = self.named.wrapping_add(1);
+        SocketId((u64::from(self.named) << 32) | u64::from(id.cast_unsigned()))
+    }
+
+    fn connection_of(&mut self, socket: SocketId) -> Option<&mut Connection<Note<T>>> {
+        let connection = self.peers.get_mut(&node_of(socket.0))?.connection.as_mut()?;
+        (connection.socket == socket).then_some(connection)
+    }
+
+    fn expect_by(&mut self, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
+            self.next_deadline = Some(self.next_deadline.map_or(deadline, |next| next.min(deadline)));
+        }
+    }
+
+    /// Tries the next address of the round; without one the round has failed.
+    fn try_next(&mut self, id: i32, now: Instant) {
+        loop {
+            let socket = self.name(id);
+            let Some(peer) = self.peers.get_mut(&id) else { return };
+            let Some(address) = peer.state.next_address(now, &mut self.random) else {
+                peer.state.disconnected(now, &mut self.random);
+                let error = peer.cannot_connect();
+                self.outcomes.push(Outcome::Disconnected { node: id, error });
+                return;
+            };
+            if let Err(error) = self.network.connect(socket, address) {
+                peer.state.address_failed();
+                peer.attempt_failed(Some(address), &Lost::Io(error));
+                continue;
+            }
+            peer.connection = Some(Connection::new(socket, address, now));
+            let deadline = peer.state.deadline();
+            self.expect_by(deadline);
+            return;
+        }
+    }
+
+    fn writable(&mut self, socket: SocketId, now: Instant) {
+        if self.connection_of(socket).is_none() {
+            return;
+        }
+        let id = node_of(socket.0);
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        if matches!(peer.state.phase(), Phase::Connecting { .. }) {
+            peer.state.connected();
+            self.ask_for_handshake(id, now);
+        }
+        self.flush(id, now);
+    }
+
+    fn readable(&mut self, socket: SocketId, now: Instant) {
+        if self.connection_of(socket).is_none() {
+            return;
+        }
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let outcome = self.read_answers(socket, &mut buffer, now);
+        self.buffer = buffer;
+        if let Err(lost) = outcome {
+            self.lose(node_of(socket.0), lost, now);
+        }
+    }
+
+    fn read_answers(&mut self, socket: SocketId, buffer: &mut [u8], now: Instant) -> Result<(), Lost> {
+        let id = node_of(socket.0);
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        let Some(connection) = &mut peer.connection else { return Ok(()) };
+        let count = connection.read(&mut self.network, buffer)?;
+        peer.last_used = now;
+        let mut input = buffer.get(..count).unwrap_or_default();
+        while let Some(connection) = self.connection_of(socket) {
+            let Some((entry, frame)) = connection.next_answer(&mut input)? else { break };
+            self.answers_due -= 1;
+            match entry.note {
+                Note::Handshake => self.handshake_answered(id, &frame, now)?,
+                Note::Caller(note) => {
+                    let (version, sent_at) = (entry.version, entry.sent_at);
+                    self.outcomes.push(Outcome::Answered { node: id, note, version, frame, sent_at });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_for_handshake(&mut self, id: i32, now: Instant) {
+        let correlation_id = self.next_correlation_id();
+        let Some(connection) = self.peers.get(&id).and_then(|peer| peer.connection.as_ref()) else { return };
+        let request = connection.handshake.request(correlation_id, &self.settings.client_id);
+        let entry = Entry {
+            note: Note::Handshake,
+            correlation_id,
+            version: request.version,
+            name: request.name,
+            expects_answer: true,
+            sent_at: now,
+            deadline: later(now, self.settings.request_timeout),
+            message: request.message,
+        };
+        self.queue(id, entry);
+    }
+
+    fn handshake_answered(&mut self, id: i32, frame: &[u8], now: Instant) -> Result<(), Lost> {
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
+        let Some(connection) = &mut peer.connection else { return Ok(()) };
+        match connection.handshake.answered(frame).map_err(Lost::Handshake)? {
+            Progress::Continue => {
+                self.ask_for_handshake(id, now);
+                self.flush(id, now);
+            }
+            Progress::Done { versions, throttle } => {
+                let address = connection.address;
+                peer.state.ready(versions);
+                peer.state.throttle(later(now, throttle));
+                peer.connected(address);
+                let idle = self.settings.max_idle.map(|idle| later(now, idle));
+                self.expect_by(idle);
+                self.outcomes.push(Outcome::Connected { node: id });
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, id: i32, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(connection) = &mut peer.connection else { return };
+        peer.last_used = now;
+        let outcome = connection.flush(&mut self.network, &mut self.finished);
+        for entry in self.finished.drain(..) {
+            if let Note::Caller(note) = entry.note {
+                self.outcomes.push(Outcome::Written { node: id, note });
+            }
+        }
+        if let Err(lost) = outcome {
+            self.lose(id, lost, now);
+        }
+    }
+
+    /// A connection is gone, or was never made: its requests fail, and the next address has its turn, if there is
+    /// one.
+    fn lose(&mut self, id: i32, lost: Lost, now: Instant) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let connection = peer.connection.take();
+        if let Some(connection) = &connection {
+            self.network.close(connection.socket);
+        }
+        match connection {
+            Some(connection) if peer.state.versions().is_some() => {
+                let was_idle = connection.in_flight.is_empty();
+                let error = peer.connection_lost(connection.address, &lost, was_idle);
+                peer.state.disconnected(now, &mut self.random);
+                self.abandon(id, connection, Some(error), now);
+            }
+            connection => {
+                peer.state.address_failed();
+                peer.attempt_failed(connection.as_ref().map(|connection| connection.address), &lost);
+                if let Some(connection) = connection {
+                    self.abandon(id, connection, None, now);
+                }
+                self.try_next(id, now);
+            }
+        }
+    }
+
+    /// Gives back what was on its way. `error`: why a connection ended that was ready; one that was not has none of
+    /// the caller's requests.
+    fn abandon(&mut self, id: i32, mut connection: Connection<Note<T>>, error: Option<Error>, now: Instant) {
+        let error = error.map(|error| error.with_code(ErrorCode::NETWORK_EXCEPTION));
+        let address = connection.address;
+        for (entry, written) in connection.in_flight.abandon() {
+            self.answers_due -= usize::from(entry.expects_answer);
+            let (Some(peer), Some(error)) = (self.peers.get(&id), &error) else { continue };
+            let timed_out = entry.deadline <= now;
+            let error = if timed_out { too_late(peer, address, &entry) } else { error.clone() };
+            let failure = if timed_out { RequestFailure::TimedOut } else { RequestFailure::Disconnected };
+            if let Note::Caller(note) = entry.note {
+                self.outcomes.push(Outcome::Failed { node: id, note, failure, written, error });
+            }
+        }
+        self.outcomes.extend(error.map(|error| Outcome::Disconnected { node: id, error }));
+    }
+
+    fn close_idle(&mut self, id: i32) {
+        let Some(peer) = self.peers.get_mut(&id) else { return };
+        let Some(connection) = peer.connection.take() else { return };
+        log::debug!("closing the connection to {}: idle", peer.place(Some(connection.address)));
+        self.network.close(connection.socket);
+        peer.state.closed();
+    }
+
+    /// What is to be done about a broker now.
+    fn due(&self, peer: &Peer<Note<T>>, now: Instant) -> Option<Due> {
+        if peer.state.deadline().is_some_and(|deadline| deadline <= now) {
+            let time = |since| now.saturating_duration_since(since);
+            return Some(Due::Lost(match &peer.connection {
+                Some(connection) => Lost::ConnectedTooLate(time(connection.since)),
+                None => Lost::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now))),
+            }));
+        }
+        let connection = peer.connection.as_ref()?;
+        if let Some(entry) = connection.in_flight.overdue(now) {
+            let within = entry.deadline.saturating_duration_since(entry.sent_at);
+            return Some(Due::Lost(Lost::NoAnswer { request: entry.name, within }));
+        }
+        let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
+        let idle_at = later(peer.last_used, self.settings.max_idle?);
+        (idle && idle_at <= now).then_some(Due::Idle)
+    }
+
+    /// Before when nothing has to be done about a broker.
+    fn deadline(&self, peer: &Peer<Note<T>>, now: Instant) -> Option<Instant> {
+        let connection = peer.connection.as_ref();
+        let answer = connection.and_then(|connection| connection.in_flight.deadline());
+        let idle = connection.zip(self.settings.max_idle).map(|(connection, max_idle)| {
+            let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
+            later(since, max_idle)
+        });
+        [peer.state.deadline(), answer, idle].into_iter().flatten().min()
+    }
+}
+
+enum Due {
+    Lost(Lost),
+    Idle,
+}
+
+/// The broker's id in a socket's or a look-up's name.
+fn node_of(name: u64) -> i32 {
+    (name as u32).cast_signed()
+}
+
+fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &Entry<T>) -> Error {
+    let (place, name) = (peer.place(Some(address)), entry.name);
+    let time = entry.deadline.saturating_duration_since(entry.sent_at).as_millis();
+    let message = format!("{place}: no answer to {name} within {time} ms; the connection was closed");
+    peer.error(ErrorKind::Timeout, message).with_code(ErrorCode::REQUEST_TIMED_OUT)
+}
+
+/// Answers to a producer are small; a longer one comes in several reads.
+const READ_BUFFER_BYTES: usize = 64 * 1024;

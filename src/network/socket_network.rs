@@ -1,0 +1,271 @@
+//! `SocketNetwork`: the `Network` of the operating system.
+//!
+//! Owns: sockets and their options, the poller, name look-ups, the moment of spinning before sleep. Must not know:
+//! frames, requests.
+//! Threads: the sender thread, woken by a [`Waker`] from any other.
+//! Holds: no write raises SIGPIPE, whatever the process does about that signal.
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use super::poller::{Interest, Poller, Ready, SystemPoller};
+use super::resolver::Resolver;
+use super::seam::{Network, NetworkEvent, SocketId};
+use super::spin::Spin;
+use super::waker::Waker;
+
+/// What a socket is told, and how long the thread may spin.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SocketOptions {
+    /// `send.buffer.bytes`; none: the system's choice.
+    pub(crate) send_buffer_bytes: Option<usize>,
+    /// `receive.buffer.bytes`; none: the system's choice.
+    pub(crate) receive_buffer_bytes: Option<usize>,
+    /// How long to go on polling for an answer before the thread sleeps; zero: not at all.
+    pub(crate) spin: Duration,
+}
+
+/// Real sockets, all of one producer.
+#[derive(Debug)]
+pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
+    options: SocketOptions,
+    poller: P,
+    waker: Waker,
+    resolver: Resolver,
+    sockets: HashMap<SocketId, Connection, foldhash::fast::FixedState>,
+    ready: Vec<Ready>,
+    spin: Spin,
+    answers_expected: bool,
+}
+
+#[derive(Debug)]
+struct Connection {
+    stream: Arc<TcpStream>,
+    connecting: bool,
+    watches_writable: bool,
+}
+
+impl SocketNetwork {
+    /// The system's sockets, and what ends a wait for them.
+    pub(crate) fn new(options: SocketOptions) -> io::Result<(SocketNetwork, Waker)> {
+        SocketNetwork::with_poller(options)
+    }
+}
+
+impl<P: Poller> SocketNetwork<P> {
+    fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
+        let (poller, signal) = P::new()?;
+        let waker = Waker::new(signal);
+        let network = SocketNetwork {
+            options,
+            poller,
+            waker: waker.clone(),
+            resolver: Resolver::new(),
+            sockets: HashMap::default(),
+            ready: Vec::new(),
+            spin: Spin::new(options.spin),
+            answers_expected: false,
+        };
+        Ok((network, waker))
+    }
+
+    fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        socket.set_keepalive(true)?;
+        if let Some(bytes) = self.options.send_buffer_bytes {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = self.options.receive_buffer_bytes {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        #[cfg(target_vendor = "apple")]
+        socket.set_nosigpipe(true)?;
+        match socket.connect(&address.into()) {
+            Err(error) if !is_in_progress(&error) => Err(error),
+            _ => Ok(socket.into()),
+        }
+    }
+
+    /// Asks the poller, and tells what is ready.
+    fn look(&mut self, timeout: Option<Duration>, events: &mut Vec<NetworkEvent>) {
+        self.ready.clear();
+        if let Err(error) = self.poller.wait(timeout, &mut self.ready) {
+            // Not known to happen. The pause keeps a broken poller from taking a whole processor.
+            log::error!("cannot wait for sockets: {error}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for ready in &self.ready {
+            let id = SocketId(ready.key);
+            let Some(connection) = self.sockets.get_mut(&id) else { continue };
+            if connection.connecting {
+                events.extend(connection.settle(id, &mut self.poller));
+                continue;
+            }
+            if ready.readable {
+                events.push(NetworkEvent::Readable(id));
+            }
+            if ready.writable && connection.watches_writable {
+                events.push(NetworkEvent::Writable(id));
+            }
+        }
+    }
+
+    /// Polls for a moment, where answers have lately come that quickly. The time after it, and whether that was all.
+    fn spin(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        events: &mut Vec<NetworkEvent>,
+    ) -> (Instant, bool) {
+        let Some(end) = self.spin.until(now, self.answers_expected) else { return (now, false) };
+        loop {
+            self.look(Some(Duration::ZERO), events);
+            let now = Instant::now();
+            if !events.is_empty() {
+                self.spin.succeeded();
+                return (now, true);
+            }
+            if self.waker.is_wanted() || until.is_some_and(|until| until <= now) {
+                return (now, true);
+            }
+            if end <= now {
+                self.spin.failed();
+                return (now, false);
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    fn sleep(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
+        let mut timeout = until.map(|until| until.saturating_duration_since(now));
+        if !events.is_empty() || timeout == Some(Duration::ZERO) || !self.waker.fall_asleep() {
+            timeout = Some(Duration::ZERO);
+        }
+        self.look(timeout, events);
+        let woken = Instant::now();
+        if events.iter().any(|event| matches!(event, NetworkEvent::Readable(_))) {
+            self.spin.slept(woken.saturating_duration_since(now));
+        }
+        woken
+    }
+
+    fn take_resolved(&mut self, events: &mut Vec<NetworkEvent>) {
+        while let Some((token, addresses)) = self.resolver.take() {
+            events.push(NetworkEvent::Resolved { token, addresses });
+        }
+    }
+}
+
+impl<P: Poller> Network for SocketNetwork<P> {
+    fn resolve(&mut self, token: u64, host: &str, port: u16) {
+        let waker = self.waker.clone();
+        self.resolver.resolve(token, host, port, move || waker.wake());
+    }
+
+    fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {
+        let stream = Arc::new(self.open(address)?);
+        self.poller.add(socket.0, &stream, Interest::Write)?;
+        self.sockets.insert(socket, Connection { stream, connecting: true, watches_writable: false });
+        Ok(())
+    }
+
+    fn write(&mut self, socket: SocketId, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        send(&self.sockets.get(&socket).ok_or(ErrorKind::NotConnected)?.stream, buffers)
+    }
+
+    fn read(&mut self, socket: SocketId, buffer: &mut [u8]) -> io::Result<usize> {
+        (&*self.sockets.get(&socket).ok_or(ErrorKind::NotConnected)?.stream).read(buffer)
+    }
+
+    fn watch_writable(&mut self, socket: SocketId, on: bool) {
+        let Some(connection) = self.sockets.get_mut(&socket) else { return };
+        if connection.watches_writable != on && !connection.connecting {
+            let interest = if on { Interest::ReadWrite } else { Interest::Read };
+            connection.watch(socket, interest, &mut self.poller);
+        }
+        connection.watches_writable = on;
+    }
+
+    fn close(&mut self, socket: SocketId) {
+        if let Some(connection) = self.sockets.remove(&socket)
+            && let Err(error) = self.poller.remove(socket.0, &connection.stream)
+        {
+            log::error!("cannot stop watching a socket: {error}");
+        }
+    }
+
+    fn expect_answers(&mut self, expected: bool) {
+        self.answers_expected = expected;
+    }
+
+    fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
+        self.take_resolved(events);
+        let (mut now, mut done) = (now, false);
+        if events.is_empty() {
+            (now, done) = self.spin(now, until, events);
+        }
+        if !done {
+            now = self.sleep(now, until, events);
+        }
+        self.waker.awake();
+        self.take_resolved(events);
+        now
+    }
+}
+
+impl Connection {
+    /// What came of connecting; nothing where that is still open.
+    fn settle<P: Poller>(&mut self, id: SocketId, poller: &mut P) -> Option<NetworkEvent> {
+        match self.stream.take_error().and_then(|error| error.map_or(Ok(()), Err)) {
+            Err(error) => Some(NetworkEvent::Failed(id, error)),
+            Ok(()) => match self.stream.peer_addr() {
+                Err(error) if error.kind() == ErrorKind::NotConnected => None,
+                Err(error) => Some(NetworkEvent::Failed(id, error)),
+                Ok(_) => {
+                    self.connecting = false;
+                    let interest = if self.watches_writable { Interest::ReadWrite } else { Interest::Read };
+                    self.watch(id, interest, poller);
+                    Some(NetworkEvent::Writable(id))
+                }
+            },
+        }
+    }
+
+    fn watch<P: Poller>(&self, id: SocketId, interest: Interest, poller: &mut P) {
+        if let Err(error) = poller.change(id.0, &self.stream, interest) {
+            log::error!("cannot watch a socket: {error}");
+        }
+    }
+}
+
+/// By `sendmsg`, since `writev` cannot be told to leave SIGPIPE alone.
+#[cfg(unix)]
+fn send(stream: &TcpStream, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+
+    // Apple's systems have a socket option instead.
+    #[cfg(target_vendor = "apple")]
+    const FLAGS: SendFlags = SendFlags::empty();
+    #[cfg(not(target_vendor = "apple"))]
+    const FLAGS: SendFlags = SendFlags::NOSIGNAL;
+    Ok(sendmsg(stream, buffers, &mut SendAncillaryBuffer::default(), FLAGS)?)
+}
+
+/// Where there is no SIGPIPE.
+#[cfg(not(unix))]
+fn send(mut stream: &TcpStream, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    io::Write::write_vectored(&mut stream, buffers)
+}
+
+/// A connection that is being made is not an error; Unix and Windows have different words for it.
+fn is_in_progress(error: &io::Error) -> bool {
+    let in_progress = rustix::io::Errno::INPROGRESS.raw_os_error();
+    error.raw_os_error() == Some(in_progress) || error.kind() == ErrorKind::WouldBlock
+}

@@ -1,0 +1,149 @@
+//! A network in memory with virtual time: the test says what happens, and sees what was done.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io::{self, ErrorKind, IoSlice};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::network::{Network, NetworkEvent, SocketId};
+
+#[derive(Debug, Default)]
+pub(super) struct FakeNetwork {
+    /// What names resolve to; a name that is missing does not resolve.
+    pub(super) names: HashMap<String, Vec<SocketAddr>>,
+    pub(super) refused: HashSet<SocketAddr>,
+    /// Where connecting gets no answer.
+    pub(super) silent: HashSet<SocketAddr>,
+    /// All connection attempts.
+    pub(super) attempts: Vec<SocketAddr>,
+    pub(super) sockets: BTreeMap<SocketId, FakeSocket>,
+    pub(super) events: Vec<NetworkEvent>,
+    pub(super) answers_expected: bool,
+    /// How much one write takes at most, for new sockets.
+    pub(super) room: usize,
+}
+
+#[derive(Debug)]
+pub(super) struct FakeSocket {
+    pub(super) address: SocketAddr,
+    /// What the client wrote and the test has not taken yet.
+    pub(super) written: Vec<u8>,
+    pub(super) writes: usize,
+    /// What the client can read.
+    pub(super) readable: VecDeque<u8>,
+    pub(super) ended: bool,
+    /// How many more bytes the socket takes.
+    pub(super) room: usize,
+    watched: bool,
+}
+
+impl FakeNetwork {
+    pub(super) fn new() -> Self {
+        FakeNetwork { room: usize::MAX, ..FakeNetwork::default() }
+    }
+
+    /// The only open socket.
+    pub(super) fn socket(&mut self) -> &mut FakeSocket {
+        assert_eq!(self.sockets.len(), 1, "{:?}", self.sockets);
+        self.sockets.values_mut().next().unwrap()
+    }
+
+    /// The open socket to this address.
+    pub(super) fn socket_to(&mut self, address: SocketAddr) -> &mut FakeSocket {
+        self.sockets.values_mut().find(|socket| socket.address == address).unwrap()
+    }
+}
+
+impl FakeSocket {
+    /// Takes the whole requests that were written, without their sizes.
+    pub(super) fn take_requests(&mut self) -> Vec<Vec<u8>> {
+        let mut requests = Vec::new();
+        while let Some(size) = self.written.first_chunk::<4>() {
+            let end = 4 + u32::from_be_bytes(*size) as usize;
+            if self.written.len() < end {
+                break;
+            }
+            requests.push(self.written.drain(..end).skip(4).collect());
+        }
+        requests
+    }
+
+    pub(super) fn answer(&mut self, bytes: &[u8]) {
+        self.readable.extend(bytes);
+    }
+}
+
+impl Network for FakeNetwork {
+    fn resolve(&mut self, token: u64, host: &str, _port: u16) {
+        let none = || io::Error::new(ErrorKind::NotFound, "unknown name");
+        let addresses = self.names.get(host).cloned().ok_or_else(none);
+        self.events.push(NetworkEvent::Resolved { token, addresses });
+    }
+
+    fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {
+        self.attempts.push(address);
+        let room = self.room;
+        let (written, readable) = (Vec::new(), VecDeque::new());
+        let fake = FakeSocket { address, written, writes: 0, readable, ended: false, room, watched: false };
+        assert!(self.sockets.insert(socket, fake).is_none(), "a socket's name was used twice");
+        if self.refused.contains(&address) {
+            self.events.push(NetworkEvent::Failed(socket, ErrorKind::ConnectionRefused.into()));
+        } else if !self.silent.contains(&address) {
+            self.events.push(NetworkEvent::Writable(socket));
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, socket: SocketId, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        assert!(buffers.len() <= 1024);
+        let socket = self.sockets.get_mut(&socket).expect("a write to a closed socket");
+        socket.writes += 1;
+        if socket.room == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let before = socket.written.len();
+        for buffer in buffers {
+            let count = buffer.len().min(socket.room);
+            socket.written.extend_from_slice(&buffer[..count]);
+            socket.room -= count;
+        }
+        Ok(socket.written.len() - before)
+    }
+
+    fn read(&mut self, socket: SocketId, buffer: &mut [u8]) -> io::Result<usize> {
+        let socket = self.sockets.get_mut(&socket).expect("a read from a closed socket");
+        let count = buffer.len().min(socket.readable.len());
+        if count == 0 && !socket.ended {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        for (place, byte) in buffer.iter_mut().zip(socket.readable.drain(..count)) {
+            *place = byte;
+        }
+        Ok(count)
+    }
+
+    fn watch_writable(&mut self, socket: SocketId, on: bool) {
+        self.sockets.get_mut(&socket).expect("a closed socket").watched = on;
+    }
+
+    fn close(&mut self, socket: SocketId) {
+        assert!(self.sockets.remove(&socket).is_some(), "closed twice");
+    }
+
+    fn expect_answers(&mut self, expected: bool) {
+        self.answers_expected = expected;
+    }
+
+    fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
+        events.append(&mut self.events);
+        for (id, socket) in &self.sockets {
+            if socket.ended || !socket.readable.is_empty() {
+                events.push(NetworkEvent::Readable(*id));
+            }
+            if socket.watched && socket.room > 0 {
+                events.push(NetworkEvent::Writable(*id));
+            }
+        }
+        if events.is_empty() { until.expect("a wait without end").max(now) } else { now }
+    }
+}
