@@ -92,7 +92,8 @@ impl RecordFuture {
             Wait::Interrupted => Err(self.interrupted()),
             Wait::TimedOut => {
                 let waited = limit.map_or(Duration::ZERO, |(_, timeout)| timeout);
-                let text = format!("no answer within {} ms; the record is still under way", waited.as_millis());
+                let text =
+                    format!("no answer within {} ms; the record is still under way", waited.as_millis());
                 Err(self.placed(ErrorKind::Timeout, &text).with_possibly_written(true))
             }
         }
@@ -205,7 +206,15 @@ impl Completion {
         let outcome = OnceLock::new();
         let awaited = AtomicBool::new(false);
         Completion {
-            shared: Arc::new(BatchCompletion { producer, topic, partition, outcome, settled, awaited, queue }),
+            shared: Arc::new(BatchCompletion {
+                producer,
+                topic,
+                partition,
+                outcome,
+                settled,
+                awaited,
+                queue,
+            }),
             duty: Some(Duty { callbacks: Vec::new(), _opens_the_latch: latch }),
         }
     }
@@ -245,7 +254,11 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if self.duty.is_some() {
-            log::error!("{}-{}: a batch was dropped without an outcome", self.shared.topic, self.shared.partition);
+            log::error!(
+                "{}-{}: a batch was dropped without an outcome",
+                self.shared.topic,
+                self.shared.partition
+            );
             self.tell(BatchOutcome::Failed { error: unsettled(), records: Vec::new() });
         }
     }
@@ -379,7 +392,11 @@ mod tests {
         assert!(error.possibly_written());
         completion.settle(acknowledged(7));
         handle.interrupt();
-        assert_eq!(future.get().unwrap_err().kind(), ErrorKind::Interrupted, "counts though the outcome is there");
+        assert_eq!(
+            future.get().unwrap_err().kind(),
+            ErrorKind::Interrupted,
+            "counts though the outcome is there"
+        );
         assert_eq!(future.get().unwrap().offset(), Some(7));
     }
 }

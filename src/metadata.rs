@@ -315,9 +315,10 @@ impl State {
             return Standing::NotYet(missing(format!("topic {topic} not present in metadata")));
         };
         match (info.error, partition) {
-            (Some(code @ (ErrorCode::INVALID_TOPIC_EXCEPTION | ErrorCode::TOPIC_AUTHORIZATION_FAILED)), _) => {
-                Standing::Never(Error::from_code(code, None).with_topic(topic))
-            }
+            (
+                Some(code @ (ErrorCode::INVALID_TOPIC_EXCEPTION | ErrorCode::TOPIC_AUTHORIZATION_FAILED)),
+                _,
+            ) => Standing::Never(Error::from_code(code, None).with_topic(topic)),
             (Some(code), _) => Standing::NotYet(
                 missing(format!("topic {topic} not present in metadata ({code})")).with_code(code),
             ),
@@ -370,7 +371,8 @@ fn topic_info(topic: MetadataResponseTopic, older: &Cluster) -> Option<TopicInfo
             return None;
         }
         let known = known.and_then(|known| known.partitions.get(place));
-        let newer = known.filter(|known| partition.leader_epoch >= 0 && known.leader_epoch > partition.leader_epoch);
+        let newer =
+            known.filter(|known| partition.leader_epoch >= 0 && known.leader_epoch > partition.leader_epoch);
         partitions.push(newer.cloned().unwrap_or_else(|| partition_info(&name, partition)));
     }
     let error = Some(topic.error_code).filter(|code| !code.is_none());

@@ -61,7 +61,13 @@ pub(crate) enum Fate {
     /// It is nowhere else.
     Whole(ProducerBatch),
     /// A request still carries it; only the duty to answer was taken.
-    InFlight { completion: Completion, count: u32, attempts: u32, created: Instant, last_error: Option<Error> },
+    InFlight {
+        completion: Completion,
+        count: u32,
+        attempts: u32,
+        created: Instant,
+        last_error: Option<Error>,
+    },
 }
 
 pub(crate) struct Drain {
@@ -238,7 +244,11 @@ impl Drain {
     /// A batch's request has failed after it was written: the broker may have the batch.
     pub(crate) fn note_doubt(&mut self, index: usize, batch_id: u64) {
         let Some(partition) = self.partition(index) else { return };
-        partition.in_flight.iter_mut().filter(|batch| batch.id() == batch_id).for_each(ProducerBatch::note_doubt);
+        partition
+            .in_flight
+            .iter_mut()
+            .filter(|batch| batch.id() == batch_id)
+            .for_each(ProducerBatch::note_doubt);
     }
 
     /// Puts a batch back, to be sent again but not before the time given.
@@ -299,9 +309,10 @@ impl Drain {
 
     /// Whether nothing is left to be answered.
     pub(crate) fn is_empty(&self) -> bool {
-        self.partitions.iter().flatten().all(|partition| {
-            !partition.has_outstanding() && partition.queue.head() == Head::Empty
-        })
+        self.partitions
+            .iter()
+            .flatten()
+            .all(|partition| !partition.has_outstanding() && partition.queue.head() == Head::Empty)
     }
 
     /// Takes out everything that is not answered yet. The queues must be closed.
@@ -324,13 +335,7 @@ impl Drain {
         aborted
     }
 
-    fn take_from(
-        &mut self,
-        index: usize,
-        room: usize,
-        first: bool,
-        gate: &mut impl DrainGate,
-    ) -> Taken {
+    fn take_from(&mut self, index: usize, room: usize, first: bool, gate: &mut impl DrainGate) -> Taken {
         let mute = self.rules.mute;
         let Some(partition) = self.partition(index) else { return Taken::Nothing };
         if mute && !partition.in_flight.is_empty() {
@@ -439,7 +444,9 @@ impl Drain {
             expired.extend(give_up(index, batch));
         }
         while partition.retries.front().is_some_and(|batch| late(batch.created())) {
-            expired.extend(partition.retries.pop_front().map(|batch| Expired { index, fate: Fate::Whole(batch) }));
+            expired.extend(
+                partition.retries.pop_front().map(|batch| Expired { index, fate: Fate::Whole(batch) }),
+            );
         }
         loop {
             let head = partition.queue.head();

@@ -144,7 +144,8 @@ impl RecordAccumulator {
         };
         let start = (wait.clock)();
         let reserved = self.pool.reserve(bytes, patience, || self.inbox.push(Event::MemoryShort, None));
-        wait.patience = Patience::AtMost(patience.saturating_sub((wait.clock)().saturating_duration_since(start)));
+        wait.patience =
+            Patience::AtMost(patience.saturating_sub((wait.clock)().saturating_duration_since(start)));
         reserved
     }
 

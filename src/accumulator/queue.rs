@@ -86,7 +86,10 @@ pub(crate) struct Append<'a> {
 
 /// What one look at the queue came to.
 pub(crate) enum Step {
-    Appended { future: RecordFuture, full: Option<OpenBatch> },
+    Appended {
+        future: RecordFuture,
+        full: Option<OpenBatch>,
+    },
     /// The open batch is full: seal it, then come again.
     Seal(OpenBatch),
     /// Reserve this much, then come again.
@@ -102,8 +105,15 @@ pub(crate) enum Head {
     Empty,
     /// Being sealed: there will be an event.
     Soon,
-    Sealed { created: Instant, size: usize },
-    Open { created: Instant, size: usize, urgency: Urgency },
+    Sealed {
+        created: Instant,
+        size: usize,
+    },
+    Open {
+        created: Instant,
+        size: usize,
+        urgency: Urgency,
+    },
 }
 
 impl PartitionQueue {
@@ -162,7 +172,11 @@ impl PartitionQueue {
     pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch) {
         let batch = open.seal();
         let mut state = self.state.lock();
-        let place = state.sealed.iter_mut().rev().find(|place| matches!(place, Sealed::Soon(id, _) if *id == batch.id()));
+        let place = state
+            .sealed
+            .iter_mut()
+            .rev()
+            .find(|place| matches!(place, Sealed::Soon(id, _) if *id == batch.id()));
         if let Some(place) = place {
             *place = Sealed::Done(batch);
         }

@@ -90,8 +90,11 @@ impl TopicQueues {
     }
 
     fn load(&self) -> Option<LoadTable> {
-        let depths: Vec<u32> =
-            self.available.iter().map(|partition| self.queue(*partition).map_or(0, |queue| queue.depth())).collect();
+        let depths: Vec<u32> = self
+            .available
+            .iter()
+            .map(|partition| self.queue(*partition).map_or(0, |queue| queue.depth()))
+            .collect();
         LoadTable::new(&depths, &self.available)
     }
 }

@@ -114,8 +114,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         let properties = Properties::new(&map);
         let key = self.key_serializer.take();
-        let key_serializer =
-            serializer(key, &self.serializers, &properties, "key.serializer", settings.key_serializer.as_deref())?;
+        let key_serializer = serializer(
+            key,
+            &self.serializers,
+            &properties,
+            "key.serializer",
+            settings.key_serializer.as_deref(),
+        )?;
         let value = self.value_serializer.take();
         let named = settings.value_serializer.as_deref();
         let value_serializer = serializer(value, &self.serializers, &properties, "value.serializer", named)?;
@@ -123,7 +128,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             (Some(partitioner), _) => Some(partitioner),
             (None, Some(class)) => {
                 let mut partitioner = self.partitioners.create("partitioner.class", class)?;
-                partitioner.configure(&properties).map_err(|error| not_configured("partitioner.class", error))?;
+                partitioner
+                    .configure(&properties)
+                    .map_err(|error| not_configured("partitioner.class", error))?;
                 Some(partitioner)
             }
             (None, None) => None,
@@ -206,7 +213,8 @@ fn start(settings: &Settings, bootstrap: Vec<Node>) -> Result<Running, Error> {
         receive_buffer_bytes: settings.receive_buffer_bytes,
         spin: settings.sender_spin,
     };
-    let no_socket = |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
+    let no_socket =
+        |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
     let token = ProducerToken(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
     let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(move || waker.wake())));
@@ -252,7 +260,8 @@ fn spawn<N: Network + Send + 'static>(
     };
     let name = format!("kafka-producer-network-thread | {client_id}");
     let spawned = thread::Builder::new().name(name).spawn(body);
-    let failed = |error| Error::new(ErrorKind::Network, "the operating system gives no thread").with_source(error);
+    let failed =
+        |error| Error::new(ErrorKind::Network, "the operating system gives no thread").with_source(error);
     spawned.map_err(failed)?;
     Ok(SenderThread { ended })
 }

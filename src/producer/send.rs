@@ -34,14 +34,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         check_record(record.partition, record.timestamp).map_err(|error| error.with_topic(&record.topic))?;
         let topic = self.topic(&record.topic, record.partition, &mut patience)?;
         let mut scratch = Scratch::take();
+        let Scratch { key: key_scratch, value: value_scratch } = &mut *scratch;
         let key = match record.key.borrow_key() {
-            Some(key) => self.key_serializer.serialize(&record.topic, &mut record.headers, key, &mut scratch.key),
+            Some(key) => self.key_serializer.serialize(&record.topic, &mut record.headers, key, key_scratch),
             None => Ok(None),
         };
         let key = key.map_err(|error| not_serialized("key", &record.topic, error))?;
         let value = match record.value.borrow_value() {
             Some(value) => {
-                self.value_serializer.serialize(&record.topic, &mut record.headers, value, &mut scratch.value)
+                self.value_serializer.serialize(&record.topic, &mut record.headers, value, value_scratch)
             }
             None => Ok(None),
         };
@@ -128,7 +129,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             return chosen.map(|partition| (partition, false)).map_err(failed);
         }
         match parts.key {
-            Some(key) if !self.settings.ignore_keys => Ok((partition_for_key(key, topic.partition_count()), false)),
+            Some(key) if !self.settings.ignore_keys => {
+                Ok((partition_for_key(key, topic.partition_count()), false))
+            }
             _ => Ok((topic.sticky_partition(self.settings.adaptive), true)),
         }
     }
@@ -165,7 +168,8 @@ fn check_record(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), Er
         return Err(Error::new(ErrorKind::InvalidRecord, text));
     }
     if let Some(timestamp @ ..0) = timestamp {
-        let text = format!("timestamp {timestamp} is negative; a timestamp is 0 or more milliseconds, or not given");
+        let text =
+            format!("timestamp {timestamp} is negative; a timestamp is 0 or more milliseconds, or not given");
         return Err(Error::new(ErrorKind::InvalidRecord, text));
     }
     Ok(())

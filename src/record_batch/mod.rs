@@ -199,7 +199,12 @@ mod tests {
     use super::*;
     use crate::record::Headers;
 
-    fn parts<'a>(key: Option<&'a [u8]>, value: Option<&'a [u8]>, headers: &'a Headers, timestamp: i64) -> RecordParts<'a> {
+    fn parts<'a>(
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+        headers: &'a Headers,
+        timestamp: i64,
+    ) -> RecordParts<'a> {
         RecordParts { key, value, headers, timestamp }
     }
 
@@ -208,11 +213,18 @@ mod tests {
         let headers = Headers::new();
         let mut builder = BatchBuilder::new(Vec::with_capacity(1000));
         for n in 0..5 {
-            builder.try_append(&parts(Some(b"key"), Some(&[n; 20]), &headers, 100 + i64::from(n)), 1000).unwrap();
+            builder
+                .try_append(&parts(Some(b"key"), Some(&[n; 20]), &headers, 100 + i64::from(n)), 1000)
+                .unwrap();
         }
         let mut sealed = builder.seal();
         for sequence in [0, 17, i32::MAX] {
-            sealed.stamp(Stamp { producer_id: 4000, producer_epoch: 3, base_sequence: sequence, transactional: false });
+            sealed.stamp(Stamp {
+                producer_id: 4000,
+                producer_epoch: 3,
+                base_sequence: sequence,
+                transactional: false,
+            });
             let bytes = sealed.bytes();
             let crc = u32::from_be_bytes(bytes[CRC_AT..CRC_AT + 4].try_into().unwrap());
             assert_eq!(crc, crc32c(&bytes[ATTRIBUTES_AT..]));

@@ -146,13 +146,14 @@ impl<N: Network> Sender<N> {
     /// Fails what is left and lets go of everything.
     pub(crate) fn finish(&mut self, now: Instant) {
         self.drain.collect(now);
-        let closed = Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
+        let closed =
+            Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
         for expired in self.drain.abort() {
             self.give_up(expired, &closed, true, now);
         }
         self.metadata.close(Error::closed());
         self.accumulator.inbox().close();
-        self.client.close();
+        self.client.close(now);
     }
 
     fn settle(&mut self, outcome: Outcome<Note>, now: Instant) {
@@ -167,8 +168,8 @@ impl<N: Network> Sender<N> {
                     self.produce_written(node, note, now);
                 }
             }
-            Outcome::Failed { node, note, failure, error } => match note {
-                Note::Produce(note) => self.produce_failed(node, note, failure, &error, now),
+            Outcome::Failed { node, note, failure, written, error } => match note {
+                Note::Produce(note) => self.produce_failed(node, note, failure, written, &error, now),
                 Note::Metadata => self.metadata.failed(error, now, &mut self.random),
                 Note::InitProducerId => self.producer_id_failed(error, now),
             },

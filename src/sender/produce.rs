@@ -14,8 +14,8 @@ use crate::error_code::ErrorCode;
 use crate::metadata::LeaderNews;
 use crate::network::{Expect, Network, RequestFailure};
 use crate::protocol::{
-    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse,
-    TopicProduceData, decode_response,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    ProduceResponse, TopicProduceData, decode_response,
 };
 use crate::record::TopicName;
 use crate::sender::verdict::{Context, Verdict, classify};
@@ -47,7 +47,13 @@ struct Answer<'a> {
 }
 
 impl<N: Network> Sender<N> {
-    pub(super) fn send_produce(&mut self, node: i32, cluster: &Cluster, departing: Vec<Departing>, now: Instant) {
+    pub(super) fn send_produce(
+        &mut self,
+        node: i32,
+        cluster: &Cluster,
+        departing: Vec<Departing>,
+        now: Instant,
+    ) {
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut batches = Vec::with_capacity(departing.len());
         for Departing { index, batch_id, topic, partition, bytes } in departing {
@@ -92,9 +98,9 @@ impl<N: Network> Sender<N> {
         let response = match decode_response::<ProduceRequest>(version, frame) {
             Ok(response) => response,
             Err(error) => {
-                self.client.disconnect(node);
+                self.client.disconnect(node, now);
                 let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
-                return self.produce_failed(node, note, RequestFailure::Disconnected, &error, now);
+                return self.produce_failed(node, note, RequestFailure::Disconnected, true, &error, now);
             }
         };
         if let Ok(throttle @ 1..) = u64::try_from(response.throttle_time_ms) {
@@ -109,7 +115,8 @@ impl<N: Network> Sender<N> {
             };
             // Brokers mostly answer in the order of the request.
             let expected = answers.get(place).filter(|(topic, id, answer)| ours(topic, *id, answer.index));
-            let found = expected.or_else(|| answers.iter().find(|(topic, id, answer)| ours(topic, *id, answer.index)));
+            let found = expected
+                .or_else(|| answers.iter().find(|(topic, id, answer)| ours(topic, *id, answer.index)));
             let answer = found.map_or_else(|| no_answer(node), |(_, _, answer)| answer_of(answer, node));
             self.carry_out(&carried, &answer, now);
         }
@@ -128,6 +135,7 @@ impl<N: Network> Sender<N> {
         node: i32,
         note: ProduceNote,
         failure: RequestFailure,
+        written: bool,
         error: &Error,
         now: Instant,
     ) {
@@ -140,7 +148,7 @@ impl<N: Network> Sender<N> {
         let text = error.to_string();
         for carried in note.batches {
             let answer = Answer { code, message: Some(&text), ..no_answer(node) };
-            if error.possibly_written() {
+            if written {
                 self.drain.note_doubt(carried.index, carried.batch_id);
             }
             self.carry_out(&carried, &answer, now);
@@ -150,7 +158,9 @@ impl<N: Network> Sender<N> {
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
         let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
-        if answer.code == ErrorCode::REQUEST_TIMED_OUT || answer.code == ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND {
+        if answer.code == ErrorCode::REQUEST_TIMED_OUT
+            || answer.code == ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        {
             batch.note_doubt();
         }
         if answer.code.invalidates_metadata() {
@@ -254,7 +264,8 @@ impl<N: Network> Sender<N> {
     fn errors(&self, batch: &ProducerBatch, answer: &Answer<'_>) -> (Error, Vec<(u32, Error)>) {
         let own = |message: Option<&str>| Error::from_code(answer.code, message).with_node(answer.node);
         if answer.record_errors.is_empty() || batch.count() == 1 {
-            let of_record = answer.record_errors.first().and_then(|error| error.batch_index_error_message.as_deref());
+            let of_record =
+                answer.record_errors.first().and_then(|error| error.batch_index_error_message.as_deref());
             return (own(of_record.or(answer.message)), Vec::new());
         }
         let named = answer.record_errors.iter().filter_map(|error| {
@@ -285,7 +296,8 @@ impl<N: Network> Sender<N> {
         for topic in &response.responses {
             for partition in &topic.partition_responses {
                 let Some(leader) = &partition.current_leader else { continue };
-                let ours = |carried: &&Carried| carried.topic == topic.name || carried.topic_id == topic.topic_id;
+                let ours =
+                    |carried: &&Carried| carried.topic == topic.name || carried.topic_id == topic.topic_id;
                 let name = note.batches.iter().find(ours).map(|carried| carried.topic.clone());
                 news.extend(name.map(|topic| LeaderNews {
                     topic,
@@ -300,7 +312,12 @@ impl<N: Network> Sender<N> {
         }
         let endpoints = response.node_endpoints.iter().filter_map(|endpoint| {
             let port = u16::try_from(endpoint.port).ok()?;
-            Some(Node { id: endpoint.node_id, host: endpoint.host.clone(), port, rack: endpoint.rack.clone() })
+            Some(Node {
+                id: endpoint.node_id,
+                host: endpoint.host.clone(),
+                port,
+                rack: endpoint.rack.clone(),
+            })
         });
         let endpoints: Vec<Node> = endpoints.collect();
         if let Some(cluster) = self.metadata.with_leaders(&news, &endpoints) {
@@ -314,7 +331,9 @@ type PlacedAnswer<'a> = (&'a TopicName, Uuid, &'a PartitionProduceResponse);
 
 fn flatten(response: &ProduceResponse) -> Vec<PlacedAnswer<'_>> {
     let topics = response.responses.iter();
-    topics.flat_map(|topic| topic.partition_responses.iter().map(|one| (&topic.name, topic.topic_id, one))).collect()
+    topics
+        .flat_map(|topic| topic.partition_responses.iter().map(|one| (&topic.name, topic.topic_id, one)))
+        .collect()
 }
 
 fn answer_of(answer: &PartitionProduceResponse, node: i32) -> Answer<'_> {

@@ -42,7 +42,7 @@ impl<N: Network> Sender<N> {
         let response = match decode_response::<MetadataRequest>(version, frame) {
             Ok(response) => response,
             Err(error) => {
-                self.client.disconnect(node);
+                self.client.disconnect(node, now);
                 let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
                 return self.metadata.failed(error, now, &mut self.random);
             }
@@ -86,7 +86,7 @@ impl<N: Network> Sender<N> {
         let response = match decode_response::<InitProducerIdRequest>(version, frame) {
             Ok(response) => response,
             Err(error) => {
-                self.client.disconnect(node);
+                self.client.disconnect(node, now);
                 return self.producer_id_failed(Error::new(ErrorKind::Network, error.to_string()), now);
             }
         };

@@ -67,7 +67,11 @@ fn out_of_order(context: &Context) -> Verdict {
 
 /// The broker has forgotten this producer. The batch itself was not written.
 fn unknown_producer(context: &Context) -> Verdict {
-    if context.log_start_offset == -1 || context.renumbered { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
+    if context.log_start_offset == -1 || context.renumbered {
+        Verdict::Retry
+    } else {
+        Verdict::RetryWithNewEpoch
+    }
 }
 
 #[cfg(test)]
@@ -83,8 +87,10 @@ mod tests {
     };
     const PLAIN: Context = Context { idempotent: false, ..FRESH };
     const TOO_LATE: Context = Context { may_retry: false, ..FRESH };
-    const EARLY: Context = Context { sequence: SequenceContext { is_next: false, unresolved: false }, ..FRESH };
-    const UNRESOLVED: Context = Context { sequence: SequenceContext { is_next: false, unresolved: true }, ..FRESH };
+    const EARLY: Context =
+        Context { sequence: SequenceContext { is_next: false, unresolved: false }, ..FRESH };
+    const UNRESOLVED: Context =
+        Context { sequence: SequenceContext { is_next: false, unresolved: true }, ..FRESH };
     const RENUMBERED: Context = Context { renumbered: true, ..FRESH };
     const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
 

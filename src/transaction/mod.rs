@@ -32,7 +32,9 @@ enum Identity {
     /// Idempotence is off: batches carry no id.
     NotNeeded,
     /// To be asked for, not before the time given.
-    Wanted { not_before: Option<Instant> },
+    Wanted {
+        not_before: Option<Instant>,
+    },
     /// Asked for.
     Requested,
     Known(ProducerIdAndEpoch),

@@ -37,7 +37,8 @@ impl PartitionSequences {
     }
 
     pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
-        let ours = |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
+        let ours =
+            |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
         if self.owner.is_some_and(ours) {
             self.last_acknowledged = Some(after(stamp.base_sequence, count.saturating_sub(1)));
         }
@@ -78,7 +79,8 @@ mod tests {
     fn numbers_wrap_to_zero() {
         assert_eq!(after(i32::MAX, 1), 0);
         assert_eq!(after(i32::MAX - 1, 5), 3);
-        let mut sequences = PartitionSequences { owner: Some(OWNER), next: i32::MAX - 1, ..Default::default() };
+        let mut sequences =
+            PartitionSequences { owner: Some(OWNER), next: i32::MAX - 1, ..Default::default() };
         assert_eq!(sequences.take(OWNER, 3), i32::MAX - 1);
         assert_eq!(sequences.take(OWNER, 1), 1);
     }

@@ -20,7 +20,6 @@ pub(crate) struct EpollPoller {
     epoll: OwnedFd,
     /// Keeps the descriptor that epoll watches open.
     _signal: Arc<OwnedFd>,
-    events: Vec<MaybeUninit<epoll::Event>>,
 }
 
 /// An eventfd; open until the last who may raise it is gone.
@@ -35,8 +34,7 @@ impl Poller for EpollPoller {
         let signal = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&epoll, &signal, epoll::EventData::new_u64(SIGNAL_KEY), edges)?;
-        let events = vec![MaybeUninit::uninit(); EVENTS_AT_ONCE];
-        Ok((EpollPoller { epoll, _signal: signal.clone(), events }, EventfdSignal(signal)))
+        Ok((EpollPoller { epoll, _signal: signal.clone() }, EventfdSignal(signal)))
     }
 
     fn add(&mut self, key: u64, socket: &Arc<TcpStream>, interest: Interest) -> io::Result<()> {
@@ -53,7 +51,9 @@ impl Poller for EpollPoller {
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
         let timeout = timeout.map(|time| Timespec::try_from(time.min(LONGEST_WAIT)).unwrap_or_default());
-        let (events, _) = match epoll::wait(&self.epoll, self.events.as_mut_slice(), timeout.as_ref()) {
+        // On the stack: the events hold pointers, which would keep the poller from moving to another thread.
+        let mut buffer = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_AT_ONCE];
+        let (events, _) = match epoll::wait(&self.epoll, &mut buffer[..], timeout.as_ref()) {
             Err(Errno::INTR) => return Ok(()),
             outcome => outcome?,
         };
@@ -89,4 +89,4 @@ fn flags(interest: Interest) -> epoll::EventFlags {
 const SIGNAL_KEY: u64 = u64::MAX;
 
 /// Events taken by one wait; what does not fit comes with the next.
-const EVENTS_AT_ONCE: usize = 256;
+const EVENTS_AT_ONCE: usize = 64;
