@@ -108,6 +108,7 @@ impl KafkaJars {
         fs::write(&pom, include_str!("pom.xml")).unwrap();
         fs::write(self.home.join("log4j.properties"), include_str!("log4j.properties")).unwrap();
         let unfinished = self.home.join("libs.unfinished");
+        let _ = fs::remove_dir_all(&unfinished); // from an aborted run
         let mut maven = Command::new("mvn");
         maven.args(["-B", "-q", "-f"]).arg(&pom);
         maven.arg(if self.is_4() { "-Pv4" } else { "-Pv3" });
@@ -120,6 +121,7 @@ impl KafkaJars {
 
     /// Formats a data directory for the checkpoint, then lets a broker live once to archive the classes it loads.
     fn prepare(&self) {
+        let _ = fs::remove_file(self.home.join(CHECKPOINT)); // from an aborted run
         let node = Node::scratch(self);
         let properties = node.properties_file();
         self.tool(

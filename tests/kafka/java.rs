@@ -2,7 +2,8 @@
 
 use super::cluster::Kafka;
 use super::jars::KafkaJars;
-use super::read_back::to_hex;
+use super::read_back::{from_hex, to_hex};
+use super::schema::Kind;
 
 impl KafkaJars {
     /// The partition of each key among `count`, by Java's partitioner.
@@ -15,6 +16,25 @@ impl KafkaJars {
         let source = include_str!("PartitionOracle.java");
         let output = self.java_source("PartitionOracle.java", source, arguments, keys.as_bytes());
         output.text().lines().map(|line| line.parse().unwrap()).collect()
+    }
+
+    /// Each message as Kafka's own classes write it again after reading it, or why they cannot.
+    pub(crate) fn read_and_write_again<'a>(
+        &self,
+        messages: impl IntoIterator<Item = (Kind, i16, i16, &'a [u8])>,
+    ) -> Vec<Result<Vec<u8>, String>> {
+        let line = |(kind, api_key, version, body): (Kind, i16, i16, &[u8])| {
+            let kind = if kind == Kind::Request { "request" } else { "response" };
+            format!("{kind} {api_key} {version} {}\n", to_hex(body))
+        };
+        let input: String = messages.into_iter().map(line).collect();
+        let source = include_str!("SchemaOracle.java");
+        let output = self.java_source("SchemaOracle.java", source, &[], input.as_bytes());
+        let answer = |line: &str| match line.strip_prefix("error ") {
+            Some(error) => Err(error.to_owned()),
+            None => Ok(from_hex(line).unwrap().unwrap()),
+        };
+        output.text().lines().map(answer).collect()
     }
 
     /// All settings of Java's producer, in order of their names.

@@ -28,6 +28,7 @@ pub(crate) mod java;
 pub(crate) mod log_segments;
 pub(crate) mod probe;
 pub(crate) mod read_back;
+pub(crate) mod schema;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
