@@ -62,7 +62,7 @@ pub(crate) struct Setting {
     /// `STRING`, `INT`, `LIST`, …
     pub(crate) kind: String,
     pub(crate) default: DefaultValue,
-    /// As Java prints the check: `[0,...]`, `[none, gzip, …]`.
+    /// As Java prints the check: `[0,...]`, `[none, gzip, …]`; none where it prints nothing.
     pub(crate) valid: Option<String>,
     pub(crate) importance: String,
 }
@@ -85,7 +85,7 @@ impl Setting {
             "null" => DefaultValue::Null,
             value => DefaultValue::Value(value.strip_prefix('=')?.to_owned()),
         };
-        let valid = (valid != "-").then(|| valid.to_owned());
+        let valid = (valid != "-" && !valid.is_empty()).then(|| valid.to_owned());
         Some(Setting {
             name: name.to_owned(),
             kind: kind.to_owned(),
