@@ -16,7 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use kafka::cluster::Kafka;
 use kafka::log_segments::Batch;
 use kafka::read_back::Row;
-use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture, RecordMetadata};
+use kafka_producer::{
+    ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture, RecordMetadata,
+};
 
 on_each_version! {
     three_ways_to_send
@@ -32,7 +34,11 @@ type BytesProducer = KafkaProducer<[u8], [u8]>;
 fn producer(kafka: &Kafka, settings: &[(&str, &str)]) -> BytesProducer {
     let servers = kafka.bootstrap_servers();
     let serializer = "org.apache.kafka.common.serialization.ByteArraySerializer";
-    let required = [("bootstrap.servers", servers.as_str()), ("key.serializer", serializer), ("value.serializer", serializer)];
+    let required = [
+        ("bootstrap.servers", servers.as_str()),
+        ("key.serializer", serializer),
+        ("value.serializer", serializer),
+    ];
     let properties = required.into_iter().chain(settings.iter().copied());
     KafkaProducer::new(ProducerConfig::from_properties(properties).unwrap()).unwrap()
 }
@@ -42,17 +48,24 @@ fn three_ways_to_send(version: &str) {
     kafka.create_topic("test", 3, 1, &[]);
     let servers = kafka.bootstrap_servers();
     let serializer = "org.apache.kafka.common.serialization.StringSerializer";
-    let config = [("bootstrap.servers", servers.as_str()), ("key.serializer", serializer), ("value.serializer", serializer)];
-    let producer: KafkaProducer<str, str> = KafkaProducer::new(ProducerConfig::from_properties(config).unwrap()).unwrap();
+    let config = [
+        ("bootstrap.servers", servers.as_str()),
+        ("key.serializer", serializer),
+        ("value.serializer", serializer),
+    ];
+    let producer: KafkaProducer<str, str> =
+        KafkaProducer::new(ProducerConfig::from_properties(config).unwrap()).unwrap();
 
     producer.send(ProducerRecord::new("test", "forgotten").with_partition(0)).unwrap();
 
-    let record = ProducerRecord::new("test", "waited for").with_key("key").with_partition(1).with_timestamp(now_ms());
+    let record =
+        ProducerRecord::new("test", "waited for").with_key("key").with_partition(1).with_timestamp(now_ms());
     let waited = producer.send(record).unwrap().get().unwrap();
     assert_eq!((waited.topic(), waited.partition(), waited.offset()), ("test", 1, Some(0)));
 
     let (tell, told) = mpsc::channel();
-    let record = ProducerRecord::new("test", "called back").with_partition(2).with_header("name", b"value".to_vec());
+    let record =
+        ProducerRecord::new("test", "called back").with_partition(2).with_header("name", b"value".to_vec());
     producer.send_with_callback(record, move |outcome| tell.send(outcome).unwrap()).unwrap();
     producer.flush().unwrap();
     // Flush returns after the callback.
@@ -61,8 +74,10 @@ fn three_ways_to_send(version: &str) {
     producer.close().unwrap();
 
     let rows = kafka.read_back("test");
-    let values: Vec<_> = rows.iter().map(|row| (row.partition, row.key.as_deref(), row.value.as_deref().unwrap())).collect();
-    let expected: [(i32, Option<&[u8]>, &[u8]); 3] = [(0, None, b"forgotten"), (1, Some(b"key"), b"waited for"), (2, None, b"called back")];
+    let values: Vec<_> =
+        rows.iter().map(|row| (row.partition, row.key.as_deref(), row.value.as_deref().unwrap())).collect();
+    let expected: [(i32, Option<&[u8]>, &[u8]); 3] =
+        [(0, None, b"forgotten"), (1, Some(b"key"), b"waited for"), (2, None, b"called back")];
     assert_eq!(values, expected);
     assert_eq!(rows[1].timestamp, waited.timestamp().unwrap());
     assert_eq!(rows[2].timestamp, called.timestamp().unwrap());
@@ -90,7 +105,12 @@ impl Sent {
             _ => Some((0..number % 200).map(|index| (number + index) as u8).collect()),
         };
         // Read as text by kcat, so nothing in them that would end or separate them.
-        let all = [("number", Some(number.to_string().into_bytes())), ("empty", Some(vec![])), ("null", None), ("number", Some(b"again".to_vec()))];
+        let all = [
+            ("number", Some(number.to_string().into_bytes())),
+            ("empty", Some(vec![])),
+            ("null", None),
+            ("number", Some(b"again".to_vec())),
+        ];
         let headers = all.into_iter().take(number as usize % 5).collect();
         Sent { key, value, headers, timestamp: (number % 2 == 0).then_some(begin + i64::from(number)) }
     }
@@ -98,7 +118,9 @@ impl Sent {
     fn send(&self, producer: &BytesProducer) -> RecordFuture {
         // A tombstone and a value are records of different types.
         match &self.value {
-            Some(value) => producer.send(self.fill(ProducerRecord::new("test", value.as_slice()).with_key(self.key.as_slice()))).unwrap(),
+            Some(value) => producer
+                .send(self.fill(ProducerRecord::new("test", value.as_slice()).with_key(self.key.as_slice())))
+                .unwrap(),
             None => producer.send(self.fill(ProducerRecord::tombstone("test", self.key.as_slice()))).unwrap(),
         }
     }
@@ -143,21 +165,28 @@ fn a_hundred_thousand_records_are_read_back_as_they_were_sent(version: &str) {
         assert_eq!(answer.offset(), Some(*next), "in each partition in the order of sending");
         *next += 1;
     }
-    let mut expected: Vec<Row> = sent.iter().zip(&answers).map(|(record, answer)| record.row(answer)).collect();
+    let mut expected: Vec<Row> =
+        sent.iter().zip(&answers).map(|(record, answer)| record.row(answer)).collect();
     expected.sort();
     same_rows(&kafka.read_back("test"), &expected);
     same_rows(&kafka.read_back_with_java("test"), &expected);
 
-    let keys = || sent.iter().map(|record| record.key.as_slice());
-    let partitions: Vec<i32> = answers.iter().map(RecordMetadata::partition).collect();
     kafka.create_topic("by-java", 6, 1, &[]);
-    assert_eq!(kafka.send_with_java("by-java", keys()), partitions, "Java's producer puts each key there too");
+    let by_java = kafka.send_with_java("by-java", sent.iter().map(|record| record.key.as_slice()));
+    assert_eq!(by_java.len(), sent.len());
+    for ((record, answer), by_java) in sent.iter().zip(&answers).zip(by_java) {
+        assert_eq!(answer.partition(), by_java, "Java's producer chooses another for {:?}", record.key);
+    }
 
     let batches = kafka.log_batches(1, "test");
     assert_eq!(batches.values().flatten().map(|batch| batch.count).sum::<i32>(), 100_000);
     for batches in batches.values() {
         sound_idempotent_log(batches);
-        assert!(batches.iter().all(|batch| batch.producer_epoch == 0 && batch.producer_id == batches[0].producer_id));
+        assert!(
+            batches
+                .iter()
+                .all(|batch| batch.producer_epoch == 0 && batch.producer_id == batches[0].producer_id)
+        );
     }
 }
 
@@ -174,7 +203,10 @@ fn sound_idempotent_log(batches: &[Batch]) {
     let mut next_sequence: HashMap<(i64, i16), i32> = HashMap::new();
     let mut next_offset = 0;
     for batch in batches {
-        assert!(batch.is_valid && batch.magic == 2 && !batch.is_transactional && !batch.is_control, "{batch:?}");
+        assert!(
+            batch.is_valid && batch.magic == 2 && !batch.is_transactional && !batch.is_control,
+            "{batch:?}"
+        );
         assert!(batch.producer_id >= 0 && batch.producer_epoch >= 0, "{batch:?}");
         let next = next_sequence.entry((batch.producer_id, batch.producer_epoch)).or_default();
         assert_eq!((batch.base_offset, batch.base_sequence), (next_offset, *next), "{batch:?}");
@@ -283,7 +315,11 @@ fn exactly_once_in_order(mut kafka: Kafka, brokers: i32, faults: &[fn(&mut Kafka
     for (partition, stored) in &stored {
         let numbers: Vec<u64> = stored.iter().map(|(_, number)| *number).collect();
         let sent: Vec<u64> = (0..rounds as u64).collect();
-        assert!(numbers == sent, "partition {partition}: {} stored, {rounds} sent, each once and in order", numbers.len());
+        assert!(
+            numbers == sent,
+            "partition {partition}: {} stored, {rounds} sent, each once and in order",
+            numbers.len()
+        );
     }
     assert_eq!(stored.len(), PARTITIONS as usize);
     for (index, future) in futures.iter().enumerate() {
@@ -305,7 +341,8 @@ fn send_until(producer: &BytesProducer, done: &AtomicBool) -> Vec<RecordFuture> 
     for round in 0_u64.. {
         for partition in 0..PARTITIONS {
             let value = round.to_be_bytes().to_vec();
-            futures.push(producer.send(ProducerRecord::new("test", value).with_partition(partition)).unwrap());
+            futures
+                .push(producer.send(ProducerRecord::new("test", value).with_partition(partition)).unwrap());
         }
         if done.load(Ordering::Relaxed) {
             break;

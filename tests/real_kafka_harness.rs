@@ -67,14 +67,12 @@ fn what_kcat_sends_every_reader_reads(version: &str) {
 fn what_java_sends_every_reader_reads(version: &str) {
     let kafka = Kafka::start(version, 1);
     kafka.create_topic("test", 1, 1, &[]);
-    let (class, property) = match kafka.jars().is_4() {
-        true => ("org.apache.kafka.tools.ConsoleProducer", "--reader-property"),
-        false => ("kafka.tools.ConsoleProducer", "--property"),
-    };
+    let class = kafka.jars().tool_class("ConsoleProducer");
+    let property = if kafka.jars().is_4() { "--reader-property" } else { "--property" };
     let arguments = ["--bootstrap-server", "{servers}", "--topic", "test"];
     let parsing = [property, "parse.key=true", property, "key.separator=:"];
     let arguments = [arguments, parsing].concat();
-    kafka.tool(class, &arguments, "a:one\nä:zwei\nb:\n".as_bytes());
+    kafka.tool(&class, &arguments, "a:one\nä:zwei\nb:\n".as_bytes());
 
     let rows = kafka.read_back("test");
     assert_eq!(kafka.read_back_with_java("test"), rows);
@@ -101,7 +99,7 @@ fn console_consumer(kafka: &Kafka, topic: &str, count: usize) -> String {
         ["--bootstrap-server", "{servers}", "--topic", topic, "--from-beginning", "--max-messages", &count];
     let property = if kafka.jars().is_4() { "--formatter-property" } else { "--property" };
     let arguments = [&arguments[..], &[property, "print.key=true"]].concat();
-    kafka.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", &arguments, b"").text()
+    kafka.tool(&kafka.jars().tool_class("ConsoleConsumer"), &arguments, b"").text()
 }
 
 fn java_puts_keys_where_its_partitioner_says(version: &str) {

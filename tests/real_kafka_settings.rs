@@ -14,8 +14,11 @@ use kafka_producer::{ProducerConfig, PropertyDescription, PropertyOrigin};
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]
 fn settings_are_those_of_kafka_4_3_1() {
-    let java: BTreeMap<String, Setting> =
-        KafkaJars::fetch("4.3.1").producer_settings().into_iter().map(|setting| (setting.name.clone(), setting)).collect();
+    let java: BTreeMap<String, Setting> = KafkaJars::fetch("4.3.1")
+        .producer_settings()
+        .into_iter()
+        .map(|setting| (setting.name.clone(), setting))
+        .collect();
     assert_eq!(java.len(), 113);
     let ours: BTreeMap<&str, &PropertyDescription> = ProducerConfig::reference()
         .filter(|property| property.origin() == PropertyOrigin::Kafka)
@@ -26,7 +29,8 @@ fn settings_are_those_of_kafka_4_3_1() {
     let invented: Vec<_> = ours.keys().filter(|name| !java.contains_key(**name)).collect();
     assert!(invented.is_empty(), "Java does not have them: {invented:?}");
 
-    let differences: Vec<String> = ours.iter().flat_map(|(name, ours)| differences(ours, &java[*name])).collect();
+    let differences: Vec<String> =
+        ours.iter().flat_map(|(name, ours)| differences(ours, &java[*name])).collect();
     assert!(differences.is_empty(), "\n{}", differences.join("\n"));
 }
 
@@ -43,7 +47,13 @@ fn differences(ours: &PropertyDescription, java: &Setting) -> Vec<String> {
         ("required", ours.is_required().to_string(), required.to_string()),
         ("importance", ours.importance().to_string(), java.importance.to_lowercase()),
         // Where Java's check prints nothing, there is nothing to compare.
-        ("accepted", sorted(&ours.accepted()), java.valid.as_deref().map_or_else(|| sorted(&ours.accepted()), |valid| sorted(&in_our_words(valid)))),
+        (
+            "accepted",
+            sorted(&ours.accepted()),
+            java.valid
+                .as_deref()
+                .map_or_else(|| sorted(&ours.accepted()), |valid| sorted(&in_our_words(valid))),
+        ),
     ];
     let differ = pairs.into_iter().filter(|(_, ours, java)| ours != java);
     differ.map(|(what, here, java)| format!("{}: {what} {here}, Java's {java}", ours.name())).collect()
@@ -58,7 +68,8 @@ fn in_our_words(java: &str) -> String {
         return format!("one of (case insensitive): {}", names.trim_end_matches(']'));
     }
     let (range, also) = java.split_once(" or ").unwrap_or((java, ""));
-    let range = range.strip_prefix('[').and_then(|range| range.strip_suffix(']')).unwrap_or_else(|| panic!("{java}"));
+    let range =
+        range.strip_prefix('[').and_then(|range| range.strip_suffix(']')).unwrap_or_else(|| panic!("{java}"));
     let also = if also.is_empty() { String::new() } else { format!(", or {also}") };
     match range.split_once(",...") {
         Some((low, "")) => format!("at least {low}{also}"),

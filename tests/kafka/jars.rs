@@ -85,6 +85,16 @@ impl KafkaJars {
         run(&mut command, input, TOOL_LIMIT).unwrap_or_else(|error| panic!("{error}"))
     }
 
+    /// The full name of a tool, which has moved with the versions: `DumpLogSegments`, `ConsoleProducer`,
+    /// `ConsoleConsumer`.
+    pub(crate) fn tool_class(&self, tool: &str) -> String {
+        match (tool, self.is_4(), self.version.starts_with("3.3.")) {
+            ("ConsoleConsumer", _, false) => format!("org.apache.kafka.tools.consumer.{tool}"),
+            (_, true, _) => format!("org.apache.kafka.tools.{tool}"),
+            _ => format!("kafka.tools.{tool}"),
+        }
+    }
+
     /// Runs a Java source file of ours against the jars.
     pub(crate) fn java_source(&self, file: &str, source: &str, arguments: &[&str], input: &[u8]) -> Output {
         let directory = self.home.join("java").join(std::process::id().to_string());

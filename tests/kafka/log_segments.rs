@@ -29,12 +29,8 @@ impl Kafka {
     pub(crate) fn log_batches(&self, broker: i32, topic: &str) -> BTreeMap<i32, Vec<Batch>> {
         let segments = self.segments(broker, topic);
         let files: Vec<&str> = segments.values().flatten().map(String::as_str).collect();
-        let class = if self.jars().is_4() {
-            "org.apache.kafka.tools.DumpLogSegments"
-        } else {
-            "kafka.tools.DumpLogSegments"
-        };
-        let output = self.tool(class, &["--deep-iteration", "--files", &files.join(",")], b"").text();
+        let class = self.jars().tool_class("DumpLogSegments");
+        let output = self.tool(&class, &["--deep-iteration", "--files", &files.join(",")], b"").text();
         let mut batches: BTreeMap<i32, Vec<Batch>> =
             segments.keys().map(|&partition| (partition, Vec::new())).collect();
         let mut current = None;
