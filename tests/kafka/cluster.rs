@@ -1,0 +1,300 @@
+//! A running Kafka of one broker or several, on free ports of the loopback address, with its own scratch directory.
+//!
+//! Holds: the brokers are gone when the value is dropped, also by a panic; a killed test process ends them too
+//! (command.rs), and the directory it leaves is removed by the next start.
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::command::{Output, Process, run, tail};
+use super::jars::{CHECKPOINT, KafkaJars};
+use super::probe::{self, Metadata};
+
+/// A running cluster. Brokers are numbered from 1, as in Kafka's own metadata.
+pub(crate) struct Kafka {
+    jars: KafkaJars,
+    nodes: Vec<Node>,
+    running: Vec<Option<Process>>,
+    run: PathBuf,
+}
+
+impl Kafka {
+    /// Starts `brokers` combined nodes and waits until all of them know all of them. Topics are not created by being
+    /// named; they have up to three replicas, two of which must be in sync.
+    pub(crate) fn start(version: &str, brokers: usize) -> Kafka {
+        Kafka::start_with(version, brokers, &[])
+    }
+
+    /// The same with more lines for each broker's properties file.
+    pub(crate) fn start_with(version: &str, brokers: usize, settings: &[(&str, &str)]) -> Kafka {
+        let jars = KafkaJars::fetch(version);
+        // Between finding a free port and using it somebody else may take it.
+        Kafka::try_start(&jars, brokers, settings)
+            .or_else(|_| Kafka::try_start(&jars, brokers, settings))
+            .unwrap_or_else(|error| panic!("Kafka {version} did not start: {error}"))
+    }
+
+    fn try_start(jars: &KafkaJars, brokers: usize, settings: &[(&str, &str)]) -> Result<Kafka, String> {
+        let run = run_directory(jars);
+        let nodes = Node::some(&run, brokers);
+        let running = nodes.iter().map(|_| None).collect();
+        let mut kafka = Kafka { jars: jars.clone(), nodes, running, run };
+        for (index, node) in kafka.nodes.iter().enumerate() {
+            node.write(&kafka.nodes, settings);
+            kafka.running[index] =
+                Some(node.start(jars.java().args(["-Xmx128m", "kafka.Kafka", &node.properties_file()])));
+        }
+        kafka.wait_until_live(START_LIMIT)?;
+        Ok(kafka)
+    }
+
+    /// Starts the one node with this command.
+    pub(crate) fn start_node(jars: KafkaJars, node: Node, java: &mut Command) -> Kafka {
+        let running = vec![Some(node.start(java))];
+        let run = node.directory.parent().unwrap().to_owned();
+        let mut kafka = Kafka { jars, nodes: vec![node], running, run };
+        kafka.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+        kafka
+    }
+
+    /// The jars it runs from.
+    pub(crate) fn jars(&self) -> &KafkaJars {
+        &self.jars
+    }
+
+    /// Every broker's address, as a client's `bootstrap.servers`.
+    pub(crate) fn bootstrap_servers(&self) -> String {
+        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect::<Vec<_>>().join(",")
+    }
+
+    /// Ends a broker in order (SIGTERM): it hands its partitions over and is gone.
+    pub(crate) fn stop(&mut self, broker: i32) {
+        if let Some(mut process) = self.running[index(broker)].take() {
+            process.terminate();
+            // An archive of classes is written at this end.
+            assert!(process.wait(STOP_LIMIT).is_some(), "broker {broker} did not stop within {STOP_LIMIT:?}");
+        }
+    }
+
+    /// Ends a broker at once (SIGKILL): the others notice by its session's end, after 1.5 s.
+    pub(crate) fn kill(&mut self, broker: i32) {
+        self.running[index(broker)] = None;
+    }
+
+    /// Starts a broker again, on its port and its data, and waits until all that run know each other.
+    pub(crate) fn restart(&mut self, broker: i32) {
+        self.stop(broker);
+        let node = &self.nodes[index(broker)];
+        let java = &mut self.jars.java();
+        self.running[index(broker)] =
+            Some(node.start(java.args(["-Xmx128m", "kafka.Kafka", &node.properties_file()])));
+        self.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Creates a topic and waits until every broker knows its leaders and all replicas are in sync.
+    pub(crate) fn create_topic(&self, name: &str, partitions: i32, replicas: i16, configs: &[(&str, &str)]) {
+        probe::create_topic(self.any_port(), name, partitions, replicas, configs).unwrap();
+        self.wait_until_in_sync(name);
+    }
+
+    /// Waits until every running broker names a leader for each partition, and each replica is in sync.
+    pub(crate) fn wait_until_in_sync(&self, topic: &str) {
+        let in_sync = |metadata: Metadata| {
+            let sound = |partition: &probe::Partition| {
+                partition.error == 0
+                    && partition.leader > 0
+                    && partition.in_sync.len() == partition.replicas.len()
+            };
+            !metadata.partitions.is_empty() && metadata.partitions.iter().all(sound)
+        };
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.running_ports().all(|port| probe::metadata(port, Some(topic)).is_ok_and(in_sync)) {
+            assert!(Instant::now() < deadline, "{topic} is not in sync after {START_LIMIT:?}");
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The broker that leads a partition now.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> i32 {
+        let metadata = probe::metadata(self.any_port(), Some(topic)).unwrap();
+        let found = metadata.partitions.iter().find(|candidate| candidate.index == partition);
+        found.unwrap_or_else(|| panic!("{topic} has no partition {partition}")).leader
+    }
+
+    /// Runs one of Kafka's tools; `{servers}` among the arguments stands for the brokers' addresses.
+    pub(crate) fn tool(&self, class: &str, arguments: &[&str], input: &[u8]) -> Output {
+        let servers = self.bootstrap_servers();
+        let filled: Vec<&str> =
+            arguments.iter().map(|&word| if word == "{servers}" { &servers } else { word }).collect();
+        self.jars.tool(class, &filled, input)
+    }
+
+    /// Runs kcat on this cluster.
+    pub(crate) fn kcat(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut command = Command::new("kcat");
+        command.args(["-b", &self.bootstrap_servers()]).args(arguments);
+        run(&mut command, input, KCAT_LIMIT).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The directory of a broker's logs: `TOPIC-PARTITION/…`.
+    pub(crate) fn data_directory(&self, broker: i32) -> PathBuf {
+        self.nodes[index(broker)].data()
+    }
+
+    fn running_ports(&self) -> impl Iterator<Item = u16> {
+        let both = self.nodes.iter().zip(&self.running);
+        both.filter(|(_, process)| process.is_some()).map(|(node, _)| node.port)
+    }
+
+    fn any_port(&self) -> u16 {
+        self.running_ports().next().expect("a running broker")
+    }
+
+    /// Until each running broker answers and names all that run as live.
+    fn wait_until_live(&mut self, limit: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + limit;
+        let expected = self.running_ports().count();
+        let knows_all =
+            |port| probe::metadata(port, None).is_ok_and(|metadata| metadata.brokers.len() >= expected);
+        while !self.running_ports().all(knows_all) {
+            for (node, process) in self.nodes.iter().zip(&mut self.running) {
+                let ended = process.as_mut().and_then(|process| process.wait(Duration::ZERO)).is_some();
+                if ended || Instant::now() > deadline {
+                    let what = if ended { "ended" } else { "is not ready" };
+                    return Err(format!("broker {} {what}; its log:\n{}", node.id, node.log_tail()));
+                }
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        self.running.clear();
+        match thread::panicking() {
+            true => {
+                eprintln!("the brokers' logs and data are in {}, until the next start", self.run.display())
+            }
+            false => drop(fs::remove_dir_all(&self.run)),
+        }
+    }
+}
+
+/// One broker's place: ports and directory. It outlives the process that runs there.
+pub(crate) struct Node {
+    id: i32,
+    port: u16,
+    controller_port: u16,
+    directory: PathBuf,
+}
+
+impl Node {
+    /// A node of its own in a new directory, its properties written.
+    pub(crate) fn scratch(jars: &KafkaJars) -> Node {
+        let mut nodes = Node::some(&run_directory(jars), 1);
+        nodes[0].write(&nodes, &[]);
+        nodes.remove(0)
+    }
+
+    fn some(run: &Path, count: usize) -> Vec<Node> {
+        let node = |id: i32| Node {
+            id,
+            port: free_port(),
+            controller_port: free_port(),
+            directory: run.join(format!("n{id}")),
+        };
+        (1..).take(count).map(node).collect()
+    }
+
+    pub(crate) fn properties_file(&self) -> String {
+        self.directory.join("server.properties").display().to_string()
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// The properties, and a data directory made by hand, which is quicker than Kafka's own formatting.
+    fn write(&self, nodes: &[Node], settings: &[(&str, &str)]) {
+        let voter = |node: &Node| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
+        let voters = nodes.iter().map(voter).collect::<Vec<_>>().join(",");
+        let replicas = nodes.len().min(3);
+        let mut properties = include_str!("broker.properties")
+            .replace("@NODE@", &self.id.to_string())
+            .replace("@PORT@", &self.port.to_string())
+            .replace("@CONTROLLER_PORT@", &self.controller_port.to_string())
+            .replace("@VOTERS@", &voters)
+            .replace("@DATA@", &self.data().display().to_string())
+            .replace("@REPLICAS@", &replicas.to_string())
+            .replace("@IN_SYNC@", &replicas.min(2).to_string());
+        for (name, value) in settings {
+            properties += &format!("{name}={value}\n");
+        }
+        fs::create_dir_all(&self.directory).unwrap();
+        fs::write(self.properties_file(), properties).unwrap();
+        // Without the checkpoint Kafka formats (the first time), or runs with its features off.
+        let checkpoint = self.directory.ancestors().nth(3).unwrap().join(CHECKPOINT);
+        if checkpoint.is_file() {
+            let identity = format!("version=1\ncluster.id=kafka-producer-tests-0\nnode.id={}\n", self.id);
+            fs::create_dir_all(self.data()).unwrap();
+            fs::write(self.data().join("meta.properties"), identity).unwrap();
+            fs::copy(checkpoint, self.data().join(CHECKPOINT)).unwrap();
+        }
+    }
+
+    fn start(&self, java: &mut Command) -> Process {
+        let log = File::options().create(true).append(true).open(self.directory.join("log")).unwrap();
+        let errors = log.try_clone().unwrap();
+        Process::start(java.stdin(std::process::Stdio::null()).stdout(log).stderr(errors)).unwrap()
+    }
+
+    fn log_tail(&self) -> String {
+        tail(&fs::read(self.directory.join("log")).unwrap_or_default())
+    }
+}
+
+/// `runs/PROCESS-NUMBER` under the version's home; those of dead processes are removed.
+fn run_directory(jars: &KafkaJars) -> PathBuf {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let runs = jars.home().join("runs");
+    fs::create_dir_all(&runs).unwrap();
+    for entry in fs::read_dir(&runs).unwrap().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let owner: Option<i32> = name.split('-').next().and_then(|id| id.parse().ok());
+        let owner = owner.and_then(rustix::process::Pid::from_raw);
+        if owner.is_none_or(|owner| rustix::process::test_kill_process(owner).is_err()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    runs.join(format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// A port that nobody listens on, below those that the system hands out to clients, so that a broker can come back to it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Processes begin at different places.
+        let candidate =
+            std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(20_000 + candidate % 12_000).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn index(broker: i32) -> usize {
+    usize::try_from(broker - 1).unwrap()
+}
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(60);
+const KCAT_LIMIT: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(20);

@@ -1,0 +1,40 @@
+//! Apache Kafka itself, for tests: the released server is fetched, started with one broker or three, and read back by
+//! clients that are not ours. Needs Java 17 or later (a JDK), Maven, kcat and `sh`.
+//!
+//! ```ignore
+//! let mut kafka = Kafka::start("4.3.1", 3);
+//! kafka.create_topic("test", 6, 3, &[]);
+//! … send to kafka.bootstrap_servers() …
+//! assert_eq!(kafka.read_back("test").len(), 100);
+//! ```
+//!
+//! Must not know: the producer under test.
+
+#![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
+#[macro_use]
+mod versions;
+
+pub(crate) mod cluster;
+pub(crate) mod command;
+pub(crate) mod jars;
+pub(crate) mod java;
+pub(crate) mod log_segments;
+pub(crate) mod probe;
+pub(crate) mod read_back;
+pub(crate) mod schema;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One cluster at a time in a process: a test that starts one holds this until it ends.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // A test that failed has still ended.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

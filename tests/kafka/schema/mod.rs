@@ -1,0 +1,188 @@
+//! Kafka's messages by Kafka's own schemas, the JSON files in the jar of the Java clients: decodes and encodes any
+//! request or response in any version, without a line written for that message.
+//!
+//! Must not know: anything else of this package, so that unit tests inside `src` can include it by `#[path]`.
+//! Strict on purpose: bytes left over, an unknown tag, a null where there may be none, an overlong number are errors.
+//!
+//! ```ignore
+//! let schemas = Schemas::load(&jars.clients_jar());
+//! let produce = schemas.decode_request(0, 9, &bytes)?;
+//! assert_eq!(produce["TopicData"][0]["Name"], "test");
+//! ```
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the schemas come with Kafka: what is not understood is a failed test"
+)]
+
+mod codec;
+mod model;
+mod sample;
+mod value;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::process::Command;
+
+use codec::{Reader, Writer};
+pub(crate) use model::{Kind, Message};
+pub(crate) use value::{Error, Value};
+
+/// All requests and responses of one release of Kafka.
+pub(crate) struct Schemas {
+    messages: BTreeMap<(Kind, i16), Message>,
+    request_header: Message,
+    response_header: Message,
+}
+
+impl Schemas {
+    /// Reads the schemas that lie in a `kafka-clients` jar, with the JDK's `jar`.
+    pub(crate) fn load(jar: &Path) -> Schemas {
+        let directory = std::env::temp_dir().join(format!("kafka-schemas-{}", std::process::id()));
+        let directory = directory.join(format!("{:?}", std::thread::current().id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let program = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/jar"));
+        let mut unpack = Command::new(program.unwrap_or_else(|| "jar".into()));
+        let status =
+            unpack.arg("xf").arg(jar).arg("common/message").current_dir(&directory).status().unwrap();
+        assert!(status.success(), "unpacking {}: {status}", jar.display());
+        let files =
+            std::fs::read_dir(directory.join("common/message")).unwrap().map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+        std::fs::remove_dir_all(&directory).unwrap();
+        Schemas::from_texts(texts.iter().map(String::as_str))
+    }
+
+    /// From the texts of the schema files.
+    pub(crate) fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Schemas {
+        let (mut messages, mut headers) = (BTreeMap::new(), BTreeMap::new());
+        for message in texts.into_iter().map(Message::parse) {
+            match (message.kind, message.api_key) {
+                (Kind::Header, _) => drop(headers.insert(message.name.clone(), message)),
+                (kind, Some(key)) => drop(messages.insert((kind, key), message)),
+                (_, None) => {}
+            }
+        }
+        let mut header = |name: &str| headers.remove(name).unwrap_or_else(|| panic!("no schema of {name}"));
+        let (request_header, response_header) = (header("RequestHeader"), header("ResponseHeader"));
+        Schemas { messages, request_header, response_header }
+    }
+
+    /// The keys of all APIs, removed ones too.
+    pub(crate) fn api_keys(&self) -> Vec<i16> {
+        self.messages.keys().filter(|(kind, _)| *kind == Kind::Request).map(|(_, key)| *key).collect()
+    }
+
+    /// A request's or response's schema.
+    pub(crate) fn message(&self, kind: Kind, api_key: i16) -> &Message {
+        self.messages.get(&(kind, api_key)).unwrap_or_else(|| panic!("no schema of {kind:?} {api_key}"))
+    }
+
+    /// The versions of an API that exist; `None` if it was removed.
+    pub(crate) fn valid_versions(&self, api_key: i16) -> Option<RangeInclusive<i16>> {
+        self.message(Kind::Request, api_key).valid_versions()
+    }
+
+    /// Whether the last version is still in the making.
+    pub(crate) fn latest_version_unstable(&self, api_key: i16) -> bool {
+        self.message(Kind::Request, api_key).latest_version_unstable
+    }
+
+    /// The valid versions without one in the making.
+    pub(crate) fn stable_versions(&self, api_key: i16) -> Option<RangeInclusive<i16>> {
+        let valid = self.valid_versions(api_key)?;
+        Some(*valid.start()..=*valid.end() - i16::from(self.latest_version_unstable(api_key)))
+    }
+
+    /// The first version with compact lengths and tagged fields, if there is one.
+    pub(crate) fn first_flexible_version(&self, api_key: i16) -> Option<i16> {
+        let message = self.message(Kind::Request, api_key);
+        message.valid_versions()?.find(|&version| message.is_flexible(version))
+    }
+
+    /// A request's body.
+    pub(crate) fn decode_request(&self, api_key: i16, version: i16, body: &[u8]) -> Result<Value, Error> {
+        decode(self.message(Kind::Request, api_key), version, body)
+    }
+
+    /// A response's body.
+    pub(crate) fn decode_response(&self, api_key: i16, version: i16, body: &[u8]) -> Result<Value, Error> {
+        decode(self.message(Kind::Response, api_key), version, body)
+    }
+
+    /// A request's body.
+    pub(crate) fn encode_request(&self, api_key: i16, version: i16, value: &Value) -> Result<Vec<u8>, Error> {
+        encode(self.message(Kind::Request, api_key), version, value)
+    }
+
+    /// A response's body.
+    pub(crate) fn encode_response(
+        &self,
+        api_key: i16,
+        version: i16,
+        value: &Value,
+    ) -> Result<Vec<u8>, Error> {
+        encode(self.message(Kind::Response, api_key), version, value)
+    }
+
+    /// A whole request as it is on the wire behind its length: header, then body.
+    pub(crate) fn decode_request_frame(&self, frame: &[u8]) -> Result<(Value, Value), Error> {
+        let int16 = |at: usize| frame.get(at..at + 2).map(|bytes| i16::from_be_bytes([bytes[0], bytes[1]]));
+        let (Some(api_key), Some(version)) = (int16(0), int16(2)) else {
+            return Err(Error::new(format!("a request of {} bytes", frame.len())));
+        };
+        let message = self.message(Kind::Request, api_key);
+        let mut reader = Reader::new(frame);
+        let header = reader.message(&self.request_header, 1 + i16::from(message.is_flexible(version)))?;
+        let body = reader.message(message, version)?;
+        reader.end()?;
+        Ok((header, body))
+    }
+
+    /// A whole response behind its length: header with the correlation id, then body.
+    pub(crate) fn encode_response_frame(
+        &self,
+        api_key: i16,
+        version: i16,
+        correlation_id: i32,
+        body: &Value,
+    ) -> Result<Vec<u8>, Error> {
+        let message = self.message(Kind::Response, api_key);
+        // A client that asks for versions cannot know yet which header the broker would write.
+        let header_version = i16::from(message.is_flexible(version) && api_key != API_VERSIONS);
+        let header = Value::Struct(vec![("CorrelationId".to_owned(), Value::Int(correlation_id.into()))]);
+        let mut writer = Writer::default();
+        writer.message(&self.response_header, header_version, &header)?;
+        writer.message(message, version, body)?;
+        Ok(writer.into_bytes())
+    }
+
+    /// A request with made-up content, the same for the same seed. Seed 0 has the defaults everywhere.
+    pub(crate) fn sample_request(&self, api_key: i16, version: i16, seed: u64) -> Value {
+        sample::message(self.message(Kind::Request, api_key), version, seed)
+    }
+
+    /// A response with made-up content, the same for the same seed. Seed 0 has the defaults everywhere.
+    pub(crate) fn sample_response(&self, api_key: i16, version: i16, seed: u64) -> Value {
+        sample::message(self.message(Kind::Response, api_key), version, seed)
+    }
+}
+
+fn decode(message: &Message, version: i16, bytes: &[u8]) -> Result<Value, Error> {
+    let mut reader = Reader::new(bytes);
+    let value = reader.message(message, version)?;
+    reader.end()?;
+    Ok(value)
+}
+
+fn encode(message: &Message, version: i16, value: &Value) -> Result<Vec<u8>, Error> {
+    let mut writer = Writer::default();
+    writer.message(message, version, value)?;
+    Ok(writer.into_bytes())
+}
+
+const API_VERSIONS: i16 = 18;
