@@ -58,7 +58,7 @@ impl SocketNetwork {
 }
 
 impl<P: Poller> SocketNetwork<P> {
-    fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
+    pub(super) fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
         let (poller, signal) = P::new()?;
         let waker = Waker::new(signal);
         let network = SocketNetwork {
@@ -72,6 +72,11 @@ impl<P: Poller> SocketNetwork<P> {
             answers_expected: false,
         };
         Ok((network, waker))
+    }
+
+    #[cfg(test)]
+    pub(super) fn stream(&self, socket: SocketId) -> Option<Arc<TcpStream>> {
+        self.sockets.get(&socket).map(|connection| connection.stream.clone())
     }
 
     fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
