@@ -12,6 +12,9 @@ mod produce;
 mod upkeep;
 mod verdict;
 
+#[cfg(test)]
+mod simulation;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
