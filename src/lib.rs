@@ -27,6 +27,11 @@ mod wire;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 
+#[cfg(test)]
+#[macro_use]
+#[path = "../tests/kafka/mod.rs"]
+mod kafka;
+
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{
