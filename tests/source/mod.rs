@@ -36,7 +36,10 @@ pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
     let mut open = vec![root().join(folder)];
     while let Some(path) = open.pop() {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && !matches!(name.as_str(), "target" | ".git" | ".kafka") {
+        if matches!(name.as_str(), "target" | ".git" | ".kafka") {
+            continue;
+        }
+        if path.is_dir() {
             open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         } else if path.is_file() {
             found.push(path.strip_prefix(root()).unwrap().to_owned());
