@@ -7,9 +7,10 @@
 //! The right way where each record matters by itself and there are few of them. In a loop it is slow, since each turn
 //! waits for a whole round trip; `three_ways` shows by how much.
 
+use std::thread;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster};
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordMetadata};
 
 /// Kafka's error code for "not the leader of this partition": the producer asks who is, and sends again.
@@ -22,8 +23,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .key_serializer("StringSerializer")
         .value_serializer("StringSerializer")
         .max_request_size(10_000)
-        .delivery_timeout(Duration::from_secs(2))
-        .request_timeout(Duration::from_secs(1));
+        .delivery_timeout(Duration::from_secs(1))
+        .request_timeout(Duration::from_millis(500));
     let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
 
     let metadata = pay(&producer, "alice", "12.50")?;
@@ -40,18 +41,30 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("not accepted: {}", refused.error());
     println!("the record is still ours: {} bytes of value", refused.into_record().into_key_value().1.0.len());
 
-    // Accepted, but no answer ever comes: the error says whether the record may be in the log all the same.
+    // Accepted and sent, but every answer gets lost: the record may be in the log.
+    cluster.inject(Fault::drop_answer(Api::Produce).always());
+    report(pay(&producer, "dave", "3.20"))?;
+    cluster.clear_faults();
+
+    // Accepted, but there is no broker to send it to.
     for broker in 1..=3 {
         cluster.stop_broker(broker);
     }
-    match pay(&producer, "dave", "3.20") {
-        Ok(metadata) => return Err(format!("paid {metadata} although no broker runs").into()),
-        Err(error) if error.kind() == ErrorKind::Timeout && !error.possibly_written() => {
-            println!("not paid, and certainly not written: {error}");
-        }
-        Err(error) => println!("unclear, look into the log before paying again: {error}"),
-    }
+    thread::sleep(Duration::from_millis(100)); // a moment for the producer to see that its connections are gone
+    report(pay(&producer, "erin", "5.00"))?;
+
     producer.close()?;
+    Ok(())
+}
+
+/// What a failure means for the one who pays.
+fn report(outcome: Result<RecordMetadata, Error>) -> Result<(), Box<dyn std::error::Error>> {
+    match outcome {
+        Ok(metadata) => return Err(format!("paid {metadata}, although no answer can have come").into()),
+        Err(error) if error.possibly_written() => println!("look into the log before paying again: {error}"),
+        Err(error) if error.kind() == ErrorKind::Timeout => println!("not paid, to be tried again: {error}"),
+        Err(error) => return Err(error.into()),
+    }
     Ok(())
 }
 
