@@ -75,6 +75,12 @@ impl RecordFuture {
         self.batch.outcome.get().is_some()
     }
 
+    /// What waiting does to the batch, for simulated callers that cannot wait.
+    #[cfg(test)]
+    pub(crate) fn expedite(&self) {
+        self.batch.expedite();
+    }
+
     fn wait_until(&self, limit: Option<(Instant, Duration)>) -> Result<RecordMetadata, Error> {
         if interrupt::take_interrupt() {
             return Err(self.interrupted());

@@ -298,19 +298,22 @@ mod tests {
         let pool = Arc::new(BufferPool::new(100));
         let taken = pool.reserve(100, LONG, || ()).unwrap();
         let (tell, told) = bounded(1);
-        let (tell_kind, kind) = bounded(1);
         let waiting = thread::spawn({
             let pool = Arc::clone(&pool);
             move || {
                 tell.send(InterruptHandle::current()).unwrap();
-                tell_kind.send(pool.reserve(10, LONG, || ()).unwrap_err().kind()).unwrap();
                 pool.reserve(10, LONG, || ()).unwrap_err().kind()
             }
         });
         let handle = told.recv().unwrap();
         waiters(&pool, 1);
         handle.interrupt();
-        assert_eq!(kind.recv().unwrap(), ErrorKind::Interrupted);
+        assert_eq!(waiting.join().unwrap(), ErrorKind::Interrupted);
+        assert!(!pool.is_short());
+        let waiting = thread::spawn({
+            let pool = Arc::clone(&pool);
+            move || pool.reserve(10, LONG, || ()).unwrap_err().kind()
+        });
         waiters(&pool, 1);
         pool.close();
         assert_eq!(waiting.join().unwrap(), ErrorKind::Closed);

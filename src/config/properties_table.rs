@@ -28,7 +28,7 @@ macro_rules! for_each_property {
              "Name of this producer in the brokers' logs, metrics and quotas. If it is not set: producer-1, producer-2, … by the order of creation in the process.")
 
             // Delivery.
-            (ACKS_CONFIG, "acks", String, "all", OneOfAnyCase(&["all", "-1", "0", "1"]), Low, Kafka, Built, [acks: Acks],
+            (ACKS_CONFIG, "acks", String, "all", OneOf(&["all", "-1", "0", "1"]), Low, Kafka, Built, [acks: Acks],
              "How many replicas must have a record before it counts as sent: all (or -1) those in sync, 1 the leader alone, 0 none: the broker does not answer, offsets are -1 and nothing is retried. Idempotence needs all: with another value it goes off, and if it was asked for, the producer does not start.")
             (ENABLE_IDEMPOTENCE_CONFIG, "enable.idempotence", Boolean, "true", Any, Low, Kafka, Built, [enable_idempotence: bool],
              "Whether the broker drops repeated batches, so that a retry neither duplicates nor reorders records. Needs acks=all, retries above 0 and at most 5 requests in flight per connection. If it was not set and acks or retries contradict, it is switched off.")

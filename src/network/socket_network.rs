@@ -58,7 +58,7 @@ impl SocketNetwork {
 }
 
 impl<P: Poller> SocketNetwork<P> {
-    fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
+    pub(super) fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
         let (poller, signal) = P::new()?;
         let waker = Waker::new(signal);
         let network = SocketNetwork {
@@ -72,6 +72,11 @@ impl<P: Poller> SocketNetwork<P> {
             answers_expected: false,
         };
         Ok((network, waker))
+    }
+
+    #[cfg(test)]
+    pub(super) fn stream(&self, socket: SocketId) -> Option<Arc<TcpStream>> {
+        self.sockets.get(&socket).map(|connection| connection.stream.clone())
     }
 
     fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
@@ -139,7 +144,8 @@ impl<P: Poller> SocketNetwork<P> {
                 self.spin.failed();
                 return (now, false);
             }
-            std::hint::spin_loop();
+            // Whoever else has work goes first: on a busy machine a spin that does not yield delays the answer itself.
+            std::thread::yield_now();
         }
     }
 

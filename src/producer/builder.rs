@@ -14,18 +14,17 @@ use std::time::Instant;
 
 use crossbeam_channel::bounded;
 
-use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
-use crate::backoff::ExponentialBackoff;
+use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::cluster::Node;
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::metadata::Metadata;
-use crate::network::{Network, NetworkClient, NetworkSettings, SocketNetwork, SocketOptions};
+use crate::network::{Network, SocketNetwork, SocketOptions};
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
 use crate::properties::Properties;
-use crate::sender::{Control, Sender, SenderSettings};
+use crate::sender::{Assembly, Control, Sender, assemble};
 use crate::serializer::{Serializer, SerializerRegistry};
 
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
@@ -217,21 +216,9 @@ fn start(settings: &Settings, bootstrap: Vec<Node>) -> Result<Running, Error> {
         |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
     let token = ProducerToken(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
-    let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(move || waker.wake())));
-    let rules = QueueRules {
-        producer: token,
-        batch_size: settings.batch_size_bytes,
-        first_capacity: settings.batch_size_bytes,
-        linger: settings.linger,
-    };
-    let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, inbox));
-    let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
-    let metadata = Arc::new(Metadata::new(settings.metadata_max_age, retry_backoff));
-    let control = Arc::new(Control::default());
-    let client = NetworkClient::new(network, network_settings(settings), fastrand::Rng::new());
-    let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
-    let sender_settings = sender_settings(settings, retry_backoff);
-    let sender = Sender::new(sender_settings, client, shared, bootstrap, fastrand::Rng::new());
+    let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake()));
+    let assembly = assemble(settings, token, network, inbox, bootstrap, fastrand::Rng::new());
+    let Assembly { sender, accumulator, metadata, control } = assembly;
     let thread = spawn(sender, token, &settings.client_id)?;
     Ok(Running { accumulator, metadata, control, thread, token })
 }
@@ -264,32 +251,4 @@ fn spawn<N: Network + Send + 'static>(
         |error| Error::new(ErrorKind::Network, "the operating system gives no thread").with_source(error);
     spawned.map_err(failed)?;
     Ok(SenderThread { ended })
-}
-
-fn network_settings(settings: &Settings) -> NetworkSettings {
-    NetworkSettings {
-        client_id: settings.client_id.clone(),
-        max_in_flight: settings.max_in_flight_requests_per_connection,
-        reconnect_backoff: settings.reconnect_backoff,
-        reconnect_backoff_max: settings.reconnect_backoff_max,
-        setup_timeout: settings.socket_connection_setup_timeout,
-        setup_timeout_max: settings.socket_connection_setup_timeout_max,
-        max_idle: settings.connections_max_idle,
-        request_timeout: settings.request_timeout,
-    }
-}
-
-fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> SenderSettings {
-    SenderSettings {
-        acks: settings.acks.wire(),
-        enable_idempotence: settings.enable_idempotence,
-        retries: settings.retries,
-        request_timeout: settings.request_timeout,
-        delivery_timeout: settings.delivery_timeout,
-        linger: settings.linger,
-        max_request_size: settings.max_request_size_bytes,
-        max_in_flight: settings.max_in_flight_requests_per_connection,
-        retry_backoff,
-        metadata_max_idle: settings.metadata_max_idle,
-    }
 }

@@ -10,6 +10,9 @@ mod messages;
 mod request;
 
 #[cfg(test)]
+#[path = "../../tests/kafka/wire.rs"]
+mod against_schemas;
+#[cfg(test)]
 mod vectors;
 
 pub(crate) use broker_versions::BrokerVersions;

@@ -6,10 +6,14 @@
 //! Holds: every batch that was taken from a queue is settled exactly once; nothing here waits but `NetworkClient::poll`.
 //! Source: Kafka's `Sender`.
 
+mod assembly;
 mod control;
 mod produce;
 mod upkeep;
 mod verdict;
+
+#[cfg(test)]
+mod simulation;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,6 +27,7 @@ use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::transaction::{Resend, TransactionManager};
 
+pub(crate) use assembly::{Assembly, assemble};
 pub(crate) use control::{Control, Counts};
 use produce::ProduceNote;
 

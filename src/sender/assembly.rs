@@ -1,0 +1,80 @@
+//! `assemble`: from settings to a sender, with all that it shares with the producer's handles.
+//!
+//! Owns: the wiring of the parts below the caller's room. Must not know: sockets, threads, clocks: the producer brings
+//! the real ones, a simulation others.
+
+use std::sync::Arc;
+
+use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
+use crate::backoff::ExponentialBackoff;
+use crate::cluster::Node;
+use crate::completion::ProducerToken;
+use crate::config::Settings;
+use crate::metadata::Metadata;
+use crate::network::{Network, NetworkClient, NetworkSettings};
+use crate::sender::{Control, Sender, SenderSettings};
+
+/// A sender, and what the producer's handles share with it.
+pub(crate) struct Assembly<N: Network> {
+    pub(crate) sender: Sender<N>,
+    pub(crate) accumulator: Arc<RecordAccumulator>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) control: Arc<Control>,
+}
+
+/// Puts the parts together. Nothing runs yet.
+pub(crate) fn assemble<N: Network>(
+    settings: &Settings,
+    token: ProducerToken,
+    network: N,
+    inbox: Inbox,
+    bootstrap: Vec<Node>,
+    mut random: fastrand::Rng,
+) -> Assembly<N> {
+    let rules = QueueRules {
+        producer: token,
+        batch_size: settings.batch_size_bytes,
+        first_capacity: settings.batch_size_bytes.min(FIRST_CAPACITY),
+        linger: settings.linger,
+    };
+    let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, Arc::new(inbox)));
+    let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
+    let metadata = Arc::new(Metadata::new(settings.metadata_max_age, retry_backoff));
+    let control = Arc::new(Control::default());
+    let client = NetworkClient::new(network, network_settings(settings), random.fork());
+    let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
+    let sender = Sender::new(sender_settings(settings, retry_backoff), client, shared, bootstrap, random);
+    Assembly { sender, accumulator, metadata, control }
+}
+
+fn network_settings(settings: &Settings) -> NetworkSettings {
+    NetworkSettings {
+        client_id: settings.client_id.clone(),
+        max_in_flight: settings.max_in_flight_requests_per_connection,
+        reconnect_backoff: settings.reconnect_backoff,
+        reconnect_backoff_max: settings.reconnect_backoff_max,
+        setup_timeout: settings.socket_connection_setup_timeout,
+        setup_timeout_max: settings.socket_connection_setup_timeout_max,
+        max_idle: settings.connections_max_idle,
+        request_timeout: settings.request_timeout,
+    }
+}
+
+fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> SenderSettings {
+    SenderSettings {
+        acks: settings.acks.wire(),
+        enable_idempotence: settings.enable_idempotence,
+        retries: settings.retries,
+        request_timeout: settings.request_timeout,
+        delivery_timeout: settings.delivery_timeout,
+        linger: settings.linger,
+        max_request_size: settings.max_request_size_bytes,
+        max_in_flight: settings.max_in_flight_requests_per_connection,
+        retry_backoff,
+        metadata_max_idle: settings.metadata_max_idle,
+    }
+}
+
+/// Where a partition's first batch begins: Java's `batch.size`. Memory is taken in steps, so that a large `batch.size`
+/// and many partitions do not use up `buffer.memory` with batches that are nearly empty.
+const FIRST_CAPACITY: usize = 16 * 1024;
