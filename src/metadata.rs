@@ -199,6 +199,11 @@ impl Metadata {
         self.state.lock().requested = true;
     }
 
+    /// Something waits for a leader of this topic, which may have been forgotten meanwhile.
+    pub(crate) fn need(&self, topic: &TopicName) {
+        self.state.lock().want(topic, true);
+    }
+
     pub(crate) fn note_error(&self, error: Error) {
         self.state.lock().last_error = Some(error);
     }
