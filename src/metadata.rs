@@ -214,7 +214,7 @@ impl Metadata {
         let port = |port: i32| u16::try_from(port).unwrap_or(0);
         let node = |id, host, at, rack| (id, Node { id, host, port: port(at), rack });
         let brokers = response.brokers.into_iter();
-        let nodes: HashMap<i32, Node> =
+        let nodes: HashMap<i32, Node, _> =
             brokers.map(|broker| node(broker.node_id, broker.host, broker.port, broker.rack)).collect();
         let topics = response.topics.into_iter().filter_map(|topic| {
             let info = topic_info(topic, &older)?;
