@@ -102,9 +102,9 @@ impl TransactionManager {
         };
         let bump_pending = self.bump_for.contains(&partition);
         let sequences = self.partition(partition);
-        // A partition that does not know the producer yet would take a later batch before the first one.
-        let stranger = sequences.owner() != Some(current) || sequences.is_unproven();
-        !((stranger && outstanding) || sequences.is_unresolved() || bump_pending)
+        let stale = sequences.owner() != Some(current) && outstanding;
+        let unknown = !sequences.is_introduced(current.id) && outstanding;
+        !(stale || unknown || sequences.is_unresolved() || bump_pending)
     }
 
     /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
@@ -320,6 +320,16 @@ mod tests {
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
         assert!(manager.bump_epoch(|_| true).is_empty());
+    }
+
+    #[test]
+    fn the_first_batch_of_a_producer_goes_alone() {
+        let mut manager = ready();
+        assert!(manager.may_stamp(0, false));
+        let first = manager.next_stamp(0, 10);
+        assert!(!manager.may_stamp(0, true), "the broker would take the second one in place of the first");
+        manager.acknowledged(0, &first, 10);
+        assert!(manager.may_stamp(0, true));
     }
 
     #[test]
