@@ -14,7 +14,7 @@ use crate::uuid::Uuid;
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub(crate) cluster_id: Option<String>,
-    pub(crate) nodes: HashMap<i32, Node>,
+    pub(crate) nodes: HashMap<i32, Node, foldhash::fast::FixedState>,
     pub(crate) controller: Option<i32>,
     pub(crate) topics: HashMap<TopicName, Arc<TopicInfo>, foldhash::fast::FixedState>,
 }

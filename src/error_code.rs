@@ -30,6 +30,23 @@ impl ErrorCode {
         self.row().is_some_and(|row| matches!(row.2, Kind::StaleMetadata))
     }
 
+    /// Whether a broker may answer a Produce request with this although it has written the batch: it was written, and
+    /// then the wait for the other replicas came to nothing (they were too few or too slow, the leader or the topic
+    /// went away), or nobody knows what happened.
+    pub(crate) fn may_follow_append(self) -> bool {
+        matches!(
+            self,
+            ErrorCode::UNKNOWN_SERVER_ERROR
+                | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                | ErrorCode::NOT_LEADER_OR_FOLLOWER
+                | ErrorCode::REQUEST_TIMED_OUT
+                | ErrorCode::NETWORK_EXCEPTION
+                | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
+                | ErrorCode::KAFKA_STORAGE_ERROR
+                | ErrorCode::UNKNOWN_TOPIC_ID
+        )
+    }
+
     fn row(self) -> Option<&'static (i16, &'static str, Kind)> {
         ERRORS.binary_search_by_key(&self.0, |row| row.0).ok().and_then(|at| ERRORS.get(at))
     }

@@ -199,6 +199,11 @@ impl Metadata {
         self.state.lock().requested = true;
     }
 
+    /// Something waits for a leader of this topic, which may have been forgotten meanwhile.
+    pub(crate) fn need(&self, topic: &TopicName) {
+        self.state.lock().want(topic, true);
+    }
+
     pub(crate) fn note_error(&self, error: Error) {
         self.state.lock().last_error = Some(error);
     }
@@ -209,7 +214,7 @@ impl Metadata {
         let port = |port: i32| u16::try_from(port).unwrap_or(0);
         let node = |id, host, at, rack| (id, Node { id, host, port: port(at), rack });
         let brokers = response.brokers.into_iter();
-        let nodes: HashMap<i32, Node> =
+        let nodes: HashMap<i32, Node, _> =
             brokers.map(|broker| node(broker.node_id, broker.host, broker.port, broker.rack)).collect();
         let topics = response.topics.into_iter().filter_map(|topic| {
             let info = topic_info(topic, &older)?;

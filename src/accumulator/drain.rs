@@ -179,9 +179,10 @@ impl Drain {
         }
     }
 
-    /// Whether something waits for a leader that nobody knows.
-    pub(crate) fn misses_leaders(&self) -> bool {
-        !self.leaderless.is_empty()
+    /// The topics of which something waits for a leader that nobody knows; some more than once.
+    pub(crate) fn missing_leaders(&self) -> impl Iterator<Item = &TopicName> {
+        let partition = |index: &usize| self.partitions.get(*index).and_then(Option::as_ref);
+        self.leaderless.iter().filter_map(partition).map(|partition| &partition.queue.topic)
     }
 
     /// Something that the gate looks at has changed: ask it again about those it held back.

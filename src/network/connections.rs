@@ -416,7 +416,8 @@ impl<N: Network, T> Connections<N, T> {
     fn deadline(&self, peer: &Peer<Note<T>>, now: Instant) -> Option<Instant> {
         let connection = peer.connection.as_ref();
         let answer = connection.and_then(|connection| connection.in_flight.deadline());
-        let idle = connection.zip(self.settings.max_idle).map(|(connection, max_idle)| {
+        let ready = connection.filter(|_| peer.state.versions().is_some());
+        let idle = ready.zip(self.settings.max_idle).map(|(connection, max_idle)| {
             let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
             later(since, max_idle)
         });

@@ -118,12 +118,14 @@ impl<N: Network> Sender<N> {
         self.drain.collect(now);
         self.expire(now);
         self.renew_epoch();
+        self.nobody_until = None;
         self.identify(now);
-        self.refresh_metadata(now);
         if std::mem::take(&mut self.gate_changed) {
             self.drain.gate_changed(now);
         }
         let node_deadline = self.send_ready(now);
+        // Not before: what is ready may lack a leader.
+        self.refresh_metadata(now);
         let until = self.next_deadline(node_deadline, now);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
@@ -215,8 +217,8 @@ impl<N: Network> Sender<N> {
                 }
             }
         }
-        if self.drain.misses_leaders() {
-            self.metadata.request_update();
+        for topic in self.drain.missing_leaders() {
+            self.metadata.need(topic);
         }
         wake
     }

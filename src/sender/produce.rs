@@ -118,6 +118,9 @@ impl<N: Network> Sender<N> {
             let found = expected
                 .or_else(|| answers.iter().find(|(topic, id, answer)| ours(topic, *id, answer.index)));
             let answer = found.map_or_else(|| no_answer(node), |(_, _, answer)| answer_of(answer, node));
+            if answer.code.may_follow_append() {
+                self.drain.note_doubt(carried.index, carried.batch_id);
+            }
             self.carry_out(&carried, &answer, now);
         }
     }
@@ -157,12 +160,7 @@ impl<N: Network> Sender<N> {
 
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
-        let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
-        if answer.code == ErrorCode::REQUEST_TIMED_OUT
-            || answer.code == ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-        {
-            batch.note_doubt();
-        }
+        let Some(batch) = self.drain.arrived(index, carried.batch_id) else { return };
         if answer.code.invalidates_metadata() {
             self.metadata.request_update();
         }

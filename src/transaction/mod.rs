@@ -103,7 +103,8 @@ impl TransactionManager {
         let bump_pending = self.bump_for.contains(&partition);
         let sequences = self.partition(partition);
         let stale = sequences.owner() != Some(current) && outstanding;
-        !(stale || sequences.is_unresolved() || bump_pending)
+        let unknown = !sequences.is_introduced(current.id) && outstanding;
+        !(stale || unknown || sequences.is_unresolved() || bump_pending)
     }
 
     /// Whether a batch that has its sequence may be sent again.
@@ -273,6 +274,16 @@ mod tests {
         manager.acknowledged(0, &third, 10);
         manager.resolve(0);
         assert_eq!(manager.bump_epoch(), [0]);
+    }
+
+    #[test]
+    fn the_first_batch_of_a_producer_goes_alone() {
+        let mut manager = ready();
+        assert!(manager.may_stamp(0, false));
+        let first = manager.next_stamp(0, 10);
+        assert!(!manager.may_stamp(0, true), "the broker would take the second one in place of the first");
+        manager.acknowledged(0, &first, 10);
+        assert!(manager.may_stamp(0, true));
     }
 
     #[test]

@@ -14,6 +14,8 @@ pub(super) struct PartitionSequences {
     next: i32,
     last_acknowledged: Option<i32>,
     unresolved: bool,
+    /// The producer id of which the partition's leader has a batch.
+    introduced: Option<i64>,
 }
 
 impl PartitionSequences {
@@ -33,10 +35,18 @@ impl PartitionSequences {
     }
 
     pub(super) fn start_over(&mut self, owner: ProducerIdAndEpoch) {
-        *self = PartitionSequences { owner: Some(owner), ..PartitionSequences::default() };
+        let introduced = self.introduced;
+        *self = PartitionSequences { owner: Some(owner), introduced, ..PartitionSequences::default() };
+    }
+
+    /// Whether a batch of this producer id has been acknowledged, under any epoch. Until then a broker would take
+    /// whatever sequence comes first, so that the second batch could come before the first, or in its place.
+    pub(super) fn is_introduced(&self, producer_id: i64) -> bool {
+        self.introduced == Some(producer_id)
     }
 
     pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
+        self.introduced = Some(stamp.producer_id);
         let ours =
             |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
         if self.owner.is_some_and(ours) {

@@ -11,6 +11,7 @@ mod history;
 mod network;
 mod plan;
 mod random;
+mod trace;
 mod weather;
 mod world;
 

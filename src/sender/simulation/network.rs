@@ -145,6 +145,7 @@ impl SimulatedNetwork {
     }
 
     fn carry_out(&mut self, step: Step) {
+        log::trace!("-- {step:?}");
         let actions = match step {
             Step::Application(act) => {
                 self.plan.application.act(act, self.now);
@@ -271,7 +272,18 @@ impl SimulatedNetwork {
                 return;
             }
             let frame: Vec<u8> = link.received.drain(..4 + length).skip(4).collect();
+            let asked = self.rules.produce_requests().len();
             let actions = self.rules.handle(self.now, connection, frame);
+            for request in &self.rules.produce_requests()[asked..] {
+                let batches = request.batches.iter();
+                let batches: Vec<_> = batches
+                    .filter_map(|batch| Some((batch.partition, batch.header.as_ref()?)))
+                    .map(|(at, header)| {
+                        (at, header.producer_epoch, header.base_sequence, header.record_count)
+                    })
+                    .collect();
+                log::trace!("   broker {} <- {batches:?}", request.broker);
+            }
             self.answer(actions);
         }
     }

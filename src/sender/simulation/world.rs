@@ -18,6 +18,7 @@ use crate::sender::simulation::application::{Act, Application, Clock, Handles, U
 use crate::sender::simulation::history::{Content, Delivery, History, Logged, Promise};
 use crate::sender::simulation::network::SimulatedNetwork;
 use crate::sender::simulation::plan::{Plan, Step};
+use crate::sender::simulation::trace;
 use crate::sender::simulation::weather::Weather;
 use crate::sender::{Assembly, Sender, assemble};
 
@@ -94,7 +95,11 @@ impl World {
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
-        let plan = Plan::new(Application::new(Clock::new(origin)), origin, setup.steps);
+        let clock = Clock::new(origin);
+        if std::env::var_os("KAFKA_PRODUCER_SEED").is_some() {
+            trace::begin(clock.clone());
+        }
+        let plan = Plan::new(Application::new(clock), origin, setup.steps);
         let slack = setup.weather.slack();
         let network = SimulatedNetwork::new(rules, setup.weather, plan, woken, origin, random.fork());
         let assembly =
