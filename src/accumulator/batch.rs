@@ -78,7 +78,6 @@ impl OpenBatch {
             created: self.created,
             reserved: self.reserved,
             stamp: None,
-            renumbered: false,
             attempts: 0,
             last_error: None,
             doubtful: false,
@@ -95,7 +94,6 @@ pub(crate) struct ProducerBatch {
     created: Instant,
     reserved: usize,
     stamp: Option<Stamp>,
-    renumbered: bool,
     attempts: u32,
     last_error: Option<Error>,
     doubtful: bool,
@@ -136,11 +134,6 @@ impl ProducerBatch {
         self.stamp
     }
 
-    /// Whether its sequence was changed after it had been sent.
-    pub(crate) fn was_renumbered(&self) -> bool {
-        self.renumbered
-    }
-
     /// Whether somebody still has to be told what becomes of it.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.completion.is_some()
@@ -152,7 +145,6 @@ impl ProducerBatch {
 
     /// Gives the batch its place in the sequence.
     pub(crate) fn assign(&mut self, stamp: Stamp) {
-        self.renumbered = self.stamp.is_some();
         self.stamp = Some(stamp);
     }
 
@@ -169,6 +161,11 @@ impl ProducerBatch {
 
     pub(crate) fn note_doubt(&mut self) {
         self.doubtful = true;
+    }
+
+    /// The broker has looked for it by its sequence and does not have it.
+    pub(crate) fn is_not_written(&mut self) {
+        self.doubtful = false;
     }
 
     pub(crate) fn note_error(&mut self, error: Error) {

@@ -34,8 +34,8 @@ pub(crate) struct DrainRules {
 pub(crate) trait DrainGate {
     /// Whether a batch that was not sent before may go; `outstanding`: others of the partition are not answered yet.
     fn may_send(&mut self, partition: usize, outstanding: bool) -> bool;
-    /// Whether a batch that was sent before may go again.
-    fn may_resend(&mut self, partition: usize) -> bool;
+    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
 }
@@ -265,6 +265,14 @@ impl Drain {
         self.partitions.get(index).and_then(Option::as_ref).is_some_and(Partition::has_outstanding)
     }
 
+    /// Whether the broker may have a batch of the partition that is not settled yet.
+    pub(crate) fn is_fate_unknown(&self, index: usize) -> bool {
+        self.partitions.get(index).and_then(Option::as_ref).is_some_and(|partition| {
+            partition.in_flight.iter().any(ProducerBatch::is_unanswered)
+                || partition.retries.iter().any(ProducerBatch::is_doubtful)
+        })
+    }
+
     /// The batches that have been sent and are not settled, in order.
     pub(crate) fn outstanding(&mut self, index: usize) -> Vec<&mut ProducerBatch> {
         let Some(partition) = self.partition(index) else { return Vec::new() };
@@ -278,6 +286,11 @@ impl Drain {
     pub(crate) fn name(&self, index: usize) -> Option<(&TopicName, i32)> {
         let partition = self.partitions.get(index)?.as_ref()?;
         Some((&partition.queue.topic, partition.queue.partition))
+    }
+
+    /// The broker that leads a partition, as far as is known.
+    pub(crate) fn leader(&self, index: usize) -> Option<i32> {
+        self.partitions.get(index)?.as_ref()?.leader
     }
 
     /// Looks again at a partition after one of its batches was answered.
@@ -342,24 +355,20 @@ impl Drain {
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
         }
-        let resend = partition.retries.front().map(|batch| (batch.id(), batch.len()));
-        let size = match resend {
-            Some((id, _)) if partition.in_flight.iter().any(|batch| batch.id() < id) => return Taken::Later,
-            Some((_, size)) => size,
-            None => match partition.queue.head() {
-                Head::Sealed { size, .. } | Head::Open { size, .. } => size,
-                Head::Empty | Head::Soon => return Taken::Nothing,
-            },
+        if !partition.retries.is_empty() {
+            return partition.take_retry(index, room, first, gate);
+        }
+        let (Head::Sealed { size, .. } | Head::Open { size, .. }) = partition.queue.head() else {
+            return Taken::Nothing;
         };
         if size > room && !first {
             return Taken::TooLarge;
         }
-        let free = if resend.is_some() {
-            gate.may_resend(index)
-        } else {
-            gate.may_send(index, partition.has_outstanding())
-        };
-        if free { partition.depart(index, gate) } else { Taken::HeldBack }
+        if !gate.may_send(index, partition.has_outstanding()) {
+            return Taken::HeldBack;
+        }
+        let batch = partition.queue.pop().inspect(|_| partition.not_before = None);
+        batch.map_or(Taken::Nothing, |batch| partition.depart(index, batch, gate))
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
@@ -514,12 +523,23 @@ enum Taken {
 }
 
 impl Partition {
-    fn depart(&mut self, index: usize, gate: &mut impl DrainGate) -> Taken {
-        let batch = match self.retries.pop_front() {
-            Some(batch) => Some(batch),
-            None => self.queue.pop().inspect(|_| self.not_before = None),
+    /// Takes the first batch that may go again, unless one before it is on its way.
+    fn take_retry(&mut self, index: usize, room: usize, first: bool, gate: &mut impl DrainGate) -> Taken {
+        let Some(place) = self.retries.iter().position(|batch| gate.may_resend(index, batch.is_doubtful()))
+        else {
+            return Taken::HeldBack;
         };
-        let Some(mut batch) = batch else { return Taken::Nothing };
+        let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
+        if self.in_flight.iter().any(|other| other.id() < batch.id()) {
+            return Taken::Later;
+        }
+        if batch.len() > room && !first {
+            return Taken::TooLarge;
+        }
+        self.retries.remove(place).map_or(Taken::Nothing, |batch| self.depart(index, batch, gate))
+    }
+
+    fn depart(&mut self, index: usize, mut batch: ProducerBatch, gate: &mut impl DrainGate) -> Taken {
         if batch.stamp().is_none() {
             gate.stamp(index, &mut batch);
         }

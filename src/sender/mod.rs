@@ -25,7 +25,7 @@ use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
-use crate::transaction::TransactionManager;
+use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
 pub(crate) use control::{Control, Counts};
@@ -308,8 +308,12 @@ impl DrainGate for Gate<'_> {
         self.0.may_stamp(partition, outstanding)
     }
 
-    fn may_resend(&mut self, _partition: usize) -> bool {
-        self.0.may_resend()
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool {
+        match self.0.may_resend(partition) {
+            Resend::All => true,
+            Resend::OfUnknownFate => of_unknown_fate,
+            Resend::None => false,
+        }
     }
 
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch) {

@@ -107,9 +107,16 @@ impl TransactionManager {
         !(stale || unknown || sequences.is_unresolved() || bump_pending)
     }
 
-    /// Whether a batch that has its sequence may be sent again.
-    pub(crate) fn may_resend(&self) -> bool {
-        !self.fatal && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
+    /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
+    /// fate go once more under their old numbers: the broker knows by these whether it has them.
+    pub(crate) fn may_resend(&self, partition: usize) -> Resend {
+        match self.identity {
+            _ if self.fatal => Resend::None,
+            Identity::NotNeeded => Resend::All,
+            Identity::Known(_) if self.bump_for.contains(&partition) => Resend::OfUnknownFate,
+            Identity::Known(_) => Resend::All,
+            Identity::Wanted { .. } | Identity::Requested => Resend::None,
+        }
     }
 
     /// The stamp for a partition's next batch; its sequence numbers are taken.
@@ -127,10 +134,7 @@ impl TransactionManager {
     /// What a verdict on an answer needs to know of the batch's place in the sequence.
     pub(crate) fn sequence_context(&mut self, partition: usize, stamp: &Stamp) -> SequenceContext {
         let sequences = self.partition(partition);
-        SequenceContext {
-            is_next: sequences.is_next(stamp.base_sequence),
-            unresolved: sequences.is_unresolved(),
-        }
+        SequenceContext { place: sequences.place(stamp.base_sequence), unresolved: sequences.is_unresolved() }
     }
 
     /// A batch of this partition was sent and then given up: nobody knows whether the broker has it.
@@ -159,22 +163,28 @@ impl TransactionManager {
         self.is_idempotent() && self.partition(partition).is_unresolved()
     }
 
-    /// Carries out the bumps that were asked for. Returns the partitions whose outstanding batches the caller has to
-    /// number anew, from 0 and in order. Other partitions follow once nothing of theirs is outstanding.
-    pub(crate) fn bump_epoch(&mut self) -> Vec<usize> {
-        if self.bump_for.is_empty() {
-            return Vec::new();
-        }
+    /// Carries out the bumps that were asked for, for those partitions of whose batches the fate is known; the others
+    /// wait. Returns the partitions whose outstanding batches the caller has to number anew, from 0 and in order. All
+    /// other partitions follow once nothing of theirs is outstanding.
+    pub(crate) fn bump_epoch(&mut self, is_known: impl Fn(usize) -> bool) -> Vec<usize> {
         let Identity::Known(current) = self.identity else { return Vec::new() };
-        let Some(epoch) = current.epoch.checked_add(1) else {
-            // The id's epochs are used up: a new id starts everything afresh.
-            self.identity = Identity::Wanted { not_before: None };
-            return Vec::new();
-        };
-        let next = ProducerIdAndEpoch { epoch, ..current };
-        log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
-        self.identity = Identity::Known(next);
-        let partitions = std::mem::take(&mut self.bump_for);
+        let (partitions, waiting) =
+            std::mem::take(&mut self.bump_for).into_iter().partition(|p| is_known(*p));
+        let partitions: Vec<usize> = partitions;
+        self.bump_for = waiting;
+        let begun = |partition: &usize| self.partitions.get(*partition).and_then(PartitionSequences::owner);
+        let mut next = current;
+        if partitions.iter().any(|partition| begun(partition) == Some(current)) {
+            let Some(epoch) = current.epoch.checked_add(1) else {
+                // The id's epochs are used up: a new id starts everything afresh.
+                self.identity = Identity::Wanted { not_before: None };
+                self.bump_for.extend(partitions);
+                return Vec::new();
+            };
+            next.epoch = epoch;
+            log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
+            self.identity = Identity::Known(next);
+        }
         for partition in &partitions {
             self.partition(*partition).start_over(next);
         }
@@ -199,11 +209,31 @@ pub(crate) enum Due {
     Never,
 }
 
-/// A batch's place in its partition's sequence.
+/// Which of a partition's batches may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resend {
+    All,
+    /// Only those that the broker may have written without our knowing.
+    OfUnknownFate,
+    None,
+}
+
+/// Where a batch stands, seen from the last acknowledged one of its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Place {
+    /// Others that are not acknowledged come before it.
+    #[default]
+    Early,
+    /// It is the next one.
+    Next,
+    /// Later ones are acknowledged already.
+    Overtaken,
+}
+
+/// What is known of a batch's place in its partition's sequence.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SequenceContext {
-    /// Its base sequence follows the last acknowledged one.
-    pub(crate) is_next: bool,
+    pub(crate) place: Place,
     /// Something of unknown fate lies before it.
     pub(crate) unresolved: bool,
 }
@@ -246,7 +276,7 @@ mod tests {
         let other = manager.next_stamp(1, 10);
         manager.request_epoch_bump(0);
         assert!(!manager.may_stamp(0, false), "until the bump is carried out");
-        assert_eq!(manager.bump_epoch(), [0]);
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
         let first = manager.next_stamp(0, 3);
         assert_eq!((first.producer_epoch, first.base_sequence), (1, 0));
         assert!(!manager.may_stamp(1, true), "still has batches of the old epoch outstanding");
@@ -273,7 +303,23 @@ mod tests {
         manager.mark_unresolved(0);
         manager.acknowledged(0, &third, 10);
         manager.resolve(0);
-        assert_eq!(manager.bump_epoch(), [0]);
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
+    }
+
+    #[test]
+    fn a_partition_is_not_numbered_anew_while_the_fate_of_a_batch_is_unknown() {
+        let mut manager = ready();
+        manager.next_stamp(0, 10);
+        manager.next_stamp(1, 10);
+        assert_eq!(manager.may_resend(0), Resend::All);
+        manager.request_epoch_bump(0);
+        manager.request_epoch_bump(1);
+        assert_eq!(manager.bump_epoch(|partition| partition == 1), [1]);
+        assert_eq!((manager.may_resend(0), manager.may_resend(1)), (Resend::OfUnknownFate, Resend::All));
+        assert!(!manager.may_stamp(0, false));
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
+        assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
+        assert!(manager.bump_epoch(|_| true).is_empty());
     }
 
     #[test]
@@ -292,10 +338,10 @@ mod tests {
         manager.producer_id_received(4000, i16::MAX);
         manager.next_stamp(0, 1);
         manager.request_epoch_bump(0);
-        assert!(manager.bump_epoch().is_empty());
+        assert!(manager.bump_epoch(|_| true).is_empty());
         assert_eq!(manager.producer_id_due(), Due::Now);
         manager.producer_id_received(4001, 0);
-        assert_eq!(manager.bump_epoch(), [0], "the partition starts over with the new id");
+        assert_eq!(manager.bump_epoch(|_| true), [0], "the partition starts over with the new id");
         assert_eq!(manager.next_stamp(0, 1).base_sequence, 0);
     }
 }
