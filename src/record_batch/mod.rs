@@ -6,11 +6,12 @@
 //! sequence afterwards touches only the header and combines the two.
 //! Source: Kafka's `DefaultRecordBatch`, KIP-98.
 
+mod crc;
 mod record;
 
 use std::sync::Arc;
 
-use crc32c::{crc32c, crc32c_combine};
+use crc32c::crc32c;
 
 pub(crate) use record::RecordParts;
 
@@ -161,7 +162,7 @@ impl SealedBatch {
         put(buffer, 51, &stamp.producer_epoch.to_be_bytes());
         put(buffer, 53, &stamp.base_sequence.to_be_bytes());
         let header_crc = crc32c(buffer.get(ATTRIBUTES_AT..BATCH_OVERHEAD).unwrap_or_default());
-        let crc = crc32c_combine(header_crc, self.records_crc, self.records_size);
+        let crc = crc::join(header_crc, self.records_crc, self.records_size);
         put(buffer, CRC_AT, &crc.to_be_bytes());
     }
 }

@@ -291,7 +291,7 @@ fn a_request_that_times_out_closes_its_connection<P: Poller>() {
 /// A server that went away while the connection stood idle.
 fn a_connection_that_ended_is_noticed_while_idle<P: Poller>() {
     let mut client = client::<P>();
-    connect(&mut client, serve_kafka(|stream| drop(stream)));
+    connect(&mut client, serve_kafka(drop));
     assert!(matches!(outcomes(&mut client, 1)[..], [Outcome::Disconnected { .. }]));
 }
 
