@@ -84,8 +84,7 @@ mod kafka;
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{
-    Acks, ClientDnsLookup, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport,
-    PropertyType,
+    Acks, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
 };
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;

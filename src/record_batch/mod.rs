@@ -81,10 +81,6 @@ impl BatchBuilder {
         self.buffer.reserve_exact(capacity.saturating_sub(self.buffer.len()));
     }
 
-    pub(crate) fn count(&self) -> u32 {
-        self.count
-    }
-
     /// Ends the batch: computes the records' CRC and writes what does not depend on the sequence.
     pub(crate) fn seal(mut self) -> SealedBatch {
         let records_crc = crc32c(self.buffer.get(BATCH_OVERHEAD..).unwrap_or_default());

@@ -89,13 +89,6 @@ impl<'a> Decoder<'a> {
         text.map(Some).map_err(|_| DecodeError::new(field, Problem::NotUtf8, start))
     }
 
-    pub(crate) fn bytes(&mut self, field: &str) -> Result<&'a [u8], DecodeError> {
-        let start = self.offset;
-        let length = self.length(field)?;
-        let length = length.ok_or_else(|| DecodeError::new(field, Problem::Null, start))?;
-        self.take(field, length as usize)
-    }
-
     /// Reads an array, each element with `read`.
     pub(crate) fn array<T>(
         &mut self,
@@ -156,10 +149,6 @@ impl<'a> Decoder<'a> {
 
     pub(crate) fn version(&self) -> i16 {
         self.version
-    }
-
-    pub(crate) fn flexible(&self) -> bool {
-        self.flexible
     }
 
     /// Whether everything has been read.

@@ -42,10 +42,6 @@ impl Encoder {
         Encoder { version, flexible, message }
     }
 
-    pub(crate) fn i8(&mut self, value: i8) {
-        self.message.bytes.push(value as u8);
-    }
-
     pub(crate) fn i16(&mut self, value: i16) {
         let mut bytes = [0; 2];
         BigEndian::write_i16(&mut bytes, value);
@@ -102,11 +98,6 @@ impl Encoder {
         }
     }
 
-    pub(crate) fn bytes(&mut self, value: &[u8]) {
-        self.length(value.len());
-        self.raw(value);
-    }
-
     /// Writes how many elements follow.
     pub(crate) fn array_len(&mut self, count: usize) {
         self.length(count);
@@ -140,10 +131,6 @@ impl Encoder {
 
     pub(crate) fn version(&self) -> i16 {
         self.version
-    }
-
-    pub(crate) fn flexible(&self) -> bool {
-        self.flexible
     }
 
     /// The compact form counts from one, zero is null. Nothing that we write comes near 2 GiB (`max.request.size`).
