@@ -147,10 +147,20 @@ impl Drain {
         self.events = events;
     }
 
-    /// From now on nothing lingers.
+    /// From now on nothing lingers. The queues must be closed.
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
+        self.adopt_filled(now);
         self.examine_lingering(now);
+    }
+
+    /// Looks for queues whose first event is still to come: the caller that opened a batch tells of it only after
+    /// another may have appended to it.
+    fn adopt_filled(&mut self, now: Instant) {
+        for queue in self.accumulator.filled_queues() {
+            let index = self.adopt(queue);
+            self.examine(index, now);
+        }
     }
 
     /// Takes over new leaders. A partition whose leader has changed does not wait out its backoff.
@@ -331,6 +341,9 @@ impl Drain {
 
     /// Takes out everything that is not answered yet. The queues must be closed.
     pub(crate) fn abort(&mut self) -> Vec<Expired> {
+        for queue in self.accumulator.filled_queues() {
+            self.adopt(queue);
+        }
         let mut aborted = Vec::new();
         for (index, partition) in self.partitions.iter_mut().enumerate() {
             let Some(partition) = partition else { continue };
@@ -434,6 +447,7 @@ impl Drain {
     }
 
     fn flush(&mut self, now: Instant) -> Vec<Arc<BatchCompletion>> {
+        self.adopt_filled(now);
         let mut batches = Vec::new();
         for index in 0..self.partitions.len() {
             let Some(partition) = self.partition(index) else { continue };

@@ -44,6 +44,8 @@ pub(crate) struct RecordAccumulator {
     /// How many partitions have been numbered.
     numbered: AtomicUsize,
     closed: AtomicBool,
+    /// Touched by the sender thread only.
+    queues_closed: AtomicBool,
 }
 
 /// How long a caller may wait.
@@ -73,6 +75,7 @@ impl RecordAccumulator {
             topics: RwLock::default(),
             numbered: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            queues_closed: AtomicBool::new(false),
         }
     }
 
@@ -191,15 +194,27 @@ impl RecordAccumulator {
 
     /// Refuses appends under each queue's lock, so that none can slip in behind the sender's last look.
     pub(crate) fn close_queues(&self) {
+        self.queues_closed.store(true, Ordering::Relaxed);
         for topic in self.topics.read().values() {
             topic.queues.iter().for_each(|queue| queue.close());
         }
     }
 
+    /// The queues that hold something, whether or not the sender has been told of them yet.
+    pub(crate) fn filled_queues(&self) -> Vec<Arc<PartitionQueue>> {
+        let topics = self.topics.read();
+        let queues = topics.values().flat_map(|topic| &topic.queues);
+        queues.filter(|queue| queue.depth() > 0).cloned().collect()
+    }
+
     fn new_queue(&self, topic: &TopicName, partition: i32) -> Arc<PartitionQueue> {
         let index = self.numbered.fetch_add(1, Ordering::Relaxed);
         let inbox = Arc::clone(&self.inbox);
-        Arc::new(PartitionQueue::new(topic.clone(), partition, index, self.rules, inbox))
+        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, inbox);
+        if self.queues_closed.load(Ordering::Relaxed) {
+            queue.close();
+        }
+        Arc::new(queue)
     }
 }
 

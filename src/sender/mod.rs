@@ -28,6 +28,7 @@ use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
+use control::End;
 pub(crate) use control::{Control, Counts};
 use produce::ProduceNote;
 
@@ -140,18 +141,23 @@ impl<N: Network> Sender<N> {
 
     /// Whether the loop is over: closed, and nothing left or no time left.
     pub(crate) fn is_done(&mut self, now: Instant) -> bool {
-        let Some(deadline) = self.control.closing() else { return false };
+        let Some(end) = self.control.closing() else { return false };
         if !self.closing {
             self.closing = true;
             self.accumulator.close_queues();
             self.drain.collect(now);
             self.drain.close(now);
         }
-        deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty()
+        match end {
+            End::Now => true,
+            End::By(deadline) => deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty(),
+        }
     }
 
     /// Fails what is left and lets go of everything.
     pub(crate) fn finish(&mut self, now: Instant) {
+        self.accumulator.close();
+        self.accumulator.close_queues();
         self.drain.collect(now);
         let closed =
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
@@ -299,7 +305,11 @@ impl<N: Network> Sender<N> {
     }
 
     fn next_deadline(&self, node_deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-        let closing = self.control.closing().flatten();
+        let closing = match self.control.closing() {
+            Some(End::By(deadline)) => deadline,
+            Some(End::Now) => Some(now),
+            None => None,
+        };
         let upkeep = self.upkeep_due(now);
         let all = [self.drain.next_deadline(), node_deadline, closing, upkeep];
         all.into_iter().flatten().min()
