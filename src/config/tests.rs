@@ -181,7 +181,6 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         ("partitioner.availability.timeout.ms", "1"),
         ("metadata.recovery.strategy", "none"),
         ("bootstrap.resolve.timeout.ms", "1"),
-        ("buffer.memory.allocation.strategy", "incremental"),
     ] {
         let error = refusal(&[(name, value)]);
         let start = format!("Invalid value {value} for configuration {name}: ");

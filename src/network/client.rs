@@ -147,7 +147,19 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// The connection stands and the broker's versions are known.
     #[cfg(test)]
     pub(crate) fn is_connected(&self, node: i32) -> bool {
-        self.connections.peer(node).is_some_and(|peer| peer.state.versions().is_some())
+        self.versions(node).is_some()
+    }
+
+    /// Requests that are queued or written, and not answered.
+    #[cfg(test)]
+    pub(crate) fn in_flight(&self, node: i32) -> usize {
+        self.connections.peer(node).map_or(0, |peer| peer.in_flight())
+    }
+
+    /// What the connected broker speaks.
+    #[cfg(test)]
+    pub(crate) fn versions(&self, node: i32) -> Option<&crate::protocol::BrokerVersions> {
+        self.connections.peer(node)?.state.versions()
     }
 
     /// The broker to ask where any will do: a ready one with the fewest requests on their way, else one that is
