@@ -1,3 +1,5 @@
+//! The Apache Kafka producer for programs without an async runtime.
+//!
 #![doc = include_str!("../README.md")]
 
 // The modules stand in the order in which a record travels.
@@ -84,8 +86,7 @@ mod kafka;
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{
-    Acks, ClientDnsLookup, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport,
-    PropertyType,
+    Acks, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
 };
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;

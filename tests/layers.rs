@@ -26,6 +26,18 @@ const FLOORS: [&[&str]; 7] = [
 /// Rooms beside the house: they import nothing of ours, and nobody but `lib.rs` imports them.
 const BESIDE: [&str; 1] = ["embedded"];
 
+/// Circles that are still to be opened. No new one may come; one that is gone has to leave this list.
+const OPEN_CIRCLES: [&str; 6] = [
+    "src/accumulator/inbox.rs, src/accumulator/queue.rs, src/accumulator/topics.rs",
+    "src/embedded/answers.rs, src/embedded/builder.rs, src/embedded/cluster.rs, src/embedded/fetch.rs, \
+     src/embedded/metadata.rs, src/embedded/mod.rs, src/embedded/produce.rs, src/embedded/rules.rs, \
+     src/embedded/seen.rs, src/embedded/server.rs",
+    "src/network/poller/epoll.rs, src/network/poller/mod.rs, src/network/poller/portable.rs",
+    "src/producer/mod.rs, src/producer/send.rs",
+    "src/sender/mod.rs, src/sender/produce.rs",
+    "src/transaction/mod.rs, src/transaction/sequence.rs",
+];
+
 #[test]
 fn imports_point_down() {
     let sources = source::rust_files("src").into_iter().map(|(path, text)| {
@@ -33,7 +45,12 @@ fn imports_point_down() {
         (inside.to_string_lossy().replace('\\', "/"), text)
     });
     let violations = check(&sources.collect(), &FLOORS, &BESIDE);
-    assert!(violations.is_empty(), "{} violations:\n{}", violations.len(), violations.join("\n"));
+    let circle = |rest: &&str| format!("these import each other in a circle: {rest}");
+    let known: Vec<String> = OPEN_CIRCLES.iter().map(circle).collect();
+    let news: Vec<_> = violations.iter().filter(|violation| !known.contains(violation)).collect();
+    assert!(news.is_empty(), "{} violations:\n{news:#?}", news.len());
+    let gone: Vec<_> = known.iter().filter(|circle| !violations.contains(circle)).collect();
+    assert!(gone.is_empty(), "no longer so, take them off the list: {gone:#?}");
 }
 
 type Module = Vec<String>;

@@ -244,7 +244,8 @@ mod tests {
         let place = buffer.as_ptr();
         pool.give_back(40, Some(buffer));
         assert_eq!(pool.free(), 100);
-        assert_eq!(pool.reserve(40, LONG, || ()).unwrap().into_buffer().as_ptr(), place);
+        let again = pool.reserve(40, LONG, || ()).unwrap().into_buffer();
+        assert_eq!(again.as_ptr(), place);
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub(crate) use buffer_pool::BufferPool;
 pub(crate) use drain::{Departing, Drain, DrainGate, DrainRules, Expired, Fate};
 pub(crate) use inbox::{Event, Inbox};
 pub(crate) use queue::QueueRules;
-pub(crate) use topics::TopicQueues;
+pub(crate) use topics::{Sticky, TopicQueues};
 
 use buffer_pool::Reservation;
 use queue::{Append, PartitionQueue, Step};
@@ -92,18 +92,15 @@ impl RecordAccumulator {
         self.topics.read().get(name).filter(|topic| topic.usable).cloned()
     }
 
-    /// Appends a record to a partition's queue. May wait for memory, up to `patience`. `keyless` says that the
-    /// partition was chosen by the built-in keyless logic.
+    /// Appends a record to a partition's queue. May wait for memory.
     pub(crate) fn append(
         &self,
-        topic: &TopicQueues,
-        queue: &Arc<PartitionQueue>,
-        keyless: bool,
+        target: Target<'_>,
         parts: RecordParts<'_>,
         callback: Option<Callback>,
         wait: Wait<'_>,
     ) -> Result<RecordFuture, AppendError> {
-        let sticky = keyless.then(|| topic.sticky());
+        let Target { queue, sticky } = target;
         let mut append = Append { parts, callback, sticky, memory: None };
         let mut wait = wait;
         let outcome = loop {
@@ -219,6 +216,14 @@ impl RecordAccumulator {
         }
         Arc::new(queue)
     }
+}
+
+/// Where a record goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) queue: &'a Arc<PartitionQueue>,
+    /// Given where the built-in keyless logic chose the partition: it counts what the partition gets.
+    pub(crate) sticky: Option<&'a Sticky>,
 }
 
 /// How a caller waits and reads the time.

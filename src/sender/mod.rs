@@ -171,22 +171,28 @@ impl<N: Network> Sender<N> {
 
     fn settle(&mut self, outcome: Outcome<Note>, now: Instant) {
         match outcome {
-            Outcome::Answered { node, note, version, frame, .. } => match note {
-                Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
-                Note::Metadata => self.metadata_answered(node, version, &frame, now),
-                Note::InitProducerId => self.producer_id_answered(node, version, &frame, now),
-            },
+            Outcome::Answered { node, note, version, frame, sent_at } => {
+                log::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
+                match note {
+                    Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
+                    Note::Metadata => self.metadata_answered(node, version, &frame, now),
+                    Note::InitProducerId => self.producer_id_answered(node, version, &frame, now),
+                }
+            }
             Outcome::Written { node, note } => {
                 if let Note::Produce(note) = note {
                     self.produce_written(node, note, now);
                 }
             }
-            Outcome::Failed { node, note, failure, written, error } => match note {
-                Note::Produce(note) => self.produce_failed(node, note, failure, written, &error, now),
-                Note::Metadata => self.metadata.failed(error, now, &mut self.random),
-                Note::InitProducerId => self.producer_id_failed(error, now),
-            },
-            Outcome::Connected { .. } => {}
+            Outcome::Failed { node, note, failure, written, error } => {
+                log::debug!("broker {node}: {failure:?}: {error}");
+                match note {
+                    Note::Produce(note) => self.produce_failed(node, note, written, &error, now),
+                    Note::Metadata => self.metadata.failed(error, now, &mut self.random),
+                    Note::InitProducerId => self.producer_id_failed(error, now),
+                }
+            }
+            Outcome::Connected { node } => log::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
                 self.metadata.note_error(error);

@@ -12,7 +12,7 @@ use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::metadata::LeaderNews;
-use crate::network::{Expect, Network, RequestFailure};
+use crate::network::{Expect, Network};
 use crate::protocol::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceData, decode_response,
@@ -112,7 +112,7 @@ impl<N: Network> Sender<N> {
             Err(error) => {
                 self.client.disconnect(node, now);
                 let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
-                return self.produce_failed(node, note, RequestFailure::Disconnected, true, &error, now);
+                return self.produce_failed(node, note, true, &error, now);
             }
         };
         if let Ok(throttle @ 1..) = u64::try_from(response.throttle_time_ms) {
@@ -149,15 +149,11 @@ impl<N: Network> Sender<N> {
         &mut self,
         node: i32,
         note: ProduceNote,
-        failure: RequestFailure,
         written: bool,
         error: &Error,
         now: Instant,
     ) {
-        let code = match failure {
-            RequestFailure::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
-            RequestFailure::Disconnected => ErrorCode::NETWORK_EXCEPTION,
-        };
+        let code = error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
         self.metadata.note_error(error.clone());
         self.metadata.request_update();
         for carried in note.batches {
