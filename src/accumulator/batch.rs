@@ -82,6 +82,7 @@ impl OpenBatch {
             attempts: 0,
             last_error: None,
             doubtful: false,
+            uncertain: false,
         }
     }
 }
@@ -99,6 +100,7 @@ pub(crate) struct ProducerBatch {
     attempts: u32,
     last_error: Option<Error>,
     doubtful: bool,
+    uncertain: bool,
 }
 
 impl ProducerBatch {
@@ -150,7 +152,7 @@ impl ProducerBatch {
         self.completion.as_ref().map(Completion::shared)
     }
 
-    /// Gives the batch its place in the sequence.
+    /// Gives the batch its place in the sequence, or another one.
     pub(crate) fn assign(&mut self, stamp: Stamp) {
         self.renumbered = self.stamp.is_some();
         self.stamp = Some(stamp);
@@ -162,13 +164,23 @@ impl ProducerBatch {
         self.attempts += 1;
     }
 
-    /// Whether the broker may have written it without our knowing.
+    /// Whether the broker may have written it without our knowing, or may have been about to at some time.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
+    /// Whether the broker may have written it, so that only its old sequence keeps it from being written again.
+    pub(crate) fn is_uncertain(&self) -> bool {
+        self.uncertain
+    }
+
     pub(crate) fn note_doubt(&mut self) {
-        self.doubtful = true;
+        (self.doubtful, self.uncertain) = (true, true);
+    }
+
+    /// The broker has looked for its sequence and does not have it.
+    pub(crate) fn note_missing(&mut self) {
+        self.uncertain = false;
     }
 
     pub(crate) fn note_error(&mut self, error: Error) {

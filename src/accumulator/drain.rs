@@ -34,8 +34,8 @@ pub(crate) struct DrainRules {
 pub(crate) trait DrainGate {
     /// Whether a batch that was not sent before may go; `outstanding`: others of the partition are not answered yet.
     fn may_send(&mut self, partition: usize, outstanding: bool) -> bool;
-    /// Whether a batch that was sent before may go again.
-    fn may_resend(&mut self, partition: usize) -> bool;
+    /// Whether a batch that was sent before may go again; `uncertain`: the broker may have it.
+    fn may_resend(&mut self, partition: usize, uncertain: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
 }
@@ -210,7 +210,8 @@ impl Drain {
         let mut size = 0;
         for _ in 0..self.ready.get(&node).map_or(0, VecDeque::len) {
             let Some(index) = self.ready.get_mut(&node).and_then(VecDeque::pop_front) else { break };
-            match self.take_from(index, max_bytes.saturating_sub(size), departing.is_empty(), gate) {
+            let room = if departing.is_empty() { usize::MAX } else { max_bytes.saturating_sub(size) };
+            match self.take_from(index, room, now, gate) {
                 Taken::Batch(batch) => {
                     size += batch.bytes.len();
                     departing.push(batch);
@@ -240,6 +241,14 @@ impl Drain {
         let partition = self.partition(index)?;
         let place = partition.in_flight.iter().position(|batch| batch.id() == batch_id)?;
         partition.in_flight.remove(place)
+    }
+
+    /// Whether the broker can have no batch of the partition of which we do not know. Those that were given up do not
+    /// count: they are not sent again.
+    pub(crate) fn is_certain(&self, index: usize) -> bool {
+        let Some(partition) = self.partitions.get(index).and_then(Option::as_ref) else { return true };
+        !partition.in_flight.iter().any(ProducerBatch::is_unanswered)
+            && !partition.retries.iter().any(ProducerBatch::is_uncertain)
     }
 
     /// A batch's request has failed after it was written: the broker may have the batch.
@@ -336,30 +345,34 @@ impl Drain {
         aborted
     }
 
-    fn take_from(&mut self, index: usize, room: usize, first: bool, gate: &mut impl DrainGate) -> Taken {
+    fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
         let mute = self.rules.mute;
         let Some(partition) = self.partition(index) else { return Taken::Nothing };
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
         }
-        let resend = partition.retries.front().map(|batch| (batch.id(), batch.len()));
-        let size = match resend {
-            Some((id, _)) if partition.in_flight.iter().any(|batch| batch.id() < id) => return Taken::Later,
-            Some((_, size)) => size,
-            None => match partition.queue.head() {
+        if partition.retries.is_empty() {
+            let size = match partition.queue.head() {
                 Head::Sealed { size, .. } | Head::Open { size, .. } => size,
                 Head::Empty | Head::Soon => return Taken::Nothing,
-            },
-        };
-        if size > room && !first {
-            return Taken::TooLarge;
+            };
+            if size > room {
+                return Taken::TooLarge;
+            }
+            let free = gate.may_send(index, partition.has_outstanding());
+            return if free { partition.depart(index, None, gate) } else { Taken::HeldBack };
         }
-        let free = if resend.is_some() {
-            gate.may_resend(index)
-        } else {
-            gate.may_send(index, partition.has_outstanding())
-        };
-        if free { partition.depart(index, gate) } else { Taken::HeldBack }
+        if partition.not_before.is_some_and(|time| time > now) {
+            return Taken::Later;
+        }
+        let mut retries = partition.retries.iter().enumerate();
+        let next = retries.find(|(_, batch)| gate.may_resend(index, batch.is_uncertain()));
+        match next {
+            None => Taken::HeldBack,
+            Some((_, next)) if partition.in_flight.iter().any(|batch| batch.id() < next.id()) => Taken::Later,
+            Some((_, next)) if next.len() > room => Taken::TooLarge,
+            Some((place, _)) => partition.depart(index, Some(place), gate),
+        }
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
@@ -507,16 +520,17 @@ enum Taken {
     TooLarge,
     /// The gate says no.
     HeldBack,
-    /// An answer that is on its way has to come first; it will bring us back.
+    /// An answer that is on its way, or the end of a backoff, has to come first; it will bring us back.
     Later,
     /// The list was out of date.
     Nothing,
 }
 
 impl Partition {
-    fn depart(&mut self, index: usize, gate: &mut impl DrainGate) -> Taken {
-        let batch = match self.retries.pop_front() {
-            Some(batch) => Some(batch),
+    /// Sends a batch again, or the next one of the queue.
+    fn depart(&mut self, index: usize, retry: Option<usize>, gate: &mut impl DrainGate) -> Taken {
+        let batch = match retry {
+            Some(place) => self.retries.remove(place),
             None => self.queue.pop().inspect(|_| self.not_before = None),
         };
         let Some(mut batch) = batch else { return Taken::Nothing };

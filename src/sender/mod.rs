@@ -308,8 +308,8 @@ impl DrainGate for Gate<'_> {
         self.0.may_stamp(partition, outstanding)
     }
 
-    fn may_resend(&mut self, _partition: usize) -> bool {
-        self.0.may_resend()
+    fn may_resend(&mut self, partition: usize, uncertain: bool) -> bool {
+        self.0.may_resend(partition, uncertain)
     }
 
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch) {

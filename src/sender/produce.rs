@@ -160,7 +160,10 @@ impl<N: Network> Sender<N> {
 
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
-        let Some(batch) = self.drain.arrived(index, carried.batch_id) else { return };
+        let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
+        if matches!(answer.code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID) {
+            batch.note_missing();
+        }
         if answer.code.invalidates_metadata() {
             self.metadata.request_update();
         }

@@ -107,9 +107,12 @@ impl TransactionManager {
         !(stale || unknown || sequences.is_unresolved() || bump_pending)
     }
 
-    /// Whether a batch that has its sequence may be sent again.
-    pub(crate) fn may_resend(&self) -> bool {
-        !self.fatal && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
+    /// Whether a batch that has its sequence may be sent again. Before a new epoch, only one that the broker may have:
+    /// its old sequence is the only way to find out.
+    pub(crate) fn may_resend(&self, partition: usize, uncertain: bool) -> bool {
+        !self.fatal
+            && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
+            && (uncertain || !self.bump_for.contains(&partition))
     }
 
     /// The stamp for a partition's next batch; its sequence numbers are taken.
@@ -160,9 +163,11 @@ impl TransactionManager {
     }
 
     /// Carries out the bumps that were asked for. Returns the partitions whose outstanding batches the caller has to
-    /// number anew, from 0 and in order. Other partitions follow once nothing of theirs is outstanding.
-    pub(crate) fn bump_epoch(&mut self) -> Vec<usize> {
-        if self.bump_for.is_empty() {
+    /// number anew, from 0 and in order. A partition waits until it `is_certain` what the broker has of it: a batch
+    /// that is written already must not get another number. Other partitions follow once nothing of theirs is
+    /// outstanding.
+    pub(crate) fn bump_epoch(&mut self, is_certain: impl Fn(usize) -> bool) -> Vec<usize> {
+        if !self.bump_for.iter().any(|partition| is_certain(*partition)) {
             return Vec::new();
         }
         let Identity::Known(current) = self.identity else { return Vec::new() };
@@ -174,7 +179,9 @@ impl TransactionManager {
         let next = ProducerIdAndEpoch { epoch, ..current };
         log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
         self.identity = Identity::Known(next);
-        let partitions = std::mem::take(&mut self.bump_for);
+        let asked = std::mem::take(&mut self.bump_for);
+        let (partitions, waiting) = asked.into_iter().partition(|partition| is_certain(*partition));
+        self.bump_for = waiting;
         for partition in &partitions {
             self.partition(*partition).start_over(next);
         }
@@ -246,7 +253,7 @@ mod tests {
         let other = manager.next_stamp(1, 10);
         manager.request_epoch_bump(0);
         assert!(!manager.may_stamp(0, false), "until the bump is carried out");
-        assert_eq!(manager.bump_epoch(), [0]);
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
         let first = manager.next_stamp(0, 3);
         assert_eq!((first.producer_epoch, first.base_sequence), (1, 0));
         assert!(!manager.may_stamp(1, true), "still has batches of the old epoch outstanding");
@@ -273,7 +280,7 @@ mod tests {
         manager.mark_unresolved(0);
         manager.acknowledged(0, &third, 10);
         manager.resolve(0);
-        assert_eq!(manager.bump_epoch(), [0]);
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
     }
 
     #[test]
@@ -287,15 +294,27 @@ mod tests {
     }
 
     #[test]
+    fn a_bump_waits_for_batches_that_the_broker_may_have() {
+        let mut manager = ready();
+        manager.next_stamp(0, 10);
+        manager.request_epoch_bump(0);
+        assert!(manager.bump_epoch(|_| false).is_empty());
+        assert!(!manager.may_stamp(0, true) && !manager.may_resend(0, false));
+        assert!(manager.may_resend(0, true), "under its old number, to find out");
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
+        assert!(manager.may_resend(0, false));
+    }
+
+    #[test]
     fn after_the_last_epoch_comes_a_new_id() {
         let mut manager = TransactionManager::new(true);
         manager.producer_id_received(4000, i16::MAX);
         manager.next_stamp(0, 1);
         manager.request_epoch_bump(0);
-        assert!(manager.bump_epoch().is_empty());
+        assert!(manager.bump_epoch(|_| true).is_empty());
         assert_eq!(manager.producer_id_due(), Due::Now);
         manager.producer_id_received(4001, 0);
-        assert_eq!(manager.bump_epoch(), [0], "the partition starts over with the new id");
+        assert_eq!(manager.bump_epoch(|_| true), [0], "the partition starts over with the new id");
         assert_eq!(manager.next_stamp(0, 1).base_sequence, 0);
     }
 }
