@@ -1,37 +1,90 @@
-//! The Apache Kafka producer for programs without an async runtime.
+#![doc = include_str!("../README.md")]
 
-mod accumulator;
-mod backoff;
-mod cluster;
-mod completion;
-mod config;
-mod error;
-mod error_code;
-mod interrupt;
-mod metadata;
-mod nearest;
-mod network;
-mod partitioner;
+// The modules stand in the order in which a record travels.
+
+// The caller's room: `send`, `flush`, `close`.
 mod producer;
-mod properties;
-mod protocol;
+
+// What is sent, and what comes back.
 mod record;
-mod record_batch;
-mod registry;
-mod sender;
+
+// How the producer is set up.
+mod config;
+
+// What serializers and partitioners see of it.
+mod properties;
+
+// The key and the value become bytes.
 mod serializer;
+
+// The record gets its partition.
+mod partitioner;
+
+// Names that stand for serializers and partitioners.
+mod registry;
+
+// The name that a misspelt one may have meant.
+mod nearest;
+
+// Which partitions there are, who leads them, and waiting for that.
+mod metadata;
+
+// The picture of the cluster that metadata gives.
+mod cluster;
+
+// The record waits in its partition's batch.
+mod accumulator;
+
+// What a batch is, byte for byte.
+mod record_batch;
+
+// The one thread takes batches and decides what becomes of them.
+mod sender;
+
+// Who this producer is to the brokers, and the batches' sequence numbers.
 mod transaction;
-mod uuid;
+
+// The requests and responses that carry them.
+mod protocol;
+
+// Numbers and texts as Kafka writes them.
 mod wire;
 
+// Sockets, connections, requests on their way.
+mod network;
+
+// How long to wait before trying again.
+mod backoff;
+
+// The broker's answer, as a code.
+mod error_code;
+
+// What may go wrong, and what to do about it.
+mod error;
+
+// The outcome reaches the future and the callback.
+mod completion;
+
+// Waiting that can be interrupted.
+mod interrupt;
+
+// Topic ids.
+mod uuid;
+
+// Beside the way: a cluster for tests and examples.
 #[cfg(feature = "embedded")]
 pub mod embedded;
+
+// The harness of the tests on Apache Kafka, which also reads our messages by Kafka's own schemas.
+#[cfg(test)]
+#[macro_use]
+#[path = "../tests/kafka/mod.rs"]
+mod kafka;
 
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{
-    Acks, ClientDnsLookup, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport,
-    PropertyType,
+    Acks, Importance, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
 };
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;

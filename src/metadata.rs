@@ -8,6 +8,7 @@
 //! Source: Kafka's `ProducerMetadata`, `Metadata`, `KafkaProducer.waitOnMetadata`; KIP-951 for leaders in answers.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +32,8 @@ pub(crate) struct Metadata {
 struct State {
     cluster: Arc<Cluster>,
     wanted: HashMap<TopicName, Wanted>,
-    waiters: Vec<Sender<()>>,
+    /// Who waits holds the receiver; its sender is dropped when there is something to look at.
+    news: (Sender<Infallible>, Receiver<Infallible>),
     /// News are wanted for a topic that was never asked for: no backoff.
     new_topic: bool,
     /// News are wanted.
@@ -64,7 +66,7 @@ impl Metadata {
         let state = State {
             cluster: Arc::default(),
             wanted: HashMap::new(),
-            waiters: Vec::new(),
+            news: bounded(0),
             new_topic: false,
             requested: true,
             under_way: false,
@@ -111,8 +113,8 @@ impl Metadata {
             };
             nudge();
             match interrupt::wait(&news, deadline) {
-                Wait::Ready(()) => {}
-                Wait::Disconnected => return Err(Error::closed()),
+                Wait::Ready(never) => match never {},
+                Wait::Disconnected => {}
                 Wait::Interrupted => return Err(Error::interrupted("metadata").with_topic(topic)),
                 Wait::TimedOut => return Err(self.too_late(pending, start.elapsed())),
             }
@@ -124,9 +126,14 @@ impl Metadata {
         matches!(self.ask_for(topic, None, true).0, Standing::Usable)
     }
 
-    fn ask_for(&self, topic: &TopicName, partition: Option<i32>, first: bool) -> (Standing, Receiver<()>) {
-        let (tell, news) = bounded(1);
+    fn ask_for(
+        &self,
+        topic: &TopicName,
+        partition: Option<i32>,
+        first: bool,
+    ) -> (Standing, Receiver<Infallible>) {
         let mut state = self.state.lock();
+        let news = state.news.1.clone();
         if let Some(error) = &state.closed {
             return (Standing::Never(error.clone()), news);
         }
@@ -136,8 +143,7 @@ impl Metadata {
             standing => standing,
         };
         if !matches!(standing, Standing::Usable) {
-            state.want(topic, first);
-            state.waiters.push(tell);
+            state.want(topic);
         }
         (standing, news)
     }
@@ -149,7 +155,12 @@ impl Metadata {
             None => format!("{pending} after {} ms", waited.as_millis()),
         };
         let cause = last.unwrap_or(pending);
-        let error = Error::new(ErrorKind::Timeout, text).with_elapsed(waited);
+        let kind = match cause.kind() {
+            // Waiting longer would not have helped.
+            kind @ (ErrorKind::UnsupportedVersion | ErrorKind::Authentication) => kind,
+            _ => ErrorKind::Timeout,
+        };
+        let error = Error::new(kind, text).with_elapsed(waited);
         match cause.code() {
             Some(code) => error.with_code(code).with_source(cause),
             None => error.with_source(cause),
@@ -201,7 +212,7 @@ impl Metadata {
 
     /// Something waits for a leader of this topic, which may have been forgotten meanwhile.
     pub(crate) fn need(&self, topic: &TopicName) {
-        self.state.lock().want(topic, true);
+        self.state.lock().want(topic);
     }
 
     pub(crate) fn note_error(&self, error: Error) {
@@ -263,10 +274,7 @@ impl Metadata {
             state.failures = 0;
             state.not_before = now.checked_add(self.backoff.after(0, random));
         }
-        for waiter in state.waiters.drain(..) {
-            // Whoever has given up does not listen any more.
-            let _ = waiter.try_send(());
-        }
+        state.news = bounded(0);
     }
 
     /// Replaces the picture by one with newer leaders; no request was involved.
@@ -300,7 +308,7 @@ impl Metadata {
     pub(crate) fn close(&self, error: Error) {
         let mut state = self.state.lock();
         state.closed.get_or_insert(error);
-        state.waiters.clear();
+        state.news = bounded(0);
     }
 }
 
@@ -340,12 +348,14 @@ impl State {
         }
     }
 
-    fn want(&mut self, topic: &TopicName, first: bool) {
+    /// Asks for a topic that is not usable yet, as long as somebody waits for it: it, or the partition that is waited
+    /// for, may be created meanwhile.
+    fn want(&mut self, topic: &TopicName) {
         if !self.wanted.contains_key(topic) {
             self.wanted.insert(topic.clone(), Wanted::default());
             self.new_topic = true;
         }
-        self.requested |= first;
+        self.requested = true;
     }
 
     fn is_incomplete(&self) -> bool {

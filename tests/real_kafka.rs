@@ -1,7 +1,6 @@
 //! The producer on Apache Kafka: what it says was written is what kcat and Java's consumer read, what Kafka's own tool
 //! finds valid in the log, and lies where Java's producer would have put it.
 
-#![cfg(any())] // until the producer is there
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[macro_use]

@@ -1,6 +1,5 @@
 //! Our settings are those of Java's own producer: names, types, defaults, ranges, importance.
 
-#![cfg(any())] // until the settings are there
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod kafka;

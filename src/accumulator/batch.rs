@@ -78,11 +78,9 @@ impl OpenBatch {
             created: self.created,
             reserved: self.reserved,
             stamp: None,
-            renumbered: false,
             attempts: 0,
             last_error: None,
             doubtful: false,
-            uncertain: false,
         }
     }
 }
@@ -96,11 +94,9 @@ pub(crate) struct ProducerBatch {
     created: Instant,
     reserved: usize,
     stamp: Option<Stamp>,
-    renumbered: bool,
     attempts: u32,
     last_error: Option<Error>,
     doubtful: bool,
-    uncertain: bool,
 }
 
 impl ProducerBatch {
@@ -138,11 +134,6 @@ impl ProducerBatch {
         self.stamp
     }
 
-    /// Whether its sequence was changed after it had been sent.
-    pub(crate) fn was_renumbered(&self) -> bool {
-        self.renumbered
-    }
-
     /// Whether somebody still has to be told what becomes of it.
     pub(crate) fn is_unanswered(&self) -> bool {
         self.completion.is_some()
@@ -152,9 +143,8 @@ impl ProducerBatch {
         self.completion.as_ref().map(Completion::shared)
     }
 
-    /// Gives the batch its place in the sequence, or another one.
+    /// Gives the batch its place in the sequence.
     pub(crate) fn assign(&mut self, stamp: Stamp) {
-        self.renumbered = self.stamp.is_some();
         self.stamp = Some(stamp);
     }
 
@@ -164,23 +154,18 @@ impl ProducerBatch {
         self.attempts += 1;
     }
 
-    /// Whether the broker may have written it without our knowing, or may have been about to at some time.
+    /// Whether the broker may have written it without our knowing.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful
     }
 
-    /// Whether the broker may have written it, so that only its old sequence keeps it from being written again.
-    pub(crate) fn is_uncertain(&self) -> bool {
-        self.uncertain
-    }
-
     pub(crate) fn note_doubt(&mut self) {
-        (self.doubtful, self.uncertain) = (true, true);
+        self.doubtful = true;
     }
 
-    /// The broker has looked for its sequence and does not have it.
-    pub(crate) fn note_missing(&mut self) {
-        self.uncertain = false;
+    /// The broker has looked for it by its sequence and does not have it.
+    pub(crate) fn is_not_written(&mut self) {
+        self.doubtful = false;
     }
 
     pub(crate) fn note_error(&mut self, error: Error) {

@@ -34,8 +34,8 @@ pub(crate) struct DrainRules {
 pub(crate) trait DrainGate {
     /// Whether a batch that was not sent before may go; `outstanding`: others of the partition are not answered yet.
     fn may_send(&mut self, partition: usize, outstanding: bool) -> bool;
-    /// Whether a batch that was sent before may go again; `uncertain`: the broker may have it.
-    fn may_resend(&mut self, partition: usize, uncertain: bool) -> bool;
+    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
 }
@@ -147,10 +147,20 @@ impl Drain {
         self.events = events;
     }
 
-    /// From now on nothing lingers.
+    /// From now on nothing lingers. The queues must be closed.
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
+        self.adopt_filled(now);
         self.examine_lingering(now);
+    }
+
+    /// Looks for queues whose first event is still to come: the caller that opened a batch tells of it only after
+    /// another may have appended to it.
+    fn adopt_filled(&mut self, now: Instant) {
+        for queue in self.accumulator.filled_queues() {
+            let index = self.adopt(queue);
+            self.examine(index, now);
+        }
     }
 
     /// Takes over new leaders. A partition whose leader has changed does not wait out its backoff.
@@ -243,14 +253,6 @@ impl Drain {
         partition.in_flight.remove(place)
     }
 
-    /// Whether the broker can have no batch of the partition of which we do not know. Those that were given up do not
-    /// count: they are not sent again.
-    pub(crate) fn is_certain(&self, index: usize) -> bool {
-        let Some(partition) = self.partitions.get(index).and_then(Option::as_ref) else { return true };
-        !partition.in_flight.iter().any(ProducerBatch::is_unanswered)
-            && !partition.retries.iter().any(ProducerBatch::is_uncertain)
-    }
-
     /// A batch's request has failed after it was written: the broker may have the batch.
     pub(crate) fn note_doubt(&mut self, index: usize, batch_id: u64) {
         let Some(partition) = self.partition(index) else { return };
@@ -274,6 +276,14 @@ impl Drain {
         self.partitions.get(index).and_then(Option::as_ref).is_some_and(Partition::has_outstanding)
     }
 
+    /// Whether the broker may have a batch of the partition that is not settled yet.
+    pub(crate) fn is_fate_unknown(&self, index: usize) -> bool {
+        self.partitions.get(index).and_then(Option::as_ref).is_some_and(|partition| {
+            partition.in_flight.iter().any(ProducerBatch::is_unanswered)
+                || partition.retries.iter().any(ProducerBatch::is_doubtful)
+        })
+    }
+
     /// The batches that have been sent and are not settled, in order.
     pub(crate) fn outstanding(&mut self, index: usize) -> Vec<&mut ProducerBatch> {
         let Some(partition) = self.partition(index) else { return Vec::new() };
@@ -287,6 +297,11 @@ impl Drain {
     pub(crate) fn name(&self, index: usize) -> Option<(&TopicName, i32)> {
         let partition = self.partitions.get(index)?.as_ref()?;
         Some((&partition.queue.topic, partition.queue.partition))
+    }
+
+    /// The broker that leads a partition, as far as is known.
+    pub(crate) fn leader(&self, index: usize) -> Option<i32> {
+        self.partitions.get(index)?.as_ref()?.leader
     }
 
     /// Looks again at a partition after one of its batches was answered.
@@ -327,6 +342,9 @@ impl Drain {
 
     /// Takes out everything that is not answered yet. The queues must be closed.
     pub(crate) fn abort(&mut self) -> Vec<Expired> {
+        for queue in self.accumulator.filled_queues() {
+            self.adopt(queue);
+        }
         let mut aborted = Vec::new();
         for (index, partition) in self.partitions.iter_mut().enumerate() {
             let Some(partition) = partition else { continue };
@@ -351,28 +369,21 @@ impl Drain {
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
         }
-        if partition.retries.is_empty() {
-            let size = match partition.queue.head() {
-                Head::Sealed { size, .. } | Head::Open { size, .. } => size,
-                Head::Empty | Head::Soon => return Taken::Nothing,
-            };
-            if size > room {
-                return Taken::TooLarge;
-            }
-            let free = gate.may_send(index, partition.has_outstanding());
-            return if free { partition.depart(index, None, gate) } else { Taken::HeldBack };
+        if !partition.retries.is_empty() {
+            let waits = partition.not_before.is_some_and(|time| time > now);
+            return if waits { Taken::Later } else { partition.take_retry(index, room, gate) };
         }
-        if partition.not_before.is_some_and(|time| time > now) {
-            return Taken::Later;
+        let (Head::Sealed { size, .. } | Head::Open { size, .. }) = partition.queue.head() else {
+            return Taken::Nothing;
+        };
+        if size > room {
+            return Taken::TooLarge;
         }
-        let mut retries = partition.retries.iter().enumerate();
-        let next = retries.find(|(_, batch)| gate.may_resend(index, batch.is_uncertain()));
-        match next {
-            None => Taken::HeldBack,
-            Some((_, next)) if partition.in_flight.iter().any(|batch| batch.id() < next.id()) => Taken::Later,
-            Some((_, next)) if next.len() > room => Taken::TooLarge,
-            Some((place, _)) => partition.depart(index, Some(place), gate),
+        if !gate.may_send(index, partition.has_outstanding()) {
+            return Taken::HeldBack;
         }
+        let batch = partition.queue.pop().inspect(|_| partition.not_before = None);
+        batch.map_or(Taken::Nothing, |batch| partition.depart(index, batch, gate))
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
@@ -438,6 +449,7 @@ impl Drain {
     }
 
     fn flush(&mut self, now: Instant) -> Vec<Arc<BatchCompletion>> {
+        self.adopt_filled(now);
         let mut batches = Vec::new();
         for index in 0..self.partitions.len() {
             let Some(partition) = self.partition(index) else { continue };
@@ -527,13 +539,23 @@ enum Taken {
 }
 
 impl Partition {
-    /// Sends a batch again, or the next one of the queue.
-    fn depart(&mut self, index: usize, retry: Option<usize>, gate: &mut impl DrainGate) -> Taken {
-        let batch = match retry {
-            Some(place) => self.retries.remove(place),
-            None => self.queue.pop().inspect(|_| self.not_before = None),
+    /// Takes the first batch that may go again, unless one before it is on its way.
+    fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
+        let Some(place) = self.retries.iter().position(|batch| gate.may_resend(index, batch.is_doubtful()))
+        else {
+            return Taken::HeldBack;
         };
-        let Some(mut batch) = batch else { return Taken::Nothing };
+        let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
+        if self.in_flight.iter().any(|other| other.id() < batch.id()) {
+            return Taken::Later;
+        }
+        if batch.len() > room {
+            return Taken::TooLarge;
+        }
+        self.retries.remove(place).map_or(Taken::Nothing, |batch| self.depart(index, batch, gate))
+    }
+
+    fn depart(&mut self, index: usize, mut batch: ProducerBatch, gate: &mut impl DrainGate) -> Taken {
         if batch.stamp().is_none() {
             gate.stamp(index, &mut batch);
         }

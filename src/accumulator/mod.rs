@@ -31,7 +31,7 @@ pub(crate) use buffer_pool::BufferPool;
 pub(crate) use drain::{Departing, Drain, DrainGate, DrainRules, Expired, Fate};
 pub(crate) use inbox::{Event, Inbox};
 pub(crate) use queue::QueueRules;
-pub(crate) use topics::TopicQueues;
+pub(crate) use topics::{Sticky, TopicQueues};
 
 use buffer_pool::Reservation;
 use queue::{Append, PartitionQueue, Step};
@@ -44,6 +44,8 @@ pub(crate) struct RecordAccumulator {
     /// How many partitions have been numbered.
     numbered: AtomicUsize,
     closed: AtomicBool,
+    /// Touched by the sender thread only.
+    queues_closed: AtomicBool,
 }
 
 /// How long a caller may wait.
@@ -73,6 +75,7 @@ impl RecordAccumulator {
             topics: RwLock::default(),
             numbered: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            queues_closed: AtomicBool::new(false),
         }
     }
 
@@ -89,18 +92,15 @@ impl RecordAccumulator {
         self.topics.read().get(name).filter(|topic| topic.usable).cloned()
     }
 
-    /// Appends a record to a partition's queue. May wait for memory, up to `patience`. `keyless` says that the
-    /// partition was chosen by the built-in keyless logic.
+    /// Appends a record to a partition's queue. May wait for memory.
     pub(crate) fn append(
         &self,
-        topic: &TopicQueues,
-        queue: &Arc<PartitionQueue>,
-        keyless: bool,
+        target: Target<'_>,
         parts: RecordParts<'_>,
         callback: Option<Callback>,
         wait: Wait<'_>,
     ) -> Result<RecordFuture, AppendError> {
-        let sticky = keyless.then(|| topic.sticky());
+        let Target { queue, sticky } = target;
         let mut append = Append { parts, callback, sticky, memory: None };
         let mut wait = wait;
         let outcome = loop {
@@ -194,16 +194,36 @@ impl RecordAccumulator {
 
     /// Refuses appends under each queue's lock, so that none can slip in behind the sender's last look.
     pub(crate) fn close_queues(&self) {
+        self.queues_closed.store(true, Ordering::Relaxed);
         for topic in self.topics.read().values() {
             topic.queues.iter().for_each(|queue| queue.close());
         }
     }
 
+    /// The queues that hold something, whether or not the sender has been told of them yet.
+    pub(crate) fn filled_queues(&self) -> Vec<Arc<PartitionQueue>> {
+        let topics = self.topics.read();
+        let queues = topics.values().flat_map(|topic| &topic.queues);
+        queues.filter(|queue| queue.depth() > 0).cloned().collect()
+    }
+
     fn new_queue(&self, topic: &TopicName, partition: i32) -> Arc<PartitionQueue> {
         let index = self.numbered.fetch_add(1, Ordering::Relaxed);
         let inbox = Arc::clone(&self.inbox);
-        Arc::new(PartitionQueue::new(topic.clone(), partition, index, self.rules, inbox))
+        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, inbox);
+        if self.queues_closed.load(Ordering::Relaxed) {
+            queue.close();
+        }
+        Arc::new(queue)
     }
+}
+
+/// Where a record goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) queue: &'a Arc<PartitionQueue>,
+    /// Given where the built-in keyless logic chose the partition: it counts what the partition gets.
+    pub(crate) sticky: Option<&'a Sticky>,
 }
 
 /// How a caller waits and reads the time.

@@ -39,7 +39,7 @@ pub(crate) struct QueueRules {
     pub(crate) producer: ProducerToken,
     /// `batch.size`.
     pub(crate) batch_size: usize,
-    /// Where batches begin: `batch.size`, or less where memory is taken in steps.
+    /// Where a partition's first batch begins; it grows by doubling, up to `batch.size`.
     pub(crate) first_capacity: usize,
     pub(crate) linger: Duration,
 }
@@ -53,6 +53,8 @@ struct State {
     closed: bool,
     urgency: Urgency,
     next_id: u64,
+    /// What the last batch came to: the next one begins with a buffer of that size.
+    last_size: usize,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
 }
@@ -149,7 +151,7 @@ impl PartitionQueue {
         match open.try_append(&append.parts, self.rules.batch_size, &mut append.callback) {
             Ok(future) => self.appended(state, append, future),
             Err(DoesNotFit::Capacity { needed }) => {
-                let extra = self.capacity_for(needed).saturating_sub(open.capacity());
+                let extra = self.capacity_for(needed, 0).saturating_sub(open.capacity());
                 match append.memory.take_if(|memory| memory.bytes == extra) {
                     Some(memory) => {
                         open.grow(memory);
@@ -202,7 +204,7 @@ impl PartitionQueue {
         append: &mut Append<'_>,
         clock: impl Fn() -> Instant,
     ) -> Step {
-        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound());
+        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), guard.last_size);
         let Some(memory) = append.memory.take_if(|memory| memory.bytes == wanted) else {
             return Step::Reserve(wanted);
         };
@@ -230,10 +232,10 @@ impl PartitionQueue {
     }
 
     /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most
-    /// `batch.size`, or just what a larger record needs.
-    fn capacity_for(&self, needed: usize) -> usize {
+    /// `batch.size`, or just what a larger record needs. `expected` bytes make it larger, but never larger than a batch.
+    fn capacity_for(&self, needed: usize, expected: usize) -> usize {
         let mut capacity = self.rules.first_capacity;
-        while capacity < needed && capacity < self.rules.batch_size {
+        while capacity < needed.max(expected) && capacity < self.rules.batch_size {
             capacity = (capacity * 2).min(self.rules.batch_size);
         }
         capacity.max(needed)
@@ -242,6 +244,7 @@ impl PartitionQueue {
     /// Takes the open batch out to be sealed, and keeps its place.
     fn take_open(&self, state: &mut State) -> Option<OpenBatch> {
         let open = state.open.take()?;
+        state.last_size = open.len();
         state.sealed.push_back(Sealed::Soon(open.id(), Arc::clone(open.completion())));
         Some(open)
     }
@@ -273,6 +276,7 @@ impl PartitionQueue {
             },
             None => {
                 let open = state.open.take();
+                state.last_size = open.as_ref().map_or(0, OpenBatch::len);
                 drop(state);
                 open.map(OpenBatch::seal)
             }

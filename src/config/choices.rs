@@ -33,25 +33,6 @@ impl Acks {
     }
 }
 
-/// What is done with the addresses behind a broker's name: `client.dns.lookup`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ClientDnsLookup {
-    /// `use_all_dns_ips`: each address of a name is tried in turn. The default.
-    UseAllDnsIps,
-    /// `resolve_canonical_bootstrap_servers_only`: each bootstrap name is replaced by the canonical names of its
-    /// addresses (for Kerberos behind an alias); then as above.
-    ResolveCanonicalBootstrapServersOnly,
-}
-
-impl ClientDnsLookup {
-    pub(super) fn from_text(text: &str) -> ClientDnsLookup {
-        match text {
-            RESOLVE_CANONICAL => ClientDnsLookup::ResolveCanonicalBootstrapServersOnly,
-            _ => ClientDnsLookup::UseAllDnsIps,
-        }
-    }
-}
-
 /// How a typed setter writes its value: as a properties file would.
 pub(super) trait SettingText {
     fn into_text(self) -> String;
@@ -90,15 +71,6 @@ impl SettingText for Acks {
     }
 }
 
-impl SettingText for ClientDnsLookup {
-    fn into_text(self) -> String {
-        String::from(match self {
-            ClientDnsLookup::UseAllDnsIps => "use_all_dns_ips",
-            ClientDnsLookup::ResolveCanonicalBootstrapServersOnly => RESOLVE_CANONICAL,
-        })
-    }
-}
-
 /// Whole milliseconds, rounded up: a wait that was asked for is never lost.
 impl SettingText for std::time::Duration {
     fn into_text(self) -> String {
@@ -118,5 +90,3 @@ impl SettingText for Microseconds {
 fn whole(units: u128) -> String {
     i64::try_from(units).unwrap_or(i64::MAX).to_string()
 }
-
-const RESOLVE_CANONICAL: &str = "resolve_canonical_bootstrap_servers_only";

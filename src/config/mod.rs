@@ -26,7 +26,7 @@ use properties_table::{PROPERTIES, find, for_each_property};
 use property::{HIDDEN, trim};
 use remarks::Remarks;
 
-pub use choices::{Acks, ClientDnsLookup};
+pub use choices::Acks;
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
 pub(crate) use settings::Settings;
 

@@ -28,7 +28,7 @@ macro_rules! for_each_property {
              "Name of this producer in the brokers' logs, metrics and quotas. If it is not set: producer-1, producer-2, … by the order of creation in the process.")
 
             // Delivery.
-            (ACKS_CONFIG, "acks", String, "all", OneOfAnyCase(&["all", "-1", "0", "1"]), Low, Kafka, Built, [acks: Acks],
+            (ACKS_CONFIG, "acks", String, "all", OneOf(&["all", "-1", "0", "1"]), Low, Kafka, Built, [acks: Acks],
              "How many replicas must have a record before it counts as sent: all (or -1) those in sync, 1 the leader alone, 0 none: the broker does not answer, offsets are -1 and nothing is retried. Idempotence needs all: with another value it goes off, and if it was asked for, the producer does not start.")
             (ENABLE_IDEMPOTENCE_CONFIG, "enable.idempotence", Boolean, "true", Any, Low, Kafka, Built, [enable_idempotence: bool],
              "Whether the broker drops repeated batches, so that a retry neither duplicates nor reorders records. Needs acks=all, retries above 0 and at most 5 requests in flight per connection. If it was not set and acks or retries contradict, it is switched off.")
@@ -52,8 +52,8 @@ macro_rules! for_each_property {
              "Milliseconds that a batch which is not full waits for more records. A batch that is full goes at once, and so does one that somebody waits for. Values above 2147483647 count as that.")
             (BUFFER_MEMORY_CONFIG, "buffer.memory", Long, "33554432", AtLeast(0), High, Kafka, Built, [buffer_memory: usize],
              "Bytes for all records that are accepted and not yet settled. When they are used up, send waits up to max.block.ms and then fails. The process uses a little more, for requests and connections.")
-            (BUFFER_MEMORY_ALLOCATION_STRATEGY_CONFIG, "buffer.memory.allocation.strategy", String, "full", OneOf(&["full", "incremental"]), Low, Internal, NotBuilt, [],
-             "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. Kafka has it unfinished and undocumented.")
+            (BUFFER_MEMORY_ALLOCATION_STRATEGY_CONFIG, "buffer.memory.allocation.strategy", String, "full", OneOf(&["full", "incremental"]), Low, Internal, Dormant, [],
+             "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. Kafka has it unfinished and undocumented. Here a batch begins with at most 16 KiB and grows by doubling, whatever this says.")
             (MAX_REQUEST_SIZE_CONFIG, "max.request.size", Int, "1048576", AtLeast(0), Medium, Kafka, Built, [max_request_size: usize],
              "Bytes of the largest request, and of the largest record as it is before compression. The broker has a limit of its own, message.max.bytes.")
             (MAX_BLOCK_MS_CONFIG, "max.block.ms", Long, "60000", AtLeast(0), Medium, Kafka, Built, [max_block: Duration],
@@ -78,7 +78,7 @@ macro_rules! for_each_property {
              "Milliseconds after which a broker that could not take batches gets no more records without a key until it can. 0 means never. Of no effect with partitioner.class or without adaptive partitioning.")
             (PARTITIONER_RACK_AWARE_CONFIG, "partitioner.rack.aware", Boolean, "false", Any, Low, Kafka44, NotBuilt, [],
              "Whether records without a key prefer partitions whose leader stands in client.rack, which must then be set (KIP-1123).")
-            (CLIENT_RACK_CONFIG, "client.rack", String, "", Any, Low, Kafka44, Built, [client_rack: &str],
+            (CLIENT_RACK_CONFIG, "client.rack", String, "", Any, Low, Kafka44, NotBuilt, [],
              "The rack or zone that this client is in, in the words of the brokers' broker.rack. Only partitioner.rack.aware looks at it.")
 
             // Metadata.
@@ -96,7 +96,7 @@ macro_rules! for_each_property {
              "Milliseconds that the names in bootstrap.servers may take to resolve in the background. 0 means that they are resolved while the producer is created, which fails if none does (KIP-909).")
 
             // Connections.
-            (CLIENT_DNS_LOOKUP_CONFIG, "client.dns.lookup", String, "use_all_dns_ips", OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), Medium, Kafka, Built, [client_dns_lookup: ClientDnsLookup],
+            (CLIENT_DNS_LOOKUP_CONFIG, "client.dns.lookup", String, "use_all_dns_ips", OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), Medium, Kafka, NotBuilt, [],
              "What is done with a name that has several addresses: try one after the other until one connects, or first replace each bootstrap name by the canonical names of its addresses.")
             (RECONNECT_BACKOFF_MS_CONFIG, "reconnect.backoff.ms", Long, "50", AtLeast(0), Low, Kafka, Built, [reconnect_backoff: Duration],
              "Milliseconds to wait before connecting again to a broker that could not be reached. Doubles with each failure, up to reconnect.backoff.max.ms, give or take a fifth. If it is set and the maximum is not, all waits are this long.")

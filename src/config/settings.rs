@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::address;
-use super::choices::{Acks, ClientDnsLookup};
+use super::choices::Acks;
 use super::properties_table::{PROPERTIES, find};
 use super::property::{PropertySupport, PropertyType, Value};
 use super::remarks::Remarks;
@@ -22,10 +22,8 @@ use crate::error::Error;
 pub(crate) struct Settings {
     /// Host and port of each entry, at least one, in the order given.
     pub(crate) bootstrap_servers: Vec<(String, u16)>,
-    pub(crate) client_dns_lookup: ClientDnsLookup,
     /// As given, or `producer-N`.
     pub(crate) client_id: String,
-    pub(crate) client_rack: String,
     /// The names; `None` only where serializers were given as values.
     pub(crate) key_serializer: Option<String>,
     pub(crate) value_serializer: Option<String>,
@@ -96,9 +94,7 @@ pub(super) fn resolve(
     warn_where_the_maximum_is_below(&values, remarks);
     Ok(Settings {
         bootstrap_servers,
-        client_dns_lookup: ClientDnsLookup::from_text(&values.text("client.dns.lookup")),
         client_id: client_id(&values),
-        client_rack: values.text("client.rack"),
         key_serializer: values.text_if_set("key.serializer"),
         value_serializer: values.text_if_set("value.serializer"),
         partitioner_class: values.text_if_set("partitioner.class"),

@@ -15,7 +15,7 @@ use super::settings::NetworkSettings;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::protocol::{BrokerVersions, Request, encode_request};
+use crate::protocol::{Request, encode_request};
 
 /// What a request waits for, and for how long at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,22 +139,26 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.close(now);
     }
 
+    #[cfg(test)]
     pub(crate) fn network(&mut self) -> &mut N {
         &mut self.connections.network
     }
 
     /// The connection stands and the broker's versions are known.
+    #[cfg(test)]
     pub(crate) fn is_connected(&self, node: i32) -> bool {
         self.versions(node).is_some()
     }
 
     /// Requests that are queued or written, and not answered.
+    #[cfg(test)]
     pub(crate) fn in_flight(&self, node: i32) -> usize {
         self.connections.peer(node).map_or(0, |peer| peer.in_flight())
     }
 
     /// What the connected broker speaks.
-    pub(crate) fn versions(&self, node: i32) -> Option<&BrokerVersions> {
+    #[cfg(test)]
+    pub(crate) fn versions(&self, node: i32) -> Option<&crate::protocol::BrokerVersions> {
         self.connections.peer(node)?.state.versions()
     }
 

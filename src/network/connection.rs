@@ -28,6 +28,13 @@ pub(super) struct Connection<T> {
     watches_writable: bool,
 }
 
+/// A whole answer, and the request that it belongs to.
+#[derive(Debug)]
+pub(super) struct Answer<T> {
+    pub(super) entry: Entry<T>,
+    pub(super) frame: Vec<u8>,
+}
+
 impl<T> Connection<T> {
     pub(super) fn new(socket: SocketId, address: SocketAddr, since: Instant) -> Self {
         Connection {
@@ -79,14 +86,14 @@ impl<T> Connection<T> {
         }
     }
 
-    /// The next whole answer in what was read, with the request that it belongs to.
-    pub(super) fn next_answer(&mut self, input: &mut &[u8]) -> Result<Option<(Entry<T>, Vec<u8>)>, Lost> {
+    /// The next whole answer in what was read.
+    pub(super) fn next_answer(&mut self, input: &mut &[u8]) -> Result<Option<Answer<T>>, Lost> {
         let Some(frame) = self.frames.next(input).map_err(Lost::BadFrame)? else { return Ok(None) };
         let got = correlation_id(&frame);
         let wrong = |wrong: WrongAnswer| Lost::WrongAnswer { expected: wrong.expected, got };
         let entry = self.in_flight.answered(got).map_err(wrong)?;
         self.answered = true;
-        Ok(Some((entry, frame)))
+        Ok(Some(Answer { entry, frame }))
     }
 
     /// One vectored write of what is unwritten: how much went out, and how much was offered.

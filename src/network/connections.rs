@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{Answer, Connection};
 use super::connection_state::{ConnectionRules, Phase, later};
 use super::handshake::Progress;
 use super::in_flight::Entry;
@@ -275,7 +275,7 @@ impl<N: Network, T> Connections<N, T> {
         peer.last_used = now;
         let mut input = buffer.get(..count).unwrap_or_default();
         while let Some(connection) = self.connection_of(socket) {
-            let Some((entry, frame)) = connection.next_answer(&mut input)? else { break };
+            let Some(Answer { entry, frame }) = connection.next_answer(&mut input)? else { break };
             self.answers_due -= 1;
             match entry.note {
                 Note::Handshake => self.handshake_answered(id, &frame, now)?,

@@ -35,10 +35,15 @@ mod peer;
 mod client;
 
 pub(crate) use client::{Expect, NetworkClient, Readiness};
-pub(crate) use outcome::{Outcome, RequestFailure};
-pub(crate) use seam::{Network, NetworkEvent, SocketId};
+pub(crate) use outcome::Outcome;
+#[cfg(test)]
+pub(crate) use outcome::RequestFailure;
+pub(crate) use seam::Network;
+#[cfg(test)]
+pub(crate) use seam::{NetworkEvent, SocketId};
 pub(crate) use settings::NetworkSettings;
 pub(crate) use socket_network::{SocketNetwork, SocketOptions};
+#[cfg(test)]
 pub(crate) use waker::Waker;
 
 #[cfg(test)]

@@ -54,10 +54,6 @@ impl<T> Peer<T> {
         self.port == node.port() && self.host == node.host()
     }
 
-    pub(super) fn host(&self) -> (&str, u16) {
-        (&self.host, self.port)
-    }
-
     /// A request may go out now, as far as the connection is concerned.
     pub(super) fn can_send_more(&self, max_in_flight: usize) -> bool {
         let room = |connection: &Connection<T>| connection.in_flight.can_send_more(max_in_flight);

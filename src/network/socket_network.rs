@@ -40,6 +40,8 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
     sockets: HashMap<SocketId, Connection, foldhash::fast::FixedState>,
     ready: Vec<Ready>,
     spin: Spin,
+    /// The last wait ended with something to read.
+    answered: bool,
     answers_expected: bool,
 }
 
@@ -58,7 +60,7 @@ impl SocketNetwork {
 }
 
 impl<P: Poller> SocketNetwork<P> {
-    fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
+    pub(super) fn with_poller(options: SocketOptions) -> io::Result<(Self, Waker)> {
         let (poller, signal) = P::new()?;
         let waker = Waker::new(signal);
         let network = SocketNetwork {
@@ -69,9 +71,15 @@ impl<P: Poller> SocketNetwork<P> {
             sockets: HashMap::default(),
             ready: Vec::new(),
             spin: Spin::new(options.spin),
+            answered: false,
             answers_expected: false,
         };
         Ok((network, waker))
+    }
+
+    #[cfg(test)]
+    pub(super) fn stream(&self, socket: SocketId) -> Option<Arc<TcpStream>> {
+        self.sockets.get(&socket).map(|connection| connection.stream.clone())
     }
 
     fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
@@ -124,7 +132,9 @@ impl<P: Poller> SocketNetwork<P> {
         until: Option<Instant>,
         events: &mut Vec<NetworkEvent>,
     ) -> (Instant, bool) {
-        let Some(end) = self.spin.until(now, self.answers_expected) else { return (now, false) };
+        // Who has just had an answer may well be about to send again.
+        let company = self.answers_expected || std::mem::take(&mut self.answered);
+        let Some(end) = self.spin.until(now, company) else { return (now, false) };
         loop {
             self.look(Some(Duration::ZERO), events);
             let now = Instant::now();
@@ -132,14 +142,19 @@ impl<P: Poller> SocketNetwork<P> {
                 self.spin.succeeded();
                 return (now, true);
             }
-            if self.waker.is_wanted() || until.is_some_and(|until| until <= now) {
+            if self.waker.is_wanted() {
+                self.spin.succeeded();
+                return (now, true);
+            }
+            if until.is_some_and(|until| until <= now) {
                 return (now, true);
             }
             if end <= now {
                 self.spin.failed();
                 return (now, false);
             }
-            std::hint::spin_loop();
+            // Whoever else has work goes first: on a busy machine a spin that does not yield delays the answer itself.
+            std::thread::yield_now();
         }
     }
 
@@ -215,6 +230,7 @@ impl<P: Poller> Network for SocketNetwork<P> {
             now = self.sleep(now, until, events);
         }
         self.waker.awake();
+        self.answered = events.iter().any(|event| matches!(event, NetworkEvent::Readable(_)));
         self.take_resolved(events);
         now
     }

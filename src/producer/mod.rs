@@ -247,18 +247,26 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
-        let before = self.control.counts();
         let in_callback = is_sender_thread(self.token);
         if in_callback {
             log::warn!("close() in a callback: closing without waiting for what is not answered yet");
         }
         let timeout = if in_callback { Some(Duration::ZERO) } else { timeout };
         let limit = timeout.unwrap_or(send::longest_close(self.settings.delivery_timeout));
-        self.control.close(Instant::now().checked_add(limit));
+        self.close_within(limit, !in_callback)
+    }
+
+    fn close_within(&self, limit: Duration, wait: bool) -> Result<CloseReport, Error> {
+        let before = self.control.counts();
+        if limit.is_zero() {
+            self.control.close_now();
+        } else {
+            self.control.close(Instant::now().checked_add(limit));
+        }
         self.accumulator.close();
         self.metadata.close(Error::closed());
         self.accumulator.inbox().push(Event::Nudge, None);
-        if !in_callback && interrupt::wait(&self.thread.ended, None) == Wait::Interrupted {
+        if wait && interrupt::wait(&self.thread.ended, None) == Wait::Interrupted {
             return Err(Error::interrupted("close; the producer goes on closing"));
         }
         let after = self.control.counts();
@@ -277,10 +285,12 @@ impl CloseReport {
 }
 
 /// Closes when the last handle goes: waits for what was accepted, at most `delivery.timeout.ms`, and logs what was
-/// lost. An interrupt ends the wait.
+/// lost. An interrupt ends the wait, and in a callback there is none: what was accepted goes on its way all the same.
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
     fn drop(&mut self) {
-        match self.close(None) {
+        let limit = send::longest_close(self.settings.delivery_timeout);
+        let wait = !is_sender_thread(self.token);
+        match self.close_within(limit, wait) {
             Ok(report) if report.failed + report.abandoned > 0 => {
                 log::error!("dropping the producer: {} records were lost", report.failed + report.abandoned);
             }

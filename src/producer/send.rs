@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{AppendError, Event, Patience, TopicQueues, Wait};
+use crate::accumulator::{AppendError, Event, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
 use crate::partitioner::{PartitionRequest, partition_for_key};
@@ -100,7 +100,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             let Some(queue) = topic.queue(partition) else {
                 return Err(no_such_partition(topic, partition));
             };
-            match self.accumulator.append(topic, queue, keyless, parts, callback, wait) {
+            let target = Target { queue, sticky: keyless.then(|| topic.sticky()) };
+            match self.accumulator.append(target, parts, callback, wait) {
                 Ok(future) => return Ok(future),
                 Err(AppendError::Elsewhere(same)) => callback = same,
                 Err(AppendError::Failed(error)) => return Err(self.not_appended(error, topic, partition)),

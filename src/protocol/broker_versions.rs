@@ -29,13 +29,6 @@ impl BrokerVersions {
         let at = self.apis.binary_search_by_key(&key, |api| api.0).ok()?;
         self.apis.get(at).map(|(_, oldest, newest)| *oldest..=*newest)
     }
-
-    /// The level of a feature that the cluster has switched on, for instance `transaction.version`; 0 where it is
-    /// off or the broker does not say.
-    pub(crate) fn finalized_feature(&self, name: &str) -> i16 {
-        let feature = self.finalized_features.iter().find(|feature| feature.0 == name);
-        feature.map_or(0, |feature| feature.1)
-    }
 }
 
 impl From<&ApiVersionsResponse> for BrokerVersions {
@@ -75,7 +68,7 @@ impl std::fmt::Display for Versions<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::messages::{ApiVersion, ApiVersionsRequest, FinalizedFeatureKey};
+    use crate::protocol::messages::{ApiVersion, ApiVersionsRequest};
 
     fn broker(api_keys: &[(i16, i16, i16)]) -> BrokerVersions {
         let api = |&(api_key, min_version, max_version): &_| ApiVersion { api_key, min_version, max_version };
@@ -108,21 +101,5 @@ mod tests {
             chosen(&[(3, 0, 9)]).unwrap_err(),
             "ApiVersions version 0 to 4 is needed, and the broker does not have this API"
         );
-    }
-
-    #[test]
-    fn features_count_only_with_an_epoch() {
-        let feature = FinalizedFeatureKey {
-            name: "transaction.version".into(),
-            max_version_level: 2,
-            min_version_level: 1,
-        };
-        let mut response = ApiVersionsResponse { finalized_features: vec![feature], ..Default::default() };
-        response.finalized_features_epoch = -1;
-        assert_eq!(BrokerVersions::from(&response).finalized_feature("transaction.version"), 0);
-        response.finalized_features_epoch = 7;
-        let versions = BrokerVersions::from(&response);
-        assert_eq!(versions.finalized_feature("transaction.version"), 2);
-        assert_eq!(versions.finalized_feature("metadata.version"), 0);
     }
 }

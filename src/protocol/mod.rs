@@ -10,9 +10,14 @@ mod messages;
 mod request;
 
 #[cfg(test)]
+#[path = "../../tests/kafka/wire.rs"]
+mod against_schemas;
+#[cfg(test)]
 mod vectors;
 
 pub(crate) use broker_versions::BrokerVersions;
 pub(crate) use header::correlation_id;
 pub(crate) use messages::*;
-pub(crate) use request::{Request, Response, decode_response, encode_request};
+#[cfg(test)]
+pub(crate) use request::Response;
+pub(crate) use request::{Request, decode_response, encode_request};

@@ -6,11 +6,12 @@
 //! sequence afterwards touches only the header and combines the two.
 //! Source: Kafka's `DefaultRecordBatch`, KIP-98.
 
+mod crc;
 mod record;
 
 use std::sync::Arc;
 
-use crc32c::{crc32c, crc32c_combine};
+use crc32c::crc32c;
 
 pub(crate) use record::RecordParts;
 
@@ -78,10 +79,6 @@ impl BatchBuilder {
 
     pub(crate) fn grow_to(&mut self, capacity: usize) {
         self.buffer.reserve_exact(capacity.saturating_sub(self.buffer.len()));
-    }
-
-    pub(crate) fn count(&self) -> u32 {
-        self.count
     }
 
     /// Ends the batch: computes the records' CRC and writes what does not depend on the sequence.
@@ -161,7 +158,7 @@ impl SealedBatch {
         put(buffer, 51, &stamp.producer_epoch.to_be_bytes());
         put(buffer, 53, &stamp.base_sequence.to_be_bytes());
         let header_crc = crc32c(buffer.get(ATTRIBUTES_AT..BATCH_OVERHEAD).unwrap_or_default());
-        let crc = crc32c_combine(header_crc, self.records_crc, self.records_size);
+        let crc = crc::join(header_crc, self.records_crc, self.records_size);
         put(buffer, CRC_AT, &crc.to_be_bytes());
     }
 }

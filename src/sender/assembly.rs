@@ -34,7 +34,7 @@ pub(crate) fn assemble<N: Network>(
     let rules = QueueRules {
         producer: token,
         batch_size: settings.batch_size_bytes,
-        first_capacity: settings.batch_size_bytes,
+        first_capacity: settings.batch_size_bytes.min(FIRST_CAPACITY),
         linger: settings.linger,
     };
     let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, Arc::new(inbox)));
@@ -74,3 +74,7 @@ fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> Se
         metadata_max_idle: settings.metadata_max_idle,
     }
 }
+
+/// Where a partition's first batch begins: Java's `batch.size`. Memory is taken in steps, so that a large `batch.size`
+/// and many partitions do not use up `buffer.memory` with batches that are nearly empty.
+const FIRST_CAPACITY: usize = 16 * 1024;

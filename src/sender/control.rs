@@ -13,12 +13,21 @@ use crate::error::Error;
 
 #[derive(Default)]
 pub(crate) struct Control {
-    /// Set once somebody closes; the earliest wish counts. `Some(None)`: no limit.
-    closing: Mutex<Option<Option<Instant>>>,
+    /// Set once somebody closes; the earliest wish counts.
+    closing: Mutex<Option<End>>,
     fatal: OnceLock<Error>,
     pub(super) delivered: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) abandoned: AtomicU64,
+}
+
+/// When a producer that is being closed ends, if not everything is answered before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// At once.
+    Now,
+    /// At this time; none: whenever that may be.
+    By(Option<Instant>),
 }
 
 /// How many records had which outcome, since the producer was created.
@@ -32,14 +41,25 @@ pub(crate) struct Counts {
 impl Control {
     /// Asks the sender to end: once everything is answered, or at the deadline.
     pub(crate) fn close(&self, deadline: Option<Instant>) {
+        self.end(End::By(deadline));
+    }
+
+    /// Asks the sender to end as soon as it looks up, whatever is not answered.
+    pub(crate) fn close_now(&self) {
+        self.end(End::Now);
+    }
+
+    fn end(&self, end: End) {
         let mut closing = self.closing.lock();
-        *closing = Some(match *closing {
-            Some(Some(earlier)) => Some(deadline.map_or(earlier, |deadline| deadline.min(earlier))),
-            Some(None) | None => deadline,
+        *closing = Some(match (*closing, end) {
+            (Some(End::Now), _) | (_, End::Now) => End::Now,
+            (Some(End::By(Some(one))), End::By(Some(other))) => End::By(Some(one.min(other))),
+            (Some(End::By(Some(one))), End::By(None)) => End::By(Some(one)),
+            (Some(End::By(None)) | None, end) => end,
         });
     }
 
-    pub(super) fn closing(&self) -> Option<Option<Instant>> {
+    pub(super) fn closing(&self) -> Option<End> {
         *self.closing.lock()
     }
 

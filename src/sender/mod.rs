@@ -25,9 +25,10 @@ use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
-use crate::transaction::TransactionManager;
+use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
+use control::End;
 pub(crate) use control::{Control, Counts};
 use produce::ProduceNote;
 
@@ -140,18 +141,23 @@ impl<N: Network> Sender<N> {
 
     /// Whether the loop is over: closed, and nothing left or no time left.
     pub(crate) fn is_done(&mut self, now: Instant) -> bool {
-        let Some(deadline) = self.control.closing() else { return false };
+        let Some(end) = self.control.closing() else { return false };
         if !self.closing {
             self.closing = true;
             self.accumulator.close_queues();
             self.drain.collect(now);
             self.drain.close(now);
         }
-        deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty()
+        match end {
+            End::Now => true,
+            End::By(deadline) => deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty(),
+        }
     }
 
     /// Fails what is left and lets go of everything.
     pub(crate) fn finish(&mut self, now: Instant) {
+        self.accumulator.close();
+        self.accumulator.close_queues();
         self.drain.collect(now);
         let closed =
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
@@ -165,22 +171,28 @@ impl<N: Network> Sender<N> {
 
     fn settle(&mut self, outcome: Outcome<Note>, now: Instant) {
         match outcome {
-            Outcome::Answered { node, note, version, frame, .. } => match note {
-                Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
-                Note::Metadata => self.metadata_answered(node, version, &frame, now),
-                Note::InitProducerId => self.producer_id_answered(node, version, &frame, now),
-            },
+            Outcome::Answered { node, note, version, frame, sent_at } => {
+                log::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
+                match note {
+                    Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
+                    Note::Metadata => self.metadata_answered(node, version, &frame, now),
+                    Note::InitProducerId => self.producer_id_answered(node, version, &frame, now),
+                }
+            }
             Outcome::Written { node, note } => {
                 if let Note::Produce(note) = note {
                     self.produce_written(node, note, now);
                 }
             }
-            Outcome::Failed { node, note, failure, written, error } => match note {
-                Note::Produce(note) => self.produce_failed(node, note, failure, written, &error, now),
-                Note::Metadata => self.metadata.failed(error, now, &mut self.random),
-                Note::InitProducerId => self.producer_id_failed(error, now),
-            },
-            Outcome::Connected { .. } => {}
+            Outcome::Failed { node, note, failure, written, error } => {
+                log::debug!("broker {node}: {failure:?}: {error}");
+                match note {
+                    Note::Produce(note) => self.produce_failed(node, note, written, &error, now),
+                    Note::Metadata => self.metadata.failed(error, now, &mut self.random),
+                    Note::InitProducerId => self.producer_id_failed(error, now),
+                }
+            }
+            Outcome::Connected { node } => log::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
                 self.metadata.note_error(error);
@@ -293,7 +305,11 @@ impl<N: Network> Sender<N> {
     }
 
     fn next_deadline(&self, node_deadline: Option<Instant>, now: Instant) -> Option<Instant> {
-        let closing = self.control.closing().flatten();
+        let closing = match self.control.closing() {
+            Some(End::By(deadline)) => deadline,
+            Some(End::Now) => Some(now),
+            None => None,
+        };
         let upkeep = self.upkeep_due(now);
         let all = [self.drain.next_deadline(), node_deadline, closing, upkeep];
         all.into_iter().flatten().min()
@@ -308,8 +324,12 @@ impl DrainGate for Gate<'_> {
         self.0.may_stamp(partition, outstanding)
     }
 
-    fn may_resend(&mut self, partition: usize, uncertain: bool) -> bool {
-        self.0.may_resend(partition, uncertain)
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool {
+        match self.0.may_resend(partition) {
+            Resend::All => true,
+            Resend::OfUnknownFate => of_unknown_fate,
+            Resend::None => false,
+        }
     }
 
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch) {

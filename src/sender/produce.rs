@@ -12,7 +12,7 @@ use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::metadata::LeaderNews;
-use crate::network::{Expect, Network, RequestFailure};
+use crate::network::{Expect, Network};
 use crate::protocol::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceData, decode_response,
@@ -39,11 +39,23 @@ struct Carried {
 struct Answer<'a> {
     code: ErrorCode,
     message: Option<&'a str>,
+    /// Why there is no answer.
+    failure: Option<&'a Error>,
     base_offset: i64,
     log_append_time: i64,
     log_start_offset: i64,
     record_errors: &'a [BatchIndexAndErrorMessage],
     node: i32,
+}
+
+impl Answer<'_> {
+    /// What went wrong, in the broker's words or in those of the network.
+    fn error(&self, message: Option<&str>) -> Error {
+        match self.failure {
+            Some(failure) => failure.clone().with_code(self.code).with_node(self.node),
+            None => Error::from_code(self.code, message).with_node(self.node),
+        }
+    }
 }
 
 impl<N: Network> Sender<N> {
@@ -100,7 +112,7 @@ impl<N: Network> Sender<N> {
             Err(error) => {
                 self.client.disconnect(node, now);
                 let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
-                return self.produce_failed(node, note, RequestFailure::Disconnected, true, &error, now);
+                return self.produce_failed(node, note, true, &error, now);
             }
         };
         if let Ok(throttle @ 1..) = u64::try_from(response.throttle_time_ms) {
@@ -137,20 +149,15 @@ impl<N: Network> Sender<N> {
         &mut self,
         node: i32,
         note: ProduceNote,
-        failure: RequestFailure,
         written: bool,
         error: &Error,
         now: Instant,
     ) {
-        let code = match failure {
-            RequestFailure::TimedOut => ErrorCode::REQUEST_TIMED_OUT,
-            RequestFailure::Disconnected => ErrorCode::NETWORK_EXCEPTION,
-        };
+        let code = error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
         self.metadata.note_error(error.clone());
         self.metadata.request_update();
-        let text = error.to_string();
         for carried in note.batches {
-            let answer = Answer { code, message: Some(&text), ..no_answer(node) };
+            let answer = Answer { code, failure: Some(error), ..no_answer(node) };
             if written {
                 self.drain.note_doubt(carried.index, carried.batch_id);
             }
@@ -161,8 +168,10 @@ impl<N: Network> Sender<N> {
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
         let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
-        if matches!(answer.code, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER | ErrorCode::UNKNOWN_PRODUCER_ID) {
-            batch.note_missing();
+        if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+            || answer.code == ErrorCode::UNKNOWN_PRODUCER_ID
+        {
+            batch.is_not_written();
         }
         if answer.code.invalidates_metadata() {
             self.metadata.request_update();
@@ -198,7 +207,6 @@ impl<N: Network> Sender<N> {
         Context {
             idempotent: self.transaction.is_idempotent(),
             may_retry: batch.is_unanswered() && in_time && batch.attempts() <= self.settings.retries,
-            renumbered: batch.was_renumbered(),
             sequence: stamp.map(|stamp| self.transaction.sequence_context(index, &stamp)).unwrap_or_default(),
             log_start_offset: answer.log_start_offset,
         }
@@ -220,9 +228,14 @@ impl<N: Network> Sender<N> {
     }
 
     fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
-        let error = Error::from_code(answer.code, answer.message).with_node(answer.node);
+        let error = answer.error(answer.message);
         let failures = batch.attempts().saturating_sub(1);
-        let wait = self.settings.retry_backoff.after(failures, &mut self.random);
+        let leader = self.drain.leader(index);
+        let wait = match leader {
+            // A new leader need not be waited for; a missing one is found by a look at the metadata.
+            Some(leader) if leader != answer.node => Duration::ZERO,
+            _ => self.settings.retry_backoff.after(failures, &mut self.random),
+        };
         if let Some((topic, partition)) = self.drain.name(index) {
             log::debug!("{topic}-{partition}: {error}; attempt {} follows in {wait:?}", batch.attempts() + 1);
         }
@@ -263,7 +276,7 @@ impl<N: Network> Sender<N> {
 
     /// The batch's error, and those of single records (KIP-467): the others were only in bad company.
     fn errors(&self, batch: &ProducerBatch, answer: &Answer<'_>) -> (Error, Vec<(u32, Error)>) {
-        let own = |message: Option<&str>| Error::from_code(answer.code, message).with_node(answer.node);
+        let own = |message: Option<&str>| answer.error(message);
         if answer.record_errors.is_empty() || batch.count() == 1 {
             let of_record =
                 answer.record_errors.first().and_then(|error| error.batch_index_error_message.as_deref());
@@ -341,6 +354,7 @@ fn answer_of(answer: &PartitionProduceResponse, node: i32) -> Answer<'_> {
     Answer {
         code: answer.error_code,
         message: answer.error_message.as_deref(),
+        failure: None,
         base_offset: answer.base_offset,
         log_append_time: answer.log_append_time_ms,
         log_start_offset: answer.log_start_offset,
@@ -354,6 +368,7 @@ fn no_answer(node: i32) -> Answer<'static> {
     Answer {
         code: ErrorCode::NETWORK_EXCEPTION,
         message: Some("the answer does not mention the partition"),
+        failure: None,
         base_offset: -1,
         log_append_time: -1,
         log_start_offset: -1,

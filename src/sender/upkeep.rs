@@ -113,7 +113,7 @@ impl<N: Network> Sender<N> {
     /// Carries out the epoch bumps that were asked for: the partitions' outstanding batches are numbered anew.
     pub(super) fn renew_epoch(&mut self) {
         let drain = &self.drain;
-        for index in self.transaction.bump_epoch(|index| drain.is_certain(index)) {
+        for index in self.transaction.bump_epoch(|index| !drain.is_fate_unknown(index)) {
             for batch in self.drain.outstanding(index) {
                 batch.assign(self.transaction.next_stamp(index, batch.count()));
             }

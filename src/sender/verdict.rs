@@ -4,7 +4,7 @@
 //! Source: Kafka's `Sender.completeBatch`, `Sender.canRetry`, `TransactionManager.canRetry`; `Errors`.
 
 use crate::error_code::ErrorCode;
-use crate::transaction::SequenceContext;
+use crate::transaction::{Place, SequenceContext};
 
 /// What becomes of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,6 @@ pub(super) struct Context {
     pub(super) idempotent: bool,
     /// `retries` are left, and `delivery.timeout.ms` is not over.
     pub(super) may_retry: bool,
-    /// The batch was given new sequence numbers after it had been sent.
-    pub(super) renumbered: bool,
     pub(super) sequence: SequenceContext,
     /// The first offset that the partition still has; -1 if the broker does not tell.
     pub(super) log_start_offset: i64,
@@ -58,20 +56,17 @@ pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
     }
 }
 
-/// The batch came too early, because an earlier one is still to be sent again: patience. Only where it is the very
-/// next one does the broker lack something that it had acknowledged.
+/// The batch came too early, because an earlier one is still to be sent again: patience. Where it is the very next one
+/// the broker lacks something that it had acknowledged, and where later ones are acknowledged (the broker takes a
+/// producer that it has forgotten at any number) it will never fit again.
 fn out_of_order(context: &Context) -> Verdict {
-    let early = context.renumbered || !context.sequence.is_next;
+    let early = context.sequence.place == Place::Early;
     if early && !context.sequence.unresolved { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
 }
 
 /// The broker has forgotten this producer. The batch itself was not written.
 fn unknown_producer(context: &Context) -> Verdict {
-    if context.log_start_offset == -1 || context.renumbered {
-        Verdict::Retry
-    } else {
-        Verdict::RetryWithNewEpoch
-    }
+    if context.log_start_offset == -1 { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
 }
 
 #[cfg(test)]
@@ -81,17 +76,17 @@ mod tests {
     const FRESH: Context = Context {
         idempotent: true,
         may_retry: true,
-        renumbered: false,
-        sequence: SequenceContext { is_next: true, unresolved: false },
+        sequence: SequenceContext { place: Place::Next, unresolved: false },
         log_start_offset: 0,
     };
     const PLAIN: Context = Context { idempotent: false, ..FRESH };
     const TOO_LATE: Context = Context { may_retry: false, ..FRESH };
     const EARLY: Context =
-        Context { sequence: SequenceContext { is_next: false, unresolved: false }, ..FRESH };
+        Context { sequence: SequenceContext { place: Place::Early, unresolved: false }, ..FRESH };
+    const OVERTAKEN: Context =
+        Context { sequence: SequenceContext { place: Place::Overtaken, unresolved: false }, ..FRESH };
     const UNRESOLVED: Context =
-        Context { sequence: SequenceContext { is_next: false, unresolved: true }, ..FRESH };
-    const RENUMBERED: Context = Context { renumbered: true, ..FRESH };
+        Context { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
     const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
 
     #[test]
@@ -120,12 +115,11 @@ mod tests {
             (ErrorCode::PRODUCER_FENCED, FRESH, Fatal),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, FRESH, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, EARLY, Retry),
-            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, RENUMBERED, Retry),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, OVERTAKEN, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, PLAIN, Fail),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, TOO_LATE, Fail),
             (ErrorCode::UNKNOWN_PRODUCER_ID, FRESH, RetryWithNewEpoch),
-            (ErrorCode::UNKNOWN_PRODUCER_ID, RENUMBERED, Retry),
             (ErrorCode::UNKNOWN_PRODUCER_ID, NO_LOG_START, Retry),
             (ErrorCode::UNKNOWN_PRODUCER_ID, PLAIN, Fail),
         ];

@@ -204,7 +204,6 @@ impl<T, S: Serializer<T>> Serializer<Option<T>> for Nullable<S> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
 
     use super::*;
     use crate::serializer::{

@@ -107,12 +107,16 @@ impl TransactionManager {
         !(stale || unknown || sequences.is_unresolved() || bump_pending)
     }
 
-    /// Whether a batch that has its sequence may be sent again. Before a new epoch, only one that the broker may have:
-    /// its old sequence is the only way to find out.
-    pub(crate) fn may_resend(&self, partition: usize, uncertain: bool) -> bool {
-        !self.fatal
-            && matches!(self.identity, Identity::NotNeeded | Identity::Known(_))
-            && (uncertain || !self.bump_for.contains(&partition))
+    /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
+    /// fate go once more under their old numbers: the broker knows by these whether it has them.
+    pub(crate) fn may_resend(&self, partition: usize) -> Resend {
+        match self.identity {
+            _ if self.fatal => Resend::None,
+            Identity::NotNeeded => Resend::All,
+            Identity::Known(_) if self.bump_for.contains(&partition) => Resend::OfUnknownFate,
+            Identity::Known(_) => Resend::All,
+            Identity::Wanted { .. } | Identity::Requested => Resend::None,
+        }
     }
 
     /// The stamp for a partition's next batch; its sequence numbers are taken.
@@ -130,10 +134,7 @@ impl TransactionManager {
     /// What a verdict on an answer needs to know of the batch's place in the sequence.
     pub(crate) fn sequence_context(&mut self, partition: usize, stamp: &Stamp) -> SequenceContext {
         let sequences = self.partition(partition);
-        SequenceContext {
-            is_next: sequences.is_next(stamp.base_sequence),
-            unresolved: sequences.is_unresolved(),
-        }
+        SequenceContext { place: sequences.place(stamp.base_sequence), unresolved: sequences.is_unresolved() }
     }
 
     /// A batch of this partition was sent and then given up: nobody knows whether the broker has it.
@@ -162,26 +163,28 @@ impl TransactionManager {
         self.is_idempotent() && self.partition(partition).is_unresolved()
     }
 
-    /// Carries out the bumps that were asked for. Returns the partitions whose outstanding batches the caller has to
-    /// number anew, from 0 and in order. A partition waits until it `is_certain` what the broker has of it: a batch
-    /// that is written already must not get another number. Other partitions follow once nothing of theirs is
-    /// outstanding.
-    pub(crate) fn bump_epoch(&mut self, is_certain: impl Fn(usize) -> bool) -> Vec<usize> {
-        if !self.bump_for.iter().any(|partition| is_certain(*partition)) {
-            return Vec::new();
-        }
+    /// Carries out the bumps that were asked for, for those partitions of whose batches the fate is known; the others
+    /// wait. Returns the partitions whose outstanding batches the caller has to number anew, from 0 and in order. All
+    /// other partitions follow once nothing of theirs is outstanding.
+    pub(crate) fn bump_epoch(&mut self, is_known: impl Fn(usize) -> bool) -> Vec<usize> {
         let Identity::Known(current) = self.identity else { return Vec::new() };
-        let Some(epoch) = current.epoch.checked_add(1) else {
-            // The id's epochs are used up: a new id starts everything afresh.
-            self.identity = Identity::Wanted { not_before: None };
-            return Vec::new();
-        };
-        let next = ProducerIdAndEpoch { epoch, ..current };
-        log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
-        self.identity = Identity::Known(next);
-        let asked = std::mem::take(&mut self.bump_for);
-        let (partitions, waiting) = asked.into_iter().partition(|partition| is_certain(*partition));
+        let (partitions, waiting) =
+            std::mem::take(&mut self.bump_for).into_iter().partition(|p| is_known(*p));
+        let partitions: Vec<usize> = partitions;
         self.bump_for = waiting;
+        let begun = |partition: &usize| self.partitions.get(*partition).and_then(PartitionSequences::owner);
+        let mut next = current;
+        if partitions.iter().any(|partition| begun(partition) == Some(current)) {
+            let Some(epoch) = current.epoch.checked_add(1) else {
+                // The id's epochs are used up: a new id starts everything afresh.
+                self.identity = Identity::Wanted { not_before: None };
+                self.bump_for.extend(partitions);
+                return Vec::new();
+            };
+            next.epoch = epoch;
+            log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
+            self.identity = Identity::Known(next);
+        }
         for partition in &partitions {
             self.partition(*partition).start_over(next);
         }
@@ -206,11 +209,31 @@ pub(crate) enum Due {
     Never,
 }
 
-/// A batch's place in its partition's sequence.
+/// Which of a partition's batches may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Resend {
+    All,
+    /// Only those that the broker may have written without our knowing.
+    OfUnknownFate,
+    None,
+}
+
+/// Where a batch stands, seen from the last acknowledged one of its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Place {
+    /// Others that are not acknowledged come before it.
+    #[default]
+    Early,
+    /// It is the next one.
+    Next,
+    /// Later ones are acknowledged already.
+    Overtaken,
+}
+
+/// What is known of a batch's place in its partition's sequence.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SequenceContext {
-    /// Its base sequence follows the last acknowledged one.
-    pub(crate) is_next: bool,
+    pub(crate) place: Place,
     /// Something of unknown fate lies before it.
     pub(crate) unresolved: bool,
 }
@@ -284,6 +307,22 @@ mod tests {
     }
 
     #[test]
+    fn a_partition_is_not_numbered_anew_while_the_fate_of_a_batch_is_unknown() {
+        let mut manager = ready();
+        manager.next_stamp(0, 10);
+        manager.next_stamp(1, 10);
+        assert_eq!(manager.may_resend(0), Resend::All);
+        manager.request_epoch_bump(0);
+        manager.request_epoch_bump(1);
+        assert_eq!(manager.bump_epoch(|partition| partition == 1), [1]);
+        assert_eq!((manager.may_resend(0), manager.may_resend(1)), (Resend::OfUnknownFate, Resend::All));
+        assert!(!manager.may_stamp(0, false));
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
+        assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
+        assert!(manager.bump_epoch(|_| true).is_empty());
+    }
+
+    #[test]
     fn the_first_batch_of_a_producer_goes_alone() {
         let mut manager = ready();
         assert!(manager.may_stamp(0, false));
@@ -291,18 +330,6 @@ mod tests {
         assert!(!manager.may_stamp(0, true), "the broker would take the second one in place of the first");
         manager.acknowledged(0, &first, 10);
         assert!(manager.may_stamp(0, true));
-    }
-
-    #[test]
-    fn a_bump_waits_for_batches_that_the_broker_may_have() {
-        let mut manager = ready();
-        manager.next_stamp(0, 10);
-        manager.request_epoch_bump(0);
-        assert!(manager.bump_epoch(|_| false).is_empty());
-        assert!(!manager.may_stamp(0, true) && !manager.may_resend(0, false));
-        assert!(manager.may_resend(0, true), "under its old number, to find out");
-        assert_eq!(manager.bump_epoch(|_| true), [0]);
-        assert!(manager.may_resend(0, false));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! Source: KIP-98; Kafka's `TxnPartitionEntry`.
 
 use crate::record_batch::Stamp;
-use crate::transaction::ProducerIdAndEpoch;
+use crate::transaction::{Place, ProducerIdAndEpoch};
 
 /// One partition's numbering.
 #[derive(Debug, Default)]
@@ -49,14 +49,28 @@ impl PartitionSequences {
         self.introduced = Some(stamp.producer_id);
         let ours =
             |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
-        if self.owner.is_some_and(ours) {
-            self.last_acknowledged = Some(after(stamp.base_sequence, count.saturating_sub(1)));
+        if !self.owner.is_some_and(ours) {
+            return;
+        }
+        let last = after(stamp.base_sequence, count.saturating_sub(1));
+        if self.last_acknowledged.is_none_or(|before| is_behind(before, last)) {
+            self.last_acknowledged = Some(last);
         }
     }
 
     /// Whether a batch with this base sequence comes right after the last acknowledged one.
-    pub(super) fn is_next(&self, base_sequence: i32) -> bool {
+    fn is_next(&self, base_sequence: i32) -> bool {
         base_sequence == self.last_acknowledged.map_or(0, |last| after(last, 1))
+    }
+
+    /// Where a batch with this base sequence stands.
+    pub(super) fn place(&self, base_sequence: i32) -> Place {
+        let overtaken = self.last_acknowledged.is_some_and(|last| !is_behind(last, base_sequence));
+        match self.is_next(base_sequence) {
+            true => Place::Next,
+            false if overtaken || self.last_acknowledged == Some(base_sequence) => Place::Overtaken,
+            false => Place::Early,
+        }
     }
 
     pub(super) fn mark_unresolved(&mut self) {
@@ -72,6 +86,11 @@ impl PartitionSequences {
         self.unresolved = false;
         self.is_next(self.next)
     }
+}
+
+/// Whether `later` was handed out after `earlier`: numbers that are in use lie close together.
+fn is_behind(earlier: i32, later: i32) -> bool {
+    (i64::from(later) - i64::from(earlier)).rem_euclid(1 << 31) < 1 << 30
 }
 
 /// `base + count`, wrapping from 2^31-1 to 0.
@@ -103,5 +122,20 @@ mod tests {
         assert!(sequences.is_next(0) && !sequences.is_next(10));
         sequences.acknowledged(&OWNER.stamp(0), 10);
         assert!(sequences.is_next(10) && !sequences.is_next(0));
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_does_not_turn_the_clock_back() {
+        let mut sequences = PartitionSequences::default();
+        for _ in 0..3 {
+            sequences.take(OWNER, 10);
+        }
+        sequences.acknowledged(&OWNER.stamp(10), 10);
+        sequences.acknowledged(&OWNER.stamp(0), 10);
+        assert_eq!(
+            [0, 10, 20, 30].map(|base| sequences.place(base)),
+            [Place::Overtaken, Place::Overtaken, Place::Next, Place::Early]
+        );
+        assert!(is_behind(i32::MAX - 1, 3) && !is_behind(3, i32::MAX - 1));
     }
 }

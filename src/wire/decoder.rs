@@ -89,13 +89,6 @@ impl<'a> Decoder<'a> {
         text.map(Some).map_err(|_| DecodeError::new(field, Problem::NotUtf8, start))
     }
 
-    pub(crate) fn bytes(&mut self, field: &str) -> Result<&'a [u8], DecodeError> {
-        let start = self.offset;
-        let length = self.length(field)?;
-        let length = length.ok_or_else(|| DecodeError::new(field, Problem::Null, start))?;
-        self.take(field, length as usize)
-    }
-
     /// Reads an array, each element with `read`.
     pub(crate) fn array<T>(
         &mut self,
@@ -156,10 +149,6 @@ impl<'a> Decoder<'a> {
 
     pub(crate) fn version(&self) -> i16 {
         self.version
-    }
-
-    pub(crate) fn flexible(&self) -> bool {
-        self.flexible
     }
 
     /// Whether everything has been read.
@@ -265,8 +254,6 @@ mod tests {
         let error = plain(&[0xff, 0xff]).string("s").unwrap_err();
         assert_eq!(error.to_string(), "s: null where a value has to be (at byte 0)");
         assert!(compact(&[0]).array("a", |d| d.i8("x")).is_err());
-        assert!(compact(&[0]).bytes("b").is_err());
-        assert_eq!(plain(&[0, 0, 0, 0]).bytes("b"), Ok(&[][..]));
     }
 
     #[test]
@@ -288,7 +275,6 @@ mod tests {
         assert!(compact(&[0xff, 0xff, 0xff, 0xff, 0x07, 1]).array("a", &mut count).is_err());
         assert_eq!(called, 0);
         assert!(compact(&[0xff, 0xff, 0xff, 0xff, 0x07, 1]).string("s").is_err());
-        assert!(plain(&[0x7f, 0xff, 0xff, 0xff, 1]).bytes("b").is_err());
         assert!(plain(&[0x7f, 0xff, 1]).string("s").is_err());
     }
 

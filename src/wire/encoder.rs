@@ -42,10 +42,6 @@ impl Encoder {
         Encoder { version, flexible, message }
     }
 
-    pub(crate) fn i8(&mut self, value: i8) {
-        self.message.bytes.push(value as u8);
-    }
-
     pub(crate) fn i16(&mut self, value: i16) {
         let mut bytes = [0; 2];
         BigEndian::write_i16(&mut bytes, value);
@@ -102,11 +98,6 @@ impl Encoder {
         }
     }
 
-    pub(crate) fn bytes(&mut self, value: &[u8]) {
-        self.length(value.len());
-        self.raw(value);
-    }
-
     /// Writes how many elements follow.
     pub(crate) fn array_len(&mut self, count: usize) {
         self.length(count);
@@ -140,10 +131,6 @@ impl Encoder {
 
     pub(crate) fn version(&self) -> i16 {
         self.version
-    }
-
-    pub(crate) fn flexible(&self) -> bool {
-        self.flexible
     }
 
     /// The compact form counts from one, zero is null. Nothing that we write comes near 2 GiB (`max.request.size`).
@@ -182,13 +169,12 @@ mod tests {
     #[test]
     fn numbers_are_big_endian() {
         let bytes = written(false, |out| {
-            out.i8(-2);
             out.i16(0x0102);
             out.i32(0x03040506);
             out.i64(0x0708090a0b0c0d0e);
             out.bool(true);
         });
-        assert_eq!(bytes, [0xfe, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1]);
+        assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 1]);
     }
 
     #[test]
@@ -197,16 +183,15 @@ mod tests {
             out.string("ab");
             out.nullable_string(None);
             out.nullable_string(Some(""));
-            out.bytes(&[7]);
             out.array_len(1);
             out.nullable_array_len(None);
             out.tags();
         };
         assert_eq!(
             written(false, write),
-            [0, 2, b'a', b'b', 0xff, 0xff, 0, 0, 0, 0, 0, 1, 7, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]
+            [0, 2, b'a', b'b', 0xff, 0xff, 0, 0, 0, 0, 0, 1, 0xff, 0xff, 0xff, 0xff]
         );
-        assert_eq!(written(true, write), [3, b'a', b'b', 0, 1, 2, 7, 2, 0, 0]);
+        assert_eq!(written(true, write), [3, b'a', b'b', 0, 1, 2, 0, 0]);
     }
 
     #[test]
@@ -214,9 +199,9 @@ mod tests {
         let batch = Arc::new(vec![9; 200]);
         let mut out = Encoder::new(9, true);
         out.records(batch.clone());
-        out.i8(5);
+        out.bool(true);
         let message = out.finish();
-        assert_eq!(message.bytes, [0xc9, 0x01, 5]);
+        assert_eq!(message.bytes, [0xc9, 0x01, 1]);
         assert_eq!(message.splices, [(2, batch.clone())]);
         assert!(Arc::ptr_eq(&message.splices[0].1, &batch));
         assert_eq!(message.size_bytes(), 203);

@@ -8,7 +8,9 @@ use super::fake::FakeNetwork;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::network::{Expect, NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
+use crate::network::{
+    Expect, NetworkClient, NetworkEvent, NetworkSettings, Outcome, Readiness, RequestFailure,
+};
 
 struct Bench {
     client: NetworkClient<FakeNetwork, u32>,
@@ -422,6 +424,27 @@ fn a_broker_that_moved_is_connected_anew() {
     bench.answer_versions();
     assert_eq!(summary(&bench.turn(SECOND)), "connected");
     assert_eq!(bench.client.network().attempts, [address(1), address(9)]);
+}
+
+/// Events and look-ups of an earlier connection that arrive late.
+#[test]
+fn what_is_told_of_an_earlier_connection_is_ignored() {
+    let mut bench = Bench::connected();
+    let earlier = *bench.client.network().sockets.keys().next().unwrap();
+    bench.client.network().socket().ended = true;
+    assert_eq!(summary(&bench.turn(SECOND)), "disconnected");
+    bench.now += SECOND;
+    bench.connect();
+    bench.send();
+    let refused = std::io::ErrorKind::ConnectionRefused;
+    bench.client.network().events.extend([
+        NetworkEvent::Readable(earlier),
+        NetworkEvent::Writable(earlier),
+        NetworkEvent::Failed(earlier, refused.into()),
+        NetworkEvent::Resolved { token: earlier.0, addresses: Err(refused.into()) },
+    ]);
+    assert_eq!(summary(&bench.turn(SECOND)), "");
+    assert!(bench.client.is_connected(1) && bench.client.in_flight(1) == 1);
 }
 
 #[test]

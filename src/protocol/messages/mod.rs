@@ -5,15 +5,7 @@ mod init_producer_id;
 mod metadata;
 mod produce;
 
-pub(crate) use api_versions::{
-    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
-};
-pub(crate) use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-pub(crate) use metadata::{
-    MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
-    MetadataResponseTopic,
-};
-pub(crate) use produce::{
-    BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceData,
-    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
-};
+pub(crate) use api_versions::*;
+pub(crate) use init_producer_id::*;
+pub(crate) use metadata::*;
+pub(crate) use produce::*;

@@ -1,3 +1,5 @@
+//! ApiVersions: generated values, in every version, against the `kafka-protocol` crate.
+
 use std::collections::BTreeMap;
 
 use kafka_protocol::messages as theirs;

@@ -1,3 +1,5 @@
+//! InitProducerId: generated values, in every version, against the `kafka-protocol` crate.
+
 use kafka_protocol::messages as theirs;
 
 use super::{Generator, requests, responses, theirs_text};

@@ -1,3 +1,5 @@
+//! Metadata: generated values, in every version, against the `kafka-protocol` crate.
+
 use kafka_protocol::messages as theirs;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response as parts;

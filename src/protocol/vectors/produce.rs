@@ -1,3 +1,5 @@
+//! Produce: generated values, in every version, against the `kafka-protocol` crate.
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
-use crate::accumulator::{AppendError, Event, Patience, RecordAccumulator, Wait};
+use crate::accumulator::{AppendError, Event, Patience, RecordAccumulator, Target, Wait};
 use crate::completion::{BatchCompletion, Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::metadata::Metadata;
@@ -252,8 +252,8 @@ impl Application {
                 timestamp: content.timestamp,
             };
             let wait = Wait { patience: Patience::None, clock: &|| now };
-            let keyless = partition.is_none();
-            match accumulator.append(&topic, queue, keyless, parts, Some(self.callback()), wait) {
+            let target = Target { queue, sticky: partition.is_none().then(|| topic.sticky()) };
+            match accumulator.append(target, parts, Some(self.callback()), wait) {
                 Ok(future) => {
                     self.note(chosen, content, future);
                     return Ok(());

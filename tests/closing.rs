@@ -1,0 +1,280 @@
+//! `close` and `drop`: every accepted record is answered, every other `send` gets `Closed` and its record back.
+
+#![cfg(test)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_producer::{ErrorKind, ProducerRecord};
+use support::{
+    AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first, values, wait_until,
+};
+
+#[test]
+fn close_sends_what_lingers_and_tells_how_much_was_delivered() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let futures = send_numbered(&producer, 0..10);
+    let start = Instant::now();
+    let report = producer.close_timeout(AGES).unwrap();
+    assert!(start.elapsed() < SOON, "the linger was not waited out");
+    assert_eq!((report.delivered, report.failed, report.abandoned), (10, 0, 0));
+    assert!(futures.iter().all(|future| future.try_get().unwrap().is_ok()));
+    assert_holds_exactly(&cluster, 10);
+    let again = producer.close_timeout(AGES).unwrap();
+    assert_eq!(again, kafka_producer::CloseReport::default(), "closing twice is fine");
+    producer.close().unwrap();
+}
+
+/// (4)
+#[test]
+fn a_closed_producer_refuses_everything_and_hands_the_record_back() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    producer.close().unwrap();
+    let error = producer.send(to_first("mine")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert_eq!(error.into_record().into_key_value().1.0, "mine");
+    assert_eq!(producer.try_send(to_first("mine")).unwrap_err().kind(), ErrorKind::Closed);
+    let called = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&called);
+    let refused = producer.send_with_callback(to_first("mine"), move |_| flag.store(true, Ordering::SeqCst));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Closed);
+    assert!(!called.load(Ordering::SeqCst), "the callback of a refused record is not called");
+    assert_eq!(producer.partitions_for("t").unwrap_err().kind(), ErrorKind::Closed);
+    producer.flush().unwrap();
+}
+
+/// Eight threads send as fast as they can while the producer is closed: each record is either answered or refused.
+fn close_while_others_send(partitions: i32, round: usize) {
+    let cluster = cluster(partitions);
+    let settings = &[("batch.size", "500"), ("buffer.memory", "20000"), ("linger.ms", "1")];
+    let producer = producer(&cluster, settings);
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let (producer, accepted) = (producer.clone(), Arc::clone(&accepted));
+            thread::spawn(move || {
+                let mut futures = Vec::new();
+                for number in 0.. {
+                    let value = format!("{thread}/{number}");
+                    let record = ProducerRecord::new("t", value.clone()).with_partition(number % partitions);
+                    match producer.send(record) {
+                        Ok(future) => futures.push(future),
+                        Err(error) => {
+                            assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+                            assert_eq!(error.into_record().into_key_value().1.0, value);
+                            break;
+                        }
+                    }
+                    accepted.fetch_add(1, Ordering::Relaxed);
+                }
+                futures
+            })
+        })
+        .collect();
+    // At other moments in other rounds: before anything is known, or in the middle of it.
+    let enough = [0, 1, 20, 400][round % 4];
+    wait_until("some records", || accepted.load(Ordering::Relaxed) >= enough);
+    producer.close().unwrap();
+    let futures: Vec<_> = threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
+    for future in &futures {
+        future.try_get().expect("close has returned: everything is answered").unwrap();
+    }
+    assert_eq!(cluster.records("t").len(), futures.len());
+}
+
+#[test]
+fn close_while_others_send_answers_every_accepted_record() {
+    (0..40).for_each(|round| close_while_others_send(3, round));
+}
+
+#[test]
+fn several_threads_may_close_at_once() {
+    let cluster = cluster(1);
+    cluster.delay(Api::Produce, Duration::from_millis(100), 1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let futures = send_numbered(&producer, 0..10);
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            let producer = producer.clone();
+            thread::spawn(move || producer.close())
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap().unwrap();
+        assert!(futures.iter().all(|future| future.is_done()), "no close returns before the answers");
+    }
+}
+
+/// (80)
+#[test]
+fn a_time_out_of_zero_fails_the_rest_at_once_and_counts_it() {
+    let cluster = cluster(2);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
+    cluster.inject(Fault::drop_answer(Api::Produce).on_partition("t", 0));
+    let sent = send_numbered(&producer, 0..3);
+    let getter = sent[0].clone();
+    let waiting = thread::spawn(move || getter.get());
+    wait_until("it is on its way", || support::produce_requests(&cluster) == 2);
+    let lingering = producer.send(ProducerRecord::new("t", "x").with_partition(1)).unwrap();
+    let start = Instant::now();
+    let report = producer.close_timeout(Duration::ZERO).unwrap();
+    assert!(start.elapsed() < SOON);
+    assert_eq!((report.delivered, report.failed, report.abandoned), (0, 0, 4));
+    let error = waiting.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+    assert!(error.possibly_written(), "it was sent: {error}");
+    assert_eq!((error.topic(), error.partition()), (Some("t"), Some(0)));
+    let error = lingering.try_get().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Closed);
+    assert!(!error.possibly_written(), "it never left: {error}");
+    assert_eq!(values(&cluster, "t", 1), Vec::<String>::new());
+}
+
+#[test]
+fn a_limited_close_delivers_what_it_can_and_counts_the_rest() {
+    let cluster = cluster(2);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
+    cluster.inject(Fault::fail(Api::Produce, 19).on_partition("t", 0).always());
+    cluster.inject(Fault::fail(Api::Produce, 87).on_partition("t", 1));
+    send_numbered(&producer, 0..3);
+    producer.send(ProducerRecord::new("t", "x").with_partition(1)).unwrap();
+    let start = Instant::now();
+    let report = producer.close_timeout(Duration::from_millis(300)).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(290));
+    assert_eq!((report.delivered, report.failed, report.abandoned), (0, 1, 3));
+}
+
+#[test]
+fn close_ends_the_waits_of_others() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.block.ms", "60000")]);
+    let waiting = {
+        let producer = producer.clone();
+        thread::spawn(move || {
+            producer.send(ProducerRecord::new("no-such-topic", "v")).unwrap_err().into_error()
+        })
+    };
+    wait_until("it is asked for", || cluster.requests(Api::Metadata) >= 2);
+    let start = Instant::now();
+    producer.close().unwrap();
+    let error = waiting.join().unwrap();
+    assert!(start.elapsed() < SOON);
+    assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
+}
+
+/// Nobody answers any more: close returns within delivery.timeout.ms and each future has its error.
+#[test]
+fn close_without_a_reachable_broker_ends_within_the_delivery_time_out() {
+    let cluster = cluster(1);
+    let settings = &[("delivery.timeout.ms", "600"), ("request.timeout.ms", "300"), ("linger.ms", "100")];
+    let producer = producer(&cluster, settings);
+    producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
+    cluster.stop_broker(1);
+    let futures = send_numbered(&producer, 0..20);
+    let start = Instant::now();
+    let report = producer.close_timeout(AGES).unwrap();
+    assert!(start.elapsed() < Duration::from_millis(600) + SOON);
+    assert_eq!((report.delivered, report.failed, report.abandoned), (0, 20, 0));
+    for future in futures {
+        let error = future.try_get().unwrap().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    }
+}
+
+#[test]
+fn dropping_the_last_handle_delivers() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let other = producer.clone();
+    send_numbered(&producer, 0..10);
+    drop(producer);
+    assert_eq!(cluster.end_offset("t", 0), Some(0), "another handle is there");
+    let start = Instant::now();
+    drop(other);
+    assert!(start.elapsed() < SOON);
+    assert_holds_exactly(&cluster, 10);
+}
+
+#[test]
+fn the_last_handle_may_be_dropped_in_a_callback_and_nothing_is_lost() {
+    let cluster = cluster(1);
+    cluster.delay(Api::Produce, Duration::from_millis(20), 100);
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "200")]);
+    let (tell, told) = mpsc::channel();
+    let handle = producer.clone();
+    producer
+        .send_with_callback(to_first("000000"), move |outcome| {
+            drop(handle);
+            tell.send(outcome.is_ok()).unwrap();
+        })
+        .unwrap();
+    let futures = send_numbered(&producer, 1..100);
+    drop(producer); // not the last one: that is in the callback
+    assert!(told.recv_timeout(AGES).unwrap());
+    for future in futures {
+        future.get_timeout(AGES).expect("a drop waits for what was accepted, wherever it happens");
+    }
+    assert_holds_exactly(&cluster, 100);
+}
+
+/// (81)
+#[test]
+fn close_in_a_callback_does_not_wait() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let (tell, told) = mpsc::channel();
+    let handle = producer.clone();
+    let first = producer
+        .send_with_callback(to_first("first"), move |_| {
+            let second = handle.send(to_first("second")).unwrap();
+            tell.send((handle.close(), second)).unwrap();
+        })
+        .unwrap();
+    first.get_timeout(AGES).unwrap();
+    let (closed, second) = told.recv_timeout(AGES).unwrap();
+    closed.unwrap();
+    assert_eq!(second.get_timeout(AGES).unwrap_err().kind(), ErrorKind::Closed);
+    producer.close().unwrap();
+}
+
+#[test]
+fn futures_outlive_the_producer() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    let future = producer.send(to_first("000000")).unwrap();
+    drop(producer);
+    drop(cluster);
+    assert_eq!(future.get().unwrap().offset(), Some(0));
+    assert_eq!(future.get().unwrap().offset(), Some(0));
+}
+
+/// A first batch that is opened by one thread is waited for by a flush of another that appended to it.
+#[test]
+fn flush_waits_for_the_very_first_records_of_a_partition() {
+    for _ in 0..30 {
+        let cluster = EmbeddedCluster::builder().topic("t", 1).start().unwrap();
+        let producer = producer(&cluster, &[("linger.ms", "10000")]);
+        producer.partitions_for("t").unwrap();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let producer = producer.clone();
+                thread::spawn(move || {
+                    let future = producer.send(to_first("v")).unwrap();
+                    producer.flush().unwrap();
+                    assert!(future.is_done(), "flushed");
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+    }
+}

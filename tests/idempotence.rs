@@ -1,0 +1,257 @@
+//! Idempotence, seen from outside: producer ids, epochs and sequences that the brokers see and what follows when they
+//! forget or refuse them.
+
+#![cfg(test)]
+
+mod support;
+
+use std::time::Duration;
+
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_producer::{ErrorCode, ErrorKind};
+use support::{
+    AGES, assert_holds_exactly, cluster, config, producer, send_numbered, to_first, values, wait_until,
+};
+
+/// (23)
+#[test]
+fn it_is_on_by_default_and_sequences_count_up_from_zero() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("batch.size", "200"), ("linger.ms", "0")]);
+    for future in send_numbered(&producer, 0..100) {
+        future.get_timeout(AGES).unwrap();
+    }
+    let batches = cluster.batches("t", 0);
+    assert!(batches.len() >= 5);
+    let mut next = 0;
+    for batch in &batches {
+        assert!(batch.producer_id >= 0);
+        assert_eq!((batch.producer_epoch, batch.base_sequence), (0, next));
+        next += batch.record_count;
+    }
+    assert_eq!(cluster.requests(Api::InitProducerId), 1);
+}
+
+#[test]
+fn it_can_be_turned_off() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("enable.idempotence", "false"), ("linger.ms", "0")]);
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    let batch = cluster.batches("t", 0).remove(0);
+    assert_eq!((batch.producer_id, batch.producer_epoch, batch.base_sequence), (-1, -1, -1));
+    assert_eq!(cluster.requests(Api::InitProducerId), 0);
+}
+
+#[test]
+fn a_producer_id_that_is_not_to_be_had_at_once_is_asked_for_again() {
+    let cluster = cluster(1);
+    cluster.fail(Api::InitProducerId, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS.0, 2);
+    cluster.inject(Fault::cut_before(Api::InitProducerId).skip(2));
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    assert!(cluster.requests(Api::InitProducerId) >= 3);
+}
+
+/// (66)
+#[test]
+fn a_producer_id_that_is_refused_ends_the_producer_with_the_reason() {
+    let cluster = cluster(1);
+    cluster.inject(Fault::fail(Api::InitProducerId, ErrorCode::CLUSTER_AUTHORIZATION_FAILED.0).always());
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    let first = match producer.send(to_first("a")) {
+        Ok(future) => future.get_timeout(AGES).unwrap_err(),
+        Err(error) => error.into_error(),
+    };
+    assert_eq!(first.kind(), ErrorKind::Authorization, "{first}");
+    assert!(first.is_fatal() && first.to_string().contains("enable.idempotence"), "{first}");
+    assert!(!first.possibly_written());
+    let later = producer.send(to_first("b")).unwrap_err();
+    assert_eq!(later.kind(), ErrorKind::Authorization, "every later send says why: {later}");
+    assert!(later.error().is_fatal());
+    producer.flush().unwrap();
+    producer.close().unwrap();
+}
+
+#[test]
+fn fatal_answers_to_produce_end_the_producer_and_answer_everything() {
+    for code in [ErrorCode::CLUSTER_AUTHORIZATION_FAILED, ErrorCode::PRODUCER_FENCED] {
+        let cluster = cluster(2);
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "200")]);
+        producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+        cluster.inject(Fault::fail(Api::Produce, code.0).always());
+        let mut errors = Vec::new();
+        for number in 0..50 {
+            match producer.send(to_first(format!("{number}"))) {
+                Ok(future) => errors.push(future.get_timeout(AGES).unwrap_err()),
+                Err(error) => errors.push(error.into_error()),
+            }
+        }
+        assert!(errors.iter().all(|error| error.is_fatal()), "{errors:?}");
+        producer.close().unwrap();
+    }
+}
+
+/// (59, 61) A broker that lost what it knew, with nothing in flight and with much in flight.
+#[test]
+fn an_out_of_order_answer_to_the_next_batch_bumps_the_epoch_and_nothing_is_lost() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "300")]);
+    let mut futures = send_numbered(&producer, 0..20);
+    producer.flush().unwrap();
+    cluster.fail(Api::Produce, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.0, 1);
+    futures.extend(send_numbered(&producer, 20..200));
+    for future in futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 200);
+    assert_eq!(cluster.batches("t", 0).last().unwrap().producer_epoch, 1);
+    assert_eq!(cluster.requests(Api::InitProducerId), 1, "the epoch is the client's own");
+}
+
+/// (62)
+#[test]
+fn a_broker_that_forgot_the_producer_is_served_from_the_beginning() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "300")]);
+    send_numbered(&producer, 0..20);
+    producer.flush().unwrap();
+    cluster.forget_producers("t", 0);
+    cluster.fail(Api::Produce, ErrorCode::UNKNOWN_PRODUCER_ID.0, 1);
+    for number in 20..40 {
+        send_numbered(&producer, number..number + 1)[0].get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 40);
+}
+
+/// The brokers take a producer that they do not know at any sequence, so the batches behind the refused one arrive
+/// before it. Nothing is lost or doubled, and the partition does not get stuck over the order of the answers.
+#[test]
+fn a_refused_batch_that_the_others_overtake_is_delivered_too() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "300")]);
+    let mut futures = send_numbered(&producer, 0..20);
+    producer.flush().unwrap();
+    cluster.forget_producers("t", 0);
+    cluster.delay(Api::Produce, Duration::from_millis(20), 1);
+    cluster.fail(Api::Produce, ErrorCode::UNKNOWN_PRODUCER_ID.0, 1);
+    futures.extend(send_numbered(&producer, 20..200));
+    for future in &futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    let mut found = values(&cluster, "t", 0);
+    found.sort();
+    assert_eq!(found, (0..200).map(|number| format!("{number:06}")).collect::<Vec<_>>());
+    support::assert_offsets_are_true(&cluster, &futures);
+}
+
+/// (54)
+#[test]
+fn a_duplicate_is_a_success_at_an_unknown_place() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    cluster.inject(Fault::fail_after(Api::Produce, ErrorCode::DUPLICATE_SEQUENCE_NUMBER.0));
+    let record = to_first("000001").with_timestamp(5);
+    let metadata = producer.send(record).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(metadata.offset(), None);
+    assert_eq!(metadata.to_string(), "t-0@-1");
+    producer.send(to_first("000002")).unwrap().get_timeout(AGES).unwrap();
+    assert_holds_exactly(&cluster, 3);
+}
+
+/// (60)
+#[test]
+fn other_partitions_keep_their_epoch_until_they_are_idle() {
+    let cluster = cluster(2);
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    let second = |value| kafka_producer::ProducerRecord::new("t", value).with_partition(1);
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    producer.send(second("a")).unwrap().get_timeout(AGES).unwrap();
+    cluster.inject(Fault::fail(Api::Produce, ErrorCode::INVALID_RECORD.0).on_partition("t", 0));
+    producer.send(to_first("refused")).unwrap().get_timeout(AGES).unwrap_err();
+    producer.send(second("b")).unwrap().get_timeout(AGES).unwrap();
+    producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap();
+    assert_holds_exactly(&cluster, 2);
+    assert_eq!(values(&cluster, "t", 1), ["a", "b"]);
+    let stamps = |partition| {
+        let batches = cluster.batches("t", partition);
+        batches.iter().map(|batch| (batch.producer_epoch, batch.base_sequence)).collect::<Vec<_>>()
+    };
+    assert_eq!(stamps(0), [(0, 0), (1, 0)]);
+    assert_eq!(stamps(1), [(0, 0), (1, 0)], "idle at the time of the bump: it begins anew");
+}
+
+/// A batch that fails for good while a later one's answer is lost: that one's fate is not known, and it must not be
+/// written a second time under a new epoch. The brokers accept a sequence that begins anywhere from a producer that
+/// they do not know.
+#[test]
+fn a_lost_answer_behind_a_refused_batch_does_not_double_records() {
+    let cluster = cluster(1);
+    let producer =
+        producer(&cluster, &[("linger.ms", "0"), ("batch.size", "100"), ("request.timeout.ms", "2000")]);
+    // The topic is known, the producer is not yet known to the partition.
+    assert_eq!(producer.partitions_for("t").unwrap().len(), 1);
+    cluster.inject(Fault::delay(Api::Produce, Duration::from_millis(100)));
+    cluster.inject(Fault::fail(Api::Produce, ErrorCode::INVALID_RECORD.0));
+    cluster.inject(Fault::cut_after(Api::Produce).skip(1));
+    let futures = send_numbered(&producer, 0..2);
+    let outcomes: Vec<bool> = futures.iter().map(|future| future.get_timeout(AGES).is_ok()).collect();
+    let expected: Vec<_> =
+        outcomes.iter().enumerate().filter(|(_, ok)| **ok).map(|(n, _)| format!("{n:06}")).collect();
+    assert_eq!(values(&cluster, "t", 0), expected);
+}
+
+#[test]
+fn old_brokers_are_asked_for_a_producer_id_in_version_0() {
+    let cluster = EmbeddedCluster::builder()
+        .topic("t", 1)
+        .api_versions(Api::InitProducerId, 0..=0)
+        .api_versions(Api::Produce, 3..=3)
+        .api_versions(Api::Metadata, 1..=1)
+        .api_versions(Api::ApiVersions, 0..=0)
+        .start()
+        .unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    for future in send_numbered(&producer, 0..50) {
+        future.get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 50);
+    assert!(cluster.produce_requests().iter().all(|request| request.version == 3));
+}
+
+#[test]
+fn a_broker_that_cannot_give_producer_ids_is_named_with_both_ranges() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).without(Api::InitProducerId).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("max.block.ms", "2000")]);
+    let error = match producer.send(to_first("a")) {
+        Ok(future) => future.get_timeout(AGES).unwrap_err(),
+        Err(error) => error.into_error(),
+    };
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}");
+    assert!(error.to_string().contains("InitProducerId"), "{error}");
+    assert!(error.to_string().contains("0 to 5") || error.to_string().contains("0-5"), "{error}");
+}
+
+#[test]
+fn a_broker_without_a_common_produce_version_is_named_with_both_ranges() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).without(Api::Produce).start().unwrap();
+    let settings = config(&cluster.bootstrap_servers(), &[("linger.ms", "0"), ("max.block.ms", "2000")]);
+    let producer: support::TextProducer = kafka_producer::KafkaProducer::new(settings).unwrap();
+    let error = producer.send(to_first("a")).unwrap().get_timeout(AGES).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}");
+    assert!(error.to_string().contains("Produce"), "{error}");
+    wait_until("closed", || producer.close().is_ok());
+}
+
+#[test]
+fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).without(Api::Metadata).start().unwrap();
+    let producer = producer(&cluster, &[("max.block.ms", "500")]);
+    let error = producer.send(to_first("a")).unwrap_err().into_error();
+    assert!(error.to_string().contains("Metadata"), "{error}");
+    assert!(
+        [ErrorKind::UnsupportedVersion, ErrorKind::Timeout].contains(&error.kind()),
+        "{:?}: {error}",
+        error.kind()
+    );
+}

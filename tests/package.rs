@@ -1,0 +1,172 @@
+//! What the package promises to those who depend on it: the Rust it needs, what it brings along, its papers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Crates that run futures, or bring something that does.
+const ASYNC_RUNTIMES: [&str; 12] = [
+    "tokio",
+    "async-std",
+    "smol",
+    "async-executor",
+    "async-global-executor",
+    "futures-executor",
+    "futures",
+    "mio",
+    "actix-rt",
+    "embassy-executor",
+    "glommio",
+    "monoio",
+];
+
+/// Crates that compile or look for C when they build something.
+const C_TOOLS: [&str; 6] = ["cc", "cmake", "bindgen", "pkg-config", "vcpkg", "autotools"];
+
+/// Declarations only: nothing is compiled or linked that the system does not have anyway.
+const HARMLESS_SYS: [&str; 4] = ["linux-raw-sys", "windows-sys", "js-sys", "web-sys"];
+
+#[test]
+fn the_rust_version_is_the_highest_that_the_default_tree_needs() {
+    let tree = Tree::load();
+    let own = version(tree.root()["rust_version"].as_str().expect("rust-version in Cargo.toml"));
+    let needs = tree.default_tree().into_iter().filter(|id| *id != tree.root_id()).filter_map(|id| {
+        let package = &tree.packages[id];
+        Some((version(package["rust_version"].as_str()?), package["name"].as_str().unwrap()))
+    });
+    let (highest, who) = needs.max().expect("some dependency names a rust-version");
+    assert_eq!(own, highest, "Cargo.toml says {own:?}, and {who} needs {highest:?}");
+}
+
+#[test]
+fn the_default_tree_compiles_no_c() {
+    let tree = Tree::load();
+    let mut found = Vec::new();
+    for id in tree.default_tree() {
+        let package = &tree.packages[id];
+        let name = package["name"].as_str().unwrap();
+        let sys = name.ends_with("-sys") && !HARMLESS_SYS.contains(&name);
+        if C_TOOLS.contains(&name) || sys || package["links"].is_string() {
+            found.push(name);
+        }
+    }
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn the_default_tree_leaves_the_embedded_cluster_out() {
+    let tree = Tree::load();
+    let names: BTreeSet<&str> =
+        tree.default_tree().into_iter().map(|id| tree.packages[id]["name"].as_str().unwrap()).collect();
+    assert!(names.contains("crossbeam-channel") && !names.contains("kafka-protocol"), "{names:?}");
+}
+
+#[test]
+fn no_async_runtime_comes_along_not_even_for_tests() {
+    let lock = read("Cargo.lock");
+    let names = lock.lines().filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'));
+    let names: BTreeSet<&str> = names.collect();
+    assert!(names.contains("kafka-producer"), "the lock file is not read as it should be");
+    let found: Vec<_> = ASYNC_RUNTIMES.into_iter().filter(|runtime| names.contains(runtime)).collect();
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn the_papers_are_in_order() {
+    let tree = Tree::load();
+    let package = tree.root();
+    assert_eq!(package["license"], "MIT OR Apache-2.0");
+    assert!(read("LICENSE-MIT").contains("Permission is hereby granted, free of charge"));
+    assert!(
+        read("LICENSE-APACHE").contains("Apache License") && read("LICENSE-APACHE").contains("Version 2.0")
+    );
+    let texts = |name: &str| package[name].as_array().unwrap().len();
+    assert!((1..=5).contains(&texts("keywords")) && (1..=5).contains(&texts("categories")));
+    assert!(package["description"].as_str().is_some_and(|text| text.len() > 40));
+    assert_eq!(package["edition"], "2024");
+    assert_eq!(package["metadata"]["docs"]["rs"]["features"], serde_json::json!(["embedded"]));
+    for file in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/configuration.md"] {
+        assert!(read(file).len() > 200, "{file} is hardly more than a title");
+    }
+    let changes = read("CHANGELOG.md");
+    let own = package["version"].as_str().unwrap();
+    assert!(changes.contains(&format!("## [{own}]")), "CHANGELOG.md does not know version {own}");
+}
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// `1.88` and `1.88.0` are the same.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|part| part.parse().unwrap());
+    [(); 3].map(|()| parts.next().unwrap_or(0))
+}
+
+/// What `cargo metadata` knows about the packages on this platform.
+struct Tree {
+    root: String,
+    packages: BTreeMap<String, Value>,
+    /// The dependencies that are built for each package: normal ones and those of its build script.
+    edges: BTreeMap<String, Vec<String>>,
+}
+
+impl Tree {
+    fn load() -> Tree {
+        let rustc = run(Command::new("rustc").arg("-vV"));
+        let host = rustc.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned();
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", &host]);
+        let all: Value = serde_json::from_str(&run(cargo.arg("--manifest-path").arg(manifest))).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let packages = all["packages"].as_array().unwrap();
+        let packages = packages.iter().map(|package| (text(&package["id"]), package.clone())).collect();
+        let mut edges = BTreeMap::new();
+        for node in all["resolve"]["nodes"].as_array().unwrap() {
+            let built = node["deps"].as_array().unwrap().iter().filter(|dependency| {
+                let kinds = dependency["dep_kinds"].as_array().unwrap();
+                kinds.iter().any(|kind| kind["kind"] != "dev")
+            });
+            edges.insert(text(&node["id"]), built.map(|dependency| text(&dependency["pkg"])).collect());
+        }
+        Tree { root: text(&all["resolve"]["root"]), packages, edges }
+    }
+
+    fn root_id(&self) -> &str {
+        &self.root
+    }
+
+    fn root(&self) -> &Value {
+        &self.packages[&self.root]
+    }
+
+    /// What a user gets who depends on the package and asks for no feature: its optional dependencies are not in it.
+    fn default_tree(&self) -> BTreeSet<&str> {
+        let dependencies = self.root()["dependencies"].as_array().unwrap();
+        let default: BTreeSet<&str> = dependencies
+            .iter()
+            .filter(|dependency| dependency["optional"] == false && dependency["kind"] != "dev")
+            .map(|dependency| dependency["name"].as_str().unwrap())
+            .collect();
+        let wanted = |id: &&String| default.contains(self.packages[*id]["name"].as_str().unwrap());
+        let mut open: Vec<&str> = self.edges[&self.root].iter().filter(wanted).map(String::as_str).collect();
+        let mut found = BTreeSet::from([self.root.as_str()]);
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(self.edges[id].iter().map(String::as_str));
+            }
+        }
+        found
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}

@@ -1,0 +1,117 @@
+//! What the whole-client tests share: a producer on an embedded cluster, waiting for what must come, and comparing
+//! the logs with what was sent.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(unused_macros, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "support for tests")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kafka_producer::embedded::{Api, EmbeddedCluster, EmbeddedRecord};
+use kafka_producer::{
+    InterruptHandle, KafkaProducer, NoKey, ProducerConfig, ProducerRecord, RecordFuture, Value,
+};
+
+/// Far more than anything takes here; only a test that would otherwise hang forever reaches it.
+pub(crate) const AGES: Duration = Duration::from_secs(30);
+
+/// What "at once" may take on a busy machine.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+
+pub(crate) type TextProducer = KafkaProducer<str, str>;
+
+/// Text in, text out, and a short backoff so that tests of retries are fast.
+pub(crate) fn config(bootstrap_servers: &str, more: &[(&str, &str)]) -> ProducerConfig {
+    let config = ProducerConfig::new()
+        .set("bootstrap.servers", bootstrap_servers)
+        .set("key.serializer", "StringSerializer")
+        .set("value.serializer", "StringSerializer")
+        .set("request.timeout.ms", "10000")
+        .set("delivery.timeout.ms", "20000")
+        .set("retry.backoff.ms", "10")
+        .set("retry.backoff.max.ms", "50")
+        .set("reconnect.backoff.ms", "10")
+        .set("reconnect.backoff.max.ms", "50");
+    more.iter().fold(config, |config, (name, value)| config.set(*name, *value))
+}
+
+pub(crate) fn producer(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> TextProducer {
+    KafkaProducer::new(config(&cluster.bootstrap_servers(), more)).unwrap()
+}
+
+/// One broker, one topic `t`.
+pub(crate) fn cluster(partitions: i32) -> EmbeddedCluster {
+    EmbeddedCluster::builder().topic("t", partitions).start().unwrap()
+}
+
+/// Three brokers, one topic `t` on all of them.
+pub(crate) fn three_brokers(partitions: i32) -> EmbeddedCluster {
+    EmbeddedCluster::builder().brokers(3).topic("t", partitions).start().unwrap()
+}
+
+/// A record without a key for partition 0 of topic `t`.
+pub(crate) fn to_first<V>(value: V) -> ProducerRecord<NoKey, Value<V>> {
+    ProducerRecord::new("t", value).with_partition(0)
+}
+
+/// Waits for what another thread brings about.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < AGES, "still not: {what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Sends so many records to partition 0 of `t`, numbered from `first`, `per_batch` in each request: the linger has to
+/// be long, and each flush ends a batch.
+pub(crate) fn send_numbered(producer: &TextProducer, numbers: std::ops::Range<usize>) -> Vec<RecordFuture> {
+    numbers.map(|number| producer.send(to_first(format!("{number:06}"))).unwrap()).collect()
+}
+
+pub(crate) fn text(bytes: Option<&Vec<u8>>) -> Option<String> {
+    bytes.map(|bytes| String::from_utf8(bytes.clone()).unwrap())
+}
+
+/// The values that lie in a partition, in order.
+pub(crate) fn values(cluster: &EmbeddedCluster, topic: &str, partition: i32) -> Vec<String> {
+    let records = cluster.records(topic).into_iter().filter(|record| record.partition == partition);
+    records.map(|record| text(record.value.as_ref()).unwrap()).collect()
+}
+
+/// Nothing lost, nothing twice, nothing out of order: partition 0 of `t` holds the numbers from 0 on.
+pub(crate) fn assert_holds_exactly(cluster: &EmbeddedCluster, count: usize) {
+    let expected: Vec<String> = (0..count).map(|number| format!("{number:06}")).collect();
+    let found = values(cluster, "t", 0);
+    assert!(found == expected, "sent {count}, the log holds {}: {found:?}", found.len());
+}
+
+/// Every future tells the offset at which its record lies.
+pub(crate) fn assert_offsets_are_true(cluster: &EmbeddedCluster, futures: &[RecordFuture]) {
+    let by_place: BTreeMap<(i32, i64), EmbeddedRecord> =
+        cluster.records("t").into_iter().map(|record| ((record.partition, record.offset), record)).collect();
+    for (number, future) in futures.iter().enumerate() {
+        let metadata = future.get_timeout(AGES).unwrap();
+        let Some(offset) = metadata.offset() else { continue };
+        let record = by_place.get(&(metadata.partition(), offset)).expect("a record at the offset told");
+        assert_eq!(text(record.value.as_ref()).unwrap(), format!("{number:06}"));
+    }
+}
+
+/// Runs `body` on a thread of its own and returns its handle for interrupts.
+pub(crate) fn interruptible<T: Send + 'static>(
+    body: impl FnOnce() -> T + Send + 'static,
+) -> (InterruptHandle, std::thread::JoinHandle<T>) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        tell.send(InterruptHandle::current()).unwrap();
+        body()
+    });
+    (told.recv().unwrap(), thread)
+}
+
+/// How many Produce requests named partition 0 of `t`, whatever became of them.
+pub(crate) fn produce_requests(cluster: &EmbeddedCluster) -> usize {
+    cluster.requests(Api::Produce)
+}
