@@ -1,3 +1,5 @@
+//! The Apache Kafka producer for programs without an async runtime.
+//!
 #![doc = include_str!("../README.md")]
 
 // The modules stand in the order in which a record travels.

@@ -34,7 +34,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         check_record(record.partition, record.timestamp).map_err(|error| error.with_topic(&record.topic))?;
         let topic = self.topic(&record.topic, record.partition, &mut patience)?;
         let mut scratch = Scratch::take();
-        let Scratch { key: key_scratch, value: value_scratch } = &mut *scratch;
+        let (key_scratch, value_scratch) = (&mut scratch.key, &mut scratch.value);
         let key = match record.key.borrow_key() {
             Some(key) => self.key_serializer.serialize(&record.topic, &mut record.headers, key, key_scratch),
             None => Ok(None),
@@ -188,8 +188,8 @@ fn no_such_partition(topic: &TopicQueues, partition: i32) -> Error {
     Error::new(ErrorKind::Partitioning, text).with_topic(&topic.name)
 }
 
-/// Buffers for serializers that cannot borrow; each thread has a pair that is used again and again.
-#[derive(Default)]
+/// Buffers for serializers that cannot borrow. Each thread has a pair that is used again and again; a serializer that
+/// itself sends finds them empty.
 struct Scratch {
     key: Vec<u8>,
     value: Vec<u8>,
@@ -199,39 +199,26 @@ struct Scratch {
 const SCRATCH_LIMIT: usize = 1 << 20;
 
 thread_local! {
-    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+    static SCRATCH: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
 }
-
-/// The thread's buffers while a record is being sent. A serializer that itself sends gets fresh ones.
-struct BorrowedScratch(Box<Scratch>);
 
 impl Scratch {
-    fn take() -> BorrowedScratch {
-        BorrowedScratch(SCRATCH.take().unwrap_or_default())
+    fn take() -> Scratch {
+        let (key, value) = SCRATCH.take();
+        Scratch { key, value }
     }
 }
 
-impl std::ops::Deref for BorrowedScratch {
-    type Target = Scratch;
-
-    fn deref(&self) -> &Scratch {
-        &self.0
-    }
-}
-
-impl std::ops::DerefMut for BorrowedScratch {
-    fn deref_mut(&mut self) -> &mut Scratch {
-        &mut self.0
-    }
-}
-
-impl Drop for BorrowedScratch {
+impl Drop for Scratch {
     fn drop(&mut self) {
-        let mut scratch = std::mem::take(&mut self.0);
-        scratch.key.clear();
-        scratch.value.clear();
-        if scratch.key.capacity().max(scratch.value.capacity()) <= SCRATCH_LIMIT {
-            SCRATCH.set(Some(scratch));
+        let capacity = self.key.capacity().max(self.value.capacity());
+        // There is nothing to keep for a serializer that borrows.
+        if (1..=SCRATCH_LIMIT).contains(&capacity) {
+            let (mut key, mut value) = (std::mem::take(&mut self.key), std::mem::take(&mut self.value));
+            key.clear();
+            value.clear();
+            // Where the thread is ending there is nobody to keep it for.
+            let _ = SCRATCH.try_with(|scratch| scratch.set((key, value)));
         }
     }
 }
