@@ -220,7 +220,8 @@ impl Drain {
         let mut size = 0;
         for _ in 0..self.ready.get(&node).map_or(0, VecDeque::len) {
             let Some(index) = self.ready.get_mut(&node).and_then(VecDeque::pop_front) else { break };
-            match self.take_from(index, max_bytes.saturating_sub(size), departing.is_empty(), gate) {
+            let room = if departing.is_empty() { usize::MAX } else { max_bytes.saturating_sub(size) };
+            match self.take_from(index, room, now, gate) {
                 Taken::Batch(batch) => {
                     size += batch.bytes.len();
                     departing.push(batch);
@@ -362,19 +363,20 @@ impl Drain {
         aborted
     }
 
-    fn take_from(&mut self, index: usize, room: usize, first: bool, gate: &mut impl DrainGate) -> Taken {
+    fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
         let mute = self.rules.mute;
         let Some(partition) = self.partition(index) else { return Taken::Nothing };
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
         }
         if !partition.retries.is_empty() {
-            return partition.take_retry(index, room, first, gate);
+            let waits = partition.not_before.is_some_and(|time| time > now);
+            return if waits { Taken::Later } else { partition.take_retry(index, room, gate) };
         }
         let (Head::Sealed { size, .. } | Head::Open { size, .. }) = partition.queue.head() else {
             return Taken::Nothing;
         };
-        if size > room && !first {
+        if size > room {
             return Taken::TooLarge;
         }
         if !gate.may_send(index, partition.has_outstanding()) {
@@ -530,7 +532,7 @@ enum Taken {
     TooLarge,
     /// The gate says no.
     HeldBack,
-    /// An answer that is on its way has to come first; it will bring us back.
+    /// An answer that is on its way, or the end of a backoff, has to come first; it will bring us back.
     Later,
     /// The list was out of date.
     Nothing,
@@ -538,7 +540,7 @@ enum Taken {
 
 impl Partition {
     /// Takes the first batch that may go again, unless one before it is on its way.
-    fn take_retry(&mut self, index: usize, room: usize, first: bool, gate: &mut impl DrainGate) -> Taken {
+    fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
         let Some(place) = self.retries.iter().position(|batch| gate.may_resend(index, batch.is_doubtful()))
         else {
             return Taken::HeldBack;
@@ -547,7 +549,7 @@ impl Partition {
         if self.in_flight.iter().any(|other| other.id() < batch.id()) {
             return Taken::Later;
         }
-        if batch.len() > room && !first {
+        if batch.len() > room {
             return Taken::TooLarge;
         }
         self.retries.remove(place).map_or(Taken::Nothing, |batch| self.depart(index, batch, gate))

@@ -58,8 +58,9 @@ pub(super) struct Application {
     finished: Vec<Flush>,
     /// What has to wait because the record before it does.
     blocked: VecDeque<Act>,
+    blocked_since: Option<Instant>,
     retry_at: Option<Instant>,
-    refused: usize,
+    closed: bool,
 }
 
 struct Sent {
@@ -105,8 +106,9 @@ impl Application {
             flushes: Vec::new(),
             finished: Vec::new(),
             blocked: VecDeque::new(),
+            blocked_since: None,
             retry_at: None,
-            refused: 0,
+            closed: false,
         }
     }
 
@@ -121,7 +123,7 @@ impl Application {
 
     pub(super) fn act(&mut self, act: Act, now: Instant) {
         if let Act::Close { within } = act {
-            self.refused += self.blocked.len();
+            self.closed = true;
             self.blocked.clear();
             self.retry_at = None;
             return self.close(within, now);
@@ -138,10 +140,16 @@ impl Application {
         while let Some(act) = self.blocked.front().copied() {
             match act {
                 Act::Send { partition, size } => {
+                    let since = *self.blocked_since.get_or_insert(now);
                     if self.send(partition, size, now).is_err() {
-                        self.retry_at = Some(now + RETRY_AFTER);
-                        return;
+                        if now < since + MAX_BLOCK {
+                            self.retry_at = Some(now + RETRY_AFTER);
+                            return;
+                        }
+                        self.blocked.retain(|act| !matches!(act, Act::Send { .. }));
+                        self.blocked.push_front(act);
                     }
+                    self.blocked_since = None;
                 }
                 Act::Flush => self.flush(),
                 Act::Await => {
@@ -153,6 +161,15 @@ impl Application {
             }
             self.blocked.pop_front();
         }
+    }
+
+    /// How many records were accepted, and how many answers were told.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (self.sent.len(), self.told.lock().unwrap().len())
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
     }
 
     /// Whether everything that was accepted is answered, and nothing waits to be sent.
@@ -247,7 +264,6 @@ impl Application {
                 }
                 Err(AppendError::Failed(error)) => {
                     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
-                    self.refused += 1;
                     return Ok(());
                 }
             }
@@ -255,6 +271,7 @@ impl Application {
     }
 
     fn note(&mut self, partition: i32, content: Content, future: RecordFuture) {
+        log::trace!("   record {} is {}", self.sent.len(), content.name());
         *self.numbers.entry(partition).or_default() += 1;
         let at = self.clock.elapsed();
         let accepted = Accepted { partition, content, at, told: Vec::new(), future: None };
@@ -264,6 +281,7 @@ impl Application {
     fn callback(&self) -> Callback {
         let (index, told, clock) = (self.sent.len(), Arc::clone(&self.told), self.clock.clone());
         Box::new(move |outcome: Result<RecordMetadata, Error>| {
+            log::trace!("   record {index}: {outcome:?}");
             let told_now = Told { at: clock.elapsed(), outcome: Outcome::of(outcome) };
             told.lock().unwrap().push((index, told_now));
         })
@@ -297,5 +315,8 @@ impl Application {
 /// What the brokers' clocks show when the run begins.
 pub(super) const UNIX_MS: i64 = 1_700_000_000_000;
 
+/// So long does `send` block; then the application gives up what it wanted to send.
+const MAX_BLOCK: Duration = Duration::from_secs(10);
+
 /// A caller that waits is woken; here it looks again so often.
-const RETRY_AFTER: Duration = Duration::from_millis(5);
+const RETRY_AFTER: Duration = Duration::from_millis(20);

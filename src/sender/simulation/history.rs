@@ -29,8 +29,14 @@ pub(super) struct Promise {
     pub(super) delivery: Delivery,
     /// Records of a partition are written in the order of `send`.
     pub(super) ordered: bool,
+    /// Records of a partition are acknowledged in the order of `send`: where no error and no lost answer comes
+    /// between.
+    pub(super) told_in_order: bool,
     /// Each record is answered within this time.
     pub(super) within: Duration,
+    /// Each flush is over within this time. It may be longer: a flush waits for what is sent before the sender
+    /// notices it.
+    pub(super) flushed_within: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +186,7 @@ impl History {
         for flush in &self.flushes {
             match flush.finished {
                 None => violations.push(Violation::FlushUnfinished(flush.asked)),
-                Some(end) if end > flush.asked + self.promise.within => {
+                Some(end) if end > flush.asked + self.promise.flushed_within => {
                     violations.push(Violation::FlushLate(end - flush.asked));
                 }
                 Some(_) if flush.forgotten > 0 => violations.push(Violation::FlushForgot(flush.forgotten)),
@@ -273,7 +279,7 @@ impl History {
                     furthest = furthest.max(*offset);
                 }
                 if let Some(told) = success {
-                    if told.at < latest {
+                    if told.at < latest && self.promise.told_in_order {
                         violations.push(Violation::ToldOutOfOrder(record.to_string()));
                     }
                     latest = latest.max(told.at);

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use kafka_producer::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
 
 use crate::network::{Network, NetworkEvent, SocketId};
+use crate::sender::simulation::application::Act;
 use crate::sender::simulation::plan::{Plan, Step};
 use crate::sender::simulation::weather::Weather;
 
@@ -24,6 +25,8 @@ pub(super) struct SimulatedNetwork {
     pub(super) weather: Weather,
     /// The sender sleeps without end though nothing will ever happen again.
     pub(super) stuck: bool,
+    /// A planted defect: the sender's sleep is not ended when something is to be done.
+    pub(super) is_deaf: bool,
     now: Instant,
     random: fastrand::Rng,
     woken: Arc<AtomicBool>,
@@ -89,6 +92,7 @@ impl SimulatedNetwork {
             plan,
             weather,
             stuck: false,
+            is_deaf: false,
             now: origin,
             random,
             woken,
@@ -145,10 +149,16 @@ impl SimulatedNetwork {
     }
 
     fn carry_out(&mut self, step: Step) {
-        log::trace!("-- {step:?}");
+        if !matches!(step, Step::Application(Act::Send { .. })) {
+            log::trace!("-- {step:?}");
+        }
         let actions = match step {
             Step::Application(act) => {
                 self.plan.application.act(act, self.now);
+                Vec::new()
+            }
+            Step::Weather(weather) => {
+                self.weather = weather;
                 Vec::new()
             }
             Step::Fault(fault) => {
@@ -342,10 +352,22 @@ impl SimulatedNetwork {
         }
     }
 
-    /// A thread is not always run when it could be.
-    fn oversleep(&mut self) -> Instant {
+    fn has_news(&self) -> bool {
+        let ready = |socket: &Socket| {
+            socket.end.is_some() || !socket.readable.is_empty() || (socket.watched && socket.has_room)
+        };
+        !self.events.is_empty() || self.sockets.values().any(ready)
+    }
+
+    /// Ends a wait. A thread is not always run when it could be: before it has the events, or after.
+    fn wake(&mut self, events: &mut Vec<NetworkEvent>) -> Instant {
         let late = self.weather.oversleep(&mut self.random);
-        if late > Duration::ZERO {
+        let before = self.random.bool();
+        if before {
+            self.advance(self.now + late);
+        }
+        self.tell(events);
+        if !before {
             self.advance(self.now + late);
         }
         self.now
@@ -441,12 +463,13 @@ impl Network for SimulatedNetwork {
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         assert_eq!(now, self.now, "the sender has a time of its own");
+        log::trace!("   waits {:?}", until.map(|until| until.saturating_duration_since(now)));
+        self.plan.application.look_after_flushes();
         loop {
             self.carry_out_due();
-            self.tell(events);
-            let woken = self.woken.swap(false, Ordering::Relaxed);
-            if woken || !events.is_empty() || until.is_some_and(|until| until <= self.now) {
-                return self.oversleep();
+            let woken = self.woken.swap(false, Ordering::Relaxed) && !self.is_deaf;
+            if woken || self.has_news() || until.is_some_and(|until| until <= self.now) {
+                return self.wake(events);
             }
             match self.next_happening().into_iter().chain(until).min() {
                 Some(next) => self.move_to(next),

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kafka_producer::embedded::Fault;
 
 use crate::sender::simulation::application::{Act, Application};
+use crate::sender::simulation::weather::Weather;
 
 /// Something that happens at a time of its own.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub(super) enum Step {
     Stall(i32, Duration),
     /// All connections to this broker break.
     Cut(i32),
+    /// The lines become better or worse.
+    Weather(Weather),
     /// From now on nothing goes wrong any more.
     Calm,
 }
@@ -31,11 +34,8 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Steps at times after the origin, in any order; those at one time happen in the order given.
-    pub(super) fn new(application: Application, origin: Instant, mut steps: Vec<(Duration, Step)>) -> Plan {
-        steps.sort_by_key(|(time, _)| *time);
-        let steps = steps.into_iter().map(|(time, step)| (origin + time, step)).collect();
-        Plan { application, steps }
+    pub(super) fn new(application: Application) -> Plan {
+        Plan { application, steps: VecDeque::new() }
     }
 
     pub(super) fn next(&self) -> Option<Instant> {
@@ -53,6 +53,12 @@ impl Plan {
     /// Adds a step at the end.
     pub(super) fn push(&mut self, at: Instant, step: Step) {
         self.steps.push_back((at, step));
+    }
+
+    /// Adds steps, at times after `start`, in any order; those at one time happen in the order given.
+    pub(super) fn extend(&mut self, start: Instant, mut steps: Vec<(Duration, Step)>) {
+        steps.sort_by_key(|(time, _)| *time);
+        self.steps.extend(steps.into_iter().map(|(time, step)| (start + time, step)));
     }
 
     pub(super) fn is_over(&self) -> bool {
