@@ -2,6 +2,7 @@
 //! into /proc. One test at a time, since all of them look at the threads of the whole process.
 
 #![cfg(all(test, target_os = "linux"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod support;
 

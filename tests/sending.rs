@@ -282,8 +282,7 @@ fn a_serializer_of_ones_own_by_value_and_by_name() {
     let (closed, was_closed) = mpsc::channel();
     let by_value = Shouting { mark: "!".to_owned(), closed: Some(closed) };
     let settings = config(&cluster.bootstrap_servers(), &[]);
-    let producer =
-        KafkaProducer::<str, str>::with_serializers(settings, StringSerializer::default(), by_value).unwrap();
+    let producer = KafkaProducer::<str, str>::with_serializers(settings, StringSerializer, by_value).unwrap();
     producer.send(to_first("by value")).unwrap().get().unwrap();
     producer.close().unwrap();
     drop(producer);
@@ -342,8 +341,7 @@ fn slow_and_panicking_serializers_harm_nobody_else() {
         Ok::<(), SerializerError>(())
     });
     let settings = config(&cluster.bootstrap_servers(), &[("max.block.ms", "2000")]);
-    let producer =
-        KafkaProducer::<str, str>::with_serializers(settings, StringSerializer::default(), odd).unwrap();
+    let producer = KafkaProducer::<str, str>::with_serializers(settings, StringSerializer, odd).unwrap();
     producer.send(to_first("slow")).unwrap().get_timeout(SOON).unwrap();
     let other = producer.clone();
     std::thread::spawn(move || drop(other.send(to_first("panic")))).join().unwrap_err();
