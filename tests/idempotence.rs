@@ -255,3 +255,19 @@ fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
         error.kind()
     );
 }
+
+/// Whoever gives no producer id does not get records, and these are told in time that they were never sent.
+#[test]
+fn records_that_wait_for_a_producer_id_in_vain_expire_unsent() {
+    let cluster = cluster(1);
+    cluster.inject(Fault::drop_answer(Api::InitProducerId).always());
+    let settings = &[("linger.ms", "0"), ("request.timeout.ms", "200"), ("delivery.timeout.ms", "600")];
+    let producer = producer(&cluster, settings);
+    let future = producer.send(to_first("a")).expect("the metadata is not held up by the other answer");
+    let error = future.get_timeout(AGES).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(!error.possibly_written() && error.to_string().contains("InitProducerId"), "{error}");
+    assert_eq!(support::produce_requests(&cluster), 0);
+    cluster.clear_faults();
+    wait_until("it works again", || producer.send(to_first("000000")).unwrap().get_timeout(AGES).is_ok());
+}

@@ -370,7 +370,12 @@ mod tests {
         let origin = Instant::now();
         let woken = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&woken);
-        let inbox = Inbox::new(origin, Box::new(move || drop(count.fetch_add(1, Ordering::Relaxed))));
+        let inbox = Inbox::new(
+            origin,
+            Box::new(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            }),
+        );
         let inbox = Arc::new(inbox);
         let rules = QueueRules {
             producer: ProducerToken(1),

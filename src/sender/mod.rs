@@ -120,13 +120,14 @@ impl<N: Network> Sender<N> {
         self.expire(now);
         self.renew_epoch();
         self.nobody_until = None;
-        self.identify(now);
         if std::mem::take(&mut self.gate_changed) {
             self.drain.gate_changed(now);
         }
         let node_deadline = self.send_ready(now);
         // Not before: what is ready may lack a leader.
         self.refresh_metadata(now);
+        // After the metadata: an answer that does not come holds up all behind it.
+        self.identify(now);
         let until = self.next_deadline(node_deadline, now);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
@@ -195,7 +196,7 @@ impl<N: Network> Sender<N> {
             Outcome::Connected { node } => log::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
-                self.metadata.note_error(error);
+                self.metadata.note_error(error, now);
                 self.metadata.request_update();
             }
         }
@@ -263,7 +264,7 @@ impl<N: Network> Sender<N> {
             Fate::Whole(batch) => (batch.attempts(), batch.created(), batch.last_error().cloned()),
             Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
         };
-        let last = last.or_else(|| self.metadata.last_error());
+        let last = last.or_else(|| self.metadata.last_error(created));
         let error = self.in_place(index, error.clone(), last.as_ref());
         let error = error
             .with_attempts(attempts)

@@ -154,7 +154,7 @@ impl<N: Network> Sender<N> {
         now: Instant,
     ) {
         let code = error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
-        self.metadata.note_error(error.clone());
+        self.metadata.note_error(error.clone(), now);
         self.metadata.request_update();
         for carried in note.batches {
             let answer = Answer { code, failure: Some(error), ..no_answer(node) };
@@ -239,7 +239,7 @@ impl<N: Network> Sender<N> {
         if let Some((topic, partition)) = self.drain.name(index) {
             log::debug!("{topic}-{partition}: {error}; attempt {} follows in {wait:?}", batch.attempts() + 1);
         }
-        self.metadata.note_error(error.clone());
+        self.metadata.note_error(error.clone(), now);
         batch.note_error(error);
         self.drain.requeue(index, batch, now + wait);
     }

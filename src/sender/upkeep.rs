@@ -100,7 +100,7 @@ impl<N: Network> Sender<N> {
     /// A passing failure is tried again; anything else is the end of this producer.
     pub(super) fn producer_id_failed(&mut self, error: Error, now: Instant) {
         if error.is_retriable() {
-            self.metadata.note_error(error);
+            self.metadata.note_error(error, now);
             let wait = self.settings.retry_backoff.after(0, &mut self.random);
             self.transaction.producer_id_failed(now + wait);
             return;
