@@ -32,8 +32,9 @@ pub(crate) struct DrainRules {
 
 /// Says which batches may go, and stamps them. The sequence numbers' owner answers.
 pub(crate) trait DrainGate {
-    /// Whether a batch that was not sent before may go; `outstanding`: others of the partition are not answered yet.
-    fn may_send(&mut self, partition: usize, outstanding: bool) -> bool;
+    /// Whether a batch that was not sent before may go; `outstanding`: how many of the partition have gone since the
+    /// oldest that is not answered yet, that one included.
+    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool;
     /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
     fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
@@ -104,6 +105,8 @@ struct Partition {
     lingering: bool,
     retries: VecDeque<ProducerBatch>,
     in_flight: VecDeque<ProducerBatch>,
+    /// No batch from this id on has gone yet.
+    next_id: u64,
     not_before: Option<Instant>,
     timer: Option<Instant>,
 }
@@ -379,7 +382,7 @@ impl Drain {
         if size > room {
             return Taken::TooLarge;
         }
-        if !gate.may_send(index, partition.has_outstanding()) {
+        if !gate.may_send(index, partition.outstanding()) {
             return Taken::HeldBack;
         }
         let batch = partition.queue.pop().inspect(|_| partition.not_before = None);
@@ -507,6 +510,7 @@ impl Drain {
                 lingering: false,
                 retries: VecDeque::new(),
                 in_flight: VecDeque::new(),
+                next_id: 0,
                 not_before: None,
                 timer: None,
             });
@@ -560,6 +564,7 @@ impl Partition {
             gate.stamp(index, &mut batch);
         }
         batch.depart();
+        self.next_id = self.next_id.max(batch.id() + 1);
         let departing = Departing {
             index,
             batch_id: batch.id(),
@@ -571,8 +576,14 @@ impl Partition {
         Taken::Batch(departing)
     }
 
+    /// How many batches have gone since the oldest that is not answered yet, that one included.
+    fn outstanding(&self) -> u64 {
+        let open = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
+        open.map(|batch| self.next_id.saturating_sub(batch.id())).max().unwrap_or(0)
+    }
+
     fn has_outstanding(&self) -> bool {
-        !self.retries.is_empty() || self.in_flight.iter().any(ProducerBatch::is_unanswered)
+        self.outstanding() > 0
     }
 
     /// When the oldest batch that is not answered was opened.
