@@ -116,7 +116,7 @@ impl Metadata {
                 Wait::Ready(never) => match never {},
                 Wait::Disconnected => {}
                 Wait::Interrupted => return Err(Error::interrupted("metadata").with_topic(topic)),
-                Wait::TimedOut => return Err(self.too_late(pending, start.elapsed())),
+                Wait::TimedOut => return Err(self.too_late(topic, pending, start.elapsed())),
             }
         }
     }
@@ -148,11 +148,11 @@ impl Metadata {
         (standing, news)
     }
 
-    fn too_late(&self, pending: Error, waited: Duration) -> Error {
+    fn too_late(&self, topic: &TopicName, pending: Error, waited: Duration) -> Error {
         let last = self.last_error();
         let text = match &last {
-            Some(last) => format!("{pending} after {} ms; the last error was: {last}", waited.as_millis()),
-            None => format!("{pending} after {} ms", waited.as_millis()),
+            Some(last) => format!("{pending}; the last error was: {last}"),
+            None => pending.to_string(),
         };
         let cause = last.unwrap_or(pending);
         let kind = match cause.kind() {
@@ -160,7 +160,7 @@ impl Metadata {
             kind @ (ErrorKind::UnsupportedVersion | ErrorKind::Authentication) => kind,
             _ => ErrorKind::Timeout,
         };
-        let error = Error::new(kind, text).with_elapsed(waited);
+        let error = Error::new(kind, text).with_topic(topic).with_elapsed(waited);
         match cause.code() {
             Some(code) => error.with_code(code).with_source(cause),
             None => error.with_source(cause),
@@ -325,24 +325,24 @@ impl State {
     fn standing(&self, topic: &TopicName, partition: Option<i32>) -> Standing {
         let missing = |text: String| Error::new(ErrorKind::Timeout, text);
         let Some(info) = self.cluster.topic(topic) else {
-            return Standing::NotYet(missing(format!("topic {topic} not present in metadata")));
+            return Standing::NotYet(missing("not present in metadata".to_owned()));
         };
         match (info.error, partition) {
             (
                 Some(code @ (ErrorCode::INVALID_TOPIC_EXCEPTION | ErrorCode::TOPIC_AUTHORIZATION_FAILED)),
                 _,
             ) => Standing::Never(Error::from_code(code, None).with_topic(topic)),
-            (Some(code), _) => Standing::NotYet(
-                missing(format!("topic {topic} not present in metadata ({code})")).with_code(code),
-            ),
+            (Some(code), _) => {
+                Standing::NotYet(missing(format!("not present in metadata ({code})")).with_code(code))
+            }
             (None, Some(partition)) if partition as usize >= info.partitions.len() => {
                 Standing::NotYet(missing(format!(
-                    "partition {partition} of topic {topic} with {} partitions not present in metadata",
+                    "partition {partition} not present in metadata, the topic has {} partitions",
                     info.partitions.len()
                 )))
             }
             (None, _) if info.partitions.is_empty() => {
-                Standing::NotYet(missing(format!("topic {topic} not present in metadata")))
+                Standing::NotYet(missing("not present in metadata".to_owned()))
             }
             (None, _) => Standing::Usable,
         }

@@ -94,8 +94,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         mut callback: Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        let wait = Wait { patience, clock: &Instant::now };
+        // The first look at the clock, if there was one: what was waited since then is charged to max.block.ms.
+        let begun = Cell::new(None);
+        let clock = || {
+            let now = Instant::now();
+            begun.set(begun.get().or(Some(now)));
+            now
+        };
         loop {
+            let wait = Wait { patience: left(patience, begun.get()), clock: &clock };
             let (partition, keyless) = self.choose_partition(topic, explicit, &parts)?;
             let Some(queue) = topic.queue(partition) else {
                 return Err(no_such_partition(topic, partition));
@@ -160,6 +167,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             _ => error,
         };
         error.with_topic(&topic.name).with_partition(partition)
+    }
+}
+
+fn left(patience: Patience, begun: Option<Instant>) -> Patience {
+    match (patience, begun) {
+        (Patience::AtMost(limit), Some(begun)) => Patience::AtMost(limit.saturating_sub(begun.elapsed())),
+        _ => patience,
     }
 }
 

@@ -239,6 +239,7 @@ impl<N: Network> Sender<N> {
         if let Some((topic, partition)) = self.drain.name(index) {
             log::debug!("{topic}-{partition}: {error}; attempt {} follows in {wait:?}", batch.attempts() + 1);
         }
+        self.metadata.note_error(error.clone());
         batch.note_error(error);
         self.drain.requeue(index, batch, now + wait);
     }

@@ -25,7 +25,6 @@ pub(super) struct FakeNetwork {
 
 #[derive(Debug)]
 pub(super) struct FakeSocket {
-    pub(super) address: SocketAddr,
     /// What the client wrote and the test has not taken yet.
     pub(super) written: Vec<u8>,
     pub(super) writes: usize,
@@ -46,11 +45,6 @@ impl FakeNetwork {
     pub(super) fn socket(&mut self) -> &mut FakeSocket {
         assert_eq!(self.sockets.len(), 1, "{:?}", self.sockets);
         self.sockets.values_mut().next().unwrap()
-    }
-
-    /// The open socket to this address.
-    pub(super) fn socket_to(&mut self, address: SocketAddr) -> &mut FakeSocket {
-        self.sockets.values_mut().find(|socket| socket.address == address).unwrap()
     }
 }
 
@@ -84,7 +78,7 @@ impl Network for FakeNetwork {
         self.attempts.push(address);
         let room = self.room;
         let (written, readable) = (Vec::new(), VecDeque::new());
-        let fake = FakeSocket { address, written, writes: 0, readable, ended: false, room, watched: false };
+        let fake = FakeSocket { written, writes: 0, readable, ended: false, room, watched: false };
         assert!(self.sockets.insert(socket, fake).is_none(), "a socket's name was used twice");
         if self.refused.contains(&address) {
             self.events.push(NetworkEvent::Failed(socket, ErrorKind::ConnectionRefused.into()));

@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kafka_producer::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
 

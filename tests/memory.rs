@@ -1,0 +1,239 @@
+//! `buffer.memory`: a full buffer makes `send` wait, in the order of coming, and never longer than `max.block.ms`.
+
+#![cfg(test)]
+
+mod support;
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_producer::{ErrorKind, ProducerRecord, RecordFuture};
+use support::{
+    AGES, SOON, TextProducer, assert_holds_exactly, cluster, interruptible, producer, to_first, values,
+    wait_until,
+};
+
+const SMALL: &[(&str, &str)] =
+    &[("buffer.memory", "40000"), ("batch.size", "10000"), ("max.block.ms", "15000"), ("linger.ms", "0")];
+
+/// A producer whose buffer is full of records that wait for an answer that does not come while the fault is there.
+fn full(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> (TextProducer, Vec<RecordFuture>) {
+    let settings: Vec<_> = SMALL.iter().chain(more).copied().collect();
+    let producer = producer(cluster, &settings);
+    producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
+    cluster.inject(Fault::fail(Api::Produce, 19).always());
+    let mut futures = Vec::new();
+    loop {
+        match producer.try_send(to_first("x".repeat(9_000))) {
+            Ok(future) => futures.push(future),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+                return (producer, futures);
+            }
+        }
+    }
+}
+
+/// (18)
+#[test]
+fn a_full_buffer_is_a_time_out_that_says_what_was_wanted_and_free_and_heard() {
+    let cluster = cluster(1);
+    let (producer, futures) = full(&cluster, &[("max.block.ms", "300")]);
+    assert!(futures.len() >= 3);
+    wait_until("the broker refuses", || support::produce_requests(&cluster) >= 3);
+    let start = Instant::now();
+    let error = producer.send(to_first("y".repeat(9_000))).unwrap_err();
+    assert!(start.elapsed() >= Duration::from_millis(290), "{:?}", start.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let text = error.to_string();
+    for part in ["bytes wanted", "of 40000 free", "after waiting 3", "the last error was"] {
+        assert!(text.contains(part), "{part:?} in {text}");
+    }
+    assert_eq!((error.error().topic(), error.error().partition()), (Some("t"), Some(0)));
+    assert_eq!(error.into_record().into_key_value().1.0, "y".repeat(9_000), "the record comes back");
+    cluster.clear_faults();
+    for future in futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    producer.send(to_first("z")).unwrap().get_timeout(AGES).unwrap();
+    assert!(!values(&cluster, "t", 0).iter().any(|value| value.starts_with('y')), "nothing of it was queued");
+}
+
+#[test]
+fn try_send_says_that_it_would_block() {
+    let cluster = cluster(1);
+    let (producer, futures) = full(&cluster, &[]);
+    let start = Instant::now();
+    let error = producer.try_send(to_first("y".repeat(9_000))).unwrap_err();
+    assert!(start.elapsed() < SOON);
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    assert!(error.error().is_retriable());
+    cluster.clear_faults();
+    for future in futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    producer.try_send(to_first("y".repeat(9_000))).unwrap().get_timeout(AGES).unwrap();
+}
+
+/// (16)
+#[test]
+fn waiters_are_served_in_the_order_in_which_they_came() {
+    let cluster = cluster(1);
+    let (producer, futures) = full(&cluster, &[]);
+    let mut threads = Vec::new();
+    for number in 0..5usize {
+        let producer = producer.clone();
+        threads
+            .push(thread::spawn(move || producer.send(to_first(format!("{number}{}", "y".repeat(9_000))))));
+        // Nothing outside shows that a thread waits; a little order is given, and the assertion is about order only.
+        thread::sleep(Duration::from_millis(50));
+    }
+    cluster.clear_faults();
+    for thread in threads {
+        thread.join().unwrap().unwrap().get_timeout(AGES).unwrap();
+    }
+    assert!(futures.iter().all(|future| future.is_done()));
+    let late: Vec<_> = values(&cluster, "t", 0).into_iter().filter(|value| value.contains('y')).collect();
+    let order: Vec<_> = late.iter().map(|value| &value[..1]).collect();
+    assert_eq!(order, ["0", "1", "2", "3", "4"]);
+}
+
+#[test]
+fn an_interrupt_ends_the_wait_at_once_and_leaves_no_trace() {
+    let cluster = cluster(1);
+    let (producer, futures) = full(&cluster, &[]);
+    let (tell, told) = mpsc::channel();
+    let (handle, waiting) = interruptible({
+        let producer = producer.clone();
+        move || {
+            tell.send(()).unwrap();
+            producer.send(to_first("y".repeat(9_000))).unwrap_err().into_error()
+        }
+    });
+    told.recv().unwrap();
+    let start = Instant::now();
+    handle.interrupt();
+    let error = waiting.join().unwrap();
+    assert!(start.elapsed() < SOON);
+    assert_eq!(error.kind(), ErrorKind::Interrupted);
+    assert!(!error.possibly_written());
+    cluster.clear_faults();
+    for future in futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    producer.flush().unwrap();
+    assert!(!values(&cluster, "t", 0).iter().any(|value| value.starts_with('y')));
+}
+
+#[test]
+fn close_ends_the_wait() {
+    let cluster = cluster(1);
+    let (producer, _futures) = full(&cluster, &[]);
+    let waiting = {
+        let producer = producer.clone();
+        thread::spawn(move || producer.send(to_first("y".repeat(9_000))).unwrap_err().into_error())
+    };
+    thread::sleep(Duration::from_millis(20));
+    let start = Instant::now();
+    producer.close_timeout(Duration::ZERO).unwrap();
+    assert_eq!(waiting.join().unwrap().kind(), ErrorKind::Closed);
+    assert!(start.elapsed() < SOON);
+}
+
+/// (19) While anyone waits for memory nothing lingers.
+#[test]
+fn who_waits_for_memory_ends_the_linger_of_all() {
+    let cluster = cluster(8);
+    let settings = &[("buffer.memory", "40000"), ("batch.size", "10000"), ("linger.ms", "10000")];
+    let producer = producer(&cluster, settings);
+    let start = Instant::now();
+    for round in 0..3 {
+        for partition in 0..8 {
+            let value = format!("{round}{}", "x".repeat(8_000));
+            producer.send(ProducerRecord::new("t", value).with_partition(partition)).unwrap();
+        }
+    }
+    assert!(start.elapsed() < SOON, "24 batches of 10 kB went through 40 kB");
+    producer.close().unwrap();
+    assert_eq!(cluster.records("t").len(), 24);
+}
+
+#[test]
+fn a_buffer_smaller_than_a_batch_works() {
+    let cluster = cluster(2);
+    let producer = producer(&cluster, &[("buffer.memory", "1000"), ("batch.size", "16384")]);
+    let futures: Vec<_> =
+        (0..200).map(|number| producer.send(to_first(format!("{number:06}"))).unwrap()).collect();
+    for future in &futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 200);
+}
+
+/// (10)
+#[test]
+fn a_record_larger_than_the_buffer_or_the_request_is_refused_at_once() {
+    let cluster = cluster(1);
+    for (name, settings) in [
+        ("buffer.memory=10000", &[("buffer.memory", "10000"), ("batch.size", "5000")][..]),
+        ("max.request.size=10000", &[("max.request.size", "10000")][..]),
+    ] {
+        let producer = producer(&cluster, settings);
+        let error = producer.send(to_first("x".repeat(10_000))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::RecordTooLarge, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+        assert_eq!(error.error().topic(), Some("t"));
+        producer.send(to_first("x".repeat(9_000))).unwrap().get_timeout(AGES).unwrap();
+    }
+}
+
+/// Many threads, much more than fits: everything gets through, none waits for ever, and the memory comes back.
+#[test]
+fn a_small_buffer_under_many_threads_delivers_everything() {
+    let cluster = cluster(4);
+    let settings =
+        &[("buffer.memory", "4000"), ("batch.size", "1000"), ("max.block.ms", "20000"), ("linger.ms", "2")];
+    let producer = producer(&cluster, settings);
+    let threads: Vec<_> = (0..8)
+        .map(|thread| {
+            let producer = producer.clone();
+            thread::spawn(move || {
+                for number in 0..300 {
+                    let value = format!("{thread}/{number}/{}", "x".repeat(100));
+                    producer.send(ProducerRecord::new("t", value)).unwrap();
+                }
+            })
+        })
+        .collect();
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    producer.flush().unwrap();
+    assert_eq!(cluster.records("t").len(), 2400);
+    // All of the buffer is free again.
+    for _ in 0..20 {
+        producer.send(to_first("x".repeat(3_800))).unwrap();
+    }
+    producer.close().unwrap();
+}
+
+/// (7) One limit for the wait for metadata and the wait for memory.
+#[test]
+fn max_block_covers_metadata_and_memory_together() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).topic("later", 1).start().unwrap();
+    let (producer, _futures) = full(&cluster, &[("max.block.ms", "600")]);
+    cluster.inject(Fault::delay(Api::Metadata, Duration::from_millis(400)));
+    let start = Instant::now();
+    let error = producer.send(ProducerRecord::new("later", "y".repeat(9_000))).unwrap_err();
+    let took = start.elapsed();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.to_string().contains("bytes wanted"), "{error}");
+    assert!(took >= Duration::from_millis(590), "{took:?}");
+    let waited: u64 = {
+        let text = error.to_string();
+        let rest = text.split("after waiting ").nth(1).unwrap();
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(waited <= 220, "only what the metadata had left was waited for memory: {waited} ms of {took:?}");
+    cluster.clear_faults();
+}

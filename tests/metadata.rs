@@ -1,0 +1,271 @@
+//! Topics and leaders: what `send` waits for, what it says when the wait was in vain, and what follows when the
+//! cluster changes.
+
+#![cfg(test)]
+
+mod support;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
+use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};
+
+#[test]
+fn a_topic_that_does_not_exist_is_named_with_the_last_error_within_max_block() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.block.ms", "300")]);
+    let start = Instant::now();
+    let error = producer.send(ProducerRecord::new("no-such-topic", "mine")).unwrap_err();
+    let took = start.elapsed();
+    assert!((Duration::from_millis(290)..SOON).contains(&took), "{took:?}");
+    assert_eq!(
+        (error.kind(), error.error().code()),
+        (ErrorKind::Timeout, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+    );
+    assert!(error.to_string().contains("no-such-topic"), "{error}");
+    assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
+    assert_eq!(error.error().topic(), Some("no-such-topic"));
+    assert!(!error.error().possibly_written());
+    assert_eq!(error.into_record().into_key_value().1.0, "mine");
+    let error = producer.partitions_for("no-such-topic").unwrap_err();
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("no-such-topic")));
+    producer.send(to_first("others are not bothered")).unwrap().get_timeout(AGES).unwrap();
+}
+
+/// (6)
+#[test]
+fn a_topic_that_is_created_meanwhile_is_waited_for() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.block.ms", "30000")]);
+    let waiting = {
+        let producer = producer.clone();
+        thread::spawn(move || producer.send(ProducerRecord::new("new", "v")).unwrap().get_timeout(AGES))
+    };
+    wait_until("it was asked for more than once", || cluster.requests(Api::Metadata) >= 4);
+    assert!(cluster.create_topic("new", TopicConfig::new(1)));
+    assert_eq!(waiting.join().unwrap().unwrap().to_string(), "new-0@0");
+}
+
+#[test]
+fn a_topic_that_the_broker_creates_on_demand_is_waited_for() {
+    let cluster = EmbeddedCluster::builder().auto_create_topics(3).start().unwrap();
+    let producer = producer(&cluster, &[]);
+    producer.send(ProducerRecord::new("on-demand", "v")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(producer.partitions_for("on-demand").unwrap().len(), 3);
+}
+
+#[test]
+fn a_partition_that_the_topic_does_not_have_is_named_with_their_number() {
+    let cluster = cluster(2);
+    let producer = producer(&cluster, &[("max.block.ms", "300")]);
+    let error = producer.send(ProducerRecord::new("t", "v").with_partition(2)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let text = error.to_string();
+    assert!(
+        text.contains("partition 2") && text.starts_with("t: ") && text.contains("2 partitions"),
+        "{text}"
+    );
+    let negative = producer.send(ProducerRecord::new("t", "v").with_partition(-1)).unwrap_err();
+    assert_eq!(negative.kind(), ErrorKind::InvalidRecord, "(11) {negative}");
+}
+
+/// (6)
+#[test]
+fn a_partition_that_is_added_while_send_waits_is_used() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.block.ms", "30000")]);
+    producer.send(to_first("first")).unwrap().get_timeout(AGES).unwrap();
+    let asked = cluster.requests(Api::Metadata);
+    let waiting = {
+        let producer = producer.clone();
+        thread::spawn(move || {
+            producer.send(ProducerRecord::new("t", "v").with_partition(2)).unwrap().get_timeout(AGES)
+        })
+    };
+    wait_until("the wait goes on after news without it", || cluster.requests(Api::Metadata) >= asked + 2);
+    assert!(cluster.create_partitions("t", 3));
+    assert_eq!(waiting.join().unwrap().unwrap().to_string(), "t-2@0");
+}
+
+#[test]
+fn more_partitions_are_found_by_the_regular_refresh() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("metadata.max.age.ms", "100")]);
+    assert_eq!(producer.partitions_for("t").unwrap().len(), 1);
+    cluster.create_partitions("t", 4);
+    wait_until("the new ones", || producer.partitions_for("t").unwrap().len() == 4);
+    let metadata =
+        producer.send(ProducerRecord::new("t", "v").with_partition(3)).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(metadata.partition(), 3);
+}
+
+#[test]
+fn moved_leaders_are_found_by_the_regular_refresh_before_anything_fails() {
+    let cluster = three_brokers(1);
+    let producer = producer(&cluster, &[("metadata.max.age.ms", "50"), ("linger.ms", "0")]);
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    let new = cluster.leader("t", 0).unwrap() % 3 + 1;
+    cluster.move_leader("t", 0, new);
+    wait_until("the new leader", || producer.partitions_for("t").unwrap()[0].leader() == Some(new));
+    producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap();
+    let seen = cluster.produce_requests();
+    assert_eq!((seen.len(), seen[1].broker), (2, new));
+}
+
+/// Error 17 is known to be final: no waiting.
+#[test]
+fn an_invalid_name_is_an_error_at_once() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.block.ms", "60000")]);
+    let start = Instant::now();
+    let error = producer.send(ProducerRecord::new("not a topic!", "v")).unwrap_err();
+    assert!(start.elapsed() < SOON);
+    assert_eq!(
+        (error.kind(), error.error().code()),
+        (ErrorKind::InvalidTopic, Some(ErrorCode::INVALID_TOPIC_EXCEPTION))
+    );
+    assert!(error.to_string().contains("not a topic!"), "{error}");
+    assert_eq!(producer.partitions_for("not a topic!").unwrap_err().kind(), ErrorKind::InvalidTopic);
+    producer.send(to_first("others are not bothered")).unwrap().get_timeout(AGES).unwrap();
+}
+
+#[test]
+fn a_topic_that_may_not_be_seen_is_an_error_at_once() {
+    let cluster = cluster(1);
+    cluster.inject(Fault::fail(Api::Metadata, 29).on_topic("t").times(1));
+    let producer = producer(&cluster, &[("max.block.ms", "60000")]);
+    let start = Instant::now();
+    let error = producer.send(to_first("v")).unwrap_err();
+    assert!(start.elapsed() < SOON);
+    assert_eq!((error.kind(), error.error().topic()), (ErrorKind::Authorization, Some("t")), "{error}");
+    producer.send(to_first("granted meanwhile")).unwrap().get_timeout(AGES).unwrap();
+}
+
+#[test]
+fn passing_errors_in_metadata_are_waited_out() {
+    for code in [ErrorCode::LEADER_NOT_AVAILABLE, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION] {
+        let cluster = cluster(1);
+        cluster.inject(Fault::fail(Api::Metadata, code.0).on_topic("t").times(3));
+        let producer = producer(&cluster, &[]);
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    }
+    let cluster = cluster(1);
+    cluster.inject(Fault::cut_before(Api::Metadata).times(2));
+    cluster.inject(Fault::cut_after(Api::Metadata).times(2));
+    let producer = producer(&cluster, &[]);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+}
+
+#[test]
+fn a_deleted_topic_fails_its_records_and_lives_again_when_it_is_created_again() {
+    let cluster = cluster(1);
+    let settings = &[
+        ("metadata.max.age.ms", "50"),
+        ("max.block.ms", "400"),
+        ("delivery.timeout.ms", "500"),
+        ("request.timeout.ms", "300"),
+        ("linger.ms", "0"),
+    ];
+    let producer = producer(&cluster, settings);
+    producer.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
+    assert!(cluster.delete_topic("t"));
+    let error = match producer.send(to_first("lost")) {
+        Ok(future) => future.get_timeout(AGES).unwrap_err(),
+        Err(error) => error.into_error(),
+    };
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("t")), "{error}");
+    wait_until("send notices that the topic is gone", || producer.try_send(to_first("lost")).is_err());
+    assert!(cluster.create_topic("t", TopicConfig::new(2)));
+    wait_until("the new topic", || {
+        producer.send(to_first("after")).is_ok_and(|future| future.get_timeout(AGES).is_ok())
+    });
+    assert_eq!(values(&cluster, "t", 0).last().unwrap(), "after");
+    assert_eq!(producer.partitions_for("t").unwrap().len(), 2);
+}
+
+#[test]
+fn a_topic_that_nobody_uses_is_not_asked_for_any_more_and_found_again_when_needed() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).topic("other", 1).start().unwrap();
+    let settings = &[("metadata.max.age.ms", "100"), ("metadata.max.idle.ms", "5000"), ("linger.ms", "0")];
+    let producer = producer(&cluster, settings);
+    producer.send(ProducerRecord::new("other", "v")).unwrap().get_timeout(AGES).unwrap();
+    // Refused only while it is asked for: a fault that waits for the topic's name shows whether it is.
+    let start = Instant::now();
+    wait_until("it is forgotten", || {
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+        thread::sleep(Duration::from_millis(100));
+        start.elapsed() > Duration::from_millis(5_500)
+    });
+    cluster.inject(Fault::fail(Api::Metadata, 29).on_topic("other"));
+    wait_until("a few refreshes", {
+        let asked = cluster.requests(Api::Metadata);
+        let cluster = &cluster;
+        move || cluster.requests(Api::Metadata) >= asked + 3
+    });
+    let error = producer.send(ProducerRecord::new("other", "v")).unwrap_err();
+    assert_eq!(
+        error.kind(),
+        ErrorKind::Authorization,
+        "the fault was still there: nobody had asked for the topic"
+    );
+    producer.send(ProducerRecord::new("other", "v")).unwrap().get_timeout(AGES).unwrap();
+}
+
+#[test]
+fn partitions_for_tells_leaders_and_replicas() {
+    let cluster = three_brokers(3);
+    let producer = producer(&cluster, &[]);
+    let partitions = producer.partitions_for("t").unwrap();
+    for (number, info) in partitions.iter().enumerate() {
+        assert_eq!((info.topic(), info.partition()), ("t", number as i32));
+        assert_eq!(info.leader(), cluster.leader("t", number as i32));
+        assert_eq!((info.replicas().len(), info.in_sync_replicas().len()), (3, 3));
+    }
+}
+
+#[test]
+fn try_send_fetches_what_it_did_not_wait_for() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    let error = producer.try_send(to_first("v")).unwrap_err();
+    assert_eq!((error.kind(), error.error().topic()), (ErrorKind::WouldBlock, Some("t")));
+    wait_until("the metadata", || producer.try_send(to_first("v")).is_ok());
+}
+
+#[test]
+fn old_brokers_without_topic_ids_work() {
+    let cluster = EmbeddedCluster::builder()
+        .brokers(2)
+        .topic("t", 4)
+        .api_versions(Api::Metadata, 1..=1)
+        .api_versions(Api::Produce, 3..=3)
+        .api_versions(Api::ApiVersions, 0..=0)
+        .start()
+        .unwrap();
+    let producer = producer(&cluster, &[]);
+    for partition in 0..4 {
+        producer
+            .send(ProducerRecord::new("t", "v").with_partition(partition))
+            .unwrap()
+            .get_timeout(AGES)
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_bootstrap_server_that_is_away_does_not_matter() {
+    let cluster = three_brokers(3);
+    let listed = cluster.bootstrap_servers();
+    cluster.stop_broker(1);
+    let settings = support::config(&listed, &[]);
+    let producer: support::TextProducer = kafka_producer::KafkaProducer::new(settings).unwrap();
+    for partition in 0..3 {
+        producer
+            .send(ProducerRecord::new("t", "v").with_partition(partition))
+            .unwrap()
+            .get_timeout(AGES)
+            .unwrap();
+    }
+}

@@ -1,0 +1,161 @@
+//! One producer is one thread, which sleeps while there is nothing to do and is gone afterwards. Linux only: it looks
+//! into /proc. One test at a time, since all of them look at the threads of the whole process.
+
+#![cfg(all(test, target_os = "linux"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::fs;
+use std::sync::{Mutex, MutexGuard};
+use std::thread;
+use std::time::Duration;
+
+use support::{AGES, cluster, producer, three_brokers, to_first, wait_until};
+
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The ids of the threads whose name begins so. The system keeps 15 bytes of a name.
+fn threads(name: &str) -> Vec<String> {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let ids = tasks.map(|task| task.file_name().into_string().unwrap());
+    ids.filter(|id| {
+        // A thread may end while we look.
+        let found = fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap_or_default();
+        found.starts_with(&name[..name.len().min(15)])
+    })
+    .collect()
+}
+
+fn sender_threads() -> Vec<String> {
+    threads("kafka-producer-network-thread")
+}
+
+/// User and system time of a thread, in clock ticks of 10 ms.
+fn ticks(id: &str) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/self/task/{id}/stat")).unwrap();
+    let after_name = stat.rsplit(") ").next().unwrap();
+    let fields: Vec<_> = after_name.split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// How often a thread has gone to sleep.
+fn sleeps(id: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/self/task/{id}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();
+    line.rsplit('\t').next().unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn one_thread_whatever_the_number_of_brokers_and_none_afterwards() {
+    let _alone = alone();
+    let cluster = three_brokers(6);
+    for way in ["close", "drop", "close_timeout"] {
+        let producer = producer(&cluster, &[]);
+        for partition in 0..6 {
+            let record = kafka_producer::ProducerRecord::new("t", "v").with_partition(partition);
+            producer.send(record).unwrap().get_timeout(AGES).unwrap();
+        }
+        assert_eq!(sender_threads().len(), 1);
+        wait_until("names are resolved, and nobody is left who did it", || {
+            threads("kafka-resolver").is_empty()
+        });
+        match way {
+            "close" => producer.close().unwrap(),
+            "close_timeout" => drop(producer.close_timeout(Duration::ZERO).unwrap()),
+            _ => drop(producer),
+        }
+        // The thread has said goodbye; the system takes a moment to forget it.
+        wait_until("it is gone", || sender_threads().is_empty());
+    }
+    wait_until("the connections are closed", || cluster.connections_open() == 0);
+}
+
+#[test]
+fn a_producer_that_could_not_be_built_leaves_no_thread() {
+    let _alone = alone();
+    let settings = support::config("no-such-host.invalid:9092", &[]);
+    kafka_producer::KafkaProducer::<str, str>::new(settings).unwrap_err();
+    let settings = support::config("localhost:9092", &[("value.serializer", "LongSerializer")]);
+    kafka_producer::KafkaProducer::<str, str>::new(settings).unwrap_err();
+    assert_eq!(sender_threads(), Vec::<String>::new());
+}
+
+/// Half of the limit would be a tenth of a processor; an idle thread uses nothing that could be measured.
+fn assert_idle(what: &str) {
+    let sender = sender_threads().pop().unwrap();
+    let (before, slept) = (ticks(&sender), sleeps(&sender));
+    thread::sleep(Duration::from_secs(2));
+    let (used, woken) = (ticks(&sender) - before, sleeps(&sender) - slept);
+    assert!(used <= 10, "{what}: {used} ticks of 10 ms in two seconds");
+    assert!(woken <= 200, "{what}: woken {woken} times in two seconds");
+}
+
+#[test]
+fn an_idle_producer_uses_no_processor_time() {
+    let _alone = alone();
+    let cluster = three_brokers(6);
+    let producer = producer(&cluster, &[]);
+    for partition in 0..6 {
+        let record = kafka_producer::ProducerRecord::new("t", "v").with_partition(partition);
+        producer.send(record).unwrap().get_timeout(AGES).unwrap();
+    }
+    let sender = sender_threads().pop().unwrap();
+    let slept = sleeps(&sender);
+    assert_idle("nothing to do");
+    assert!(sleeps(&sender) - slept <= 20, "nothing ticks");
+}
+
+#[test]
+fn a_producer_without_a_broker_does_not_spin() {
+    let _alone = alone();
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    cluster.stop_broker(1);
+    let waiting = producer.send(to_first("v")).unwrap();
+    assert_idle("the broker is away");
+    cluster.start_broker(1).unwrap();
+    waiting.get_timeout(AGES).unwrap();
+}
+
+#[test]
+fn a_producer_that_waits_for_an_answer_a_linger_or_a_backoff_does_not_spin() {
+    let _alone = alone();
+    let cluster = cluster(2);
+    let settings = &[("linger.ms", "10000"), ("retry.backoff.ms", "50"), ("retry.backoff.max.ms", "50")];
+    let producer = producer(&cluster, settings);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let lingering = producer.send(to_first("v")).unwrap();
+    assert_idle("linger");
+    lingering.get_timeout(AGES).unwrap();
+    cluster
+        .inject(kafka_producer::embedded::Fault::fail(kafka_producer::embedded::Api::Produce, 19).always());
+    let refused = producer.send(to_first("v")).unwrap();
+    assert!(refused.get_timeout(Duration::from_millis(100)).is_err());
+    assert_idle("backoff");
+    cluster.clear_faults();
+    refused.get_timeout(AGES).unwrap();
+    let delay = kafka_producer::embedded::Fault::delay(
+        kafka_producer::embedded::Api::Produce,
+        Duration::from_millis(2_500),
+    );
+    cluster.inject(delay);
+    let late = producer.send(to_first("v")).unwrap();
+    assert!(late.get_timeout(Duration::from_millis(100)).is_err());
+    assert_idle("an answer");
+    late.get_timeout(AGES).unwrap();
+}
+
+#[test]
+fn a_silent_topic_is_looked_for_patiently() {
+    let _alone = alone();
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.block.ms", "100")]);
+    producer.send(kafka_producer::ProducerRecord::new("missing", "v")).unwrap_err();
+    assert_idle("a topic that does not exist");
+}

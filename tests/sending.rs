@@ -1,0 +1,350 @@
+//! What goes into the log when a program sends, and what the future tells of it.
+
+#![cfg(test)]
+
+mod support;
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use kafka_producer::embedded::{EmbeddedCluster, TopicConfig};
+use kafka_producer::{
+    ErrorKind, Headers, KafkaProducer, ProducerConfig, ProducerRecord, Serializer, SerializerError,
+    SerializerRegistry, StringSerializer, serialize_with,
+};
+use support::{AGES, SOON, cluster, config, producer, text, to_first};
+
+#[test]
+fn the_three_ways_to_send() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    producer.send(ProducerRecord::new("t", "fire and forget").with_key("1")).unwrap();
+    let metadata =
+        producer.send(ProducerRecord::new("t", "synchronous").with_key("2")).unwrap().get().unwrap();
+    let (tell, told) = mpsc::channel();
+    let record = ProducerRecord::new("t", "asynchronous").with_key("3");
+    producer.send_with_callback(record, move |outcome| tell.send(outcome).unwrap()).unwrap();
+    producer.flush().unwrap();
+    assert_eq!(metadata.to_string(), "t-0@1");
+    assert_eq!(told.recv_timeout(AGES).unwrap().unwrap().to_string(), "t-0@2");
+    producer.close().unwrap();
+    let found: Vec<_> =
+        cluster.records("t").iter().map(|r| (text(r.key.as_ref()), text(r.value.as_ref()))).collect();
+    let expected = [("1", "fire and forget"), ("2", "synchronous"), ("3", "asynchronous")];
+    assert_eq!(found, expected.map(|(key, value)| (Some(key.to_owned()), Some(value.to_owned()))));
+}
+
+/// (51, 52, 53)
+#[test]
+fn metadata_tells_place_time_and_sizes() {
+    let cluster = cluster(2);
+    let producer = producer(&cluster, &[]);
+    let record = ProducerRecord::new("t", "värde").with_key("").with_partition(1).with_timestamp(1_234);
+    let metadata = producer.send(record).unwrap().get().unwrap();
+    assert_eq!((metadata.topic(), metadata.partition(), metadata.offset()), ("t", 1, Some(0)));
+    assert_eq!(metadata.timestamp(), Some(1_234));
+    assert_eq!((metadata.serialized_key_size(), metadata.serialized_value_size()), (Some(0), Some(6)));
+    let record = ProducerRecord::tombstone("t", "k").with_partition(1);
+    let metadata = producer.send(record).unwrap().get().unwrap();
+    assert_eq!((metadata.serialized_key_size(), metadata.serialized_value_size()), (Some(1), None));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    assert!((now - metadata.timestamp().unwrap()).abs() < 60_000, "the time of send");
+    let records = cluster.records("t");
+    assert_eq!((records[0].timestamp, Some(records[1].timestamp)), (1_234, metadata.timestamp()));
+}
+
+/// (52)
+#[test]
+fn a_topic_with_log_append_time_tells_the_brokers_time() {
+    let topic = TopicConfig::new(1).log_append_time();
+    let cluster = EmbeddedCluster::builder().topic_with("t", topic).start().unwrap();
+    let producer = producer(&cluster, &[]);
+    let metadata = producer.send(to_first("v").with_timestamp(1_234)).unwrap().get().unwrap();
+    assert_ne!(metadata.timestamp(), Some(1_234));
+    assert_eq!(metadata.timestamp(), Some(cluster.records("t")[0].timestamp));
+}
+
+#[test]
+fn null_and_empty_are_told_apart() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    let keys = [None, Some(""), Some("k")];
+    let values = [None, Some(""), Some("v")];
+    for (key, value) in keys.into_iter().flat_map(|key| values.map(|value| (key, value))) {
+        let record = to_first("").with_optional_key(key).with_optional_value(value);
+        producer.send(record).unwrap();
+    }
+    producer.close().unwrap();
+    let found: Vec<_> =
+        cluster.records("t").iter().map(|r| (text(r.key.as_ref()), text(r.value.as_ref()))).collect();
+    let expected: Vec<_> = keys
+        .into_iter()
+        .flat_map(|key| values.map(|value| (key.map(str::to_owned), value.map(str::to_owned))))
+        .collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn headers_keep_order_repeats_and_nulls() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    let record = to_first("v")
+        .with_header("a", "1")
+        .with_header("b", "")
+        .with_null_header("a")
+        .with_header("a", "2")
+        .with_header("", "empty key")
+        .with_header("größe", vec![0xff, 0]);
+    producer.send(record).unwrap().get().unwrap();
+    producer.send(to_first("none")).unwrap().get().unwrap();
+    let records = cluster.records("t");
+    let headers: Vec<_> =
+        records[0].headers.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
+    let expected: [(&str, Option<&[u8]>); 6] = [
+        ("a", Some(b"1")),
+        ("b", Some(b"")),
+        ("a", None),
+        ("a", Some(b"2")),
+        ("", Some(b"empty key")),
+        ("größe", Some(&[0xff, 0])),
+    ];
+    assert_eq!(headers, expected);
+    assert!(records[1].headers.is_empty());
+}
+
+#[test]
+fn anything_that_borrows_as_text_is_sent() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    {
+        let local = String::from("short lived");
+        producer.send(ProducerRecord::new("t", local.as_str()).with_key(String::from("k"))).unwrap();
+        producer
+            .send(ProducerRecord::new(String::from("t"), Arc::<str>::from("shared")).with_key("k"))
+            .unwrap();
+        producer.send(ProducerRecord::new("t", Box::<str>::from("boxed"))).unwrap();
+    }
+    producer.close().unwrap();
+    let mut found: Vec<_> =
+        cluster.records("t").iter().map(|record| text(record.value.as_ref()).unwrap()).collect();
+    found.sort();
+    assert_eq!(found, ["boxed", "shared", "short lived"]);
+}
+
+fn goes_as<T: ?Sized + 'static>(class: &str, more: &[(&str, &str)], value: &T, expected: Option<&[u8]>) {
+    let cluster = cluster(1);
+    for name in [class.to_owned(), format!("org.apache.kafka.common.serialization.{class}")] {
+        let settings = config(&cluster.bootstrap_servers(), more)
+            .set("key.serializer", "VoidSerializer")
+            .set("value.serializer", name.as_str());
+        let producer =
+            KafkaProducer::<(), T>::new(settings).unwrap_or_else(|error| panic!("{name}: {error}"));
+        producer.send(to_first(value)).unwrap().get().unwrap();
+    }
+    let values: Vec<_> = cluster.records("t").into_iter().map(|record| record.value).collect();
+    assert_eq!(values, vec![expected.map(<[u8]>::to_vec); 2], "{class}");
+}
+
+#[test]
+fn the_stock_serializers_by_class_name_and_short_name() {
+    goes_as::<str>("StringSerializer", &[], "é", Some("é".as_bytes()));
+    goes_as::<str>("StringSerializer", &[("value.serializer.encoding", "UTF8")], "é", Some("é".as_bytes()));
+    goes_as::<[u8]>("ByteArraySerializer", &[], &[1, 2], Some(&[1, 2]));
+    goes_as::<[u8]>("ByteBufferSerializer", &[], &[1, 2], Some(&[1, 2]));
+    goes_as::<[u8]>("BytesSerializer", &[], &[1, 2], Some(&[1, 2]));
+    goes_as::<i16>("ShortSerializer", &[], &-2, Some(&[0xff, 0xfe]));
+    goes_as::<i32>("IntegerSerializer", &[], &258, Some(&[0, 0, 1, 2]));
+    goes_as::<i64>("LongSerializer", &[], &258, Some(&[0, 0, 0, 0, 0, 0, 1, 2]));
+    goes_as::<f32>("FloatSerializer", &[], &1.0, Some(&[0x3f, 0x80, 0, 0]));
+    goes_as::<f64>("DoubleSerializer", &[], &1.0, Some(&[0x3f, 0xf0, 0, 0, 0, 0, 0, 0]));
+    goes_as::<bool>("BooleanSerializer", &[], &true, Some(&[1]));
+    goes_as::<u128>("UUIDSerializer", &[], &0, Some(b"00000000-0000-0000-0000-000000000000"));
+    goes_as::<()>("VoidSerializer", &[], &(), None);
+    let list = &[
+        ("default.list.value.serde.type", "java.util.ArrayList"),
+        ("default.list.value.serde.inner", "org.apache.kafka.common.serialization.Serdes$IntegerSerde"),
+    ];
+    // Strategy 0 (constant size), no nulls, two entries.
+    let bytes =
+        [&[0][..], &0i32.to_be_bytes(), &2i32.to_be_bytes(), &7i32.to_be_bytes(), &8i32.to_be_bytes()]
+            .concat();
+    goes_as::<[i32]>("ListSerializer", list, &[7, 8], Some(&bytes));
+}
+
+#[test]
+fn a_serializer_that_does_not_fit_is_found_by_new() {
+    let settings = config("localhost:9092", &[("value.serializer", "LongSerializer")]);
+    let error = KafkaProducer::<str, str>::new(settings).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let text = error.to_string();
+    assert!(
+        text.contains("value.serializer") && text.contains("LongSerializer") && text.contains("str"),
+        "{text}"
+    );
+    let settings = config("localhost:9092", &[("key.serializer", "com.example.Unknown")]);
+    let error = KafkaProducer::<str, str>::new(settings).unwrap_err();
+    assert!(
+        error.kind() == ErrorKind::Config && error.to_string().contains("com.example.Unknown"),
+        "{error}"
+    );
+}
+
+#[test]
+fn required_settings_that_are_missing_are_named_in_javas_words() {
+    let all = [
+        ("bootstrap.servers", "localhost:9092"),
+        ("key.serializer", "StringSerializer"),
+        ("value.serializer", "StringSerializer"),
+    ];
+    for missing in all {
+        let given = all.into_iter().filter(|setting| *setting != missing);
+        let config = ProducerConfig::from_properties(given);
+        let error = config.and_then(KafkaProducer::<str, str>::new).unwrap_err();
+        let expected =
+            format!("Missing required configuration \"{}\" which has no default value.", missing.0);
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Config, expected));
+    }
+}
+
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+struct Warnings;
+
+impl log::Log for Warnings {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.level() == log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            WARNINGS.lock().unwrap().push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+#[test]
+fn an_unknown_setting_is_a_warning_with_the_nearest_known_name() {
+    log::set_logger(&Warnings).unwrap();
+    log::set_max_level(log::LevelFilter::Warn);
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("my.own.setting", "1"), ("linger.mss", "5")]);
+    producer.send(to_first("v")).unwrap().get().unwrap();
+    let warnings = WARNINGS.lock().unwrap();
+    assert!(warnings.iter().any(|line| line.contains("my.own.setting")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|line| line.contains("linger.mss") && line.contains("linger.ms")),
+        "{warnings:?}"
+    );
+}
+
+/// What a program may write itself: it sees topic and headers, is configured by name, and closed at the end.
+struct Shouting {
+    mark: String,
+    closed: Option<mpsc::Sender<()>>,
+}
+
+impl Serializer<str> for Shouting {
+    fn configure(
+        &mut self,
+        properties: &kafka_producer::Properties<'_>,
+        is_key: bool,
+    ) -> Result<(), SerializerError> {
+        assert!(!is_key);
+        self.mark = properties.get("shouting.mark").unwrap_or("?").to_owned();
+        Ok(())
+    }
+
+    fn serialize<'a>(
+        &'a self,
+        topic: &str,
+        headers: &mut Headers,
+        data: &'a str,
+        scratch: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, SerializerError> {
+        headers.add("shouted", topic.as_bytes());
+        scratch.extend_from_slice(data.to_uppercase().as_bytes());
+        scratch.extend_from_slice(self.mark.as_bytes());
+        Ok(Some(scratch))
+    }
+
+    fn close(&self) {
+        if let Some(closed) = &self.closed {
+            closed.send(()).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_serializer_of_ones_own_by_value_and_by_name() {
+    let cluster = cluster(1);
+    let (closed, was_closed) = mpsc::channel();
+    let by_value = Shouting { mark: "!".to_owned(), closed: Some(closed) };
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer = KafkaProducer::<str, str>::with_serializers(settings, StringSerializer, by_value).unwrap();
+    producer.send(to_first("by value")).unwrap().get().unwrap();
+    producer.close().unwrap();
+    drop(producer);
+    was_closed.try_recv().expect("closed once");
+    was_closed.try_recv().unwrap_err();
+
+    let mut registry = SerializerRegistry::new();
+    registry.register::<str, _>("com.example.Shouting", || {
+        Box::new(Shouting { mark: String::new(), closed: None })
+    });
+    let more = &[("value.serializer", "com.example.Shouting"), ("shouting.mark", "!!")];
+    let settings = config(&cluster.bootstrap_servers(), more);
+    let producer = KafkaProducer::<str, str>::builder(settings).serializers(registry).build().unwrap();
+    producer.send(to_first("by name")).unwrap().get().unwrap();
+    let records = cluster.records("t");
+    let values: Vec<_> = records.iter().map(|record| text(record.value.as_ref()).unwrap()).collect();
+    assert_eq!(values, ["BY VALUE!", "BY NAME!!"]);
+    assert!(records.iter().all(|record| record.headers == [("shouted".to_owned(), Some(b"t".to_vec()))]));
+}
+
+#[test]
+fn a_serializer_that_fails_queues_nothing_and_hands_the_record_back() {
+    let cluster = cluster(1);
+    let picky = || {
+        serialize_with(|data: &str, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"half of it");
+            if data == "bad" { Err("no bad words") } else { Ok(()) }
+        })
+    };
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer = KafkaProducer::<str, str>::with_serializers(settings, picky(), picky()).unwrap();
+    for (key, value, named) in [("bad", "good", "key"), ("good", "bad", "value"), ("bad", "bad", "key")] {
+        let error = producer.send(to_first(value).with_key(key)).unwrap_err();
+        assert_eq!((error.kind(), error.error().topic()), (ErrorKind::Serialization, Some("t")));
+        let said = error.to_string();
+        assert!(said.contains(&format!("the {named}")) && said.contains("no bad words"), "{said}");
+        assert!(std::error::Error::source(error.error()).is_some());
+        let (back, value_back) = error.into_record().into_key_value();
+        assert_eq!((back.0, value_back.0), (key, value));
+    }
+    producer.close().unwrap();
+    assert_eq!(cluster.records("t"), []);
+}
+
+/// The time in a serializer is not charged to `max.block.ms`, and a panic in one harms only its caller. (7)
+#[test]
+fn slow_and_panicking_serializers_harm_nobody_else() {
+    let cluster = cluster(1);
+    let odd = serialize_with(|data: &str, out: &mut Vec<u8>| {
+        match data {
+            "slow" => std::thread::sleep(Duration::from_millis(150)),
+            "panic" => panic!("on purpose"),
+            _ => {}
+        }
+        out.extend_from_slice(data.as_bytes());
+        Ok::<(), SerializerError>(())
+    });
+    let settings = config(&cluster.bootstrap_servers(), &[("max.block.ms", "2000")]);
+    let producer = KafkaProducer::<str, str>::with_serializers(settings, StringSerializer, odd).unwrap();
+    producer.send(to_first("slow")).unwrap().get_timeout(SOON).unwrap();
+    let other = producer.clone();
+    std::thread::spawn(move || drop(other.send(to_first("panic")))).join().unwrap_err();
+    producer.send(to_first("fine")).unwrap().get_timeout(SOON).unwrap();
+    assert_eq!(support::values(&cluster, "t", 0), ["slow", "fine"]);
+}
