@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::RecordAccumulator;
 use crate::accumulator::batch::ProducerBatch;
+use crate::accumulator::departing::{Departing, Expired, Fate};
 use crate::accumulator::inbox::Event;
 use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
 use crate::cluster::Cluster;
-use crate::completion::{BatchCompletion, Completion};
-use crate::error::Error;
+use crate::completion::BatchCompletion;
 use crate::record::TopicName;
 
 /// The settings that decide when a batch goes and when it is too late.
@@ -39,36 +39,6 @@ pub(crate) trait DrainGate {
     fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
-}
-
-/// A batch that leaves with the next request to its leader.
-pub(crate) struct Departing {
-    /// The partition's dense number, for the way back.
-    pub(crate) index: usize,
-    pub(crate) batch_id: u64,
-    pub(crate) topic: TopicName,
-    pub(crate) partition: i32,
-    pub(crate) bytes: Arc<Vec<u8>>,
-}
-
-/// A batch whose time is over.
-pub(crate) struct Expired {
-    pub(crate) index: usize,
-    pub(crate) fate: Fate,
-}
-
-/// What is left of an expired batch.
-pub(crate) enum Fate {
-    /// It is nowhere else.
-    Whole(ProducerBatch),
-    /// A request still carries it; only the duty to answer was taken.
-    InFlight {
-        completion: Completion,
-        count: u32,
-        attempts: u32,
-        created: Instant,
-        last_error: Option<Error>,
-    },
 }
 
 pub(crate) struct Drain {
