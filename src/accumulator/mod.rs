@@ -8,6 +8,7 @@
 
 mod batch;
 mod buffer_pool;
+mod departing;
 mod drain;
 mod inbox;
 mod queue;
@@ -28,7 +29,8 @@ use crate::record_batch::RecordParts;
 
 pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
-pub(crate) use drain::{Departing, Drain, DrainGate, DrainRules, Expired, Fate};
+pub(crate) use departing::{Departing, Expired, Fate};
+pub(crate) use drain::{Drain, DrainGate, DrainRules};
 pub(crate) use inbox::{Event, Inbox};
 pub(crate) use queue::QueueRules;
 pub(crate) use topics::{Sticky, TopicQueues};

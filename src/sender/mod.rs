@@ -321,7 +321,7 @@ impl<N: Network> Sender<N> {
 struct Gate<'a>(&'a mut TransactionManager);
 
 impl DrainGate for Gate<'_> {
-    fn may_send(&mut self, partition: usize, outstanding: bool) -> bool {
+    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool {
         self.0.may_stamp(partition, outstanding)
     }
 

@@ -168,9 +168,8 @@ impl<N: Network> Sender<N> {
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
         let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
-        if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-            || answer.code == ErrorCode::UNKNOWN_PRODUCER_ID
-        {
+        let missing = [ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode::UNKNOWN_PRODUCER_ID];
+        if missing.contains(&answer.code) && !self.transaction.is_unresolved(index) {
             batch.is_not_written();
         }
         if answer.code.invalidates_metadata() {
@@ -209,6 +208,7 @@ impl<N: Network> Sender<N> {
             may_retry: batch.is_unanswered() && in_time && batch.attempts() <= self.settings.retries,
             sequence: stamp.map(|stamp| self.transaction.sequence_context(index, &stamp)).unwrap_or_default(),
             log_start_offset: answer.log_start_offset,
+            of_unknown_fate: batch.is_doubtful(),
         }
     }
 
