@@ -6,7 +6,7 @@
 //! Source: Kafka's `KafkaProducer.doSend`.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::accumulator::{AppendError, Event, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
@@ -221,9 +221,4 @@ impl Drop for Scratch {
             let _ = SCRATCH.try_with(|scratch| scratch.set((key, value)));
         }
     }
-}
-
-/// How long `close` without a limit waits at most: the time in which everything accepted is answered.
-pub(super) fn longest_close(delivery_timeout: Duration) -> Duration {
-    delivery_timeout.saturating_add(Duration::from_secs(1))
 }
