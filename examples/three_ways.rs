@@ -17,6 +17,7 @@ const ANSWER_DELAY: Duration = Duration::from_millis(10);
 
 type Producer = KafkaProducer<str, str>;
 type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Way = fn(&Producer) -> Outcome;
 
 fn main() -> Outcome {
     let cluster =
@@ -34,7 +35,7 @@ fn main() -> Outcome {
         ANSWER_DELAY.as_millis()
     );
     println!("{:<46}  {:>8}  {:>8}", "way", "time", "requests");
-    let ways: [(&str, fn(&Producer) -> Outcome); 3] = [
+    let ways: [(&str, Way); 3] = [
         ("fire and forget: send ..., flush", fire_and_forget),
         ("callbacks: send_with_callback ..., flush", callbacks),
         ("synchronous: send, get, send, get, ...", synchronous),

@@ -1,6 +1,8 @@
 //! One producer takes whatever borrows as its types: text and bytes of any owner, also data that lives shorter than
 //! the producer. That this compiles is most of the test.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,12 +18,15 @@ fn producer<K: ?Sized, V: ?Sized>(cluster: &EmbeddedCluster, key: &str, value: &
     KafkaProducer::new(config.key_serializer(key).value_serializer(value)).unwrap()
 }
 
+/// A record's key and value.
+type Pair = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 /// Keys and values in the order of `send`, all of one partition.
-fn stored(cluster: &EmbeddedCluster) -> Vec<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+fn stored(cluster: &EmbeddedCluster) -> Vec<Pair> {
     cluster.records("test").into_iter().map(|record| (record.key, record.value)).collect()
 }
 
-fn pair(key: Option<&str>, value: Option<&str>) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+fn pair(key: Option<&str>, value: Option<&str>) -> Pair {
     (key.map(Vec::from), value.map(Vec::from))
 }
 

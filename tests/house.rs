@@ -1,5 +1,7 @@
 //! The house rules that a machine can hold: sizes, heads, nothing unfinished, nothing of one machine.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod source;
 
 use std::fs;

@@ -1,5 +1,12 @@
 //! What the package promises to those who depend on it: the Rust it needs, what it brings along, its papers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
