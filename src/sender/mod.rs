@@ -8,6 +8,7 @@
 
 mod assembly;
 mod control;
+mod note;
 mod produce;
 mod upkeep;
 mod verdict;
@@ -30,7 +31,7 @@ use crate::transaction::{Resend, TransactionManager};
 pub(crate) use assembly::{Assembly, assemble};
 use control::End;
 pub(crate) use control::{Control, Counts};
-use produce::ProduceNote;
+use note::Note;
 
 /// The settings that the sender's own decisions depend on.
 #[derive(Debug, Clone)]
@@ -65,13 +66,6 @@ pub(crate) struct Sender<N: Network> {
     closing: bool,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
-}
-
-/// What a request was about; comes back with its answer.
-pub(crate) enum Note {
-    Produce(ProduceNote),
-    Metadata,
-    InitProducerId,
 }
 
 impl<N: Network> Sender<N> {

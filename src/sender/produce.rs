@@ -18,22 +18,10 @@ use crate::protocol::{
     ProduceResponse, TopicProduceData, decode_response,
 };
 use crate::record::TopicName;
+use crate::sender::Sender;
+use crate::sender::note::{Carried, Note, ProduceNote};
 use crate::sender::verdict::{Context, Verdict, classify};
-use crate::sender::{Note, Sender};
 use crate::uuid::Uuid;
-
-/// The batches that a request carries.
-pub(crate) struct ProduceNote {
-    batches: Vec<Carried>,
-}
-
-struct Carried {
-    index: usize,
-    batch_id: u64,
-    topic: TopicName,
-    topic_id: Uuid,
-    partition: i32,
-}
 
 /// What an answer says of one batch.
 struct Answer<'a> {
