@@ -34,10 +34,7 @@ fn javas_console_consumer_reads_the_embedded_cluster() {
     }
     let output = jars.tool(&class, &arguments, b"");
     let lines: Vec<String> = output.text().lines().map(str::to_owned).collect();
-    let expected = [
-        "Offset:0\th:1,h:2\tHELLO\tWORLD",
-        "Offset:1\tn:-\t-\tno key",
-        "Offset:2\tNO_HEADERS\tgone\t-",
-    ];
+    let expected =
+        ["Offset:0\th:1,h:2\tHELLO\tWORLD", "Offset:1\tn:-\t-\tno key", "Offset:2\tNO_HEADERS\tgone\t-"];
     assert_eq!(lines, expected);
 }
