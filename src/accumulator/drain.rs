@@ -28,6 +28,10 @@ pub(crate) struct DrainRules {
     pub(crate) delivery_timeout: Duration,
     /// `max.in.flight.requests.per.connection=1`: a partition has one batch on its way at a time.
     pub(crate) mute: bool,
+    /// With idempotence: how many of a producer's last batches a partition's leader knows again. Who sends more before
+    /// the first of them is answered could not learn any more whether that one was written. Requests to one broker
+    /// are limited as it is; but the leader may have moved while the old one has not answered.
+    pub(crate) remembered: Option<u64>,
 }
 
 /// Says which batches may go, and stamps them. The sequence numbers' owner answers.
@@ -104,6 +108,8 @@ struct Partition {
     lingering: bool,
     retries: VecDeque<ProducerBatch>,
     in_flight: VecDeque<ProducerBatch>,
+    /// The newest batch that was sent.
+    newest: u64,
     not_before: Option<Instant>,
     timer: Option<Instant>,
 }
@@ -364,7 +370,7 @@ impl Drain {
     }
 
     fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
-        let mute = self.rules.mute;
+        let DrainRules { mute, remembered, .. } = self.rules;
         let Some(partition) = self.partition(index) else { return Taken::Nothing };
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
@@ -378,6 +384,9 @@ impl Drain {
         };
         if size > room {
             return Taken::TooLarge;
+        }
+        if remembered.is_some_and(|remembered| partition.ahead() >= remembered) {
+            return Taken::Later;
         }
         if !gate.may_send(index, partition.has_outstanding()) {
             return Taken::HeldBack;
@@ -507,6 +516,7 @@ impl Drain {
                 lingering: false,
                 retries: VecDeque::new(),
                 in_flight: VecDeque::new(),
+                newest: 0,
                 not_before: None,
                 timer: None,
             });
@@ -567,8 +577,15 @@ impl Partition {
             partition: self.queue.partition,
             bytes: batch.bytes(),
         };
+        self.newest = self.newest.max(batch.id());
         self.in_flight.push_back(batch);
         Taken::Batch(departing)
+    }
+
+    /// How many batches have been sent from the oldest one on that is not answered.
+    fn ahead(&self) -> u64 {
+        let outstanding = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
+        outstanding.map(ProducerBatch::id).min().map_or(0, |oldest| self.newest + 1 - oldest)
     }
 
     fn has_outstanding(&self) -> bool {

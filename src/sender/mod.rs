@@ -48,6 +48,9 @@ pub(crate) struct SenderSettings {
     pub(crate) metadata_max_idle: Duration,
 }
 
+/// Kafka's `ProducerStateEntry.NUM_BATCHES_TO_RETAIN`.
+const REMEMBERED_BATCHES: u64 = 5;
+
 pub(crate) struct Sender<N: Network> {
     settings: SenderSettings,
     client: NetworkClient<N, Note>,
@@ -87,6 +90,7 @@ impl<N: Network> Sender<N> {
             linger: settings.linger,
             delivery_timeout: settings.delivery_timeout,
             mute: settings.max_in_flight == 1,
+            remembered: settings.enable_idempotence.then_some(REMEMBERED_BATCHES),
         };
         Sender {
             drain: Drain::new(Arc::clone(&accumulator), rules),
