@@ -271,3 +271,31 @@ fn records_that_wait_for_a_producer_id_in_vain_expire_unsent() {
     cluster.clear_faults();
     wait_until("it works again", || producer.send(to_first("000000")).unwrap().get_timeout(AGES).is_ok());
 }
+
+/// A leader knows the last five batches of a producer again. Five are written and not answered when the leader moves;
+/// were more sent to the new one, it would forget the first, and nobody could tell whether that was written.
+#[test]
+fn a_leader_that_moves_while_answers_are_missing_does_not_double_records() {
+    let cluster = support::three_brokers(1);
+    let settings = &[
+        ("batch.size", "0"),
+        ("linger.ms", "0"),
+        ("metadata.max.age.ms", "50"),
+        ("request.timeout.ms", "700"),
+        ("delivery.timeout.ms", "20000"),
+    ];
+    let producer = producer(&cluster, settings);
+    let mut futures = send_numbered(&producer, 0..1);
+    futures[0].get_timeout(AGES).unwrap();
+    let old = cluster.leader("t", 0).unwrap();
+    cluster.inject(Fault::drop_answer(Api::Produce).on_broker(old).times(5));
+    futures.extend(send_numbered(&producer, 1..6));
+    wait_until("all are written", || cluster.end_offset("t", 0) == Some(6));
+    cluster.move_leader("t", 0, old % 3 + 1);
+    futures.extend(send_numbered(&producer, 6..40));
+    for future in &futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 40);
+    support::assert_offsets_are_true(&cluster, &futures);
+}
