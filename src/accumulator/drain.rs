@@ -12,13 +12,12 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::RecordAccumulator;
 use crate::accumulator::batch::ProducerBatch;
-use crate::accumulator::inbox::Event;
+use crate::accumulator::departing::{Departing, Expired, Fate};
 use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
+use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
-use crate::completion::{BatchCompletion, Completion};
-use crate::error::Error;
+use crate::completion::BatchCompletion;
 use crate::record::TopicName;
 
 /// The settings that decide when a batch goes and when it is too late.
@@ -28,50 +27,17 @@ pub(crate) struct DrainRules {
     pub(crate) delivery_timeout: Duration,
     /// `max.in.flight.requests.per.connection=1`: a partition has one batch on its way at a time.
     pub(crate) mute: bool,
-    /// With idempotence: how many of a producer's last batches a partition's leader knows again. Who sends more before
-    /// the first of them is answered could not learn any more whether that one was written. Requests to one broker
-    /// are limited as it is; but the leader may have moved while the old one has not answered.
-    pub(crate) remembered: Option<u64>,
 }
 
 /// Says which batches may go, and stamps them. The sequence numbers' owner answers.
 pub(crate) trait DrainGate {
-    /// Whether a batch that was not sent before may go; `outstanding`: others of the partition are not answered yet.
-    fn may_send(&mut self, partition: usize, outstanding: bool) -> bool;
+    /// Whether a batch that was not sent before may go; `outstanding`: how many of the partition have gone since the
+    /// oldest that is not answered yet, that one included.
+    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool;
     /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
     fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
-}
-
-/// A batch that leaves with the next request to its leader.
-pub(crate) struct Departing {
-    /// The partition's dense number, for the way back.
-    pub(crate) index: usize,
-    pub(crate) batch_id: u64,
-    pub(crate) topic: TopicName,
-    pub(crate) partition: i32,
-    pub(crate) bytes: Arc<Vec<u8>>,
-}
-
-/// A batch whose time is over.
-pub(crate) struct Expired {
-    pub(crate) index: usize,
-    pub(crate) fate: Fate,
-}
-
-/// What is left of an expired batch.
-pub(crate) enum Fate {
-    /// It is nowhere else.
-    Whole(ProducerBatch),
-    /// A request still carries it; only the duty to answer was taken.
-    InFlight {
-        completion: Completion,
-        count: u32,
-        attempts: u32,
-        created: Instant,
-        last_error: Option<Error>,
-    },
 }
 
 pub(crate) struct Drain {
@@ -108,8 +74,8 @@ struct Partition {
     lingering: bool,
     retries: VecDeque<ProducerBatch>,
     in_flight: VecDeque<ProducerBatch>,
-    /// The newest batch that was sent.
-    newest: u64,
+    /// No batch from this id on has gone yet.
+    next_id: u64,
     not_before: Option<Instant>,
     timer: Option<Instant>,
 }
@@ -370,7 +336,7 @@ impl Drain {
     }
 
     fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
-        let DrainRules { mute, remembered, .. } = self.rules;
+        let mute = self.rules.mute;
         let Some(partition) = self.partition(index) else { return Taken::Nothing };
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
@@ -385,10 +351,7 @@ impl Drain {
         if size > room {
             return Taken::TooLarge;
         }
-        if remembered.is_some_and(|remembered| partition.ahead() >= remembered) {
-            return Taken::Later;
-        }
-        if !gate.may_send(index, partition.has_outstanding()) {
+        if !gate.may_send(index, partition.outstanding()) {
             return Taken::HeldBack;
         }
         let batch = partition.queue.pop().inspect(|_| partition.not_before = None);
@@ -516,7 +479,7 @@ impl Drain {
                 lingering: false,
                 retries: VecDeque::new(),
                 in_flight: VecDeque::new(),
-                newest: 0,
+                next_id: 0,
                 not_before: None,
                 timer: None,
             });
@@ -570,6 +533,7 @@ impl Partition {
             gate.stamp(index, &mut batch);
         }
         batch.depart();
+        self.next_id = self.next_id.max(batch.id() + 1);
         let departing = Departing {
             index,
             batch_id: batch.id(),
@@ -577,19 +541,18 @@ impl Partition {
             partition: self.queue.partition,
             bytes: batch.bytes(),
         };
-        self.newest = self.newest.max(batch.id());
         self.in_flight.push_back(batch);
         Taken::Batch(departing)
     }
 
-    /// How many batches have been sent from the oldest one on that is not answered.
-    fn ahead(&self) -> u64 {
-        let outstanding = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
-        outstanding.map(ProducerBatch::id).min().map_or(0, |oldest| self.newest + 1 - oldest)
+    /// How many batches have gone since the oldest that is not answered yet, that one included.
+    fn outstanding(&self) -> u64 {
+        let open = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
+        open.map(|batch| self.next_id.saturating_sub(batch.id())).max().unwrap_or(0)
     }
 
     fn has_outstanding(&self) -> bool {
-        !self.retries.is_empty() || self.in_flight.iter().any(ProducerBatch::is_unanswered)
+        self.outstanding() > 0
     }
 
     /// When the oldest batch that is not answered was opened.

@@ -8,9 +8,11 @@
 
 mod batch;
 mod buffer_pool;
+mod departing;
 mod drain;
 mod inbox;
 mod queue;
+mod sticky;
 mod topics;
 
 use std::collections::HashMap;
@@ -28,13 +30,20 @@ use crate::record_batch::RecordParts;
 
 pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
-pub(crate) use drain::{Departing, Drain, DrainGate, DrainRules, Expired, Fate};
-pub(crate) use inbox::{Event, Inbox};
+pub(crate) use departing::{Departing, Expired, Fate};
+pub(crate) use drain::{Drain, DrainGate, DrainRules};
 pub(crate) use queue::QueueRules;
-pub(crate) use topics::{Sticky, TopicQueues};
+pub(crate) use sticky::Sticky;
+pub(crate) use topics::TopicQueues;
 
 use buffer_pool::Reservation;
 use queue::{Append, PartitionQueue, Step};
+
+/// Something for the sender to look at.
+pub(crate) type Event = inbox::Event<PartitionQueue>;
+
+/// The sender's list of things to look at.
+pub(crate) type Inbox = inbox::Inbox<PartitionQueue>;
 
 pub(crate) struct RecordAccumulator {
     rules: QueueRules,

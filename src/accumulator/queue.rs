@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::accumulator::batch::{OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::Reservation;
 use crate::accumulator::inbox::{Event, Inbox};
-use crate::accumulator::topics::Sticky;
+use crate::accumulator::sticky::Sticky;
 use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, DoesNotFit, RecordParts};
@@ -27,7 +27,7 @@ pub(crate) struct PartitionQueue {
     /// Dense number of this partition within the producer.
     pub(crate) index: usize,
     rules: QueueRules,
-    inbox: Arc<Inbox>,
+    inbox: Arc<Inbox<PartitionQueue>>,
     /// Batches that are here: how much of a queue there is, for the adaptive partitioner.
     depth: AtomicU32,
     state: Mutex<State>,
@@ -134,7 +134,7 @@ impl PartitionQueue {
         partition: i32,
         index: usize,
         rules: QueueRules,
-        inbox: Arc<Inbox>,
+        inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
         let (depth, state) = (AtomicU32::new(0), Mutex::new(State::default()));
         PartitionQueue { topic, partition, index, rules, inbox, depth, state }

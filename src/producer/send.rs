@@ -241,8 +241,3 @@ impl Drop for Scratch {
         }
     }
 }
-
-/// How long `close` without a limit waits at most: the time in which everything accepted is answered.
-pub(super) fn longest_close(delivery_timeout: Duration) -> Duration {
-    delivery_timeout.saturating_add(Duration::from_secs(1))
-}

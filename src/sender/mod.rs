@@ -8,6 +8,7 @@
 
 mod assembly;
 mod control;
+mod note;
 mod produce;
 mod upkeep;
 mod verdict;
@@ -30,7 +31,7 @@ use crate::transaction::{Resend, TransactionManager};
 pub(crate) use assembly::{Assembly, assemble};
 use control::End;
 pub(crate) use control::{Control, Counts};
-use produce::ProduceNote;
+use note::Note;
 
 /// The settings that the sender's own decisions depend on.
 #[derive(Debug, Clone)]
@@ -47,9 +48,6 @@ pub(crate) struct SenderSettings {
     pub(crate) retry_backoff: ExponentialBackoff,
     pub(crate) metadata_max_idle: Duration,
 }
-
-/// Kafka's `ProducerStateEntry.NUM_BATCHES_TO_RETAIN`.
-const REMEMBERED_BATCHES: u64 = 5;
 
 pub(crate) struct Sender<N: Network> {
     settings: SenderSettings,
@@ -70,13 +68,6 @@ pub(crate) struct Sender<N: Network> {
     nobody_until: Option<Instant>,
 }
 
-/// What a request was about; comes back with its answer.
-pub(crate) enum Note {
-    Produce(ProduceNote),
-    Metadata,
-    InitProducerId,
-}
-
 impl<N: Network> Sender<N> {
     pub(crate) fn new(
         settings: SenderSettings,
@@ -90,7 +81,6 @@ impl<N: Network> Sender<N> {
             linger: settings.linger,
             delivery_timeout: settings.delivery_timeout,
             mute: settings.max_in_flight == 1,
-            remembered: settings.enable_idempotence.then_some(REMEMBERED_BATCHES),
         };
         Sender {
             drain: Drain::new(Arc::clone(&accumulator), rules),
@@ -325,7 +315,7 @@ impl<N: Network> Sender<N> {
 struct Gate<'a>(&'a mut TransactionManager);
 
 impl DrainGate for Gate<'_> {
-    fn may_send(&mut self, partition: usize, outstanding: bool) -> bool {
+    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool {
         self.0.may_stamp(partition, outstanding)
     }
 

@@ -18,22 +18,10 @@ use crate::protocol::{
     ProduceResponse, TopicProduceData, decode_response,
 };
 use crate::record::TopicName;
+use crate::sender::Sender;
+use crate::sender::note::{Carried, Note, ProduceNote};
 use crate::sender::verdict::{Context, Verdict, classify};
-use crate::sender::{Note, Sender};
 use crate::uuid::Uuid;
-
-/// The batches that a request carries.
-pub(crate) struct ProduceNote {
-    batches: Vec<Carried>,
-}
-
-struct Carried {
-    index: usize,
-    batch_id: u64,
-    topic: TopicName,
-    topic_id: Uuid,
-    partition: i32,
-}
 
 /// What an answer says of one batch.
 struct Answer<'a> {
@@ -168,9 +156,8 @@ impl<N: Network> Sender<N> {
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
         let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
-        if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-            || answer.code == ErrorCode::UNKNOWN_PRODUCER_ID
-        {
+        let missing = [ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode::UNKNOWN_PRODUCER_ID];
+        if missing.contains(&answer.code) && !self.transaction.is_unresolved(index) {
             batch.is_not_written();
         }
         if answer.code.invalidates_metadata() {
@@ -209,6 +196,7 @@ impl<N: Network> Sender<N> {
             may_retry: batch.is_unanswered() && in_time && batch.attempts() <= self.settings.retries,
             sequence: stamp.map(|stamp| self.transaction.sequence_context(index, &stamp)).unwrap_or_default(),
             log_start_offset: answer.log_start_offset,
+            of_unknown_fate: batch.is_doubtful(),
         }
     }
 

@@ -8,7 +8,8 @@ use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::network::{Expect, Network, Readiness};
 use crate::protocol::{InitProducerIdRequest, MetadataRequest, decode_response};
-use crate::sender::{Note, Sender};
+use crate::sender::Sender;
+use crate::sender::note::Note;
 use crate::transaction::Due;
 
 impl<N: Network> Sender<N> {

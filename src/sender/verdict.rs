@@ -32,6 +32,8 @@ pub(super) struct Context {
     pub(super) sequence: SequenceContext,
     /// The first offset that the partition still has; -1 if the broker does not tell.
     pub(super) log_start_offset: i64,
+    /// The broker may have the batch from an earlier try, or may get it yet.
+    pub(super) of_unknown_fate: bool,
 }
 
 /// Decides.
@@ -58,8 +60,13 @@ pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
 
 /// The batch came too early, because an earlier one is still to be sent again: patience. Where it is the very next one
 /// the broker lacks something that it had acknowledged, and where later ones are acknowledged (the broker takes a
-/// producer that it has forgotten at any number) it will never fit again.
+/// producer that it has forgotten at any number) it will never fit again. Where the one before it was given up and may
+/// still come in on a connection that we gave up as well, so may this one, right behind it: sent again under another
+/// number it could be there twice. (Kafka's own client takes that risk.)
 fn out_of_order(context: &Context) -> Verdict {
+    if context.sequence.unresolved && context.of_unknown_fate {
+        return Verdict::Fail;
+    }
     let early = context.sequence.place == Place::Early;
     if early && !context.sequence.unresolved { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
 }
@@ -78,6 +85,7 @@ mod tests {
         may_retry: true,
         sequence: SequenceContext { place: Place::Next, unresolved: false },
         log_start_offset: 0,
+        of_unknown_fate: false,
     };
     const PLAIN: Context = Context { idempotent: false, ..FRESH };
     const TOO_LATE: Context = Context { may_retry: false, ..FRESH };
@@ -87,6 +95,7 @@ mod tests {
         Context { sequence: SequenceContext { place: Place::Overtaken, unresolved: false }, ..FRESH };
     const UNRESOLVED: Context =
         Context { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
+    const UNRESOLVED_TOO: Context = Context { of_unknown_fate: true, ..UNRESOLVED };
     const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
 
     #[test]
@@ -117,6 +126,7 @@ mod tests {
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, EARLY, Retry),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, OVERTAKEN, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED, RetryWithNewEpoch),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED_TOO, Fail),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, PLAIN, Fail),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, TOO_LATE, Fail),
             (ErrorCode::UNKNOWN_PRODUCER_ID, FRESH, RetryWithNewEpoch),

@@ -11,20 +11,8 @@ use std::time::Instant;
 
 use crate::record_batch::Stamp;
 
-use sequence::PartitionSequences;
-
-/// A producer id with its epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProducerIdAndEpoch {
-    pub(crate) id: i64,
-    pub(crate) epoch: i16,
-}
-
-impl ProducerIdAndEpoch {
-    fn stamp(self, base_sequence: i32) -> Stamp {
-        Stamp { producer_id: self.id, producer_epoch: self.epoch, base_sequence, transactional: false }
-    }
-}
+pub(crate) use sequence::Place;
+use sequence::{PartitionSequences, ProducerIdAndEpoch};
 
 /// Where the producer stands with its id.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,9 +77,10 @@ impl TransactionManager {
         self.identity = Identity::Known(ProducerIdAndEpoch { id, epoch });
     }
 
-    /// Whether a batch that has no sequence yet may be given one. `outstanding` says whether batches of the partition
-    /// are sent or to be sent again.
-    pub(crate) fn may_stamp(&mut self, partition: usize, outstanding: bool) -> bool {
+    /// Whether a batch that has no sequence yet may be given one. `outstanding` says how many batches of the partition
+    /// have gone since the oldest that is not answered yet, that one included. Were they more than a broker remembers,
+    /// it would not know that one again; in flight on one connection they are not, but after a new leader they may be.
+    pub(crate) fn may_stamp(&mut self, partition: usize, outstanding: u64) -> bool {
         if self.fatal {
             return false;
         }
@@ -102,9 +91,10 @@ impl TransactionManager {
         };
         let bump_pending = self.bump_for.contains(&partition);
         let sequences = self.partition(partition);
-        let stale = sequences.owner() != Some(current) && outstanding;
-        let unknown = !sequences.is_introduced(current.id) && outstanding;
-        !(stale || unknown || sequences.is_unresolved() || bump_pending)
+        let stale = sequences.owner() != Some(current) && outstanding > 0;
+        let unknown = !sequences.is_introduced(current.id) && outstanding > 0;
+        let too_many = outstanding >= REMEMBERED_BATCHES;
+        !(stale || unknown || too_many || sequences.is_unresolved() || bump_pending)
     }
 
     /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
@@ -218,18 +208,6 @@ pub(crate) enum Resend {
     None,
 }
 
-/// Where a batch stands, seen from the last acknowledged one of its partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Place {
-    /// Others that are not acknowledged come before it.
-    #[default]
-    Early,
-    /// It is the next one.
-    Next,
-    /// Later ones are acknowledged already.
-    Overtaken,
-}
-
 /// What is known of a batch's place in its partition's sequence.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SequenceContext {
@@ -237,6 +215,9 @@ pub(crate) struct SequenceContext {
     /// Something of unknown fate lies before it.
     pub(crate) unresolved: bool,
 }
+
+/// So many batches of a producer does a broker remember in each partition, to know them when they come again.
+const REMEMBERED_BATCHES: u64 = 5;
 
 #[cfg(test)]
 mod tests {
@@ -252,14 +233,14 @@ mod tests {
     fn without_idempotence_nothing_is_stamped_and_nothing_waits() {
         let mut manager = TransactionManager::new(false);
         assert_eq!(manager.producer_id_due(), Due::Never);
-        assert!(manager.may_stamp(0, true));
+        assert!(manager.may_stamp(0, 1));
         assert_eq!(manager.next_stamp(0, 3), Stamp::NONE);
     }
 
     #[test]
     fn sequences_follow_one_another_per_partition() {
         let mut manager = TransactionManager::new(true);
-        assert!(!manager.may_stamp(0, false), "no id yet");
+        assert!(!manager.may_stamp(0, 0), "no id yet");
         assert_eq!(manager.producer_id_due(), Due::Now);
         manager.producer_id_requested();
         assert_eq!(manager.producer_id_due(), Due::Never);
@@ -275,13 +256,13 @@ mod tests {
         manager.next_stamp(0, 10);
         let other = manager.next_stamp(1, 10);
         manager.request_epoch_bump(0);
-        assert!(!manager.may_stamp(0, false), "until the bump is carried out");
+        assert!(!manager.may_stamp(0, 0), "until the bump is carried out");
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         let first = manager.next_stamp(0, 3);
         assert_eq!((first.producer_epoch, first.base_sequence), (1, 0));
-        assert!(!manager.may_stamp(1, true), "still has batches of the old epoch outstanding");
+        assert!(!manager.may_stamp(1, 1), "still has batches of the old epoch outstanding");
         manager.acknowledged(1, &other, 10);
-        assert!(manager.may_stamp(1, false));
+        assert!(manager.may_stamp(1, 0));
         let second = manager.next_stamp(1, 3);
         assert_eq!((second.producer_epoch, second.base_sequence), (1, 0));
     }
@@ -292,11 +273,11 @@ mod tests {
         let first = manager.next_stamp(0, 10);
         let second = manager.next_stamp(0, 10);
         manager.mark_unresolved(0);
-        assert!(!manager.may_stamp(0, true));
+        assert!(!manager.may_stamp(0, 1));
         manager.acknowledged(0, &first, 10);
         manager.acknowledged(0, &second, 10);
         manager.resolve(0);
-        assert!(manager.may_stamp(0, false), "everything is there after all");
+        assert!(manager.may_stamp(0, 0), "everything is there after all");
 
         let third = manager.next_stamp(0, 10);
         manager.next_stamp(0, 10);
@@ -316,7 +297,7 @@ mod tests {
         manager.request_epoch_bump(1);
         assert_eq!(manager.bump_epoch(|partition| partition == 1), [1]);
         assert_eq!((manager.may_resend(0), manager.may_resend(1)), (Resend::OfUnknownFate, Resend::All));
-        assert!(!manager.may_stamp(0, false));
+        assert!(!manager.may_stamp(0, 0));
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
         assert!(manager.bump_epoch(|_| true).is_empty());
@@ -325,11 +306,12 @@ mod tests {
     #[test]
     fn the_first_batch_of_a_producer_goes_alone() {
         let mut manager = ready();
-        assert!(manager.may_stamp(0, false));
+        assert!(manager.may_stamp(0, 0));
         let first = manager.next_stamp(0, 10);
-        assert!(!manager.may_stamp(0, true), "the broker would take the second one in place of the first");
+        assert!(!manager.may_stamp(0, 1), "the broker would take the second one in place of the first");
         manager.acknowledged(0, &first, 10);
-        assert!(manager.may_stamp(0, true));
+        assert!(manager.may_stamp(0, 1));
+        assert!(manager.may_stamp(0, 4) && !manager.may_stamp(0, 5), "a broker remembers five");
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! Owns: the world in which the sender runs: lines, brokers, an application, and a checker outside the client. No
 //! socket, no thread, and no clock but the one instant at which time begins.
-//! `KAFKA_PRODUCER_SEED=n` repeats one run with its log, `KAFKA_PRODUCER_SEEDS=n` says how many there are.
+//! `KAFKA_PRODUCER_SEED=n` repeats one run with its log, `KAFKA_PRODUCER_SEEDS=n` or `=m-n` says how many runs there
+//! are, or which.
 
 mod application;
 mod checker;

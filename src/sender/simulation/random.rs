@@ -1,5 +1,6 @@
 //! Runs in which anything may go wrong, from a seed.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
@@ -188,21 +189,28 @@ fn summary(violations: &[Violation]) -> String {
     kinds.join(", ")
 }
 
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok())
+/// `KAFKA_PRODUCER_SEEDS`: how many, or from where to where (`1000-2000`).
+fn seeds() -> RangeInclusive<u64> {
+    let text = std::env::var("KAFKA_PRODUCER_SEEDS").unwrap_or_else(|_| "200".to_owned());
+    let number = |text: &str| text.parse().expect("KAFKA_PRODUCER_SEEDS: a number or a range");
+    match text.split_once('-') {
+        Some((first, last)) => number(first)..=number(last),
+        None => 1..=number(&text),
+    }
 }
 
 #[test]
 fn whatever_goes_wrong_promises_are_kept() {
-    if let Some(seed) = number("KAFKA_PRODUCER_SEED") {
+    if let Ok(seed) = std::env::var("KAFKA_PRODUCER_SEED") {
+        let seed = seed.parse().expect("KAFKA_PRODUCER_SEED: a number");
         println!("{:?}", scenario(seed).properties);
         run(seed).unwrap();
         return;
     }
-    let seeds = number("KAFKA_PRODUCER_SEEDS").unwrap_or(200);
+    let seeds = seeds();
     let mut failed = Vec::new();
     let (mut accepted, mut acknowledged) = (0, 0);
-    for seed in 1..=seeds {
+    for seed in seeds.clone() {
         match std::panic::catch_unwind(|| run(seed)) {
             Ok(Ok(history)) => {
                 let told = history.records.iter().flat_map(|record| &record.told);
@@ -216,7 +224,7 @@ fn whatever_goes_wrong_promises_are_kept() {
             Err(_) => failed.push(seed),
         }
     }
-    println!("{seeds} seeds: {accepted} records accepted, {acknowledged} acknowledged");
+    println!("seeds {seeds:?}: {accepted} records accepted, {acknowledged} acknowledged");
     let repeat = failed
         .first()
         .map(|seed| format!("KAFKA_PRODUCER_SEED={seed} cargo test --lib whatever -- --nocapture"));
