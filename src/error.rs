@@ -285,13 +285,15 @@ impl fmt::Display for Error {
         if let Some(node) = inner.node {
             write!(f, " (broker {node})")?;
         }
-        match (inner.attempts, inner.elapsed) {
-            (0, None) => {}
-            (0, Some(elapsed)) => write!(f, " (after {} ms)", elapsed.as_millis())?,
-            (attempts, None) => write!(f, " (sent {attempts} times)")?,
-            (attempts, Some(elapsed)) => {
-                write!(f, " (sent {attempts} times, after {} ms)", elapsed.as_millis())?;
-            }
+        let sent = match inner.attempts {
+            0 => None,
+            1 => Some(String::from("sent once")),
+            attempts => Some(format!("sent {attempts} times")),
+        };
+        let after = inner.elapsed.map(|elapsed| format!("after {} ms", elapsed.as_millis()));
+        let history: Vec<String> = sent.into_iter().chain(after).collect();
+        if !history.is_empty() {
+            write!(f, " ({})", history.join(", "))?;
         }
         if inner.flags.possibly_written {
             f.write_str("; the record may have been written")?;

@@ -42,7 +42,7 @@ struct State {
     refreshed: Option<Instant>,
     failures: u32,
     not_before: Option<Instant>,
-    last_error: Option<Error>,
+    last_error: Option<(Error, Instant)>,
     closed: Option<Error>,
 }
 
@@ -84,9 +84,10 @@ impl Metadata {
         Arc::clone(&self.state.lock().cluster)
     }
 
-    /// The last thing that went wrong between us and the brokers.
-    pub(crate) fn last_error(&self) -> Option<Error> {
-        self.state.lock().last_error.clone()
+    /// The last thing that went wrong between us and the brokers, if it was not before `since`.
+    pub(crate) fn last_error(&self, since: Instant) -> Option<Error> {
+        let state = self.state.lock();
+        state.last_error.as_ref().filter(|(_, at)| *at >= since).map(|(error, _)| error.clone())
     }
 
     /// Waits until the topic, and the partition if one is named, are known; at most `patience`. Returns how long it
@@ -116,7 +117,7 @@ impl Metadata {
                 Wait::Ready(never) => match never {},
                 Wait::Disconnected => {}
                 Wait::Interrupted => return Err(Error::interrupted("metadata").with_topic(topic)),
-                Wait::TimedOut => return Err(self.too_late(topic, pending, start.elapsed())),
+                Wait::TimedOut => return Err(self.too_late(topic, pending, start)),
             }
         }
     }
@@ -148,8 +149,11 @@ impl Metadata {
         (standing, news)
     }
 
-    fn too_late(&self, topic: &TopicName, pending: Error, waited: Duration) -> Error {
-        let last = self.last_error();
+    fn too_late(&self, topic: &TopicName, pending: Error, start: Instant) -> Error {
+        let waited = start.elapsed();
+        // What went wrong before the brokers' last answer is over.
+        let answered = self.state.lock().refreshed;
+        let last = self.last_error(answered.map_or(start, |answered| answered.max(start)));
         let text = match &last {
             Some(last) => format!("{pending}; the last error was: {last}"),
             None => pending.to_string(),
@@ -202,7 +206,7 @@ impl Metadata {
         let mut state = self.state.lock();
         state.under_way = false;
         state.back_off(&self.backoff, now, random);
-        state.last_error = Some(error);
+        state.last_error = Some((error, now));
     }
 
     /// Something shows that the picture is out of date.
@@ -215,8 +219,8 @@ impl Metadata {
         self.state.lock().want(topic);
     }
 
-    pub(crate) fn note_error(&self, error: Error) {
-        self.state.lock().last_error = Some(error);
+    pub(crate) fn note_error(&self, error: Error, now: Instant) {
+        self.state.lock().last_error = Some((error, now));
     }
 
     /// Turns an answer into the next picture. It is not published yet.
@@ -265,7 +269,6 @@ impl Metadata {
         let mut state = self.state.lock();
         state.under_way = false;
         state.refreshed = Some(now);
-        state.last_error = None;
         state.cluster = cluster;
         if state.is_incomplete() {
             state.requested = true;

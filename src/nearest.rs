@@ -5,11 +5,19 @@
 /// The known name that is nearest to `wanted` by edits (case does not count), if one is near enough to be meant: at
 /// most a third of the letters differ. Of equally near ones the first.
 pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_within((wanted.chars().count() / 3).max(1), wanted, known)
+}
+
+/// The same with at most `limit` edits.
+pub(crate) fn nearest_within<'a>(
+    limit: usize,
+    wanted: &str,
+    known: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
     if wanted.len() > LONGEST {
         return None;
     }
     let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
-    let limit = (wanted.len() / 3).max(1);
     let mut best = None;
     for name in known {
         let distance = distance(&wanted, name);

@@ -255,3 +255,47 @@ fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
         error.kind()
     );
 }
+
+/// Whoever gives no producer id does not get records, and these are told in time that they were never sent.
+#[test]
+fn records_that_wait_for_a_producer_id_in_vain_expire_unsent() {
+    let cluster = cluster(1);
+    cluster.inject(Fault::drop_answer(Api::InitProducerId).always());
+    let settings = &[("linger.ms", "0"), ("request.timeout.ms", "200"), ("delivery.timeout.ms", "600")];
+    let producer = producer(&cluster, settings);
+    let future = producer.send(to_first("a")).expect("the metadata is not held up by the other answer");
+    let error = future.get_timeout(AGES).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(!error.possibly_written() && error.to_string().contains("InitProducerId"), "{error}");
+    assert_eq!(support::produce_requests(&cluster), 0);
+    cluster.clear_faults();
+    wait_until("it works again", || producer.send(to_first("000000")).unwrap().get_timeout(AGES).is_ok());
+}
+
+/// A leader knows the last five batches of a producer again. Five are written and not answered when the leader moves;
+/// were more sent to the new one, it would forget the first, and nobody could tell whether that was written.
+#[test]
+fn a_leader_that_moves_while_answers_are_missing_does_not_double_records() {
+    let cluster = support::three_brokers(1);
+    let settings = &[
+        ("batch.size", "0"),
+        ("linger.ms", "0"),
+        ("metadata.max.age.ms", "50"),
+        ("request.timeout.ms", "700"),
+        ("delivery.timeout.ms", "20000"),
+    ];
+    let producer = producer(&cluster, settings);
+    let mut futures = send_numbered(&producer, 0..1);
+    futures[0].get_timeout(AGES).unwrap();
+    let old = cluster.leader("t", 0).unwrap();
+    cluster.inject(Fault::drop_answer(Api::Produce).on_broker(old).times(5));
+    futures.extend(send_numbered(&producer, 1..6));
+    wait_until("all are written", || cluster.end_offset("t", 0) == Some(6));
+    cluster.move_leader("t", 0, old % 3 + 1);
+    futures.extend(send_numbered(&producer, 6..40));
+    for future in &futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 40);
+    support::assert_offsets_are_true(&cluster, &futures);
+}

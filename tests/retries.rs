@@ -435,3 +435,15 @@ fn several_partitions_on_several_brokers_fail_independently() {
         assert_eq!(values(&cluster, "t", partition), expected);
     }
 }
+
+#[test]
+fn connections_that_were_idle_too_long_are_closed_and_opened_again() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("connections.max.idle.ms", "100"), ("linger.ms", "0")]);
+    for number in 0..3 {
+        producer.send(to_first(format!("{number:06}"))).unwrap().get_timeout(AGES).unwrap();
+        wait_until("the connections are closed", || cluster.connections_open() == 0);
+    }
+    assert!(cluster.connections_accepted() >= 3);
+    assert_holds_exactly(&cluster, 3);
+}

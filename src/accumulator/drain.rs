@@ -12,11 +12,10 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::RecordAccumulator;
 use crate::accumulator::batch::ProducerBatch;
 use crate::accumulator::departing::{Departing, Expired, Fate};
-use crate::accumulator::inbox::Event;
 use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
+use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
 use crate::completion::BatchCompletion;
 use crate::record::TopicName;

@@ -13,13 +13,12 @@ use std::time::Instant;
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
-use crate::accumulator::queue::PartitionQueue;
 use crate::completion::BatchCompletion;
 
-/// Something for the sender to look at.
-pub(crate) enum Event {
+/// Something for the sender to look at. `Q` is a partition's queue.
+pub(crate) enum Event<Q> {
     /// This partition has a batch that was opened or sealed.
-    Queue(Arc<PartitionQueue>),
+    Queue(Arc<Q>),
     /// Somebody waits for a record in the open batch of the partition with this index.
     Expedited(usize),
     /// A thread waits for memory: every batch is sendable now.
@@ -31,29 +30,29 @@ pub(crate) enum Event {
 }
 
 /// The sender's list of things to look at.
-pub(crate) struct Inbox {
-    events: Mutex<Events>,
+pub(crate) struct Inbox<Q> {
+    events: Mutex<Events<Q>>,
     /// When the sender means to wake, in nanoseconds since `origin`; 0 while it is awake.
     asleep_until: AtomicU64,
     origin: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
 }
 
-#[derive(Default)]
-struct Events {
-    list: Vec<Event>,
+struct Events<Q> {
+    list: Vec<Event<Q>>,
     closed: bool,
 }
 
-impl Inbox {
+impl<Q> Inbox<Q> {
     /// `wake` ends the sender's wait for its sockets.
-    pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox {
-        Inbox { events: Mutex::default(), asleep_until: AtomicU64::new(0), origin, wake }
+    pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox<Q> {
+        let events = Mutex::new(Events { list: Vec::new(), closed: false });
+        Inbox { events, asleep_until: AtomicU64::new(0), origin, wake }
     }
 
     /// Adds an event that has to be looked at by `act_by` (at once where there is none), and wakes the sender if it
     /// would sleep longer.
-    pub(crate) fn push(&self, event: Event, act_by: Option<Instant>) {
+    pub(crate) fn push(&self, event: Event<Q>, act_by: Option<Instant>) {
         let mut events = self.events.lock();
         if events.closed {
             return;
@@ -69,7 +68,7 @@ impl Inbox {
     }
 
     /// Takes everything; the vector that comes in is used for the next events.
-    pub(crate) fn take(&self, events: &mut Vec<Event>) {
+    pub(crate) fn take(&self, events: &mut Vec<Event<Q>>) {
         std::mem::swap(&mut self.events.lock().list, events);
     }
 
@@ -111,7 +110,7 @@ mod tests {
         let origin = Instant::now();
         let woken = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&woken);
-        let inbox = Inbox::new(
+        let inbox = Inbox::<()>::new(
             origin,
             Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);

@@ -12,6 +12,7 @@ mod departing;
 mod drain;
 mod inbox;
 mod queue;
+mod sticky;
 mod topics;
 
 use std::collections::HashMap;
@@ -31,12 +32,18 @@ pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use departing::{Departing, Expired, Fate};
 pub(crate) use drain::{Drain, DrainGate, DrainRules};
-pub(crate) use inbox::{Event, Inbox};
 pub(crate) use queue::QueueRules;
-pub(crate) use topics::{Sticky, TopicQueues};
+pub(crate) use sticky::Sticky;
+pub(crate) use topics::TopicQueues;
 
 use buffer_pool::Reservation;
 use queue::{Append, PartitionQueue, Step};
+
+/// Something for the sender to look at.
+pub(crate) type Event = inbox::Event<PartitionQueue>;
+
+/// The sender's list of things to look at.
+pub(crate) type Inbox = inbox::Inbox<PartitionQueue>;
 
 pub(crate) struct RecordAccumulator {
     rules: QueueRules,

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::accumulator::batch::{OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::Reservation;
 use crate::accumulator::inbox::{Event, Inbox};
-use crate::accumulator::topics::Sticky;
+use crate::accumulator::sticky::Sticky;
 use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, DoesNotFit, RecordParts};
@@ -27,7 +27,7 @@ pub(crate) struct PartitionQueue {
     /// Dense number of this partition within the producer.
     pub(crate) index: usize,
     rules: QueueRules,
-    inbox: Arc<Inbox>,
+    inbox: Arc<Inbox<PartitionQueue>>,
     /// Batches that are here: how much of a queue there is, for the adaptive partitioner.
     depth: AtomicU32,
     state: Mutex<State>,
@@ -48,8 +48,7 @@ pub(crate) struct QueueRules {
 struct State {
     open: Option<OpenBatch>,
     sealed: VecDeque<Sealed>,
-    /// The sender has been told to look, or knows that there is something to send.
-    noticed: bool,
+    noticed: Noticed,
     closed: bool,
     urgency: Urgency,
     next_id: u64,
@@ -57,6 +56,17 @@ struct State {
     last_size: usize,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
+}
+
+/// What the sender has been told, or has seen, since it last found nothing to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Noticed {
+    #[default]
+    Nothing,
+    /// A batch has been opened: it looks when the linger is over, and may sleep until then.
+    Lingering,
+    /// There is something to send.
+    Sendable,
 }
 
 enum Sealed {
@@ -124,7 +134,7 @@ impl PartitionQueue {
         partition: i32,
         index: usize,
         rules: QueueRules,
-        inbox: Arc<Inbox>,
+        inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
         let (depth, state) = (AtomicU32::new(0), Mutex::new(State::default()));
         PartitionQueue { topic, partition, index, rules, inbox, depth, state }
@@ -182,7 +192,7 @@ impl PartitionQueue {
         if let Some(place) = place {
             *place = Sealed::Done(batch);
         }
-        let tell = !std::mem::replace(&mut state.noticed, true);
+        let tell = std::mem::replace(&mut state.noticed, Noticed::Sendable) < Noticed::Sendable;
         drop(state);
         if tell {
             self.inbox.push(Event::Queue(Arc::clone(self)), None);
@@ -223,7 +233,10 @@ impl PartitionQueue {
         state.urgency = Urgency::Linger;
         self.depth.fetch_add(1, Ordering::Relaxed);
         let step = self.appended(state, append, future);
-        let tell = !std::mem::replace(&mut state.noticed, true);
+        let tell = state.noticed == Noticed::Nothing;
+        if tell {
+            state.noticed = Noticed::Lingering;
+        }
         drop(guard);
         if tell {
             self.inbox.push(Event::Queue(Arc::clone(self)), created.checked_add(self.rules.linger));
@@ -256,7 +269,7 @@ impl PartitionQueue {
         let mut state = self.state.lock();
         let head = state.head();
         let sendable = sendable(&head);
-        state.noticed = sendable;
+        state.noticed = if sendable { Noticed::Sendable } else { Noticed::Nothing };
         (head, sendable)
     }
 
@@ -341,5 +354,50 @@ impl Expedite for PartitionQueue {
         state.urgency = Urgency::Expedited;
         drop(state);
         self.inbox.push(Event::Expedited(self.index), None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accumulator::buffer_pool::BufferPool;
+    use crate::record::Headers;
+
+    /// The sender sleeps until some other linger is over when a batch is opened here: no reason to wake it. When the
+    /// batch is full there is one, though the sender has not looked into its list since.
+    #[test]
+    fn a_batch_that_fills_while_the_sender_sleeps_wakes_it() {
+        let origin = Instant::now();
+        let woken = Arc::new(AtomicU32::new(0));
+        let count = Arc::clone(&woken);
+        let inbox = Inbox::new(
+            origin,
+            Box::new(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            }),
+        );
+        let inbox = Arc::new(inbox);
+        let rules = QueueRules {
+            producer: ProducerToken(1),
+            batch_size: 1000,
+            first_capacity: 1000,
+            linger: Duration::from_secs(10),
+        };
+        let queue = Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, Arc::clone(&inbox)));
+        let (pool, headers) = (BufferPool::new(100_000), Headers::new());
+        assert!(inbox.fall_asleep(Some(origin + Duration::from_secs(5))));
+        for number in 0..3 {
+            let parts = RecordParts { key: None, value: Some(&[0; 400]), headers: &headers, timestamp: 0 };
+            let mut append = Append { parts, callback: None, sticky: None, memory: None };
+            loop {
+                match queue.try_append(&mut append, || origin) {
+                    Step::Appended { .. } => break,
+                    Step::Reserve(bytes) => append.memory = pool.try_reserve(bytes).unwrap(),
+                    Step::Seal(full) => queue.seal(full),
+                    Step::Elsewhere | Step::Closed => panic!("there is one partition, and it is open"),
+                }
+            }
+            assert_eq!(woken.load(Ordering::Relaxed), u32::from(number == 2), "after record {number}");
+        }
     }
 }

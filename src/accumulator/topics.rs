@@ -5,9 +5,10 @@
 //! Holds: a `TopicQueues` never changes; a newer one takes its place and keeps queues and sticky partition.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::accumulator::queue::PartitionQueue;
+use crate::accumulator::sticky::Sticky;
 use crate::partitioner::{LoadTable, next_partition};
 use crate::record::TopicName;
 
@@ -96,38 +97,5 @@ impl TopicQueues {
             .map(|partition| self.queue(*partition).map_or(0, |queue| queue.depth()))
             .collect();
         LoadTable::new(&depths, &self.available)
-    }
-}
-
-/// The partition that keyless records keep to.
-pub(crate) struct Sticky(AtomicI32);
-
-impl Default for Sticky {
-    fn default() -> Self {
-        Sticky(AtomicI32::new(-1))
-    }
-}
-
-impl Sticky {
-    pub(crate) fn is(&self, partition: i32) -> bool {
-        self.current() == partition
-    }
-
-    /// The partition has had its share: the next record chooses.
-    pub(crate) fn leave(&self) {
-        self.0.store(-1, Ordering::Relaxed);
-    }
-
-    fn current(&self) -> i32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Makes `chosen` the partition unless another thread was faster; returns the one that holds.
-    fn choose(&self, seen: i32, chosen: i32) -> i32 {
-        match self.0.compare_exchange(seen, chosen, Ordering::Relaxed, Ordering::Relaxed) {
-            Ok(_) => chosen,
-            Err(other) if other >= 0 => other,
-            Err(_) => chosen,
-        }
     }
 }

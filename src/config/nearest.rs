@@ -1,8 +1,9 @@
 //! The known setting that an unknown name may have meant.
 //!
-//! Owns: the measure of nearness, and what librdkafka calls the same things. Must not know: what is done with it.
+//! Owns: how near a name has to be, and what librdkafka calls the same things. Must not know: what is done with it.
 
 use super::properties_table::PROPERTIES;
+use crate::nearest::nearest_within;
 
 /// The nearest known name, if one is near.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
@@ -10,40 +11,10 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     if let Some((_, known)) = LIBRDKAFKA.iter().find(|(theirs, _)| *theirs == wanted) {
         return Some(known);
     }
-    let wanted: Vec<char> = wanted.chars().map(|c| if matches!(c, '_' | '-') { '.' } else { c }).collect();
-    if wanted.len() > LONGEST {
-        return None;
-    }
+    let wanted = wanted.replace(['_', '-'], ".");
     let limit = (wanted.len() / 4).clamp(1, 4);
-    PROPERTIES
-        .iter()
-        .map(|property| (distance(&wanted, property.name()), property.name()))
-        .filter(|(distance, _)| *distance <= limit)
-        .min()
-        .map(|(_, known)| known)
+    nearest_within(limit, &wanted, PROPERTIES.iter().map(|property| property.name()))
 }
-
-/// How many letters must be changed, added or left out (Levenshtein).
-fn distance(wanted: &[char], known: &str) -> usize {
-    let mut row: Vec<usize> = (0..=wanted.len()).collect();
-    for (i, letter) in known.chars().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, wanted) in row.iter_mut().skip(1).zip(wanted) {
-            let changed = diagonal + usize::from(letter != *wanted);
-            diagonal = *cell;
-            left = changed.min(*cell + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
-}
-
-/// No setting is this long, and the measure takes time with the length.
-const LONGEST: usize = 100;
 
 const LIBRDKAFKA: &[(&str, &str)] = &[
     ("metadata.broker.list", "bootstrap.servers"),
@@ -92,14 +63,5 @@ mod tests {
         for (_, known) in LIBRDKAFKA {
             assert!(PROPERTIES.iter().any(|p| p.name() == *known), "{known}");
         }
-    }
-
-    #[test]
-    fn counts_letters() {
-        let count = |a: &str, b: &str| distance(&a.chars().collect::<Vec<_>>(), b);
-        assert_eq!(
-            [count("", "abc"), count("abc", ""), count("kitten", "sitting"), count("a", "a")],
-            [3, 3, 3, 0]
-        );
     }
 }

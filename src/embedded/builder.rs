@@ -5,13 +5,10 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::io;
 use std::ops::RangeInclusive;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::EmbeddedCluster;
 use super::api::Api;
-use super::rules::ClusterRules;
 
 /// How many partitions a topic has and what it takes.
 ///
@@ -91,7 +88,8 @@ impl TopicConfig {
     }
 }
 
-/// Settings of an [`EmbeddedCluster`]; made by [`EmbeddedCluster::builder`].
+/// Settings of an [`EmbeddedCluster`](super::EmbeddedCluster); made by its
+/// [`builder`](super::EmbeddedCluster::builder).
 #[derive(Debug, Clone)]
 pub struct EmbeddedClusterBuilder {
     pub(super) brokers: i32,
@@ -178,27 +176,6 @@ impl EmbeddedClusterBuilder {
     pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
         self.cluster_id = id.into();
         self
-    }
-
-    /// Starts the brokers: each listens on a port of its own on 127.0.0.1 when this returns.
-    ///
-    /// # Errors
-    ///
-    /// [`io::ErrorKind::InvalidInput`] for settings that make no cluster; otherwise what the system says about
-    /// sockets and threads.
-    pub fn start(self) -> io::Result<EmbeddedCluster> {
-        EmbeddedCluster::start(&self)
-    }
-
-    /// The rules alone, without sockets and threads: for a simulation. `now` is the start of its time, and
-    /// `unix_ms` what the brokers' clocks show then, in milliseconds since 1970.
-    ///
-    /// # Errors
-    ///
-    /// For settings that make no cluster.
-    pub fn rules(self, now: Instant, unix_ms: i64) -> Result<ClusterRules, InvalidCluster> {
-        self.check()?;
-        Ok(ClusterRules::new(self, now, unix_ms))
     }
 
     pub(super) fn check(&self) -> Result<(), InvalidCluster> {

@@ -229,3 +229,15 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.produce_requests().to_vec())
     }
 }
+
+impl EmbeddedClusterBuilder {
+    /// Starts the brokers: each listens on a port of its own on 127.0.0.1 when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidInput`] for settings that make no cluster; otherwise what the system says about
+    /// sockets and threads.
+    pub fn start(self) -> io::Result<EmbeddedCluster> {
+        EmbeddedCluster::start(&self)
+    }
+}

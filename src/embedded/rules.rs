@@ -18,7 +18,7 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
 use super::answers::{Answer, Connection};
 use super::api::Api;
-use super::builder::EmbeddedClusterBuilder;
+use super::builder::{EmbeddedClusterBuilder, InvalidCluster};
 use super::cluster::Cluster;
 use super::error_code as code;
 use super::fault::{Faults, Plan};
@@ -444,3 +444,16 @@ fn elapsed_ms(from: Instant, to: Instant) -> i64 {
 }
 
 const START_BYTES: usize = 8;
+
+impl EmbeddedClusterBuilder {
+    /// The rules alone, without sockets and threads: for a simulation. `now` is the start of its time, and
+    /// `unix_ms` what the brokers' clocks show then, in milliseconds since 1970.
+    ///
+    /// # Errors
+    ///
+    /// For settings that make no cluster.
+    pub fn rules(self, now: Instant, unix_ms: i64) -> Result<ClusterRules, InvalidCluster> {
+        self.check()?;
+        Ok(ClusterRules::new(self, now, unix_ms))
+    }
+}

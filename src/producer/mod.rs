@@ -252,7 +252,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             log::warn!("close() in a callback: closing without waiting for what is not answered yet");
         }
         let timeout = if in_callback { Some(Duration::ZERO) } else { timeout };
-        let limit = timeout.unwrap_or(send::longest_close(self.settings.delivery_timeout));
+        let limit = timeout.unwrap_or(longest_close(self.settings.delivery_timeout));
         self.close_within(limit, !in_callback)
     }
 
@@ -274,6 +274,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 }
 
+/// How long `close` without a limit waits at most: the time in which everything accepted is answered.
+fn longest_close(delivery_timeout: Duration) -> Duration {
+    delivery_timeout.saturating_add(Duration::from_secs(1))
+}
+
 impl CloseReport {
     fn between(before: Counts, after: Counts) -> CloseReport {
         CloseReport {
@@ -288,7 +293,7 @@ impl CloseReport {
 /// lost. An interrupt ends the wait, and in a callback there is none: what was accepted goes on its way all the same.
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
     fn drop(&mut self) {
-        let limit = send::longest_close(self.settings.delivery_timeout);
+        let limit = longest_close(self.settings.delivery_timeout);
         let wait = !is_sender_thread(self.token);
         match self.close_within(limit, wait) {
             Ok(report) if report.failed + report.abandoned > 0 => {

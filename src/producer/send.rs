@@ -160,7 +160,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
-        let error = match (error.kind(), self.metadata.last_error()) {
+        let recently = Instant::now().checked_sub(RECENTLY);
+        let last = recently.and_then(|recently| self.metadata.last_error(recently));
+        let error = match (error.kind(), last) {
             (ErrorKind::Timeout, Some(last)) => error.with_last(&last),
             (ErrorKind::Timeout, None) => error.with_remark("the brokers answer, but not fast enough"),
             (ErrorKind::Closed, _) => self.control.fatal().cloned().unwrap_or(error),
@@ -169,6 +171,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         error.with_topic(&topic.name).with_partition(partition)
     }
 }
+
+/// Older errors of brokers are not what fills the buffer now.
+const RECENTLY: Duration = Duration::from_secs(60);
 
 fn left(patience: Patience, begun: Option<Instant>) -> Patience {
     match (patience, begun) {
@@ -235,9 +240,4 @@ impl Drop for Scratch {
             let _ = SCRATCH.try_with(|scratch| scratch.set((key, value)));
         }
     }
-}
-
-/// How long `close` without a limit waits at most: the time in which everything accepted is answered.
-pub(super) fn longest_close(delivery_timeout: Duration) -> Duration {
-    delivery_timeout.saturating_add(Duration::from_secs(1))
 }

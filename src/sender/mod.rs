@@ -8,6 +8,7 @@
 
 mod assembly;
 mod control;
+mod note;
 mod produce;
 mod upkeep;
 mod verdict;
@@ -30,7 +31,7 @@ use crate::transaction::{Resend, TransactionManager};
 pub(crate) use assembly::{Assembly, assemble};
 use control::End;
 pub(crate) use control::{Control, Counts};
-use produce::ProduceNote;
+use note::Note;
 
 /// The settings that the sender's own decisions depend on.
 #[derive(Debug, Clone)]
@@ -65,13 +66,6 @@ pub(crate) struct Sender<N: Network> {
     closing: bool,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
-}
-
-/// What a request was about; comes back with its answer.
-pub(crate) enum Note {
-    Produce(ProduceNote),
-    Metadata,
-    InitProducerId,
 }
 
 impl<N: Network> Sender<N> {
@@ -120,13 +114,14 @@ impl<N: Network> Sender<N> {
         self.expire(now);
         self.renew_epoch();
         self.nobody_until = None;
-        self.identify(now);
         if std::mem::take(&mut self.gate_changed) {
             self.drain.gate_changed(now);
         }
         let node_deadline = self.send_ready(now);
         // Not before: what is ready may lack a leader.
         self.refresh_metadata(now);
+        // After the metadata: an answer that does not come holds up all behind it.
+        self.identify(now);
         let until = self.next_deadline(node_deadline, now);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
@@ -195,7 +190,7 @@ impl<N: Network> Sender<N> {
             Outcome::Connected { node } => log::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
-                self.metadata.note_error(error);
+                self.metadata.note_error(error, now);
                 self.metadata.request_update();
             }
         }
@@ -263,7 +258,7 @@ impl<N: Network> Sender<N> {
             Fate::Whole(batch) => (batch.attempts(), batch.created(), batch.last_error().cloned()),
             Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
         };
-        let last = last.or_else(|| self.metadata.last_error());
+        let last = last.or_else(|| self.metadata.last_error(created));
         let error = self.in_place(index, error.clone(), last.as_ref());
         let error = error
             .with_attempts(attempts)

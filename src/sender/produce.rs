@@ -18,22 +18,10 @@ use crate::protocol::{
     ProduceResponse, TopicProduceData, decode_response,
 };
 use crate::record::TopicName;
+use crate::sender::Sender;
+use crate::sender::note::{Carried, Note, ProduceNote};
 use crate::sender::verdict::{Context, Verdict, classify};
-use crate::sender::{Note, Sender};
 use crate::uuid::Uuid;
-
-/// The batches that a request carries.
-pub(crate) struct ProduceNote {
-    batches: Vec<Carried>,
-}
-
-struct Carried {
-    index: usize,
-    batch_id: u64,
-    topic: TopicName,
-    topic_id: Uuid,
-    partition: i32,
-}
 
 /// What an answer says of one batch.
 struct Answer<'a> {
@@ -154,7 +142,7 @@ impl<N: Network> Sender<N> {
         now: Instant,
     ) {
         let code = error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
-        self.metadata.note_error(error.clone());
+        self.metadata.note_error(error.clone(), now);
         self.metadata.request_update();
         for carried in note.batches {
             let answer = Answer { code, failure: Some(error), ..no_answer(node) };
@@ -239,7 +227,7 @@ impl<N: Network> Sender<N> {
         if let Some((topic, partition)) = self.drain.name(index) {
             log::debug!("{topic}-{partition}: {error}; attempt {} follows in {wait:?}", batch.attempts() + 1);
         }
-        self.metadata.note_error(error.clone());
+        self.metadata.note_error(error.clone(), now);
         batch.note_error(error);
         self.drain.requeue(index, batch, now + wait);
     }

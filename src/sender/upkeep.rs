@@ -8,7 +8,8 @@ use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::network::{Expect, Network, Readiness};
 use crate::protocol::{InitProducerIdRequest, MetadataRequest, decode_response};
-use crate::sender::{Note, Sender};
+use crate::sender::Sender;
+use crate::sender::note::Note;
 use crate::transaction::Due;
 
 impl<N: Network> Sender<N> {
@@ -100,7 +101,7 @@ impl<N: Network> Sender<N> {
     /// A passing failure is tried again; anything else is the end of this producer.
     pub(super) fn producer_id_failed(&mut self, error: Error, now: Instant) {
         if error.is_retriable() {
-            self.metadata.note_error(error);
+            self.metadata.note_error(error, now);
             let wait = self.settings.retry_backoff.after(0, &mut self.random);
             self.transaction.producer_id_failed(now + wait);
             return;

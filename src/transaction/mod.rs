@@ -11,20 +11,8 @@ use std::time::Instant;
 
 use crate::record_batch::Stamp;
 
-use sequence::PartitionSequences;
-
-/// A producer id with its epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProducerIdAndEpoch {
-    pub(crate) id: i64,
-    pub(crate) epoch: i16,
-}
-
-impl ProducerIdAndEpoch {
-    fn stamp(self, base_sequence: i32) -> Stamp {
-        Stamp { producer_id: self.id, producer_epoch: self.epoch, base_sequence, transactional: false }
-    }
-}
+pub(crate) use sequence::Place;
+use sequence::{PartitionSequences, ProducerIdAndEpoch};
 
 /// Where the producer stands with its id.
 #[derive(Debug, Clone, PartialEq)]
@@ -218,18 +206,6 @@ pub(crate) enum Resend {
     /// Only those that the broker may have written without our knowing.
     OfUnknownFate,
     None,
-}
-
-/// Where a batch stands, seen from the last acknowledged one of its partition.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Place {
-    /// Others that are not acknowledged come before it.
-    #[default]
-    Early,
-    /// It is the next one.
-    Next,
-    /// Later ones are acknowledged already.
-    Overtaken,
 }
 
 /// What is known of a batch's place in its partition's sequence.

@@ -1,11 +1,36 @@
 //! The sequence numbers of one partition.
 //!
-//! Owns: the next number, the last acknowledged one, and whether something of unknown fate lies between.
+//! Owns: a producer id with its epoch, the next number, the last acknowledged one, and whether something of unknown
+//! fate lies between.
 //! Holds: numbers are handed out once, in order; they wrap from 2^31-1 to 0.
 //! Source: KIP-98; Kafka's `TxnPartitionEntry`.
 
 use crate::record_batch::Stamp;
-use crate::transaction::{Place, ProducerIdAndEpoch};
+
+/// A producer id with its epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ProducerIdAndEpoch {
+    pub(super) id: i64,
+    pub(super) epoch: i16,
+}
+
+impl ProducerIdAndEpoch {
+    pub(super) fn stamp(self, base_sequence: i32) -> Stamp {
+        Stamp { producer_id: self.id, producer_epoch: self.epoch, base_sequence, transactional: false }
+    }
+}
+
+/// Where a batch stands, seen from the last acknowledged one of its partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Place {
+    /// Others that are not acknowledged come before it.
+    #[default]
+    Early,
+    /// It is the next one.
+    Next,
+    /// Later ones are acknowledged already.
+    Overtaken,
+}
 
 /// One partition's numbering.
 #[derive(Debug, Default)]

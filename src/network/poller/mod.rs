@@ -19,10 +19,10 @@ use std::time::Duration;
 
 /// The back end of this operating system.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-pub(crate) type SystemPoller = epoll::EpollPoller;
+pub(crate) use epoll::EpollPoller as SystemPoller;
 /// The back end of this operating system.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(crate) type SystemPoller = portable::PortablePoller;
+pub(crate) use portable::PortablePoller as SystemPoller;
 
 /// What to wait for on a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
