@@ -11,13 +11,14 @@ mod buffer_pool;
 mod departing;
 mod drain;
 mod inbox;
+mod last_topic;
 mod queue;
 mod sticky;
 mod topics;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
@@ -32,6 +33,7 @@ pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use departing::{Departing, Expired, Fate};
 pub(crate) use drain::{Drain, DrainGate, DrainRules};
+pub(crate) use last_topic::FoundTopic;
 pub(crate) use queue::QueueRules;
 pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
@@ -50,6 +52,8 @@ pub(crate) struct RecordAccumulator {
     pool: BufferPool,
     inbox: Arc<Inbox>,
     topics: RwLock<HashMap<TopicName, Arc<TopicQueues>, foldhash::fast::FixedState>>,
+    /// Counts the changes of `topics`.
+    topics_version: AtomicU64,
     /// How many partitions have been numbered.
     numbered: AtomicUsize,
     closed: AtomicBool,
@@ -82,6 +86,7 @@ impl RecordAccumulator {
             pool: BufferPool::new(buffer_memory),
             inbox,
             topics: RwLock::default(),
+            topics_version: AtomicU64::new(0),
             numbered: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
             queues_closed: AtomicBool::new(false),
@@ -99,6 +104,21 @@ impl RecordAccumulator {
     /// What is known of a topic; none until its metadata has arrived.
     pub(crate) fn topic(&self, name: &str) -> Option<Arc<TopicQueues>> {
         self.topics.read().get(name).filter(|topic| topic.usable).cloned()
+    }
+
+    /// As `topic`, for a thread that often asks for the same one.
+    pub(crate) fn find_topic(&self, name: &str) -> Option<FoundTopic> {
+        // Read before the table: what is looked up now and changed meanwhile is out of date at once.
+        let version = self.topics_version.load(Ordering::Acquire);
+        FoundTopic::remembered(self.rules.producer, version, name).or_else(|| {
+            let topic = self.topic(name)?;
+            Some(FoundTopic::looked_up(self.rules.producer, version, topic))
+        })
+    }
+
+    fn replace_topic(&self, topic: TopicQueues) {
+        self.topics.write().insert(topic.name.clone(), Arc::new(topic));
+        self.topics_version.fetch_add(1, Ordering::Release);
     }
 
     /// Appends a record to a partition's queue. May wait for memory.
@@ -179,8 +199,7 @@ impl RecordAccumulator {
             }) {
                 continue;
             }
-            let newer = Arc::new(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
-            self.topics.write().insert(topic.name.clone(), newer);
+            self.replace_topic(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
         }
     }
 
@@ -188,7 +207,7 @@ impl RecordAccumulator {
     /// partition must never have two.
     pub(crate) fn retire_topic(&self, name: &str) {
         let Some(topic) = self.topic(name) else { return };
-        self.topics.write().insert(topic.name.clone(), Arc::new(topic.unusable()));
+        self.replace_topic(topic.unusable());
     }
 
     pub(crate) fn is_closed(&self) -> bool {

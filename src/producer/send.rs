@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{AppendError, Event, Patience, Target, TopicQueues, Wait};
+use crate::accumulator::{AppendError, Event, FoundTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
 use crate::partitioner::{PartitionRequest, partition_for_key};
@@ -33,6 +33,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.check_usable()?;
         check_record(record.partition, record.timestamp).map_err(|error| error.with_topic(&record.topic))?;
         let topic = self.topic(&record.topic, record.partition, &mut patience)?;
+        let outcome = self.send_to(&topic, record, callback, patience);
+        topic.remember();
+        outcome
+    }
+
+    fn send_to<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        topic: &TopicQueues,
+        record: &mut ProducerRecord<RK, RV>,
+        callback: Option<Callback>,
+        patience: Patience,
+    ) -> Result<RecordFuture, Error> {
         let mut scratch = Scratch::take();
         let (key_scratch, value_scratch) = (&mut scratch.key, &mut scratch.value);
         let key = match record.key.borrow_key() {
@@ -50,7 +62,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let timestamp = record.timestamp.unwrap_or_else(clock::now_ms);
         let parts = RecordParts { key, value, headers: &record.headers, timestamp };
         self.check_size(&parts).map_err(|error| error.with_topic(&record.topic))?;
-        self.append(&topic, record.partition, parts, callback, patience)
+        self.append(topic, record.partition, parts, callback, patience)
     }
 
     fn check_usable(&self) -> Result<(), Error> {
@@ -66,9 +78,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         name: &TopicName,
         partition: Option<i32>,
         patience: &mut Patience,
-    ) -> Result<std::sync::Arc<TopicQueues>, Error> {
+    ) -> Result<FoundTopic, Error> {
         loop {
-            if let Some(topic) = self.accumulator.topic(name)
+            if let Some(topic) = self.accumulator.find_topic(name)
                 && partition.is_none_or(|partition| topic.queue(partition).is_some())
             {
                 topic.touch();
