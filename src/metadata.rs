@@ -294,7 +294,8 @@ impl Metadata {
         take_used: impl Fn(&str) -> bool,
     ) -> Vec<TopicName> {
         let mut idle = Vec::new();
-        self.state.lock().wanted.retain(|name, wanted| {
+        let mut state = self.state.lock();
+        state.wanted.retain(|name, wanted| {
             if take_used(name) || wanted.used.is_none() {
                 wanted.used = Some(now);
             }
@@ -304,6 +305,12 @@ impl Metadata {
             }
             keep
         });
+        if !idle.is_empty() {
+            // Whoever needs one of them again has to ask for it.
+            let mut cluster = (*state.cluster).clone();
+            idle.iter().for_each(|name| drop(cluster.topics.remove(name)));
+            state.cluster = Arc::new(cluster);
+        }
         idle
     }
 

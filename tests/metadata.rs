@@ -269,3 +269,25 @@ fn a_bootstrap_server_that_is_away_does_not_matter() {
             .unwrap();
     }
 }
+
+#[test]
+fn a_topic_that_was_forgotten_while_no_broker_answers_is_waited_for_no_longer_than_allowed() {
+    let cluster = cluster(1);
+    let settings = &[
+        ("metadata.max.age.ms", "100"),
+        ("metadata.max.idle.ms", "5000"),
+        ("max.block.ms", "300"),
+        ("linger.ms", "0"),
+    ];
+    let producer = producer(&cluster, settings);
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    cluster.stop_broker(1);
+    thread::sleep(Duration::from_millis(5_500));
+    let (tell, told) = std::sync::mpsc::channel();
+    let sending = producer.clone();
+    thread::spawn(move || tell.send(sending.send(to_first("v")).unwrap_err().into_error()));
+    let error = told.recv_timeout(SOON).expect("an error after max.block.ms");
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("t")), "{error}");
+    cluster.start_broker(1).unwrap();
+    wait_until("the broker is there again", || producer.send(to_first("v")).is_ok());
+}

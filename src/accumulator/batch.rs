@@ -180,7 +180,7 @@ impl ProducerBatch {
     /// Gives the memory back and tells the outcome, in this order: a callback that sends again finds room.
     pub(crate) fn settle(self, outcome: BatchOutcome, pool: &BufferPool) {
         let ProducerBatch { completion, sealed, reserved, .. } = self;
-        pool.give_back(reserved, sealed.into_buffer());
+        pool.give_back_soon(reserved, sealed.into_buffer());
         if let Some(completion) = completion {
             completion.settle(outcome);
         }

@@ -8,7 +8,7 @@
 //! Source: Kafka's `BufferPool`.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -38,7 +38,12 @@ pub(crate) struct BufferPool {
     state: Mutex<State>,
     /// How many threads wait; read by the sender, for whom every batch is sendable while somebody does.
     waiting: AtomicUsize,
+    /// The sender has memory that somebody waits for, and has not handed it on yet.
+    holds_back: AtomicBool,
 }
+
+/// How many times what the first one wants must be free before `give_back_soon` wakes it.
+const WAKE_FOR: usize = 4;
 
 #[derive(Default)]
 struct State {
@@ -58,7 +63,12 @@ struct Waiter {
 
 impl BufferPool {
     pub(crate) fn new(total: usize) -> Self {
-        BufferPool { total, state: Mutex::new(State::default()), waiting: AtomicUsize::new(0) }
+        BufferPool {
+            total,
+            state: Mutex::new(State::default()),
+            waiting: AtomicUsize::new(0),
+            holds_back: AtomicBool::new(false),
+        }
     }
 
     pub(crate) fn total(&self) -> usize {
@@ -131,7 +141,26 @@ impl BufferPool {
 
     /// Gives bytes back, with the buffer if it can be used again, and serves who waits.
     pub(crate) fn give_back(&self, bytes: usize, buffer: Option<Vec<u8>>) {
-        let mut state = self.state.lock();
+        self.take_back(&mut self.state.lock(), bytes, buffer, 1);
+    }
+
+    /// As `give_back`, but lets those who wait wait on until there is room for a few like the first: waking a thread for
+    /// every batch costs more than the batch. Whoever calls this calls `serve_waiters` before it sleeps.
+    pub(crate) fn give_back_soon(&self, bytes: usize, buffer: Option<Vec<u8>>) {
+        self.take_back(&mut self.state.lock(), bytes, buffer, WAKE_FOR);
+    }
+
+    /// Whether somebody may have been left waiting by `give_back_soon`.
+    pub(crate) fn holds_back(&self) -> bool {
+        self.is_short() && self.holds_back.load(Ordering::Relaxed)
+    }
+
+    /// Serves everyone for whom there is room.
+    pub(crate) fn serve_waiters(&self) {
+        self.serve(&mut self.state.lock(), 1);
+    }
+
+    fn take_back(&self, state: &mut State, bytes: usize, buffer: Option<Vec<u8>>, wake_for: usize) {
         state.reserved = state.reserved.saturating_sub(bytes);
         match buffer {
             Some(buffer) if buffer.capacity() == bytes && !state.closed => {
@@ -140,7 +169,7 @@ impl BufferPool {
             }
             _ => {}
         }
-        self.serve(&mut state);
+        self.serve(state, wake_for);
     }
 
     /// Refuses everything from now on and sends the waiters away.
@@ -178,12 +207,18 @@ impl BufferPool {
         if let Ok(late) = granted.try_recv() {
             state.reserved = state.reserved.saturating_sub(late.bytes);
         }
-        self.serve(&mut state);
+        self.serve(&mut state, 1);
         self.total.saturating_sub(state.reserved)
     }
 
-    fn serve(&self, state: &mut State) {
-        while let Some(head) = state.waiters.front() {
+    /// Serves who waits, if there is room for `wake_for` like the first.
+    fn serve(&self, state: &mut State, wake_for: usize) {
+        let free = self.total.saturating_sub(state.reserved);
+        let wanted = state.waiters.front().map_or(0, |head| head.bytes.saturating_mul(wake_for));
+        self.holds_back.store(free < wanted, Ordering::Relaxed);
+        while free >= wanted
+            && let Some(head) = state.waiters.front()
+        {
             let Some(reservation) = state.take(head.bytes, self.total) else { break };
             let Some(head) = state.waiters.pop_front() else { break };
             // The channel has room for one, and whoever leaves takes back what lies in it.
@@ -292,6 +327,26 @@ mod tests {
         threads.into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(pool.free(), 100);
         assert_eq!(order.lock().len(), 3);
+    }
+
+    #[test]
+    fn the_sender_wakes_for_a_few_batches_or_before_it_sleeps() {
+        let pool = Arc::new(BufferPool::new(100));
+        for freed in [10, 40] {
+            let taken = pool.reserve(100, LONG, || ()).unwrap();
+            let waiting = thread::spawn({
+                let pool = Arc::clone(&pool);
+                move || pool.reserve(10, LONG, || ()).map(|reservation| reservation.bytes).unwrap()
+            });
+            waiters(&pool, 1);
+            pool.give_back_soon(freed, None);
+            assert_eq!(pool.holds_back(), freed == 10);
+            pool.serve_waiters();
+            assert!(!pool.holds_back());
+            assert_eq!(waiting.join().unwrap(), 10);
+            pool.give_back(10 + taken.bytes - freed, None);
+            assert_eq!(pool.free(), 100);
+        }
     }
 
     #[test]

@@ -128,7 +128,7 @@ impl<N: Network, T> Connections<N, T> {
             (until, deadline) => until.or(deadline),
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
-        self.network.expect_answers(self.answers_due > 0);
+        self.network.expect_answers(self.answers_due);
         self.network.wait(now, until, events)
     }
 

@@ -35,9 +35,10 @@ pub(crate) trait Network {
     /// Closes the socket; events for it that are still on their way may come, or not.
     fn close(&mut self, socket: SocketId);
 
-    /// Says whether answers are being waited for: only then may [`wait`](Network::wait) spin before it sleeps.
-    fn expect_answers(&mut self, expected: bool) {
-        let _ = expected;
+    /// Says how many answers are being waited for: by that [`wait`](Network::wait) decides whether to spin before it
+    /// sleeps.
+    fn expect_answers(&mut self, due: usize) {
+        let _ = due;
     }
 
     /// Waits for events, a wake-up or the time `until` (none: without end), and returns the time after the wait.

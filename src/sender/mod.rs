@@ -125,13 +125,26 @@ impl<N: Network> Sender<N> {
         let until = self.next_deadline(node_deadline, now);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
-        let now = self.client.poll(now, until, &mut outcomes);
+        let now = self.wait(now, until, &mut outcomes);
         self.accumulator.inbox().awake();
         for outcome in outcomes.drain(..) {
             self.settle(outcome, now);
         }
         self.outcomes = outcomes;
         now
+    }
+
+    /// Waits for the network. Memory that callers wait for is handed on before the thread sleeps.
+    fn wait(&mut self, now: Instant, until: Option<Instant>, outcomes: &mut Vec<Outcome<Note>>) -> Instant {
+        let mut now = now;
+        if self.accumulator.pool().holds_back() {
+            now = self.client.poll(now, Some(now), outcomes);
+            if !outcomes.is_empty() {
+                return now;
+            }
+            self.accumulator.pool().serve_waiters();
+        }
+        self.client.poll(now, until, outcomes)
     }
 
     /// Whether the loop is over: closed, and nothing left or no time left.

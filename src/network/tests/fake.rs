@@ -18,7 +18,7 @@ pub(super) struct FakeNetwork {
     pub(super) attempts: Vec<SocketAddr>,
     pub(super) sockets: BTreeMap<SocketId, FakeSocket>,
     pub(super) events: Vec<NetworkEvent>,
-    pub(super) answers_expected: bool,
+    pub(super) answers_due: usize,
     /// How much one write takes at most, for new sockets.
     pub(super) room: usize,
 }
@@ -124,8 +124,8 @@ impl Network for FakeNetwork {
         assert!(self.sockets.remove(&socket).is_some(), "closed twice");
     }
 
-    fn expect_answers(&mut self, expected: bool) {
-        self.answers_expected = expected;
+    fn expect_answers(&mut self, due: usize) {
+        self.answers_due = due;
     }
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
