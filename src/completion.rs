@@ -226,6 +226,7 @@ impl Completion {
     }
 
     /// A future for a record that has just been appended; its callback is kept.
+    #[inline]
     pub(crate) fn record(&mut self, facts: RecordFacts, callback: Option<Callback>) -> RecordFuture {
         if let (Some(callback), Some(duty)) = (callback, &mut self.duty) {
             duty.callbacks.push((facts, callback));
@@ -288,6 +289,7 @@ pub(crate) fn become_sender_thread(producer: ProducerToken) {
 }
 
 /// Whether this thread is the sender thread of the producer, that is, whether we are in one of its callbacks.
+#[inline]
 pub(crate) fn is_sender_thread(producer: ProducerToken) -> bool {
     SENDER_OF.get() == Some(producer)
 }

@@ -56,6 +56,7 @@ impl OpenBatch {
         self.created
     }
 
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.builder.len()
     }

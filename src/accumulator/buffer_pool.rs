@@ -71,6 +71,7 @@ impl BufferPool {
         }
     }
 
+    #[inline]
     pub(crate) fn total(&self) -> usize {
         self.total
     }

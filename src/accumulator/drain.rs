@@ -72,6 +72,7 @@ struct Partition {
     leader: Option<i32>,
     listed: Option<List>,
     lingering: bool,
+    /// By id, as `in_flight`.
     retries: VecDeque<ProducerBatch>,
     in_flight: VecDeque<ProducerBatch>,
     /// No batch from this id on has gone yet.
@@ -541,28 +542,34 @@ impl Partition {
             partition: self.queue.partition,
             bytes: batch.bytes(),
         };
-        self.in_flight.push_back(batch);
+        let place = self.in_flight.partition_point(|other| other.id() < batch.id());
+        self.in_flight.insert(place, batch);
         Taken::Batch(departing)
     }
 
     /// How many batches have gone since the oldest that is not answered yet, that one included.
     fn outstanding(&self) -> u64 {
-        let open = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
-        open.map(|batch| self.next_id.saturating_sub(batch.id())).max().unwrap_or(0)
+        self.first_unanswered().map_or(0, |batch| self.next_id.saturating_sub(batch.id()))
     }
 
     fn has_outstanding(&self) -> bool {
-        self.outstanding() > 0
+        self.first_unanswered().is_some()
+    }
+
+    /// The oldest batch that has been sent and is not settled. Found without a walk through all that are on their way.
+    fn first_unanswered(&self) -> Option<&ProducerBatch> {
+        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
+        let retry = self.retries.iter().find(|batch| batch.is_unanswered());
+        in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
     }
 
     /// When the oldest batch that is not answered was opened.
     fn oldest(&self, head: Head) -> Option<Instant> {
-        let sent = self.in_flight.iter().chain(&self.retries).filter(|batch| batch.is_unanswered());
         let queued = match head {
             Head::Sealed { created, .. } | Head::Open { created, .. } => Some(created),
             Head::Empty | Head::Soon => None,
         };
-        sent.map(ProducerBatch::created).chain(queued).min()
+        self.first_unanswered().map(ProducerBatch::created).or(queued)
     }
 }
 

@@ -27,6 +27,7 @@ thread_local! {
 
 impl FoundTopic {
     /// The topic that this thread sent to last, if it is this one and still up to date.
+    #[inline]
     pub(super) fn remembered(producer: ProducerToken, version: u64, name: &str) -> Option<FoundTopic> {
         let last = LAST.take()?;
         let fits = last.version == version && last.producer == producer && *last.topic.name == *name;
@@ -35,6 +36,7 @@ impl FoundTopic {
     }
 
     /// Keeps the topic for this thread's next `send`.
+    #[inline]
     pub(crate) fn remember(self) {
         // Where the thread is ending there is nobody to remember it.
         let _ = LAST.try_with(|last| last.set(Some(self.0)));
@@ -49,6 +51,7 @@ impl FoundTopic {
 impl Deref for FoundTopic {
     type Target = TopicQueues;
 
+    #[inline]
     fn deref(&self) -> &TopicQueues {
         &self.0.topic
     }

@@ -93,10 +93,12 @@ impl RecordAccumulator {
         }
     }
 
+    #[inline]
     pub(crate) fn inbox(&self) -> &Arc<Inbox> {
         &self.inbox
     }
 
+    #[inline]
     pub(crate) fn pool(&self) -> &BufferPool {
         &self.pool
     }
@@ -107,6 +109,7 @@ impl RecordAccumulator {
     }
 
     /// As `topic`, for a thread that often asks for the same one.
+    #[inline]
     pub(crate) fn find_topic(&self, name: &str) -> Option<FoundTopic> {
         // Read before the table: what is looked up now and changed meanwhile is out of date at once.
         let version = self.topics_version.load(Ordering::Acquire);
@@ -210,6 +213,7 @@ impl RecordAccumulator {
         self.replace_topic(topic.unusable());
     }
 
+    #[inline]
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -252,6 +256,18 @@ pub(crate) struct Target<'a> {
     pub(crate) queue: &'a Arc<PartitionQueue>,
     /// Given where the built-in keyless logic chose the partition: it counts what the partition gets.
     pub(crate) sticky: Option<&'a Sticky>,
+}
+
+impl Target<'_> {
+    /// Appends a record where that needs nothing but room in the open batch.
+    #[inline]
+    pub(crate) fn append_at_once(
+        &self,
+        parts: &RecordParts<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Option<RecordFuture> {
+        self.queue.append_at_once(parts, self.sticky, callback)
+    }
 }
 
 /// How a caller waits and reads the time.

@@ -145,6 +145,28 @@ impl PartitionQueue {
         self.depth.load(Ordering::Relaxed)
     }
 
+    /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
+    /// other.
+    #[inline]
+    pub(crate) fn append_at_once(
+        &self,
+        parts: &RecordParts<'_>,
+        sticky: Option<&Sticky>,
+        callback: &mut Option<Callback>,
+    ) -> Option<RecordFuture> {
+        let mut guard = self.state.lock();
+        let state = &mut *guard;
+        if state.closed || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
+            return None;
+        }
+        let open = state.open.as_mut()?;
+        let future = open.try_append(parts, self.rules.batch_size.saturating_sub(1), callback).ok()?;
+        if let Some(sticky) = sticky {
+            state.count_sticky(sticky, parts.upper_bound(), self.rules.batch_size, false);
+        }
+        Some(future)
+    }
+
     /// One try to append, under the lock: no waiting, no sealing, no user code.
     pub(crate) fn try_append(self: &Arc<Self>, append: &mut Append<'_>, clock: impl Fn() -> Instant) -> Step {
         let mut guard = self.state.lock();
@@ -335,6 +357,7 @@ impl State {
         }
     }
 
+    #[inline]
     fn count_sticky(&mut self, sticky: &Sticky, bytes: usize, batch_size: usize, full: bool) {
         self.sticky_bytes += bytes;
         if crate::partitioner::should_switch(self.sticky_bytes, batch_size, full) {
@@ -387,7 +410,7 @@ mod tests {
         let (pool, headers) = (BufferPool::new(100_000), Headers::new());
         assert!(inbox.fall_asleep(Some(origin + Duration::from_secs(5))));
         for number in 0..3 {
-            let parts = RecordParts { key: None, value: Some(&[0; 400]), headers: &headers, timestamp: 0 };
+            let parts = RecordParts::new(None, Some(&[0; 400]), &headers, 0);
             let mut append = Append { parts, callback: None, sticky: None, memory: None };
             loop {
                 match queue.try_append(&mut append, || origin) {

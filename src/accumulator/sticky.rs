@@ -15,6 +15,7 @@ impl Default for Sticky {
 }
 
 impl Sticky {
+    #[inline]
     pub(crate) fn is(&self, partition: i32) -> bool {
         self.current() == partition
     }
@@ -24,6 +25,7 @@ impl Sticky {
         self.0.store(-1, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(super) fn current(&self) -> i32 {
         self.0.load(Ordering::Relaxed)
     }

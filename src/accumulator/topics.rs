@@ -49,10 +49,12 @@ impl TopicQueues {
         TopicQueues { name, queues, available: Vec::new(), usable: false, usage }
     }
 
+    #[inline]
     pub(crate) fn partition_count(&self) -> usize {
         self.queues.len()
     }
 
+    #[inline]
     pub(crate) fn queue(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
         self.queues.get(usize::try_from(partition).ok()?)
     }
@@ -61,6 +63,7 @@ impl TopicQueues {
         &self.available
     }
 
+    #[inline]
     pub(crate) fn sticky(&self) -> &Sticky {
         &self.usage.sticky
     }
@@ -80,6 +83,7 @@ impl TopicQueues {
 
     /// The partition for keyless records; chosen anew when the last one has had its share. With `adaptive`, partitions
     /// with shorter queues are preferred (KIP-794).
+    #[inline]
     pub(crate) fn sticky_partition(&self, adaptive: bool) -> i32 {
         let current = self.usage.sticky.current();
         if usize::try_from(current).is_ok_and(|partition| partition < self.queues.len()) {

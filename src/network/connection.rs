@@ -98,7 +98,7 @@ impl<T> Connection<T> {
 
     /// One vectored write of what is unwritten: how much went out, and how much was offered.
     fn write_once<N: Network>(&self, network: &mut N) -> io::Result<(usize, usize)> {
-        let buffers = self.in_flight.unwritten_buffers(MOST_BUFFERS);
+        let buffers = self.in_flight.unwritten_buffers(MOST_BUFFERS, MUCH_BYTES);
         if buffers <= FEW_BUFFERS {
             self.write_from(&mut [IoSlice::new(&[]); FEW_BUFFERS], network)
         } else {
@@ -133,6 +133,9 @@ fn is_transient(error: &io::Error) -> bool {
 
 /// As many buffers as one write takes (`IOV_MAX`).
 const MOST_BUFFERS: usize = 1024;
+
+/// More than a socket takes at once: what lies behind it needs no look.
+const MUCH_BYTES: usize = 1 << 20;
 
 /// So many need no allocation.
 const FEW_BUFFERS: usize = 32;

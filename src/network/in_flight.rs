@@ -116,17 +116,18 @@ impl<T> InFlight<T> {
         self.entries.iter().find(|entry| entry.deadline <= now)
     }
 
-    /// How many buffers the unwritten bytes lie in, counted no further than `limit`.
-    pub(super) fn unwritten_buffers(&self, limit: usize) -> usize {
-        let most = |entry: &Entry<T>| entry.message.splices.len() * 2 + 1;
-        let mut count = 0;
+    /// How many buffers the unwritten bytes lie in, counted no further than `limit`, nor beyond the request with which
+    /// they come to `bytes`.
+    pub(super) fn unwritten_buffers(&self, limit: usize, bytes: usize) -> usize {
+        let (mut count, mut size) = (0, 0);
         for entry in self.entries.iter().skip(self.written) {
-            count += most(entry);
-            if count >= limit {
-                return limit;
+            count += entry.message.splices.len() * 2 + 1;
+            size += entry.message.size_bytes();
+            if count >= limit || size >= bytes {
+                break;
             }
         }
-        count
+        count.min(limit)
     }
 
     /// Points `slices` at the unwritten bytes, as many as fit, and returns how many it set.
@@ -183,7 +184,7 @@ mod tests {
     fn unwritten(queue: &InFlight<i32>, room: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); room];
         let count = queue.fill(&mut slices);
-        assert!(count <= queue.unwritten_buffers(usize::MAX));
+        assert!(count <= queue.unwritten_buffers(usize::MAX, usize::MAX));
         assert!(slices.iter().take(count).all(|slice| !slice.is_empty()));
         slices.iter().take(count).flat_map(|slice| slice.iter().copied()).collect()
     }

@@ -68,6 +68,7 @@ pub(crate) fn next_partition(
 /// Whether it is time to leave the partition: `batch_size` bytes went to it and its last batch is full (so that no
 /// half-filled batch is left behind), or twice as many bytes, whatever the batch. The bytes are those on the wire,
 /// estimated with compression. A batch size of 0 acts as 1.
+#[inline]
 pub(crate) fn should_switch(bytes_in_sticky: usize, batch_size: usize, last_batch_is_full: bool) -> bool {
     let batch_size = batch_size.max(1);
     bytes_in_sticky >= batch_size.saturating_mul(2) || (bytes_in_sticky >= batch_size && last_batch_is_full)

@@ -20,6 +20,7 @@ use crate::serializer::SerializerError;
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, which runs on the thread that
     /// would have to end the wait.
+    #[inline]
     pub(super) fn patience(&self) -> Patience {
         if is_sender_thread(self.token) { Patience::None } else { Patience::AtMost(self.settings.max_block) }
     }
@@ -60,11 +61,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         };
         let value = value.map_err(|error| not_serialized("value", &record.topic, error))?;
         let timestamp = record.timestamp.unwrap_or_else(clock::now_ms);
-        let parts = RecordParts { key, value, headers: &record.headers, timestamp };
+        let parts = RecordParts::new(key, value, &record.headers, timestamp);
         self.check_size(&parts).map_err(|error| error.with_topic(&record.topic))?;
         self.append(topic, record.partition, parts, callback, patience)
     }
 
+    #[inline]
     fn check_usable(&self) -> Result<(), Error> {
         if let Some(error) = self.control.fatal() {
             return Err(error.clone());
@@ -73,6 +75,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     /// Finds the topic's queues; waits for its metadata where they are not known.
+    #[inline]
     fn topic(
         &self,
         name: &TopicName,
@@ -98,10 +101,29 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 
+    #[inline]
     fn append(
         &self,
         topic: &TopicQueues,
         explicit: Option<i32>,
+        parts: RecordParts<'_>,
+        mut callback: Option<Callback>,
+        patience: Patience,
+    ) -> Result<RecordFuture, Error> {
+        let chosen = self.choose_partition(topic, explicit, &parts)?;
+        let target = target(topic, chosen)?;
+        match target.append_at_once(&parts, &mut callback) {
+            Some(future) => Ok(future),
+            None => self.append_patiently(topic, (explicit, chosen), parts, callback, patience),
+        }
+    }
+
+    /// Appends where a batch has to be opened, sealed or waited for. `explicit`: the record's own choice of partition;
+    /// `chosen`: what came of it.
+    fn append_patiently(
+        &self,
+        topic: &TopicQueues,
+        (explicit, mut chosen): (Option<i32>, Chosen),
         parts: RecordParts<'_>,
         mut callback: Option<Callback>,
         patience: Patience,
@@ -115,47 +137,46 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         };
         loop {
             let wait = Wait { patience: left(patience, begun.get()), clock: &clock };
-            let (partition, keyless) = self.choose_partition(topic, explicit, &parts)?;
-            let Some(queue) = topic.queue(partition) else {
-                return Err(no_such_partition(topic, partition));
-            };
-            let target = Target { queue, sticky: keyless.then(|| topic.sticky()) };
-            match self.accumulator.append(target, parts, callback, wait) {
+            match self.accumulator.append(target(topic, chosen)?, parts, callback, wait) {
                 Ok(future) => return Ok(future),
                 Err(AppendError::Elsewhere(same)) => callback = same,
-                Err(AppendError::Failed(error)) => return Err(self.not_appended(error, topic, partition)),
+                Err(AppendError::Failed(error)) => {
+                    return Err(self.not_appended(error, topic, chosen.partition));
+                }
             }
+            chosen = self.choose_partition(topic, explicit, &parts)?;
         }
     }
 
-    /// The partition, and whether the built-in keyless logic chose it.
+    #[inline]
     fn choose_partition(
         &self,
         topic: &TopicQueues,
         explicit: Option<i32>,
         parts: &RecordParts<'_>,
-    ) -> Result<(i32, bool), Error> {
+    ) -> Result<Chosen, Error> {
+        let chosen = |partition| Chosen { partition, keyless: false };
         if let Some(partition) = explicit {
-            return Ok((partition, false));
+            return Ok(chosen(partition));
         }
         if let Some(partitioner) = &self.partitioner {
             let request = PartitionRequest::new(&topic.name, parts.key, parts.value);
-            let chosen = partitioner.partition(&request, &self.metadata.cluster());
             let failed = |error| {
                 Error::new(ErrorKind::Partitioning, format!("the partitioner failed: {error}"))
                     .with_topic(&topic.name)
                     .with_source(error)
             };
-            return chosen.map(|partition| (partition, false)).map_err(failed);
+            return partitioner.partition(&request, &self.metadata.cluster()).map(chosen).map_err(failed);
         }
         match parts.key {
             Some(key) if !self.settings.ignore_keys => {
-                Ok((partition_for_key(key, topic.partition_count()), false))
+                Ok(chosen(partition_for_key(key, topic.partition_count())))
             }
-            _ => Ok((topic.sticky_partition(self.settings.adaptive), true)),
+            _ => Ok(Chosen { partition: topic.sticky_partition(self.settings.adaptive), keyless: true }),
         }
     }
 
+    #[inline]
     fn check_size(&self, parts: &RecordParts<'_>) -> Result<(), Error> {
         let size = upper_bound(parts);
         let limits = [
@@ -184,9 +205,24 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 }
 
+/// Where a record goes.
+#[derive(Clone, Copy)]
+struct Chosen {
+    partition: i32,
+    /// The built-in keyless logic chose.
+    keyless: bool,
+}
+
+#[inline]
+fn target(topic: &TopicQueues, chosen: Chosen) -> Result<Target<'_>, Error> {
+    let queue = topic.queue(chosen.partition).ok_or_else(|| no_such_partition(topic, chosen.partition))?;
+    Ok(Target { queue, sticky: chosen.keyless.then(|| topic.sticky()) })
+}
+
 /// Older errors of brokers are not what fills the buffer now.
 const RECENTLY: Duration = Duration::from_secs(60);
 
+#[inline]
 fn left(patience: Patience, begun: Option<Instant>) -> Patience {
     match (patience, begun) {
         (Patience::AtMost(limit), Some(begun)) => Patience::AtMost(limit.saturating_sub(begun.elapsed())),
@@ -194,6 +230,7 @@ fn left(patience: Patience, begun: Option<Instant>) -> Patience {
     }
 }
 
+#[inline]
 fn check_record(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), Error> {
     if let Some(partition @ ..0) = partition {
         let text = format!("partition {partition} is negative; a partition is 0 or more, or not given");
@@ -234,6 +271,7 @@ thread_local! {
 }
 
 impl Scratch {
+    #[inline]
     fn take() -> Scratch {
         let (key, value) = SCRATCH.take();
         Scratch { key, value }
@@ -241,6 +279,7 @@ impl Scratch {
 }
 
 impl Drop for Scratch {
+    #[inline]
     fn drop(&mut self) {
         let capacity = self.key.capacity().max(self.value.capacity());
         // There is nothing to keep for a serializer that borrows.

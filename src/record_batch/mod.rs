@@ -24,6 +24,7 @@ const MAGIC: u8 = 2;
 const TRANSACTIONAL: u16 = 0x10;
 
 /// What a record takes at most when it is alone in a batch: the measure for `max.request.size`.
+#[inline]
 pub(crate) fn upper_bound(parts: &RecordParts<'_>) -> usize {
     BATCH_OVERHEAD + parts.upper_bound()
 }
@@ -54,7 +55,7 @@ impl BatchBuilder {
         }
         let timestamp_delta = parts.timestamp.wrapping_sub(self.base_timestamp);
         let offset_delta = index as i32; // a batch of 2^31 records would be larger than any limit
-        let body = parts.body_size(parts.content_size(), timestamp_delta, offset_delta);
+        let body = parts.body_size(timestamp_delta, offset_delta);
         let needed = self.buffer.len() + body + crate::wire::size_of_varint(body as i32);
         if index > 0 && needed > limit {
             return Err(DoesNotFit::Limit);
@@ -69,6 +70,7 @@ impl BatchBuilder {
     }
 
     /// Bytes so far, the header included.
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
     }
@@ -202,7 +204,7 @@ mod tests {
         headers: &'a Headers,
         timestamp: i64,
     ) -> RecordParts<'a> {
-        RecordParts { key, value, headers, timestamp }
+        RecordParts::new(key, value, headers, timestamp)
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Source: Kafka's `DefaultRecord`.
 
 use crate::record::Headers;
-use crate::wire::{put_varint, put_varlong, size_of_varint, size_of_varlong};
+use crate::wire::{ShortBytes, size_of_varint, size_of_varlong};
 
 /// A record's serialized parts.
 #[derive(Clone, Copy)]
@@ -14,44 +14,84 @@ pub(crate) struct RecordParts<'a> {
     pub(crate) headers: &'a Headers,
     /// Milliseconds since the epoch.
     pub(crate) timestamp: i64,
+    /// Key, value and headers with their lengths: asked for at every step of a `send`.
+    content_size: usize,
 }
 
 /// The most that anything but key, value and headers can take: length, attributes, timestamp and offset deltas.
 const MAX_RECORD_OVERHEAD: usize = 21;
 
-impl RecordParts<'_> {
-    /// What the record takes at most in any batch, without the batch's header.
-    pub(crate) fn upper_bound(&self) -> usize {
-        MAX_RECORD_OVERHEAD + self.content_size()
+impl<'a> RecordParts<'a> {
+    #[inline]
+    pub(crate) fn new(
+        key: Option<&'a [u8]>,
+        value: Option<&'a [u8]>,
+        headers: &'a Headers,
+        timestamp: i64,
+    ) -> RecordParts<'a> {
+        let in_headers = if headers.is_empty() { 1 } else { headers_size(headers) };
+        let content_size = nullable_size(key) + nullable_size(value) + in_headers;
+        RecordParts { key, value, headers, timestamp, content_size }
     }
 
-    /// Key, value and headers with their lengths.
+    /// What the record takes at most in any batch, without the batch's header.
     #[inline]
-    pub(crate) fn content_size(&self) -> usize {
-        let headers = if self.headers.is_empty() { 1 } else { headers_size(self.headers) };
-        nullable_size(self.key) + nullable_size(self.value) + headers
+    pub(crate) fn upper_bound(&self) -> usize {
+        MAX_RECORD_OVERHEAD + self.content_size
     }
 
     /// The exact size of the record's body: all but its length field.
     #[inline]
-    pub(crate) fn body_size(&self, content_size: usize, timestamp_delta: i64, offset_delta: i32) -> usize {
-        1 + size_of_varlong(timestamp_delta) + size_of_varint(offset_delta) + content_size
+    pub(crate) fn body_size(&self, timestamp_delta: i64, offset_delta: i32) -> usize {
+        1 + size_of_varlong(timestamp_delta) + size_of_varint(offset_delta) + self.content_size
     }
 
     /// Writes the record; `body_size` as told by the function of that name.
     #[inline]
     pub(crate) fn write(&self, out: &mut Vec<u8>, body_size: usize, timestamp_delta: i64, offset_delta: i32) {
-        put_varint(out, length(body_size));
-        out.push(0); // attributes: none are defined
-        put_varlong(out, timestamp_delta);
-        put_varint(out, offset_delta);
-        put_nullable(out, self.key);
-        put_nullable(out, self.value);
-        put_varint(out, length(self.headers.len()));
+        let mut writer = Writer::new(out);
+        writer.numbers.push_varint(length(body_size));
+        writer.numbers.push(0); // attributes: none are defined
+        writer.numbers.push_varlong(timestamp_delta);
+        writer.numbers.push_varint(offset_delta);
+        writer.nullable(self.key);
+        writer.nullable(self.value);
+        writer.numbers.push_varint(length(self.headers.len()));
         for header in self.headers {
-            put_nullable(out, Some(header.key().as_bytes()));
-            put_nullable(out, header.value());
+            writer.nullable(Some(header.key().as_bytes()));
+            writer.nullable(header.value());
         }
+        writer.flush();
+    }
+}
+
+/// Gathers the small numbers between texts and copies them in one go.
+struct Writer<'a> {
+    numbers: ShortBytes,
+    out: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    #[inline]
+    fn new(out: &'a mut Vec<u8>) -> Self {
+        Writer { numbers: ShortBytes::new(), out }
+    }
+
+    #[inline]
+    fn nullable(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            None => self.numbers.push_varint(-1),
+            Some(bytes) => {
+                self.numbers.push_varint(length(bytes.len()));
+                self.flush();
+                self.out.extend_from_slice(bytes);
+            }
+        }
+    }
+
+    #[inline]
+    fn flush(&mut self) {
+        self.out.extend_from_slice(self.numbers.take());
     }
 }
 
@@ -65,17 +105,6 @@ fn headers_size(headers: &Headers) -> usize {
 #[inline]
 fn nullable_size(bytes: Option<&[u8]>) -> usize {
     bytes.map_or(1, |bytes| size_of_varint(length(bytes.len())) + bytes.len())
-}
-
-#[inline]
-fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        None => put_varint(out, -1),
-        Some(bytes) => {
-            put_varint(out, length(bytes.len()));
-            out.extend_from_slice(bytes);
-        }
-    }
 }
 
 /// Lengths are 32-bit on the wire; `send` has refused anything larger than `max.request.size`, which is one too.

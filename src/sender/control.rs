@@ -64,6 +64,7 @@ impl Control {
     }
 
     /// The error after which this producer cannot be used.
+    #[inline]
     pub(crate) fn fatal(&self) -> Option<&Error> {
         self.fatal.get()
     }

@@ -224,6 +224,7 @@ fn properties(work: &Work) -> Vec<(String, String)> {
         ("queue.buffering.max.kbytes", "65536"),
         ("queue.buffering.max.messages", "10000000"),
         ("partitioner", "murmur2_random"),
+        ("max.in.flight.requests.per.connection", "1000000"),
         ("compression.type", "none"),
     ];
     let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));

@@ -39,6 +39,7 @@ fn config(work: &Work) -> Result<ProducerConfig, Failure> {
         ("batch.size", &batch_size),
         ("buffer.memory", "67108864"),
         ("max.request.size", "2097152"), // librdkafka's message.max.bytes here
+        ("max.in.flight.requests.per.connection", "1000000"), // librdkafka's default
         ("compression.type", "none"),
     ];
     let more = work.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));

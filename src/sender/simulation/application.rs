@@ -245,12 +245,8 @@ impl Application {
             let content = self.content(chosen, size);
             let mut headers = Headers::new();
             headers.add("n", content.header.clone());
-            let parts = RecordParts {
-                key: content.key.as_deref(),
-                value: Some(&content.value),
-                headers: &headers,
-                timestamp: content.timestamp,
-            };
+            let key = content.key.as_deref();
+            let parts = RecordParts::new(key, Some(&content.value), &headers, content.timestamp);
             let wait = Wait { patience: Patience::None, clock: &|| now };
             let target = Target { queue, sticky: partition.is_none().then(|| topic.sticky()) };
             match accumulator.append(target, parts, Some(self.callback()), wait) {
