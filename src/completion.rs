@@ -234,6 +234,13 @@ impl Completion {
         RecordFuture { batch: Arc::clone(&self.shared), facts }
     }
 
+    /// No record will be added: gives back what the list of callbacks has too much.
+    pub(crate) fn close(&mut self) {
+        if let Some(duty) = &mut self.duty {
+            duty.callbacks.shrink_to_fit();
+        }
+    }
+
     /// What a `flush` waits for.
     pub(crate) fn shared(&self) -> &Arc<BatchCompletion> {
         &self.shared

@@ -71,7 +71,8 @@ impl OpenBatch {
 
     /// Ends the batch: CRC and header, and later compression. Takes time in proportion to the batch; call it outside
     /// every lock.
-    pub(crate) fn seal(self) -> ProducerBatch {
+    pub(crate) fn seal(mut self) -> ProducerBatch {
+        self.completion.close();
         ProducerBatch {
             id: self.id,
             sealed: self.builder.seal(),

@@ -170,9 +170,14 @@ impl RecordAccumulator {
         if let Some(reservation) = self.pool.try_reserve(bytes)? {
             return Ok(reservation);
         }
-        let Patience::AtMost(patience) = wait.patience else {
-            let full = self.pool.exhausted(bytes, self.pool.free(), Duration::ZERO);
-            return Err(Error::new(ErrorKind::WouldBlock, "the call may not wait").with_source(full));
+        let full = || self.pool.exhausted(bytes, self.pool.free(), Duration::ZERO);
+        let patience = match wait.patience {
+            Patience::None => {
+                return Err(Error::new(ErrorKind::WouldBlock, "the call may not wait").with_source(full()));
+            }
+            // Not worth a place in the queue.
+            Patience::AtMost(Duration::ZERO) => return Err(full()),
+            Patience::AtMost(patience) => patience,
         };
         let start = (wait.clock)();
         let reserved = self.pool.reserve(bytes, patience, || self.inbox.push(Event::MemoryShort, None));

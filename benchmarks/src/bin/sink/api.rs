@@ -42,9 +42,9 @@ pub(crate) struct Header {
     pub(crate) correlation_id: i32,
 }
 
-/// Serves a client until it closes the connection. What is not Kafka counts as an error and ends the connection.
-pub(crate) fn serve(socket: TcpStream, port: u16, log: &Log) {
-    if let Err(error) = requests(socket, port, log)
+/// Serves a client until it closes the connection; `silent`: Produce requests are not answered. What is not Kafka counts as an error and ends the connection.
+pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &Log) {
+    if let Err(error) = requests(socket, port, silent, log)
         && error.kind() != io::ErrorKind::ConnectionReset
     {
         log.failed();
@@ -52,7 +52,7 @@ pub(crate) fn serve(socket: TcpStream, port: u16, log: &Log) {
     }
 }
 
-fn requests(mut socket: TcpStream, port: u16, log: &Log) -> io::Result<()> {
+fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &Log) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut input = Input::new(socket.try_clone()?);
     let mut answer = Answer::new();
@@ -68,7 +68,7 @@ fn requests(mut socket: TcpStream, port: u16, log: &Log) -> io::Result<()> {
                 return Err(malformed(format!("Produce ends at {}, its frame at {end}", input.position())));
             }
             log.requested(end - begin);
-            if produced.acknowledge {
+            if produced.acknowledge && !silent {
                 log.answered(answer.send(&mut socket)?);
             }
             continue;

@@ -1,13 +1,13 @@
 //! sink: one Kafka broker that takes everything, counts it, forgets it, and acknowledges at once.
 //!
-//! `sink [--partitions N] [--port P] [--verify]` prints `address=…` and serves until its standard input ends. For
+//! `sink [--partitions N] [--port P] [--verify] [--silent]` prints `address=…` and serves until its standard input ends. For
 //! each line there it prints one with what it has counted so far. `sink --echo REQUEST ANSWER` is the floor for round
 //! trips: no Kafka, it reads REQUEST bytes and writes ANSWER bytes.
 //!
 //! It should cost as little as can be, since it shares the machine with the client that is measured: one thread with
 //! blocking reads per connection, the records of a batch are counted by its header, and most of the payload is
 //! discarded inside the kernel and never copied. With `--verify` it reads everything: CRC, every record, and the
-//! partition of every key.
+//! partition of every key. With `--silent` it answers no Produce request.
 
 mod answer;
 mod api;
@@ -30,6 +30,7 @@ struct Options {
     partitions: usize,
     port: u16,
     verify: bool,
+    silent: bool,
     echo: Option<(usize, usize)>,
 }
 
@@ -45,7 +46,7 @@ fn main() -> Result<(), Failure> {
             let log = Arc::clone(&log);
             let serve = move || match (socket, options.echo) {
                 (Ok(socket), Some(sizes)) => echo(socket, sizes),
-                (Ok(socket), None) => api::serve(socket, address.port(), &log),
+                (Ok(socket), None) => api::serve(socket, address.port(), options.silent, &log),
                 (Err(error), _) => eprintln!("sink: accept: {error}"),
             };
             thread::spawn(serve);
@@ -59,13 +60,14 @@ fn main() -> Result<(), Failure> {
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
-    let mut options = Options { partitions: 1, port: 0, verify: false, echo: None };
+    let mut options = Options { partitions: 1, port: 0, verify: false, silent: false, echo: None };
     while let Some(arg) = args.next() {
         let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
         match arg.as_str() {
             "--partitions" => options.partitions = number()?.parse()?,
             "--port" => options.port = number()?.parse()?,
             "--verify" => options.verify = true,
+            "--silent" => options.silent = true,
             "--echo" => options.echo = Some((number()?.parse()?, number()?.parse()?)),
             _ => return Err(format!("unknown argument {arg}").into()),
         }
