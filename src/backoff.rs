@@ -36,6 +36,7 @@ const JITTER: f64 = 0.2;
 mod tests {
     use super::*;
 
+    /// Behaviour 38.
     #[test]
     fn doubles_with_jitter_up_to_the_maximum() {
         let backoff = ExponentialBackoff::new(Duration::from_millis(100), Duration::from_secs(1));
@@ -50,6 +51,7 @@ mod tests {
         }
     }
 
+    /// Behaviour 38.
     #[test]
     fn is_constant_where_the_maximum_is_not_above_the_start() {
         let backoff = ExponentialBackoff::new(Duration::from_millis(500), Duration::from_millis(200));

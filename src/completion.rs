@@ -327,6 +327,7 @@ mod tests {
         BatchOutcome::Acknowledged { base_offset: Some(base), log_append_time: None }
     }
 
+    /// Behaviour 51.
     #[test]
     fn every_record_of_a_batch_has_its_own_offset_and_timestamp() {
         let mut completion = completion();
@@ -339,6 +340,7 @@ mod tests {
         assert_eq!(futures[2].get().unwrap(), third, "may be asked again");
     }
 
+    /// Behaviour 44.
     #[test]
     fn callbacks_run_in_order_and_before_get_returns_and_one_that_panics_harms_no_other() {
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -361,6 +363,7 @@ mod tests {
         assert_eq!(*seen.lock().unwrap(), [0, 2, 3]);
     }
 
+    /// Behaviour 49.
     #[test]
     fn a_record_may_have_an_error_of_its_own() {
         let mut completion = completion();
@@ -372,6 +375,7 @@ mod tests {
         assert_eq!(futures[1].get().unwrap_err().kind(), ErrorKind::InvalidRecord);
     }
 
+    /// Behaviour 48.
     #[test]
     fn a_batch_that_is_dropped_still_answers() {
         let mut completion = completion();

@@ -163,6 +163,7 @@ fn a_setting_out_of_range_is_an_error_of_new() {
     says(&error, &["linger.ms", "-1"]);
 }
 
+/// Behaviours 3, 11.
 #[test]
 fn records_that_cannot_be() {
     let cluster = support::cluster(1);

@@ -22,6 +22,7 @@ fn counts(cluster: &EmbeddedCluster) -> Vec<i32> {
     seen(cluster).iter().map(|batch| batch.header.as_ref().unwrap().record_count).collect()
 }
 
+/// Behaviour 20.
 #[test]
 fn records_linger_for_company() {
     let cluster = cluster(1);
@@ -35,6 +36,7 @@ fn records_linger_for_company() {
     assert!((Duration::from_millis(290)..SOON).contains(&took), "{took:?}");
 }
 
+/// Behaviour 20.
 #[test]
 fn a_full_batch_does_not_linger() {
     let cluster = cluster(1);
@@ -51,6 +53,7 @@ fn a_full_batch_does_not_linger() {
     assert!(full.iter().all(|count| *count >= 12), "{counts:?}");
 }
 
+/// Behaviour 21.
 /// (21)
 #[test]
 fn a_record_larger_than_a_batch_travels_alone() {
@@ -76,6 +79,7 @@ fn a_batch_size_of_zero_sends_each_record_alone() {
     assert_eq!(counts(&cluster), [1; 5]);
 }
 
+/// Behaviours 21, 22, 58.
 /// (21)
 #[test]
 fn a_request_holds_one_batch_of_each_partition_and_no_more_than_it_may() {
@@ -100,6 +104,7 @@ fn a_request_holds_one_batch_of_each_partition_and_no_more_than_it_may() {
     assert_eq!(cluster.records("t").len(), 160);
 }
 
+/// Behaviour 28.
 /// (28) KIP-794: keyless records keep to one partition for a batch, then go to another.
 #[test]
 fn keyless_records_go_to_another_partition_after_a_batch_and_to_all_alike() {
@@ -123,6 +128,7 @@ fn keyless_records_go_to_another_partition_after_a_batch_and_to_all_alike() {
     assert!(8_000 / counts.len() >= 5, "{} batches: records kept together", counts.len());
 }
 
+/// Behaviour 14.
 /// (14, 15)
 #[test]
 fn keyed_records_go_where_java_sends_them() {
@@ -191,6 +197,7 @@ fn a_partitioner_of_ones_own_chooses_unless_the_record_does() {
     assert_eq!(producer.send(chosen).unwrap().get().unwrap().partition(), 2);
 }
 
+/// Behaviour 1.
 #[test]
 fn a_partitioner_that_fails_or_errs_queues_nothing() {
     let cluster = cluster(3);
@@ -208,6 +215,7 @@ fn a_partitioner_that_fails_or_errs_queues_nothing() {
     assert_eq!(cluster.records("t"), []);
 }
 
+/// Behaviour 31.
 /// (31)
 #[test]
 fn round_robin_by_its_class_name() {
@@ -241,6 +249,7 @@ fn a_registered_partitioner_is_found_by_name_and_an_unknown_one_is_an_error() {
     assert!(error.to_string().contains("com.example.Other"), "{error}");
 }
 
+/// Behaviour 14.
 #[test]
 fn keyless_records_avoid_partitions_without_a_leader_and_keyed_ones_do_not() {
     let topic = kafka_producer::embedded::TopicConfig::new(2).replication_factor(1);

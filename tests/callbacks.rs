@@ -12,6 +12,7 @@ use kafka_producer::embedded::{Api, Fault};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use support::{AGES, SOON, assert_holds_exactly, cluster, producer, to_first};
 
+/// Behaviours 45, 47.
 /// (45)
 #[test]
 fn they_run_on_the_sender_thread_in_send_order() {
@@ -33,6 +34,7 @@ fn they_run_on_the_sender_thread_in_send_order() {
     assert!(*seen == expected, "{seen:?}");
 }
 
+/// Behaviour 44.
 /// (44)
 #[test]
 fn all_of_a_batch_have_run_before_get_returns() {
@@ -53,6 +55,7 @@ fn all_of_a_batch_have_run_before_get_returns() {
     assert_eq!(*ran.lock().unwrap(), 20);
 }
 
+/// Behaviour 46.
 /// (46)
 #[test]
 fn one_that_panics_harms_nobody() {
@@ -75,6 +78,7 @@ fn one_that_panics_harms_nobody() {
     assert_holds_exactly(&cluster, 10);
 }
 
+/// Behaviour 5.
 #[test]
 fn errors_reach_them_too() {
     let cluster = cluster(1);
@@ -118,6 +122,7 @@ fn they_may_send_and_where_that_would_block_it_says_so() {
     assert_eq!(cluster.records("t").len(), 2 + full);
 }
 
+/// Behaviour 78.
 /// (78)
 #[test]
 fn what_would_wait_for_itself_is_an_error_there() {
@@ -153,6 +158,7 @@ fn another_producers_calls_may_wait_there() {
     assert!(told.recv_timeout(AGES).unwrap());
 }
 
+/// Behaviour 2.
 #[test]
 fn those_of_a_refused_record_are_dropped_unused() {
     struct Told(mpsc::Sender<&'static str>);
@@ -172,6 +178,7 @@ fn those_of_a_refused_record_are_dropped_unused() {
     assert_eq!(told.try_iter().collect::<Vec<_>>(), ["dropped"]);
 }
 
+/// Behaviour 48.
 /// (45) Each outcome once, also for those that fail by time-out while others go through.
 #[test]
 fn every_accepted_record_is_told_exactly_once() {

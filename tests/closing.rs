@@ -16,6 +16,7 @@ use support::{
     AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first, values, wait_until,
 };
 
+/// Behaviours 20, 79.
 #[test]
 fn close_sends_what_lingers_and_tells_how_much_was_delivered() {
     let cluster = cluster(1);
@@ -32,6 +33,7 @@ fn close_sends_what_lingers_and_tells_how_much_was_delivered() {
     producer.close().unwrap();
 }
 
+/// Behaviours 1, 4.
 /// (4)
 #[test]
 fn a_closed_producer_refuses_everything_and_hands_the_record_back() {
@@ -113,6 +115,7 @@ fn several_threads_may_close_at_once() {
     }
 }
 
+/// Behaviour 80.
 /// (80)
 #[test]
 fn a_time_out_of_zero_fails_the_rest_at_once_and_counts_it() {
@@ -139,6 +142,7 @@ fn a_time_out_of_zero_fails_the_rest_at_once_and_counts_it() {
     assert_eq!(values(&cluster, "t", 1), Vec::<String>::new());
 }
 
+/// Behaviour 80.
 #[test]
 fn a_limited_close_delivers_what_it_can_and_counts_the_rest() {
     let cluster = cluster(2);
@@ -154,6 +158,7 @@ fn a_limited_close_delivers_what_it_can_and_counts_the_rest() {
     assert_eq!((report.delivered, report.failed, report.abandoned), (0, 1, 3));
 }
 
+/// Behaviour 4.
 #[test]
 fn close_ends_the_waits_of_others() {
     let cluster = cluster(1);
@@ -227,6 +232,7 @@ fn the_last_handle_may_be_dropped_in_a_callback_and_nothing_is_lost() {
     assert_holds_exactly(&cluster, 100);
 }
 
+/// Behaviour 81.
 /// (81)
 #[test]
 fn close_in_a_callback_does_not_wait() {

@@ -13,6 +13,7 @@ use support::{
     AGES, assert_holds_exactly, cluster, config, producer, send_numbered, to_first, values, wait_until,
 };
 
+/// Behaviour 23.
 /// (23)
 #[test]
 fn it_is_on_by_default_and_sequences_count_up_from_zero() {
@@ -42,6 +43,7 @@ fn it_can_be_turned_off() {
     assert_eq!(cluster.requests(Api::InitProducerId), 0);
 }
 
+/// Behaviour 24.
 #[test]
 fn a_producer_id_that_is_not_to_be_had_at_once_is_asked_for_again() {
     let cluster = cluster(1);
@@ -144,6 +146,7 @@ fn a_refused_batch_that_the_others_overtake_is_delivered_too() {
     support::assert_offsets_are_true(&cluster, &futures);
 }
 
+/// Behaviour 54.
 /// (54)
 #[test]
 fn a_duplicate_is_a_success_at_an_unknown_place() {
@@ -159,6 +162,7 @@ fn a_duplicate_is_a_success_at_an_unknown_place() {
     assert_holds_exactly(&cluster, 3);
 }
 
+/// Behaviour 24.
 /// (60)
 #[test]
 fn other_partitions_keep_their_epoch_until_they_are_idle() {
@@ -181,6 +185,7 @@ fn other_partitions_keep_their_epoch_until_they_are_idle() {
     assert_eq!(stamps(1), [(0, 0), (1, 0)], "idle at the time of the bump: it begins anew");
 }
 
+/// Behaviour 35.
 /// A batch that fails for good while a later one's answer is lost: that one's fate is not known, and it must not be
 /// written a second time under a new epoch. The brokers accept a sequence that begins anywhere from a producer that
 /// they do not know.

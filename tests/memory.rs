@@ -36,6 +36,7 @@ fn full(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> (TextProducer, Vec<
     }
 }
 
+/// Behaviours 2, 18.
 /// (18)
 #[test]
 fn a_full_buffer_is_a_time_out_that_says_what_was_wanted_and_free_and_heard() {
@@ -77,6 +78,7 @@ fn try_send_says_that_it_would_block() {
     producer.try_send(to_first("y".repeat(9_000))).unwrap().get_timeout(AGES).unwrap();
 }
 
+/// Behaviour 16.
 /// (16) Which of two that were served appends first is chance; that a small one waits behind a large one is not.
 #[test]
 fn who_wants_little_does_not_overtake_who_wants_much() {
@@ -131,6 +133,7 @@ fn an_interrupt_ends_the_wait_at_once_and_leaves_no_trace() {
     assert!(!values(&cluster, "t", 0).iter().any(|value| value.starts_with('y')));
 }
 
+/// Behaviour 18.
 #[test]
 fn close_ends_the_wait() {
     let cluster = cluster(1);
@@ -146,6 +149,7 @@ fn close_ends_the_wait() {
     assert!(start.elapsed() < SOON);
 }
 
+/// Behaviour 19.
 /// (19) While anyone waits for memory nothing lingers.
 #[test]
 fn who_waits_for_memory_ends_the_linger_of_all() {
@@ -176,6 +180,7 @@ fn a_buffer_smaller_than_a_batch_works() {
     assert_holds_exactly(&cluster, 200);
 }
 
+/// Behaviours 10, 18.
 /// (10)
 #[test]
 fn a_record_larger_than_the_buffer_or_the_request_is_refused_at_once() {
@@ -221,6 +226,7 @@ fn a_small_buffer_under_many_threads_delivers_everything() {
     producer.close().unwrap();
 }
 
+/// Behaviour 7.
 /// (7) One limit for the wait for metadata and the wait for memory.
 #[test]
 fn max_block_covers_metadata_and_memory_together() {

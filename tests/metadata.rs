@@ -12,6 +12,7 @@ use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};
 
+/// Behaviour 6.
 #[test]
 fn a_topic_that_does_not_exist_is_named_with_the_last_error_within_max_block() {
     let cluster = cluster(1);
@@ -71,6 +72,7 @@ fn a_partition_that_the_topic_does_not_have_is_named_with_their_number() {
     assert_eq!(negative.kind(), ErrorKind::InvalidRecord, "(11) {negative}");
 }
 
+/// Behaviour 6.
 /// (6)
 #[test]
 fn a_partition_that_is_added_while_send_waits_is_used() {
@@ -114,6 +116,7 @@ fn moved_leaders_are_found_by_the_regular_refresh_before_anything_fails() {
     assert_eq!((seen.len(), seen[1].broker), (2, new));
 }
 
+/// Behaviour 6.
 /// Error 17 is known to be final: no waiting.
 #[test]
 fn an_invalid_name_is_an_error_at_once() {
@@ -131,6 +134,7 @@ fn an_invalid_name_is_an_error_at_once() {
     producer.send(to_first("others are not bothered")).unwrap().get_timeout(AGES).unwrap();
 }
 
+/// Behaviour 6.
 #[test]
 fn a_topic_that_may_not_be_seen_is_an_error_at_once() {
     let cluster = cluster(1);
@@ -185,6 +189,7 @@ fn a_deleted_topic_fails_its_records_and_lives_again_when_it_is_created_again() 
     assert_eq!(producer.partitions_for("t").unwrap().len(), 2);
 }
 
+/// Behaviour 6.
 #[test]
 fn a_topic_that_nobody_uses_is_not_asked_for_any_more_and_found_again_when_needed() {
     let cluster = EmbeddedCluster::builder().topic("t", 1).topic("other", 1).start().unwrap();
@@ -213,6 +218,7 @@ fn a_topic_that_nobody_uses_is_not_asked_for_any_more_and_found_again_when_neede
     producer.send(ProducerRecord::new("other", "v")).unwrap().get_timeout(AGES).unwrap();
 }
 
+/// Behaviour 12.
 #[test]
 fn partitions_for_tells_leaders_and_replicas() {
     let cluster = three_brokers(3);
@@ -225,6 +231,7 @@ fn partitions_for_tells_leaders_and_replicas() {
     }
 }
 
+/// Behaviour 9.
 #[test]
 fn try_send_fetches_what_it_did_not_wait_for() {
     let cluster = cluster(1);

@@ -50,6 +50,7 @@ fn sleeps(id: &str) -> u64 {
     line.rsplit('\t').next().unwrap().trim().parse().unwrap()
 }
 
+/// Behaviour 79.
 #[test]
 fn one_thread_whatever_the_number_of_brokers_and_none_afterwards() {
     let _alone = alone();

@@ -64,6 +64,7 @@ const RETRIABLE: &[ErrorCode] = &[
     ErrorCode::INCONSISTENT_TOPIC_ID,
 ];
 
+/// Behaviour 25.
 #[test]
 fn every_retriable_code_in_the_middle_of_several_batches_in_flight_harms_nothing() {
     for code in RETRIABLE {
@@ -109,6 +110,7 @@ fn connections_cut_before_and_after_the_append_lose_and_double_nothing() {
     });
 }
 
+/// Behaviour 20.
 #[test]
 fn a_moved_leader_is_followed_by_the_hint_in_the_answer_without_new_metadata_or_backoff() {
     let cluster = three_brokers(1);
@@ -183,6 +185,7 @@ fn the_only_broker_away_for_a_while_is_waited_for() {
     assert_holds_exactly(&cluster, 100);
 }
 
+/// Behaviour 27.
 #[test]
 fn with_one_request_in_flight_order_holds_without_idempotence() {
     let cluster = cluster(1);
@@ -201,6 +204,7 @@ fn with_one_request_in_flight_order_holds_without_idempotence() {
     assert!(cluster.batches("t", 0).iter().all(|batch| batch.producer_id == -1), "no producer id");
 }
 
+/// Behaviour 26.
 #[test]
 fn with_no_retries_the_first_failure_is_the_last() {
     let cluster = cluster(1);
@@ -216,6 +220,7 @@ fn with_no_retries_the_first_failure_is_the_last() {
     assert_eq!(values(&cluster, "t", 0), ["first", "third"]);
 }
 
+/// Behaviours 26, 41.
 #[test]
 fn retries_are_counted() {
     let cluster = cluster(1);
@@ -286,6 +291,7 @@ fn a_final_error_with_others_in_flight_behind_it_loses_and_doubles_none_of_those
     assert_eq!(values(&cluster, "t", 0), expected);
 }
 
+/// Behaviour 49.
 /// (49) KIP-467.
 #[test]
 fn a_record_that_the_broker_names_has_its_own_error_and_the_others_were_in_its_company() {
@@ -313,6 +319,7 @@ fn a_record_that_the_broker_names_has_its_own_error_and_the_others_were_in_its_c
 const SHORT: &[(&str, &str)] =
     &[("linger.ms", "0"), ("request.timeout.ms", "200"), ("delivery.timeout.ms", "500")];
 
+/// Behaviour 33.
 /// (32, 33, 35)
 #[test]
 fn a_silent_broker_ends_in_an_error_that_says_the_record_may_be_written_and_the_partition_recovers() {
@@ -337,6 +344,7 @@ fn a_silent_broker_ends_in_an_error_that_says_the_record_may_be_written_and_the_
     assert_holds_exactly(&cluster, 5);
 }
 
+/// Behaviour 32.
 #[test]
 fn records_that_were_never_sent_are_said_not_to_be_written() {
     let cluster = cluster(1);
@@ -356,6 +364,7 @@ fn records_that_were_never_sent_are_said_not_to_be_written() {
     assert_holds_exactly(&cluster, 2);
 }
 
+/// Behaviour 36.
 #[test]
 fn a_request_time_out_closes_the_connection_and_tries_again() {
     let cluster = cluster(1);
@@ -369,6 +378,7 @@ fn a_request_time_out_closes_the_connection_and_tries_again() {
     assert_holds_exactly(&cluster, 2);
 }
 
+/// Behaviour 40.
 /// (40) KIP-219.
 #[test]
 fn a_throttled_broker_is_left_alone_for_as_long_as_it_asked() {
@@ -383,6 +393,7 @@ fn a_throttled_broker_is_left_alone_for_as_long_as_it_asked() {
     assert!(pause >= Duration::from_millis(290), "{pause:?}");
 }
 
+/// Behaviours 39, 51.
 /// (39, 51)
 #[test]
 fn acks_decide_what_is_known_of_a_record() {

@@ -34,6 +34,7 @@ fn the_three_ways_to_send() {
     assert_eq!(found, expected.map(|(key, value)| (Some(key.to_owned()), Some(value.to_owned()))));
 }
 
+/// Behaviour 53.
 /// (51, 52, 53)
 #[test]
 fn metadata_tells_place_time_and_sizes() {
@@ -53,6 +54,7 @@ fn metadata_tells_place_time_and_sizes() {
     assert_eq!((records[0].timestamp, Some(records[1].timestamp)), (1_234, metadata.timestamp()));
 }
 
+/// Behaviour 52.
 /// (52)
 #[test]
 fn a_topic_with_log_append_time_tells_the_brokers_time() {
@@ -64,6 +66,7 @@ fn a_topic_with_log_append_time_tells_the_brokers_time() {
     assert_eq!(metadata.timestamp(), Some(cluster.records("t")[0].timestamp));
 }
 
+/// Behaviour 53.
 #[test]
 fn null_and_empty_are_told_apart() {
     let cluster = cluster(1);
@@ -303,6 +306,7 @@ fn a_serializer_of_ones_own_by_value_and_by_name() {
     assert!(records.iter().all(|record| record.headers == [("shouted".to_owned(), Some(b"t".to_vec()))]));
 }
 
+/// Behaviours 1, 3.
 #[test]
 fn a_serializer_that_fails_queues_nothing_and_hands_the_record_back() {
     let cluster = cluster(1);
@@ -327,6 +331,7 @@ fn a_serializer_that_fails_queues_nothing_and_hands_the_record_back() {
     assert_eq!(cluster.records("t"), []);
 }
 
+/// Behaviour 7.
 /// The time in a serializer is not charged to `max.block.ms`, and a panic in one harms only its caller. (7)
 #[test]
 fn slow_and_panicking_serializers_harm_nobody_else() {

@@ -35,6 +35,7 @@ fn a_future_may_be_asked_again_and_by_several_threads() {
     assert_eq!(future.try_get().unwrap().unwrap(), future.get_timeout(Duration::ZERO).unwrap());
 }
 
+/// Behaviour 50.
 /// (50)
 #[test]
 fn a_limited_wait_leaves_record_and_future_as_they_are() {
@@ -102,6 +103,7 @@ fn a_hundred_threads_in_get_still_form_batches() {
     assert_eq!(cluster.end_offset("t", 0), Some(2001));
 }
 
+/// Behaviour 20.
 /// (77)
 #[test]
 fn flush_sends_what_lingers_and_waits_for_it() {
@@ -118,6 +120,7 @@ fn flush_sends_what_lingers_and_waits_for_it() {
     assert_eq!(cluster.records("t").len(), 30);
 }
 
+/// Behaviour 77.
 /// (77)
 #[test]
 fn flush_waits_out_retries_and_does_not_tell_the_errors_of_records() {
@@ -134,6 +137,7 @@ fn flush_waits_out_retries_and_does_not_tell_the_errors_of_records() {
     assert!(refused.try_get().unwrap().is_err());
 }
 
+/// Behaviour 77.
 /// (77) What is sent after the flush began lies in a batch of its own, and that is not waited for.
 #[test]
 fn flush_does_not_wait_for_what_is_sent_later() {
@@ -159,6 +163,7 @@ fn flush_does_not_wait_for_what_is_sent_later() {
     later.get_timeout(AGES).unwrap();
 }
 
+/// Behaviour 77.
 #[test]
 fn several_threads_may_flush_at_once() {
     let cluster = cluster(2);
@@ -214,6 +219,7 @@ fn an_interrupt_ends_get_and_the_future_works_on() {
     assert_eq!(outcome.unwrap().offset(), Some(1));
 }
 
+/// Behaviour 12.
 #[test]
 fn an_interrupt_ends_the_wait_for_metadata() {
     let cluster = cluster(1);

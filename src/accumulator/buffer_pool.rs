@@ -273,6 +273,7 @@ mod tests {
         }
     }
 
+    /// Behaviour 17.
     #[test]
     fn a_buffer_is_used_again() {
         let pool = BufferPool::new(100);
@@ -284,6 +285,7 @@ mod tests {
         assert_eq!(again.as_ptr(), place);
     }
 
+    /// Behaviour 17.
     #[test]
     fn idle_buffers_give_way_to_other_sizes() {
         let pool = BufferPool::new(100);
@@ -304,6 +306,7 @@ mod tests {
         assert_eq!(pool.free(), 100);
     }
 
+    /// Behaviour 16.
     #[test]
     fn who_comes_first_is_served_first_and_a_small_one_does_not_overtake() {
         let pool = Arc::new(BufferPool::new(100));
@@ -350,6 +353,7 @@ mod tests {
         }
     }
 
+    /// Behaviour 16.
     #[test]
     fn an_interrupt_and_closing_end_the_wait_and_leave_nothing_behind() {
         let pool = Arc::new(BufferPool::new(100));

@@ -222,6 +222,7 @@ mod tests {
         assert_eq!(unwritten(&queue, 10), b"abcdef");
     }
 
+    /// Behaviour 34.
     #[test]
     fn batches_live_until_the_answer_is_in() {
         let mut queue = InFlight::new();
@@ -252,6 +253,7 @@ mod tests {
         assert_eq!(queue.answered(Some(2)).unwrap().note, 2);
     }
 
+    /// Behaviour 37.
     #[test]
     fn a_socket_without_room_holds_back_later_turns() {
         let mut queue = InFlight::new();

@@ -122,6 +122,7 @@ pub fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
 mod tests {
     use super::*;
 
+    /// Behaviour 15.
     /// Kafka's own `UtilsTest.testMurmur2`, then keys of each tail length and one of high bytes: hash, and partition
     /// of 7, as `Utils.murmur2` and `BuiltInPartitioner.partitionForKey` of kafka-clients 4.3.1 print them.
     #[test]

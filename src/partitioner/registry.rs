@@ -97,6 +97,7 @@ mod tests {
         }
     }
 
+    /// Behaviour 31.
     #[test]
     fn refuses_unknown_ones_and_those_that_are_gone() {
         let registry = PartitionerRegistry::new();

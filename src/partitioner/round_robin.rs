@@ -91,6 +91,7 @@ mod tests {
         (0..times).map(|_| partitioner.partition(&request, cluster).unwrap()).collect()
     }
 
+    /// Behaviour 31.
     #[test]
     fn goes_through_those_with_a_leader_each_topic_for_itself() {
         let leader = Some(1);

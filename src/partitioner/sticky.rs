@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(chosen, [10, 10, 10, 10, 11, 12, 12, 12]);
     }
 
+    /// Behaviour 29.
     #[test]
     fn as_javas_adaptive_partitions_test() {
         let table = LoadTable::new(&[5, 0, 3, 0, 1], &[0, 1, 2, 3, 4]).unwrap();
@@ -118,6 +119,7 @@ mod tests {
         assert_eq!(seen, [2, 12, 6, 12, 10]);
     }
 
+    /// Behaviour 29.
     #[test]
     fn a_table_stands_only_where_there_is_something_to_weigh() {
         for (sizes, ids) in [
@@ -146,6 +148,7 @@ mod tests {
         assert_eq!(table.choose(u32::MAX / 3), 0);
     }
 
+    /// Behaviour 29.
     #[test]
     fn choices_follow_the_weights() {
         // Unequal queues, as a slow broker makes them: partition 2 and 5 wait.
@@ -159,6 +162,7 @@ mod tests {
         assert!(chi_square(&seen, &[1; 10]) > 1000.0, "the test must be able to tell: {seen:?}");
     }
 
+    /// Behaviour 29.
     #[test]
     fn without_a_table_the_choice_is_even() {
         let available = [1, 3, 4, 7];
@@ -174,6 +178,7 @@ mod tests {
         assert_eq!(next_partition(0, &[], None, 5), 0);
     }
 
+    /// Behaviour 28.
     #[test]
     fn the_switch_rule() {
         for (bytes, batch_size, full, expected) in [

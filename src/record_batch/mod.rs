@@ -263,6 +263,7 @@ mod tests {
         assert_eq!(builder.try_append(&parts(None, Some(&[1; 200]), &headers, 0), 1000), Ok(1));
     }
 
+    /// Behaviour 10.
     #[test]
     fn no_record_is_larger_than_its_upper_bound() {
         let mut random = fastrand::Rng::with_seed(3);

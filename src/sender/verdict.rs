@@ -98,6 +98,7 @@ mod tests {
     const UNRESOLVED_TOO: Context = Context { of_unknown_fate: true, ..UNRESOLVED };
     const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
 
+    /// Behaviour 26.
     #[test]
     fn the_table() {
         use Verdict::{Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Retry, RetryWithNewEpoch};

@@ -267,6 +267,7 @@ mod tests {
         assert_eq!((second.producer_epoch, second.base_sequence), (1, 0));
     }
 
+    /// Behaviours 24, 35.
     #[test]
     fn an_unresolved_partition_stalls_and_then_goes_on_or_asks_for_a_bump() {
         let mut manager = ready();

@@ -129,6 +129,7 @@ mod tests {
 
     const OWNER: ProducerIdAndEpoch = ProducerIdAndEpoch { id: 1, epoch: 0 };
 
+    /// Behaviour 23.
     #[test]
     fn numbers_wrap_to_zero() {
         assert_eq!(after(i32::MAX, 1), 0);

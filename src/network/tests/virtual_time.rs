@@ -157,6 +157,7 @@ fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_not
     assert_eq!(bench.client.network().answers_due, 0);
 }
 
+/// Behaviour 37.
 #[test]
 fn as_many_requests_are_on_their_way_as_is_allowed() {
     let mut bench = Bench::with(NetworkSettings { max_in_flight: 2, ..settings() }, 1);
@@ -186,6 +187,7 @@ fn a_socket_without_room_holds_requests_back_until_it_has_room() {
     assert_eq!(bench.ready(), Readiness::Ready);
 }
 
+/// Behaviour 39.
 #[test]
 fn a_request_without_an_answer_is_done_when_it_is_written() {
     let mut bench = Bench::connected();
@@ -199,6 +201,7 @@ fn a_request_without_an_answer_is_done_when_it_is_written() {
     assert_eq!(summary(&bench.turn(SECOND)), format!("answered {first}"));
 }
 
+/// Behaviour 36.
 #[test]
 fn a_request_that_times_out_takes_its_connection_along() {
     let mut bench = Bench::connected();
@@ -374,6 +377,7 @@ fn a_name_that_is_not_answered_is_given_up() {
     assert!(matches!(bench.ready(), Readiness::NotBefore(_)));
 }
 
+/// Behaviour 40.
 #[test]
 fn a_pause_is_kept_and_does_not_hold_back_answers() {
     let mut bench = Bench::connected();

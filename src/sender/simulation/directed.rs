@@ -21,6 +21,7 @@ fn offsets(history: &History, partition: i32) -> Vec<Option<i64>> {
     ours.map(|record| offset(record.future.clone())).collect()
 }
 
+/// Behaviour 25.
 #[test]
 fn a_lost_answer_is_made_good_by_one_retry_in_order() {
     for fault in [Fault::drop_answer(Api::Produce), Fault::cut_after(Api::Produce)] {

@@ -199,6 +199,7 @@ fn seeds() -> RangeInclusive<u64> {
     }
 }
 
+/// Behaviours 34, 41.
 #[test]
 fn whatever_goes_wrong_promises_are_kept() {
     if let Ok(seed) = std::env::var("KAFKA_PRODUCER_SEED") {
