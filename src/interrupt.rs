@@ -22,6 +22,33 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 /// let worker = InterruptHandle::current();        // on the thread that will block
 /// std::thread::spawn(move || worker.interrupt()); // from anywhere, for instance a signal handler's thread
 /// ```
+///
+/// # Ctrl-C
+///
+/// A signal handler may do next to nothing, and `interrupt` is more than that: it takes a lock. Have the handler write
+/// a byte into a pipe, or use a crate that does, and call `interrupt` on the thread that reads it. With the crate
+/// `signal-hook`:
+///
+/// ```
+/// # #[cfg(unix)] {
+/// use std::io::Read;
+/// use std::os::unix::net::UnixStream;
+/// use kafka_producer::InterruptHandle;
+///
+/// let this_thread = InterruptHandle::current();
+/// let (mut signals, handler) = UnixStream::pair()?;
+/// signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, handler)?;
+/// std::thread::spawn(move || {
+///     while signals.read_exact(&mut [0]).is_ok() {
+///         this_thread.interrupt();
+///     }
+/// });
+/// # }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// `examples/ctrl_c.rs` is the whole program: a `get` that waits for a silent broker, interrupted; the record goes on
+/// its way, and the same future tells later where it is.
 #[derive(Clone, Debug)]
 pub struct InterruptHandle {
     signal: Sender<()>,

@@ -154,3 +154,11 @@ fn three_ways_shows_that_waiting_each_time_is_the_slow_one() {
     assert!(synchronous >= 1000, "{text}");
     assert!(synchronous > 3 * forget.max(callback), "{text}");
 }
+
+#[test]
+fn ctrl_c_ends_a_wait_and_loses_nothing() {
+    let text = output("ctrl_c", &["--demo"]);
+    has_lines(&text, &["the broker is back: record 3 is test-0@3", "closed; the broker has 4 records"]);
+    let interrupted = text.lines().filter(|line| line.starts_with("interrupted: test-0: "));
+    assert_eq!(interrupted.count(), 1, "{text}");
+}
