@@ -86,6 +86,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 topic.touch();
                 return Ok(topic);
             }
+            check_topic(name)?;
             let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
             let Patience::AtMost(limit) = *patience else {
                 self.metadata.want(name);
@@ -205,6 +206,20 @@ fn check_record(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), Er
         return Err(Error::new(ErrorKind::InvalidRecord, text));
     }
     Ok(())
+}
+
+/// Kafka's rule for names, before a broker is asked: so the error can say what the rule is.
+pub(super) fn check_topic(name: &TopicName) -> Result<(), Error> {
+    match name.problem() {
+        None => Ok(()),
+        Some(problem) => {
+            let text = format!(
+                "the topic's name {problem}; a name has 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and '-', and \
+                 is not \".\" or \"..\""
+            );
+            Err(Error::new(ErrorKind::InvalidTopic, text).with_topic(name))
+        }
+    }
 }
 
 fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Error {
