@@ -415,3 +415,16 @@ fn partition_info(topic: &TopicName, partition: MetadataResponsePartition) -> Pa
         offline_replicas: partition.offline_replicas,
     }
 }
+/// Kafka's rule for names, before a broker is asked: so the error can say what the rule is.
+pub(crate) fn check_topic(name: &TopicName) -> Result<(), Error> {
+    match name.problem() {
+        None => Ok(()),
+        Some(problem) => {
+            let text = format!(
+                "the topic's name {problem}; a name has 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and '-', and \
+                 is not \".\" or \"..\""
+            );
+            Err(Error::new(ErrorKind::InvalidTopic, text).with_topic(name))
+        }
+    }
+}

@@ -233,6 +233,27 @@ impl TopicName {
     }
 }
 
+impl TopicName {
+    /// What is wrong with the name by Kafka's rule, if something is. Brokers have the same rule (`Topic.validate`).
+    pub(crate) fn problem(&self) -> Option<String> {
+        let name = self.as_str();
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        match name {
+            "" => Some(String::from("is empty")),
+            "." | ".." => Some(format!("is {name:?}")),
+            _ if name.chars().any(|c| !legal(c)) => {
+                let found = name.chars().find(|c| !legal(*c)).unwrap_or_default();
+                Some(format!("has the character {found:?}"))
+            }
+            _ if name.len() > LONGEST_TOPIC_NAME => Some(format!("has {} characters", name.len())),
+            _ => None,
+        }
+    }
+}
+
+/// Brokers make a directory of name and partition, and file systems end at 255.
+const LONGEST_TOPIC_NAME: usize = 249;
+
 impl Deref for TopicName {
     type Target = str;
 

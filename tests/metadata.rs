@@ -117,20 +117,20 @@ fn moved_leaders_are_found_by_the_regular_refresh_before_anything_fails() {
 }
 
 /// Behaviour 6.
-/// Error 17 is known to be final: no waiting.
+/// Error 17 is known to be final: no waiting. (Names that break Kafka's own rule do not come that far.)
 #[test]
 fn an_invalid_name_is_an_error_at_once() {
     let cluster = cluster(1);
+    cluster.inject(Fault::fail(Api::Metadata, 17).on_topic("t").times(2));
     let producer = producer(&cluster, &[("max.block.ms", "60000")]);
     let start = Instant::now();
-    let error = producer.send(ProducerRecord::new("not a topic!", "v")).unwrap_err();
+    let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
     assert!(start.elapsed() < SOON);
     assert_eq!(
-        (error.kind(), error.error().code()),
-        (ErrorKind::InvalidTopic, Some(ErrorCode::INVALID_TOPIC_EXCEPTION))
+        (error.kind(), error.error().code(), error.error().topic()),
+        (ErrorKind::InvalidTopic, Some(ErrorCode::INVALID_TOPIC_EXCEPTION), Some("t"))
     );
-    assert!(error.to_string().contains("not a topic!"), "{error}");
-    assert_eq!(producer.partitions_for("not a topic!").unwrap_err().kind(), ErrorKind::InvalidTopic);
+    assert_eq!(producer.partitions_for("t").unwrap_err().kind(), ErrorKind::InvalidTopic);
     producer.send(to_first("others are not bothered")).unwrap().get_timeout(AGES).unwrap();
 }
 

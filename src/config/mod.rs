@@ -22,8 +22,9 @@ use std::time::Duration;
 
 use crate::error::Error;
 use choices::{Microseconds, SettingText};
+use properties_file::Pair;
 use properties_table::{PROPERTIES, find, for_each_property};
-use property::{HIDDEN, trim};
+use property::{HIDDEN, Value, trim};
 use remarks::Remarks;
 
 pub use choices::Acks;
@@ -68,7 +69,8 @@ impl ProducerConfig {
         ProducerConfig::default()
     }
 
-    /// Takes pairs of name and value, as in a Java `Properties` object. Of a name given twice the last value counts.
+    /// Takes pairs of name and value, as in a Java `Properties` object. Of a name given twice the last value counts,
+    /// with a warning in the log.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a value has the wrong type or is out of range, naming the
@@ -80,7 +82,14 @@ impl ProducerConfig {
         K: Into<String>,
         V: Into<String>,
     {
-        let given = properties.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        let mut given = BTreeMap::new();
+        for (name, value) in properties {
+            let (name, value) = (name.into(), value.into());
+            if given.contains_key(&name) {
+                log::warn!("{name} is set more than once; the last value counts");
+            }
+            given.insert(name, value);
+        }
         let config = ProducerConfig { given };
         config.check()?;
         Ok(config)
@@ -88,7 +97,7 @@ impl ProducerConfig {
 
     /// Reads a Java properties file: `name=value` lines with Java's escapes, continuation lines and comments. It is
     /// read as UTF-8, where Java reads Latin-1. Of a name given twice the last value counts, with a warning in the
-    /// log.
+    /// log that names both lines.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read, is not UTF-8 (naming the position),
@@ -96,9 +105,13 @@ impl ProducerConfig {
     pub fn from_file(path: impl AsRef<Path>) -> Result<ProducerConfig, Error> {
         let path = path.as_ref();
         let mut given = BTreeMap::new();
-        for (name, value) in properties_file::read(path)? {
-            if given.contains_key(&name) {
-                log::warn!("{name} is set more than once in {}; the last value counts", path.display());
+        let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+        for Pair { name, value, line } in properties_file::read(path)? {
+            if let Some(earlier) = lines.insert(name.clone(), line) {
+                let path = path.display();
+                log::warn!(
+                    "{path}: {name} is set on line {earlier} and again on line {line}; the last value counts"
+                );
             }
             given.insert(name, value);
         }
@@ -156,11 +169,21 @@ impl ProducerConfig {
         let settings = self.settings(serializers_required, &mut remarks);
         remarks.log();
         let settings = settings?;
-        let mut printed = self.clone();
-        let name = printed.given.entry(String::from(ProducerConfig::CLIENT_ID_CONFIG));
-        name.or_insert_with(|| settings.client_id.clone());
-        log::info!("{printed}");
+        log::info!("{}", self.in_effect(&settings));
         Ok(settings)
+    }
+
+    /// What was set, with what the rules have made of it. A value with variables stays as it was written: what stands
+    /// for them may be secret.
+    fn in_effect(&self, settings: &Settings) -> ProducerConfig {
+        let mut config = self.clone();
+        for (name, text) in settings.adjusted() {
+            let given = config.given.get(name);
+            if given.is_none_or(|given| !given.contains("${")) && config.get(name).as_ref() != Some(&text) {
+                config.given.insert(String::from(name), text);
+            }
+        }
+        config
     }
 
     fn settings(&self, serializers_required: bool, remarks: &mut Remarks) -> Result<Settings, Error> {
@@ -234,20 +257,20 @@ macro_rules! setters {
 }
 for_each_property!(setters);
 
-/// All known settings with their values, one a line and sorted, as Java's producer prints them at start-up.
+/// All known settings with their values, one a line and sorted, as Java's producer prints them at start-up. Passwords
+/// are `[hidden]`.
 impl fmt::Display for ProducerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut lines: Vec<_> = PROPERTIES.iter().collect();
         lines.sort_by_key(|property| property.name());
         f.write_str("ProducerConfig values:")?;
         for property in lines {
-            let value = self.get(property.name());
-            let text = match (value, property.property_type()) {
-                (None, _) => String::from("null"),
-                (Some(text), PropertyType::List) => format!("[{text}]"),
-                (Some(text), _) => text,
+            let value = match self.get(property.name()) {
+                None => Value::Null,
+                // A secret, or with variables: as it is shown.
+                Some(text) => property.parse(&text, &text).unwrap_or(Value::Text(text)),
             };
-            write!(f, "\n\t{} = {text}", property.name())?;
+            write!(f, "\n\t{} = {value}", property.name())?;
         }
         Ok(())
     }

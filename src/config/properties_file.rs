@@ -6,12 +6,20 @@
 
 use std::path::Path;
 
-use java_properties::PropertiesIter;
+use java_properties::{LineContent, PropertiesIter};
 
 use crate::error::Error;
 
+/// One `name=value` of a file, and the line on which it begins.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Pair {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) line: usize,
+}
+
 /// The pairs in the order of the file.
-pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn read(path: &Path) -> Result<Vec<Pair>, Error> {
     let bytes = std::fs::read(path).map_err(|error| {
         Error::config(format!("cannot read the properties file {}: {error}", path.display()))
             .with_source(error)
@@ -26,12 +34,16 @@ pub(super) fn read(path: &Path) -> Result<Vec<(String, String)>, Error> {
     parse(text).map_err(|problem| Error::config(format!("the properties file {}: {problem}", path.display())))
 }
 
-fn parse(text: &str) -> Result<Vec<(String, String)>, String> {
+fn parse(text: &str) -> Result<Vec<Pair>, String> {
     let prepared = prepare(text);
     let mut pairs = Vec::new();
-    PropertiesIter::new(prepared.as_bytes())
-        .read_into(|name, value| pairs.push((name, value)))
-        .map_err(|error| error.to_string())?;
+    for line in PropertiesIter::new(prepared.as_bytes()) {
+        let line = line.map_err(|error| error.to_string())?;
+        let number = line.line_number();
+        if let LineContent::KVPair(name, value) = line.consume_content() {
+            pairs.push(Pair { name, value, line: number });
+        }
+    }
     Ok(pairs)
 }
 
@@ -81,9 +93,16 @@ mod tests {
             ("=v", vec![("", "v")]),
         ] {
             let pairs = parse(text).unwrap();
-            let pairs: Vec<_> = pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+            let pairs: Vec<_> = pairs.iter().map(|pair| (pair.name.as_str(), pair.value.as_str())).collect();
             assert_eq!(pairs, expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_pair_knows_the_line_it_begins_on() {
+        let pairs = parse("# a\n\na=1\r\nb=2,\\\n  3\n\nc=4").unwrap();
+        let lines: Vec<_> = pairs.iter().map(|pair| (pair.name.as_str(), pair.line)).collect();
+        assert_eq!(lines, [("a", 3), ("b", 4), ("c", 7)]);
     }
 
     #[test]

@@ -273,6 +273,20 @@ impl fmt::Display for Rule {
     }
 }
 
+/// As Java's log writes it: `null`, `true`, `16384`, `[a, b]`.
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Null => f.write_str("null"),
+            Value::Boolean(value) => write!(f, "{value}"),
+            Value::Integer(number) => write!(f, "{number}"),
+            Value::Double(number) => write!(f, "{number:?}"),
+            Value::Text(text) => f.write_str(text),
+            Value::List(elements) => write!(f, "[{}]", elements.join(", ")),
+        }
+    }
+}
+
 /// As Java's reference writes it: `boolean`, `int`, …
 impl fmt::Display for PropertyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

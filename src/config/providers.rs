@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::env::VarError;
 use std::path::{Component, Path, PathBuf};
 
+use regex_lite::Regex;
+
 use super::properties_file;
 use super::properties_table::find;
 use super::property::{Value, trim};
@@ -39,7 +41,8 @@ pub(super) fn replace_variables(
 }
 
 enum Provider {
-    Environment,
+    /// Only variables whose whole name matches.
+    Environment(Regex),
     File(AllowedPaths),
     Directory(AllowedPaths),
 }
@@ -69,10 +72,7 @@ fn provider(name: &str, given: &BTreeMap<String, String>) -> Result<Provider, Er
     let options: BTreeMap<&str, &str> =
         given.iter().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, trim(value)))).collect();
     let (provider, known) = match class.strip_prefix(PACKAGE).unwrap_or(class) {
-        "EnvVarConfigProvider" => {
-            allow_all_variables(&prefix, &options)?;
-            (Provider::Environment, ALLOWLIST)
-        }
+        "EnvVarConfigProvider" => (Provider::Environment(allowed_variables(&prefix, &options)?), ALLOWLIST),
         "FileConfigProvider" => (Provider::File(AllowedPaths::read(&prefix, &options)?), ALLOWED_PATHS),
         "DirectoryConfigProvider" => {
             (Provider::Directory(AllowedPaths::read(&prefix, &options)?), ALLOWED_PATHS)
@@ -90,15 +90,18 @@ fn provider(name: &str, given: &BTreeMap<String, String>) -> Result<Provider, Er
     }
 }
 
-/// A pattern is refused: to ignore it would open what it is meant to close.
-fn allow_all_variables(prefix: &str, options: &BTreeMap<&str, &str>) -> Result<(), Error> {
-    match options.get(ALLOWLIST) {
-        Some(pattern) if *pattern != ".*" => Err(Error::config(format!(
-            "Invalid value {pattern} for configuration {prefix}{ALLOWLIST}: patterns are not supported by this \
-             version of kafka-producer, only .* is accepted"
-        ))),
-        _ => Ok(()),
-    }
+/// The names that a variable may have: all of them, or those that match as a whole. Java's patterns can more than
+/// these (look around, back references); what cannot be read is refused: to ignore it would open what it is meant to
+/// close.
+fn allowed_variables(prefix: &str, options: &BTreeMap<&str, &str>) -> Result<Regex, Error> {
+    let pattern = options.get(ALLOWLIST).copied().unwrap_or(".*");
+    let whole = Regex::new(pattern).and_then(|_| Regex::new(&format!(r"\A(?:{pattern})\z")));
+    whole.map_err(|error| {
+        Error::config(format!(
+            "Invalid value {pattern} for configuration {prefix}{ALLOWLIST}: {error}; expected a regular expression \
+             without look-around and back references"
+        ))
+    })
 }
 
 impl AllowedPaths {
@@ -199,10 +202,17 @@ fn replace(
 impl Provider {
     fn value(&self, path: &str, key: &str, remarks: &mut Remarks) -> Result<Option<String>, Error> {
         match self {
-            Provider::Environment if !path.is_empty() => Err(Error::config(
+            Provider::Environment(_) if !path.is_empty() => Err(Error::config(
                 "an environment variable has no path: ${NAME:VARIABLE} is expected, with one colon",
             )),
-            Provider::Environment => environment(key),
+            Provider::Environment(allowed) if allowed.is_match(key) => environment(key),
+            Provider::Environment(_) => {
+                let known = environment(key)?.is_some();
+                if known {
+                    remarks.warn(format!("the variable {key} is not in the {ALLOWLIST} of its provider"));
+                }
+                Ok(None)
+            }
             Provider::File(_) | Provider::Directory(_) if path.is_empty() => Ok(None),
             Provider::File(allowed) => match allowed.admit(path, remarks) {
                 Some(path) => in_file(&path, key),
@@ -229,7 +239,7 @@ fn environment(key: &str) -> Result<Option<String>, Error> {
 
 fn in_file(path: &Path, key: &str) -> Result<Option<String>, Error> {
     let pairs = properties_file::read(path)?;
-    Ok(pairs.into_iter().rev().find(|(name, _)| name == key).map(|(_, value)| value))
+    Ok(pairs.into_iter().rev().find(|pair| pair.name == key).map(|pair| pair.value))
 }
 
 /// The content of the file `key`, which must lie in the directory itself.
@@ -310,14 +320,37 @@ mod tests {
                 ["allowlist.patern", "param.allowlist.pattern"],
             ),
             (
-                vec![ENV[0], ENV[1], ("config.providers.env.param.allowlist.pattern", "A.*")],
-                ["A.*", "only .*"],
+                vec![ENV[0], ENV[1], ("config.providers.env.param.allowlist.pattern", "A)|(B")],
+                ["A)|(B", "expected a regular expression"],
             ),
         ] {
             let error = replaced(&pairs).unwrap_err().to_string();
             assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
-        assert!(replaced(&[ENV[0], ENV[1], ("config.providers.env.param.allowlist.pattern", ".*")]).is_ok());
+    }
+
+    #[test]
+    fn a_variable_is_read_only_if_its_whole_name_is_in_the_allowlist() {
+        let package = env!("CARGO_PKG_NAME");
+        for (pattern, allowed) in [
+            (".*", true),
+            ("CARGO_PKG_NAME", true),
+            ("CARGO_[A-Z_]+", true),
+            ("PATH|CARGO_PKG_NAME", true),
+            ("CARGO", false),
+            ("PKG_NAME", false),
+            ("cargo_.*", false),
+            ("(?i)cargo_.*", true),
+            ("CARGO|PATH", false),
+            ("", false),
+        ] {
+            let option = ("config.providers.env.param.allowlist.pattern", pattern);
+            let text = "${env:CARGO_PKG_NAME}";
+            let values = replaced(&[ENV[0], ENV[1], option, ("client.id", text)]).unwrap();
+            assert_eq!(values["client.id"], if allowed { package } else { text }, "{pattern}");
+        }
+        let look_ahead = ("config.providers.env.param.allowlist.pattern", "(?=CARGO).*");
+        assert!(replaced(&[ENV[0], ENV[1], look_ahead]).unwrap_err().to_string().contains("look-around"));
     }
 
     #[test]

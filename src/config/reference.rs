@@ -83,7 +83,8 @@ the same is available to programs as `ProducerConfig::reference()`.
 
 - By pairs: `ProducerConfig::from_properties([(\"bootstrap.servers\", \"localhost:9092\"), …])`.
 - By a Java properties file: `ProducerConfig::from_file(\"producer.properties\")`, with escapes, continuation lines and
-  comments as in Java, but read as UTF-8. Of a name given twice the last value counts, with a warning.
+  comments as in Java, but read as UTF-8. Of a name given twice the last value counts, with a warning that names the
+  lines.
 - One by one: `ProducerConfig::new().set(\"linger.ms\", \"20\")`, or typed: `.linger(Duration::from_millis(20))`.
 
 All end in the same place, and the last one wins. The names are also constants:
@@ -102,7 +103,7 @@ All end in the same place, and the last one wins. The names are also constants:
 
   | `config.providers.NAME.class` | variable | option |
   |---|---|---|
-  | `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}` | `config.providers.NAME.param.allowlist.pattern`: only `.*` in this version |
+  | `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}` | `config.providers.NAME.param.allowlist.pattern`: a regular expression that the whole name must match |
   | `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:FILE:KEY}`, of a properties file | `config.providers.NAME.param.allowed.paths` |
   | `org.apache.kafka.common.config.provider.DirectoryConfigProvider` | `${NAME:DIRECTORY:FILE}`, the file's content | `config.providers.NAME.param.allowed.paths` |
 

@@ -75,6 +75,20 @@ impl fmt::Debug for Settings {
     }
 }
 
+impl Settings {
+    /// The settings whose values the rules may have changed, as they are now.
+    pub(super) fn adjusted(&self) -> [(&'static str, String); 5] {
+        let millis = |time: Duration| time.as_millis().to_string();
+        [
+            ("client.id", self.client_id.clone()),
+            ("enable.idempotence", self.enable_idempotence.to_string()),
+            ("linger.ms", millis(self.linger)),
+            ("delivery.timeout.ms", millis(self.delivery_timeout)),
+            ("reconnect.backoff.max.ms", millis(self.reconnect_backoff_max)),
+        ]
+    }
+}
+
 /// Checks `replaced`, the values with their variables replaced. `given` has them as they were written, for errors.
 pub(super) fn resolve(
     given: &BTreeMap<String, String>,

@@ -21,7 +21,7 @@ use crate::completion::{Callback, ProducerToken, RecordFuture, is_sender_thread}
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interrupt::{self, Wait};
-use crate::metadata::Metadata;
+use crate::metadata::{Metadata, check_topic};
 use crate::partitioner::Partitioner;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::sender::{Control, Counts};
@@ -198,6 +198,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     pub fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
         self.core.not_in_callback("partitions_for()")?;
         let topic = topic.into();
+        check_topic(&topic)?;
         let nudge = || self.core.accumulator.inbox().push(Event::Nudge, None);
         self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, nudge)?;
         let cluster = self.core.metadata.cluster();

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::accumulator::{AppendError, Event, FoundTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
+use crate::metadata::check_topic;
 use crate::partitioner::{PartitionRequest, partition_for_key};
 use crate::producer::{Core, clock};
 use crate::record::{ProducerRecord, RecordKey, RecordValue, TopicName};
@@ -89,6 +90,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 topic.touch();
                 return Ok(topic);
             }
+            check_topic(name)?;
             let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
             let Patience::AtMost(limit) = *patience else {
                 self.metadata.want(name);

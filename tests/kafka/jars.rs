@@ -7,6 +7,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
@@ -97,7 +98,9 @@ impl KafkaJars {
 
     /// Runs a Java source file of ours against the jars.
     pub(crate) fn java_source(&self, file: &str, source: &str, arguments: &[&str], input: &[u8]) -> Output {
-        let directory = self.home.join("java").join(std::process::id().to_string());
+        static RUNS: AtomicU32 = AtomicU32::new(0);
+        let run_number = RUNS.fetch_add(1, Ordering::Relaxed);
+        let directory = self.home.join("java").join(format!("{}-{run_number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let path = directory.join(file);
         fs::write(&path, source).unwrap();

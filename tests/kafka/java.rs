@@ -1,5 +1,7 @@
 //! What Java's own client says: where keys belong, which settings there are.
 
+use std::collections::BTreeMap;
+
 use super::cluster::Kafka;
 use super::jars::KafkaJars;
 use super::read_back::{from_hex, to_hex};
@@ -42,6 +44,39 @@ impl KafkaJars {
         let output = self.java_source("DumpConfig.java", include_str!("DumpConfig.java"), &[], b"");
         output.text().lines().map(|line| Setting::parse(line).unwrap_or_else(|| panic!("{line}"))).collect()
     }
+}
+
+/// Names and values of settings.
+pub(crate) type Properties = BTreeMap<String, String>;
+
+impl KafkaJars {
+    /// What Java's producer makes of each set of properties: the values that all settings have in the end, a list
+    /// joined by commas, or why it does not start. Without `start` only the configuration is made, which is faster, and
+    /// lacks the rules that `KafkaProducer` adds.
+    pub(crate) fn producers_of(&self, sets: &[Properties], start: bool) -> Vec<Result<Properties, String>> {
+        let pair = |(name, value): (&String, &String)| {
+            format!("{}={}", to_hex(name.as_bytes()), to_hex(value.as_bytes()))
+        };
+        let line = |set: &Properties| set.iter().map(pair).collect::<Vec<_>>().join(" ") + "\n";
+        let input: String = sets.iter().map(line).collect();
+        let source = include_str!("TryConfig.java");
+        let arguments: &[&str] = if start { &["start"] } else { &[] };
+        let output = self.java_source("TryConfig.java", source, arguments, input.as_bytes());
+        output.text().lines().map(outcome).collect()
+    }
+}
+
+fn outcome(line: &str) -> Result<Properties, String> {
+    let text = |hex: &str| String::from_utf8(from_hex(hex).unwrap().unwrap()).unwrap();
+    if let Some(message) = line.strip_prefix("refused ") {
+        return Err(text(message));
+    }
+    let pairs = line.strip_prefix("accepted").unwrap_or_else(|| panic!("{line}"));
+    Ok(pairs
+        .split_whitespace()
+        .filter_map(|pair| pair.split_once('='))
+        .map(|(a, b)| (text(a), text(b)))
+        .collect())
 }
 
 impl Kafka {
