@@ -168,6 +168,29 @@ fn who_waits_for_memory_ends_the_linger_of_all() {
     assert_eq!(cluster.records("t").len(), 24);
 }
 
+/// Who cannot wait comes again: the memory must not lie in batches that wait for company.
+#[test]
+fn who_is_refused_for_want_of_memory_ends_the_linger_of_all() {
+    for max_block in ["0", "60000"] {
+        let cluster = cluster(8);
+        let settings = [
+            ("buffer.memory", "40000"),
+            ("batch.size", "10000"),
+            ("linger.ms", "600000"),
+            ("delivery.timeout.ms", "1000000"),
+        ];
+        let producer = producer(&cluster, &[&settings[..], &[("max.block.ms", max_block)]].concat());
+        wait_until("the topic is known", || producer.partitions_for("t").is_ok());
+        let refused = |partition| {
+            let record = ProducerRecord::new("t", "x".repeat(8_000)).with_partition(partition);
+            let sent = if max_block == "0" { producer.send(record) } else { producer.try_send(record) };
+            sent.is_err()
+        };
+        let sent = (0..8).position(refused).expect("no more than 4 batches of 10 kB fit into 40 kB");
+        wait_until("what lingers is sent", || cluster.records("t").len() == sent);
+    }
+}
+
 #[test]
 fn a_buffer_smaller_than_a_batch_works() {
     let cluster = cluster(2);

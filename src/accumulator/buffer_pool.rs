@@ -38,6 +38,8 @@ pub(crate) struct BufferPool {
     state: Mutex<State>,
     /// How many threads wait; read by the sender, for whom every batch is sendable while somebody does.
     waiting: AtomicUsize,
+    /// Somebody who cannot wait was refused since memory was last given back.
+    refused: AtomicBool,
     /// The sender has memory that somebody waits for, and has not handed it on yet.
     holds_back: AtomicBool,
 }
@@ -67,6 +69,7 @@ impl BufferPool {
             total,
             state: Mutex::new(State::default()),
             waiting: AtomicUsize::new(0),
+            refused: AtomicBool::new(false),
             holds_back: AtomicBool::new(false),
         }
     }
@@ -76,9 +79,19 @@ impl BufferPool {
         self.total
     }
 
-    /// Whether a thread waits for memory.
+    /// Whether a thread waits for memory, or was refused and may come again.
     pub(crate) fn is_short(&self) -> bool {
+        self.waits() || self.refused.load(Ordering::Relaxed)
+    }
+
+    fn waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
+    }
+
+    /// Refuses somebody who cannot wait: the error, and whether he is the first since memory was last given back.
+    pub(crate) fn refuse(&self, bytes: usize) -> (Error, bool) {
+        let first = !self.refused.swap(true, Ordering::Relaxed);
+        (self.exhausted(bytes, self.free(), Duration::ZERO), first)
     }
 
     /// Takes the bytes if they are free and nobody waits for some already.
@@ -153,7 +166,7 @@ impl BufferPool {
 
     /// Whether somebody may have been left waiting by `give_back_soon`.
     pub(crate) fn holds_back(&self) -> bool {
-        self.is_short() && self.holds_back.load(Ordering::Relaxed)
+        self.waits() && self.holds_back.load(Ordering::Relaxed)
     }
 
     /// Serves everyone for whom there is room.
@@ -163,6 +176,7 @@ impl BufferPool {
 
     fn take_back(&self, state: &mut State, bytes: usize, buffer: Option<Vec<u8>>, wake_for: usize) {
         state.reserved = state.reserved.saturating_sub(bytes);
+        self.refused.store(false, Ordering::Relaxed);
         match buffer {
             Some(buffer) if buffer.capacity() == bytes && !state.closed => {
                 state.idle_bytes += bytes;

@@ -170,20 +170,28 @@ impl RecordAccumulator {
         if let Some(reservation) = self.pool.try_reserve(bytes)? {
             return Ok(reservation);
         }
-        let full = || self.pool.exhausted(bytes, self.pool.free(), Duration::ZERO);
         let patience = match wait.patience {
-            Patience::None => {
-                return Err(Error::new(ErrorKind::WouldBlock, "the call may not wait").with_source(full()));
-            }
-            // Not worth a place in the queue.
-            Patience::AtMost(Duration::ZERO) => return Err(full()),
-            Patience::AtMost(patience) => patience,
+            Patience::AtMost(patience) if !patience.is_zero() => patience,
+            none => return Err(self.refuse(bytes, none)),
         };
         let start = (wait.clock)();
         let reserved = self.pool.reserve(bytes, patience, || self.inbox.push(Event::MemoryShort, None));
         wait.patience =
             Patience::AtMost(patience.saturating_sub((wait.clock)().saturating_duration_since(start)));
         reserved
+    }
+
+    /// The error of a caller who cannot wait. The first one since there was memory has the lingering batches sent: he
+    /// may come again.
+    fn refuse(&self, bytes: usize, patience: Patience) -> Error {
+        let (full, first) = self.pool.refuse(bytes);
+        if first {
+            self.inbox.push(Event::MemoryShort, None);
+        }
+        match patience {
+            Patience::AtMost(_) => full,
+            Patience::None => Error::new(ErrorKind::WouldBlock, "the call may not wait").with_source(full),
+        }
     }
 
     /// Takes over what is new about partitions and leaders, for every topic of the cluster. A topic that has no
