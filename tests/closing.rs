@@ -4,14 +4,16 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
-use kafka_producer::{ErrorKind, ProducerRecord};
+use kafka_producer::{
+    Cluster, ErrorKind, Headers, KafkaProducer, PartitionRequest, Partitioner, PartitionerError,
+    ProducerRecord, RecordFuture, Serializer, SerializerError,
+};
 use support::{
     AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first, values, wait_until,
 };
@@ -283,4 +285,66 @@ fn flush_waits_for_the_very_first_records_of_a_partition() {
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     }
+}
+
+/// Tells when it is closed.
+struct Told {
+    name: &'static str,
+    closed: mpsc::Sender<(&'static str, bool)>,
+    future: Arc<OnceLock<RecordFuture>>,
+}
+
+impl Told {
+    fn close(&self) {
+        let answered = self.future.get().is_some_and(RecordFuture::is_done);
+        self.closed.send((self.name, answered)).unwrap();
+        assert_ne!(self.name, "key", "a part that panics harms no other");
+    }
+}
+
+impl Serializer<str> for Told {
+    fn serialize<'a>(
+        &'a self,
+        _: &str,
+        _: &mut Headers,
+        data: &'a str,
+        _: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, SerializerError> {
+        Ok(Some(data.as_bytes()))
+    }
+
+    fn close(&self) {
+        Told::close(self);
+    }
+}
+
+impl Partitioner for Told {
+    fn partition(&self, _: &PartitionRequest<'_>, _: &Cluster) -> Result<i32, PartitionerError> {
+        Ok(0)
+    }
+
+    fn close(&self) {
+        Told::close(self);
+    }
+}
+
+/// Behaviour 82.
+#[test]
+fn serializers_and_partitioner_are_closed_once_after_the_last_answer() {
+    let cluster = cluster(1);
+    let (closed, told) = mpsc::channel();
+    let future = Arc::new(OnceLock::new());
+    let part = |name| Told { name, closed: closed.clone(), future: Arc::clone(&future) };
+    let settings = support::config(&cluster.bootstrap_servers(), &[("linger.ms", "10000")]);
+    let builder = KafkaProducer::<str, str>::builder(settings);
+    let builder = builder.key_serializer(part("key")).value_serializer(part("value"));
+    let producer = builder.partitioner(part("partitioner")).build().unwrap();
+    future.set(producer.send(to_first("000000").with_key("k")).unwrap()).unwrap();
+    assert!(told.try_recv().is_err(), "not before close");
+    producer.close().unwrap();
+    let all: Vec<_> = told.try_iter().collect();
+    assert_eq!(all, [("key", true), ("value", true), ("partitioner", true)]);
+    producer.close().unwrap();
+    drop(producer);
+    assert!(told.try_recv().is_err(), "only once");
 }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::ToSocketAddrs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
 
@@ -141,6 +141,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
                 key_serializer,
                 value_serializer,
                 partitioner,
+                parts_closed: AtomicBool::new(false),
                 settings: SendSettings::of(&settings),
                 accumulator: parts.accumulator,
                 metadata: parts.metadata,

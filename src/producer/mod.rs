@@ -10,7 +10,9 @@ mod send;
 
 use std::convert::Infallible;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
@@ -45,6 +47,8 @@ struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
     key_serializer: Box<dyn Serializer<K>>,
     value_serializer: Box<dyn Serializer<V>>,
     partitioner: Option<Box<dyn Partitioner>>,
+    /// Serializers and partitioner have been told that the producer is closed.
+    parts_closed: AtomicBool,
     settings: SendSettings,
     accumulator: Arc<RecordAccumulator>,
     metadata: Arc<Metadata>,
@@ -270,8 +274,31 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if wait && interrupt::wait(&self.thread.ended, None) == Wait::Interrupted {
             return Err(Error::interrupted("close; the producer goes on closing"));
         }
+        if wait {
+            self.close_parts();
+        }
         let after = self.control.counts();
         Ok(CloseReport::between(before, after))
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
+    /// Closes what is the user's, once. One that panics harms no other.
+    fn close_parts(&self) {
+        if self.parts_closed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        close_part("key.serializer", || self.key_serializer.close());
+        close_part("value.serializer", || self.value_serializer.close());
+        close_part("partitioner.class", || {
+            self.partitioner.iter().for_each(|partitioner| partitioner.close())
+        });
+    }
+}
+
+fn close_part(name: &str, close: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(close)).is_err() {
+        log::error!("{name} panicked while it was closed");
     }
 }
 
@@ -303,11 +330,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
             Ok(_) => {}
             Err(error) => log::warn!("dropping the producer: {error}"),
         }
-        self.key_serializer.close();
-        self.value_serializer.close();
-        if let Some(partitioner) = &self.partitioner {
-            partitioner.close();
-        }
+        self.close_parts();
     }
 }
 
