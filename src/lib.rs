@@ -13,6 +13,9 @@ mod record;
 // How the producer is set up.
 mod config;
 
+// Others see the record before it goes on, and its outcome.
+mod interceptor;
+
 // What serializers and partitioners see of it.
 mod properties;
 
@@ -90,6 +93,7 @@ pub use config::{
 };
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;
+pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
 pub use interrupt::InterruptHandle;
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,

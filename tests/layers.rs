@@ -18,7 +18,7 @@ use source::Token;
 const FLOORS: [&[&str]; 7] = [
     &["record", "error_code", "backoff", "uuid", "nearest", "properties"],
     &["cluster", "error", "interrupt", "registry"],
-    &["completion", "serializer", "partitioner", "config", "wire"],
+    &["completion", "serializer", "partitioner", "interceptor", "config", "wire"],
     &["record_batch", "protocol"],
     &["accumulator", "transaction", "metadata", "network"],
     &["sender"],

@@ -116,7 +116,7 @@ macro_rules! for_each_property {
              "Microseconds that the sender's thread goes on looking for answers before it sleeps, while answers come that fast. It shortens a synchronous send by the time that waking a thread takes, and costs CPU meanwhile; an idle producer never does it. 0 turns it off.")
 
             // Interceptors, metrics, configuration.
-            (INTERCEPTOR_CLASSES_CONFIG, "interceptor.classes", List, "", Any, Low, Kafka, NotBuilt, [],
+            (INTERCEPTOR_CLASSES_CONFIG, "interceptor.classes", List, "", Any, Low, Kafka, Built, [],
              "Interceptors that see each record before it is serialized and its outcome afterwards, in this order, by the names that they were registered under.")
             (ENABLE_METRICS_PUSH_CONFIG, "enable.metrics.push", Boolean, "true", Any, Low, Kafka, Dormant, [],
              "Whether metrics are pushed to brokers that subscribe to them (KIP-714). This version pushes none: both values behave as false.")

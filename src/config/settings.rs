@@ -28,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) key_serializer: Option<String>,
     pub(crate) value_serializer: Option<String>,
     pub(crate) partitioner_class: Option<String>,
+    pub(crate) interceptor_classes: Vec<String>,
     pub(crate) partitioner_ignore_keys: bool,
     pub(crate) partitioner_adaptive: bool,
 
@@ -112,6 +113,7 @@ pub(super) fn resolve(
         key_serializer: values.text_if_set("key.serializer"),
         value_serializer: values.text_if_set("value.serializer"),
         partitioner_class: values.text_if_set("partitioner.class"),
+        interceptor_classes: values.list("interceptor.classes"),
         partitioner_ignore_keys: values.boolean("partitioner.ignore.keys"),
         partitioner_adaptive: values.boolean("partitioner.adaptive.partitioning.enable"),
         acks: values.acks(),
@@ -206,6 +208,13 @@ impl<'a> Values<'a> {
         match self.value(name) {
             Value::Text(text) => Some(text),
             _ => None,
+        }
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        match self.value(name) {
+            Value::List(elements) => elements,
+            _ => Vec::new(),
         }
     }
 
@@ -380,7 +389,7 @@ fn warn_where_the_maximum_is_below(values: &Values, remarks: &mut Remarks) {
 }
 
 fn bootstrap_servers(values: &Values) -> Result<Vec<(String, u16)>, Error> {
-    let Value::List(entries) = values.value("bootstrap.servers") else { return Ok(Vec::new()) };
+    let entries = values.list("bootstrap.servers");
     let parsed = entries.iter().map(|entry| {
         address::parse(entry).map_err(|problem| {
             Error::config(format!("Invalid value {entry} for configuration bootstrap.servers: {problem}"))

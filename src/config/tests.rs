@@ -177,7 +177,6 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         ("ssl.engine.factory.class", "x.Engine"),
         ("sasl.mechanism", "PLAIN"),
         ("sasl.login.refresh.window.factor", "0.9"),
-        ("interceptor.classes", "a,b"),
         ("partitioner.availability.timeout.ms", "1"),
         ("metadata.recovery.strategy", "none"),
         ("bootstrap.resolve.timeout.ms", "1"),
@@ -187,7 +186,7 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
     }
     settings(&[("security.protocol", "plaintext"), ("metadata.recovery.strategy", "REBOOTSTRAP")]);
-    settings(&[("sasl.login.refresh.window.factor", "0.80"), ("interceptor.classes", " ")]);
+    settings(&[("sasl.login.refresh.window.factor", "0.80")]);
     settings(&[("ssl.enabled.protocols", "TLSv1.2, TLSv1.3")]);
 }
 

@@ -19,11 +19,13 @@ use crate::cluster::Node;
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
+use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::metadata::Metadata;
 use crate::network::{Network, SocketNetwork, SocketOptions};
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
 use crate::properties::Properties;
+use crate::registry::Registry;
 use crate::sender::{Assembly, Control, Sender, assemble};
 use crate::serializer::{Serializer, SerializerRegistry};
 
@@ -50,6 +52,8 @@ pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     key_serializer: Option<Box<dyn Serializer<K>>>,
     value_serializer: Option<Box<dyn Serializer<V>>>,
     partitioner: Option<Box<dyn Partitioner>>,
+    interceptor_names: Registry,
+    interceptors: Vec<Box<dyn ProducerInterceptor<K, V>>>,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
@@ -61,6 +65,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             key_serializer: None,
             value_serializer: None,
             partitioner: None,
+            interceptor_names: Registry::default(),
+            interceptors: Vec::new(),
         }
     }
 
@@ -99,6 +105,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         self
     }
 
+    /// Adds an interceptor, as a value; those named in `interceptor.classes` come first, then these in the order of the
+    /// calls.
+    pub fn interceptor(mut self, interceptor: impl ProducerInterceptor<K, V> + 'static) -> Self {
+        self.interceptors.push(Box::new(interceptor));
+        self
+    }
+
+    /// A name that may stand in `interceptor.classes`, and what it stands for.
+    pub fn register_interceptor<F>(mut self, class_name: &str, factory: F) -> Self
+    where
+        F: Fn() -> Box<dyn ProducerInterceptor<K, V>> + Send + Sync + 'static,
+    {
+        self.interceptor_names.register::<dyn ProducerInterceptor<K, V>>(class_name, "records", factory);
+        self
+    }
+
     /// Checks everything, resolves `bootstrap.servers` and starts the sender thread. Blocks as long as the names take
     /// to resolve; connections are made later, by the sender thread.
     ///
@@ -134,6 +156,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             }
             (None, None) => None,
         };
+        let interceptors = self.take_interceptors(&settings.interceptor_classes, &properties)?;
         let bootstrap = resolve(&settings.bootstrap_servers)?;
         let parts = start(&settings, bootstrap)?;
         Ok(KafkaProducer {
@@ -141,6 +164,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
                 key_serializer,
                 value_serializer,
                 partitioner,
+                interceptors,
                 parts_closed: AtomicBool::new(false),
                 settings: SendSettings::of(&settings),
                 accumulator: parts.accumulator,
@@ -150,6 +174,30 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
                 token: parts.token,
             }),
         })
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
+    fn take_interceptors(
+        &mut self,
+        classes: &[String],
+        properties: &Properties<'_>,
+    ) -> Result<Arc<Interceptors<K, V>>, Error> {
+        let setting = "interceptor.classes";
+        let named = classes.iter().map(|class| {
+            let created = self.interceptor_names.create::<dyn ProducerInterceptor<K, V>>(
+                setting,
+                class,
+                "interceptor",
+                "others are wanted",
+            );
+            let mut interceptor = created.map_err(Error::config)?;
+            interceptor.configure(properties).map_err(|error| not_configured(setting, error))?;
+            Ok(interceptor)
+        });
+        let mut chain = named.collect::<Result<Vec<_>, Error>>()?;
+        chain.append(&mut self.interceptors);
+        Ok(Arc::new(Interceptors::new(chain)))
     }
 }
 

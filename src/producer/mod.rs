@@ -22,6 +22,7 @@ use crate::cluster::PartitionInfo;
 use crate::completion::{Callback, ProducerToken, RecordFuture, is_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind, SendError};
+use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::metadata::{Metadata, check_topic};
 use crate::partitioner::Partitioner;
@@ -47,7 +48,8 @@ struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
     key_serializer: Box<dyn Serializer<K>>,
     value_serializer: Box<dyn Serializer<V>>,
     partitioner: Option<Box<dyn Partitioner>>,
-    /// Serializers and partitioner have been told that the producer is closed.
+    interceptors: Arc<Interceptors<K, V>>,
+    /// Interceptors, serializers and partitioner have been told that the producer is closed.
     parts_closed: AtomicBool,
     settings: SendSettings,
     accumulator: Arc<RecordAccumulator>,
@@ -288,6 +290,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if self.parts_closed.swap(true, Ordering::Relaxed) {
             return;
         }
+        self.interceptors.close();
         close_part("key.serializer", || self.key_serializer.close());
         close_part("value.serializer", || self.value_serializer.close());
         close_part("partitioner.class", || {

@@ -6,15 +6,17 @@
 //! Source: Kafka's `KafkaProducer.doSend`.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::{AppendError, Event, FoundTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
+use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::metadata::check_topic;
 use crate::partitioner::{PartitionRequest, partition_for_key};
 use crate::producer::{Core, clock};
-use crate::record::{ProducerRecord, RecordKey, RecordValue, TopicName};
+use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
 use crate::serializer::SerializerError;
 
@@ -30,41 +32,86 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         &self,
         record: &mut ProducerRecord<RK, RV>,
         callback: Option<Callback>,
+        patience: Patience,
+    ) -> Result<RecordFuture, Error> {
+        if !self.interceptors.is_empty() {
+            return self.send_intercepted(record, callback, patience);
+        }
+        let ProducerRecord { topic, partition, key, value, headers, timestamp } = record;
+        let (key, value) = (key.borrow_key(), value.borrow_value());
+        let parts = Outgoing { topic, partition: *partition, timestamp: *timestamp, headers, key, value };
+        self.send_parts(parts, patience, |_| callback)
+    }
+
+    /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
+    /// record that is not accepted.
+    fn send_intercepted<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: &ProducerRecord<RK, RV>,
+        callback: Option<Callback>,
+        patience: Patience,
+    ) -> Result<RecordFuture, Error> {
+        let (key, value) = (record.key.borrow_key(), record.value.borrow_value());
+        let place = (record.partition, record.timestamp);
+        let mut record =
+            InterceptedRecord::new(record.topic.clone(), place, record.headers.clone(), key, value);
+        self.interceptors.on_send(&mut record);
+        let topic = record.parts().topic.clone();
+        let with_interceptors = |headers: &Headers| -> Option<Callback> {
+            let (interceptors, headers) = (Arc::clone(&self.interceptors), headers.clone());
+            let topic = topic.clone();
+            Some(Box::new(move |outcome| {
+                interceptors.on_acknowledgement(&Acknowledgement::new(&topic, outcome.as_ref(), &headers));
+                if let Some(callback) = callback {
+                    callback(outcome);
+                }
+            }))
+        };
+        let sent = self.send_parts(record.parts(), patience, with_interceptors);
+        sent.inspect_err(|error| {
+            let refused = Acknowledgement::new(&topic, Err(error), record.headers());
+            self.interceptors.on_acknowledgement(&refused);
+        })
+    }
+
+    /// Sends a record's parts. `callback` is asked for at the last moment, when the headers are what will be sent.
+    fn send_parts(
+        &self,
+        parts: Outgoing<'_, K, V>,
         mut patience: Patience,
+        callback: impl FnOnce(&Headers) -> Option<Callback>,
     ) -> Result<RecordFuture, Error> {
         self.check_usable()?;
-        check_record(record.partition, record.timestamp).map_err(|error| error.with_topic(&record.topic))?;
-        let topic = self.topic(&record.topic, record.partition, &mut patience)?;
-        let outcome = self.send_to(&topic, record, callback, patience);
+        check_record(parts.partition, parts.timestamp).map_err(|error| error.with_topic(parts.topic))?;
+        let topic = self.topic(parts.topic, parts.partition, &mut patience)?;
+        let outcome = self.send_to(&topic, parts, callback, patience);
         topic.remember();
         outcome
     }
 
-    fn send_to<RK: RecordKey<K>, RV: RecordValue<V>>(
+    fn send_to(
         &self,
         topic: &TopicQueues,
-        record: &mut ProducerRecord<RK, RV>,
-        callback: Option<Callback>,
+        record: Outgoing<'_, K, V>,
+        callback: impl FnOnce(&Headers) -> Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
+        let Outgoing { topic: name, partition, timestamp, headers, key, value } = record;
         let mut scratch = Scratch::take();
         let (key_scratch, value_scratch) = (&mut scratch.key, &mut scratch.value);
-        let key = match record.key.borrow_key() {
-            Some(key) => self.key_serializer.serialize(&record.topic, &mut record.headers, key, key_scratch),
+        let key = match key {
+            Some(key) => self.key_serializer.serialize(name, headers, key, key_scratch),
             None => Ok(None),
         };
-        let key = key.map_err(|error| not_serialized("key", &record.topic, error))?;
-        let value = match record.value.borrow_value() {
-            Some(value) => {
-                self.value_serializer.serialize(&record.topic, &mut record.headers, value, value_scratch)
-            }
+        let key = key.map_err(|error| not_serialized("key", name, error))?;
+        let value = match value {
+            Some(value) => self.value_serializer.serialize(name, headers, value, value_scratch),
             None => Ok(None),
         };
-        let value = value.map_err(|error| not_serialized("value", &record.topic, error))?;
-        let timestamp = record.timestamp.unwrap_or_else(clock::now_ms);
-        let parts = RecordParts::new(key, value, &record.headers, timestamp);
-        self.check_size(&parts).map_err(|error| error.with_topic(&record.topic))?;
-        self.append(topic, record.partition, parts, callback, patience)
+        let value = value.map_err(|error| not_serialized("value", name, error))?;
+        let parts = RecordParts::new(key, value, headers, timestamp.unwrap_or_else(clock::now_ms));
+        self.check_size(&parts).map_err(|error| error.with_topic(name))?;
+        self.append(topic, partition, parts, callback(headers), patience)
     }
 
     #[inline]

@@ -1,0 +1,358 @@
+//! Interceptors: user code that sees every record before it is serialized, and every outcome.
+//!
+//! Owns: the trait, what an interceptor may see and change, the chain. Must not know: batches, callbacks, threads.
+//! Threads: `on_send` on the thread that sends; `on_acknowledgement` on the sender thread, or on the thread whose `send`
+//! has just failed.
+//! Holds: one that fails or panics is logged and changes nothing; the chain goes on with the last good record.
+//! Source: Kafka's `ProducerInterceptor` and `ProducerInterceptors` (KIP-42, KIP-512).
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::Error;
+use crate::properties::Properties;
+use crate::record::{Headers, RecordMetadata, TopicName};
+
+/// Why an interceptor failed; it is logged and goes no further.
+pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Sees each record before it is serialized, may change it, and is told its outcome: for tracing, auditing, counting,
+/// without a change to the code that sends.
+///
+/// A producer has any number of them, given to
+/// [`KafkaProducerBuilder::interceptor`](crate::KafkaProducerBuilder::interceptor) or named in `interceptor.classes`.
+/// They are called in that order. One that fails or panics is logged, what it changed is undone, and the others go on:
+/// an interceptor cannot make `send` fail.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use kafka_producer::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
+///
+/// /// Marks records and counts those that failed.
+/// #[derive(Default)]
+/// struct Audit {
+///     failed: AtomicU64,
+/// }
+///
+/// impl ProducerInterceptor<str, str> for Audit {
+///     fn on_send(&self, record: &mut InterceptedRecord<'_, str, str>) -> Result<(), InterceptorError> {
+///         record.headers_mut().add("origin", "billing");
+///         Ok(())
+///     }
+///
+///     fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+///         if acknowledgement.outcome().is_err() {
+///             self.failed.fetch_add(1, Ordering::Relaxed);
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait ProducerInterceptor<K: ?Sized, V: ?Sized>: Send + Sync {
+    /// Reads settings. Called once, by `KafkaProducer::new`, and only for an interceptor that is named in
+    /// `interceptor.classes`; one that is passed as a value comes configured.
+    ///
+    /// # Errors
+    ///
+    /// A setting does not fit: `new` fails with an error of kind [`Config`](crate::ErrorKind::Config).
+    fn configure(&mut self, properties: &Properties<'_>) -> Result<(), InterceptorError> {
+        let _ = properties;
+        Ok(())
+    }
+
+    /// Sees the record first, before anything is waited for or serialized, and may change it. Runs on the thread that
+    /// calls `send`, at the same time as others, and its time is not charged to `max.block.ms`.
+    ///
+    /// # Errors
+    ///
+    /// Is logged; what was changed is undone, and the record goes on its way.
+    fn on_send(&self, record: &mut InterceptedRecord<'_, K, V>) -> Result<(), InterceptorError> {
+        let _ = record;
+        Ok(())
+    }
+
+    /// Is told the outcome, before the record's own callback. Runs on the sender thread and holds up all sending while
+    /// it runs; where `send` itself fails, on the thread that called it.
+    ///
+    /// # Errors
+    ///
+    /// Is logged.
+    fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+        let _ = acknowledgement;
+        Ok(())
+    }
+
+    /// Called once when the producer is closed, after its last record is answered and its thread has ended. A panic is
+    /// logged.
+    fn close(&self) {}
+}
+
+/// A record on its way through the interceptors.
+///
+/// What one of them changes the next one sees. The record that was given to `send` stays as it is: where `send` fails
+/// that one comes back.
+pub struct InterceptedRecord<'a, K: ?Sized, V: ?Sized> {
+    now: Fields<'a, K, V>,
+    /// What the fields were before the interceptor at work changed them.
+    before: Before<'a, K, V>,
+}
+
+struct Fields<'a, K: ?Sized, V: ?Sized> {
+    topic: TopicName,
+    partition: Option<i32>,
+    timestamp: Option<i64>,
+    headers: Headers,
+    key: Part<'a, K>,
+    value: Part<'a, V>,
+}
+
+struct Before<'a, K: ?Sized, V: ?Sized> {
+    topic: Option<TopicName>,
+    partition: Option<Option<i32>>,
+    timestamp: Option<Option<i64>>,
+    headers: Option<Headers>,
+    key: Option<Part<'a, K>>,
+    value: Option<Part<'a, V>>,
+}
+
+impl<K: ?Sized, V: ?Sized> Default for Before<'_, K, V> {
+    fn default() -> Self {
+        Before { topic: None, partition: None, timestamp: None, headers: None, key: None, value: None }
+    }
+}
+
+/// A key or a value: the record's own, or an interceptor's.
+enum Part<'a, T: ?Sized> {
+    Given(Option<&'a T>),
+    Replaced(Option<Box<T>>),
+}
+
+impl<T: ?Sized> Part<'_, T> {
+    fn get(&self) -> Option<&T> {
+        match self {
+            Part::Given(part) => *part,
+            Part::Replaced(part) => part.as_deref(),
+        }
+    }
+}
+
+/// Puts the new value in its place, and the old one aside unless one is there already.
+fn change<T>(place: &mut T, before: &mut Option<T>, new: T) {
+    let old = std::mem::replace(place, new);
+    before.get_or_insert(old);
+}
+
+impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
+    pub(crate) fn new(
+        topic: TopicName,
+        (partition, timestamp): (Option<i32>, Option<i64>),
+        headers: Headers,
+        key: Option<&'a K>,
+        value: Option<&'a V>,
+    ) -> Self {
+        let (key, value) = (Part::Given(key), Part::Given(value));
+        let now = Fields { topic, partition, timestamp, headers, key, value };
+        InterceptedRecord { now, before: Before::default() }
+    }
+
+    /// The topic that the record goes to.
+    pub fn topic(&self) -> &str {
+        &self.now.topic
+    }
+
+    /// The partition, if one was chosen by hand.
+    pub fn partition(&self) -> Option<i32> {
+        self.now.partition
+    }
+
+    /// Milliseconds since the epoch, if they were set; otherwise the time of `send` will be taken.
+    pub fn timestamp(&self) -> Option<i64> {
+        self.now.timestamp
+    }
+
+    /// The key as the serializer will read it.
+    pub fn key(&self) -> Option<&K> {
+        self.now.key.get()
+    }
+
+    /// The value as the serializer will read it; none is a tombstone.
+    pub fn value(&self) -> Option<&V> {
+        self.now.value.get()
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &Headers {
+        &self.now.headers
+    }
+
+    /// Sends the record to another topic.
+    pub fn set_topic(&mut self, topic: impl Into<TopicName>) {
+        change(&mut self.now.topic, &mut self.before.topic, topic.into());
+    }
+
+    /// Sends the record to this partition, or leaves the choice to the partitioner.
+    pub fn set_partition(&mut self, partition: Option<i32>) {
+        change(&mut self.now.partition, &mut self.before.partition, partition);
+    }
+
+    /// Sets the timestamp, in milliseconds since the epoch, or leaves it to `send`.
+    pub fn set_timestamp(&mut self, timestamp_ms: Option<i64>) {
+        change(&mut self.now.timestamp, &mut self.before.timestamp, timestamp_ms);
+    }
+
+    /// The headers, to be changed.
+    pub fn headers_mut(&mut self) -> &mut Headers {
+        if self.before.headers.is_none() {
+            self.before.headers = Some(self.now.headers.clone());
+        }
+        &mut self.now.headers
+    }
+
+    /// Puts another key in the place of the record's own. None: no key.
+    pub fn set_key(&mut self, key: Option<Box<K>>) {
+        change(&mut self.now.key, &mut self.before.key, Part::Replaced(key));
+    }
+
+    /// Puts another value in the place of the record's own. None: a tombstone.
+    pub fn set_value(&mut self, value: Option<Box<V>>) {
+        change(&mut self.now.value, &mut self.before.value, Part::Replaced(value));
+    }
+
+    /// What was changed since the last call is undone, or stays.
+    fn settle(&mut self, keep: bool) {
+        let before = std::mem::take(&mut self.before);
+        if keep {
+            return;
+        }
+        fn undo<T>(place: &mut T, before: Option<T>) {
+            if let Some(before) = before {
+                *place = before;
+            }
+        }
+        undo(&mut self.now.topic, before.topic);
+        undo(&mut self.now.partition, before.partition);
+        undo(&mut self.now.timestamp, before.timestamp);
+        undo(&mut self.now.headers, before.headers);
+        undo(&mut self.now.key, before.key);
+        undo(&mut self.now.value, before.value);
+    }
+
+    /// The record's parts for `send`.
+    pub(crate) fn parts(&mut self) -> Outgoing<'_, K, V> {
+        let Fields { topic, partition, timestamp, headers, key, value } = &mut self.now;
+        let (key, value) = (key.get(), value.get());
+        Outgoing { topic, partition: *partition, timestamp: *timestamp, headers, key, value }
+    }
+}
+
+/// What `send` needs of a record, intercepted or not.
+pub(crate) struct Outgoing<'r, K: ?Sized, V: ?Sized> {
+    pub(crate) topic: &'r TopicName,
+    pub(crate) partition: Option<i32>,
+    pub(crate) timestamp: Option<i64>,
+    pub(crate) headers: &'r mut Headers,
+    pub(crate) key: Option<&'r K>,
+    pub(crate) value: Option<&'r V>,
+}
+
+impl<K: ?Sized, V: ?Sized> fmt::Debug for InterceptedRecord<'_, K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InterceptedRecord")
+            .field("topic", &self.now.topic)
+            .field("partition", &self.now.partition)
+            .field("timestamp", &self.now.timestamp)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The outcome of a record, as an interceptor is told.
+#[derive(Debug)]
+pub struct Acknowledgement<'a> {
+    topic: &'a str,
+    outcome: Result<&'a RecordMetadata, &'a Error>,
+    headers: &'a Headers,
+}
+
+impl<'a> Acknowledgement<'a> {
+    pub(crate) fn new(
+        topic: &'a str,
+        outcome: Result<&'a RecordMetadata, &'a Error>,
+        headers: &'a Headers,
+    ) -> Self {
+        Acknowledgement { topic, outcome, headers }
+    }
+
+    /// Where the record is, or why it failed: the same that callback and future get, or `send` itself.
+    pub fn outcome(&self) -> Result<&RecordMetadata, &Error> {
+        self.outcome
+    }
+
+    /// The topic that the record went to, or was meant for.
+    pub fn topic(&self) -> &str {
+        self.topic
+    }
+
+    /// The partition; none where the record failed before one was chosen.
+    pub fn partition(&self) -> Option<i32> {
+        match self.outcome {
+            Ok(metadata) => Some(metadata.partition()),
+            Err(error) => error.partition(),
+        }
+    }
+
+    /// The headers as they were sent, with what interceptors and serializers have added (KIP-512).
+    pub fn headers(&self) -> &Headers {
+        self.headers
+    }
+}
+
+/// The interceptors of a producer, in their order.
+pub(crate) struct Interceptors<K: ?Sized, V: ?Sized>(Vec<Box<dyn ProducerInterceptor<K, V>>>);
+
+impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
+    pub(crate) fn new(chain: Vec<Box<dyn ProducerInterceptor<K, V>>>) -> Self {
+        Interceptors(chain)
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn on_send(&self, record: &mut InterceptedRecord<'_, K, V>) {
+        for interceptor in &self.0 {
+            let good = guarded("on_send", || interceptor.on_send(record));
+            record.settle(good);
+        }
+    }
+
+    pub(crate) fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) {
+        for interceptor in &self.0 {
+            guarded("on_acknowledgement", || interceptor.on_acknowledgement(acknowledgement));
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        for interceptor in &self.0 {
+            guarded("close", || {
+                interceptor.close();
+                Ok(())
+            });
+        }
+    }
+}
+
+/// Whether the call went well; if not, it is logged.
+fn guarded(call: &str, run: impl FnOnce() -> Result<(), InterceptorError>) -> bool {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            log::warn!("an interceptor's {call} failed: {error}");
+            false
+        }
+        Err(_) => {
+            log::error!("an interceptor's {call} panicked");
+            false
+        }
+    }
+}

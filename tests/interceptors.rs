@@ -1,0 +1,239 @@
+//! Interceptors: they see each record first, may change it, and are told every outcome before the record's callback.
+
+#![cfg(test)]
+
+mod support;
+
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+
+use kafka_producer::embedded::{Api, Fault};
+use kafka_producer::{
+    Acknowledgement, ErrorCode, ErrorKind, InterceptedRecord, InterceptorError, KafkaProducer,
+    KafkaProducerBuilder, ProducerConfig, ProducerInterceptor, ProducerRecord, Properties,
+};
+use support::{AGES, cluster, config, to_first, values};
+
+/// What happened, in order.
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn taken(log: &Log) -> Vec<String> {
+    std::mem::take(&mut *log.lock().unwrap())
+}
+
+/// Notes what it sees and does what its name says.
+struct Noted {
+    name: String,
+    log: Log,
+}
+
+impl Noted {
+    fn new(name: &str, log: &Log) -> Noted {
+        Noted { name: name.to_owned(), log: Arc::clone(log) }
+    }
+
+    fn note(&self, what: &str) {
+        self.log.lock().unwrap().push(format!("{} {what}", self.name));
+    }
+}
+
+impl ProducerInterceptor<str, str> for Noted {
+    fn configure(&mut self, properties: &Properties<'_>) -> Result<(), InterceptorError> {
+        if let Some(name) = properties.get("the.name") {
+            self.name = name.to_owned();
+        }
+        if self.name == "unhappy" { Err("not with these settings".into()) } else { Ok(()) }
+    }
+
+    fn on_send(&self, record: &mut InterceptedRecord<'_, str, str>) -> Result<(), InterceptorError> {
+        self.note(&format!("sees {}", record.value().unwrap_or("null")));
+        record.headers_mut().add(self.name.clone(), "was here");
+        match self.name.as_str() {
+            "value" => record.set_value(Some(format!("{}!", record.value().unwrap()).into())),
+            "key" => record.set_key(Some("key".into())),
+            "place" => {
+                record.set_partition(Some(1));
+                record.set_timestamp(Some(42));
+            }
+            "topic" => record.set_topic("elsewhere"),
+            "negative" => record.set_partition(Some(-7)),
+            "fails" | "panics" => {
+                record.set_topic("nowhere");
+                record.set_partition(Some(99));
+                record.set_timestamp(Some(-1));
+                record.set_key(Some("spoilt".into()));
+                record.set_value(None);
+                assert_ne!(self.name, "panics", "on purpose");
+                return Err("on purpose".into());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+        let headers: Vec<&str> = acknowledgement.headers().iter().map(|header| header.key()).collect();
+        let outcome = match acknowledgement.outcome() {
+            Ok(metadata) => metadata.to_string(),
+            Err(error) => format!("{:?}", error.kind()),
+        };
+        let place = (acknowledgement.topic(), acknowledgement.partition());
+        let thread = thread::current().name().unwrap_or_default().contains("network-thread");
+        self.note(&format!("hears {outcome} of {place:?} with {headers:?}, sender thread: {thread}"));
+        match self.name.as_str() {
+            "fails" => Err("on purpose".into()),
+            "panics" => panic!("on purpose"),
+            _ => Ok(()),
+        }
+    }
+
+    fn close(&self) {
+        self.note("is closed");
+    }
+}
+
+fn builder(settings: ProducerConfig, names: &[&str], log: &Log) -> KafkaProducerBuilder<str, str> {
+    let builder = KafkaProducer::builder(settings);
+    names.iter().fold(builder, |builder, name| builder.interceptor(Noted::new(name, log)))
+}
+
+/// Behaviours 1, 13.
+#[test]
+fn they_see_records_in_order_and_outcomes_before_the_callback_and_are_closed_last() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer = builder(settings, &["first", "second"], &log).build().unwrap();
+    let callback = Arc::clone(&log);
+    let future = producer.send_with_callback(to_first("v").with_header("own", "1"), move |outcome| {
+        callback.lock().unwrap().push(format!("callback {}", outcome.unwrap()));
+    });
+    future.unwrap().get_timeout(AGES).unwrap();
+    let heard = r#"hears t-0@0 of ("t", Some(0)) with ["own", "first", "second"], sender thread: true"#;
+    let expected = ["first sees v", "second sees v", &format!("first {heard}"), &format!("second {heard}")];
+    assert_eq!(taken(&log), [&expected[..], &["callback t-0@0"]].concat());
+    producer.close().unwrap();
+    drop(producer);
+    assert_eq!(taken(&log), ["first is closed", "second is closed"]);
+    let headers: Vec<_> = cluster.records("t")[0].headers.iter().map(|(name, _)| name.clone()).collect();
+    assert_eq!(headers, ["own", "first", "second"]);
+}
+
+#[test]
+fn each_may_change_what_the_next_one_sees() {
+    let (cluster, log) = (cluster(2), Log::default());
+    cluster.create_topic("elsewhere", kafka_producer::embedded::TopicConfig::new(2));
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer =
+        builder(settings, &["value", "value", "key", "place", "topic", "last"], &log).build().unwrap();
+    let metadata = producer.send(ProducerRecord::new("t", "v")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!((metadata.to_string(), metadata.timestamp()), ("elsewhere-1@0".to_owned(), Some(42)));
+    let seen: Vec<_> = taken(&log).into_iter().filter(|line| line.contains(" sees ")).collect();
+    assert_eq!(seen[..3], ["value sees v", "value sees v!", "key sees v!!"]);
+    let record = &cluster.records("elsewhere")[0];
+    assert_eq!((record.key.as_deref(), record.value.as_deref()), (Some(&b"key"[..]), Some(&b"v!!"[..])));
+    assert_eq!(record.headers.len(), 6);
+}
+
+/// Behaviour 13.
+#[test]
+fn one_that_fails_or_panics_changes_nothing_and_the_others_go_on() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer = builder(settings, &["value", "fails", "panics", "last"], &log).build().unwrap();
+    for number in 0..3 {
+        let (tell, told) = mpsc::channel();
+        let record = to_first(format!("{number}")).with_key("k");
+        producer.send_with_callback(record, move |outcome| tell.send(outcome).unwrap()).unwrap();
+        assert_eq!(told.recv_timeout(AGES).unwrap().unwrap().offset(), Some(number));
+    }
+    producer.flush().unwrap();
+    assert_eq!(values(&cluster, "t", 0), ["0!", "1!", "2!"]);
+    let record = &cluster.records("t")[0];
+    assert_eq!(record.key.as_deref(), Some(&b"k"[..]));
+    let headers: Vec<_> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headers, ["value", "last"]);
+    let log = taken(&log);
+    assert_eq!(log.iter().filter(|line| line.starts_with("last hears t-0@")).count(), 3, "{log:#?}");
+}
+
+/// Behaviours 2, 3, 5.
+#[test]
+fn what_is_not_accepted_is_told_to_them_on_the_callers_thread_and_to_no_callback() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[("max.request.size", "1000")]);
+    let producer = builder(settings, &["a"], &log).build().unwrap();
+    let refused = |record, kind: ErrorKind, place: &str| {
+        let error = producer.send_with_callback(record, |_| panic!("was not accepted")).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        let log = taken(&log);
+        let heard = format!("a hears {kind:?} of {place} with [\"a\"], sender thread: false");
+        assert_eq!(log.last(), Some(&heard), "{log:#?}");
+        error.into_record()
+    };
+    let large = "x".repeat(2000);
+    let record = refused(to_first(large.clone()), ErrorKind::RecordTooLarge, r#"("t", None)"#);
+    assert_eq!(record, to_first(large), "as it was given, without the header");
+    refused(ProducerRecord::new("a b", String::new()), ErrorKind::InvalidTopic, r#"("a b", None)"#);
+    producer.close().unwrap();
+    taken(&log);
+    refused(to_first("late".to_owned()), ErrorKind::Closed, r#"("t", None)"#);
+}
+
+#[test]
+fn a_record_that_fails_later_is_told_to_them_too() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer = builder(settings, &["a"], &log).build().unwrap();
+    cluster.inject(Fault::fail(Api::Produce, 29).times(1));
+    let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
+    let heard = r#"a hears Authorization of ("t", Some(0)) with ["a"], sender thread: true"#;
+    assert_eq!(taken(&log), ["a sees v", heard]);
+}
+
+#[test]
+fn what_an_interceptor_spoils_is_refused_as_if_the_record_had_been_so() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[]);
+    let producer = builder(settings, &["negative"], &log).build().unwrap();
+    let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRecord);
+    assert!(error.to_string().contains("-7"), "{error}");
+}
+
+#[test]
+fn those_named_in_the_settings_are_configured_and_come_first() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let made = |settings: &[(&str, &str)]| {
+        let settings = config(&cluster.bootstrap_servers(), settings);
+        let builder = builder(settings, &["by value"], &log);
+        ["com.example.One", "com.example.Two"].into_iter().fold(builder, |builder, name| {
+            let log = Arc::clone(&log);
+            builder.register_interceptor(name, move || Box::new(Noted::new(name, &log)))
+        })
+    };
+    let producer = made(&[("interceptor.classes", "Two, com.example.One")]).build().unwrap();
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let seen = ["com.example.Two sees v", "com.example.One sees v", "by value sees v"];
+    assert_eq!(taken(&log)[..3], seen);
+    let settings = &[("interceptor.classes", "One"), ("the.name", "configured")];
+    made(settings).build().unwrap().send(to_first("v")).unwrap();
+    assert_eq!(taken(&log)[0], "configured sees v");
+
+    let error = made(&[("interceptor.classes", "Tow")]).build().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let text = error.to_string();
+    assert!(
+        ["interceptor.classes", "\"Tow\"", "com.example.One and com.example.Two"]
+            .iter()
+            .all(|part| text.contains(part)),
+        "{text}"
+    );
+    let error = made(&[("interceptor.classes", "One"), ("the.name", "unhappy")]).build().unwrap_err();
+    assert!(error.to_string().contains("not with these settings"), "{error}");
+    let none = KafkaProducer::<str, str>::new(config(
+        &cluster.bootstrap_servers(),
+        &[("interceptor.classes", "x.Y")],
+    ));
+    assert!(none.unwrap_err().to_string().contains("interceptor.classes is \"x.Y\""));
+}
