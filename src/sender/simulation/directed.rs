@@ -61,3 +61,31 @@ fn an_hour_passes_in_no_time() {
     assert_eq!(world.end().unwrap().check(), []);
     assert!(start.elapsed() < SECOND, "real time: {:?}", start.elapsed());
 }
+
+/// Behaviours 32, 33.
+/// Nothing passes from the moment on at which the topic is known. A record that joins an older batch has the time that
+/// is left to that, and a batch that still waits ends as one does that was sent.
+#[test]
+fn a_batch_expires_with_its_oldest_record_wherever_it_is() {
+    for linger in [5000, 0] {
+        let setup = Setup::calm(1).with("request.timeout.ms", 2000).with("delivery.timeout.ms", 10_000);
+        let setup = (1..4).fold(setup.with("linger.ms", linger), |setup, broker| {
+            setup.step(SECOND / 2, Step::Stall(broker, 100 * SECOND))
+        });
+        let setup = setup.send(SECOND, 0, 1).send(3 * SECOND, 0, 1);
+        let mut world = World::new(setup);
+        world.run_for(60 * SECOND).unwrap();
+        let told = world.end().unwrap().records.into_iter().map(|record| {
+            assert_eq!(record.told.len(), 1);
+            assert!(!record.told[0].outcome.is_success());
+            record.told[0].at
+        });
+        let told: Vec<Duration> = told.collect();
+        // With a linger both are in one batch, without each has its own.
+        let expected = if linger > 0 { [11, 11] } else { [11, 13] };
+        for (at, seconds) in told.iter().zip(expected) {
+            let second = seconds * SECOND;
+            assert!((second..second + 100 * MS).contains(at), "linger.ms={linger}: {told:?}");
+        }
+    }
+}
