@@ -10,7 +10,7 @@ use std::time::Instant;
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::completion::{BatchCompletion, BatchOutcome, Callback, Completion, RecordFacts, RecordFuture};
 use crate::error::Error;
-use crate::record_batch::{BatchBuilder, DoesNotFit, RecordParts, SealedBatch, Stamp};
+use crate::record_batch::{BatchBuilder, Codec, DoesNotFit, RecordParts, SealedBatch, Stamp};
 
 /// A batch that takes records.
 pub(crate) struct OpenBatch {
@@ -69,16 +69,23 @@ impl OpenBatch {
         self.completion.shared()
     }
 
-    /// Ends the batch: CRC and header, and later compression. Takes time in proportion to the batch; call it outside
-    /// every lock.
-    pub(crate) fn seal(mut self) -> ProducerBatch {
+    /// Ends the batch: compression, CRC and header. What compression has saved goes back to the pool. Takes time in
+    /// proportion to the batch; call it outside every lock.
+    pub(crate) fn seal(mut self, codec: Codec, pool: &BufferPool) -> ProducerBatch {
         self.completion.close();
+        let (sealed, filled) = self.builder.seal(codec);
+        let mut reserved = self.reserved;
+        if let Some(filled) = filled {
+            let kept = sealed.len().min(reserved);
+            pool.give_back_part(reserved - kept, filled);
+            reserved = kept;
+        }
         ProducerBatch {
             id: self.id,
-            sealed: self.builder.seal(),
+            sealed,
             completion: Some(self.completion),
             created: self.created,
-            reserved: self.reserved,
+            reserved,
             stamp: None,
             attempts: 0,
             last_error: None,

@@ -164,6 +164,20 @@ impl BufferPool {
         self.take_back(&mut self.state.lock(), bytes, buffer, WAKE_FOR);
     }
 
+    /// Gives back the bytes that a batch does not need any more, and the buffer that it was in; it is kept if there is
+    /// room for it beside what is reserved.
+    pub(crate) fn give_back_part(&self, bytes: usize, buffer: Vec<u8>) {
+        let mut state = self.state.lock();
+        state.reserved = state.reserved.saturating_sub(bytes);
+        self.refused.store(false, Ordering::Relaxed);
+        let size = buffer.capacity();
+        if !state.closed && state.reserved + state.idle_bytes + size <= self.total {
+            state.idle_bytes += size;
+            state.idle.entry(size).or_default().push(buffer);
+        }
+        self.serve(&mut state, 1);
+    }
+
     /// Whether somebody may have been left waiting by `give_back_soon`.
     pub(crate) fn holds_back(&self) -> bool {
         self.waits() && self.holds_back.load(Ordering::Relaxed)

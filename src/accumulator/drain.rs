@@ -327,7 +327,7 @@ impl Drain {
             let whole = |batch| Expired { index, fate: Fate::Whole(batch) };
             aborted.extend(partition.retries.drain(..).map(whole));
             while partition.queue.head() != Head::Empty {
-                match partition.queue.pop() {
+                match partition.queue.pop(self.accumulator.pool()) {
                     Some(batch) => aborted.push(whole(batch)),
                     None => std::thread::yield_now(), // a caller is sealing it at this moment
                 }
@@ -338,7 +338,9 @@ impl Drain {
 
     fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
         let mute = self.rules.mute;
-        let Some(partition) = self.partition(index) else { return Taken::Nothing };
+        let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else {
+            return Taken::Nothing;
+        };
         if mute && !partition.in_flight.is_empty() {
             return Taken::Later;
         }
@@ -355,7 +357,8 @@ impl Drain {
         if !gate.may_send(index, partition.outstanding()) {
             return Taken::HeldBack;
         }
-        let batch = partition.queue.pop().inspect(|_| partition.not_before = None);
+        let pool = self.accumulator.pool();
+        let batch = partition.queue.pop(pool).inspect(|_| partition.not_before = None);
         batch.map_or(Taken::Nothing, |batch| partition.depart(index, batch, gate))
     }
 
@@ -438,7 +441,7 @@ impl Drain {
     fn expire_partition(&mut self, index: usize, now: Instant, expired: &mut Vec<Expired>) {
         let timeout = self.rules.delivery_timeout;
         let late = |created: Instant| now.saturating_duration_since(created) >= timeout;
-        let Some(partition) = self.partition(index) else { return };
+        let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else { return };
         for batch in partition.in_flight.iter_mut().filter(|batch| late(batch.created())) {
             expired.extend(give_up(index, batch));
         }
@@ -453,7 +456,8 @@ impl Drain {
             if !late(created) {
                 break;
             }
-            expired.extend(partition.queue.pop().map(|batch| Expired { index, fate: Fate::Whole(batch) }));
+            let batch = partition.queue.pop(self.accumulator.pool());
+            expired.extend(batch.map(|batch| Expired { index, fate: Fate::Whole(batch) }));
         }
     }
 

@@ -139,11 +139,11 @@ impl RecordAccumulator {
             match queue.try_append(&mut append, wait.clock) {
                 Step::Appended { future, full } => {
                     if let Some(full) = full {
-                        queue.seal(full);
+                        queue.seal(full, &self.pool);
                     }
                     break Ok(future);
                 }
-                Step::Seal(open) => queue.seal(open),
+                Step::Seal(open) => queue.seal(open, &self.pool),
                 Step::Reserve(bytes) => match self.reserve(bytes, append.memory.take(), &mut wait) {
                     Ok(memory) => append.memory = Some(memory),
                     Err(error) => break Err(AppendError::Failed(error)),

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::accumulator::batch::{OpenBatch, ProducerBatch};
-use crate::accumulator::buffer_pool::Reservation;
+use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
 use crate::accumulator::sticky::Sticky;
 use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
 use crate::record::TopicName;
-use crate::record_batch::{BATCH_OVERHEAD, DoesNotFit, RecordParts};
+use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
 
 pub(crate) struct PartitionQueue {
     pub(crate) topic: TopicName,
@@ -42,6 +42,7 @@ pub(crate) struct QueueRules {
     /// Where a partition's first batch begins; it grows by doubling, up to `batch.size`.
     pub(crate) first_capacity: usize,
     pub(crate) linger: Duration,
+    pub(crate) codec: Codec,
 }
 
 #[derive(Default)]
@@ -70,7 +71,7 @@ enum Noticed {
 }
 
 enum Sealed {
-    /// A thread is computing its CRC; it comes back.
+    /// A thread is compressing it and computing its CRC; it comes back.
     Soon(u64, Arc<BatchCompletion>),
     Done(ProducerBatch),
 }
@@ -203,8 +204,8 @@ impl PartitionQueue {
     }
 
     /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
-    pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch) {
-        let batch = open.seal();
+    pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch, pool: &BufferPool) {
+        let batch = open.seal(self.rules.codec, pool);
         let mut state = self.state.lock();
         let place = state
             .sealed
@@ -301,7 +302,7 @@ impl PartitionQueue {
     }
 
     /// Takes the head batch; an open one is sealed here, outside the lock.
-    pub(crate) fn pop(&self) -> Option<ProducerBatch> {
+    pub(crate) fn pop(&self, pool: &BufferPool) -> Option<ProducerBatch> {
         let mut state = self.state.lock();
         let batch = match state.sealed.front() {
             Some(Sealed::Soon(..)) => None,
@@ -313,7 +314,7 @@ impl PartitionQueue {
                 let open = state.open.take();
                 state.last_size = open.as_ref().map_or(0, OpenBatch::len);
                 drop(state);
-                open.map(OpenBatch::seal)
+                open.map(|open| open.seal(self.rules.codec, pool))
             }
         };
         if batch.is_some() {
@@ -383,7 +384,6 @@ impl Expedite for PartitionQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accumulator::buffer_pool::BufferPool;
     use crate::record::Headers;
 
     /// The sender sleeps until some other linger is over when a batch is opened here: no reason to wake it. When the
@@ -405,6 +405,7 @@ mod tests {
             batch_size: 1000,
             first_capacity: 1000,
             linger: Duration::from_secs(10),
+            codec: Codec::None,
         };
         let queue = Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, Arc::clone(&inbox)));
         let (pool, headers) = (BufferPool::new(100_000), Headers::new());
@@ -416,7 +417,7 @@ mod tests {
                 match queue.try_append(&mut append, || origin) {
                     Step::Appended { .. } => break,
                     Step::Reserve(bytes) => append.memory = pool.try_reserve(bytes).unwrap(),
-                    Step::Seal(full) => queue.seal(full),
+                    Step::Seal(full) => queue.seal(full, &pool),
                     Step::Elsewhere | Step::Closed => panic!("there is one partition, and it is open"),
                 }
             }

@@ -1,4 +1,4 @@
-//! The settings whose values are a choice: `acks`, `client.dns.lookup`.
+//! The settings whose values are a choice: `acks`, `compression.type`.
 //!
 //! Owns: the enumerations and their texts. Must not know: defaults, other settings.
 
@@ -33,6 +33,40 @@ impl Acks {
     }
 }
 
+/// How whole batches are compressed: `compression.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CompressionType {
+    /// `none`: not at all. The default.
+    None,
+    /// `gzip`: small and slow. Needs the crate's feature `gzip`, which is on by default.
+    Gzip,
+    /// `snappy`: fast, without levels. Needs the feature `snappy`, which is on by default.
+    Snappy,
+    /// `lz4`: the fastest. Needs the feature `lz4`, which is on by default, or `lz4-c`.
+    Lz4,
+    /// `zstd`: the best ratio for its time; for brokers from version 2.1 on. Needs the feature `zstd`, which is on by
+    /// default, or `zstd-c`.
+    Zstd,
+}
+
+impl CompressionType {
+    pub(super) fn from_text(text: &str) -> CompressionType {
+        let all =
+            [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd];
+        all.into_iter().find(|kind| kind.text() == text).unwrap_or(CompressionType::None)
+    }
+
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            CompressionType::None => "none",
+            CompressionType::Gzip => "gzip",
+            CompressionType::Snappy => "snappy",
+            CompressionType::Lz4 => "lz4",
+            CompressionType::Zstd => "zstd",
+        }
+    }
+}
+
 /// How a typed setter writes its value: as a properties file would.
 pub(super) trait SettingText {
     fn into_text(self) -> String;
@@ -59,6 +93,18 @@ impl SettingText for u32 {
 impl SettingText for usize {
     fn into_text(self) -> String {
         self.to_string()
+    }
+}
+
+impl SettingText for i32 {
+    fn into_text(self) -> String {
+        self.to_string()
+    }
+}
+
+impl SettingText for CompressionType {
+    fn into_text(self) -> String {
+        self.text().to_owned()
     }
 }
 

@@ -58,13 +58,13 @@ macro_rules! for_each_property {
              "Bytes of the largest request, and of the largest record as it is before compression. The broker has a limit of its own, message.max.bytes.")
             (MAX_BLOCK_MS_CONFIG, "max.block.ms", Long, "60000", AtLeast(0), Medium, Kafka, Built, [max_block: Duration],
              "Milliseconds that send may wait for metadata and buffer memory together, and partitions_for and each transaction call for their answer. Time in serializers and partitioners does not count. 0 means never to wait.")
-            (COMPRESSION_TYPE_CONFIG, "compression.type", String, "none", OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]), High, Kafka, NotBuilt, [],
+            (COMPRESSION_TYPE_CONFIG, "compression.type", String, "none", OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]), High, Kafka, Built, [compression_type: CompressionType],
              "How whole batches are compressed. The fuller the batch, the better the ratio.")
-            (COMPRESSION_GZIP_LEVEL_CONFIG, "compression.gzip.level", Int, "-1", BetweenOr(1, 9, -1), Medium, Kafka, NotBuilt, [],
+            (COMPRESSION_GZIP_LEVEL_CONFIG, "compression.gzip.level", Int, "-1", BetweenOr(1, 9, -1), Medium, Kafka, Built, [compression_gzip_level: i32],
              "How hard gzip tries, from 1 (fast) to 9 (small); -1 leaves it to the codec.")
-            (COMPRESSION_LZ4_LEVEL_CONFIG, "compression.lz4.level", Int, "9", Between(1, 17), Medium, Kafka, NotBuilt, [],
+            (COMPRESSION_LZ4_LEVEL_CONFIG, "compression.lz4.level", Int, "9", Between(1, 17), Medium, Kafka, Built, [compression_lz4_level: i32],
              "How hard lz4 tries, from 1 (fast) to 17 (small).")
-            (COMPRESSION_ZSTD_LEVEL_CONFIG, "compression.zstd.level", Int, "3", Between(-131_072, 22), Medium, Kafka, NotBuilt, [],
+            (COMPRESSION_ZSTD_LEVEL_CONFIG, "compression.zstd.level", Int, "3", Between(-131_072, 22), Medium, Kafka, Built, [compression_zstd_level: i32],
              "How hard zstd tries, from -131072 (fast) to 22 (small).")
 
             // Partitioning.

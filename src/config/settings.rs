@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::address;
-use super::choices::Acks;
+use super::choices::{Acks, CompressionType};
 use super::properties_table::{PROPERTIES, find};
 use super::property::{PropertySupport, PropertyType, Value};
 use super::remarks::Remarks;
@@ -46,6 +46,9 @@ pub(crate) struct Settings {
     pub(crate) batch_size_bytes: usize,
     pub(crate) buffer_memory_bytes: usize,
     pub(crate) max_request_size_bytes: usize,
+    pub(crate) compression_type: CompressionType,
+    /// Of that type; 0 where it has none.
+    pub(crate) compression_level: i32,
 
     pub(crate) retry_backoff: Duration,
     pub(crate) retry_backoff_max: Duration,
@@ -106,6 +109,7 @@ pub(super) fn resolve(
     let delivery_timeout = delivery_timeout(&values, linger, remarks)?;
     let bootstrap_servers = bootstrap_servers(&values)?;
     values.supported()?;
+    let (compression_type, compression_level) = compression(&values)?;
     warn_where_the_maximum_is_below(&values, remarks);
     Ok(Settings {
         bootstrap_servers,
@@ -127,6 +131,8 @@ pub(super) fn resolve(
         batch_size_bytes: values.bytes("batch.size").max(1),
         buffer_memory_bytes: values.bytes("buffer.memory"),
         max_request_size_bytes: values.bytes("max.request.size"),
+        compression_type,
+        compression_level,
         retry_backoff: values.millis("retry.backoff.ms"),
         retry_backoff_max: values.millis("retry.backoff.max.ms"),
         reconnect_backoff: values.millis("reconnect.backoff.ms"),
@@ -365,6 +371,28 @@ fn delivery_timeout(values: &Values, linger: Duration, remarks: &mut Remarks) ->
         least.as_millis()
     ));
     Ok(least)
+}
+
+/// The codec and its level. A codec that this build does not have, and a level that its codec cannot honour, are
+/// refused.
+fn compression(values: &Values) -> Result<(CompressionType, i32), Error> {
+    let kind = CompressionType::from_text(&values.text("compression.type"));
+    let (present, level_setting) = match kind {
+        CompressionType::None => (true, None),
+        CompressionType::Gzip => (cfg!(feature = "gzip"), Some("compression.gzip.level")),
+        CompressionType::Snappy => (cfg!(feature = "snappy"), None),
+        CompressionType::Lz4 => (cfg!(feature = "lz4"), Some("compression.lz4.level")),
+        CompressionType::Zstd => (cfg!(feature = "zstd"), Some("compression.zstd.level")),
+    };
+    if !present {
+        let name = kind.text();
+        return Err(Error::config(format!(
+            "Invalid value {name} for configuration compression.type: this build is without it; turn on the feature \
+             `{name}` of the crate kafka-producer"
+        )));
+    }
+    let level = level_setting.map_or(0, |name| values.integer(name));
+    Ok((kind, i32::try_from(level).unwrap_or_default()))
 }
 
 fn reconnect_backoff_max(values: &Values) -> Duration {

@@ -169,8 +169,6 @@ fn a_missing_setting_has_one_wording() {
 #[test]
 fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
     for (name, value) in [
-        ("compression.type", "zstd"),
-        ("compression.lz4.level", "10"),
         ("transactional.id", "t"),
         ("transaction.timeout.ms", "60001"),
         ("security.protocol", "SASL_SSL"),

@@ -6,6 +6,7 @@
 //! sequence afterwards touches only the header and combines the two.
 //! Source: Kafka's `DefaultRecordBatch`, KIP-98.
 
+mod compression;
 mod crc;
 mod record;
 
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use crc32c::crc32c;
 
+pub(crate) use compression::Codec;
 pub(crate) use record::RecordParts;
 
 /// The size of a batch's header, and of an empty batch.
@@ -83,8 +85,15 @@ impl BatchBuilder {
         self.buffer.reserve_exact(capacity.saturating_sub(self.buffer.len()));
     }
 
-    /// Ends the batch: computes the records' CRC and writes what does not depend on the sequence.
-    pub(crate) fn seal(mut self) -> SealedBatch {
+    /// Ends the batch: compresses the records where that makes them smaller, computes their CRC and writes what does
+    /// not depend on the sequence. The buffer that was filled is handed back where the batch has another one now.
+    pub(crate) fn seal(mut self, codec: Codec) -> (SealedBatch, Option<Vec<u8>>) {
+        let raw_size = self.buffer.len();
+        let compressed = if codec == Codec::None { None } else { self.compressed(codec) };
+        let (codec, filled) = match compressed {
+            Some(compressed) => (codec, Some(std::mem::replace(&mut self.buffer, compressed))),
+            None => (Codec::None, None),
+        };
         let records_crc = crc32c(self.buffer.get(BATCH_OVERHEAD..).unwrap_or_default());
         let header = Header {
             length: (self.buffer.len() - 12) as i32,
@@ -95,7 +104,20 @@ impl BatchBuilder {
         };
         header.write(&mut self.buffer);
         let records_size = self.buffer.len() - BATCH_OVERHEAD;
-        SealedBatch { bytes: Arc::new(self.buffer), records_crc, records_size, count: self.count }
+        let bytes = Arc::new(self.buffer);
+        (SealedBatch { bytes, records_crc, records_size, raw_size, codec, count: self.count }, filled)
+    }
+
+    /// Room for the header and the compressed records; none if that is no less than what there is.
+    fn compressed(&self, codec: Codec) -> Option<Vec<u8>> {
+        let mut compressed = Vec::with_capacity(self.buffer.len());
+        compressed.resize(BATCH_OVERHEAD, 0);
+        codec.compress(self.buffer.get(BATCH_OVERHEAD..)?, &mut compressed).ok()?;
+        if compressed.len() >= self.buffer.len() {
+            return None;
+        }
+        compressed.shrink_to_fit();
+        Some(compressed)
     }
 }
 
@@ -113,6 +135,8 @@ pub(crate) struct SealedBatch {
     bytes: Arc<Vec<u8>>,
     records_crc: u32,
     records_size: usize,
+    raw_size: usize,
+    codec: Codec,
     count: u32,
 }
 
@@ -140,13 +164,28 @@ impl SealedBatch {
         self.records_size + BATCH_OVERHEAD
     }
 
+    /// What `len` would be without compression.
+    #[allow(dead_code, reason = "for the estimate of ratios")]
+    pub(crate) fn raw_len(&self) -> usize {
+        self.raw_size
+    }
+
+    /// How the records are compressed: not at all where it did not make them smaller.
+    #[allow(dead_code, reason = "for splitting")]
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
     /// The whole batch, shared with the request that carries it.
     pub(crate) fn bytes(&self) -> Arc<Vec<u8>> {
         Arc::clone(&self.bytes)
     }
 
-    /// The buffer, if no request holds on to it.
+    /// The buffer, if no request holds on to it, and if it is one that another batch can be written into.
     pub(crate) fn into_buffer(self) -> Option<Vec<u8>> {
+        if self.codec != Codec::None {
+            return None;
+        }
         Arc::try_unwrap(self.bytes).ok()
     }
 
@@ -154,7 +193,7 @@ impl SealedBatch {
     /// is copied first.
     pub(crate) fn stamp(&mut self, stamp: Stamp) {
         let buffer = Arc::make_mut(&mut self.bytes);
-        let attributes = if stamp.transactional { TRANSACTIONAL } else { 0 };
+        let attributes = self.codec.id() | if stamp.transactional { TRANSACTIONAL } else { 0 };
         put(buffer, ATTRIBUTES_AT, &attributes.to_be_bytes());
         put(buffer, 43, &stamp.producer_id.to_be_bytes());
         put(buffer, 51, &stamp.producer_epoch.to_be_bytes());
@@ -216,7 +255,7 @@ mod tests {
                 .try_append(&parts(Some(b"key"), Some(&[n; 20]), &headers, 100 + i64::from(n)), 1000)
                 .unwrap();
         }
-        let mut sealed = builder.seal();
+        let (mut sealed, _) = builder.seal(Codec::None);
         for sequence in [0, 17, i32::MAX] {
             sealed.stamp(Stamp {
                 producer_id: 4000,
@@ -239,7 +278,7 @@ mod tests {
         let mut builder = BatchBuilder::new(Vec::with_capacity(1000));
         builder.try_append(&parts(None, Some(b""), &headers, 1000), 1000).unwrap();
         builder.try_append(&parts(Some(b"k"), None, &Headers::new(), 999), 1000).unwrap();
-        let sealed = builder.seal();
+        let (sealed, _) = builder.seal(Codec::None);
         // Laid out by hand from the format's description: length, attributes, deltas, key, value, headers.
         let first = [24, 0, 0, 0, 1, 0, 4, 2, b'h', 2, b'1', 2, b'h', 1];
         let second = [14, 0, 1, 2, 2, b'k', 1, 0];

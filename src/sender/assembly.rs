@@ -9,9 +9,10 @@ use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::Node;
 use crate::completion::ProducerToken;
-use crate::config::Settings;
+use crate::config::{CompressionType, Settings};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, NetworkSettings};
+use crate::record_batch::Codec;
 use crate::sender::{Control, Sender, SenderSettings};
 
 /// A sender, and what the producer's handles share with it.
@@ -36,6 +37,7 @@ pub(crate) fn assemble<N: Network>(
         batch_size: settings.batch_size_bytes,
         first_capacity: settings.batch_size_bytes.min(FIRST_CAPACITY),
         linger: settings.linger,
+        codec: codec(settings),
     };
     let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, Arc::new(inbox)));
     let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
@@ -45,6 +47,17 @@ pub(crate) fn assemble<N: Network>(
     let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
     let sender = Sender::new(sender_settings(settings, retry_backoff), client, shared, bootstrap, random);
     Assembly { sender, accumulator, metadata, control }
+}
+
+fn codec(settings: &Settings) -> Codec {
+    let level = settings.compression_level;
+    match settings.compression_type {
+        CompressionType::None => Codec::None,
+        CompressionType::Gzip => Codec::Gzip { level },
+        CompressionType::Snappy => Codec::Snappy,
+        CompressionType::Lz4 => Codec::Lz4 { level },
+        CompressionType::Zstd => Codec::Zstd { level },
+    }
 }
 
 fn network_settings(settings: &Settings) -> NetworkSettings {
