@@ -73,7 +73,6 @@ impl Codec {
     ///
     /// # Errors
     /// If the bytes are not what `compress` writes, or come to more than `limit`.
-    #[allow(dead_code, reason = "for splitting")]
     pub(crate) fn decompress(self, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         self.guarded(|| match self {
             Codec::None if bytes.len() > limit => Err(too_long()),
