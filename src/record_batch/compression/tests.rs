@@ -58,7 +58,9 @@ fn what_is_compressed_comes_back() {
             assert!(compressed.len() <= input.len() + input.len() / 6 + 200, "{size:?}");
             if input.len() >= 32 * 1024 && input.iter().all(|byte| *byte == input[0]) && codec != Codec::None
             {
-                assert!(compressed.len() < input.len() / 15, "{size:?}");
+                // In C the step of -131072 is as long as the block.
+                let least = if codec == (Codec::Zstd { level: -131_072 }) { 7 } else { 15 };
+                assert!(compressed.len() < input.len() / least, "{size:?}");
             }
         }
     }
