@@ -9,7 +9,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,14 @@ pub(crate) struct RecordFacts {
     pub(crate) key_size: i32,
     /// -1 for null.
     pub(crate) value_size: i32,
+}
+
+impl RecordFacts {
+    #[inline]
+    pub(crate) fn new(index: u32, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> RecordFacts {
+        let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
+        RecordFacts { index, timestamp, key_size: size(key), value_size: size(value) }
+    }
 }
 
 impl RecordFuture {
@@ -285,6 +293,14 @@ fn unsettled() -> Error {
 /// Which producer something belongs to, so that its sender thread can be told from other threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProducerToken(pub(crate) u64);
+
+impl ProducerToken {
+    /// One that no other producer of this process has.
+    pub(crate) fn next() -> ProducerToken {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        ProducerToken(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 thread_local! {
     static SENDER_OF: Cell<Option<ProducerToken>> = const { Cell::new(None) };
