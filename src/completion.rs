@@ -311,6 +311,14 @@ pub(crate) fn become_sender_thread(producer: ProducerToken) {
     SENDER_OF.set(Some(producer));
 }
 
+/// Runs `body` as if this thread were the producer's sender thread, for one that has none of its own.
+pub(crate) fn as_sender_thread<T>(producer: ProducerToken, body: impl FnOnce() -> T) -> T {
+    let before = SENDER_OF.replace(Some(producer));
+    let result = body();
+    SENDER_OF.set(before);
+    result
+}
+
 /// Whether this thread is the sender thread of the producer, that is, whether we are in one of its callbacks.
 #[inline]
 pub(crate) fn is_sender_thread(producer: ProducerToken) -> bool {

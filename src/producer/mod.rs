@@ -6,6 +6,8 @@
 
 mod builder;
 mod clock;
+mod interface;
+mod mock;
 mod plugins;
 mod send;
 
@@ -31,6 +33,8 @@ use crate::sender::{Control, Counts};
 use crate::serializer::Serializer;
 
 pub use builder::KafkaProducerBuilder;
+pub use interface::Producer;
+pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
 ///
