@@ -678,6 +678,21 @@ fn a_closed_producer_refuses_everything_and_says_that_it_is_closed() {
 }
 
 #[test]
+fn a_record_that_is_being_serialized_while_the_producer_is_closed_is_refused() {
+    let slot = Arc::new(Mutex::new(None::<TextMock>));
+    let closer = Arc::clone(&slot);
+    let serializer = serialize_with(move |text: &str, out: &mut Vec<u8>| {
+        closer.lock().unwrap().take().map_or(Ok(()), |producer| producer.close())?;
+        out.extend_from_slice(text.as_bytes());
+        Ok::<(), Error>(())
+    });
+    let producer: TextMock = MockProducer::new(StringSerializer, serializer);
+    *slot.lock().unwrap() = Some(producer.clone());
+    let refused = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
+    assert_eq!((refused.kind(), producer.history().len()), (ErrorKind::Closed, 0));
+}
+
+#[test]
 fn close_timeout_reports_and_with_no_time_it_fails_what_is_outstanding() {
     let producer = manual();
     let futures = ["a", "b"].map(|value| send(&producer, value));
