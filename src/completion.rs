@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,14 @@ pub(crate) struct RecordFacts {
     pub(crate) key_size: i32,
     /// -1 for null.
     pub(crate) value_size: i32,
+}
+
+impl RecordFacts {
+    #[inline]
+    pub(crate) fn new(index: u32, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> RecordFacts {
+        let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
+        RecordFacts { index, timestamp, key_size: size(key), value_size: size(value) }
+    }
 }
 
 impl RecordFuture {
@@ -351,6 +359,14 @@ fn unsettled() -> Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProducerToken(pub(crate) u64);
 
+impl ProducerToken {
+    /// One that no other producer of this process has.
+    pub(crate) fn next() -> ProducerToken {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        ProducerToken(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 thread_local! {
     static SENDER_OF: Cell<Option<ProducerToken>> = const { Cell::new(None) };
 }
@@ -358,6 +374,14 @@ thread_local! {
 /// Marks this thread as the sender thread of a producer.
 pub(crate) fn become_sender_thread(producer: ProducerToken) {
     SENDER_OF.set(Some(producer));
+}
+
+/// Runs `body` as if this thread were the producer's sender thread, for one that has none of its own.
+pub(crate) fn as_sender_thread<T>(producer: ProducerToken, body: impl FnOnce() -> T) -> T {
+    let before = SENDER_OF.replace(Some(producer));
+    let result = body();
+    SENDER_OF.set(before);
+    result
 }
 
 /// Whether this thread is the sender thread of the producer, that is, whether we are in one of its callbacks.

@@ -136,7 +136,9 @@ impl Error {
         self.0.elapsed
     }
 
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
+    /// An error of this kind, for tests of code that handles errors: see
+    /// [`MockProducer::error_next`](crate::MockProducer::error_next). It is retriable where its kind is.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         let retriable = matches!(kind, ErrorKind::Timeout | ErrorKind::WouldBlock | ErrorKind::Network);
         Error(Arc::new(Inner {
             kind,
@@ -164,8 +166,16 @@ impl Error {
         Error::new(ErrorKind::Interrupted, format!("interrupted while waiting for {during}"))
     }
 
-    /// The error that a broker's code stands for, with the broker's own words where it sent some.
-    pub(crate) fn from_code(code: ErrorCode, broker_message: Option<&str>) -> Error {
+    /// The error that a broker's code stands for, with the broker's own words where it sent some. Retriable where the
+    /// code is.
+    ///
+    /// ```
+    /// use kafka_producer::{Error, ErrorCode, ErrorKind};
+    ///
+    /// let error = Error::from_code(ErrorCode::TOPIC_AUTHORIZATION_FAILED, None);
+    /// assert_eq!((error.kind(), error.is_retriable()), (ErrorKind::Authorization, false));
+    /// ```
+    pub fn from_code(code: ErrorCode, broker_message: Option<&str>) -> Error {
         let kind = match code {
             ErrorCode::REQUEST_TIMED_OUT => ErrorKind::Timeout,
             ErrorCode::NETWORK_EXCEPTION => ErrorKind::Network,
@@ -217,11 +227,13 @@ impl Error {
         self.with(|inner| inner.elapsed = Some(elapsed))
     }
 
-    pub(crate) fn with_possibly_written(self, possibly_written: bool) -> Error {
+    /// The same error, with another answer to [`possibly_written`](Error::possibly_written).
+    pub fn with_possibly_written(self, possibly_written: bool) -> Error {
         self.with(|inner| inner.flags.possibly_written = possibly_written)
     }
 
-    pub(crate) fn with_fatal(self) -> Error {
+    /// The same error as a fatal one: see [`is_fatal`](Error::is_fatal).
+    pub fn with_fatal(self) -> Error {
         self.with(|inner| inner.flags.fatal = true)
     }
 

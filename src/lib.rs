@@ -99,7 +99,9 @@ pub use interrupt::InterruptHandle;
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
 };
-pub use producer::{CloseReport, KafkaProducer, KafkaProducerBuilder};
+pub use producer::{
+    CloseReport, KafkaProducer, KafkaProducerBuilder, MockProducer, MockProducerBuilder, Producer, SentRecord,
+};
 pub use properties::Properties;
 pub use record::{
     Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,

@@ -90,9 +90,7 @@ impl OpenBatch {
         callback: &mut Option<Callback>,
     ) -> Result<RecordFuture, DoesNotFit> {
         let index = self.builder.try_append(parts, limit)?;
-        let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
-        let (key_size, value_size) = (size(parts.key), size(parts.value));
-        let facts = RecordFacts { index, timestamp: parts.timestamp, key_size, value_size };
+        let facts = RecordFacts::new(index, parts.timestamp, parts.key, parts.value);
         Ok(self.completion.record(facts, callback.take()))
     }
 

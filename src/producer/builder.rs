@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::net::ToSocketAddrs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Instant;
 
@@ -23,6 +23,7 @@ use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::metadata::Metadata;
 use crate::network::{Network, SocketNetwork, SocketOptions};
 use crate::partitioner::{Partitioner, PartitionerRegistry};
+use crate::producer::plugins::Plugins;
 use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
 use crate::properties::Properties;
 use crate::registry::Registry;
@@ -161,9 +162,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let parts = start(&settings, bootstrap)?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
-                key_serializer,
-                value_serializer,
-                partitioner,
+                plugins: Plugins { key_serializer, value_serializer, partitioner },
                 interceptors,
                 parts_closed: AtomicBool::new(false),
                 settings: SendSettings::of(&settings),
@@ -264,15 +263,13 @@ fn start(settings: &Settings, bootstrap: Vec<Node>) -> Result<Running, Error> {
     let no_socket =
         |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
-    let token = ProducerToken(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
+    let token = ProducerToken::next();
     let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake()));
     let assembly = assemble(settings, token, network, inbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let thread = spawn(sender, token, &settings.client_id)?;
     Ok(Running { accumulator, metadata, control, thread, token })
 }
-
-static NEXT_TOKEN: AtomicU64 = AtomicU64::new(1);
 
 /// Starts the sender thread. Whatever ends it, everything that was accepted is answered.
 fn spawn<N: Network + Send + 'static>(

@@ -6,11 +6,13 @@
 
 mod builder;
 mod clock;
+mod interface;
+mod mock;
+mod plugins;
 mod send;
 
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -25,12 +27,14 @@ use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::metadata::{Metadata, check_topic};
-use crate::partitioner::Partitioner;
+use crate::producer::plugins::Plugins;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::sender::{Control, Counts};
 use crate::serializer::Serializer;
 
 pub use builder::KafkaProducerBuilder;
+pub use interface::Producer;
+pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
 ///
@@ -45,11 +49,9 @@ pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
-    key_serializer: Box<dyn Serializer<K>>,
-    value_serializer: Box<dyn Serializer<V>>,
-    partitioner: Option<Box<dyn Partitioner>>,
+    plugins: Plugins<K, V>,
     interceptors: Arc<Interceptors<K, V>>,
-    /// Interceptors, serializers and partitioner have been told that the producer is closed.
+    /// Interceptors and plugins have been told that the producer is closed.
     parts_closed: AtomicBool,
     settings: SendSettings,
     accumulator: Arc<RecordAccumulator>,
@@ -292,17 +294,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             return;
         }
         self.interceptors.close();
-        close_part("key.serializer", || self.key_serializer.close());
-        close_part("value.serializer", || self.value_serializer.close());
-        close_part("partitioner.class", || {
-            self.partitioner.iter().for_each(|partitioner| partitioner.close())
-        });
-    }
-}
-
-fn close_part(name: &str, close: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(close)).is_err() {
-        log::error!("{name} panicked while it was closed");
+        self.plugins.close();
     }
 }
 

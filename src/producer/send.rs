@@ -14,11 +14,11 @@ use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::metadata::check_topic;
-use crate::partitioner::{PartitionRequest, partition_for_key};
-use crate::producer::{Core, clock};
+use crate::partitioner::partition_for_key;
+use crate::producer::Core;
+use crate::producer::plugins::{Scratch, check_record, no_such_partition};
 use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
-use crate::serializer::SerializerError;
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, which runs on the thread that
@@ -82,7 +82,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         callback: impl FnOnce(&Headers) -> Option<Callback>,
     ) -> Result<RecordFuture, Error> {
         self.check_usable()?;
-        check_record(parts.partition, parts.timestamp).map_err(|error| error.with_topic(parts.topic))?;
+        check_record(&parts)?;
         let topic = self.topic(parts.topic, parts.partition, &mut patience)?;
         let outcome = self.send_to(&topic, parts, callback, patience);
         topic.remember();
@@ -96,22 +96,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         callback: impl FnOnce(&Headers) -> Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        let Outgoing { topic: name, partition, timestamp, headers, key, value } = record;
+        let (name, partition) = (record.topic, record.partition);
         let mut scratch = Scratch::take();
-        let (key_scratch, value_scratch) = (&mut scratch.key, &mut scratch.value);
-        let key = match key {
-            Some(key) => self.key_serializer.serialize(name, headers, key, key_scratch),
-            None => Ok(None),
-        };
-        let key = key.map_err(|error| not_serialized("key", name, error))?;
-        let value = match value {
-            Some(value) => self.value_serializer.serialize(name, headers, value, value_scratch),
-            None => Ok(None),
-        };
-        let value = value.map_err(|error| not_serialized("value", name, error))?;
-        let parts = RecordParts::new(key, value, headers, timestamp.unwrap_or_else(clock::now_ms));
+        let parts = self.plugins.serialize(record, &mut scratch)?;
         self.check_size(&parts).map_err(|error| error.with_topic(name))?;
-        self.append(topic, partition, parts, callback(headers), patience)
+        self.append(topic, partition, parts, callback(parts.headers), patience)
     }
 
     #[inline]
@@ -208,14 +197,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if let Some(partition) = explicit {
             return Ok(chosen(partition));
         }
-        if let Some(partitioner) = &self.partitioner {
-            let request = PartitionRequest::new(&topic.name, parts.key, parts.value);
-            let failed = |error| {
-                Error::new(ErrorKind::Partitioning, format!("the partitioner failed: {error}"))
-                    .with_topic(&topic.name)
-                    .with_source(error)
-            };
-            return partitioner.partition(&request, &self.metadata.cluster()).map(chosen).map_err(failed);
+        if let Some(partition) = self.plugins.partition(&topic.name, parts, || self.metadata.cluster()) {
+            return partition.map(chosen);
         }
         match parts.key {
             Some(key) if !self.settings.ignore_keys => {
@@ -264,7 +247,9 @@ struct Chosen {
 
 #[inline]
 fn target(topic: &TopicQueues, chosen: Chosen) -> Result<Target<'_>, Error> {
-    let queue = topic.queue(chosen.partition).ok_or_else(|| no_such_partition(topic, chosen.partition))?;
+    let queue = topic.queue(chosen.partition);
+    let queue =
+        queue.ok_or_else(|| no_such_partition(&topic.name, topic.partition_count(), chosen.partition))?;
     Ok(Target { queue, sticky: chosen.keyless.then(|| topic.sticky()) })
 }
 
@@ -276,68 +261,5 @@ fn left(patience: Patience, begun: Option<Instant>) -> Patience {
     match (patience, begun) {
         (Patience::AtMost(limit), Some(begun)) => Patience::AtMost(limit.saturating_sub(begun.elapsed())),
         _ => patience,
-    }
-}
-
-#[inline]
-fn check_record(partition: Option<i32>, timestamp: Option<i64>) -> Result<(), Error> {
-    if let Some(partition @ ..0) = partition {
-        let text = format!("partition {partition} is negative; a partition is 0 or more, or not given");
-        return Err(Error::new(ErrorKind::InvalidRecord, text));
-    }
-    if let Some(timestamp @ ..0) = timestamp {
-        let text =
-            format!("timestamp {timestamp} is negative; a timestamp is 0 or more milliseconds, or not given");
-        return Err(Error::new(ErrorKind::InvalidRecord, text));
-    }
-    Ok(())
-}
-
-fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Error {
-    Error::new(ErrorKind::Serialization, format!("the {part} cannot be serialized: {error}"))
-        .with_topic(topic)
-        .with_source(error)
-}
-
-fn no_such_partition(topic: &TopicQueues, partition: i32) -> Error {
-    let last = topic.partition_count().saturating_sub(1);
-    let text = format!("the partitioner chose partition {partition}; the topic has 0 to {last}");
-    Error::new(ErrorKind::Partitioning, text).with_topic(&topic.name)
-}
-
-/// Buffers for serializers that cannot borrow. Each thread has a pair that is used again and again; a serializer that
-/// itself sends finds them empty.
-struct Scratch {
-    key: Vec<u8>,
-    value: Vec<u8>,
-}
-
-/// More than this is not kept between records.
-const SCRATCH_LIMIT: usize = 1 << 20;
-
-thread_local! {
-    static SCRATCH: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
-}
-
-impl Scratch {
-    #[inline]
-    fn take() -> Scratch {
-        let (key, value) = SCRATCH.take();
-        Scratch { key, value }
-    }
-}
-
-impl Drop for Scratch {
-    #[inline]
-    fn drop(&mut self) {
-        let capacity = self.key.capacity().max(self.value.capacity());
-        // There is nothing to keep for a serializer that borrows.
-        if (1..=SCRATCH_LIMIT).contains(&capacity) {
-            let (mut key, mut value) = (std::mem::take(&mut self.key), std::mem::take(&mut self.value));
-            key.clear();
-            value.clear();
-            // Where the thread is ending there is nobody to keep it for.
-            let _ = SCRATCH.try_with(|scratch| scratch.set((key, value)));
-        }
     }
 }

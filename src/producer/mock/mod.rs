@@ -1,0 +1,496 @@
+//! `MockProducer`: a producer for unit tests. It has no thread and no brokers; whoever tests decides the outcomes.
+//!
+//! Owns: what was sent, what is not answered yet, offsets, the refusals. Must not know: batches, requests, settings.
+//! Threads: any. Serializers and partitioner run on the thread that sends, callbacks on the one that completes.
+//! Locks: one, for the state; no user code under it, a callback may send.
+//! Holds: an accepted record is answered exactly once, in the order of `send`; a refused one is handed back.
+//! Source: Kafka's `MockProducer`.
+
+mod builder;
+mod sent_record;
+mod topics;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::cluster::{Cluster, PartitionInfo};
+use crate::completion::{
+    BatchOutcome, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture, as_sender_thread,
+    is_sender_thread,
+};
+use crate::error::{Error, ErrorKind, SendError};
+use crate::error_code::ErrorCode;
+use crate::interceptor::Outgoing;
+use crate::metadata::check_topic;
+use crate::partitioner::partition_for_key;
+use crate::producer::CloseReport;
+use crate::producer::interface::Producer;
+use crate::producer::mock::sent_record::{Copies, Copying};
+use crate::producer::mock::topics::Topics;
+use crate::producer::plugins::{Plugins, Scratch, check_record, no_such_partition};
+use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
+use crate::record_batch::RecordParts;
+use crate::serializer::Serializer;
+
+pub use builder::MockProducerBuilder;
+pub use sent_record::SentRecord;
+
+/// A [`Producer`] for unit tests: it sends nothing, remembers everything, and answers as the test wants it to.
+///
+/// A program that asks for `&impl Producer<K, V>` takes a `KafkaProducer` when it runs and a `MockProducer` in its
+/// tests. The mock serializes, chooses partitions and refuses records as the real one does, with the same errors; there
+/// is no thread, no socket and no wait. Handles are cheap to clone, for the program under test and for the test.
+///
+/// ```
+/// use kafka_producer::{Error, ErrorKind, MockProducer, Producer, ProducerRecord, StringSerializer, serialize_with};
+///
+/// // The program.
+///
+/// #[derive(Clone)]
+/// struct Order { customer: String, item: String }
+///
+/// fn place(producer: &impl Producer<str, Order>, order: &Order) -> Result<(), Error> {
+///     producer.send(ProducerRecord::new("orders", order).with_key(order.customer.as_str()))?.get()?;
+///     Ok(())
+/// }
+///
+/// // Its test.
+///
+/// let serializer = serialize_with(|order: &Order, out: &mut Vec<u8>| {
+///     out.extend_from_slice(order.item.as_bytes());
+///     Ok::<(), std::convert::Infallible>(())
+/// });
+/// let producer = MockProducer::builder(StringSerializer, serializer).topic("orders", 6).build();
+///
+/// let order = Order { customer: "customer-7".into(), item: "two apples".into() };
+/// place(&producer, &order)?;
+///
+/// let history = producer.history();
+/// assert_eq!(history.len(), 1);
+/// assert_eq!((history[0].topic(), history[0].partition()), ("orders", 1));
+/// assert_eq!(history[0].key(), Some("customer-7"));
+/// assert_eq!(history[0].value().unwrap().item, "two apples");
+/// assert_eq!(history[0].serialized_value(), Some(&b"two apples"[..]));
+///
+/// // And what if Kafka cannot be reached?
+/// producer.fail_sends_with(Error::new(ErrorKind::Timeout, "no brokers"));
+/// assert!(place(&producer, &order).unwrap_err().is_retriable());
+/// assert_eq!(producer.history().len(), 1);
+/// # Ok::<(), Error>(())
+/// ```
+///
+/// **Outcomes.** Each record is acknowledged at once, at the next offset of its partition, before `send` returns; or,
+/// with [`auto_complete(false)`](MockProducerBuilder::auto_complete), when the test says so. `get` waits until then, so a
+/// test of one thread calls [`complete_next`](MockProducer::complete_next) before `get`. `flush`, `close` and the drop of
+/// the last handle acknowledge what is outstanding; `close_timeout` with 0 fails it, as in the real producer.
+///
+/// **Callbacks** run on the thread that completes the record: the one that calls `send`, `complete_next`, `error_next`,
+/// `fence`, `flush` or `close`. What holds in a callback of the real producer holds here as well: `flush`,
+/// `partitions_for` and a `get` that would wait are errors, `close` does not wait. A record that is sent in a callback is
+/// completed after that callback has returned.
+///
+/// **Topics** all exist; see [`MockProducerBuilder::topic`] for their partitions. A record that names a partition which
+/// its topic does not have is refused with [`Timeout`](ErrorKind::Timeout), without the wait. Where a keyless record
+/// goes is left to chance, as in the real producer: a test should not expect a certain partition.
+///
+/// **Not there**: settings, and what they limit or ask for. No record is too large, nothing is ever full.
+pub struct MockProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
+    mock: Arc<Mock<K, V>>,
+}
+
+struct Mock<K: ?Sized + 'static, V: ?Sized + 'static> {
+    plugins: Plugins<K, V>,
+    /// None: the history has bytes only.
+    copying: Option<(Copying<K>, Copying<V>)>,
+    auto_complete: bool,
+    token: ProducerToken,
+    /// The plugins have been told that the producer is closed.
+    plugins_closed: AtomicBool,
+    state: Mutex<State<K, V>>,
+}
+
+struct State<K: ?Sized + 'static, V: ?Sized + 'static> {
+    topics: Topics,
+    history: Vec<SentRecord<K, V>>,
+    /// Accepted and not answered, in the order of `send`.
+    outstanding: VecDeque<Outstanding>,
+    next_offsets: HashMap<(TopicName, i32), i64>,
+    fatal: Option<Error>,
+    closed: bool,
+    send_error: Option<Error>,
+}
+
+/// An accepted record that has no outcome yet.
+struct Outstanding {
+    topic: TopicName,
+    partition: i32,
+    completion: Completion,
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
+    /// A producer that acknowledges every record at once, and whose topics have one partition each.
+    pub fn new(
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> Self
+    where
+        K: ToOwned<Owned: Send + Sync + 'static>,
+        V: ToOwned<Owned: Send + Sync + 'static>,
+    {
+        Self::builder(key_serializer, value_serializer).build()
+    }
+
+    /// A builder, for everything else.
+    pub fn builder(
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> MockProducerBuilder<K, V> {
+        MockProducerBuilder::new(key_serializer, value_serializer)
+    }
+
+    /// The records that were accepted since the last [`clear`](Self::clear), in the order of `send`, whatever their
+    /// outcome.
+    pub fn history(&self) -> Vec<SentRecord<K, V>> {
+        self.mock.state.lock().history.clone()
+    }
+
+    /// Forgets the history. Offsets go on, and what is outstanding stays so: every accepted record is answered.
+    pub fn clear(&self) {
+        let forgotten = std::mem::take(&mut self.mock.state.lock().history);
+        drop(forgotten); // not under the lock: it is the user's
+    }
+
+    /// How many records were accepted and are not answered yet. 0 after `flush`.
+    pub fn outstanding(&self) -> usize {
+        self.mock.state.lock().outstanding.len()
+    }
+
+    /// Acknowledges the earliest record that is outstanding, and runs its callback; false if there is none.
+    pub fn complete_next(&self) -> bool {
+        self.mock.answer_next(None)
+    }
+
+    /// Fails the earliest record that is outstanding, and runs its callback; false if there is none. The record takes
+    /// no offset. Topic and partition are added to the error; see [`Error::new`] and [`Error::from_code`] for errors to
+    /// try.
+    pub fn error_next(&self, error: Error) -> bool {
+        self.mock.answer_next(Some(error))
+    }
+
+    /// Makes every `send` fail with this error from now on: the record is not accepted, and comes back. Ends with
+    /// [`accept_sends`](Self::accept_sends).
+    pub fn fail_sends_with(&self, error: Error) {
+        self.mock.set_send_error(Some(error));
+    }
+
+    /// Ends [`fail_sends_with`](Self::fail_sends_with).
+    pub fn accept_sends(&self) {
+        self.mock.set_send_error(None);
+    }
+
+    /// Another producer with a newer epoch has taken over: what is outstanding fails, and so does every later `send`,
+    /// with a fatal error of kind [`Fenced`](ErrorKind::Fenced).
+    pub fn fence(&self) {
+        let error = Error::from_code(ErrorCode::PRODUCER_FENCED, None).with_fatal();
+        self.mock.state.lock().fatal.get_or_insert_with(|| error.clone());
+        self.mock.answer_all(Some(&error));
+    }
+
+    /// Whether `close` was called.
+    pub fn is_closed(&self) -> bool {
+        self.mock.state.lock().closed
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K, V> {
+    /// Never blocks.
+    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: ProducerRecord<RK, RV>,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        self.mock.send(record, None)
+    }
+
+    fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: ProducerRecord<RK, RV>,
+        callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        self.mock.send(record, Some(Box::new(callback)))
+    }
+
+    /// The same as `send`, which never blocks either.
+    fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: ProducerRecord<RK, RV>,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        self.mock.send(record, None)
+    }
+
+    /// Acknowledges everything that was outstanding at the call.
+    fn flush(&self) -> Result<(), Error> {
+        self.mock.not_in_callback("flush()")?;
+        for _ in 0..self.outstanding() {
+            self.mock.answer_next(None);
+        }
+        Ok(())
+    }
+
+    fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
+        self.mock.not_in_callback("partitions_for()")?;
+        let topic = topic.into();
+        check_topic(&topic)?;
+        let cluster = self.mock.cluster_with(&topic)?;
+        Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
+    }
+
+    /// Acknowledges everything that is outstanding.
+    fn close(&self) -> Result<(), Error> {
+        self.mock.close(false);
+        Ok(())
+    }
+
+    /// Acknowledges everything that is outstanding; with 0 it fails with [`Closed`](ErrorKind::Closed).
+    fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error> {
+        Ok(self.mock.close(timeout.is_zero()))
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
+    fn new(
+        plugins: Plugins<K, V>,
+        copying: Option<(Copying<K>, Copying<V>)>,
+        topics: Topics,
+        auto_complete: bool,
+    ) -> Self {
+        let state = State {
+            topics,
+            history: Vec::new(),
+            outstanding: VecDeque::new(),
+            next_offsets: HashMap::new(),
+            fatal: None,
+            closed: false,
+            send_error: None,
+        };
+        let (token, plugins_closed) = (ProducerToken::next(), AtomicBool::new(false));
+        Mock { plugins, copying, auto_complete, token, plugins_closed, state: Mutex::new(state) }
+    }
+
+    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        mut record: ProducerRecord<RK, RV>,
+        callback: Option<Callback>,
+    ) -> Result<RecordFuture, SendError<RK, RV>> {
+        match self.do_send(&mut record, callback) {
+            Ok(future) => Ok(future),
+            Err(error) => Err(SendError::new(error, record)),
+        }
+    }
+
+    /// The steps of the real producer's `send`, in its order.
+    fn do_send<RK: RecordKey<K>, RV: RecordValue<V>>(
+        &self,
+        record: &mut ProducerRecord<RK, RV>,
+        callback: Option<Callback>,
+    ) -> Result<RecordFuture, Error> {
+        self.state.lock().check_accepts()?;
+        let ProducerRecord { topic, partition, key, value, headers, timestamp } = record;
+        let (topic, explicit) = (&*topic, *partition);
+        let (key, value) = (key.borrow_key(), value.borrow_value());
+        let outgoing = Outgoing { topic, partition: explicit, timestamp: *timestamp, headers, key, value };
+        check_record(&outgoing)?;
+        check_topic(topic)?;
+        let cluster = self.cluster_with(topic)?;
+        let partition_count = cluster.partition_count(topic).unwrap_or_default();
+        if let Some(partition) = explicit.filter(|partition| !exists(*partition, partition_count)) {
+            return Err(not_in_metadata(topic, partition, partition_count));
+        }
+        let mut scratch = Scratch::take();
+        let parts = self.plugins.serialize(outgoing, &mut scratch)?;
+        let partition = match explicit {
+            Some(partition) => partition,
+            None => self.choose_partition(topic, &parts, &cluster)?,
+        };
+        let copies = match self.copying {
+            Some((copy_key, copy_value)) => Copies { key: key.map(copy_key), value: value.map(copy_value) },
+            None => Copies { key: None, value: None },
+        };
+        self.accept(SentRecord::new((topic.clone(), partition), &parts, copies), callback)
+    }
+
+    fn choose_partition(
+        &self,
+        topic: &TopicName,
+        parts: &RecordParts<'_>,
+        cluster: &Arc<Cluster>,
+    ) -> Result<i32, Error> {
+        let partition_count = cluster.partition_count(topic).unwrap_or_default();
+        match (self.plugins.partition(topic, parts, || Arc::clone(cluster)), parts.key) {
+            (Some(Ok(chosen)), _) if !exists(chosen, partition_count) => {
+                Err(no_such_partition(topic, partition_count, chosen))
+            }
+            (Some(chosen), _) => chosen,
+            (None, Some(key)) => Ok(partition_for_key(key, partition_count)),
+            (None, None) => Ok(self.state.lock().topics.keyless_partition(topic, parts.upper_bound())),
+        }
+    }
+
+    /// Takes the record; acknowledges it and whatever its callback has sent, unless that is for the test to do.
+    fn accept(&self, sent: SentRecord<K, V>, callback: Option<Callback>) -> Result<RecordFuture, Error> {
+        let (topic, partition) = (sent.topic_name().clone(), sent.partition());
+        let (key, value) = (sent.serialized_key(), sent.serialized_value());
+        let facts = RecordFacts::new(0, sent.timestamp(), key, value);
+        // In a callback the record waits until that one has returned, as it does in the real producer.
+        let at_once = self.auto_complete && !is_sender_thread(self.token);
+        let mut state = self.state.lock();
+        state.check_accepts()?;
+        state.history.push(sent);
+        let mut completion = Completion::new(self.token, topic.clone(), partition, Arc::new(NoLinger));
+        let future = completion.record(facts, callback);
+        let record = Outstanding { topic, partition, completion };
+        if !at_once {
+            state.outstanding.push_back(record);
+            return Ok(future);
+        }
+        let outcome = state.acknowledge(&record);
+        drop(state);
+        self.settle(record, outcome);
+        self.answer_all(None);
+        Ok(future)
+    }
+
+    fn cluster_with(&self, topic: &TopicName) -> Result<Arc<Cluster>, Error> {
+        let mut state = self.state.lock();
+        state.check_usable()?;
+        Ok(state.topics.cluster_with(topic))
+    }
+
+    /// Answers the earliest record: with this error, or as acknowledged. False if there is none.
+    fn answer_next(&self, error: Option<Error>) -> bool {
+        let mut state = self.state.lock();
+        let Some(record) = state.outstanding.pop_front() else { return false };
+        let outcome = match error {
+            None => state.acknowledge(&record),
+            Some(error) => {
+                let error = error.with_topic(&record.topic).with_partition(record.partition);
+                BatchOutcome::Failed { error, records: Vec::new() }
+            }
+        };
+        drop(state);
+        self.settle(record, outcome);
+        true
+    }
+
+    fn answer_all(&self, error: Option<&Error>) -> u64 {
+        let mut answered = 0;
+        while self.answer_next(error.cloned()) {
+            answered += 1;
+        }
+        answered
+    }
+
+    fn settle(&self, record: Outstanding, outcome: BatchOutcome) {
+        as_sender_thread(self.token, || record.completion.settle(outcome));
+    }
+
+    fn set_send_error(&self, error: Option<Error>) {
+        let old = std::mem::replace(&mut self.state.lock().send_error, error);
+        drop(old); // not under the lock: its source may be the user's
+    }
+
+    fn not_in_callback(&self, call: &str) -> Result<(), Error> {
+        if is_sender_thread(self.token) {
+            let text = format!("{call} in a callback would wait for the thread it runs on");
+            return Err(Error::new(ErrorKind::IllegalState, text));
+        }
+        Ok(())
+    }
+
+    /// Closes; acknowledges what is outstanding, or abandons it.
+    fn close(&self, abandon: bool) -> CloseReport {
+        let in_callback = is_sender_thread(self.token);
+        self.state.lock().closed = true;
+        let report = if abandon || in_callback {
+            let error =
+                Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
+            CloseReport { abandoned: self.answer_all(Some(&error)), ..CloseReport::default() }
+        } else {
+            CloseReport { delivered: self.answer_all(None), ..CloseReport::default() }
+        };
+        if !in_callback && !self.plugins_closed.swap(true, Ordering::Relaxed) {
+            self.plugins.close();
+        }
+        report
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> State<K, V> {
+    fn check_usable(&self) -> Result<(), Error> {
+        match &self.fatal {
+            Some(error) => Err(error.clone()),
+            None if self.closed => Err(Error::closed()),
+            None => Ok(()),
+        }
+    }
+
+    fn check_accepts(&self) -> Result<(), Error> {
+        self.check_usable()?;
+        self.send_error.clone().map_or(Ok(()), Err)
+    }
+
+    /// The record is at its partition's next offset.
+    fn acknowledge(&mut self, record: &Outstanding) -> BatchOutcome {
+        let next = self.next_offsets.entry((record.topic.clone(), record.partition)).or_default();
+        let offset = *next;
+        *next += 1;
+        BatchOutcome::Acknowledged { base_offset: Some(offset), log_append_time: None }
+    }
+}
+
+fn exists(partition: i32, partition_count: usize) -> bool {
+    usize::try_from(partition).is_ok_and(|partition| partition < partition_count)
+}
+
+fn not_in_metadata(topic: &TopicName, partition: i32, partition_count: usize) -> Error {
+    let text = format!(
+        "partition {partition} not present in metadata, the topic has {partition_count} partitions; \
+         MockProducerBuilder::topic gives it more"
+    );
+    Error::new(ErrorKind::Timeout, text).with_topic(topic)
+}
+
+/// Nothing lingers here that a waiting `get` could send on its way.
+struct NoLinger;
+
+impl Expedite for NoLinger {
+    fn expedite(&self) {}
+}
+
+/// The last handle closes, as that of the real producer does.
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Mock<K, V> {
+    fn drop(&mut self) {
+        self.close(false);
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> Clone for MockProducer<K, V> {
+    fn clone(&self) -> Self {
+        MockProducer { mock: Arc::clone(&self.mock) }
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for MockProducer<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.mock.state.lock();
+        f.debug_struct("MockProducer")
+            .field("sent", &state.history.len())
+            .field("outstanding", &state.outstanding.len())
+            .field("closed", &state.closed)
+            .finish_non_exhaustive()
+    }
+}

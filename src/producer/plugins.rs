@@ -1,0 +1,146 @@
+//! `Plugins`: what the program brings along, serializers and partitioner, and a record's way through them.
+//!
+//! Owns: their calls, what their failures are called, the checks before them. Must not know: queues, metadata, who waits.
+//! Threads: application threads. Locks: none may be held here, this is user code.
+//! Holds: nothing is queued yet, so every error leaves no trace.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::cluster::Cluster;
+use crate::error::{Error, ErrorKind};
+use crate::interceptor::Outgoing;
+use crate::partitioner::{PartitionRequest, Partitioner};
+use crate::producer::clock;
+use crate::record::TopicName;
+use crate::record_batch::RecordParts;
+use crate::serializer::{Serializer, SerializerError};
+
+pub(super) struct Plugins<K: ?Sized, V: ?Sized> {
+    pub(super) key_serializer: Box<dyn Serializer<K>>,
+    pub(super) value_serializer: Box<dyn Serializer<V>>,
+    /// None: the built-in choice.
+    pub(super) partitioner: Option<Box<dyn Partitioner>>,
+}
+
+impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
+    /// The record's bytes, with the time of day where it has no time of its own.
+    #[inline]
+    pub(super) fn serialize<'a>(
+        &'a self,
+        record: Outgoing<'a, K, V>,
+        scratch: &'a mut Scratch,
+    ) -> Result<RecordParts<'a>, Error> {
+        let Outgoing { topic, timestamp, headers, key, value, .. } = record;
+        let key = match key {
+            Some(key) => self.key_serializer.serialize(topic, headers, key, &mut scratch.key),
+            None => Ok(None),
+        };
+        let key = key.map_err(|error| not_serialized("key", topic, error))?;
+        let value = match value {
+            Some(value) => self.value_serializer.serialize(topic, headers, value, &mut scratch.value),
+            None => Ok(None),
+        };
+        let value = value.map_err(|error| not_serialized("value", topic, error))?;
+        Ok(RecordParts::new(key, value, headers, timestamp.unwrap_or_else(clock::now_ms)))
+    }
+
+    /// The partitioner's choice; none where there is no partitioner. That the partition exists is not checked.
+    #[inline]
+    pub(super) fn partition(
+        &self,
+        topic: &TopicName,
+        parts: &RecordParts<'_>,
+        cluster: impl FnOnce() -> Arc<Cluster>,
+    ) -> Option<Result<i32, Error>> {
+        let partitioner = self.partitioner.as_ref()?;
+        let request = PartitionRequest::new(topic, parts.key, parts.value);
+        let failed = |error| {
+            Error::new(ErrorKind::Partitioning, format!("the partitioner failed: {error}"))
+                .with_topic(topic)
+                .with_source(error)
+        };
+        Some(partitioner.partition(&request, &cluster()).map_err(failed))
+    }
+
+    /// Tells all of them that the producer is closed. One that panics harms no other.
+    pub(super) fn close(&self) {
+        close_one("key.serializer", || self.key_serializer.close());
+        close_one("value.serializer", || self.value_serializer.close());
+        close_one("partitioner.class", || {
+            self.partitioner.iter().for_each(|partitioner| partitioner.close())
+        });
+    }
+}
+
+fn close_one(name: &str, close: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(close)).is_err() {
+        log::error!("{name} panicked while it was closed");
+    }
+}
+
+/// What is checked before anything is asked for or serialized.
+#[inline]
+pub(super) fn check_record<K: ?Sized, V: ?Sized>(record: &Outgoing<'_, K, V>) -> Result<(), Error> {
+    let invalid = |text| Err(Error::new(ErrorKind::InvalidRecord, text).with_topic(record.topic));
+    if let Some(partition @ ..0) = record.partition {
+        return invalid(format!("partition {partition} is negative; a partition is 0 or more, or not given"));
+    }
+    if let Some(timestamp @ ..0) = record.timestamp {
+        return invalid(format!(
+            "timestamp {timestamp} is negative; a timestamp is 0 or more milliseconds, or not given"
+        ));
+    }
+    Ok(())
+}
+
+fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Error {
+    Error::new(ErrorKind::Serialization, format!("the {part} cannot be serialized: {error}"))
+        .with_topic(topic)
+        .with_source(error)
+}
+
+/// The error for a partitioner that chose a partition which the topic does not have.
+pub(super) fn no_such_partition(topic: &TopicName, partition_count: usize, partition: i32) -> Error {
+    let last = partition_count.saturating_sub(1);
+    let text = format!("the partitioner chose partition {partition}; the topic has 0 to {last}");
+    Error::new(ErrorKind::Partitioning, text).with_topic(topic)
+}
+
+/// Buffers for serializers that cannot borrow. Each thread has a pair that is used again and again; a serializer that
+/// itself sends finds them empty.
+pub(super) struct Scratch {
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+/// More than this is not kept between records.
+const SCRATCH_LIMIT: usize = 1 << 20;
+
+thread_local! {
+    static SCRATCH: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
+}
+
+impl Scratch {
+    #[inline]
+    pub(super) fn take() -> Scratch {
+        let (key, value) = SCRATCH.take();
+        Scratch { key, value }
+    }
+}
+
+impl Drop for Scratch {
+    #[inline]
+    fn drop(&mut self) {
+        let capacity = self.key.capacity().max(self.value.capacity());
+        // There is nothing to keep for a serializer that borrows.
+        if (1..=SCRATCH_LIMIT).contains(&capacity) {
+            let (mut key, mut value) = (std::mem::take(&mut self.key), std::mem::take(&mut self.value));
+            key.clear();
+            value.clear();
+            // Where the thread is ending there is nobody to keep it for.
+            let _ = SCRATCH.try_with(|scratch| scratch.set((key, value)));
+        }
+    }
+}
