@@ -117,7 +117,9 @@ fn client(case: &Case, address: &str) -> Result<Report, Failure> {
         let outcome = if case.callbacks {
             // Two words: the callback's own size.
             let captured = (number, accepted);
-            producer.send_with_callback(record, move |_| drop(std::hint::black_box(captured)))
+            producer.send_with_callback(record, move |_| {
+                let _ = std::hint::black_box(captured);
+            })
         } else {
             producer.send(record)
         };
