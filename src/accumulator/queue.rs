@@ -28,8 +28,10 @@ pub(crate) struct PartitionQueue {
     pub(crate) index: usize,
     rules: QueueRules,
     inbox: Arc<Inbox<PartitionQueue>>,
-    /// Batches that are here: how much of a queue there is, for the adaptive partitioner.
+    /// Batches that are here.
     depth: AtomicU32,
+    /// Batches that are to be sent again; the sender has them.
+    retries: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -137,13 +139,14 @@ impl PartitionQueue {
         rules: QueueRules,
         inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
-        let (depth, state) = (AtomicU32::new(0), Mutex::new(State::default()));
-        PartitionQueue { topic, partition, index, rules, inbox, depth, state }
+        let (depth, retries) = (AtomicU32::new(0), AtomicU32::new(0));
+        let state = Mutex::new(State::default());
+        PartitionQueue { topic, partition, index, rules, inbox, depth, retries, state }
     }
 
-    /// Batches in the queue.
+    /// Batches that wait to be sent, for the first time or again.
     pub(crate) fn depth(&self) -> u32 {
-        self.depth.load(Ordering::Relaxed)
+        self.depth.load(Ordering::Relaxed).saturating_add(self.retries.load(Ordering::Relaxed))
     }
 
     /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
@@ -321,6 +324,11 @@ impl PartitionQueue {
             self.depth.fetch_sub(1, Ordering::Relaxed);
         }
         batch
+    }
+
+    /// Says how many batches are to be sent again.
+    pub(crate) fn note_retries(&self, count: usize) {
+        self.retries.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// Ends the linger of the open batch, because of a flush.
