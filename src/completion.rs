@@ -2,9 +2,10 @@
 //!
 //! Owns: one settlement per batch, shared by the futures of all its records. Must not know: queues, requests, brokers.
 //! Threads: futures on any thread; `settle` and the callbacks on the sender thread.
-//! Holds: a `Completion` is settled exactly once (dropping it unsettled answers with an error); callbacks run in the
-//! order of `send`, and only then do `get` and `is_done` see the outcome.
+//! Holds: a `Completion` is settled exactly once (dropping it unsettled answers with an error), or split into others that
+//! are; callbacks run in the order of `send`, and only then do `get` and `is_done` see the outcome.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
@@ -67,12 +68,33 @@ impl RecordFuture {
 
     /// The outcome if it is there; never blocks.
     pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
-        Some(self.batch.outcome.get()?.of(&self.batch, &self.facts))
+        let latest = self.latest();
+        match latest.batch.end.get()? {
+            BatchEnd::Settled(outcome) => Some(outcome.of(&latest.batch, &latest.facts)),
+            BatchEnd::Split(_) => None, // at this very moment
+        }
     }
 
     /// Whether the outcome is there; never blocks.
     pub fn is_done(&self) -> bool {
-        self.batch.outcome.get().is_some()
+        matches!(self.latest().batch.end.get(), Some(BatchEnd::Settled(_)))
+    }
+
+    /// The record's future in the batch that it is in now: another one after a split.
+    fn latest(&self) -> Cow<'_, RecordFuture> {
+        let mut latest = Cow::Borrowed(self);
+        while let Some(next) = latest.next() {
+            latest = Cow::Owned(next);
+        }
+        latest
+    }
+
+    fn next(&self) -> Option<RecordFuture> {
+        let pieces = self.batch.pieces();
+        let place = pieces.partition_point(|piece| piece.first <= self.facts.index).checked_sub(1)?;
+        let piece = pieces.get(place)?;
+        let facts = RecordFacts { index: self.facts.index - piece.first, ..self.facts };
+        Some(RecordFuture { batch: Arc::clone(&piece.batch), facts })
     }
 
     /// What waiting does to the batch, for simulated callers that cannot wait.
@@ -92,9 +114,12 @@ impl RecordFuture {
             return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would wait for itself"));
         }
         self.batch.expedite();
-        match interrupt::wait(&self.batch.settled, limit.map(|(deadline, _)| deadline)) {
+        match interrupt::wait(&self.batch.ended, limit.map(|(deadline, _)| deadline)) {
             Wait::Ready(never) => match never {},
-            Wait::Disconnected => self.try_get().unwrap_or_else(|| Err(unsettled())),
+            Wait::Disconnected => match self.next() {
+                Some(next) => next.wait_until(limit),
+                None => self.try_get().unwrap_or_else(|| Err(unsettled())),
+            },
             Wait::Interrupted => Err(self.interrupted()),
             Wait::TimedOut => {
                 let waited = limit.map_or(Duration::ZERO, |(_, timeout)| timeout);
@@ -138,16 +163,30 @@ pub(crate) struct BatchCompletion {
     producer: ProducerToken,
     topic: TopicName,
     partition: i32,
-    outcome: OnceLock<BatchOutcome>,
-    settled: Receiver<Infallible>,
+    end: OnceLock<BatchEnd>,
+    ended: Receiver<Infallible>,
     awaited: AtomicBool,
     queue: Arc<dyn Expedite>,
 }
 
 impl BatchCompletion {
-    /// Disconnects when the batch is settled.
-    pub(crate) fn settled(&self) -> &Receiver<Infallible> {
-        &self.settled
+    /// Disconnects when the batch is settled, or split.
+    pub(crate) fn ended(&self) -> &Receiver<Infallible> {
+        &self.ended
+    }
+
+    /// What it was split into; nothing where it was not.
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        match self.end.get() {
+            Some(BatchEnd::Split(pieces)) => pieces,
+            Some(BatchEnd::Settled(_)) | None => &[],
+        }
+    }
+
+    /// Whether all of its records have their outcome.
+    #[cfg(test)]
+    pub(crate) fn is_over(&self) -> bool {
+        self.end.get().is_some() && self.pieces().iter().all(|piece| piece.batch.is_over())
     }
 
     fn expedite(&self) {
@@ -157,7 +196,21 @@ impl BatchCompletion {
     }
 }
 
-/// What became of a batch.
+/// How a batch comes to its end.
+enum BatchEnd {
+    Settled(BatchOutcome),
+    /// By the number of their first record.
+    Split(Vec<Piece>),
+}
+
+/// A batch that holds some of the records of another that was split.
+pub(crate) struct Piece {
+    /// The number that its first record had in the other.
+    first: u32,
+    pub(crate) batch: Arc<BatchCompletion>,
+}
+
+/// What became of a batch's records.
 #[derive(Debug, Clone)]
 pub(crate) enum BatchOutcome {
     Acknowledged {
@@ -208,19 +261,10 @@ impl Completion {
         partition: i32,
         queue: Arc<dyn Expedite>,
     ) -> Completion {
-        let (latch, settled) = bounded(0);
-        let outcome = OnceLock::new();
-        let awaited = AtomicBool::new(false);
+        let (latch, ended) = bounded(0);
+        let (end, awaited) = (OnceLock::new(), AtomicBool::new(false));
         Completion {
-            shared: Arc::new(BatchCompletion {
-                producer,
-                topic,
-                partition,
-                outcome,
-                settled,
-                awaited,
-                queue,
-            }),
+            shared: Arc::new(BatchCompletion { producer, topic, partition, end, ended, awaited, queue }),
             duty: Some(Duty { callbacks: Vec::new(), _opens_the_latch: latch }),
         }
     }
@@ -252,6 +296,27 @@ impl Completion {
         self.tell(outcome);
     }
 
+    /// Hands the duty on to batches that hold so many of the records each, in order. Whoever waits goes on waiting for
+    /// the one that has his record.
+    pub(crate) fn split(mut self, counts: impl IntoIterator<Item = u32>) -> Vec<Completion> {
+        let Some(duty) = self.duty.take() else { return Vec::new() };
+        let (mut callbacks, mut first) = (duty.callbacks.into_iter().peekable(), 0);
+        let (mut parts, mut pieces) = (Vec::new(), Vec::new());
+        for count in counts {
+            let BatchCompletion { producer, topic, partition, queue, .. } = &*self.shared;
+            let mut part = Completion::new(*producer, topic.clone(), *partition, Arc::clone(queue));
+            while let Some((facts, callback)) = callbacks.next_if(|(facts, _)| facts.index - first < count) {
+                part.record(RecordFacts { index: facts.index - first, ..facts }, Some(callback));
+            }
+            pieces.push(Piece { first, batch: Arc::clone(&part.shared) });
+            parts.push(part);
+            first += count;
+        }
+        // Nobody else can have set it: the duty is taken once.
+        let _ = self.shared.end.set(BatchEnd::Split(pieces));
+        parts
+    }
+
     fn tell(&mut self, outcome: BatchOutcome) {
         let Some(duty) = self.duty.take() else { return };
         for (facts, callback) in duty.callbacks {
@@ -261,7 +326,7 @@ impl Completion {
             }
         }
         // Nobody else can have set it: the duty is taken once.
-        let _ = self.shared.outcome.set(outcome);
+        let _ = self.shared.end.set(BatchEnd::Settled(outcome));
     }
 }
 
@@ -373,6 +438,45 @@ mod tests {
         completion.settle(BatchOutcome::Failed { error, records: vec![(1, own)] });
         assert_eq!(futures[0].get().unwrap_err().kind(), ErrorKind::Broker);
         assert_eq!(futures[1].get().unwrap_err().kind(), ErrorKind::InvalidRecord);
+    }
+
+    /// Behaviours 50, 56.
+    #[test]
+    fn after_a_split_futures_callbacks_and_waiting_threads_follow_their_records() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let mut completion = completion();
+        let mut futures = Vec::new();
+        for index in 0..6 {
+            let seen = Arc::clone(&seen);
+            let callback: Callback =
+                Box::new(move |outcome| seen.lock().unwrap().push((index, outcome.unwrap().offset())));
+            // Not every record has one.
+            futures.push(completion.record(facts(index), Some(callback).filter(|_| index != 3)));
+        }
+        let whole = Arc::clone(completion.shared());
+        let waiting: Vec<_> = futures
+            .iter()
+            .cloned()
+            .map(|future| thread::spawn(move || future.get().map(|metadata| metadata.offset())))
+            .collect();
+        let mut pieces = completion.split([2, 4]);
+        assert!(futures.iter().all(|future| !future.is_done() && future.try_get().is_none()));
+        assert_eq!(whole.pieces().len(), 2);
+        let second = pieces.pop().unwrap();
+        pieces.pop().unwrap().settle(acknowledged(10));
+        assert_eq!([1, 2].map(|place: usize| futures[place].is_done()), [true, false]);
+        let halves = second.split([1, 3]);
+        let timed_out = futures[5].get_timeout(Duration::from_millis(1)).unwrap_err();
+        assert_eq!(timed_out.kind(), ErrorKind::Timeout);
+        for (base, half) in [20, 30].into_iter().zip(halves) {
+            half.settle(acknowledged(base));
+        }
+        let offsets: Vec<_> = waiting.into_iter().map(|one| one.join().unwrap().unwrap().unwrap()).collect();
+        assert_eq!(offsets, [10, 11, 20, 30, 31, 32]);
+        let told: Vec<_> =
+            seen.lock().unwrap().iter().map(|(index, offset)| (*index, offset.unwrap())).collect();
+        assert_eq!(told, [(0, 10), (1, 11), (2, 20), (4, 31), (5, 32)]);
+        assert_eq!(futures[4].get().unwrap().timestamp(), Some(1004), "its own time, not the batch's");
     }
 
     /// Behaviour 48.

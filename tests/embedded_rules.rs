@@ -182,12 +182,14 @@ fn a_broker_refuses_what_kafka_refuses() {
 }
 
 #[test]
-fn zstd_is_for_version_7_and_compressed_batches_are_kept() {
+fn zstd_is_for_version_7_and_what_cannot_be_decompressed_is_corrupt() {
     let mut world = World::of(1, 1);
     let packed = Batch { attributes: 4, ..Batch::of(vec![value("not really zstd")]) };
     assert_eq!(world.put(1, 6, 0, packed.bytes()).error_code, 76);
-    assert_eq!(world.put(1, 7, 0, packed.bytes()).error_code, 0);
-    assert_eq!(world.rules.batches("test", 0)[0].compression(), 4);
+    for (codec, version) in [(1, 3), (2, 3), (3, 3), (4, 7)] {
+        let packed = Batch { attributes: codec, ..packed.clone() };
+        assert_eq!(world.put(1, version, 0, packed.bytes()).error_code, 2, "codec {codec}");
+    }
     assert!(world.rules.records("test").is_empty());
 }
 

@@ -1,30 +1,65 @@
 //! `ProducerBatch`: the records that travel together, from open to settled.
 //!
 //! Owns: a batch's bytes, its reserved memory, its duty to answer, and its history. Must not know: queues, brokers.
-//! Holds: open → sealed → in flight (→ sealed again, to be sent again) → settled, once. A batch that is given up while
-//! a request still carries it loses its duty to answer and keeps its bytes until the request is over (KAFKA-19012).
+//! Holds: open → sealed → in flight (→ sealed again, to be sent again; → split into several) → settled, once. A batch that
+//! is given up while a request still carries it loses its duty to answer and keeps its bytes until the request is over
+//! (KAFKA-19012).
 
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::completion::{BatchCompletion, BatchOutcome, Callback, Completion, RecordFacts, RecordFuture};
 use crate::error::Error;
-use crate::record_batch::{BatchBuilder, Codec, DoesNotFit, RecordParts, SealedBatch, Stamp};
+use crate::record_batch::{
+    BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
+};
+
+/// Names a batch within its partition. Ascends in the order in which the batches were opened; the pieces of one that was
+/// split take its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct BatchId {
+    /// How many batches were opened before.
+    pub(crate) opened: u64,
+    /// The place of its first record in the batch that was opened.
+    first: u32,
+}
+
+impl BatchId {
+    pub(crate) fn opened(opened: u64) -> BatchId {
+        BatchId { opened, first: 0 }
+    }
+}
 
 /// A batch that takes records.
 pub(crate) struct OpenBatch {
-    id: u64,
+    id: BatchId,
     builder: BatchBuilder,
     completion: Completion,
     created: Instant,
     reserved: usize,
+    /// How large it may become before compression.
+    limit: usize,
 }
 
 impl OpenBatch {
-    pub(crate) fn new(id: u64, memory: Reservation, completion: Completion, created: Instant) -> OpenBatch {
+    pub(crate) fn new(
+        id: BatchId,
+        memory: Reservation,
+        completion: Completion,
+        created: Instant,
+        limit: usize,
+    ) -> OpenBatch {
         let reserved = memory.bytes;
-        OpenBatch { id, builder: BatchBuilder::new(memory.into_buffer()), completion, created, reserved }
+        OpenBatch {
+            id,
+            builder: BatchBuilder::new(memory.into_buffer()),
+            completion,
+            created,
+            reserved,
+            limit,
+        }
     }
 
     /// Appends a record and hands out its future. The callback is taken only where the record is.
@@ -32,7 +67,26 @@ impl OpenBatch {
     pub(crate) fn try_append(
         &mut self,
         parts: &RecordParts<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Result<RecordFuture, DoesNotFit> {
+        self.try_append_below(self.limit, parts, callback)
+    }
+
+    /// As `try_append`, where there is some room left afterwards.
+    #[inline]
+    pub(crate) fn try_append_with_room(
+        &mut self,
+        parts: &RecordParts<'_>,
+        callback: &mut Option<Callback>,
+    ) -> Result<RecordFuture, DoesNotFit> {
+        self.try_append_below(self.limit.saturating_sub(1), parts, callback)
+    }
+
+    #[inline]
+    fn try_append_below(
+        &mut self,
         limit: usize,
+        parts: &RecordParts<'_>,
         callback: &mut Option<Callback>,
     ) -> Result<RecordFuture, DoesNotFit> {
         let index = self.builder.try_append(parts, limit)?;
@@ -48,7 +102,7 @@ impl OpenBatch {
         self.builder.grow_to(self.reserved);
     }
 
-    pub(crate) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> BatchId {
         self.id
     }
 
@@ -56,9 +110,16 @@ impl OpenBatch {
         self.created
     }
 
-    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.builder.len()
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() >= self.limit
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -69,12 +130,15 @@ impl OpenBatch {
         self.completion.shared()
     }
 
-    /// Ends the batch: compression, CRC and header. What compression has saved goes back to the pool. Takes time in
-    /// proportion to the batch; call it outside every lock.
-    pub(crate) fn seal(mut self, codec: Codec, pool: &BufferPool) -> ProducerBatch {
+    /// Ends the batch: compression, CRC and header. What compression has saved goes back to the pool, and its ratio is
+    /// learnt. Takes time in proportion to the batch; call it outside every lock.
+    pub(crate) fn seal(mut self, codec: Codec, ratio: &CompressionRatio, pool: &BufferPool) -> ProducerBatch {
         self.completion.close();
         let (sealed, filled) = self.builder.seal(codec);
         let mut reserved = self.reserved;
+        if codec != Codec::None {
+            ratio.observe(sealed.compression_ratio());
+        }
         if let Some(filled) = filled {
             let kept = sealed.len().min(reserved);
             pool.give_back_part(reserved - kept, filled);
@@ -90,13 +154,14 @@ impl OpenBatch {
             attempts: 0,
             last_error: None,
             doubtful: false,
+            is_piece: false,
         }
     }
 }
 
 /// A batch that is complete and on its way.
 pub(crate) struct ProducerBatch {
-    id: u64,
+    id: BatchId,
     sealed: SealedBatch,
     /// None once the outcome has been told though a request still carries the batch.
     completion: Option<Completion>,
@@ -106,11 +171,12 @@ pub(crate) struct ProducerBatch {
     attempts: u32,
     last_error: Option<Error>,
     doubtful: bool,
+    /// It comes from one that was split.
+    is_piece: bool,
 }
 
 impl ProducerBatch {
-    /// Ascends in the order in which a partition's batches were opened.
-    pub(crate) fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> BatchId {
         self.id
     }
 
@@ -184,6 +250,48 @@ impl ProducerBatch {
     /// Takes the duty to answer away; the bytes stay.
     pub(crate) fn give_up(&mut self) -> Option<Completion> {
         self.completion.take()
+    }
+
+    /// What compression has made of its size; 1 where it did not make it smaller.
+    pub(crate) fn compression_ratio(&self) -> f32 {
+        self.sealed.compression_ratio()
+    }
+
+    /// The records in smaller batches, after the broker has found this one too large.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub(crate) fn take_apart(&self, batch_size: usize) -> io::Result<Vec<BatchBuilder>> {
+        self.sealed.split(batch_size, self.is_piece)
+    }
+
+    /// Becomes those smaller batches, with its sequence numbers, its time, its memory and its duty to answer divided among
+    /// them. They count no attempt for it.
+    pub(crate) fn split(self, pieces: Vec<BatchBuilder>, codec: Codec) -> Vec<ProducerBatch> {
+        let ProducerBatch { id, completion, created, reserved, stamp, attempts, last_error, .. } = self;
+        let completions = completion.map(|whole| whole.split(pieces.iter().map(BatchBuilder::count)));
+        let (mut first, mut left, mut to_come) = (0, reserved, pieces.len());
+        let piece = |(builder, completion): (BatchBuilder, Completion)| {
+            let (sealed, _) = builder.seal(codec);
+            to_come -= 1;
+            let share = if to_come == 0 { left } else { sealed.len().min(left) };
+            left -= share;
+            let piece = ProducerBatch {
+                id: BatchId { first: id.first + first, ..id },
+                completion: Some(completion),
+                created,
+                reserved: share,
+                stamp: stamp.map(|stamp| stamp.after(first)),
+                attempts: attempts.saturating_sub(1),
+                last_error: last_error.clone(),
+                doubtful: false,
+                is_piece: true,
+                sealed,
+            };
+            first += piece.count();
+            piece
+        };
+        pieces.into_iter().zip(completions.unwrap_or_default()).map(piece).collect()
     }
 
     /// Gives the memory back and tells the outcome, in this order: a callback that sends again finds room.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::accumulator::batch::ProducerBatch;
+use crate::accumulator::batch::{BatchId, ProducerBatch};
 use crate::completion::Completion;
 use crate::error::Error;
 use crate::record::TopicName;
@@ -14,7 +14,7 @@ use crate::record::TopicName;
 pub(crate) struct Departing {
     /// The partition's dense number, for the way back.
     pub(crate) index: usize,
-    pub(crate) batch_id: u64,
+    pub(crate) batch_id: BatchId,
     pub(crate) topic: TopicName,
     pub(crate) partition: i32,
     pub(crate) bytes: Arc<Vec<u8>>,

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::batch::ProducerBatch;
+use crate::accumulator::batch::{BatchId, ProducerBatch};
 use crate::accumulator::departing::{Departing, Expired, Fate};
+use crate::accumulator::partition::{DrainGate, List, Partition, Taken, give_up};
 use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
 use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
@@ -27,17 +28,6 @@ pub(crate) struct DrainRules {
     pub(crate) delivery_timeout: Duration,
     /// `max.in.flight.requests.per.connection=1`: a partition has one batch on its way at a time.
     pub(crate) mute: bool,
-}
-
-/// Says which batches may go, and stamps them. The sequence numbers' owner answers.
-pub(crate) trait DrainGate {
-    /// Whether a batch that was not sent before may go; `outstanding`: how many of the partition have gone since the
-    /// oldest that is not answered yet, that one included.
-    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool;
-    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
-    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
-    /// Gives a batch that goes for the first time its stamp.
-    fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
 }
 
 pub(crate) struct Drain {
@@ -56,29 +46,6 @@ pub(crate) struct Drain {
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     events: Vec<Event>,
     closing: bool,
-}
-
-/// Which list a partition with something to send is in; never more than one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum List {
-    Ready(i32),
-    Leaderless,
-    HeldBack,
-}
-
-/// What the sender knows of a partition.
-struct Partition {
-    queue: Arc<PartitionQueue>,
-    leader: Option<i32>,
-    listed: Option<List>,
-    lingering: bool,
-    /// By id, as `in_flight`.
-    retries: VecDeque<ProducerBatch>,
-    in_flight: VecDeque<ProducerBatch>,
-    /// No batch from this id on has gone yet.
-    next_id: u64,
-    not_before: Option<Instant>,
-    timer: Option<Instant>,
 }
 
 impl Drain {
@@ -220,14 +187,14 @@ impl Drain {
     }
 
     /// Takes a batch out of those in flight because its request is over.
-    pub(crate) fn arrived(&mut self, index: usize, batch_id: u64) -> Option<ProducerBatch> {
+    pub(crate) fn arrived(&mut self, index: usize, batch_id: BatchId) -> Option<ProducerBatch> {
         let partition = self.partition(index)?;
         let place = partition.in_flight.iter().position(|batch| batch.id() == batch_id)?;
         partition.in_flight.remove(place)
     }
 
     /// A batch's request has failed after it was written: the broker may have the batch.
-    pub(crate) fn note_doubt(&mut self, index: usize, batch_id: u64) {
+    pub(crate) fn note_doubt(&mut self, index: usize, batch_id: BatchId) {
         let Some(partition) = self.partition(index) else { return };
         partition
             .in_flight
@@ -242,6 +209,23 @@ impl Drain {
         let place = partition.retries.partition_point(|other| other.id() < batch.id());
         partition.retries.insert(place, batch);
         partition.not_before = Some(not_before);
+    }
+
+    /// Takes a batch apart that the broker has found too large, and puts the pieces in its place. Gives it back where that
+    /// cannot be done.
+    pub(crate) fn split(
+        &mut self,
+        index: usize,
+        batch: ProducerBatch,
+        now: Instant,
+    ) -> Option<ProducerBatch> {
+        let Some(partition) = self.partition(index) else { return Some(batch) };
+        let mut pieces = partition.queue.split(batch);
+        if pieces.len() < 2 {
+            return pieces.pop();
+        }
+        pieces.into_iter().for_each(|piece| self.requeue(index, piece, now));
+        None
     }
 
     /// Whether batches of the partition have been sent and are not settled.
@@ -478,17 +462,7 @@ impl Drain {
         }
         let leader = leader_of(&self.cluster, &queue);
         if let Some(slot) = self.partitions.get_mut(index) {
-            slot.get_or_insert_with(|| Partition {
-                queue,
-                leader,
-                listed: None,
-                lingering: false,
-                retries: VecDeque::new(),
-                in_flight: VecDeque::new(),
-                next_id: 0,
-                not_before: None,
-                timer: None,
-            });
+            slot.get_or_insert_with(|| Partition::new(queue, leader));
         }
         index
     }
@@ -502,87 +476,6 @@ impl Drain {
     fn partition(&mut self, index: usize) -> Option<&mut Partition> {
         self.partitions.get_mut(index).and_then(Option::as_mut)
     }
-}
-
-/// What came of the try to take a batch from a partition.
-enum Taken {
-    Batch(Departing),
-    /// It does not fit into this request.
-    TooLarge,
-    /// The gate says no.
-    HeldBack,
-    /// An answer that is on its way, or the end of a backoff, has to come first; it will bring us back.
-    Later,
-    /// The list was out of date.
-    Nothing,
-}
-
-impl Partition {
-    /// Takes the first batch that may go again, unless one before it is on its way.
-    fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
-        let Some(place) = self.retries.iter().position(|batch| gate.may_resend(index, batch.is_doubtful()))
-        else {
-            return Taken::HeldBack;
-        };
-        let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
-        if self.in_flight.iter().any(|other| other.id() < batch.id()) {
-            return Taken::Later;
-        }
-        if batch.len() > room {
-            return Taken::TooLarge;
-        }
-        self.retries.remove(place).map_or(Taken::Nothing, |batch| self.depart(index, batch, gate))
-    }
-
-    fn depart(&mut self, index: usize, mut batch: ProducerBatch, gate: &mut impl DrainGate) -> Taken {
-        if batch.stamp().is_none() {
-            gate.stamp(index, &mut batch);
-        }
-        batch.depart();
-        self.next_id = self.next_id.max(batch.id() + 1);
-        let departing = Departing {
-            index,
-            batch_id: batch.id(),
-            topic: self.queue.topic.clone(),
-            partition: self.queue.partition,
-            bytes: batch.bytes(),
-        };
-        let place = self.in_flight.partition_point(|other| other.id() < batch.id());
-        self.in_flight.insert(place, batch);
-        Taken::Batch(departing)
-    }
-
-    /// How many batches have gone since the oldest that is not answered yet, that one included.
-    fn outstanding(&self) -> u64 {
-        self.first_unanswered().map_or(0, |batch| self.next_id.saturating_sub(batch.id()))
-    }
-
-    fn has_outstanding(&self) -> bool {
-        self.first_unanswered().is_some()
-    }
-
-    /// The oldest batch that has been sent and is not settled. Found without a walk through all that are on their way.
-    fn first_unanswered(&self) -> Option<&ProducerBatch> {
-        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
-        let retry = self.retries.iter().find(|batch| batch.is_unanswered());
-        in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
-    }
-
-    /// When the oldest batch that is not answered was opened.
-    fn oldest(&self, head: Head) -> Option<Instant> {
-        let queued = match head {
-            Head::Sealed { created, .. } | Head::Open { created, .. } => Some(created),
-            Head::Empty | Head::Soon => None,
-        };
-        self.first_unanswered().map(ProducerBatch::created).or(queued)
-    }
-}
-
-fn give_up(index: usize, batch: &mut ProducerBatch) -> Option<Expired> {
-    let completion = batch.give_up()?;
-    let (count, attempts, created) = (batch.count(), batch.attempts(), batch.created());
-    let last_error = batch.last_error().cloned();
-    Some(Expired { index, fate: Fate::InFlight { completion, count, attempts, created, last_error } })
 }
 
 fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {

@@ -13,6 +13,7 @@ mod drain;
 mod inbox;
 mod last_topic;
 mod leaders;
+mod partition;
 mod queue;
 mod sticky;
 mod topics;
@@ -28,14 +29,15 @@ use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::record::TopicName;
-use crate::record_batch::RecordParts;
+use crate::record_batch::{CompressionRatio, RecordParts};
 
-pub(crate) use batch::ProducerBatch;
+pub(crate) use batch::{BatchId, ProducerBatch};
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use departing::{Departing, Expired, Fate};
-pub(crate) use drain::{Drain, DrainGate, DrainRules};
+pub(crate) use drain::{Drain, DrainRules};
 pub(crate) use last_topic::FoundTopic;
 pub(crate) use leaders::{LeaderRules, Leaders};
+pub(crate) use partition::DrainGate;
 pub(crate) use queue::QueueRules;
 pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
@@ -82,7 +84,9 @@ pub(crate) enum AppendError {
 impl RecordAccumulator {
     pub(crate) fn new(rules: QueueRules, buffer_memory: usize, inbox: Arc<Inbox>) -> RecordAccumulator {
         let batch_size = rules.batch_size.clamp(1, buffer_memory.max(1));
-        let rules = QueueRules { batch_size, first_capacity: rules.first_capacity.min(batch_size), ..rules };
+        let first_capacity = rules.first_capacity.min(batch_size);
+        let most_raw = rules.most_raw.clamp(batch_size, buffer_memory.max(1));
+        let rules = QueueRules { batch_size, first_capacity, most_raw, ..rules };
         RecordAccumulator {
             rules,
             pool: BufferPool::new(buffer_memory),
@@ -223,9 +227,11 @@ impl RecordAccumulator {
         if older.as_ref().is_some_and(|older| older.shows(topic.partitions.len(), &available)) {
             return;
         }
+        let first = older.as_ref().and_then(|older| older.queue(0));
+        let ratio = first.map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
         let queue = |partition: i32| {
             let kept = older.as_ref().and_then(|older| older.queue(partition)).map(Arc::clone);
-            kept.unwrap_or_else(|| self.new_queue(&topic.name, partition))
+            kept.unwrap_or_else(|| self.new_queue(&topic.name, partition, &ratio))
         };
         let queues: Vec<_> = (0..topic.partitions.len() as i32).map(queue).collect();
         self.replace_topic(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
@@ -264,10 +270,15 @@ impl RecordAccumulator {
         queues.filter(|queue| queue.depth() > 0).cloned().collect()
     }
 
-    fn new_queue(&self, topic: &TopicName, partition: i32) -> Arc<PartitionQueue> {
+    fn new_queue(
+        &self,
+        topic: &TopicName,
+        partition: i32,
+        ratio: &Arc<CompressionRatio>,
+    ) -> Arc<PartitionQueue> {
         let index = self.numbered.fetch_add(1, Ordering::Relaxed);
-        let inbox = Arc::clone(&self.inbox);
-        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, inbox);
+        let (ratio, inbox) = (Arc::clone(ratio), Arc::clone(&self.inbox));
+        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, ratio, inbox);
         if self.queues_closed.load(Ordering::Relaxed) {
             queue.close();
         }

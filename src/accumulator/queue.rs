@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::accumulator::batch::{OpenBatch, ProducerBatch};
+use crate::accumulator::batch::{BatchId, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
 use crate::accumulator::sticky::Sticky;
 use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
 use crate::record::TopicName;
-use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
+use crate::record_batch::{BATCH_OVERHEAD, Codec, CompressionRatio, DoesNotFit, RecordParts};
 
 pub(crate) struct PartitionQueue {
     pub(crate) topic: TopicName,
@@ -27,6 +27,8 @@ pub(crate) struct PartitionQueue {
     /// Dense number of this partition within the producer.
     pub(crate) index: usize,
     rules: QueueRules,
+    /// The topic's.
+    ratio: Arc<CompressionRatio>,
     inbox: Arc<Inbox<PartitionQueue>>,
     /// Batches that are here.
     depth: AtomicU32,
@@ -45,6 +47,8 @@ pub(crate) struct QueueRules {
     pub(crate) first_capacity: usize,
     pub(crate) linger: Duration,
     pub(crate) codec: Codec,
+    /// So much may a batch hold before compression.
+    pub(crate) most_raw: usize,
 }
 
 #[derive(Default)]
@@ -74,7 +78,7 @@ enum Noticed {
 
 enum Sealed {
     /// A thread is compressing it and computing its CRC; it comes back.
-    Soon(u64, Arc<BatchCompletion>),
+    Soon(BatchId, Arc<BatchCompletion>),
     Done(ProducerBatch),
 }
 
@@ -137,11 +141,17 @@ impl PartitionQueue {
         partition: i32,
         index: usize,
         rules: QueueRules,
+        ratio: Arc<CompressionRatio>,
         inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
         let (depth, retries) = (AtomicU32::new(0), AtomicU32::new(0));
         let state = Mutex::new(State::default());
-        PartitionQueue { topic, partition, index, rules, inbox, depth, retries, state }
+        PartitionQueue { topic, partition, index, rules, ratio, inbox, depth, retries, state }
+    }
+
+    /// What the topic's queues have in common.
+    pub(crate) fn ratio(&self) -> &Arc<CompressionRatio> {
+        &self.ratio
     }
 
     /// Batches that wait to be sent, for the first time or again.
@@ -164,9 +174,9 @@ impl PartitionQueue {
             return None;
         }
         let open = state.open.as_mut()?;
-        let future = open.try_append(parts, self.rules.batch_size.saturating_sub(1), callback).ok()?;
+        let future = open.try_append_with_room(parts, callback).ok()?;
         if let Some(sticky) = sticky {
-            state.count_sticky(sticky, parts.upper_bound(), self.rules.batch_size, false);
+            state.count_sticky(sticky, self.expected_bytes(parts), self.rules.batch_size, false);
         }
         Some(future)
     }
@@ -184,10 +194,10 @@ impl PartitionQueue {
         let Some(open) = &mut state.open else {
             return self.open_batch(guard, append, clock);
         };
-        match open.try_append(&append.parts, self.rules.batch_size, &mut append.callback) {
+        match open.try_append(&append.parts, &mut append.callback) {
             Ok(future) => self.appended(state, append, future),
             Err(DoesNotFit::Capacity { needed }) => {
-                let extra = self.capacity_for(needed, 0).saturating_sub(open.capacity());
+                let extra = self.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
                 match append.memory.take_if(|memory| memory.bytes == extra) {
                     Some(memory) => {
                         open.grow(memory);
@@ -199,7 +209,12 @@ impl PartitionQueue {
             }
             Err(DoesNotFit::Limit) => {
                 if let Some(sticky) = append.sticky {
-                    state.count_sticky(sticky, append.parts.upper_bound(), self.rules.batch_size, true);
+                    state.count_sticky(
+                        sticky,
+                        self.expected_bytes(&append.parts),
+                        self.rules.batch_size,
+                        true,
+                    );
                 }
                 self.take_open(state).map_or(Step::Closed, Step::Seal)
             }
@@ -208,7 +223,7 @@ impl PartitionQueue {
 
     /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
     pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch, pool: &BufferPool) {
-        let batch = open.seal(self.rules.codec, pool);
+        let batch = open.seal(self.rules.codec, &self.ratio, pool);
         let mut state = self.state.lock();
         let place = state
             .sealed
@@ -226,9 +241,9 @@ impl PartitionQueue {
     }
 
     fn appended(&self, state: &mut State, append: &Append<'_>, future: RecordFuture) -> Step {
-        let full = state.open.as_ref().is_some_and(|open| open.len() >= self.rules.batch_size);
+        let full = state.open.as_ref().is_some_and(OpenBatch::is_full);
         if let Some(sticky) = append.sticky {
-            state.count_sticky(sticky, append.parts.upper_bound(), self.rules.batch_size, full);
+            state.count_sticky(sticky, self.expected_bytes(&append.parts), self.rules.batch_size, full);
         }
         let full = if full { self.take_open(state) } else { None };
         Step::Appended { future, full }
@@ -240,19 +255,20 @@ impl PartitionQueue {
         append: &mut Append<'_>,
         clock: impl Fn() -> Instant,
     ) -> Step {
-        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), guard.last_size);
+        let limit = self.limit();
+        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), guard.last_size, limit);
         let Some(memory) = append.memory.take_if(|memory| memory.bytes == wanted) else {
             return Step::Reserve(wanted);
         };
         let state = &mut *guard;
         let created = clock();
-        let id = state.next_id;
+        let id = BatchId::opened(state.next_id);
         state.next_id += 1;
         let queue: Arc<dyn Expedite> = Arc::<PartitionQueue>::clone(self);
         let completion = Completion::new(self.rules.producer, self.topic.clone(), self.partition, queue);
-        let mut open = OpenBatch::new(id, memory, completion, created);
+        let mut open = OpenBatch::new(id, memory, completion, created, limit);
         // The buffer was reserved for this very record: it fits.
-        let Ok(future) = open.try_append(&append.parts, self.rules.batch_size, &mut append.callback) else {
+        let Ok(future) = open.try_append(&append.parts, &mut append.callback) else {
             return Step::Reserve(wanted);
         };
         state.open = Some(open);
@@ -270,12 +286,29 @@ impl PartitionQueue {
         step
     }
 
-    /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most
-    /// `batch.size`, or just what a larger record needs. `expected` bytes make it larger, but never larger than a batch.
-    fn capacity_for(&self, needed: usize, expected: usize) -> usize {
-        let mut capacity = self.rules.first_capacity;
-        while capacity < needed.max(expected) && capacity < self.rules.batch_size {
-            capacity = (capacity * 2).min(self.rules.batch_size);
+    /// How large a new batch may become: `batch.size`, when it is compressed.
+    fn limit(&self) -> usize {
+        match self.rules.codec {
+            Codec::None => self.rules.batch_size,
+            _ => self.ratio.room_for(self.rules.batch_size, self.rules.most_raw),
+        }
+    }
+
+    /// What a record will take in a batch, at most.
+    #[inline]
+    fn expected_bytes(&self, parts: &RecordParts<'_>) -> usize {
+        match self.rules.codec {
+            Codec::None => parts.upper_bound(),
+            _ => (parts.upper_bound() as f32 * self.ratio.estimate()) as usize,
+        }
+    }
+
+    /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most `limit`, or
+    /// just what a larger record needs. `expected` bytes make it larger, but never larger than a batch.
+    fn capacity_for(&self, needed: usize, expected: usize, limit: usize) -> usize {
+        let mut capacity = self.rules.first_capacity.min(limit);
+        while capacity < needed.max(expected) && capacity < limit {
+            capacity = (capacity * 2).min(limit);
         }
         capacity.max(needed)
     }
@@ -317,7 +350,7 @@ impl PartitionQueue {
                 let open = state.open.take();
                 state.last_size = open.as_ref().map_or(0, OpenBatch::len);
                 drop(state);
-                open.map(|open| open.seal(self.rules.codec, pool))
+                open.map(|open| open.seal(self.rules.codec, &self.ratio, pool))
             }
         };
         if batch.is_some() {
@@ -329,6 +362,19 @@ impl PartitionQueue {
     /// Says how many batches are to be sent again.
     pub(crate) fn note_retries(&self, count: usize) {
         self.retries.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// Takes a batch apart that a broker has found too large. What was learnt of the topic's compression is forgotten. The
+    /// batch stays whole where its records cannot be read.
+    pub(crate) fn split(&self, batch: ProducerBatch) -> Vec<ProducerBatch> {
+        self.ratio.reset(batch.compression_ratio());
+        match batch.take_apart(self.rules.batch_size) {
+            Ok(pieces) => batch.split(pieces, self.rules.codec),
+            Err(error) => {
+                log::error!("{}-{}: a batch cannot be split: {error}", self.topic, self.partition);
+                vec![batch]
+            }
+        }
     }
 
     /// Ends the linger of the open batch, because of a flush.
@@ -414,8 +460,10 @@ mod tests {
             first_capacity: 1000,
             linger: Duration::from_secs(10),
             codec: Codec::None,
+            most_raw: 1000,
         };
-        let queue = Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, Arc::clone(&inbox)));
+        let queue = PartitionQueue::new("t".into(), 0, 0, rules, Arc::default(), Arc::clone(&inbox));
+        let queue = Arc::new(queue);
         let (pool, headers) = (BufferPool::new(100_000), Headers::new());
         assert!(inbox.fall_asleep(Some(origin + Duration::from_secs(5))));
         for number in 0..3 {

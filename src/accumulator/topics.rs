@@ -166,6 +166,7 @@ mod tests {
                 first_capacity: 1,
                 linger: Duration::ZERO,
                 codec: Codec::None,
+                most_raw: 1,
             };
             let inbox = Arc::new(Inbox::new(start, Box::new(|| {})));
             let accumulator = RecordAccumulator::new(rules, 1 << 20, inbox);

@@ -63,9 +63,9 @@ macro_rules! for_each_property {
             (COMPRESSION_GZIP_LEVEL_CONFIG, "compression.gzip.level", Int, "-1", BetweenOr(1, 9, -1), Medium, Kafka, Built, [compression_gzip_level: i32],
              "How hard gzip tries, from 1 (fast) to 9 (small); -1 leaves it to the codec.")
             (COMPRESSION_LZ4_LEVEL_CONFIG, "compression.lz4.level", Int, "9", Between(1, 17), Medium, Kafka, Built, [compression_lz4_level: i32],
-             "How hard lz4 tries, from 1 (fast) to 17 (small).")
+             "How hard lz4 tries, from 1 to 17 (small). The default is none of them: it is the fast encoder, as in Kafka. The others need the crate's feature lz4-c and are refused without it.")
             (COMPRESSION_ZSTD_LEVEL_CONFIG, "compression.zstd.level", Int, "3", Between(-131_072, 22), Medium, Kafka, Built, [compression_zstd_level: i32],
-             "How hard zstd tries, from -131072 (fast) to 22 (small).")
+             "How hard zstd tries, from -131072 (fast) to 22 (small). By a codec without C; with the crate's feature zstd-c by the C library, which is faster.")
 
             // Partitioning.
             (PARTITIONER_CLASS_CONFIG, "partitioner.class", Class, null, Any, Medium, Kafka, Built, [partitioner_class: &str],

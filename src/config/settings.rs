@@ -399,8 +399,17 @@ fn compression(values: &Values) -> Result<(CompressionType, i32), Error> {
         )));
     }
     let level = level_setting.map_or(0, |name| values.integer(name));
+    if kind == CompressionType::Lz4 && level != LZ4_FAST && !cfg!(feature = "lz4-c") {
+        return Err(Error::config(format!(
+            "Invalid value {level} for configuration compression.lz4.level: this build has the fast encoder only, which \
+             is level {LZ4_FAST}, the default; turn on the feature `lz4-c` of the crate kafka-producer for the others"
+        )));
+    }
     Ok((kind, i32::try_from(level).unwrap_or_default()))
 }
+
+/// To Kafka's lz4 this level is none: the fast encoder.
+const LZ4_FAST: i64 = 9;
 
 fn reconnect_backoff_max(values: &Values) -> Duration {
     if values.is_set("reconnect.backoff.ms") && !values.is_set("reconnect.backoff.max.ms") {

@@ -4,6 +4,9 @@
 //! Layout: <https://kafka.apache.org/documentation/#recordbatch>. Written apart from the client's own codec,
 //! so that a mistake made twice the same way cannot pass.
 
+use std::borrow::Cow;
+
+use super::decompress::decompress;
 use super::error_code as code;
 
 /// The header of a record batch, field by field, as it lies in the log.
@@ -185,11 +188,10 @@ pub(super) fn check(bytes: &[u8], demands: &Demands) -> Result<BatchHeader, Reje
         let message = "the producer should not set the timestamp type to LogAppendTime";
         return Err(Rejection::new(code::INVALID_TIMESTAMP, message));
     }
-    if header.compression() == 0 {
-        check_records(&header, bytes.get(BatchHeader::BYTES..).unwrap_or_default(), demands)?;
-    } else if !demands.log_append_time && header.max_timestamp > demands.latest_timestamp {
-        return Err(Rejection::new(code::INVALID_TIMESTAMP, "timestamp is too far in the future"));
-    }
+    let Some(records) = raw_records(&header, bytes) else {
+        return Err(Rejection::new(code::CORRUPT_MESSAGE, "the records cannot be decompressed"));
+    };
+    check_records(&header, &records, demands)?;
     Ok(header)
 }
 
@@ -220,12 +222,19 @@ pub(super) struct Place {
     pub(super) append_time: Option<i64>,
 }
 
-/// Decodes the records of a stored batch; none of a compressed one.
-pub(super) fn records(partition: i32, header: &BatchHeader, bytes: &[u8]) -> Vec<EmbeddedRecord> {
-    if header.compression() != 0 {
-        return Vec::new();
+/// The bytes of a batch's records as they were before compression; `None` where they cannot be read.
+fn raw_records<'a>(header: &BatchHeader, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    let records = bytes.get(BatchHeader::BYTES..)?;
+    match header.compression() {
+        0 => Some(Cow::Borrowed(records)),
+        codec => decompress(codec, records).map(Cow::Owned),
     }
-    let mut rest = Cursor(bytes.get(BatchHeader::BYTES..).unwrap_or_default());
+}
+
+/// Decodes the records of a stored batch.
+pub(super) fn records(partition: i32, header: &BatchHeader, bytes: &[u8]) -> Vec<EmbeddedRecord> {
+    let raw = raw_records(header, bytes).unwrap_or_default();
+    let mut rest = Cursor(&raw);
     let mut found = Vec::new();
     while let Some(record) = rest.record() {
         found.push(EmbeddedRecord {
@@ -246,10 +255,11 @@ pub(super) fn records(partition: i32, header: &BatchHeader, bytes: &[u8]) -> Vec
 
 /// Offset and timestamp of the first record of a stored batch that is not older than `timestamp`.
 pub(super) fn first_since(header: &BatchHeader, bytes: &[u8], timestamp: i64) -> Option<(i64, i64)> {
-    if header.compression() != 0 || header.is_log_append_time() {
+    if header.is_log_append_time() {
         return (header.max_timestamp >= timestamp).then_some((header.base_offset, header.max_timestamp));
     }
-    let mut rest = Cursor(bytes.get(BatchHeader::BYTES..).unwrap_or_default());
+    let raw = raw_records(header, bytes).unwrap_or_default();
+    let mut rest = Cursor(&raw);
     while let Some(record) = rest.record() {
         let own = header.timestamp_of(&record);
         if own >= timestamp {

@@ -90,8 +90,7 @@ impl ClusterRules {
         }
     }
 
-    /// All records of a topic, partition by partition in the order of their offsets. Records of compressed
-    /// batches are not among them; [`batches`](Self::batches) shows those.
+    /// All records of a topic, partition by partition in the order of their offsets, those of compressed batches, too.
     #[must_use]
     pub fn records(&self, topic: &str) -> Vec<EmbeddedRecord> {
         let Some(topic) = self.cluster.topics.get(topic) else {

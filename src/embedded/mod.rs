@@ -31,6 +31,7 @@ mod batch;
 mod builder;
 mod cluster;
 mod control;
+mod decompress;
 mod error_code;
 mod fault;
 mod fetch;
@@ -88,8 +89,7 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.address(broker).map(|(host, port)| format!("{host}:{port}")))
     }
 
-    /// All records of a topic, partition by partition in the order of their offsets. Records of compressed
-    /// batches are not among them; [`batches`](Self::batches) shows those.
+    /// All records of a topic, partition by partition in the order of their offsets, those of compressed batches, too.
     #[must_use]
     pub fn records(&self, topic: &str) -> Vec<EmbeddedRecord> {
         self.server.with_rules(|rules| rules.records(topic))

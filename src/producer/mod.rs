@@ -183,15 +183,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         self.core.not_in_callback("flush()")?;
         let (answer, answered) = bounded(1);
         self.core.accumulator.inbox().push(Event::Flush(answer), None);
-        let batches = match interrupt::wait(&answered, None) {
+        let mut batches = match interrupt::wait(&answered, None) {
             Wait::Ready(batches) => batches,
             Wait::Interrupted => return Err(Error::interrupted("flush")),
             Wait::Disconnected | Wait::TimedOut => return Ok(()), // closed: everything is answered
         };
-        for batch in batches {
-            if interrupt::wait(batch.settled(), None) == Wait::Interrupted {
+        while let Some(batch) = batches.pop() {
+            if interrupt::wait(batch.ended(), None) == Wait::Interrupted {
                 return Err(Error::interrupted("flush"));
             }
+            batches.extend(batch.pieces().iter().map(|piece| Arc::clone(&piece.batch)));
         }
         Ok(())
     }

@@ -8,13 +8,17 @@
 
 mod compression;
 mod crc;
+mod ratio;
 mod record;
+mod split;
 
 use std::sync::Arc;
 
 use crc32c::crc32c;
 
 pub(crate) use compression::Codec;
+pub(crate) use ratio::CompressionRatio;
+use record::Record;
 pub(crate) use record::RecordParts;
 
 /// The size of a batch's header, and of an empty batch.
@@ -51,13 +55,18 @@ impl BatchBuilder {
     /// record is taken whatever its size.
     #[inline]
     pub(crate) fn try_append(&mut self, parts: &RecordParts<'_>, limit: usize) -> Result<u32, DoesNotFit> {
-        let index = self.count;
+        self.append(parts, limit)
+    }
+
+    #[inline]
+    fn append(&mut self, record: &impl Record, limit: usize) -> Result<u32, DoesNotFit> {
+        let (index, timestamp) = (self.count, record.timestamp());
         if index == 0 {
-            self.base_timestamp = parts.timestamp;
+            self.base_timestamp = timestamp;
         }
-        let timestamp_delta = parts.timestamp.wrapping_sub(self.base_timestamp);
+        let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
         let offset_delta = index as i32; // a batch of 2^31 records would be larger than any limit
-        let body = parts.body_size(timestamp_delta, offset_delta);
+        let body = record.body_size(timestamp_delta, offset_delta);
         let needed = self.buffer.len() + body + crate::wire::size_of_varint(body as i32);
         if index > 0 && needed > limit {
             return Err(DoesNotFit::Limit);
@@ -65,8 +74,8 @@ impl BatchBuilder {
         if needed > self.buffer.capacity() {
             return Err(DoesNotFit::Capacity { needed });
         }
-        parts.write(&mut self.buffer, body, timestamp_delta, offset_delta);
-        self.max_timestamp = self.max_timestamp.max(parts.timestamp);
+        record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
+        self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count = index + 1;
         Ok(index)
     }
@@ -75,6 +84,10 @@ impl BatchBuilder {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.buffer.len()
+    }
+
+    pub(crate) fn count(&self) -> u32 {
+        self.count
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -153,6 +166,19 @@ impl Stamp {
     /// No producer id: the broker checks nothing.
     pub(crate) const NONE: Stamp =
         Stamp { producer_id: -1, producer_epoch: -1, base_sequence: -1, transactional: false };
+
+    /// The stamp of a batch that begins so many records later.
+    pub(crate) fn after(self, records: u32) -> Stamp {
+        if self.producer_id < 0 {
+            return self;
+        }
+        Stamp { base_sequence: sequence_after(self.base_sequence, records), ..self }
+    }
+}
+
+/// The sequence number that comes so many later; they wrap from 2^31-1 to 0.
+pub(crate) fn sequence_after(base: i32, count: u32) -> i32 {
+    ((i64::from(base) + i64::from(count)) % (1 << 31)) as i32
 }
 
 impl SealedBatch {
@@ -164,16 +190,9 @@ impl SealedBatch {
         self.records_size + BATCH_OVERHEAD
     }
 
-    /// What `len` would be without compression.
-    #[allow(dead_code, reason = "for the estimate of ratios")]
-    pub(crate) fn raw_len(&self) -> usize {
-        self.raw_size
-    }
-
-    /// How the records are compressed: not at all where it did not make them smaller.
-    #[allow(dead_code, reason = "for splitting")]
-    pub(crate) fn codec(&self) -> Codec {
-        self.codec
+    /// What compression has made of the size; 1 where it did not make it smaller.
+    pub(crate) fn compression_ratio(&self) -> f32 {
+        self.len() as f32 / self.raw_size as f32
     }
 
     /// The whole batch, shared with the request that carries it.

@@ -1,10 +1,11 @@
 //! One record in format v2, byte for byte.
 //!
-//! Owns: sizes known before writing, and the writing. Must not know: batches' headers, buffers' limits.
+//! Owns: sizes known before writing, the writing, and the reading of what was written here. Must not know: batches'
+//! headers, buffers' limits.
 //! Source: Kafka's `DefaultRecord`.
 
 use crate::record::Headers;
-use crate::wire::{ShortBytes, size_of_varint, size_of_varlong};
+use crate::wire::{ShortBytes, size_of_varint, size_of_varlong, take_varlong};
 
 /// A record's serialized parts.
 #[derive(Clone, Copy)]
@@ -39,21 +40,50 @@ impl<'a> RecordParts<'a> {
     pub(crate) fn upper_bound(&self) -> usize {
         MAX_RECORD_OVERHEAD + self.content_size
     }
+}
+
+/// What can be put into a batch.
+pub(super) trait Record {
+    /// Milliseconds since the epoch.
+    fn timestamp(&self) -> i64;
+
+    /// The size of key, value and headers with their lengths.
+    fn content_size(&self) -> usize;
+
+    fn write_content(&self, writer: &mut Writer<'_>);
 
     /// The exact size of the record's body: all but its length field.
     #[inline]
-    pub(crate) fn body_size(&self, timestamp_delta: i64, offset_delta: i32) -> usize {
-        1 + size_of_varlong(timestamp_delta) + size_of_varint(offset_delta) + self.content_size
+    fn body_size(&self, timestamp_delta: i64, offset_delta: i32) -> usize {
+        1 + size_of_varlong(timestamp_delta) + size_of_varint(offset_delta) + self.content_size()
     }
 
     /// Writes the record; `body_size` as told by the function of that name.
     #[inline]
-    pub(crate) fn write(&self, out: &mut Vec<u8>, body_size: usize, timestamp_delta: i64, offset_delta: i32) {
+    fn write(&self, out: &mut Vec<u8>, body_size: usize, timestamp_delta: i64, offset_delta: i32) {
         let mut writer = Writer::new(out);
         writer.numbers.push_varint(length(body_size));
         writer.numbers.push(0); // attributes: none are defined
         writer.numbers.push_varlong(timestamp_delta);
         writer.numbers.push_varint(offset_delta);
+        self.write_content(&mut writer);
+        writer.flush();
+    }
+}
+
+impl Record for RecordParts<'_> {
+    #[inline]
+    fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
+    #[inline]
+    fn content_size(&self) -> usize {
+        self.content_size
+    }
+
+    #[inline]
+    fn write_content(&self, writer: &mut Writer<'_>) {
         writer.nullable(self.key);
         writer.nullable(self.value);
         writer.numbers.push_varint(length(self.headers.len()));
@@ -61,12 +91,45 @@ impl<'a> RecordParts<'a> {
             writer.nullable(Some(header.key().as_bytes()));
             writer.nullable(header.value());
         }
+    }
+}
+
+/// A record that lies in a batch already.
+pub(super) struct EncodedRecord<'a> {
+    timestamp: i64,
+    content: &'a [u8],
+}
+
+impl<'a> EncodedRecord<'a> {
+    /// Takes a record off the front of a batch's records.
+    pub(super) fn take(records: &mut &'a [u8], base_timestamp: i64) -> Option<EncodedRecord<'a>> {
+        let size = usize::try_from(take_varlong(records)?).ok()?;
+        let (body, rest) = records.split_at_checked(size)?;
+        *records = rest;
+        let (_attributes, mut content) = body.split_first()?;
+        let timestamp = base_timestamp.wrapping_add(take_varlong(&mut content)?);
+        let _offset_delta = take_varlong(&mut content)?;
+        Some(EncodedRecord { timestamp, content })
+    }
+}
+
+impl Record for EncodedRecord<'_> {
+    fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
+    fn content_size(&self) -> usize {
+        self.content.len()
+    }
+
+    fn write_content(&self, writer: &mut Writer<'_>) {
         writer.flush();
+        writer.out.extend_from_slice(self.content);
     }
 }
 
 /// Gathers the small numbers between texts and copies them in one go.
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
     numbers: ShortBytes,
     out: &'a mut Vec<u8>,
 }

@@ -38,6 +38,7 @@ pub(crate) fn assemble<N: Network>(
         first_capacity: settings.batch_size_bytes.min(FIRST_CAPACITY),
         linger: settings.linger,
         codec: codec(settings),
+        most_raw: most_before_compression(settings),
     };
     let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, Arc::new(inbox)));
     let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
@@ -47,6 +48,13 @@ pub(crate) fn assemble<N: Network>(
     let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
     let sender = Sender::new(sender_settings(settings, retry_backoff), client, shared, bootstrap, random);
     Assembly { sender, accumulator, metadata, control }
+}
+
+/// Records are kept uncompressed until their batch is sealed. However well they shrink, one batch must not fill the
+/// memory, nor be much to read for a broker that has to look into it.
+fn most_before_compression(settings: &Settings) -> usize {
+    let by_memory = settings.buffer_memory_bytes / 8;
+    settings.batch_size_bytes.saturating_mul(16).min(by_memory).max(settings.batch_size_bytes)
 }
 
 fn codec(settings: &Settings) -> Codec {

@@ -2,6 +2,7 @@
 //!
 //! Owns: the kinds of requests that the sender makes, and the batches that a Produce request carries.
 
+use crate::accumulator::BatchId;
 use crate::record::TopicName;
 use crate::uuid::Uuid;
 
@@ -20,7 +21,7 @@ pub(crate) struct ProduceNote {
 /// One batch of them.
 pub(super) struct Carried {
     pub(super) index: usize,
-    pub(super) batch_id: u64,
+    pub(super) batch_id: BatchId,
     pub(super) topic: TopicName,
     pub(super) topic_id: Uuid,
     pub(super) partition: i32,

@@ -170,6 +170,7 @@ impl<N: Network> Sender<N> {
                 self.acknowledge(index, batch, &nowhere);
             }
             Verdict::Retry => self.retry(index, batch, answer, now),
+            Verdict::Split => self.split(index, batch, answer, now),
             Verdict::RetryWithNewEpoch => {
                 self.transaction.request_epoch_bump(index);
                 self.retry(index, batch, answer, now);
@@ -197,6 +198,7 @@ impl<N: Network> Sender<N> {
             sequence: stamp.map(|stamp| self.transaction.sequence_context(index, &stamp)).unwrap_or_default(),
             log_start_offset: answer.log_start_offset,
             of_unknown_fate: batch.is_doubtful(),
+            may_split: batch.is_unanswered() && batch.count() > 1,
         }
     }
 
@@ -230,6 +232,19 @@ impl<N: Network> Sender<N> {
         self.metadata.note_error(error.clone(), now);
         batch.note_error(error);
         self.drain.requeue(index, batch, now + wait);
+    }
+
+    /// Source: KIP-126.
+    fn split(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
+        let (count, error) = (batch.count(), answer.error(answer.message));
+        if let Some((topic, partition)) = self.drain.name(index) {
+            log::info!("{topic}-{partition}: a batch of {count} records is split: {error}");
+        }
+        batch.note_error(error);
+        if let Some(whole) = self.drain.split(index, batch, now) {
+            let (error, records) = self.errors(&whole, answer);
+            self.fail(index, whole, error, records, now);
+        }
     }
 
     fn fail(

@@ -15,6 +15,8 @@ pub(super) enum Verdict {
     AcknowledgeDuplicate,
     /// Send it again after a while.
     Retry,
+    /// Send its records again in smaller batches, at once. That is no retry.
+    Split,
     /// The partition's sequence cannot go on: a new epoch, everything numbered anew, and again.
     RetryWithNewEpoch,
     /// Tell the error.
@@ -34,6 +36,8 @@ pub(super) struct Context {
     pub(super) log_start_offset: i64,
     /// The broker may have the batch from an earlier try, or may get it yet.
     pub(super) of_unknown_fate: bool,
+    /// It has more than one record, and somebody waits for them.
+    pub(super) may_split: bool,
 }
 
 /// Decides.
@@ -50,6 +54,7 @@ pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
         {
             Verdict::Fatal
         }
+        ErrorCode::MESSAGE_TOO_LARGE if context.may_split => too_large(context),
         _ if !context.may_retry => Verdict::Fail,
         ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER if context.idempotent => out_of_order(context),
         ErrorCode::UNKNOWN_PRODUCER_ID if context.idempotent => unknown_producer(context),
@@ -71,6 +76,13 @@ fn out_of_order(context: &Context) -> Verdict {
     if early && !context.sequence.unresolved { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
 }
 
+/// A broker looks at the size before it looks at the sequence: it does not say whether it has the batch already, from
+/// before its limit was lowered. In smaller batches the records could be there twice. (Kafka's own client takes that
+/// risk.)
+fn too_large(context: &Context) -> Verdict {
+    if context.idempotent && context.of_unknown_fate { Verdict::Fail } else { Verdict::Split }
+}
+
 /// The broker has forgotten this producer. The batch itself was not written.
 fn unknown_producer(context: &Context) -> Verdict {
     if context.log_start_offset == -1 { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
@@ -86,6 +98,7 @@ mod tests {
         sequence: SequenceContext { place: Place::Next, unresolved: false },
         log_start_offset: 0,
         of_unknown_fate: false,
+        may_split: false,
     };
     const PLAIN: Context = Context { idempotent: false, ..FRESH };
     const TOO_LATE: Context = Context { may_retry: false, ..FRESH };
@@ -96,12 +109,16 @@ mod tests {
     const UNRESOLVED: Context =
         Context { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
     const UNRESOLVED_TOO: Context = Context { of_unknown_fate: true, ..UNRESOLVED };
+    const SEVERAL: Context = Context { may_split: true, ..FRESH };
+    const SEVERAL_TOO_LATE: Context = Context { may_split: true, ..TOO_LATE };
+    const SEVERAL_OF_UNKNOWN_FATE: Context = Context { of_unknown_fate: true, ..SEVERAL };
+    const SEVERAL_PLAIN: Context = Context { idempotent: false, ..SEVERAL_OF_UNKNOWN_FATE };
     const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
 
-    /// Behaviour 26.
+    /// Behaviours 26, 56, 57.
     #[test]
     fn the_table() {
-        use Verdict::{Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Retry, RetryWithNewEpoch};
+        use Verdict::{Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Retry, RetryWithNewEpoch, Split};
         let rows = [
             (ErrorCode::NONE, FRESH, Acknowledge),
             (ErrorCode::NONE, TOO_LATE, Acknowledge),
@@ -116,6 +133,10 @@ mod tests {
             (ErrorCode::THROTTLING_QUOTA_EXCEEDED, FRESH, Retry),
             (ErrorCode::UNKNOWN_TOPIC_ID, FRESH, Retry),
             (ErrorCode::MESSAGE_TOO_LARGE, FRESH, Fail),
+            (ErrorCode::MESSAGE_TOO_LARGE, SEVERAL, Split),
+            (ErrorCode::MESSAGE_TOO_LARGE, SEVERAL_TOO_LATE, Split),
+            (ErrorCode::MESSAGE_TOO_LARGE, SEVERAL_OF_UNKNOWN_FATE, Fail),
+            (ErrorCode::MESSAGE_TOO_LARGE, SEVERAL_PLAIN, Split),
             (ErrorCode::INVALID_RECORD, FRESH, Fail),
             (ErrorCode::INVALID_PRODUCER_EPOCH, FRESH, Fail),
             (ErrorCode::TOPIC_AUTHORIZATION_FAILED, FRESH, Fail),

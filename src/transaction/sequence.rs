@@ -5,7 +5,7 @@
 //! Holds: numbers are handed out once, in order; they wrap from 2^31-1 to 0.
 //! Source: KIP-98; Kafka's `TxnPartitionEntry`.
 
-use crate::record_batch::Stamp;
+use crate::record_batch::{Stamp, sequence_after as after};
 
 /// A producer id with its epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,11 +116,6 @@ impl PartitionSequences {
 /// Whether `later` was handed out after `earlier`: numbers that are in use lie close together.
 fn is_behind(earlier: i32, later: i32) -> bool {
     (i64::from(later) - i64::from(earlier)).rem_euclid(1 << 31) < 1 << 30
-}
-
-/// `base + count`, wrapping from 2^31-1 to 0.
-fn after(base: i32, count: u32) -> i32 {
-    ((i64::from(base) + i64::from(count)) % (1 << 31)) as i32
 }
 
 #[cfg(test)]

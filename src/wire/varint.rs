@@ -77,6 +77,20 @@ pub(crate) const fn size_of_varlong(value: i64) -> usize {
     size_of_unsigned(zigzag_long(value))
 }
 
+/// Takes a signed number of at most 64 bits off the front.
+pub(crate) fn take_varlong(bytes: &mut &[u8]) -> Option<i64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & !MORE) << shift;
+        if byte & MORE == 0 {
+            return Some((value >> 1).cast_signed() ^ -(value & 1).cast_signed());
+        }
+    }
+    None
+}
+
 /// How many bytes [`put_unsigned_varint`] appends: 1 to 5.
 #[inline]
 const fn size_of_unsigned_varint(value: u32) -> usize {

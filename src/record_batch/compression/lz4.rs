@@ -1,9 +1,10 @@
 //! LZ4 in its frame format, as Java's producer writes it: independent blocks of 64 KiB, no checksum of the contents, no
 //! size in the header.
 //!
-//! Owns: the frame. Must not know: records.
+//! Owns: the frame, the levels' meaning. Must not know: records.
 //! Threads: each keeps the encoder's table and one block's buffer, together about 80 KB.
-//! Source: Kafka's `Lz4BlockOutputStream`; the blocks are the `lz4_flex` crate's.
+//! Source: Kafka's `Lz4BlockOutputStream`: level 9, the default, is the fast encoder, every other one the high compression
+//! of that level. The fast blocks are the `lz4_flex` crate's; the others need the C library, feature `lz4-c`.
 
 use std::cell::Cell;
 use std::io;
@@ -14,6 +15,9 @@ use super::malformed::{malformed, too_long};
 
 /// Magic bytes; version 1 with independent blocks; blocks of 64 KiB; the second byte of these two's xxHash32.
 const HEADER: [u8; 7] = [0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82];
+
+/// The level that is none: the fast encoder.
+const FAST: i32 = 9;
 
 /// What goes into one block.
 const BLOCK_BYTES: usize = 64 * 1024;
@@ -32,14 +36,17 @@ thread_local! {
     static IDLE: Cell<Option<State>> = const { Cell::new(None) };
 }
 
-pub(super) fn compress(records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let new =
         || State { table: CompressTable::large(), block: vec![0; get_maximum_output_size(BLOCK_BYTES)] };
     let mut state = IDLE.take().unwrap_or_else(new);
     out.extend_from_slice(&HEADER);
     for records in records.chunks(BLOCK_BYTES) {
-        let length = compress_into_with_table(records, &mut state.block, &mut state.table);
-        let length = length.map_err(io::Error::other)?;
+        let length = match level {
+            FAST => compress_into_with_table(records, &mut state.block, &mut state.table)
+                .map_err(io::Error::other)?,
+            level => compress_high(level, records, &mut state.block)?,
+        };
         let block = state.block.get(..length).filter(|block| block.len() < records.len());
         let (block, flag) = block.map_or((records, STORED), |block| (block, 0));
         out.extend_from_slice(&(block.len() as u32 | flag).to_le_bytes());
@@ -48,6 +55,16 @@ pub(super) fn compress(records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     out.extend_from_slice(&END);
     IDLE.set(Some(state));
     Ok(())
+}
+
+#[cfg(feature = "lz4-c")]
+fn compress_high(level: i32, records: &[u8], block: &mut [u8]) -> io::Result<usize> {
+    lzzzz::lz4_hc::compress(records, block, level).map_err(io::Error::other)
+}
+
+#[cfg(not(feature = "lz4-c"))]
+fn compress_high(level: i32, _records: &[u8], _block: &mut [u8]) -> io::Result<usize> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, format!("lz4 level {level} needs the feature `lz4-c`")))
 }
 
 pub(super) fn decompress(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {

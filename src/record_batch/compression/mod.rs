@@ -14,6 +14,7 @@ mod malformed;
 mod snappy;
 #[cfg(test)]
 mod tests;
+#[cfg_attr(feature = "zstd-c", path = "zstd_c.rs")]
 #[cfg(feature = "zstd")]
 mod zstd;
 
@@ -61,7 +62,7 @@ impl Codec {
             #[cfg(feature = "snappy")]
             Codec::Snappy => snappy::compress(records, out),
             #[cfg(feature = "lz4")]
-            Codec::Lz4 { .. } => lz4::compress(records, out),
+            Codec::Lz4 { level } => lz4::compress(level, records, out),
             #[cfg(feature = "zstd")]
             Codec::Zstd { level } => zstd::compress(level, records, out),
             #[allow(unreachable_patterns, reason = "it depends on the features")]
@@ -73,7 +74,6 @@ impl Codec {
     ///
     /// # Errors
     /// If the bytes are not what `compress` writes, or come to more than `limit`.
-    #[allow(dead_code, reason = "for splitting")]
     pub(crate) fn decompress(self, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         self.guarded(|| match self {
             Codec::None if bytes.len() > limit => Err(too_long()),

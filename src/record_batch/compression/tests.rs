@@ -14,6 +14,9 @@ pub(super) fn every_codec() -> Vec<Codec> {
     if cfg!(feature = "lz4") {
         codecs.push(Codec::Lz4 { level: 9 });
     }
+    if cfg!(feature = "lz4-c") {
+        codecs.extend([1, 2, 3, 8, 10, 12, 17].map(|level| Codec::Lz4 { level }));
+    }
     if cfg!(feature = "zstd") {
         codecs.extend([-131_072, -100, -7, -1].map(|level| Codec::Zstd { level }));
         codecs.extend((0..=22).map(|level| Codec::Zstd { level }));

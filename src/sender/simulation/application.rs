@@ -191,7 +191,7 @@ impl Application {
                 };
             }
             let Some(batches) = &flush.batches else { return true };
-            if batches.iter().any(|batch| batch.settled().try_recv() == Err(TryRecvError::Empty)) {
+            if !batches.iter().all(|batch| batch.is_over()) {
                 return true;
             }
             let forgotten = sent[..flush.before].iter().filter(|sent| !sent.future.is_done()).count();

@@ -1,0 +1,147 @@
+//! What the sender knows of one partition: what is on its way, what goes again, and what may leave next.
+//!
+//! Owns: the order of the batches that have been sent. Must not know: leaders' connections, other partitions.
+//! Holds: batches go in the order of their ids; one that is sent again waits for those before it.
+//! Source: Kafka's `Sender.inFlightBatches`, `RecordAccumulator.shouldStopDrainBatchesForPartition`.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::accumulator::batch::ProducerBatch;
+use crate::accumulator::departing::{Departing, Expired, Fate};
+use crate::accumulator::queue::{Head, PartitionQueue};
+
+/// What the sender knows of a partition.
+pub(super) struct Partition {
+    pub(super) queue: Arc<PartitionQueue>,
+    pub(super) leader: Option<i32>,
+    pub(super) listed: Option<List>,
+    pub(super) lingering: bool,
+    /// By id, as `in_flight`.
+    pub(super) retries: VecDeque<ProducerBatch>,
+    pub(super) in_flight: VecDeque<ProducerBatch>,
+    /// No batch that was opened as this one or later has gone yet.
+    pub(super) next_id: u64,
+    pub(super) not_before: Option<Instant>,
+    pub(super) timer: Option<Instant>,
+}
+
+/// Which list a partition with something to send is in; never more than one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Ready(i32),
+    Leaderless,
+    HeldBack,
+}
+
+/// Says which batches may go, and stamps them. The sequence numbers' owner answers.
+pub(crate) trait DrainGate {
+    /// Whether a batch that was not sent before may go; `outstanding`: how many of the partition have gone since the
+    /// oldest that is not answered yet, that one included.
+    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool;
+    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
+    /// Gives a batch that goes for the first time its stamp.
+    fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
+}
+
+/// What came of the try to take a batch from a partition.
+pub(super) enum Taken {
+    Batch(Departing),
+    /// It does not fit into this request.
+    TooLarge,
+    /// The gate says no.
+    HeldBack,
+    /// An answer that is on its way, or the end of a backoff, has to come first; it will bring us back.
+    Later,
+    /// The list was out of date.
+    Nothing,
+}
+
+impl Partition {
+    pub(super) fn new(queue: Arc<PartitionQueue>, leader: Option<i32>) -> Partition {
+        Partition {
+            queue,
+            leader,
+            listed: None,
+            lingering: false,
+            retries: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            next_id: 0,
+            not_before: None,
+            timer: None,
+        }
+    }
+
+    /// Takes the first batch that may go again, unless one before it is on its way.
+    pub(super) fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
+        let Some(place) = self.retries.iter().position(|batch| gate.may_resend(index, batch.is_doubtful()))
+        else {
+            return Taken::HeldBack;
+        };
+        let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
+        if self.in_flight.iter().any(|other| other.id() < batch.id()) {
+            return Taken::Later;
+        }
+        if batch.len() > room {
+            return Taken::TooLarge;
+        }
+        self.retries.remove(place).map_or(Taken::Nothing, |batch| self.depart(index, batch, gate))
+    }
+
+    pub(super) fn depart(
+        &mut self,
+        index: usize,
+        mut batch: ProducerBatch,
+        gate: &mut impl DrainGate,
+    ) -> Taken {
+        if batch.stamp().is_none() {
+            gate.stamp(index, &mut batch);
+        }
+        batch.depart();
+        self.next_id = self.next_id.max(batch.id().opened + 1);
+        let departing = Departing {
+            index,
+            batch_id: batch.id(),
+            topic: self.queue.topic.clone(),
+            partition: self.queue.partition,
+            bytes: batch.bytes(),
+        };
+        let place = self.in_flight.partition_point(|other| other.id() < batch.id());
+        self.in_flight.insert(place, batch);
+        Taken::Batch(departing)
+    }
+
+    /// How many batches have gone since the oldest that is not answered yet, that one included.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.first_unanswered().map_or(0, |batch| self.next_id.saturating_sub(batch.id().opened))
+    }
+
+    pub(super) fn has_outstanding(&self) -> bool {
+        self.first_unanswered().is_some()
+    }
+
+    /// The oldest batch that has been sent and is not settled. Found without a walk through all that are on their way.
+    pub(super) fn first_unanswered(&self) -> Option<&ProducerBatch> {
+        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
+        let retry = self.retries.iter().find(|batch| batch.is_unanswered());
+        in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
+    }
+
+    /// When the oldest batch that is not answered was opened.
+    pub(super) fn oldest(&self, head: Head) -> Option<Instant> {
+        let queued = match head {
+            Head::Sealed { created, .. } | Head::Open { created, .. } => Some(created),
+            Head::Empty | Head::Soon => None,
+        };
+        self.first_unanswered().map(ProducerBatch::created).or(queued)
+    }
+}
+
+pub(super) fn give_up(index: usize, batch: &mut ProducerBatch) -> Option<Expired> {
+    let completion = batch.give_up()?;
+    let (count, attempts, created) = (batch.count(), batch.attempts(), batch.created());
+    let last_error = batch.last_error().cloned();
+    Some(Expired { index, fate: Fate::InFlight { completion, count, attempts, created, last_error } })
+}

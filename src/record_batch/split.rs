@@ -1,0 +1,68 @@
+//! A batch taken apart again, because a broker finds it too large.
+//!
+//! Owns: how large the pieces are, and the way from the bytes of one batch to those of several. Must not know: queues,
+//! sequences, who waits for the records.
+//! Holds: every piece has fewer records than the whole; together they have all of them, in order, with their own
+//! timestamps.
+//! Source: Kafka's `ProducerBatch.split`, `RecordAccumulator.splitAndReenqueue` (KIP-126).
+
+use std::io;
+
+use super::record::{EncodedRecord, Record};
+use super::{BATCH_OVERHEAD, BatchBuilder, DoesNotFit, SealedBatch};
+
+/// Where the base timestamp stands.
+const BASE_TIMESTAMP_AT: std::ops::Range<usize> = 27..35;
+
+impl SealedBatch {
+    /// The records in batches of at most `batch_size` bytes before compression, or of half of what they are now (but at
+    /// least one record) where they are no larger than that, or where `again` says that it was tried already.
+    ///
+    /// # Errors
+    /// If the codec does not read what it wrote.
+    pub(crate) fn split(&self, batch_size: usize, again: bool) -> io::Result<Vec<BatchBuilder>> {
+        let bytes = &self.bytes;
+        let compressed = bytes.get(BATCH_OVERHEAD..).unwrap_or_default();
+        let raw = self.codec.decompress(compressed, self.raw_size)?;
+        let base_timestamp = bytes.get(BASE_TIMESTAMP_AT).and_then(|field| field.try_into().ok());
+        let base_timestamp = i64::from_be_bytes(base_timestamp.unwrap_or_default());
+        let (mut rest, mut records) = (raw.as_slice(), Vec::with_capacity(self.count as usize));
+        while !rest.is_empty() {
+            let record = EncodedRecord::take(&mut rest, base_timestamp);
+            records.push(record.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?);
+        }
+        let limit = if again || self.raw_size <= batch_size {
+            let largest = records.iter().map(Record::content_size).max().unwrap_or(0);
+            (self.raw_size / 2).max(BATCH_OVERHEAD + largest)
+        } else {
+            batch_size
+        };
+        Ok(pack(&records, limit))
+    }
+}
+
+fn pack(records: &[EncodedRecord<'_>], limit: usize) -> Vec<BatchBuilder> {
+    let mut pieces: Vec<BatchBuilder> = Vec::new();
+    let mut piece = BatchBuilder::new(Vec::with_capacity(limit));
+    for record in records {
+        if piece.append_growing(record, limit).is_err() {
+            pieces.push(std::mem::replace(&mut piece, BatchBuilder::new(Vec::with_capacity(limit))));
+            // The first record of a batch is taken whatever its size.
+            let _ = piece.append_growing(record, limit);
+        }
+    }
+    pieces.push(piece);
+    pieces
+}
+
+impl BatchBuilder {
+    fn append_growing(&mut self, record: &EncodedRecord<'_>, limit: usize) -> Result<u32, DoesNotFit> {
+        match self.append(record, limit) {
+            Err(DoesNotFit::Capacity { needed }) => {
+                self.grow_to(needed);
+                self.append(record, limit)
+            }
+            done => done,
+        }
+    }
+}
