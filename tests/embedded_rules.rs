@@ -326,8 +326,8 @@ fn too_few_replicas() {
 
 #[test]
 fn metadata_in_every_version() {
-    let builder =
-        EmbeddedCluster::builder().brokers(3).topic("test", 6).cluster_id("C").auto_create_topics(2);
+    let builder = EmbeddedCluster::builder().brokers(3).racks(["here"]).topic("test", 6);
+    let builder = builder.cluster_id("C").auto_create_topics(2);
     let mut world = World::new(builder);
     world.rules.set_address(1, "localhost", 9092);
     let now = world.now;
@@ -337,6 +337,8 @@ fn metadata_in_every_version() {
         let response = world.ask(1, version, &MetadataRequest::default().with_topics(all));
         assert_eq!(response.brokers.iter().map(|broker| broker.node_id.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!((response.brokers[0].host.as_str(), response.brokers[0].port), ("localhost", 9092));
+        let racks = [&response.brokers[0].rack, &response.brokers[1].rack].map(|rack| rack.as_deref());
+        assert_eq!(racks, [(version >= 1).then_some("here"), None]);
         let partitions = &response.topics[0].partitions;
         assert_eq!(partitions.iter().map(|told| told.leader_id.0).collect::<Vec<_>>(), [1, 2, 1, 1, 2, 1]);
         assert!(partitions.iter().all(|told| told.replica_nodes.len() == 3 && told.isr_nodes.len() == 2));
@@ -696,6 +698,7 @@ fn settings_that_make_no_cluster() {
     let builder = EmbeddedCluster::builder;
     for bad in [
         builder().brokers(0),
+        builder().racks(["here", "there"]),
         builder().topic("no good", 1),
         builder().topic("none", 0),
         builder().topic_with("t", TopicConfig::new(1).replication_factor(2)),

@@ -350,6 +350,7 @@ impl Drain {
     fn examine(&mut self, index: usize, now: Instant) {
         let (rules, closing, short) = (self.rules, self.closing, self.accumulator.pool().is_short());
         let Some(partition) = self.partition(index) else { return };
+        partition.queue.note_retries(partition.retries.len());
         let on_its_way = partition.has_outstanding();
         let linger_over = |created: Instant, urgency: Urgency| {
             urgency == Urgency::Now

@@ -12,6 +12,7 @@ mod departing;
 mod drain;
 mod inbox;
 mod last_topic;
+mod leaders;
 mod partition;
 mod queue;
 mod sticky;
@@ -24,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::record::TopicName;
@@ -35,6 +36,7 @@ pub(crate) use buffer_pool::BufferPool;
 pub(crate) use departing::{Departing, Expired, Fate};
 pub(crate) use drain::{Drain, DrainRules};
 pub(crate) use last_topic::FoundTopic;
+pub(crate) use leaders::{LeaderRules, Leaders};
 pub(crate) use partition::DrainGate;
 pub(crate) use queue::QueueRules;
 pub(crate) use sticky::Sticky;
@@ -200,29 +202,39 @@ impl RecordAccumulator {
 
     /// Takes over what is new about partitions and leaders, for every topic of the cluster. A topic that has no
     /// partitions takes no records.
-    pub(crate) fn update_topics(&self, cluster: &Cluster) {
+    pub(crate) fn update_topics(&self, cluster: &Cluster, leaders: &mut Leaders) {
         for topic in cluster.topics.values() {
             if topic.partitions.is_empty() {
                 self.retire_topic(&topic.name);
-                continue;
+            } else {
+                self.update_topic(topic, cluster, leaders);
             }
-            let older = self.topics.read().get(&topic.name).cloned();
-            let first = older.as_ref().and_then(|older| older.queue(0));
-            let ratio = first.map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
-            let queue = |partition: i32| {
-                let kept = older.as_ref().and_then(|older| older.queue(partition)).map(Arc::clone);
-                kept.unwrap_or_else(|| self.new_queue(&topic.name, partition, &ratio))
-            };
-            let queues: Vec<_> = (0..topic.partitions.len() as i32).map(queue).collect();
-            let led = topic.partitions.iter().filter(|partition| partition.leader.is_some());
-            let available: Vec<i32> = led.map(|partition| partition.partition).collect();
-            if older.as_ref().is_some_and(|older| {
-                older.usable && older.available() == available && older.partition_count() == queues.len()
-            }) {
-                continue;
-            }
-            self.replace_topic(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
         }
+    }
+
+    /// Takes over the new leaders of a topic, unless it takes no records at the moment.
+    pub(crate) fn update_leaders(&self, topic: &str, cluster: &Cluster, leaders: &mut Leaders) {
+        if let Some(topic) = cluster.topic(topic)
+            && self.topic(&topic.name).is_some()
+        {
+            self.update_topic(topic, cluster, leaders);
+        }
+    }
+
+    fn update_topic(&self, topic: &TopicInfo, cluster: &Cluster, leaders: &mut Leaders) {
+        let available = leaders.available(topic, cluster);
+        let older = self.topics.read().get(&topic.name).cloned();
+        if older.as_ref().is_some_and(|older| older.shows(topic.partitions.len(), &available)) {
+            return;
+        }
+        let first = older.as_ref().and_then(|older| older.queue(0));
+        let ratio = first.map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
+        let queue = |partition: i32| {
+            let kept = older.as_ref().and_then(|older| older.queue(partition)).map(Arc::clone);
+            kept.unwrap_or_else(|| self.new_queue(&topic.name, partition, &ratio))
+        };
+        let queues: Vec<_> = (0..topic.partitions.len() as i32).map(queue).collect();
+        self.replace_topic(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
     }
 
     /// Takes no more records for a topic until it is updated again. Its queues stay: they may hold something, and a

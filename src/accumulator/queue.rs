@@ -30,8 +30,10 @@ pub(crate) struct PartitionQueue {
     /// The topic's.
     ratio: Arc<CompressionRatio>,
     inbox: Arc<Inbox<PartitionQueue>>,
-    /// Batches that are here: how much of a queue there is, for the adaptive partitioner.
+    /// Batches that are here.
     depth: AtomicU32,
+    /// Batches that are to be sent again; the sender has them.
+    retries: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -142,8 +144,9 @@ impl PartitionQueue {
         ratio: Arc<CompressionRatio>,
         inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
-        let (depth, state) = (AtomicU32::new(0), Mutex::new(State::default()));
-        PartitionQueue { topic, partition, index, rules, ratio, inbox, depth, state }
+        let (depth, retries) = (AtomicU32::new(0), AtomicU32::new(0));
+        let state = Mutex::new(State::default());
+        PartitionQueue { topic, partition, index, rules, ratio, inbox, depth, retries, state }
     }
 
     /// What the topic's queues have in common.
@@ -151,9 +154,9 @@ impl PartitionQueue {
         &self.ratio
     }
 
-    /// Batches in the queue.
+    /// Batches that wait to be sent, for the first time or again.
     pub(crate) fn depth(&self) -> u32 {
-        self.depth.load(Ordering::Relaxed)
+        self.depth.load(Ordering::Relaxed).saturating_add(self.retries.load(Ordering::Relaxed))
     }
 
     /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
@@ -354,6 +357,11 @@ impl PartitionQueue {
             self.depth.fetch_sub(1, Ordering::Relaxed);
         }
         batch
+    }
+
+    /// Says how many batches are to be sent again.
+    pub(crate) fn note_retries(&self, count: usize) {
+        self.retries.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// Takes a batch apart that a broker has found too large. What was learnt of the topic's compression is forgotten. The

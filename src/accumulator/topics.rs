@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::accumulator::leaders::{Available, Led};
 use crate::accumulator::queue::PartitionQueue;
 use crate::accumulator::sticky::Sticky;
 use crate::partitioner::{LoadTable, next_partition};
@@ -16,8 +17,7 @@ use crate::record::TopicName;
 pub(crate) struct TopicQueues {
     pub(crate) name: TopicName,
     pub(crate) queues: Vec<Arc<PartitionQueue>>,
-    /// Partitions that have a leader.
-    available: Vec<i32>,
+    available: Available,
     /// Whether records may be sent; false for a topic that is not there (any more) or was forgotten.
     pub(super) usable: bool,
     usage: Arc<Usage>,
@@ -36,7 +36,7 @@ impl TopicQueues {
     pub(super) fn new(
         name: TopicName,
         queues: Vec<Arc<PartitionQueue>>,
-        available: Vec<i32>,
+        available: Available,
         older: Option<&TopicQueues>,
     ) -> TopicQueues {
         let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
@@ -46,7 +46,7 @@ impl TopicQueues {
     /// The same, but closed to records. The queues stay, for what is still in them.
     pub(super) fn unusable(&self) -> TopicQueues {
         let (name, queues, usage) = (self.name.clone(), self.queues.clone(), Arc::clone(&self.usage));
-        TopicQueues { name, queues, available: Vec::new(), usable: false, usage }
+        TopicQueues { name, queues, available: Available::default(), usable: false, usage }
     }
 
     #[inline]
@@ -59,8 +59,9 @@ impl TopicQueues {
         self.queues.get(usize::try_from(partition).ok()?)
     }
 
-    pub(crate) fn available(&self) -> &[i32] {
-        &self.available
+    /// Whether this picture shows what a newer one would.
+    pub(super) fn shows(&self, partition_count: usize, available: &Available) -> bool {
+        self.usable && self.queues.len() == partition_count && self.available == *available
     }
 
     #[inline]
@@ -81,25 +82,245 @@ impl TopicQueues {
         self.usage.used.swap(false, Ordering::Relaxed)
     }
 
-    /// The partition for keyless records; chosen anew when the last one has had its share. With `adaptive`, partitions
-    /// with shorter queues are preferred (KIP-794).
+    /// The partition for keyless records; chosen anew when the last one has had its share. Those led by a broker of the
+    /// client's rack are preferred (KIP-1123) and, with `adaptive`, those with shorter queues (KIP-794).
     #[inline]
     pub(crate) fn sticky_partition(&self, adaptive: bool) -> i32 {
         let current = self.usage.sticky.current();
         if usize::try_from(current).is_ok_and(|partition| partition < self.queues.len()) {
             return current;
         }
-        let load = if adaptive { self.load() } else { None };
-        let chosen = next_partition(self.queues.len(), &self.available, load.as_ref(), fastrand::u32(..));
-        self.usage.sticky.choose(current, chosen)
+        self.usage.sticky.choose(current, self.next_partition(adaptive))
     }
 
-    fn load(&self) -> Option<LoadTable> {
-        let depths: Vec<u32> = self
-            .available
-            .iter()
-            .map(|partition| self.queue(*partition).map_or(0, |queue| queue.depth()))
-            .collect();
-        LoadTable::new(&depths, &self.available)
+    fn next_partition(&self, adaptive: bool) -> i32 {
+        let preferred = self.available.preferred();
+        let adapted = || self.adapted(preferred).or_else(|| self.adapted(self.available.all()));
+        let even = || LoadTable::new(preferred.iter().map(|led| (0, led.partition)));
+        let table = if adaptive { adapted().or_else(even) } else { even() };
+        next_partition(self.queues.len(), table.as_ref(), fastrand::u32(..))
+    }
+
+    /// The table of those that take data. A slow broker gets no more where something waits for it already; where
+    /// nothing does, it may show that it has recovered.
+    fn adapted(&self, partitions: &[Led]) -> Option<LoadTable> {
+        LoadTable::new(partitions.iter().filter_map(|Led { partition, leader }| {
+            let depth = self.queue(*partition).map_or(0, |queue| queue.depth());
+            (depth == 0 || !leader.is_slow()).then_some((depth, *partition))
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::accumulator::{
+        Inbox, LeaderRules, Leaders, Patience, QueueRules, RecordAccumulator, Target, Wait,
+    };
+    use crate::cluster::{Cluster, Node, PartitionInfo, TopicInfo};
+    use crate::completion::ProducerToken;
+    use crate::record::Headers;
+    use crate::record_batch::{Codec, RecordParts};
+    use crate::uuid::Uuid;
+
+    /// Topic `t`, led by these brokers, one partition each. Odd brokers are in rack `odd`, even ones in `even`.
+    fn cluster(leaders: &[Option<i32>]) -> Cluster {
+        let partitions = (0..).zip(leaders).map(|(partition, leader)| PartitionInfo {
+            topic: "t".into(),
+            partition,
+            leader: *leader,
+            leader_epoch: 0,
+            replicas: vec![],
+            in_sync_replicas: vec![],
+            offline_replicas: vec![],
+        });
+        let partitions = partitions.collect();
+        let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
+        let node = |id: i32| {
+            let rack = Some(if id % 2 == 1 { "odd" } else { "even" }.to_owned());
+            (id, Node { id, host: "h".to_owned(), port: 1, rack })
+        };
+        Cluster {
+            nodes: leaders.iter().flatten().map(|id| node(*id)).collect(),
+            topics: [("t".into(), Arc::new(topic))].into_iter().collect(),
+            ..Cluster::default()
+        }
+    }
+
+    /// One topic as the application threads see it, with batches that nobody sends.
+    struct World {
+        accumulator: RecordAccumulator,
+        leaders: Leaders,
+        start: Instant,
+    }
+
+    impl World {
+        /// Leaders as in `cluster`; so many batches in each partition's queue.
+        fn new(rack: Option<&str>, leaders: &[Option<i32>], depths: &[u32]) -> World {
+            let start = Instant::now();
+            let rules = QueueRules {
+                producer: ProducerToken(1),
+                batch_size: 1,
+                first_capacity: 1,
+                linger: Duration::ZERO,
+                codec: Codec::None,
+                most_raw: 1,
+            };
+            let inbox = Arc::new(Inbox::new(start, Box::new(|| {})));
+            let accumulator = RecordAccumulator::new(rules, 1 << 20, inbox);
+            let availability_timeout = Some(Duration::from_millis(100));
+            let rules = LeaderRules { availability_timeout, rack: rack.map(str::to_owned) };
+            let mut world = World { accumulator, leaders: Leaders::new(rules), start };
+            world.update(leaders);
+            for (queue, depth) in world.topic().queues.iter().zip(depths) {
+                (0..*depth).for_each(|_| world.append(queue));
+                assert_eq!(queue.depth(), *depth);
+            }
+            world
+        }
+
+        fn update(&mut self, leaders: &[Option<i32>]) {
+            self.accumulator.update_topics(&cluster(leaders), &mut self.leaders);
+        }
+
+        fn topic(&self) -> Arc<TopicQueues> {
+            self.accumulator.topic("t").unwrap()
+        }
+
+        /// A batch size of 1 makes a batch of each record.
+        fn append(&self, queue: &Arc<PartitionQueue>) {
+            let headers = Headers::new();
+            let parts = RecordParts::new(None, Some(b"v"), &headers, 0);
+            let wait = Wait { patience: Patience::None, clock: &|| self.start };
+            let appended = self.accumulator.append(Target { queue, sticky: None }, parts, None, wait);
+            assert!(appended.is_ok());
+        }
+
+        /// The broker could not take what there was for it, for longer than it may, or has taken it now.
+        fn set_slow(&mut self, broker: i32, slow: bool) {
+            let later = self.start + Duration::from_secs(1);
+            self.leaders.update_latency(broker, true, self.start);
+            self.leaders.update_latency(broker, !slow, later);
+        }
+
+        /// How often each partition was chosen.
+        fn choices(&self, adaptive: bool, times: u32) -> Vec<u32> {
+            fastrand::seed(7);
+            let topic = self.topic();
+            let mut seen = vec![0; topic.partition_count()];
+            for _ in 0..times {
+                seen[topic.sticky_partition(adaptive) as usize] += 1;
+                topic.sticky().leave();
+            }
+            seen
+        }
+
+        /// The partitions that are chosen at all.
+        fn chosen(&self, adaptive: bool) -> Vec<usize> {
+            let seen = self.choices(adaptive, 1000);
+            (0..seen.len()).filter(|partition| seen[*partition] > 0).collect()
+        }
+    }
+
+    /// Chi-square of what was seen against the weights.
+    fn chi_square(seen: &[u32], weights: &[u32]) -> f64 {
+        let [draws, total] = [seen, weights].map(|all| f64::from(all.iter().sum::<u32>()));
+        let expected = weights.iter().map(|weight| draws * f64::from(*weight) / total);
+        seen.iter()
+            .zip(expected)
+            .map(|(seen, expected)| (f64::from(*seen) - expected).powi(2) / expected)
+            .sum()
+    }
+
+    /// Behaviour 29.
+    #[test]
+    fn partitions_are_chosen_by_what_waits_in_their_queues() {
+        let depths = [0, 1, 12, 0, 5, 9];
+        let world = World::new(None, &[Some(1); 6], &depths);
+        let weights = depths.map(|depth| 13 - depth);
+        let seen = world.choices(true, 60_000);
+        // 5 degrees of freedom: 20.5 is exceeded once in a thousand.
+        assert!(chi_square(&seen, &weights) < 20.5, "{seen:?}");
+        assert!(chi_square(&seen, &[1; 6]) > 1000.0, "the test must be able to tell: {seen:?}");
+        let seen = world.choices(false, 60_000);
+        assert!(chi_square(&seen, &[1; 6]) < 20.5, "{seen:?}");
+
+        // What is to be sent again waits as well.
+        world.topic().queues[0].note_retries(12);
+        let seen = world.choices(true, 60_000);
+        assert!(chi_square(&seen, &[1, 12, 1, 13, 8, 4]) < 20.5, "{seen:?}");
+    }
+
+    /// Behaviour 30.
+    #[test]
+    fn a_slow_broker_gets_nothing_where_something_waits_for_it() {
+        let leaders = [Some(1), Some(2), Some(2), None, Some(3)];
+        let mut world = World::new(None, &leaders, &[1, 1, 0, 0, 1]);
+        assert_eq!(world.chosen(true), [0, 1, 2, 4]);
+        world.set_slow(2, true);
+        assert_eq!(world.chosen(true), [0, 2, 4], "the empty queue is how it can show that it has recovered");
+        assert_eq!(world.chosen(false), [0, 1, 2, 4], "without adaptive partitioning");
+        let queue = Arc::clone(&world.topic().queues[2]);
+        world.append(&queue);
+        assert_eq!(world.chosen(true), [0, 4]);
+        world.update(&[Some(1), Some(3), Some(2), None, Some(3)]);
+        assert_eq!(world.chosen(true), [0, 1, 4], "partition 1 is led by another now");
+        world.update(&leaders);
+        assert_eq!(world.chosen(true), [0, 4], "a broker stays slow whatever it leads");
+        for broker in [1, 3] {
+            world.set_slow(broker, true);
+        }
+        assert_eq!(world.chosen(true), [0, 1, 2, 4], "where all are slow none is");
+        world.set_slow(2, false);
+        assert_eq!(world.chosen(true), [1, 2]);
+    }
+
+    #[test]
+    fn partitions_led_in_the_clients_rack_are_preferred() {
+        let mut world = World::new(Some("even"), &[Some(1), Some(2), Some(3), Some(4), Some(2)], &[]);
+        for adaptive in [true, false] {
+            assert_eq!(world.chosen(adaptive), [1, 3, 4]);
+        }
+        world.update(&[Some(1), None, Some(3), None, Some(2)]);
+        assert_eq!(world.chosen(true), [4]);
+        world.update(&[Some(1), None, Some(3), None, None]);
+        for adaptive in [true, false] {
+            assert_eq!(world.chosen(adaptive), [0, 2], "there is none in the rack");
+        }
+        world.update(&[None; 5]);
+        assert_eq!(world.chosen(true), [0, 1, 2, 3, 4], "there is none at all");
+        world.update(&[Some(2), Some(1), Some(3), Some(3), Some(3)]);
+        assert_eq!(world.chosen(true), [0]);
+        for rack in [None, Some("elsewhere")] {
+            assert_eq!(World::new(rack, &[Some(1), Some(2)], &[]).chosen(true), [0, 1]);
+        }
+    }
+
+    /// Behaviour 29.
+    #[test]
+    fn within_the_rack_shorter_queues_are_preferred_too() {
+        // The longest queue of the rack counts, not of all. Java: adaptivePartitionsTestWithRackAwareness.
+        let world = World::new(Some("odd"), &[Some(1), Some(2), Some(3), Some(4)], &[5, 9, 3, 0]);
+        let seen = world.choices(true, 40_000);
+        assert_eq!([seen[1], seen[3]], [0, 0]);
+        // 1 degree of freedom: 10.8.
+        assert!(chi_square(&[seen[0], seen[2]], &[1, 3]) < 10.8, "{seen:?}");
+    }
+
+    /// Behaviour 30.
+    #[test]
+    fn where_all_brokers_of_the_rack_are_slow_the_others_are_chosen() {
+        let mut world = World::new(Some("odd"), &[Some(1), Some(2), Some(3), Some(4)], &[1; 4]);
+        world.set_slow(1, true);
+        assert_eq!(world.chosen(true), [2]);
+        world.set_slow(3, true);
+        assert_eq!(world.chosen(true), [1, 3]);
+        world.set_slow(2, true);
+        world.set_slow(4, true);
+        assert_eq!(world.chosen(true), [0, 2]);
+        world.set_slow(3, false);
+        assert_eq!(world.chosen(true), [2]);
     }
 }

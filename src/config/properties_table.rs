@@ -74,11 +74,11 @@ macro_rules! for_each_property {
              "Whether records with a key are spread as if they had none. Of no effect with partitioner.class.")
             (PARTITIONER_ADAPTIVE_PARTITIONING_ENABLE_CONFIG, "partitioner.adaptive.partitioning.enable", Boolean, "true", Any, Low, Kafka, Built, [partitioner_adaptive_partitioning_enable: bool],
              "Whether records without a key go more often to partitions whose queues are short, so that a slow broker gets less. Otherwise all partitions get the same share. Of no effect with partitioner.class.")
-            (PARTITIONER_AVAILABILITY_TIMEOUT_MS_CONFIG, "partitioner.availability.timeout.ms", Long, "0", AtLeast(0), Low, Kafka, NotBuilt, [],
+            (PARTITIONER_AVAILABILITY_TIMEOUT_MS_CONFIG, "partitioner.availability.timeout.ms", Long, "0", AtLeast(0), Low, Kafka, Built, [partitioner_availability_timeout: Duration],
              "Milliseconds after which a broker that could not take batches gets no more records without a key until it can. 0 means never. Of no effect with partitioner.class or without adaptive partitioning.")
-            (PARTITIONER_RACK_AWARE_CONFIG, "partitioner.rack.aware", Boolean, "false", Any, Low, Kafka44, NotBuilt, [],
-             "Whether records without a key prefer partitions whose leader stands in client.rack, which must then be set (KIP-1123).")
-            (CLIENT_RACK_CONFIG, "client.rack", String, "", Any, Low, Kafka44, NotBuilt, [],
+            (PARTITIONER_RACK_AWARE_CONFIG, "partitioner.rack.aware", Boolean, "false", Any, Low, Kafka44, Built, [partitioner_rack_aware: bool],
+             "Whether records without a key prefer partitions whose leader stands in client.rack, which must then be set (KIP-1123). Where no leader stands there they go to the others. Of no effect with partitioner.class.")
+            (CLIENT_RACK_CONFIG, "client.rack", String, "", Any, Low, Kafka44, Built, [client_rack: &str],
              "The rack or zone that this client is in, in the words of the brokers' broker.rack. Only partitioner.rack.aware looks at it.")
 
             // Metadata.

@@ -31,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) interceptor_classes: Vec<String>,
     pub(crate) partitioner_ignore_keys: bool,
     pub(crate) partitioner_adaptive: bool,
+    /// `None`: brokers that take no data are not left out.
+    pub(crate) partitioner_availability_timeout: Option<Duration>,
+    /// `None` without `partitioner.rack.aware`.
+    pub(crate) client_rack: Option<String>,
 
     pub(crate) acks: Acks,
     /// After `acks` and `retries` have had their say.
@@ -120,6 +124,9 @@ pub(super) fn resolve(
         interceptor_classes: values.list("interceptor.classes"),
         partitioner_ignore_keys: values.boolean("partitioner.ignore.keys"),
         partitioner_adaptive: values.boolean("partitioner.adaptive.partitioning.enable"),
+        partitioner_availability_timeout: Some(values.millis("partitioner.availability.timeout.ms"))
+            .filter(|timeout| !timeout.is_zero()),
+        client_rack: values.boolean("partitioner.rack.aware").then(|| values.text("client.rack")),
         acks: values.acks(),
         enable_idempotence,
         retries: u32::try_from(values.integer("retries")).unwrap_or(u32::MAX),

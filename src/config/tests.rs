@@ -176,7 +176,6 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         ("ssl.engine.factory.class", "x.Engine"),
         ("sasl.mechanism", "PLAIN"),
         ("sasl.login.refresh.window.factor", "0.9"),
-        ("partitioner.availability.timeout.ms", "1"),
         ("metadata.recovery.strategy", "none"),
         ("bootstrap.resolve.timeout.ms", "1"),
     ] {
@@ -260,7 +259,8 @@ fn rack_awareness_needs_a_rack_and_sasl_a_mechanism() {
     for blank in [vec![aware], vec![aware, ("client.rack", "  ")]] {
         assert!(refusal(&blank).contains("client.rack must be set"));
     }
-    assert!(refusal(&[aware, ("client.rack", "r1")]).contains("not supported"));
+    assert_eq!(settings(&[aware, ("client.rack", " r1 ")]).client_rack.as_deref(), Some("r1"));
+    assert_eq!(settings(&[("client.rack", "r1")]).client_rack, None, "nobody looks at it");
 
     for protocol in ["SASL_PLAINTEXT", "sasl_ssl"] {
         let error = refusal(&[("security.protocol", protocol), ("sasl.mechanism", "")]);
@@ -368,6 +368,9 @@ fn typed_setters_end_in_the_same_rows() {
         .max_block(Duration::MAX)
         .batch_size(1 << 20)
         .enable_idempotence(false)
+        .partitioner_availability_timeout(Duration::from_millis(250))
+        .partitioner_rack_aware(true)
+        .client_rack("zone-a")
         .sender_spin(Duration::from_nanos(1));
     for (name, text) in [
         ("acks", "1"),
@@ -375,6 +378,9 @@ fn typed_setters_end_in_the_same_rows() {
         ("max.block.ms", "9223372036854775807"),
         ("batch.size", "1048576"),
         ("enable.idempotence", "false"),
+        ("partitioner.availability.timeout.ms", "250"),
+        ("partitioner.rack.aware", "true"),
+        ("client.rack", "zone-a"),
         ("sender.spin.us", "1"),
     ] {
         assert_eq!(config.get(name).as_deref(), Some(text), "{name}");
@@ -463,6 +469,11 @@ fn the_values_of_a_properties_file_arrive_with_their_types() {
     let class = Some("org.apache.kafka.clients.producer.RoundRobinPartitioner");
     assert_eq!(partitioning.partitioner_class.as_deref(), class);
     assert!(partitioning.partitioner_ignore_keys && !partitioning.partitioner_adaptive);
+
+    assert_eq!((partitioning.client_rack, partitioning.partitioner_availability_timeout), (None, None));
+    let racks = settings_of("racks");
+    assert_eq!(racks.client_rack.as_deref(), Some("zone-a"));
+    assert_eq!(racks.partitioner_availability_timeout, Some(millis(251)));
 
     let connections = settings_of("connections");
     assert_eq!(connections.client_id, env!("CARGO_PKG_NAME"));

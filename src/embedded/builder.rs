@@ -93,6 +93,7 @@ impl TopicConfig {
 #[derive(Debug, Clone)]
 pub struct EmbeddedClusterBuilder {
     pub(super) brokers: i32,
+    pub(super) racks: Vec<String>,
     pub(super) topics: BTreeMap<String, TopicConfig>,
     pub(super) auto_create: Option<TopicConfig>,
     pub(super) answer_delay: Duration,
@@ -105,6 +106,7 @@ impl EmbeddedClusterBuilder {
         let versions = Api::ALL.into_iter().map(|api| (api, api.versions())).collect();
         Self {
             brokers: 1,
+            racks: Vec::new(),
             topics: BTreeMap::new(),
             auto_create: None,
             answer_delay: Duration::ZERO,
@@ -117,6 +119,20 @@ impl EmbeddedClusterBuilder {
     #[must_use]
     pub fn brokers(mut self, brokers: i32) -> Self {
         self.brokers = brokers;
+        self
+    }
+
+    /// `broker.rack` of the brokers, in the order of their ids; those beyond the last one have none. No broker has a
+    /// rack if not said.
+    ///
+    /// ```
+    /// use kafka_producer::embedded::EmbeddedCluster;
+    ///
+    /// let builder = EmbeddedCluster::builder().brokers(3).racks(["zone-a", "zone-b", "zone-a"]).topic("t", 6);
+    /// ```
+    #[must_use]
+    pub fn racks(mut self, racks: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.racks = racks.into_iter().map(Into::into).collect();
         self
     }
 
@@ -181,6 +197,9 @@ impl EmbeddedClusterBuilder {
     pub(super) fn check(&self) -> Result<(), InvalidCluster> {
         if !(1..=1000).contains(&self.brokers) {
             return Err(InvalidCluster(format!("{} brokers, 1 to 1000 are possible", self.brokers)));
+        }
+        if i32::try_from(self.racks.len()).map_or(true, |racks| racks > self.brokers) {
+            return Err(InvalidCluster(format!("{} racks for {} brokers", self.racks.len(), self.brokers)));
         }
         for (name, config) in self.topics.iter().map(|(name, config)| (name.as_str(), config)) {
             self.check_topic(name, config)?;

@@ -22,6 +22,7 @@ pub(super) struct Cluster {
 pub(super) struct Broker {
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) rack: Option<String>,
     pub(super) live: bool,
 }
 
@@ -41,9 +42,11 @@ pub(super) struct Partition {
 }
 
 impl Cluster {
-    pub(super) fn new(brokers: i32) -> Self {
-        let broker = |id| (id, Broker { host: "127.0.0.1".to_owned(), port: 0, live: true });
-        Self { brokers: (1..=brokers).map(broker).collect(), ..Self::default() }
+    /// So many brokers, their ids from 1; the first ones in these racks, the others in none.
+    pub(super) fn new(brokers: i32, racks: &[String]) -> Self {
+        let racks = racks.iter().cloned().map(Some).chain(std::iter::repeat(None));
+        let broker = |(id, rack)| (id, Broker { host: "127.0.0.1".to_owned(), port: 0, rack, live: true });
+        Self { brokers: (1..=brokers).zip(racks).map(broker).collect(), ..Self::default() }
     }
 
     /// Creates a topic; `false` if it is there already.

@@ -265,7 +265,8 @@ fn tell_leader(
             NodeEndpoint::default()
                 .with_node_id(leader.into())
                 .with_host(StrBytes::from_string(broker.host.clone()))
-                .with_port(i32::from(broker.port)),
+                .with_port(i32::from(broker.port))
+                .with_rack(broker.rack.clone().map(StrBytes::from_string)),
         );
     }
 }

@@ -49,6 +49,7 @@ impl Metadata<'_> {
                     .with_node_id(id.into())
                     .with_host(StrBytes::from_string(broker.host.clone()))
                     .with_port(i32::from(broker.port))
+                    .with_rack(broker.rack.clone().filter(|_| version >= 1).map(StrBytes::from_string))
             })
             .collect();
         response.topics = match &request.topics {

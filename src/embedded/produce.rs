@@ -137,7 +137,8 @@ impl Produce<'_> {
                 NodeEndpoint::default()
                     .with_node_id(leader.into())
                     .with_host(StrBytes::from_string(broker.host.clone()))
-                    .with_port(i32::from(broker.port)),
+                    .with_port(i32::from(broker.port))
+                    .with_rack(broker.rack.clone().map(StrBytes::from_string)),
             );
         }
     }

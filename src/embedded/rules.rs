@@ -107,7 +107,7 @@ impl ClusterRules {
     pub const MAX_FRAME_BYTES: usize = 104_857_600;
 
     pub(super) fn new(settings: EmbeddedClusterBuilder, now: Instant, unix_ms: i64) -> Self {
-        let mut cluster = Cluster::new(settings.brokers);
+        let mut cluster = Cluster::new(settings.brokers, &settings.racks);
         for (name, config) in &settings.topics {
             cluster.create_topic(name, config.clone());
         }

@@ -13,29 +13,19 @@ pub(crate) struct LoadTable {
 }
 
 impl LoadTable {
-    /// The table for a topic of which every partition has a queue: queue lengths (in batches) of the partitions with
-    /// a leader, and their ids. `None` says that there is nothing to weigh: fewer than two partitions, or all queues
-    /// equally long; the choice is uniform then.
-    pub(crate) fn new(queue_sizes: &[u32], partition_ids: &[i32]) -> Option<LoadTable> {
-        let first = queue_sizes.first()?;
-        let unequal = queue_sizes.iter().any(|size| size != first);
-        if unequal { Self::of_some(queue_sizes, partition_ids) } else { None }
-    }
-
-    /// The table after slow partitions were left out (`partitioner.availability.timeout.ms`): it stands even with one
-    /// partition or with equal queues, since a uniform choice would bring the slow ones back. `None` where none is
-    /// left.
-    pub(crate) fn of_some(queue_sizes: &[u32], partition_ids: &[i32]) -> Option<LoadTable> {
+    /// The table of these partitions: how long their queues are (in batches), and their numbers. Queues of the same
+    /// length make an even choice. `None` where there are no partitions.
+    pub(crate) fn new(queues: impl IntoIterator<Item = (u32, i32)>) -> Option<LoadTable> {
+        let mut cumulative: Vec<(u32, i32)> = queues.into_iter().collect();
         // No weight above this, so that the sum of all fits.
-        let cap = u32::MAX / u32::try_from(queue_sizes.len().max(1)).unwrap_or(u32::MAX);
-        let longest = *queue_sizes.iter().max()?;
+        let cap = u32::MAX / u32::try_from(cumulative.len().max(1)).unwrap_or(u32::MAX);
+        let longest = cumulative.iter().map(|(size, _)| *size).max()?;
         let mut sum = 0;
-        let mut cumulative = Vec::with_capacity(queue_sizes.len());
-        for (size, partition) in queue_sizes.iter().zip(partition_ids) {
-            sum += (longest - size).saturating_add(1).min(cap);
-            cumulative.push((sum, *partition));
+        for (size, _) in &mut cumulative {
+            sum += (longest - *size).saturating_add(1).min(cap);
+            *size = sum;
         }
-        (!cumulative.is_empty()).then_some(LoadTable { cumulative })
+        Some(LoadTable { cumulative })
     }
 
     /// A partition, by a random number that is evenly distributed over all of `u32`.
@@ -47,22 +37,11 @@ impl LoadTable {
     }
 }
 
-/// The partition to go on with: weighted where there is a load table, else any of those that have a leader, else,
-/// where none has, any of all. `random` is evenly distributed over all of `u32`; with no partitions the answer is 0.
-pub(crate) fn next_partition(
-    partition_count: usize,
-    available: &[i32],
-    load: Option<&LoadTable>,
-    random: u32,
-) -> i32 {
-    if let Some(load) = load {
-        return load.choose(random);
-    }
-    let random = random as usize;
-    match random.checked_rem(available.len()).and_then(|place| available.get(place)) {
-        Some(partition) => *partition,
-        None => random.checked_rem(partition_count).and_then(|any| i32::try_from(any).ok()).unwrap_or(0),
-    }
+/// The partition to go on with: as the table says, or, where no partition has a leader, any of all. `random` is evenly
+/// distributed over all of `u32`; with no partitions the answer is 0.
+pub(crate) fn next_partition(partition_count: usize, table: Option<&LoadTable>, random: u32) -> i32 {
+    let any = || (random as usize).checked_rem(partition_count).and_then(|any| i32::try_from(any).ok());
+    table.map_or_else(|| any().unwrap_or(0), |table| table.choose(random))
 }
 
 /// Whether it is time to leave the partition: `batch_size` bytes went to it and its last batch is full (so that no
@@ -102,7 +81,7 @@ mod tests {
 
     #[test]
     fn the_table_of_javas_comment() {
-        let table = LoadTable::new(&[0, 3, 1], &[10, 11, 12]).unwrap();
+        let table = LoadTable::new([(0, 10), (3, 11), (1, 12)]).unwrap();
         assert_eq!(table.cumulative, [(4, 10), (5, 11), (8, 12)]);
         let chosen: Vec<i32> = (0..8).map(|random| table.choose(random)).collect();
         assert_eq!(chosen, [10, 10, 10, 10, 11, 12, 12, 12]);
@@ -111,7 +90,7 @@ mod tests {
     /// Behaviour 29.
     #[test]
     fn as_javas_adaptive_partitions_test() {
-        let table = LoadTable::new(&[5, 0, 3, 0, 1], &[0, 1, 2, 3, 4]).unwrap();
+        let table = LoadTable::new([5, 0, 3, 0, 1].into_iter().zip(0..)).unwrap();
         let mut seen = [0; 5];
         for random in 0..2 * 21 {
             seen[table.choose(random) as usize] += 1;
@@ -119,32 +98,15 @@ mod tests {
         assert_eq!(seen, [2, 12, 6, 12, 10]);
     }
 
-    /// Behaviour 29.
-    #[test]
-    fn a_table_stands_only_where_there_is_something_to_weigh() {
-        for (sizes, ids) in [
-            (&[][..], &[][..]),
-            (&[4][..], &[0][..]),
-            (&[0, 0, 0][..], &[0, 1, 2][..]),
-            (&[7, 7][..], &[0, 1][..]),
-        ] {
-            assert_eq!(LoadTable::new(sizes, ids), None, "{sizes:?}");
-            assert_eq!(LoadTable::of_some(sizes, ids).is_some(), !sizes.is_empty(), "{sizes:?}");
-        }
-        let only = LoadTable::of_some(&[4], &[9]).unwrap();
-        assert!([0, 1, u32::MAX].iter().all(|random| only.choose(*random) == 9));
-        assert_eq!(next_partition(3, &[0, 1, 2], Some(&only), 5), 9);
-    }
-
     #[test]
     fn extreme_queues_neither_overflow_nor_starve_the_short_one() {
         for sizes in [vec![0, u32::MAX], vec![u32::MAX, 0, u32::MAX, 1], vec![u32::MAX; 70_000]] {
-            let ids: Vec<i32> = (0..).take(sizes.len()).collect();
-            let table = LoadTable::of_some(&sizes, &ids).unwrap();
+            let ids = 0..sizes.len() as i32;
+            let table = LoadTable::new(sizes.into_iter().zip(0..)).unwrap();
             assert!(table.cumulative.windows(2).all(|pair| pair[0].0 < pair[1].0));
             assert!(ids.contains(&table.choose(u32::MAX - 1)));
         }
-        let table = LoadTable::new(&[0, u32::MAX], &[0, 1]).unwrap();
+        let table = LoadTable::new([(0, 0), (u32::MAX, 1)]).unwrap();
         assert_eq!(table.choose(u32::MAX / 3), 0);
     }
 
@@ -153,10 +115,9 @@ mod tests {
     fn choices_follow_the_weights() {
         // Unequal queues, as a slow broker makes them: partition 2 and 5 wait.
         let sizes = [0, 1, 40, 0, 2, 25, 3, 0, 1, 0];
-        let ids: Vec<i32> = (0..10).collect();
         let weights: Vec<u32> = sizes.iter().map(|size| 41 - size).collect();
-        let table = LoadTable::new(&sizes, &ids).unwrap();
-        let seen = draw(10, 100_000, |random| next_partition(10, &ids, Some(&table), random));
+        let table = LoadTable::new(sizes.into_iter().zip(0..)).unwrap();
+        let seen = draw(10, 100_000, |random| next_partition(10, Some(&table), random));
         // 9 degrees of freedom: 27.9 is exceeded once in a thousand.
         assert!(chi_square(&seen, &weights) < 27.9, "{seen:?}");
         assert!(chi_square(&seen, &[1; 10]) > 1000.0, "the test must be able to tell: {seen:?}");
@@ -164,18 +125,27 @@ mod tests {
 
     /// Behaviour 29.
     #[test]
-    fn without_a_table_the_choice_is_even() {
-        let available = [1, 3, 4, 7];
-        let seen = draw(8, 40_000, |random| next_partition(8, &available, None, random));
-        assert_eq!([seen[0], seen[2], seen[5], seen[6]], [0; 4]);
-        // 3 degrees of freedom: 16.3.
-        let seen: Vec<u32> = available.iter().map(|partition| seen[*partition as usize]).collect();
-        assert!(chi_square(&seen, &[1; 4]) < 16.3, "{seen:?}");
+    fn queues_of_the_same_length_make_an_even_choice() {
+        for length in [0, 7] {
+            let available = [1, 3, 4, 7];
+            let table = LoadTable::new(available.map(|partition| (length, partition))).unwrap();
+            let seen = draw(8, 40_000, |random| next_partition(8, Some(&table), random));
+            assert_eq!([seen[0], seen[2], seen[5], seen[6]], [0; 4]);
+            // 3 degrees of freedom: 16.3.
+            let seen: Vec<u32> = available.iter().map(|partition| seen[*partition as usize]).collect();
+            assert!(chi_square(&seen, &[1; 4]) < 16.3, "{seen:?}");
+        }
+        let only = LoadTable::new([(4, 9)]).unwrap();
+        assert!([0, 1, u32::MAX].iter().all(|random| only.choose(*random) == 9));
+    }
 
-        let seen = draw(8, 40_000, |random| next_partition(8, &[], None, random));
+    #[test]
+    fn where_no_partition_has_a_leader_any_will_do() {
+        assert_eq!(LoadTable::new([]), None);
+        let seen = draw(8, 40_000, |random| next_partition(8, None, random));
         // 7 degrees of freedom: 24.3.
         assert!(chi_square(&seen, &[1; 8]) < 24.3, "{seen:?}");
-        assert_eq!(next_partition(0, &[], None, 5), 0);
+        assert_eq!(next_partition(0, None, 5), 0);
     }
 
     /// Behaviour 28.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
+use crate::accumulator::{Inbox, LeaderRules, QueueRules, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::Node;
 use crate::completion::ProducerToken;
@@ -93,6 +93,10 @@ fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> Se
         max_in_flight: settings.max_in_flight_requests_per_connection,
         retry_backoff,
         metadata_max_idle: settings.metadata_max_idle,
+        leaders: LeaderRules {
+            availability_timeout: settings.partitioner_availability_timeout,
+            rack: settings.client_rack.clone(),
+        },
     }
 }
 

@@ -19,7 +19,9 @@ mod simulation;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{Drain, DrainGate, DrainRules, Expired, Fate, ProducerBatch, RecordAccumulator};
+use crate::accumulator::{
+    Drain, DrainGate, DrainRules, Expired, Fate, LeaderRules, Leaders, ProducerBatch, RecordAccumulator,
+};
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::Node;
 use crate::completion::BatchOutcome;
@@ -47,6 +49,7 @@ pub(crate) struct SenderSettings {
     pub(crate) max_in_flight: usize,
     pub(crate) retry_backoff: ExponentialBackoff,
     pub(crate) metadata_max_idle: Duration,
+    pub(crate) leaders: LeaderRules,
 }
 
 pub(crate) struct Sender<N: Network> {
@@ -54,6 +57,7 @@ pub(crate) struct Sender<N: Network> {
     client: NetworkClient<N, Note>,
     accumulator: Arc<RecordAccumulator>,
     drain: Drain,
+    leaders: Leaders,
     metadata: Arc<Metadata>,
     transaction: TransactionManager,
     control: Arc<Control>,
@@ -84,6 +88,7 @@ impl<N: Network> Sender<N> {
         };
         Sender {
             drain: Drain::new(Arc::clone(&accumulator), rules),
+            leaders: Leaders::new(settings.leaders.clone()),
             transaction: TransactionManager::new(settings.enable_idempotence),
             settings,
             client,
@@ -220,7 +225,9 @@ impl<N: Network> Sender<N> {
                 continue;
             };
             loop {
-                match self.client.ready(node, now) {
+                let readiness = self.client.ready(node, now);
+                self.leaders.update_latency(id, matches!(readiness, Readiness::Ready), now);
+                match readiness {
                     Readiness::Ready => {
                         let mut gate = Gate(&mut self.transaction);
                         let departing = self.drain.drain(id, self.settings.max_request_size, now, &mut gate);

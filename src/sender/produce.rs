@@ -339,6 +339,9 @@ impl<N: Network> Sender<N> {
         });
         let endpoints: Vec<Node> = endpoints.collect();
         if let Some(cluster) = self.metadata.with_leaders(&news, &endpoints) {
+            for news in &news {
+                self.accumulator.update_leaders(&news.topic, &cluster, &mut self.leaders);
+            }
             self.drain.update_cluster(&cluster, now);
             self.metadata.publish_leaders(cluster);
         }

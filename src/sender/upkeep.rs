@@ -57,7 +57,7 @@ impl<N: Network> Sender<N> {
             return self.metadata.failed(error, now, &mut self.random);
         }
         let cluster = self.metadata.prepare(response);
-        self.accumulator.update_topics(&cluster);
+        self.accumulator.update_topics(&cluster, &mut self.leaders);
         self.drain.update_cluster(&cluster, now);
         self.metadata.publish(cluster, now, &mut self.random);
     }

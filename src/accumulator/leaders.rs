@@ -1,0 +1,152 @@
+//! `Leaders`: which brokers keyless records had better go to: those in the client's own rack, and none that takes
+//! nothing at the moment.
+//!
+//! Owns: when each broker last took data, what `client.rack` and `partitioner.availability.timeout.ms` say. Must not
+//! know: how a partition is chosen, why a broker takes nothing.
+//! Threads: the sender thread owns `Leaders`; a `Leader` is shared with the application threads, which read it.
+//! Holds: without the time-out no broker is ever slow.
+//! Source: Kafka's `RecordAccumulator.updateNodeLatencyStats` and `partitionReady` (KIP-794), KIP-1123.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Cluster, TopicInfo};
+
+/// The settings about it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LeaderRules {
+    /// `partitioner.availability.timeout.ms`; none where it is off.
+    pub(crate) availability_timeout: Option<Duration>,
+    /// `client.rack`; none without `partitioner.rack.aware`.
+    pub(crate) rack: Option<String>,
+}
+
+/// The brokers that have been seen as leaders.
+pub(crate) struct Leaders {
+    rules: LeaderRules,
+    nodes: HashMap<i32, Node, foldhash::fast::FixedState>,
+}
+
+#[derive(Default)]
+struct Node {
+    leader: Arc<Leader>,
+    /// When it last took data; before it has, when there first was something for it.
+    drained: Option<Instant>,
+}
+
+/// A broker as the choice of a partition sees it.
+#[derive(Default)]
+pub(super) struct Leader {
+    slow: AtomicBool,
+}
+
+impl Leader {
+    /// Whether the broker has taken nothing for too long while there was something for it.
+    pub(super) fn is_slow(&self) -> bool {
+        self.slow.load(Ordering::Relaxed)
+    }
+}
+
+/// A partition that has a leader.
+pub(super) struct Led {
+    pub(super) partition: i32,
+    pub(super) leader: Arc<Leader>,
+}
+
+impl PartialEq for Led {
+    fn eq(&self, other: &Led) -> bool {
+        self.partition == other.partition && Arc::ptr_eq(&self.leader, &other.leader)
+    }
+}
+
+/// The partitions of a topic that have a leader.
+#[derive(Default, PartialEq)]
+pub(super) struct Available {
+    /// Those whose leader is in the client's rack come first.
+    partitions: Vec<Led>,
+    in_rack: usize,
+}
+
+impl Leaders {
+    pub(crate) fn new(rules: LeaderRules) -> Leaders {
+        Leaders { rules, nodes: HashMap::default() }
+    }
+
+    /// The sender has something for this broker, and can hand it over or cannot.
+    pub(crate) fn update_latency(&mut self, node: i32, can_drain: bool, now: Instant) {
+        let Some(timeout) = self.rules.availability_timeout else { return };
+        let node = self.nodes.entry(node).or_default();
+        let drained = match node.drained {
+            Some(drained) if !can_drain => drained,
+            _ => *node.drained.insert(now),
+        };
+        node.leader.slow.store(now.saturating_duration_since(drained) > timeout, Ordering::Relaxed);
+    }
+
+    /// The partitions of a topic that have a leader.
+    pub(super) fn available(&mut self, topic: &TopicInfo, cluster: &Cluster) -> Available {
+        let (mut partitions, mut others) = (Vec::new(), Vec::new());
+        for partition in &topic.partitions {
+            let Some(id) = partition.leader else { continue };
+            let rack = cluster.node(id).and_then(|node| node.rack.as_deref());
+            let in_rack = rack.is_some() && rack == self.rules.rack.as_deref();
+            let leader = Arc::clone(&self.nodes.entry(id).or_default().leader);
+            let list = if in_rack { &mut partitions } else { &mut others };
+            list.push(Led { partition: partition.partition, leader });
+        }
+        let in_rack = partitions.len();
+        partitions.append(&mut others);
+        Available { partitions, in_rack }
+    }
+}
+
+impl Available {
+    /// All of them.
+    pub(super) fn all(&self) -> &[Led] {
+        &self.partitions
+    }
+
+    /// Those in the client's rack; all where there are none.
+    pub(super) fn preferred(&self) -> &[Led] {
+        match self.in_rack {
+            0 => &self.partitions,
+            in_rack => self.partitions.get(..in_rack).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Behaviour 30.
+    #[test]
+    fn a_broker_is_slow_when_the_last_data_it_took_is_too_long_ago() {
+        let start = Instant::now();
+        let rules = |timeout| LeaderRules { availability_timeout: timeout, rack: None };
+        let mut leaders = Leaders::new(rules(Some(Duration::from_millis(100))));
+        // (milliseconds, whether it could take data, whether it is slow afterwards)
+        for (at, can_drain, slow) in [
+            (0, false, false), // nothing is known of it: its time begins
+            (100, false, false),
+            (101, false, true),
+            (150, true, false),
+            (250, false, false),
+            (251, false, true),
+            (900, false, true),
+            (901, true, false),
+            // It had nothing to do for long. Java does not count from the time when there was something again.
+            (5000, false, true),
+        ] {
+            leaders.update_latency(1, can_drain, start + Duration::from_millis(at));
+            assert_eq!(leaders.nodes[&1].leader.is_slow(), slow, "after {at} ms");
+        }
+        let mut never = Leaders::new(rules(None));
+        for at in [0, 1_000_000] {
+            never.update_latency(1, false, start + Duration::from_millis(at));
+        }
+        assert!(never.nodes.is_empty());
+    }
+}
