@@ -64,7 +64,7 @@ impl Topics {
     /// The partition for a keyless record of so many bytes (KIP-794).
     pub(super) fn keyless_partition(&mut self, topic: &TopicName, bytes: usize) -> i32 {
         let count = self.cluster.partition_count(topic).unwrap_or(1);
-        let choose = || Sticky { partition: next_partition(count, &[], None, fastrand::u32(..)), bytes: 0 };
+        let choose = || Sticky { partition: next_partition(count, None, fastrand::u32(..)), bytes: 0 };
         let sticky = self.sticky.entry(topic.clone()).or_insert_with(choose);
         if should_switch(sticky.bytes, BATCH_SIZE, true) {
             *sticky = choose();
