@@ -264,9 +264,11 @@ impl ProducerBatch {
     }
 
     /// Becomes those smaller batches, with its sequence numbers, its time, its memory and its duty to answer divided among
-    /// them. They count no attempt for it.
+    /// them; what may be in the log of it may be there of them. They count no attempt for it.
     pub(crate) fn split(self, pieces: Vec<BatchBuilder>, codec: Codec) -> Vec<ProducerBatch> {
-        let ProducerBatch { id, completion, created, reserved, stamp, attempts, last_error, .. } = self;
+        let ProducerBatch {
+            id, completion, created, reserved, stamp, attempts, last_error, doubtful, ..
+        } = self;
         let completions = completion.map(|whole| whole.split(pieces.iter().map(BatchBuilder::count)));
         let (mut first, mut left, mut to_come) = (0, reserved, pieces.len());
         let piece = |(builder, completion): (BatchBuilder, Completion)| {
@@ -282,7 +284,7 @@ impl ProducerBatch {
                 stamp: stamp.map(|stamp| stamp.after(first)),
                 attempts: attempts.saturating_sub(1),
                 last_error: last_error.clone(),
-                doubtful: false,
+                doubtful,
                 is_piece: true,
                 sealed,
             };

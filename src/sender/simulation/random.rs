@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::application::Act;
@@ -23,7 +23,12 @@ fn scenario(seed: u64) -> Setup {
         steps.extend(trouble(random, partitions, length));
     }
     let weather = if calm { Weather::calm() } else { Weather::random(random) };
-    let mut cluster = EmbeddedCluster::builder().brokers(3).topic(TOPIC, partitions);
+    let mut topic = TopicConfig::new(partitions);
+    if !calm && random.u32(..3) == 0 {
+        // Batches have to be split; some records are too large by themselves.
+        topic = topic.max_message_bytes(random.usize(200..3_000));
+    }
+    let mut cluster = EmbeddedCluster::builder().brokers(3).topic_with(TOPIC, topic);
     cluster = match random.u32(..4) {
         0 => cluster.api_versions(Api::Produce, 3..=random.i16(3..=13)),
         1 if !calm => cluster.answer_delay(Duration::from_millis(random.u64(..200))),
@@ -70,8 +75,10 @@ fn properties(random: &mut fastrand::Rng) -> Vec<(&'static str, String)> {
     if random.u32(..6) == 0 {
         properties.push(("retries", random.u64(1..=4)));
     }
+    let codec = ["none", "none", "gzip", "snappy", "lz4", "zstd"][random.usize(..6)];
     let texts = properties.into_iter().map(|(name, value)| (name, value.to_string()));
-    texts.chain([("enable.idempotence", idempotent.to_owned()), ("acks", acks.to_owned())]).collect()
+    let words = [("enable.idempotence", idempotent), ("acks", acks), ("compression.type", codec)];
+    texts.chain(words.map(|(name, word)| (name, word.to_owned()))).collect()
 }
 
 /// Bursts of records, and now and then a flush or somebody who waits.
