@@ -123,22 +123,19 @@ impl<N: Network> Sender<N> {
     }
 
     /// A broker that can be asked now. Where there is none, a connection is begun, and this is asked again when it
-    /// stands or when a broker that failed may be tried again.
+    /// stands, or when a broker may be tried again that failed or asked for a pause.
     fn somebody(&mut self, now: Instant) -> Option<i32> {
         let cluster = self.metadata.cluster();
         let known = self.client.least_loaded(cluster.nodes(), now);
-        let Some(node) = known.or_else(|| self.client.least_loaded(self.bootstrap.iter(), now)) else {
-            let retry_at = now.checked_add(self.settings.retry_backoff.after(0, &mut self.random));
-            self.nobody_until = self.nobody_until.into_iter().chain(retry_at).min();
-            return None;
-        };
-        match self.client.ready(node, now) {
-            Readiness::Ready => return Some(node.id()),
-            Readiness::NotBefore(time) => {
-                self.nobody_until = Some(self.nobody_until.map_or(time, |other| other.min(time)));
-            }
-            Readiness::Waiting => {}
+        let node = known.or_else(|| self.client.least_loaded(self.bootstrap.iter(), now));
+        if let Some(node) = node
+            && self.client.ready(node, now) == Readiness::Ready
+        {
+            return Some(node.id());
         }
+        let candidates = cluster.nodes().chain(&self.bootstrap);
+        let again = candidates.filter_map(|node| self.client.not_before(node, now));
+        self.nobody_until = self.nobody_until.into_iter().chain(again).min();
         None
     }
 
