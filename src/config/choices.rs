@@ -1,4 +1,4 @@
-//! The settings whose values are a choice: `acks`, `compression.type`.
+//! The settings whose values are a choice: `acks`, `compression.type`, `metadata.recovery.strategy`.
 //!
 //! Owns: the enumerations and their texts. Must not know: defaults, other settings.
 
@@ -67,6 +67,32 @@ impl CompressionType {
     }
 }
 
+/// What to do when none of the known brokers can be used: `metadata.recovery.strategy` (KIP-899).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MetadataRecoveryStrategy {
+    /// `none`: go on trying the brokers that are known.
+    None,
+    /// `rebootstrap`: begin again with `bootstrap.servers`. The default.
+    Rebootstrap,
+}
+
+impl MetadataRecoveryStrategy {
+    pub(super) fn from_text(text: &str) -> MetadataRecoveryStrategy {
+        if text.eq_ignore_ascii_case(MetadataRecoveryStrategy::None.text()) {
+            MetadataRecoveryStrategy::None
+        } else {
+            MetadataRecoveryStrategy::Rebootstrap
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            MetadataRecoveryStrategy::None => "none",
+            MetadataRecoveryStrategy::Rebootstrap => "rebootstrap",
+        }
+    }
+}
+
 /// How a typed setter writes its value: as a properties file would.
 pub(super) trait SettingText {
     fn into_text(self) -> String;
@@ -103,6 +129,12 @@ impl SettingText for i32 {
 }
 
 impl SettingText for CompressionType {
+    fn into_text(self) -> String {
+        self.text().to_owned()
+    }
+}
+
+impl SettingText for MetadataRecoveryStrategy {
     fn into_text(self) -> String {
         self.text().to_owned()
     }

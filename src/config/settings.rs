@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::address;
-use super::choices::{Acks, CompressionType};
+use super::choices::{Acks, CompressionType, MetadataRecoveryStrategy};
 use super::properties_table::{PROPERTIES, find};
 use super::property::{PropertySupport, PropertyType, Value};
 use super::remarks::Remarks;
@@ -64,6 +64,8 @@ pub(crate) struct Settings {
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
+    pub(crate) metadata_recovery_strategy: MetadataRecoveryStrategy,
+    pub(crate) metadata_recovery_rebootstrap_trigger: Duration,
     /// How long the sender polls on before it sleeps; zero: not at all.
     pub(crate) sender_spin: Duration,
 
@@ -144,6 +146,10 @@ pub(super) fn resolve(
         receive_buffer_bytes: values.bytes_unless_negative("receive.buffer.bytes"),
         metadata_max_age: values.millis("metadata.max.age.ms"),
         metadata_max_idle: values.millis("metadata.max.idle.ms"),
+        metadata_recovery_strategy: MetadataRecoveryStrategy::from_text(
+            &values.text("metadata.recovery.strategy"),
+        ),
+        metadata_recovery_rebootstrap_trigger: values.millis("metadata.recovery.rebootstrap.trigger.ms"),
         sender_spin: Duration::from_micros(values.integer("sender.spin.us").unsigned_abs()).min(LONGEST),
         properties: Arc::new(replaced),
     })

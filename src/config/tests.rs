@@ -177,14 +177,13 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         ("sasl.mechanism", "PLAIN"),
         ("sasl.login.refresh.window.factor", "0.9"),
         ("partitioner.availability.timeout.ms", "1"),
-        ("metadata.recovery.strategy", "none"),
         ("bootstrap.resolve.timeout.ms", "1"),
     ] {
         let error = refusal(&[(name, value)]);
         let start = format!("Invalid value {value} for configuration {name}: ");
         assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
     }
-    settings(&[("security.protocol", "plaintext"), ("metadata.recovery.strategy", "REBOOTSTRAP")]);
+    settings(&[("security.protocol", "plaintext")]);
     settings(&[("sasl.login.refresh.window.factor", "0.80")]);
     settings(&[("ssl.enabled.protocols", "TLSv1.2, TLSv1.3")]);
 }

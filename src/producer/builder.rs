@@ -26,7 +26,7 @@ use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
 use crate::properties::Properties;
 use crate::registry::Registry;
-use crate::sender::{Assembly, Control, Sender, assemble};
+use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{Serializer, SerializerRegistry};
 
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
@@ -157,7 +157,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             (None, None) => None,
         };
         let interceptors = self.take_interceptors(&settings.interceptor_classes, &properties)?;
-        let bootstrap = resolve(&settings.bootstrap_servers)?;
+        let bootstrap = Bootstrap::new(resolve(&settings.bootstrap_servers)?);
         let parts = start(&settings, bootstrap)?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
@@ -255,7 +255,7 @@ struct Running {
     token: ProducerToken,
 }
 
-fn start(settings: &Settings, bootstrap: Vec<Node>) -> Result<Running, Error> {
+fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
     let options = SocketOptions {
         send_buffer_bytes: settings.send_buffer_bytes,
         receive_buffer_bytes: settings.receive_buffer_bytes,

@@ -7,6 +7,7 @@
 //! Source: Kafka's `Sender`.
 
 mod assembly;
+mod bootstrap;
 mod control;
 mod note;
 mod produce;
@@ -21,14 +22,15 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::{Drain, DrainGate, DrainRules, Expired, Fate, ProducerBatch, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
-use crate::cluster::Node;
 use crate::completion::BatchOutcome;
+use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorKind};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
+pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
 use note::Note;
@@ -47,6 +49,8 @@ pub(crate) struct SenderSettings {
     pub(crate) max_in_flight: usize,
     pub(crate) retry_backoff: ExponentialBackoff,
     pub(crate) metadata_max_idle: Duration,
+    pub(crate) metadata_recovery: MetadataRecoveryStrategy,
+    pub(crate) rebootstrap_trigger: Duration,
 }
 
 pub(crate) struct Sender<N: Network> {
@@ -57,8 +61,8 @@ pub(crate) struct Sender<N: Network> {
     metadata: Arc<Metadata>,
     transaction: TransactionManager,
     control: Arc<Control>,
-    /// Where to begin, and where to begin again when no broker can be reached.
-    bootstrap: Vec<Node>,
+    /// Where to begin, and to begin again.
+    bootstrap: Bootstrap,
     random: fastrand::Rng,
     outcomes: Vec<Outcome<Note>>,
     /// Something has changed that may let held-back partitions go.
@@ -73,7 +77,7 @@ impl<N: Network> Sender<N> {
         settings: SenderSettings,
         client: NetworkClient<N, Note>,
         shared: (Arc<RecordAccumulator>, Arc<Metadata>, Arc<Control>),
-        bootstrap: Vec<Node>,
+        bootstrap: Bootstrap,
         random: fastrand::Rng,
     ) -> Sender<N> {
         let (accumulator, metadata, control) = shared;
@@ -82,6 +86,7 @@ impl<N: Network> Sender<N> {
             delivery_timeout: settings.delivery_timeout,
             mute: settings.max_in_flight == 1,
         };
+        metadata.publish_beginning(metadata.beginning(bootstrap.servers()));
         Sender {
             drain: Drain::new(Arc::clone(&accumulator), rules),
             transaction: TransactionManager::new(settings.enable_idempotence),

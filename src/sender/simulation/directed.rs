@@ -89,3 +89,64 @@ fn a_batch_expires_with_its_oldest_record_wherever_it_is() {
         }
     }
 }
+
+/// One record a second, and connections that nobody uses are closed.
+fn busy_for(seconds: u32) -> Setup {
+    let setup = Setup::calm(1).with("linger.ms", 0).with("connections.max.idle.ms", 3_000);
+    (1..seconds).fold(setup, |setup, at| setup.send(at * SECOND, 0, 1))
+}
+
+fn all_acknowledged(world: World, count: usize) {
+    let history = world.end().unwrap();
+    assert_eq!(history.check(), []);
+    assert_eq!(offsets(&history, 0), (0..count as i64).map(Some).collect::<Vec<_>>());
+}
+
+/// Behaviour 43.
+/// The brokers take records all the time and tell nothing about the cluster.
+#[test]
+fn metadata_that_does_not_come_is_waited_for_just_as_long_as_is_said() {
+    for (strategy, expected) in [("rebootstrap", vec![0, 36]), ("none", vec![0])] {
+        let setup = busy_for(38).with("metadata.max.age.ms", 5_000).with("request.timeout.ms", 2_000);
+        let setup = setup.with("metadata.recovery.strategy", strategy);
+        let setup = setup.with("metadata.recovery.rebootstrap.trigger.ms", 30_000);
+        let silence = Fault::drop_answer(Api::Metadata).skip(2).always();
+        let mut world = World::new(setup.step(Duration::ZERO, Step::Fault(silence)));
+        // The second request was for the topic, at the first second; five later the metadata was too old.
+        world.run_for(38 * SECOND).unwrap();
+        let begun: Vec<u64> = world.beginnings().iter().map(Duration::as_secs).collect();
+        assert_eq!(begun, expected, "{strategy}");
+    }
+}
+
+/// Behaviour 43.
+#[test]
+fn no_usable_broker_means_to_begin_again_at_once_and_nothing_is_lost() {
+    for (strategy, again) in [("rebootstrap", true), ("none", false)] {
+        let mut setup = busy_for(20).with("metadata.recovery.strategy", strategy);
+        for broker in 1..=3 {
+            setup = setup.step(5500 * MS, Step::Stop(broker)).step(10 * SECOND, Step::Start(broker));
+        }
+        let mut world = World::new(setup);
+        world.run_for(30 * SECOND).unwrap();
+        let begun = world.beginnings();
+        assert_eq!(begun.len() > 1, again, "{strategy}: {begun:?}");
+        assert!(begun.iter().skip(1).all(|at| (5500 * MS..12 * SECOND).contains(at)), "{begun:?}");
+        all_acknowledged(world, 19);
+    }
+}
+
+/// Behaviour 43.
+#[test]
+fn a_broker_that_asks_for_it_is_left_at_once_and_nothing_is_lost() {
+    for (strategy, expected) in [("rebootstrap", vec![0, 11]), ("none", vec![0])] {
+        let setup = busy_for(20).with("metadata.recovery.strategy", strategy);
+        let setup = setup.with("metadata.max.age.ms", 10_000);
+        let fault = Step::Fault(Fault::fail(Api::Metadata, 129).skip(2));
+        let mut world = World::new(setup.step(Duration::ZERO, fault));
+        world.run_for(25 * SECOND).unwrap();
+        let begun: Vec<u64> = world.beginnings().iter().map(Duration::as_secs).collect();
+        assert_eq!(begun, expected, "{strategy}");
+        all_acknowledged(world, 19);
+    }
+}

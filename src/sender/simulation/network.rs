@@ -25,6 +25,8 @@ pub(super) struct SimulatedNetwork {
     pub(super) weather: Weather,
     /// The sender sleeps without end though nothing will ever happen again.
     pub(super) stuck: bool,
+    /// When a server to begin with was looked up.
+    pub(super) beginnings: Vec<Instant>,
     /// A planted defect: the sender's sleep is not ended when something is to be done.
     pub(super) is_deaf: bool,
     now: Instant,
@@ -92,6 +94,7 @@ impl SimulatedNetwork {
             plan,
             weather,
             stuck: false,
+            beginnings: Vec::new(),
             is_deaf: false,
             now: origin,
             random,
@@ -115,6 +118,11 @@ impl SimulatedNetwork {
     /// The name under which a broker is known.
     pub(super) fn host(broker: i32) -> String {
         format!("broker-{broker}")
+    }
+
+    /// Its name in `bootstrap.servers`.
+    pub(super) fn server(broker: i32) -> String {
+        format!("server-{broker}")
     }
 
     /// Moves the time, and lets happen what lies before.
@@ -244,7 +252,8 @@ impl SimulatedNetwork {
     }
 
     fn resolved(&mut self, token: u64, host: &str) {
-        let broker = self.rules.brokers().find(|broker| Self::host(*broker) == host);
+        let is_it = |broker: &i32| Self::host(*broker) == host || Self::server(*broker) == host;
+        let broker = self.rules.brokers().find(is_it);
         let broker = broker.filter(|_| self.random.f64() >= self.weather.unresolved);
         let unknown = || io::Error::new(ErrorKind::NotFound, "no such name");
         let addresses = broker.map(|broker| vec![Self::address(broker)]).ok_or_else(unknown);
@@ -393,6 +402,9 @@ impl Happening {
 impl Network for SimulatedNetwork {
     fn resolve(&mut self, token: u64, host: &str, port: u16) {
         assert_eq!(port, Self::PORT);
+        if host.starts_with("server-") {
+            self.beginnings.push(self.now);
+        }
         let at = self.now + self.weather.latency(&mut self.random);
         self.schedule(at, Happening::Resolved { token, host: host.to_owned() });
     }

@@ -67,11 +67,17 @@ fn properties(random: &mut fastrand::Rng) -> Vec<(&'static str, String)> {
     if random.u32(..4) == 0 {
         properties.push(("connections.max.idle.ms", random.u64(100..=5_000)));
     }
+    if random.u32(..4) == 0 {
+        properties.push(("metadata.recovery.rebootstrap.trigger.ms", random.u64(..5_000)));
+    }
     if random.u32(..6) == 0 {
         properties.push(("retries", random.u64(1..=4)));
     }
+    let recovery = ["rebootstrap", "rebootstrap", "none"][random.usize(..3)];
+    let words =
+        [("enable.idempotence", idempotent), ("acks", acks), ("metadata.recovery.strategy", recovery)];
     let texts = properties.into_iter().map(|(name, value)| (name, value.to_string()));
-    texts.chain([("enable.idempotence", idempotent.to_owned()), ("acks", acks.to_owned())]).collect()
+    texts.chain(words.map(|(name, value)| (name, value.to_owned()))).collect()
 }
 
 /// Bursts of records, and now and then a flush or somebody who waits.
@@ -158,7 +164,7 @@ fn other_api(random: &mut fastrand::Rng) -> Fault {
         (0, _) => Fault::drop_answer(api),
         (1, _) => Fault::cut_after(api),
         (2, _) => Fault::delay(api, Duration::from_millis(random.u64(1..5_000))),
-        (_, Api::Metadata) => Fault::fail(api, [3, 5][random.usize(..2)]),
+        (_, Api::Metadata) => Fault::fail(api, [3, 5, 129][random.usize(..3)]),
         (_, Api::InitProducerId) => Fault::fail(api, [14, 15][random.usize(..2)]),
         _ => Fault::cut_before(api),
     };

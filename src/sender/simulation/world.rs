@@ -20,7 +20,7 @@ use crate::sender::simulation::network::SimulatedNetwork;
 use crate::sender::simulation::plan::{Plan, Step};
 use crate::sender::simulation::trace;
 use crate::sender::simulation::weather::Weather;
-use crate::sender::{Assembly, Sender, assemble};
+use crate::sender::{Assembly, Bootstrap, Sender, assemble};
 
 /// What a run begins with.
 pub(super) struct Setup {
@@ -92,10 +92,11 @@ impl World {
         }
         let bootstrap = brokers.iter().map(|broker| Node {
             id: -broker,
-            host: SimulatedNetwork::host(*broker),
+            host: SimulatedNetwork::server(*broker),
             port: SimulatedNetwork::PORT,
             rack: None,
         });
+        let bootstrap = Bootstrap::new(bootstrap.collect());
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
@@ -105,8 +106,7 @@ impl World {
         }
         let plan = Plan::new(Application::new(clock));
         let network = SimulatedNetwork::new(rules, Weather::calm(), plan, woken, origin, random.fork());
-        let assembly =
-            assemble(&settings, ProducerToken(0), network, inbox, bootstrap.collect(), random.fork());
+        let assembly = assemble(&settings, ProducerToken(0), network, inbox, bootstrap, random.fork());
         let Assembly { mut sender, accumulator, metadata, control } = assembly;
         let handles = Handles { accumulator: Arc::clone(&accumulator), metadata, control };
         sender.client.network().plan.application.begin(handles);
@@ -131,6 +131,12 @@ impl World {
 
     pub(super) fn application(&mut self) -> &mut Application {
         &mut self.network().plan.application
+    }
+
+    /// When the client began, and began again.
+    pub(super) fn beginnings(&mut self) -> Vec<Duration> {
+        let origin = self.origin;
+        self.network().beginnings.iter().map(|at| *at - origin).collect()
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -252,7 +258,7 @@ fn logged(record: EmbeddedRecord) -> Logged {
 
 fn settings(properties: &[(&'static str, String)]) -> Settings {
     let required =
-        [("bootstrap.servers", "broker-1:9092,broker-2:9092,broker-3:9092"), ("client.id", "simulated")];
+        [("bootstrap.servers", "server-1:9092,server-2:9092,server-3:9092"), ("client.id", "simulated")];
     let given = properties.iter().map(|(name, value)| (*name, value.as_str()));
     let config = ProducerConfig::from_properties(required.into_iter().chain(given)).expect("known settings");
     config.resolve(false).expect("settings without contradictions")
