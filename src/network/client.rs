@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::bootstrap::BootstrapServers;
 use super::connection_state::{Phase, later};
 use super::connections::{Connections, Note};
 use super::in_flight::Entry;
@@ -49,6 +50,11 @@ pub(crate) struct NetworkClient<N: Network, T> {
 impl<N: Network, T> NetworkClient<N, T> {
     pub(crate) fn new(network: N, settings: NetworkSettings, random: fastrand::Rng) -> Self {
         NetworkClient { connections: Connections::new(network, settings, random), events: Vec::new() }
+    }
+
+    /// Starts to look up where to begin; an outcome of `poll` tells what came of it.
+    pub(crate) fn look_up(&mut self, servers: &BootstrapServers) {
+        self.connections.network.look_up(servers);
     }
 
     /// Whether the broker can be asked now; begins to connect where there is no connection and the backoff is over.

@@ -123,6 +123,7 @@ impl<N: Network> Sender<N> {
             self.drain.gate_changed(now);
         }
         let node_deadline = self.send_ready(now);
+        self.look_up(now);
         // Not before: what is ready may lack a leader.
         self.refresh_metadata(now);
         // After the metadata: an answer that does not come holds up all behind it.
@@ -205,6 +206,7 @@ impl<N: Network> Sender<N> {
                     Note::InitProducerId => self.producer_id_failed(error, now),
                 }
             }
+            Outcome::Bootstrapped(servers) => self.looked_up(servers, now),
             Outcome::Connected { node } => log::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };

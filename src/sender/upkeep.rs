@@ -21,11 +21,14 @@ impl<N: Network> Sender<N> {
         };
         // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
         let due = self.metadata.due(now).into_iter().chain(producer_id).filter(|time| *time > now);
-        due.chain(self.nobody_until).chain(self.rebootstrap_due()).min()
+        due.chain(self.nobody_until).chain(self.rebootstrap_due()).chain(self.bootstrap.due()).min()
     }
 
     /// Asks for metadata if it is time to.
     pub(super) fn refresh_metadata(&mut self, now: Instant) {
+        if self.bootstrap.servers().is_empty() {
+            return;
+        }
         if self.rebootstrap_due().is_some_and(|due| due <= now) {
             self.rebootstrap("no metadata for metadata.recovery.rebootstrap.trigger.ms", now);
         }
@@ -66,7 +69,7 @@ impl<N: Network> Sender<N> {
         self.accumulator.update_topics(&cluster);
         self.drain.update_cluster(&cluster, now);
         self.metadata.publish(cluster, now, &mut self.random);
-        self.bootstrap.found();
+        self.bootstrap.sought();
     }
 
     /// Asks for a producer id if idempotence needs one.

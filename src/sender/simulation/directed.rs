@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::embedded::{Api, Fault};
 
+use crate::error::ErrorKind;
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::history::{History, Outcome};
 use crate::sender::simulation::plan::Step;
+use crate::sender::simulation::weather::Weather;
 use crate::sender::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -149,4 +151,34 @@ fn a_broker_that_asks_for_it_is_left_at_once_and_nothing_is_lost() {
         assert_eq!(begun, expected, "{strategy}");
         all_acknowledged(world, 19);
     }
+}
+
+/// Nobody can be looked up before the fourth second.
+fn unresolved_at_first(patience: u64) -> Setup {
+    let mut setup = Setup::calm(1).with("linger.ms", 0).with("bootstrap.resolve.timeout.ms", patience);
+    setup.weather.unresolved = 1.0;
+    setup.step(4 * SECOND, Step::Weather(Weather::calm()))
+}
+
+#[test]
+fn servers_are_looked_up_in_the_background_until_one_is_found() {
+    let mut world = World::new(unresolved_at_first(5_000).send(4_900 * MS, 0, 1));
+    world.run_for(10 * SECOND).unwrap();
+    let begun = world.beginnings();
+    assert!((4 * SECOND..4500 * MS).contains(&begun[0]), "{begun:?}");
+    assert!(world.turns < 120, "some for each of forty look-ups: {} turns", world.turns);
+    all_acknowledged(world, 1);
+}
+
+#[test]
+fn a_look_up_that_finds_nothing_in_time_is_the_end() {
+    let mut world = World::new(unresolved_at_first(3_000));
+    world.run_for(2900 * MS).unwrap();
+    assert!(world.fatal().is_none());
+    // From then on nothing wakes it but the application.
+    assert!(world.run_for(100 * SECOND).unwrap_err().contains("the sender sleeps without end"));
+    let error = world.fatal().unwrap();
+    assert!(error.is_fatal() && error.kind() == ErrorKind::Config, "{error}");
+    assert!(error.to_string().contains("bootstrap.resolve.timeout.ms=3000"), "{error}");
+    assert!(world.beginnings().is_empty());
 }

@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use kafka_producer::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
 
-use crate::network::{Network, NetworkEvent, SocketId};
+use crate::cluster::Node;
+use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::sender::simulation::application::Act;
 use crate::sender::simulation::plan::{Plan, Step};
 use crate::sender::simulation::weather::Weather;
@@ -70,6 +71,7 @@ enum End {
 /// Something on its way.
 enum Happening {
     Resolved { token: u64, host: String },
+    LookedUp,
     Knock(SocketId),
     Connected(SocketId),
     Refused(SocketId),
@@ -216,6 +218,7 @@ impl SimulatedNetwork {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Resolved { token, host } => self.resolved(token, &host),
+            Happening::LookedUp => self.looked_up(),
             Happening::Knock(id) => self.knock(id),
             Happening::Connected(id) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
@@ -258,6 +261,18 @@ impl SimulatedNetwork {
         let unknown = || io::Error::new(ErrorKind::NotFound, "no such name");
         let addresses = broker.map(|broker| vec![Self::address(broker)]).ok_or_else(unknown);
         self.events.push(NetworkEvent::Resolved { token, addresses });
+    }
+
+    fn looked_up(&mut self) {
+        let unknown = self.random.f64() < self.weather.unresolved;
+        let servers = if unknown { Err(io::Error::other("no server")) } else { Ok(self.servers()) };
+        self.events.push(NetworkEvent::Bootstrapped(servers));
+    }
+
+    /// The servers to begin with: all brokers, under other names.
+    pub(super) fn servers(&self) -> Vec<Node> {
+        let server = |id: i32| Node { id: -id, host: Self::server(id), port: Self::PORT, rack: None };
+        self.rules.brokers().map(server).collect()
     }
 
     /// A connection attempt reaches the broker.
@@ -386,7 +401,7 @@ impl SimulatedNetwork {
 impl Happening {
     fn socket(&self) -> Option<SocketId> {
         match self {
-            Happening::Resolved { .. } => None,
+            Happening::Resolved { .. } | Happening::LookedUp => None,
             Happening::Knock(id)
             | Happening::Connected(id)
             | Happening::Refused(id)
@@ -407,6 +422,11 @@ impl Network for SimulatedNetwork {
         }
         let at = self.now + self.weather.latency(&mut self.random);
         self.schedule(at, Happening::Resolved { token, host: host.to_owned() });
+    }
+
+    fn look_up(&mut self, _servers: &BootstrapServers) {
+        let at = self.now + self.weather.latency(&mut self.random);
+        self.schedule(at, Happening::LookedUp);
     }
 
     fn connect(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {

@@ -70,6 +70,10 @@ fn properties(random: &mut fastrand::Rng) -> Vec<(&'static str, String)> {
     if random.u32(..4) == 0 {
         properties.push(("metadata.recovery.rebootstrap.trigger.ms", random.u64(..5_000)));
     }
+    if random.u32(..4) == 0 {
+        // Long enough for all but nobody.
+        properties.push(("bootstrap.resolve.timeout.ms", 60_000));
+    }
     if random.u32(..6) == 0 {
         properties.push(("retries", random.u64(1..=4)));
     }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use kafka_producer::embedded::{ClusterRules, EmbeddedCluster, EmbeddedClusterBuilder, EmbeddedRecord};
 
 use crate::accumulator::{Inbox, RecordAccumulator};
-use crate::cluster::Node;
 use crate::completion::ProducerToken;
 use crate::config::{ProducerConfig, Settings};
+use crate::error::Error;
+use crate::network::BootstrapServers;
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::application::{Act, Application, Clock, Handles, UNIX_MS};
 use crate::sender::simulation::history::{Content, Delivery, History, Logged, Promise};
@@ -90,13 +91,6 @@ impl World {
         for broker in &brokers {
             rules.set_address(*broker, SimulatedNetwork::host(*broker), SimulatedNetwork::PORT);
         }
-        let bootstrap = brokers.iter().map(|broker| Node {
-            id: -broker,
-            host: SimulatedNetwork::server(*broker),
-            port: SimulatedNetwork::PORT,
-            rack: None,
-        });
-        let bootstrap = Bootstrap::new(bootstrap.collect());
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
@@ -106,6 +100,7 @@ impl World {
         }
         let plan = Plan::new(Application::new(clock));
         let network = SimulatedNetwork::new(rules, Weather::calm(), plan, woken, origin, random.fork());
+        let bootstrap = bootstrap(&settings, &network);
         let assembly = assemble(&settings, ProducerToken(0), network, inbox, bootstrap, random.fork());
         let Assembly { mut sender, accumulator, metadata, control } = assembly;
         let handles = Handles { accumulator: Arc::clone(&accumulator), metadata, control };
@@ -137,6 +132,11 @@ impl World {
     pub(super) fn beginnings(&mut self) -> Vec<Duration> {
         let origin = self.origin;
         self.network().beginnings.iter().map(|at| *at - origin).collect()
+    }
+
+    /// Why the producer is of no use any more, if it is not.
+    pub(super) fn fatal(&self) -> Option<&Error> {
+        self.sender.control.fatal()
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -243,6 +243,15 @@ impl World {
         let flushed_within = within + self.slack;
         Promise { delivery, ordered, told_in_order: self.prompt.is_some(), within, flushed_within }
     }
+}
+
+fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
+    let patience = settings.bootstrap_resolve_timeout;
+    if patience.is_zero() {
+        return Bootstrap::found(network.servers());
+    }
+    let names = settings.bootstrap_servers.clone();
+    Bootstrap::look_up(BootstrapServers::new(names, settings.client_dns_lookup), patience)
 }
 
 fn logged(record: EmbeddedRecord) -> Logged {
