@@ -25,9 +25,15 @@ impl Cluster {
         self.cluster_id.as_deref()
     }
 
-    /// The brokers, in no particular order.
+    /// The brokers, in no particular order. Before any of them has told of the others, and when none of them could be
+    /// used, these are the bootstrap servers.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
+    }
+
+    /// No broker has told of the cluster yet: all nodes are servers to begin with.
+    pub(crate) fn is_bootstrap(&self) -> bool {
+        self.nodes.keys().all(|id| *id < 0)
     }
 
     /// The broker with this id.

@@ -19,7 +19,8 @@ pub struct Error(Arc<Inner>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A setting is missing, has a wrong value, or contradicts another. From `ProducerConfig` and `KafkaProducer::new`.
+    /// A setting is missing, has a wrong value, or contradicts another, or no name in `bootstrap.servers` resolves. From
+    /// `ProducerConfig` and `KafkaProducer::new`; from every call after `bootstrap.resolve.timeout.ms`.
     Config,
     /// A serializer failed. The record was not accepted.
     Serialization,

@@ -205,6 +205,7 @@ impl Metadata {
     pub(crate) fn failed(&self, error: Error, now: Instant, random: &mut fastrand::Rng) {
         let mut state = self.state.lock();
         state.under_way = false;
+        state.requested = true;
         state.back_off(&self.backoff, now, random);
         state.last_error = Some((error, now));
     }
@@ -241,6 +242,26 @@ impl Metadata {
             topics: topics.collect(),
             nodes,
         })
+    }
+
+    /// The picture to begin with, or to begin again with (KIP-899): these servers are all the brokers that are known,
+    /// and no partition has a leader, so that whatever a broker says next holds. Topics stay known: records for them
+    /// are taken meanwhile. It is not published yet.
+    pub(crate) fn beginning(&self, servers: &[Node]) -> Arc<Cluster> {
+        let mut topics = self.cluster().topics.clone();
+        let infos = topics.values_mut().map(Arc::make_mut);
+        for partition in infos.flat_map(|info| &mut info.partitions) {
+            (partition.leader, partition.leader_epoch) = (None, -1);
+        }
+        let nodes = servers.iter().map(|server| (server.id, server.clone())).collect();
+        Arc::new(Cluster { nodes, topics, ..Cluster::default() })
+    }
+
+    /// Makes a picture the current one that no broker has told; news are wanted.
+    pub(crate) fn publish_beginning(&self, cluster: Arc<Cluster>) {
+        let mut state = self.state.lock();
+        state.cluster = cluster;
+        state.requested = true;
     }
 
     /// The picture with leaders that a broker told in another answer (KIP-951); none if it says nothing new.

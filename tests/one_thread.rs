@@ -115,11 +115,15 @@ fn an_idle_producer_uses_no_processor_time() {
 fn a_producer_without_a_broker_does_not_spin() {
     let _alone = alone();
     let cluster = cluster(1);
-    let producer = producer(&cluster, &[]);
+    let producer = producer(&cluster, &[("reconnect.backoff.max.ms", "500")]);
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     cluster.stop_broker(1);
     let waiting = producer.send(to_first("v")).unwrap();
+    let sender = sender_threads().pop().unwrap();
+    let slept = sleeps(&sender);
     assert_idle("the broker is away");
+    let woken = sleeps(&sender) - slept;
+    assert!(woken <= 100, "only to connect again: woken {woken} times in two seconds");
     cluster.start_broker(1).unwrap();
     waiting.get_timeout(AGES).unwrap();
 }

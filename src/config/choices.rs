@@ -1,4 +1,5 @@
-//! The settings whose values are a choice: `acks`, `compression.type`.
+//! The settings whose values are a choice: `acks`, `compression.type`, `metadata.recovery.strategy`,
+//! `client.dns.lookup`.
 //!
 //! Owns: the enumerations and their texts. Must not know: defaults, other settings.
 
@@ -67,6 +68,58 @@ impl CompressionType {
     }
 }
 
+/// What to do when none of the known brokers can be used: `metadata.recovery.strategy` (KIP-899).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MetadataRecoveryStrategy {
+    /// `none`: go on trying the brokers that are known.
+    None,
+    /// `rebootstrap`: begin again with `bootstrap.servers`. The default.
+    Rebootstrap,
+}
+
+impl MetadataRecoveryStrategy {
+    pub(super) fn from_text(text: &str) -> MetadataRecoveryStrategy {
+        if text.eq_ignore_ascii_case(MetadataRecoveryStrategy::None.text()) {
+            MetadataRecoveryStrategy::None
+        } else {
+            MetadataRecoveryStrategy::Rebootstrap
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            MetadataRecoveryStrategy::None => "none",
+            MetadataRecoveryStrategy::Rebootstrap => "rebootstrap",
+        }
+    }
+}
+
+/// What is done with names that have several addresses: `client.dns.lookup` (KIP-235, KIP-602).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClientDnsLookup {
+    /// `use_all_dns_ips`: one address after another is tried until one connects. The default.
+    UseAllDnsIps,
+    /// `resolve_canonical_bootstrap_servers_only`: each bootstrap server is replaced by the names of its addresses
+    /// first, which Kerberos needs. Everything else is as with `use_all_dns_ips`.
+    ResolveCanonicalBootstrapServersOnly,
+}
+
+impl ClientDnsLookup {
+    pub(super) fn from_text(text: &str) -> ClientDnsLookup {
+        let canonical = ClientDnsLookup::ResolveCanonicalBootstrapServersOnly;
+        if text == canonical.text() { canonical } else { ClientDnsLookup::UseAllDnsIps }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            ClientDnsLookup::UseAllDnsIps => "use_all_dns_ips",
+            ClientDnsLookup::ResolveCanonicalBootstrapServersOnly => {
+                "resolve_canonical_bootstrap_servers_only"
+            }
+        }
+    }
+}
+
 /// How a typed setter writes its value: as a properties file would.
 pub(super) trait SettingText {
     fn into_text(self) -> String;
@@ -103,6 +156,18 @@ impl SettingText for i32 {
 }
 
 impl SettingText for CompressionType {
+    fn into_text(self) -> String {
+        self.text().to_owned()
+    }
+}
+
+impl SettingText for MetadataRecoveryStrategy {
+    fn into_text(self) -> String {
+        self.text().to_owned()
+    }
+}
+
+impl SettingText for ClientDnsLookup {
     fn into_text(self) -> String {
         self.text().to_owned()
     }

@@ -27,7 +27,7 @@ use properties_table::{PROPERTIES, find, for_each_property};
 use property::{HIDDEN, Value, trim};
 use remarks::Remarks;
 
-pub use choices::{Acks, CompressionType};
+pub use choices::{Acks, ClientDnsLookup, CompressionType, MetadataRecoveryStrategy};
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
 pub(crate) use settings::Settings;
 

@@ -86,17 +86,17 @@ macro_rules! for_each_property {
              "Milliseconds after which metadata is fetched again although nothing seems to have changed, so that new brokers and partitions are seen.")
             (METADATA_MAX_IDLE_CONFIG, "metadata.max.idle.ms", Long, "300000", AtLeast(5000), Low, Kafka, Built, [metadata_max_idle: Duration],
              "Milliseconds after which a topic that nothing was sent to is forgotten; the next send to it fetches its metadata again.")
-            (METADATA_RECOVERY_STRATEGY_CONFIG, "metadata.recovery.strategy", String, "rebootstrap", OneOfAnyCase(&["none", "rebootstrap"]), Low, Kafka, NotBuilt, [],
-             "What to do when none of the known brokers can be reached: begin again with bootstrap.servers (rebootstrap), or keep trying those (none).")
-            (METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS_CONFIG, "metadata.recovery.rebootstrap.trigger.ms", Long, "300000", AtLeast(0), Low, Kafka, NotBuilt, [],
-             "Milliseconds without metadata from any broker after which the client begins again with bootstrap.servers.")
+            (METADATA_RECOVERY_STRATEGY_CONFIG, "metadata.recovery.strategy", String, "rebootstrap", OneOfAnyCase(&["none", "rebootstrap"]), Low, Kafka, Built, [metadata_recovery_strategy: MetadataRecoveryStrategy],
+             "What to do when none of the known brokers can be used: begin again with bootstrap.servers (rebootstrap), or keep trying those (none). With rebootstrap that is also done when a broker asks for it, and after metadata.recovery.rebootstrap.trigger.ms.")
+            (METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS_CONFIG, "metadata.recovery.rebootstrap.trigger.ms", Long, "300000", AtLeast(0), Low, Kafka, Built, [metadata_recovery_rebootstrap_trigger: Duration],
+             "Milliseconds for which metadata is asked for and none comes, after which the client closes its connections and begins again with bootstrap.servers. Of no effect with metadata.recovery.strategy=none.")
             (METADATA_CLUSTER_CHECK_ENABLE_CONFIG, "metadata.cluster.check.enable", Boolean, "true", Any, Low, Kafka44, Dormant, [],
              "Whether brokers are told which cluster and broker the connection is meant for, so that they can refuse one that went astray (KIP-1242). This version does not tell them: both values behave as false.")
-            (BOOTSTRAP_RESOLVE_TIMEOUT_MS_CONFIG, "bootstrap.resolve.timeout.ms", Long, "0", AtLeast(0), Low, Kafka44, NotBuilt, [],
-             "Milliseconds that the names in bootstrap.servers may take to resolve in the background. 0 means that they are resolved while the producer is created, which fails if none does (KIP-909).")
+            (BOOTSTRAP_RESOLVE_TIMEOUT_MS_CONFIG, "bootstrap.resolve.timeout.ms", Long, "0", AtLeast(0), Low, Kafka44, Built, [bootstrap_resolve_timeout: Duration],
+             "Milliseconds that the names in bootstrap.servers may take to resolve in the background, where they are looked up until one is found; after that the producer can no longer be used. 0 means that they are resolved while the producer is created, which fails if none does (KIP-909).")
 
             // Connections.
-            (CLIENT_DNS_LOOKUP_CONFIG, "client.dns.lookup", String, "use_all_dns_ips", OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), Medium, Kafka, NotBuilt, [],
+            (CLIENT_DNS_LOOKUP_CONFIG, "client.dns.lookup", String, "use_all_dns_ips", OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), Medium, Kafka, Built, [client_dns_lookup: ClientDnsLookup],
              "What is done with a name that has several addresses: try one after the other until one connects, or first replace each bootstrap name by the canonical names of its addresses.")
             (RECONNECT_BACKOFF_MS_CONFIG, "reconnect.backoff.ms", Long, "50", AtLeast(0), Low, Kafka, Built, [reconnect_backoff: Duration],
              "Milliseconds to wait before connecting again to a broker that could not be reached. Doubles with each failure, up to reconnect.backoff.max.ms, give or take a fifth. If it is set and the maximum is not, all waits are this long.")

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::address;
-use super::choices::{Acks, CompressionType};
+use super::choices::{Acks, ClientDnsLookup, CompressionType, MetadataRecoveryStrategy};
 use super::properties_table::{PROPERTIES, find};
 use super::property::{PropertySupport, PropertyType, Value};
 use super::remarks::Remarks;
@@ -22,6 +22,9 @@ use crate::error::Error;
 pub(crate) struct Settings {
     /// Host and port of each entry, at least one, in the order given.
     pub(crate) bootstrap_servers: Vec<(String, u16)>,
+    pub(crate) client_dns_lookup: ClientDnsLookup,
+    /// Zero: names are resolved while the producer is created.
+    pub(crate) bootstrap_resolve_timeout: Duration,
     /// As given, or `producer-N`.
     pub(crate) client_id: String,
     /// The names; `None` only where serializers were given as values.
@@ -68,6 +71,8 @@ pub(crate) struct Settings {
     pub(crate) receive_buffer_bytes: Option<usize>,
     pub(crate) metadata_max_age: Duration,
     pub(crate) metadata_max_idle: Duration,
+    pub(crate) metadata_recovery_strategy: MetadataRecoveryStrategy,
+    pub(crate) metadata_recovery_rebootstrap_trigger: Duration,
     /// How long the sender polls on before it sleeps; zero: not at all.
     pub(crate) sender_spin: Duration,
 
@@ -117,6 +122,8 @@ pub(super) fn resolve(
     warn_where_the_maximum_is_below(&values, remarks);
     Ok(Settings {
         bootstrap_servers,
+        client_dns_lookup: ClientDnsLookup::from_text(&values.text("client.dns.lookup")),
+        bootstrap_resolve_timeout: values.millis("bootstrap.resolve.timeout.ms"),
         client_id: client_id(&values),
         key_serializer: values.text_if_set("key.serializer"),
         value_serializer: values.text_if_set("value.serializer"),
@@ -151,6 +158,10 @@ pub(super) fn resolve(
         receive_buffer_bytes: values.bytes_unless_negative("receive.buffer.bytes"),
         metadata_max_age: values.millis("metadata.max.age.ms"),
         metadata_max_idle: values.millis("metadata.max.idle.ms"),
+        metadata_recovery_strategy: MetadataRecoveryStrategy::from_text(
+            &values.text("metadata.recovery.strategy"),
+        ),
+        metadata_recovery_rebootstrap_trigger: values.millis("metadata.recovery.rebootstrap.trigger.ms"),
         sender_spin: Duration::from_micros(values.integer("sender.spin.us").unsigned_abs()).min(LONGEST),
         properties: Arc::new(replaced),
     })

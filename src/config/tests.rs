@@ -176,14 +176,12 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         ("ssl.engine.factory.class", "x.Engine"),
         ("sasl.mechanism", "PLAIN"),
         ("sasl.login.refresh.window.factor", "0.9"),
-        ("metadata.recovery.strategy", "none"),
-        ("bootstrap.resolve.timeout.ms", "1"),
     ] {
         let error = refusal(&[(name, value)]);
         let start = format!("Invalid value {value} for configuration {name}: ");
         assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
     }
-    settings(&[("security.protocol", "plaintext"), ("metadata.recovery.strategy", "REBOOTSTRAP")]);
+    settings(&[("security.protocol", "plaintext")]);
     settings(&[("sasl.login.refresh.window.factor", "0.80")]);
     settings(&[("ssl.enabled.protocols", "TLSv1.2, TLSv1.3")]);
 }
@@ -371,7 +369,11 @@ fn typed_setters_end_in_the_same_rows() {
         .partitioner_availability_timeout(Duration::from_millis(250))
         .partitioner_rack_aware(true)
         .client_rack("zone-a")
-        .sender_spin(Duration::from_nanos(1));
+        .sender_spin(Duration::from_nanos(1))
+        .client_dns_lookup(ClientDnsLookup::ResolveCanonicalBootstrapServersOnly)
+        .bootstrap_resolve_timeout(Duration::from_secs(3))
+        .metadata_recovery_strategy(MetadataRecoveryStrategy::None)
+        .metadata_recovery_rebootstrap_trigger(Duration::from_secs(60));
     for (name, text) in [
         ("acks", "1"),
         ("linger.ms", "2"),
@@ -382,10 +384,18 @@ fn typed_setters_end_in_the_same_rows() {
         ("partitioner.rack.aware", "true"),
         ("client.rack", "zone-a"),
         ("sender.spin.us", "1"),
+        ("client.dns.lookup", "resolve_canonical_bootstrap_servers_only"),
+        ("bootstrap.resolve.timeout.ms", "3000"),
+        ("metadata.recovery.strategy", "none"),
+        ("metadata.recovery.rebootstrap.trigger.ms", "60000"),
     ] {
         assert_eq!(config.get(name).as_deref(), Some(text), "{name}");
     }
-    config.resolve(false).unwrap();
+    let settings = config.resolve(false).unwrap();
+    assert_eq!(settings.client_dns_lookup, ClientDnsLookup::ResolveCanonicalBootstrapServersOnly);
+    assert_eq!(settings.metadata_recovery_strategy, MetadataRecoveryStrategy::None);
+    let shouted = self::settings(&[("metadata.recovery.strategy", "NONE")]);
+    assert_eq!(shouted.metadata_recovery_strategy, MetadataRecoveryStrategy::None);
     let error =
         ProducerConfig::new().bootstrap_servers("a:1").batch_size(1 << 31).resolve(false).unwrap_err();
     assert!(error.to_string().contains("2147483648 for configuration batch.size"), "{error}");

@@ -43,7 +43,8 @@ enum Effect {
 
 impl Fault {
     /// The request is answered with this error code and nothing else happens. In requests about partitions the
-    /// code stands at each partition (in Metadata, at each topic) that the fault is about.
+    /// code stands at each partition (in Metadata, at each topic) that the fault is about. REBOOTSTRAP_REQUIRED (129)
+    /// in Metadata is the whole answer.
     #[must_use]
     pub fn fail(api: Api, error_code: i16) -> Self {
         Self::new(api, Effect::Fail(error_code))

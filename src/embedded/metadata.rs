@@ -35,6 +35,10 @@ impl Metadata<'_> {
         if version >= 3 {
             response.throttle_time_ms = self.plan.throttle_ms();
         }
+        let failure = self.plan.failure().filter(|_| version >= 13);
+        if let Some(failure) = failure.filter(|failure| failure.code == code::REBOOTSTRAP_REQUIRED) {
+            return response.with_error_code(failure.code);
+        }
         if version >= 2 {
             response.cluster_id = Some(StrBytes::from_string(self.cluster_id.to_owned()));
         }
@@ -59,7 +63,7 @@ impl Metadata<'_> {
             }
             _ => self.cluster.topics.iter().map(|(name, topic)| self.known_topic(name, topic)).collect(),
         };
-        if let Some(failure) = self.plan.failure().filter(|_| version >= 13 && response.topics.is_empty()) {
+        if let Some(failure) = failure.filter(|_| response.topics.is_empty()) {
             response.error_code = failure.code;
         }
         response

@@ -6,10 +6,12 @@
 
 use std::time::{Duration, Instant};
 
+use super::bootstrap::BootstrapServers;
 use super::connection_state::{Phase, later};
 use super::connections::{Connections, Note};
 use super::in_flight::Entry;
 use super::outcome::Outcome;
+use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
 use super::settings::NetworkSettings;
 use crate::cluster::Node;
@@ -50,14 +52,18 @@ impl<N: Network, T> NetworkClient<N, T> {
         NetworkClient { connections: Connections::new(network, settings, random), events: Vec::new() }
     }
 
+    /// Starts to look up where to begin; an outcome of `poll` tells what came of it.
+    pub(crate) fn look_up(&mut self, servers: &BootstrapServers) {
+        self.connections.network.look_up(servers);
+    }
+
     /// Whether the broker can be asked now; begins to connect where there is no connection and the backoff is over.
     /// A broker whose address has changed is connected anew; what was on its way fails.
     pub(crate) fn ready(&mut self, node: &Node, now: Instant) -> Readiness {
         if self.connections.peer(node.id()).is_some_and(|peer| !peer.is_at(node)) {
             self.connections.forget(node.id(), now);
         }
-        let readiness = self.readiness(node.id(), now);
-        if let Some(readiness) = readiness {
+        if let Some(readiness) = self.readiness(node, now) {
             return readiness;
         }
         self.connections.begin(node, now);
@@ -172,13 +178,22 @@ impl<N: Network, T> NetworkClient<N, T> {
     ) -> Option<&'a Node> {
         let mut nodes: Vec<_> = nodes.collect();
         self.connections.random.shuffle(&mut nodes);
-        let ranked = nodes.into_iter().filter_map(|node| Some((self.load(node.id(), now)?, node)));
+        let ranked = nodes.into_iter().filter_map(|node| Some((self.load(node, now)?, node)));
         ranked.min_by(|one, other| one.0.cmp(&other.0)).map(|(_, node)| node)
     }
 
-    fn load(&self, id: i32, now: Instant) -> Option<Load> {
-        let Some(peer) = self.connections.peer(id) else { return Some(Load::Unconnected(None)) };
-        match (peer.state.phase(), self.readiness(id, now)) {
+    /// The time before which this broker cannot be used: its connection failed, or it asked for a pause. None where
+    /// it can be asked or connected to, or where an outcome of `poll` is waited for.
+    pub(crate) fn not_before(&self, node: &Node, now: Instant) -> Option<Instant> {
+        match self.readiness(node, now) {
+            Some(Readiness::NotBefore(time)) => Some(time),
+            _ => None,
+        }
+    }
+
+    fn load(&self, node: &Node, now: Instant) -> Option<Load> {
+        let Some(peer) = self.peer_at(node) else { return Some(Load::Unconnected(None)) };
+        match (peer.state.phase(), self.readiness(node, now)) {
             (Phase::Ready(_), Some(Readiness::Ready)) => Some(Load::Ready(peer.in_flight())),
             (Phase::Ready(_), _) => None,
             (Phase::Disconnected { .. }, None) => Some(Load::Unconnected(peer.last_attempt)),
@@ -187,9 +202,14 @@ impl<N: Network, T> NetworkClient<N, T> {
         }
     }
 
+    /// What is known of a broker, if it is where it was.
+    fn peer_at(&self, node: &Node) -> Option<&Peer<Note<T>>> {
+        self.connections.peer(node.id()).filter(|peer| peer.is_at(node))
+    }
+
     /// None: a connection may be begun.
-    fn readiness(&self, id: i32, now: Instant) -> Option<Readiness> {
-        let peer = self.connections.peer(id)?;
+    fn readiness(&self, node: &Node, now: Instant) -> Option<Readiness> {
+        let peer = self.peer_at(node)?;
         if peer.state.is_disconnected() {
             return peer.state.backing_off(now).map(Readiness::NotBefore);
         }

@@ -153,6 +153,10 @@ impl<N: Network, T> Connections<N, T> {
                 }
                 self.try_next(id, now);
             }
+            NetworkEvent::Bootstrapped(servers) => {
+                let servers = servers.map_err(|error| Error::config(error.to_string()));
+                self.outcomes.push(Outcome::Bootstrapped(servers));
+            }
         }
     }
 

@@ -7,7 +7,9 @@
 //! Holds: every note given to [`NetworkClient::send`] comes back exactly once, with an answer or with an error.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-// From the bottom up: what the sender thread sees of sockets, …
+// From the bottom up: where to begin, what the sender thread sees of sockets, …
+mod bootstrap;
+mod names;
 mod seam;
 
 // … the real ones, …
@@ -34,6 +36,7 @@ mod peer;
 // … and the face to the sender.
 mod client;
 
+pub(crate) use bootstrap::BootstrapServers;
 pub(crate) use client::{Expect, NetworkClient, Readiness};
 pub(crate) use outcome::Outcome;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use crate::cluster::Node;
 use crate::error::Error;
 
 /// What `poll` tells.
@@ -20,6 +21,8 @@ pub(crate) enum Outcome<T> {
     /// The connection is lost or could not be made; the requests that were on it have failed before this outcome.
     /// The error names the address and what happened. Not told of connections closed for being idle.
     Disconnected { node: i32, error: Error },
+    /// What came of looking up where to begin: servers, at least one, or an error that names all of them.
+    Bootstrapped(Result<Vec<Node>, Error>),
 }
 
 /// Why a request got no answer.

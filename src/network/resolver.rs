@@ -1,22 +1,23 @@
 //! `Resolver`: names to addresses without stopping the sender thread.
 //!
 //! Owns: short-lived threads, one for each name that is being looked up: the system's resolver blocks, and a slow
-//! name must not hold up another. Must not know: what the addresses are for.
+//! name must not hold up another. Must not know: what the answers are for.
 
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-/// A name's addresses, at least one, or why there are none.
-type Addresses = io::Result<Vec<SocketAddr>>;
+use super::bootstrap::BootstrapServers;
+use super::names::{Names, SystemNames};
+use super::seam::NetworkEvent;
 
 /// Names that are being looked up, and what came of them.
 #[derive(Debug)]
 pub(super) struct Resolver {
-    answers: Receiver<(u64, Addresses)>,
-    answer: Sender<(u64, Addresses)>,
+    answers: Receiver<NetworkEvent>,
+    answer: Sender<NetworkEvent>,
     open: usize,
 }
 
@@ -35,25 +36,24 @@ impl Resolver {
         port: u16,
         done: impl FnOnce() + Send + 'static,
     ) {
-        self.open += 1;
-        let answer = self.answer.clone();
+        let event = move |addresses| NetworkEvent::Resolved { token, addresses };
         if let Ok(address) = host.parse::<IpAddr>() {
-            let _ = answer.send((token, Ok(vec![SocketAddr::new(address, port)])));
+            self.open += 1;
+            let _ = self.answer.send(event(Ok(vec![SocketAddr::new(address, port)])));
             return;
         }
         let host = host.to_owned();
-        let lookup = move || {
-            // Nobody listens any more where the producer was closed meanwhile.
-            let _ = answer.send((token, look_up(&host, port)));
-            done();
-        };
-        if let Err(error) = thread::Builder::new().name("kafka-resolver".to_owned()).spawn(lookup) {
-            let _ = self.answer.send((token, Err(error)));
-        }
+        self.beside(move || SystemNames.addresses(&host, port), event, done);
+    }
+
+    /// Looks up the servers to begin with.
+    pub(super) fn look_up(&mut self, servers: &BootstrapServers, done: impl FnOnce() + Send + 'static) {
+        let servers = servers.clone();
+        self.beside(move || servers.look_up(), NetworkEvent::Bootstrapped, done);
     }
 
     /// The next answer, if one is there.
-    pub(super) fn take(&mut self) -> Option<(u64, Addresses)> {
+    pub(super) fn take(&mut self) -> Option<NetworkEvent> {
         if self.open == 0 {
             return None;
         }
@@ -61,20 +61,25 @@ impl Resolver {
         self.open -= 1;
         Some(answer)
     }
-}
 
-/// Each address once, in the order in which the system gives them.
-fn look_up(host: &str, port: u16) -> Addresses {
-    let mut addresses = Vec::new();
-    for address in (host, port).to_socket_addrs()? {
-        if !addresses.contains(&address) {
-            addresses.push(address);
+    /// Asks on a thread of its own.
+    fn beside<T: 'static>(
+        &mut self,
+        question: impl FnOnce() -> io::Result<T> + Send + 'static,
+        event: impl Fn(io::Result<T>) -> NetworkEvent + Copy + Send + 'static,
+        done: impl FnOnce() + Send + 'static,
+    ) {
+        self.open += 1;
+        let answer = self.answer.clone();
+        let body = move || {
+            // Nobody listens any more where the producer was closed meanwhile.
+            let _ = answer.send(event(question()));
+            done();
+        };
+        if let Err(error) = thread::Builder::new().name("kafka-resolver".to_owned()).spawn(body) {
+            let _ = self.answer.send(event(Err(error)));
         }
     }
-    if addresses.is_empty() {
-        return Err(io::Error::new(ErrorKind::NotFound, "the name has no address"));
-    }
-    Ok(addresses)
 }
 
 #[cfg(test)]
@@ -83,13 +88,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::ClientDnsLookup;
+
+    fn resolved(resolver: &mut Resolver) -> Option<(u64, io::Result<Vec<SocketAddr>>)> {
+        match resolver.take()? {
+            NetworkEvent::Resolved { token, addresses } => Some((token, addresses)),
+            other => panic!("{other:?}"),
+        }
+    }
 
     #[test]
     fn addresses_given_as_numbers_need_no_thread() {
         let mut resolver = Resolver::new();
         for (host, address) in [("127.0.0.1", "127.0.0.1:9092"), ("::1", "[::1]:9092")] {
             resolver.resolve(7, host, 9092, || unreachable!("no thread"));
-            let (token, addresses) = resolver.take().unwrap();
+            let (token, addresses) = resolved(&mut resolver).unwrap();
             assert_eq!((token, addresses.unwrap()), (7, vec![address.parse().unwrap()]));
         }
         assert!(resolver.take().is_none());
@@ -101,7 +114,7 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         resolver.resolve(1, "localhost", 9092, move || sender.send(()).unwrap());
         receiver.recv_timeout(Duration::from_secs(30)).unwrap();
-        let (token, addresses) = resolver.take().unwrap();
+        let (token, addresses) = resolved(&mut resolver).unwrap();
         let addresses = addresses.unwrap();
         assert_eq!(token, 1);
         assert!(!addresses.is_empty() && addresses.iter().all(|address| address.ip().is_loopback()));
@@ -113,6 +126,18 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         resolver.resolve(1, "no such name", 9092, move || sender.send(()).unwrap());
         receiver.recv_timeout(Duration::from_secs(30)).unwrap();
-        assert!(resolver.take().unwrap().1.is_err());
+        assert!(resolved(&mut resolver).unwrap().1.is_err());
+    }
+
+    #[test]
+    fn servers_are_looked_up_beside() {
+        let mut resolver = Resolver::new();
+        let (sender, receiver) = mpsc::channel();
+        let servers = vec![("localhost".to_owned(), 9092)];
+        let servers = BootstrapServers::new(servers, ClientDnsLookup::UseAllDnsIps);
+        resolver.look_up(&servers, move || sender.send(()).unwrap());
+        receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+        let Some(NetworkEvent::Bootstrapped(Ok(nodes))) = resolver.take() else { panic!("no answer") };
+        assert_eq!((nodes.len(), nodes[0].to_string()), (1, "localhost:9092".to_owned()));
     }
 }

@@ -1,11 +1,14 @@
 //! `Network`: sockets, names and time as the sender's thread sees them; real ones or simulated.
 //!
-//! Owns: the trait and its words. Must not know: frames, requests, brokers.
+//! Owns: the trait and its words. Must not know: frames, requests.
 //! Holds: everything above this trait runs unchanged under virtual time.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
+
+use super::bootstrap::BootstrapServers;
+use crate::cluster::Node;
 
 /// A socket's name, chosen by whoever connects it and never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,6 +21,9 @@ pub(crate) trait Network {
     /// Starts to resolve a name; the answer comes as [`NetworkEvent::Resolved`] with the same token, also where the
     /// host is an address already (then without a thread).
     fn resolve(&mut self, token: u64, host: &str, port: u16);
+
+    /// Starts to look up the servers to begin with; the answer comes as [`NetworkEvent::Bootstrapped`].
+    fn look_up(&mut self, servers: &BootstrapServers);
 
     /// Begins to connect. [`NetworkEvent::Writable`] says that the connection stands, [`NetworkEvent::Failed`] that
     /// it does not. After an error here there is no socket and nothing to close.
@@ -62,4 +68,6 @@ pub(crate) enum NetworkEvent {
         /// At least one address, in the order in which to try them, or why there is none.
         addresses: io::Result<Vec<SocketAddr>>,
     },
+    /// The servers to begin with, at least one, or why there is none.
+    Bootstrapped(io::Result<Vec<Node>>),
 }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::bootstrap::BootstrapServers;
 use super::poller::{Interest, Poller, Ready, SystemPoller};
 use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
@@ -174,8 +175,8 @@ impl<P: Poller> SocketNetwork<P> {
     }
 
     fn take_resolved(&mut self, events: &mut Vec<NetworkEvent>) {
-        while let Some((token, addresses)) = self.resolver.take() {
-            events.push(NetworkEvent::Resolved { token, addresses });
+        while let Some(event) = self.resolver.take() {
+            events.push(event);
         }
     }
 }
@@ -184,6 +185,11 @@ impl<P: Poller> Network for SocketNetwork<P> {
     fn resolve(&mut self, token: u64, host: &str, port: u16) {
         let waker = self.waker.clone();
         self.resolver.resolve(token, host, port, move || waker.wake());
+    }
+
+    fn look_up(&mut self, servers: &BootstrapServers) {
+        let waker = self.waker.clone();
+        self.resolver.look_up(servers, move || waker.wake());
     }
 
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {

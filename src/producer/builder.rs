@@ -5,7 +5,6 @@
 //! Holds: nothing is left running when `build` fails.
 
 use std::collections::HashMap;
-use std::net::ToSocketAddrs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -15,19 +14,18 @@ use std::time::Instant;
 use crossbeam_channel::bounded;
 
 use crate::accumulator::{Inbox, RecordAccumulator};
-use crate::cluster::Node;
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::metadata::Metadata;
-use crate::network::{Network, SocketNetwork, SocketOptions};
+use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
 use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
 use crate::properties::Properties;
 use crate::registry::Registry;
-use crate::sender::{Assembly, Control, Sender, assemble};
+use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{Serializer, SerializerRegistry};
 
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
@@ -123,7 +121,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     }
 
     /// Checks everything, resolves `bootstrap.servers` and starts the sender thread. Blocks as long as the names take
-    /// to resolve; connections are made later, by the sender thread.
+    /// to resolve, unless `bootstrap.resolve.timeout.ms` has them resolved in the background; connections are made
+    /// later, by the sender thread.
     ///
     /// # Errors
     /// Of kind [`Config`](ErrorKind::Config): a setting that is missing, wrong, contradicts another or is not
@@ -158,7 +157,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             (None, None) => None,
         };
         let interceptors = self.take_interceptors(&settings.interceptor_classes, &properties)?;
-        let bootstrap = resolve(&settings.bootstrap_servers)?;
+        let bootstrap = bootstrap(&settings)?;
         let parts = start(&settings, bootstrap)?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
@@ -223,26 +222,14 @@ fn not_configured(setting: &str, error: Box<dyn std::error::Error + Send + Sync>
     Error::config(format!("{setting}: {error}")).with_source(error)
 }
 
-/// The bootstrap servers whose names resolve, under negative ids, as Java's.
-fn resolve(servers: &[(String, u16)]) -> Result<Vec<Node>, Error> {
-    let mut nodes = Vec::new();
-    let mut failures = Vec::new();
-    for (host, port) in servers {
-        match (host.as_str(), *port).to_socket_addrs().map(|mut addresses| addresses.next()) {
-            Ok(Some(_)) => {
-                let id = -1 - nodes.len() as i32;
-                nodes.push(Node { id, host: host.clone(), port: *port, rack: None });
-            }
-            Ok(None) => failures.push(format!("{host}:{port} (the name has no address)")),
-            Err(error) => failures.push(format!("{host}:{port} ({error})")),
-        }
+/// Where to begin: names that are looked up now, or in the background.
+fn bootstrap(settings: &Settings) -> Result<Bootstrap, Error> {
+    let names = BootstrapServers::new(settings.bootstrap_servers.clone(), settings.client_dns_lookup);
+    let patience = settings.bootstrap_resolve_timeout;
+    if !patience.is_zero() {
+        return Ok(Bootstrap::look_up(names, patience));
     }
-    if nodes.is_empty() {
-        let failures = failures.join(", ");
-        return Err(Error::config(format!("no resolvable server in bootstrap.servers: {failures}")));
-    }
-    failures.iter().for_each(|failure| log::warn!("bootstrap.servers: {failure} does not resolve"));
-    Ok(nodes)
+    names.look_up().map(Bootstrap::found).map_err(|error| Error::config(error.to_string()))
 }
 
 /// What runs, and how the handles reach it.
@@ -254,7 +241,7 @@ struct Running {
     token: ProducerToken,
 }
 
-fn start(settings: &Settings, bootstrap: Vec<Node>) -> Result<Running, Error> {
+fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
     let options = SocketOptions {
         send_buffer_bytes: settings.send_buffer_bytes,
         receive_buffer_bytes: settings.receive_buffer_bytes,

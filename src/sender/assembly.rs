@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use crate::accumulator::{Inbox, LeaderRules, QueueRules, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
-use crate::cluster::Node;
 use crate::completion::ProducerToken;
 use crate::config::{CompressionType, Settings};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, NetworkSettings};
 use crate::record_batch::Codec;
-use crate::sender::{Control, Sender, SenderSettings};
+use crate::sender::{Bootstrap, Control, Sender, SenderSettings};
 
 /// A sender, and what the producer's handles share with it.
 pub(crate) struct Assembly<N: Network> {
@@ -29,7 +28,7 @@ pub(crate) fn assemble<N: Network>(
     token: ProducerToken,
     network: N,
     inbox: Inbox,
-    bootstrap: Vec<Node>,
+    bootstrap: Bootstrap,
     mut random: fastrand::Rng,
 ) -> Assembly<N> {
     let rules = QueueRules {
@@ -97,6 +96,8 @@ fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> Se
             availability_timeout: settings.partitioner_availability_timeout,
             rack: settings.client_rack.clone(),
         },
+        metadata_recovery: settings.metadata_recovery_strategy,
+        rebootstrap_trigger: settings.metadata_recovery_rebootstrap_trigger,
     }
 }
 

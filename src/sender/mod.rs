@@ -7,6 +7,7 @@
 //! Source: Kafka's `Sender`.
 
 mod assembly;
+mod bootstrap;
 mod control;
 mod note;
 mod produce;
@@ -23,14 +24,15 @@ use crate::accumulator::{
     Drain, DrainGate, DrainRules, Expired, Fate, LeaderRules, Leaders, ProducerBatch, RecordAccumulator,
 };
 use crate::backoff::ExponentialBackoff;
-use crate::cluster::Node;
 use crate::completion::BatchOutcome;
+use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorKind};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
+pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
 use note::Note;
@@ -50,6 +52,8 @@ pub(crate) struct SenderSettings {
     pub(crate) retry_backoff: ExponentialBackoff,
     pub(crate) metadata_max_idle: Duration,
     pub(crate) leaders: LeaderRules,
+    pub(crate) metadata_recovery: MetadataRecoveryStrategy,
+    pub(crate) rebootstrap_trigger: Duration,
 }
 
 pub(crate) struct Sender<N: Network> {
@@ -61,8 +65,8 @@ pub(crate) struct Sender<N: Network> {
     metadata: Arc<Metadata>,
     transaction: TransactionManager,
     control: Arc<Control>,
-    /// Where to begin, and where to begin again when no broker can be reached.
-    bootstrap: Vec<Node>,
+    /// Where to begin, and to begin again.
+    bootstrap: Bootstrap,
     random: fastrand::Rng,
     outcomes: Vec<Outcome<Note>>,
     /// Something has changed that may let held-back partitions go.
@@ -77,7 +81,7 @@ impl<N: Network> Sender<N> {
         settings: SenderSettings,
         client: NetworkClient<N, Note>,
         shared: (Arc<RecordAccumulator>, Arc<Metadata>, Arc<Control>),
-        bootstrap: Vec<Node>,
+        bootstrap: Bootstrap,
         random: fastrand::Rng,
     ) -> Sender<N> {
         let (accumulator, metadata, control) = shared;
@@ -86,6 +90,7 @@ impl<N: Network> Sender<N> {
             delivery_timeout: settings.delivery_timeout,
             mute: settings.max_in_flight == 1,
         };
+        metadata.publish_beginning(metadata.beginning(bootstrap.servers()));
         Sender {
             drain: Drain::new(Arc::clone(&accumulator), rules),
             leaders: Leaders::new(settings.leaders.clone()),
@@ -123,6 +128,7 @@ impl<N: Network> Sender<N> {
             self.drain.gate_changed(now);
         }
         let node_deadline = self.send_ready(now);
+        self.look_up(now);
         // Not before: what is ready may lack a leader.
         self.refresh_metadata(now);
         // After the metadata: an answer that does not come holds up all behind it.
@@ -205,6 +211,7 @@ impl<N: Network> Sender<N> {
                     Note::InitProducerId => self.producer_id_failed(error, now),
                 }
             }
+            Outcome::Bootstrapped(servers) => self.looked_up(servers, now),
             Outcome::Connected { node } => log::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };

@@ -21,14 +21,22 @@ impl<N: Network> Sender<N> {
         };
         // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
         let due = self.metadata.due(now).into_iter().chain(producer_id).filter(|time| *time > now);
-        due.chain(self.nobody_until).min()
+        due.chain(self.nobody_until).chain(self.rebootstrap_due()).chain(self.bootstrap.due()).min()
     }
 
     /// Asks for metadata if it is time to.
     pub(super) fn refresh_metadata(&mut self, now: Instant) {
+        if self.bootstrap.servers().is_empty() {
+            return;
+        }
+        if self.rebootstrap_due().is_some_and(|due| due <= now) {
+            self.rebootstrap("no metadata for metadata.recovery.rebootstrap.trigger.ms", now);
+        }
         if self.metadata.due(now).is_none_or(|due| due > now) {
             return;
         }
+        self.bootstrap.seek(now);
+        self.recover(now);
         self.forget_idle_topics(now);
         let Some(node) = self.somebody(now) else { return };
         let topics = self.metadata.begin_request();
@@ -50,16 +58,18 @@ impl<N: Network> Sender<N> {
         };
         if !response.error_code.is_none() || response.brokers.is_empty() {
             let code = response.error_code;
-            if code == ErrorCode::REBOOTSTRAP_REQUIRED {
-                self.rebootstrap();
-            }
             let error = Error::from_code(code, Some("the metadata names no broker")).with_node(node);
-            return self.metadata.failed(error, now, &mut self.random);
+            self.metadata.failed(error, now, &mut self.random);
+            if code == ErrorCode::REBOOTSTRAP_REQUIRED && self.rebootstraps() {
+                self.rebootstrap("a broker asks for it", now);
+            }
+            return;
         }
         let cluster = self.metadata.prepare(response);
         self.accumulator.update_topics(&cluster, &mut self.leaders);
         self.drain.update_cluster(&cluster, now);
         self.metadata.publish(cluster, now, &mut self.random);
+        self.bootstrap.sought();
     }
 
     /// Asks for a producer id if idempotence needs one.
@@ -123,28 +133,17 @@ impl<N: Network> Sender<N> {
     }
 
     /// A broker that can be asked now. Where there is none, a connection is begun, and this is asked again when it
-    /// stands or when a broker that failed may be tried again.
+    /// stands, or when a broker may be tried again that failed or asked for a pause.
     fn somebody(&mut self, now: Instant) -> Option<i32> {
         let cluster = self.metadata.cluster();
-        let known = self.client.least_loaded(cluster.nodes(), now);
-        let Some(node) = known.or_else(|| self.client.least_loaded(self.bootstrap.iter(), now)) else {
-            let retry_at = now.checked_add(self.settings.retry_backoff.after(0, &mut self.random));
-            self.nobody_until = self.nobody_until.into_iter().chain(retry_at).min();
-            return None;
-        };
-        match self.client.ready(node, now) {
-            Readiness::Ready => return Some(node.id()),
-            Readiness::NotBefore(time) => {
-                self.nobody_until = Some(self.nobody_until.map_or(time, |other| other.min(time)));
-            }
-            Readiness::Waiting => {}
+        if let Some(node) = self.client.least_loaded(cluster.nodes(), now)
+            && self.client.ready(node, now) == Readiness::Ready
+        {
+            return Some(node.id());
         }
+        let again = cluster.nodes().filter_map(|node| self.client.not_before(node, now));
+        self.nobody_until = self.nobody_until.into_iter().chain(again).min();
         None
-    }
-
-    fn rebootstrap(&mut self) {
-        log::info!("beginning again with bootstrap.servers");
-        self.metadata.publish_leaders(std::sync::Arc::default());
     }
 
     fn forget_idle_topics(&mut self, now: Instant) {

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::network::{Network, NetworkEvent, SocketId};
+use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 
 #[derive(Debug, Default)]
 pub(super) struct FakeNetwork {
@@ -72,6 +72,10 @@ impl Network for FakeNetwork {
         let none = || io::Error::new(ErrorKind::NotFound, "unknown name");
         let addresses = self.names.get(host).cloned().ok_or_else(none);
         self.events.push(NetworkEvent::Resolved { token, addresses });
+    }
+
+    fn look_up(&mut self, _servers: &BootstrapServers) {
+        unreachable!("the client's rules begin with brokers");
     }
 
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {

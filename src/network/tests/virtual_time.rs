@@ -106,6 +106,7 @@ fn summary(outcomes: &[Outcome<u32>]) -> String {
         Outcome::Failed { note, failure: RequestFailure::TimedOut, .. } => format!("timed out {note}"),
         Outcome::Failed { note, failure: RequestFailure::Disconnected, .. } => format!("failed {note}"),
         Outcome::Connected { .. } => "connected".to_owned(),
+        Outcome::Bootstrapped(_) => "bootstrapped".to_owned(),
         Outcome::Disconnected { .. } => "disconnected".to_owned(),
     };
     outcomes.iter().map(word).collect::<Vec<_>>().join(", ")
@@ -337,6 +338,21 @@ fn all_addresses_of_a_name_are_tried_before_anything_is_said() {
 }
 
 #[test]
+fn the_addresses_of_both_versions_of_ip_are_tried_in_the_order_of_the_resolver() {
+    let mut bench = Bench::new();
+    let addresses: Vec<SocketAddr> = vec!["[::1]:9092".parse().unwrap(), "127.0.0.1:9092".parse().unwrap()];
+    bench.client.network().names.insert("kafka".to_owned(), addresses.clone());
+    bench.client.network().refused.insert(addresses[0]);
+    bench.ready();
+    for _ in 0..3 {
+        assert_eq!(summary(&bench.turn(SECOND)), "");
+    }
+    bench.answer_versions();
+    assert_eq!(summary(&bench.turn(SECOND)), "connected");
+    assert_eq!(bench.client.network().attempts, addresses);
+}
+
+#[test]
 fn a_round_in_vain_names_each_address_and_the_waits_between_rounds_grow() {
     let mut bench = Bench::with(settings(), 2);
     bench.client.network().refused.extend([address(1), address(2)]);
@@ -554,7 +570,7 @@ fn each_note_comes_back_exactly_once() {
                 match outcome {
                     Outcome::Answered { note, .. } | Outcome::Written { note, .. } => back.push(note),
                     Outcome::Failed { note, .. } => back.push(note),
-                    Outcome::Connected { .. } | Outcome::Disconnected { .. } => {}
+                    _ => {}
                 }
             }
             if closed {

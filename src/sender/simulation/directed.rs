@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::embedded::{Api, Fault};
 
+use crate::error::ErrorKind;
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::history::{History, Outcome};
 use crate::sender::simulation::plan::Step;
+use crate::sender::simulation::weather::Weather;
 use crate::sender::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -88,4 +90,95 @@ fn a_batch_expires_with_its_oldest_record_wherever_it_is() {
             assert!((second..second + 100 * MS).contains(at), "linger.ms={linger}: {told:?}");
         }
     }
+}
+
+/// One record a second, and connections that nobody uses are closed.
+fn busy_for(seconds: u32) -> Setup {
+    let setup = Setup::calm(1).with("linger.ms", 0).with("connections.max.idle.ms", 3_000);
+    (1..seconds).fold(setup, |setup, at| setup.send(at * SECOND, 0, 1))
+}
+
+fn all_acknowledged(world: World, count: usize) {
+    let history = world.end().unwrap();
+    assert_eq!(history.check(), []);
+    assert_eq!(offsets(&history, 0), (0..count as i64).map(Some).collect::<Vec<_>>());
+}
+
+/// Behaviour 43.
+/// The brokers take records all the time and tell nothing about the cluster.
+#[test]
+fn metadata_that_does_not_come_is_waited_for_just_as_long_as_is_said() {
+    for (strategy, expected) in [("rebootstrap", vec![0, 36]), ("none", vec![0])] {
+        let setup = busy_for(38).with("metadata.max.age.ms", 5_000).with("request.timeout.ms", 2_000);
+        let setup = setup.with("metadata.recovery.strategy", strategy);
+        let setup = setup.with("metadata.recovery.rebootstrap.trigger.ms", 30_000);
+        let silence = Fault::drop_answer(Api::Metadata).skip(2).always();
+        let mut world = World::new(setup.step(Duration::ZERO, Step::Fault(silence)));
+        // The second request was for the topic, at the first second; five later the metadata was too old.
+        world.run_for(38 * SECOND).unwrap();
+        let begun: Vec<u64> = world.beginnings().iter().map(Duration::as_secs).collect();
+        assert_eq!(begun, expected, "{strategy}");
+    }
+}
+
+/// Behaviour 43.
+#[test]
+fn no_usable_broker_means_to_begin_again_at_once_and_nothing_is_lost() {
+    for (strategy, again) in [("rebootstrap", true), ("none", false)] {
+        let mut setup = busy_for(20).with("metadata.recovery.strategy", strategy);
+        for broker in 1..=3 {
+            setup = setup.step(5500 * MS, Step::Stop(broker)).step(10 * SECOND, Step::Start(broker));
+        }
+        let mut world = World::new(setup);
+        world.run_for(30 * SECOND).unwrap();
+        let begun = world.beginnings();
+        assert_eq!(begun.len() > 1, again, "{strategy}: {begun:?}");
+        assert!(begun.iter().skip(1).all(|at| (5500 * MS..12 * SECOND).contains(at)), "{begun:?}");
+        all_acknowledged(world, 19);
+    }
+}
+
+/// Behaviour 43.
+#[test]
+fn a_broker_that_asks_for_it_is_left_at_once_and_nothing_is_lost() {
+    for (strategy, expected) in [("rebootstrap", vec![0, 11]), ("none", vec![0])] {
+        let setup = busy_for(20).with("metadata.recovery.strategy", strategy);
+        let setup = setup.with("metadata.max.age.ms", 10_000);
+        let fault = Step::Fault(Fault::fail(Api::Metadata, 129).skip(2));
+        let mut world = World::new(setup.step(Duration::ZERO, fault));
+        world.run_for(25 * SECOND).unwrap();
+        let begun: Vec<u64> = world.beginnings().iter().map(Duration::as_secs).collect();
+        assert_eq!(begun, expected, "{strategy}");
+        all_acknowledged(world, 19);
+    }
+}
+
+/// Nobody can be looked up before the fourth second.
+fn unresolved_at_first(patience: u64) -> Setup {
+    let mut setup = Setup::calm(1).with("linger.ms", 0).with("bootstrap.resolve.timeout.ms", patience);
+    setup.weather.unresolved = 1.0;
+    setup.step(4 * SECOND, Step::Weather(Weather::calm()))
+}
+
+#[test]
+fn servers_are_looked_up_in_the_background_until_one_is_found() {
+    let mut world = World::new(unresolved_at_first(5_000).send(4_900 * MS, 0, 1));
+    world.run_for(10 * SECOND).unwrap();
+    let begun = world.beginnings();
+    assert!((4 * SECOND..4500 * MS).contains(&begun[0]), "{begun:?}");
+    assert!(world.turns < 120, "some for each of forty look-ups: {} turns", world.turns);
+    all_acknowledged(world, 1);
+}
+
+#[test]
+fn a_look_up_that_finds_nothing_in_time_is_the_end() {
+    let mut world = World::new(unresolved_at_first(3_000));
+    world.run_for(2900 * MS).unwrap();
+    assert!(world.fatal().is_none());
+    // From then on nothing wakes it but the application.
+    assert!(world.run_for(100 * SECOND).unwrap_err().contains("the sender sleeps without end"));
+    let error = world.fatal().unwrap();
+    assert!(error.is_fatal() && error.kind() == ErrorKind::Config, "{error}");
+    assert!(error.to_string().contains("bootstrap.resolve.timeout.ms=3000"), "{error}");
+    assert!(world.beginnings().is_empty());
 }

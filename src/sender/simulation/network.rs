@@ -14,7 +14,8 @@ use std::time::Instant;
 
 use kafka_producer::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
 
-use crate::network::{Network, NetworkEvent, SocketId};
+use crate::cluster::Node;
+use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::sender::simulation::application::Act;
 use crate::sender::simulation::plan::{Plan, Step};
 use crate::sender::simulation::weather::Weather;
@@ -25,6 +26,8 @@ pub(super) struct SimulatedNetwork {
     pub(super) weather: Weather,
     /// The sender sleeps without end though nothing will ever happen again.
     pub(super) stuck: bool,
+    /// When a server to begin with was looked up.
+    pub(super) beginnings: Vec<Instant>,
     /// A planted defect: the sender's sleep is not ended when something is to be done.
     pub(super) is_deaf: bool,
     now: Instant,
@@ -68,6 +71,7 @@ enum End {
 /// Something on its way.
 enum Happening {
     Resolved { token: u64, host: String },
+    LookedUp,
     Knock(SocketId),
     Connected(SocketId),
     Refused(SocketId),
@@ -92,6 +96,7 @@ impl SimulatedNetwork {
             plan,
             weather,
             stuck: false,
+            beginnings: Vec::new(),
             is_deaf: false,
             now: origin,
             random,
@@ -115,6 +120,11 @@ impl SimulatedNetwork {
     /// The name under which a broker is known.
     pub(super) fn host(broker: i32) -> String {
         format!("broker-{broker}")
+    }
+
+    /// Its name in `bootstrap.servers`.
+    pub(super) fn server(broker: i32) -> String {
+        format!("server-{broker}")
     }
 
     /// Moves the time, and lets happen what lies before.
@@ -208,6 +218,7 @@ impl SimulatedNetwork {
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Resolved { token, host } => self.resolved(token, &host),
+            Happening::LookedUp => self.looked_up(),
             Happening::Knock(id) => self.knock(id),
             Happening::Connected(id) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
@@ -244,11 +255,24 @@ impl SimulatedNetwork {
     }
 
     fn resolved(&mut self, token: u64, host: &str) {
-        let broker = self.rules.brokers().find(|broker| Self::host(*broker) == host);
+        let is_it = |broker: &i32| Self::host(*broker) == host || Self::server(*broker) == host;
+        let broker = self.rules.brokers().find(is_it);
         let broker = broker.filter(|_| self.random.f64() >= self.weather.unresolved);
         let unknown = || io::Error::new(ErrorKind::NotFound, "no such name");
         let addresses = broker.map(|broker| vec![Self::address(broker)]).ok_or_else(unknown);
         self.events.push(NetworkEvent::Resolved { token, addresses });
+    }
+
+    fn looked_up(&mut self) {
+        let unknown = self.random.f64() < self.weather.unresolved;
+        let servers = if unknown { Err(io::Error::other("no server")) } else { Ok(self.servers()) };
+        self.events.push(NetworkEvent::Bootstrapped(servers));
+    }
+
+    /// The servers to begin with: all brokers, under other names.
+    pub(super) fn servers(&self) -> Vec<Node> {
+        let server = |id: i32| Node { id: -id, host: Self::server(id), port: Self::PORT, rack: None };
+        self.rules.brokers().map(server).collect()
     }
 
     /// A connection attempt reaches the broker.
@@ -377,7 +401,7 @@ impl SimulatedNetwork {
 impl Happening {
     fn socket(&self) -> Option<SocketId> {
         match self {
-            Happening::Resolved { .. } => None,
+            Happening::Resolved { .. } | Happening::LookedUp => None,
             Happening::Knock(id)
             | Happening::Connected(id)
             | Happening::Refused(id)
@@ -393,8 +417,16 @@ impl Happening {
 impl Network for SimulatedNetwork {
     fn resolve(&mut self, token: u64, host: &str, port: u16) {
         assert_eq!(port, Self::PORT);
+        if host.starts_with("server-") {
+            self.beginnings.push(self.now);
+        }
         let at = self.now + self.weather.latency(&mut self.random);
         self.schedule(at, Happening::Resolved { token, host: host.to_owned() });
+    }
+
+    fn look_up(&mut self, _servers: &BootstrapServers) {
+        let at = self.now + self.weather.latency(&mut self.random);
+        self.schedule(at, Happening::LookedUp);
     }
 
     fn connect(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {

@@ -72,12 +72,25 @@ fn properties(random: &mut fastrand::Rng) -> Vec<(&'static str, String)> {
     if random.u32(..4) == 0 {
         properties.push(("connections.max.idle.ms", random.u64(100..=5_000)));
     }
+    if random.u32(..4) == 0 {
+        properties.push(("metadata.recovery.rebootstrap.trigger.ms", random.u64(..5_000)));
+    }
+    if random.u32(..4) == 0 {
+        // Long enough for all but nobody.
+        properties.push(("bootstrap.resolve.timeout.ms", 60_000));
+    }
     if random.u32(..6) == 0 {
         properties.push(("retries", random.u64(1..=4)));
     }
     let codec = ["none", "none", "gzip", "snappy", "lz4", "zstd"][random.usize(..6)];
+    let recovery = ["rebootstrap", "rebootstrap", "none"][random.usize(..3)];
     let texts = properties.into_iter().map(|(name, value)| (name, value.to_string()));
-    let words = [("enable.idempotence", idempotent), ("acks", acks), ("compression.type", codec)];
+    let words = [
+        ("enable.idempotence", idempotent),
+        ("acks", acks),
+        ("compression.type", codec),
+        ("metadata.recovery.strategy", recovery),
+    ];
     texts.chain(words.map(|(name, word)| (name, word.to_owned()))).collect()
 }
 
@@ -165,7 +178,7 @@ fn other_api(random: &mut fastrand::Rng) -> Fault {
         (0, _) => Fault::drop_answer(api),
         (1, _) => Fault::cut_after(api),
         (2, _) => Fault::delay(api, Duration::from_millis(random.u64(1..5_000))),
-        (_, Api::Metadata) => Fault::fail(api, [3, 5][random.usize(..2)]),
+        (_, Api::Metadata) => Fault::fail(api, [3, 5, 129][random.usize(..3)]),
         (_, Api::InitProducerId) => Fault::fail(api, [14, 15][random.usize(..2)]),
         _ => Fault::cut_before(api),
     };

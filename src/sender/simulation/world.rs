@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use kafka_producer::embedded::{ClusterRules, EmbeddedCluster, EmbeddedClusterBuilder, EmbeddedRecord};
 
 use crate::accumulator::{Inbox, RecordAccumulator};
-use crate::cluster::Node;
 use crate::completion::ProducerToken;
 use crate::config::{ProducerConfig, Settings};
+use crate::error::Error;
+use crate::network::BootstrapServers;
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::application::{Act, Application, Clock, Handles, UNIX_MS};
 use crate::sender::simulation::history::{Content, Delivery, History, Logged, Promise};
@@ -20,7 +21,7 @@ use crate::sender::simulation::network::SimulatedNetwork;
 use crate::sender::simulation::plan::{Plan, Step};
 use crate::sender::simulation::trace;
 use crate::sender::simulation::weather::Weather;
-use crate::sender::{Assembly, Sender, assemble};
+use crate::sender::{Assembly, Bootstrap, Sender, assemble};
 
 /// What a run begins with.
 pub(super) struct Setup {
@@ -90,12 +91,6 @@ impl World {
         for broker in &brokers {
             rules.set_address(*broker, SimulatedNetwork::host(*broker), SimulatedNetwork::PORT);
         }
-        let bootstrap = brokers.iter().map(|broker| Node {
-            id: -broker,
-            host: SimulatedNetwork::host(*broker),
-            port: SimulatedNetwork::PORT,
-            rack: None,
-        });
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let inbox = Inbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
@@ -105,8 +100,8 @@ impl World {
         }
         let plan = Plan::new(Application::new(clock));
         let network = SimulatedNetwork::new(rules, Weather::calm(), plan, woken, origin, random.fork());
-        let assembly =
-            assemble(&settings, ProducerToken(0), network, inbox, bootstrap.collect(), random.fork());
+        let bootstrap = bootstrap(&settings, &network);
+        let assembly = assemble(&settings, ProducerToken(0), network, inbox, bootstrap, random.fork());
         let Assembly { mut sender, accumulator, metadata, control } = assembly;
         let handles = Handles { accumulator: Arc::clone(&accumulator), metadata, control };
         sender.client.network().plan.application.begin(handles);
@@ -131,6 +126,17 @@ impl World {
 
     pub(super) fn application(&mut self) -> &mut Application {
         &mut self.network().plan.application
+    }
+
+    /// When the client began, and began again.
+    pub(super) fn beginnings(&mut self) -> Vec<Duration> {
+        let origin = self.origin;
+        self.network().beginnings.iter().map(|at| *at - origin).collect()
+    }
+
+    /// Why the producer is of no use any more, if it is not.
+    pub(super) fn fatal(&self) -> Option<&Error> {
+        self.sender.control.fatal()
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -239,6 +245,15 @@ impl World {
     }
 }
 
+fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
+    let patience = settings.bootstrap_resolve_timeout;
+    if patience.is_zero() {
+        return Bootstrap::found(network.servers());
+    }
+    let names = settings.bootstrap_servers.clone();
+    Bootstrap::look_up(BootstrapServers::new(names, settings.client_dns_lookup), patience)
+}
+
 fn logged(record: EmbeddedRecord) -> Logged {
     let header = record.headers.into_iter().next().and_then(|(_, value)| value);
     let content = Content {
@@ -252,7 +267,7 @@ fn logged(record: EmbeddedRecord) -> Logged {
 
 fn settings(properties: &[(&'static str, String)]) -> Settings {
     let required =
-        [("bootstrap.servers", "broker-1:9092,broker-2:9092,broker-3:9092"), ("client.id", "simulated")];
+        [("bootstrap.servers", "server-1:9092,server-2:9092,server-3:9092"), ("client.id", "simulated")];
     let given = properties.iter().map(|(name, value)| (*name, value.as_str()));
     let config = ProducerConfig::from_properties(required.into_iter().chain(given)).expect("known settings");
     config.resolve(false).expect("settings without contradictions")
