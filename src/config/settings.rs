@@ -131,8 +131,7 @@ pub(super) fn resolve(
         interceptor_classes: values.list("interceptor.classes"),
         partitioner_ignore_keys: values.boolean("partitioner.ignore.keys"),
         partitioner_adaptive: values.boolean("partitioner.adaptive.partitioning.enable"),
-        partitioner_availability_timeout: Some(values.millis("partitioner.availability.timeout.ms"))
-            .filter(|timeout| !timeout.is_zero()),
+        partitioner_availability_timeout: values.millis_unless_zero("partitioner.availability.timeout.ms"),
         client_rack: values.boolean("partitioner.rack.aware").then(|| values.text("client.rack")),
         acks: values.acks(),
         enable_idempotence,
@@ -158,9 +157,7 @@ pub(super) fn resolve(
         receive_buffer_bytes: values.bytes_unless_negative("receive.buffer.bytes"),
         metadata_max_age: values.millis("metadata.max.age.ms"),
         metadata_max_idle: values.millis("metadata.max.idle.ms"),
-        metadata_recovery_strategy: MetadataRecoveryStrategy::from_text(
-            &values.text("metadata.recovery.strategy"),
-        ),
+        metadata_recovery_strategy: values.recovery_strategy(),
         metadata_recovery_rebootstrap_trigger: values.millis("metadata.recovery.rebootstrap.trigger.ms"),
         sender_spin: Duration::from_micros(values.integer("sender.spin.us").unsigned_abs()).min(LONGEST),
         properties: Arc::new(replaced),
@@ -248,6 +245,14 @@ impl<'a> Values<'a> {
 
     fn millis(&self, name: &str) -> Duration {
         self.millis_unless_negative(name).unwrap_or_default()
+    }
+
+    fn millis_unless_zero(&self, name: &str) -> Option<Duration> {
+        Some(self.millis(name)).filter(|time| !time.is_zero())
+    }
+
+    fn recovery_strategy(&self) -> MetadataRecoveryStrategy {
+        MetadataRecoveryStrategy::from_text(&self.text("metadata.recovery.strategy"))
     }
 
     fn millis_unless_negative(&self, name: &str) -> Option<Duration> {
