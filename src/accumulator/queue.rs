@@ -256,7 +256,8 @@ impl PartitionQueue {
         clock: impl Fn() -> Instant,
     ) -> Step {
         let limit = self.limit();
-        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), guard.last_size, limit);
+        let expected = guard.last_size.min(self.rules.batch_size);
+        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), expected, limit);
         let Some(memory) = append.memory.take_if(|memory| memory.bytes == wanted) else {
             return Step::Reserve(wanted);
         };
@@ -304,7 +305,7 @@ impl PartitionQueue {
     }
 
     /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most `limit`, or
-    /// just what a larger record needs. `expected` bytes make it larger, but never larger than a batch.
+    /// just what a larger record needs. `expected` bytes make it larger, but never larger than that.
     fn capacity_for(&self, needed: usize, expected: usize, limit: usize) -> usize {
         let mut capacity = self.rules.first_capacity.min(limit);
         while capacity < needed.max(expected) && capacity < limit {
