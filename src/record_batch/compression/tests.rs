@@ -56,11 +56,10 @@ fn what_is_compressed_comes_back() {
             let size = (codec, input.len(), compressed.len());
             assert!(codec.decompress(compressed, input.len()).unwrap() == input, "{size:?}");
             assert!(compressed.len() <= input.len() + input.len() / 6 + 200, "{size:?}");
-            if input.len() >= 32 * 1024 && input.iter().all(|byte| *byte == input[0]) && codec != Codec::None
-            {
-                // In C the step of -131072 is as long as the block.
-                let least = if codec == (Codec::Zstd { level: -131_072 }) { 7 } else { 15 };
-                assert!(compressed.len() < input.len() / least, "{size:?}");
+            // In C the step of -131072 is longer than most batches: they stay as they are.
+            let shrinks = !matches!(codec, Codec::None | Codec::Zstd { level: -131_072 });
+            if shrinks && input.len() >= 32 * 1024 && input.iter().all(|byte| *byte == input[0]) {
+                assert!(compressed.len() < input.len() / 15, "{size:?}");
             }
         }
     }
