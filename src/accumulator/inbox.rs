@@ -7,7 +7,7 @@
 //! time, and a pusher looks at the announcement after it has pushed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::time::Instant;
 
 use crossbeam_channel::Sender;
@@ -34,6 +34,8 @@ pub(crate) struct Inbox<Q> {
     events: Mutex<Events<Q>>,
     /// When the sender means to wake, in nanoseconds since `origin`; 0 while it is awake.
     asleep_until: AtomicU64,
+    /// Somebody has begun to wait for an outcome.
+    awaited: AtomicBool,
     origin: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -47,7 +49,18 @@ impl<Q> Inbox<Q> {
     /// `wake` ends the sender's wait for its sockets.
     pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox<Q> {
         let events = Mutex::new(Events { list: Vec::new(), closed: false });
-        Inbox { events, asleep_until: AtomicU64::new(0), origin, wake }
+        let (asleep_until, awaited) = (AtomicU64::new(0), AtomicBool::new(false));
+        Inbox { events, asleep_until, awaited, origin, wake }
+    }
+
+    /// Somebody begins to wait for an outcome: it matters how soon it comes.
+    pub(crate) fn note_awaited(&self) {
+        self.awaited.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has begun to wait since this was asked last.
+    pub(crate) fn take_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed) && self.awaited.swap(false, Ordering::Relaxed)
     }
 
     /// Adds an event that has to be looked at by `act_by` (at once where there is none), and wakes the sender if it
@@ -104,6 +117,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn who_waits_is_told_of_once() {
+        let inbox = Inbox::<()>::new(Instant::now(), Box::new(|| {}));
+        assert!(!inbox.take_awaited());
+        inbox.note_awaited();
+        inbox.note_awaited();
+        assert_eq!([inbox.take_awaited(), inbox.take_awaited()], [true, false]);
+    }
 
     #[test]
     fn wakes_only_a_sender_that_would_sleep_too_long_and_only_once() {

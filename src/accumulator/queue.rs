@@ -426,6 +426,7 @@ impl State {
 impl Expedite for PartitionQueue {
     /// Called by a thread that is about to wait for a record of this partition.
     fn expedite(&self) {
+        self.inbox.note_awaited();
         let mut state = self.state.lock();
         if state.open.is_none() || state.urgency >= Urgency::Expedited {
             return;

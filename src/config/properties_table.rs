@@ -113,7 +113,7 @@ macro_rules! for_each_property {
             (RECEIVE_BUFFER_CONFIG, "receive.buffer.bytes", Int, "32768", AtLeast(-1), Medium, Kafka, Built, [receive_buffer: usize],
              "Bytes of the socket's receive buffer (SO_RCVBUF). -1 leaves it to the operating system.")
             (SENDER_SPIN_US_CONFIG, "sender.spin.us", Long, "50", AtLeast(0), Low, Ours, Built, [],
-             "Microseconds that the sender's thread goes on looking for answers before it sleeps, while answers come that fast. It shortens a synchronous send by the time that waking a thread takes, and costs CPU meanwhile; an idle producer never does it. 0 turns it off.")
+             "Microseconds that the sender's thread goes on looking for answers before it sleeps, while somebody waits in get and answers come that fast. It shortens a synchronous send by the time that waking a thread takes, and costs CPU meanwhile; an idle producer never does it. 0 turns it off.")
 
             // Interceptors, metrics, configuration.
             (INTERCEPTOR_CLASSES_CONFIG, "interceptor.classes", List, "", Any, Low, Kafka, Built, [],

@@ -128,6 +128,11 @@ impl<N: Network, T> NetworkClient<N, T> {
         now
     }
 
+    /// Whether somebody waits for the answers that are due: then they are worth some polling.
+    pub(crate) fn set_awaited(&mut self, awaited: bool) {
+        self.connections.awaited = awaited;
+    }
+
     /// The broker asked for a pause: it is not ready before that (KIP-219).
     pub(crate) fn throttle(&mut self, node: i32, time: Duration, now: Instant) {
         if let Some(peer) = self.connections.peer_mut(node) {

@@ -48,6 +48,8 @@ pub(super) struct Connections<N: Network, T> {
     /// Nothing has to be done before this time.
     next_deadline: Option<Instant>,
     answers_due: usize,
+    /// Somebody waits for what is on its way.
+    pub(super) awaited: bool,
     finished: Vec<Entry<Note<T>>>,
     buffer: Vec<u8>,
 }
@@ -66,6 +68,7 @@ impl<N: Network, T> Connections<N, T> {
             queued: Vec::new(),
             next_deadline: None,
             answers_due: 0,
+            awaited: false,
             finished: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES],
         }
@@ -128,7 +131,7 @@ impl<N: Network, T> Connections<N, T> {
             (until, deadline) => until.or(deadline),
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
-        self.network.expect_answers(self.answers_due);
+        self.network.expect_answers(self.answers_due, self.awaited);
         self.network.wait(now, until, events)
     }
 

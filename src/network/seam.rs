@@ -41,10 +41,10 @@ pub(crate) trait Network {
     /// Closes the socket; events for it that are still on their way may come, or not.
     fn close(&mut self, socket: SocketId);
 
-    /// Says how many answers are being waited for: by that [`wait`](Network::wait) decides whether to spin before it
-    /// sleeps.
-    fn expect_answers(&mut self, due: usize) {
-        let _ = due;
+    /// Says how many answers are due, and whether somebody waits for them: by that [`wait`](Network::wait) decides
+    /// whether to spin before it sleeps.
+    fn expect_answers(&mut self, due: usize, awaited: bool) {
+        let _ = (due, awaited);
     }
 
     /// Waits for events, a wake-up or the time `until` (none: without end), and returns the time after the wait.

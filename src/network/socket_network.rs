@@ -44,6 +44,8 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
     /// The last wait ended with something to read.
     answered: bool,
     answers_due: usize,
+    /// Somebody waits for them.
+    awaited: bool,
 }
 
 #[derive(Debug)]
@@ -74,6 +76,7 @@ impl<P: Poller> SocketNetwork<P> {
             spin: Spin::new(options.spin),
             answered: false,
             answers_due: 0,
+            awaited: false,
         };
         Ok((network, waker))
     }
@@ -136,7 +139,7 @@ impl<P: Poller> SocketNetwork<P> {
         // Who has just had an answer may well be about to send again.
         // With several answers due sleeping costs nothing: those that come meanwhile are taken in one go.
         let answered = std::mem::take(&mut self.answered);
-        let company = self.answers_due == 1 || (self.answers_due == 0 && answered);
+        let company = self.awaited && (self.answers_due == 1 || (self.answers_due == 0 && answered));
         let Some(end) = self.spin.until(now, company) else { return (now, false) };
         loop {
             self.look(Some(Duration::ZERO), events);
@@ -224,7 +227,8 @@ impl<P: Poller> Network for SocketNetwork<P> {
         }
     }
 
-    fn expect_answers(&mut self, due: usize) {
+    fn expect_answers(&mut self, due: usize, awaited: bool) {
+        self.awaited = awaited;
         self.answers_due = due;
     }
 

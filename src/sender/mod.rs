@@ -72,9 +72,14 @@ pub(crate) struct Sender<N: Network> {
     /// Something has changed that may let held-back partitions go.
     gate_changed: bool,
     closing: bool,
+    /// So many answers more count as waited for.
+    awaited: u8,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
 }
+
+/// Whoever begins to wait makes his answer worth some polling, and the moment after it: he may send again.
+const AWAITED_ANSWERS: u8 = 2;
 
 impl<N: Network> Sender<N> {
     pub(crate) fn new(
@@ -105,6 +110,7 @@ impl<N: Network> Sender<N> {
             outcomes: Vec::new(),
             gate_changed: false,
             closing: false,
+            awaited: 0,
             nobody_until: None,
         }
     }
@@ -134,6 +140,10 @@ impl<N: Network> Sender<N> {
         // After the metadata: an answer that does not come holds up all behind it.
         self.identify(now);
         let until = self.next_deadline(node_deadline, now);
+        if self.accumulator.inbox().take_awaited() {
+            self.awaited = AWAITED_ANSWERS;
+        }
+        self.client.set_awaited(self.awaited > 0);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
         let now = self.wait(now, until, &mut outcomes);
@@ -191,6 +201,7 @@ impl<N: Network> Sender<N> {
     fn settle(&mut self, outcome: Outcome<Note>, now: Instant) {
         match outcome {
             Outcome::Answered { node, note, version, frame, sent_at } => {
+                self.awaited = self.awaited.saturating_sub(1);
                 log::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
                 match note {
                     Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),

@@ -128,7 +128,7 @@ impl Network for FakeNetwork {
         assert!(self.sockets.remove(&socket).is_some(), "closed twice");
     }
 
-    fn expect_answers(&mut self, due: usize) {
+    fn expect_answers(&mut self, due: usize, _awaited: bool) {
         self.answers_due = due;
     }
 

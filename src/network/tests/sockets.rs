@@ -343,6 +343,7 @@ fn spinning_changes_nothing_but_the_time<P: Poller>() {
     let (mut client, waker) = client_with::<P>(settings(), options);
     connect(&mut client, serve_answers(|asked| pong(asked.correlation_id)));
     for note in 0..200 {
+        client.set_awaited(note % 3 > 0);
         send(&mut client, note);
         assert!(matches!(outcomes(&mut client, 1)[..], [Outcome::Answered { .. }]));
     }
