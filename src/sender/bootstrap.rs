@@ -1,10 +1,10 @@
 //! `Bootstrap`: where to begin (KIP-909), and when to begin again (KIP-899, KIP-1102).
 //!
-//! Owns: the servers to begin with, the look-up of their names in the background, and how long news of the cluster have been asked for in vain. Must not know: how a
-//! broker is chosen and asked.
+//! Owns: the servers to begin with, the look-up of their names in the background, and how long news of the cluster have
+//! been asked for in vain. Must not know: how a broker is chosen and asked.
 //! Holds: with `metadata.recovery.strategy=none` the brokers of a picture are left only for those of a newer one.
-//! Source: Kafka's `BootstrapResolver`, `NetworkClient.handleRebootstrap` and `DefaultMetadataUpdater`. Java forgets the topics as well, so
-//! that `send` waits; here they stay known, and records for them are taken while the cluster is away.
+//! Source: Kafka's `BootstrapResolver`, `NetworkClient.handleRebootstrap` and `DefaultMetadataUpdater`. Java forgets the
+//! topics as well, so that `send` waits; here they stay known, and records for them are taken while the cluster is away.
 
 use std::time::{Duration, Instant};
 
