@@ -147,8 +147,7 @@ impl<N: Network> Sender<N> {
 
     fn begin(&mut self, now: Instant) {
         let cluster = self.metadata.beginning(&self.bootstrap.servers);
-        self.accumulator.update_topics(&cluster, &mut self.leaders);
-        self.drain.update_cluster(&cluster, now);
+        self.take_over(&cluster, now);
         self.metadata.publish_beginning(cluster);
         self.bootstrap.seeking_since = None;
     }

@@ -2,8 +2,10 @@
 //!
 //! Owns: when they go and to whom, and what their answers change. Must not know: batches.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::network::{Expect, Network, Readiness};
@@ -66,10 +68,15 @@ impl<N: Network> Sender<N> {
             return;
         }
         let cluster = self.metadata.prepare(response);
-        self.accumulator.update_topics(&cluster, &mut self.leaders);
-        self.drain.update_cluster(&cluster, now);
+        self.take_over(&cluster, now);
         self.metadata.publish(cluster, now, &mut self.random);
         self.bootstrap.sought();
+    }
+
+    /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
+    pub(super) fn take_over(&mut self, cluster: &Arc<Cluster>, now: Instant) {
+        self.accumulator.update_topics(cluster, &mut self.leaders);
+        self.drain.update_cluster(cluster, now);
     }
 
     /// Asks for a producer id if idempotence needs one.
