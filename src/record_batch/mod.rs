@@ -29,6 +29,9 @@ const ATTRIBUTES_AT: usize = 21;
 const MAGIC: u8 = 2;
 const TRANSACTIONAL: u16 = 0x10;
 
+/// How much of a buffer is fetched into the cache at once: less than what the smallest of the first-level caches holds.
+const STRETCH: usize = 16 << 10;
+
 /// What a record takes at most when it is alone in a batch: the measure for `max.request.size`.
 #[inline]
 pub(crate) fn upper_bound(parts: &RecordParts<'_>) -> usize {
@@ -38,6 +41,8 @@ pub(crate) fn upper_bound(parts: &RecordParts<'_>) -> usize {
 /// A batch that still takes records.
 pub(crate) struct BatchBuilder {
     buffer: Vec<u8>,
+    /// Up to here the buffer is in this processor's cache.
+    warm: usize,
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
@@ -48,7 +53,7 @@ impl BatchBuilder {
     pub(crate) fn new(mut buffer: Vec<u8>) -> BatchBuilder {
         buffer.clear();
         buffer.resize(BATCH_OVERHEAD, 0);
-        BatchBuilder { buffer, count: 0, base_timestamp: 0, max_timestamp: i64::MIN }
+        BatchBuilder { buffer, warm: 0, count: 0, base_timestamp: 0, max_timestamp: i64::MIN }
     }
 
     /// Appends the record if the batch then has at most `limit` bytes, and gives its index in the batch. The first
@@ -71,13 +76,29 @@ impl BatchBuilder {
         if index > 0 && needed > limit {
             return Err(DoesNotFit::Limit);
         }
-        if needed > self.buffer.capacity() {
-            return Err(DoesNotFit::Capacity { needed });
+        if needed > self.warm {
+            self.warm_up(needed)?;
         }
         record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count = index + 1;
         Ok(index)
+    }
+
+    /// Fetches the next stretch of the buffer into the cache, where it holds the bytes needed. The sender had it last, and
+    /// its lines are in another processor's cache or in none: each record would wait for its two or three, while one
+    /// sweep over many of them waits for all at the same time (a quarter of the CPU of small batches).
+    #[cold]
+    #[inline(never)]
+    fn warm_up(&mut self, needed: usize) -> Result<(), DoesNotFit> {
+        if needed > self.buffer.capacity() {
+            return Err(DoesNotFit::Capacity { needed });
+        }
+        let length = self.buffer.len();
+        self.warm = (needed + STRETCH).min(self.buffer.capacity());
+        self.buffer.resize(self.warm, 0);
+        self.buffer.truncate(length);
+        Ok(())
     }
 
     /// Bytes so far, the header included.
