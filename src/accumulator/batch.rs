@@ -73,7 +73,7 @@ impl OpenBatch {
     }
 
     /// As `try_append`, where there is some room left afterwards.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_append_with_room(
         &mut self,
         parts: &RecordParts<'_>,
@@ -82,7 +82,7 @@ impl OpenBatch {
         self.try_append_below(self.limit.saturating_sub(1), parts, callback)
     }
 
-    #[inline]
+    #[inline(always)]
     fn try_append_below(
         &mut self,
         limit: usize,

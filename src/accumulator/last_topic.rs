@@ -1,58 +1,46 @@
-//! The topic that a thread sent to last: found again without a lock and without counting references.
+//! `LastTopic`: the topic that a thread sent to last, found again without a lock and without counting references.
 //!
-//! Owns: one remembered `TopicQueues` per thread. Must not know: how topics are found otherwise.
-//! Holds: what was remembered counts only for the same producer and the same version of its table of topics. A thread
-//! that has sent keeps one `TopicQueues` alive until it sends to another producer, or ends.
+//! Owns: when what was remembered may be used. Must not know: how topics are found otherwise, where this is kept.
+//! Holds: it counts only for the same producer and the same version of its table of topics. It keeps one `TopicQueues`
+//! alive until its thread sends to another producer, or ends.
 
-use std::cell::Cell;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::accumulator::topics::TopicQueues;
 use crate::completion::ProducerToken;
 
-/// A topic for the time of one `send`.
-pub(crate) struct FoundTopic(Remembered);
-
-struct Remembered {
-    producer: ProducerToken,
+/// One remembered topic; none at first, and for the time of a `send`.
+#[derive(Default)]
+pub(crate) struct LastTopic {
+    producer: Option<ProducerToken>,
     /// Of the table of topics when the topic was looked up.
     version: u64,
-    topic: Arc<TopicQueues>,
+    topic: Option<Arc<TopicQueues>>,
 }
 
-thread_local! {
-    static LAST: Cell<Option<Remembered>> = const { Cell::new(None) };
-}
-
-impl FoundTopic {
-    /// The topic that this thread sent to last, if it is this one and still up to date.
+impl LastTopic {
+    /// Takes the topic out if it is this one and still up to date. Where it is not, the one that is looked up now takes
+    /// its place.
     #[inline]
-    pub(super) fn remembered(producer: ProducerToken, version: u64, name: &str) -> Option<FoundTopic> {
-        let last = LAST.take()?;
-        let fits = last.version == version && last.producer == producer && *last.topic.name == *name;
-        // Where it does not fit, the one that is looked up now takes its place.
-        fits.then_some(FoundTopic(last))
+    pub(super) fn take(
+        &mut self,
+        producer: ProducerToken,
+        version: u64,
+        name: &str,
+    ) -> Option<Arc<TopicQueues>> {
+        let topic = self.topic.take()?;
+        let fits = self.version == version && self.producer == Some(producer) && *topic.name == *name;
+        fits.then_some(topic)
     }
 
-    /// Keeps the topic for this thread's next `send`.
-    #[inline]
-    pub(crate) fn remember(self) {
-        // Where the thread is ending there is nobody to remember it.
-        let _ = LAST.try_with(|last| last.set(Some(self.0)));
+    /// The topic that `keep` will bring was looked up in this version of the table.
+    pub(super) fn looked_up(&mut self, producer: ProducerToken, version: u64) {
+        (self.producer, self.version) = (Some(producer), version);
     }
 
-    /// A topic that was looked up in this version of the table.
-    pub(super) fn looked_up(producer: ProducerToken, version: u64, topic: Arc<TopicQueues>) -> FoundTopic {
-        FoundTopic(Remembered { producer, version, topic })
-    }
-}
-
-impl Deref for FoundTopic {
-    type Target = TopicQueues;
-
+    /// Remembers what `RecordAccumulator::find_topic` has handed out.
     #[inline]
-    fn deref(&self) -> &TopicQueues {
-        &self.0.topic
+    pub(crate) fn keep(&mut self, topic: Arc<TopicQueues>) {
+        self.topic = Some(topic);
     }
 }

@@ -35,7 +35,7 @@ pub(crate) use batch::{BatchId, ProducerBatch};
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use departing::{Departing, Expired, Fate};
 pub(crate) use drain::{Drain, DrainRules};
-pub(crate) use last_topic::FoundTopic;
+pub(crate) use last_topic::LastTopic;
 pub(crate) use leaders::{LeaderRules, Leaders};
 pub(crate) use partition::DrainGate;
 pub(crate) use queue::QueueRules;
@@ -114,14 +114,14 @@ impl RecordAccumulator {
         self.topics.read().get(name).filter(|topic| topic.usable).cloned()
     }
 
-    /// As `topic`, for a thread that often asks for the same one.
+    /// As `topic`, for a thread that often asks for the same one: it gives it to `last` to keep.
     #[inline]
-    pub(crate) fn find_topic(&self, name: &str) -> Option<FoundTopic> {
+    pub(crate) fn find_topic(&self, name: &str, last: &mut LastTopic) -> Option<Arc<TopicQueues>> {
         // Read before the table: what is looked up now and changed meanwhile is out of date at once.
         let version = self.topics_version.load(Ordering::Acquire);
-        FoundTopic::remembered(self.rules.producer, version, name).or_else(|| {
-            let topic = self.topic(name)?;
-            Some(FoundTopic::looked_up(self.rules.producer, version, topic))
+        last.take(self.rules.producer, version, name).or_else(|| {
+            last.looked_up(self.rules.producer, version);
+            self.topic(name)
         })
     }
 
@@ -296,7 +296,7 @@ pub(crate) struct Target<'a> {
 
 impl Target<'_> {
     /// Appends a record where that needs nothing but room in the open batch.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_at_once(
         &self,
         parts: &RecordParts<'_>,

@@ -161,7 +161,7 @@ impl PartitionQueue {
 
     /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
     /// other.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_at_once(
         &self,
         parts: &RecordParts<'_>,

@@ -5,6 +5,7 @@
 //! Holds: a record is either accepted, and then answered exactly once, or handed back with an error.
 
 mod builder;
+mod caller;
 mod clock;
 mod interface;
 mod mock;
@@ -21,7 +22,7 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::accumulator::{Event, Patience, RecordAccumulator};
 use crate::cluster::PartitionInfo;
-use crate::completion::{Callback, ProducerToken, RecordFuture, is_sender_thread};
+use crate::completion::{ProducerToken, RecordFuture, is_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
@@ -142,9 +143,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Java puts some of these errors into the future instead; here they are all told at once.
     pub fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
         &self,
-        record: ProducerRecord<RK, RV>,
+        mut record: ProducerRecord<RK, RV>,
     ) -> Result<RecordFuture, SendError<RK, RV>> {
-        self.core.send(record, None, self.core.patience())
+        let sent = self.core.do_send(&mut record, None, self.core.patience());
+        sent.map_err(|error| SendError::new(error, record))
     }
 
     /// As [`send`](Self::send), and calls `callback` with the outcome.
@@ -157,10 +159,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As `send`; the callback is then dropped without being called.
     pub fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
         &self,
-        record: ProducerRecord<RK, RV>,
+        mut record: ProducerRecord<RK, RV>,
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     ) -> Result<RecordFuture, SendError<RK, RV>> {
-        self.core.send(record, Some(Box::new(callback)), self.core.patience())
+        let sent = self.core.do_send(&mut record, Some(Box::new(callback)), self.core.patience());
+        sent.map_err(|error| SendError::new(error, record))
     }
 
     /// As [`send`](Self::send), but never blocks.
@@ -170,9 +173,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// fetched all the same, so that trying again later works.
     pub fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
         &self,
-        record: ProducerRecord<RK, RV>,
+        mut record: ProducerRecord<RK, RV>,
     ) -> Result<RecordFuture, SendError<RK, RV>> {
-        self.core.send(record, None, Patience::None)
+        let sent = self.core.do_send(&mut record, None, Patience::None);
+        sent.map_err(|error| SendError::new(error, record))
     }
 
     /// Sends everything that was accepted before this call, without waiting out `linger.ms`, and blocks until it is
@@ -236,18 +240,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
-    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        mut record: ProducerRecord<RK, RV>,
-        callback: Option<Callback>,
-        patience: Patience,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        match self.do_send(&mut record, callback, patience) {
-            Ok(future) => Ok(future),
-            Err(error) => Err(SendError::new(error, record)),
-        }
-    }
-
     fn not_in_callback(&self, call: &str) -> Result<(), Error> {
         if is_sender_thread(self.token) {
             let text = format!("{call} in a callback would wait for the thread it runs on");

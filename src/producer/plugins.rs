@@ -4,7 +4,6 @@
 //! Threads: application threads. Locks: none may be held here, this is user code.
 //! Holds: nothing is queued yet, so every error leaves no trace.
 
-use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ pub(super) struct Plugins<K: ?Sized, V: ?Sized> {
 
 impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
     /// The record's bytes, with the time of day where it has no time of its own.
-    #[inline]
+    #[inline(always)]
     pub(super) fn serialize<'a>(
         &'a self,
         record: Outgoing<'a, K, V>,
@@ -108,8 +107,8 @@ pub(super) fn no_such_partition(topic: &TopicName, partition_count: usize, parti
     Error::new(ErrorKind::Partitioning, text).with_topic(topic)
 }
 
-/// Buffers for serializers that cannot borrow. Each thread has a pair that is used again and again; a serializer that
-/// itself sends finds them empty.
+/// Buffers for serializers that cannot borrow.
+#[derive(Default)]
 pub(super) struct Scratch {
     key: Vec<u8>,
     value: Vec<u8>,
@@ -118,29 +117,14 @@ pub(super) struct Scratch {
 /// More than this is not kept between records.
 const SCRATCH_LIMIT: usize = 1 << 20;
 
-thread_local! {
-    static SCRATCH: Cell<(Vec<u8>, Vec<u8>)> = const { Cell::new((Vec::new(), Vec::new())) };
-}
-
 impl Scratch {
+    /// Makes them ready for the next record.
     #[inline]
-    pub(super) fn take() -> Scratch {
-        let (key, value) = SCRATCH.take();
-        Scratch { key, value }
-    }
-}
-
-impl Drop for Scratch {
-    #[inline]
-    fn drop(&mut self) {
-        let capacity = self.key.capacity().max(self.value.capacity());
-        // There is nothing to keep for a serializer that borrows.
-        if (1..=SCRATCH_LIMIT).contains(&capacity) {
-            let (mut key, mut value) = (std::mem::take(&mut self.key), std::mem::take(&mut self.value));
-            key.clear();
-            value.clear();
-            // Where the thread is ending there is nobody to keep it for.
-            let _ = SCRATCH.try_with(|scratch| scratch.set((key, value)));
+    pub(super) fn clear(&mut self) {
+        self.key.clear();
+        self.value.clear();
+        if self.key.capacity().max(self.value.capacity()) > SCRATCH_LIMIT {
+            *self = Scratch::default();
         }
     }
 }

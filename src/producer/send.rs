@@ -9,13 +9,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{AppendError, Event, FoundTopic, Patience, Target, TopicQueues, Wait};
+use crate::accumulator::{AppendError, Event, LastTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
 use crate::producer::Core;
+use crate::producer::caller::Caller;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
 use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
@@ -28,6 +29,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if is_sender_thread(self.token) { Patience::None } else { Patience::AtMost(self.settings.max_block) }
     }
 
+    #[inline(always)]
     pub(super) fn do_send<RK: RecordKey<K>, RV: RecordValue<V>>(
         &self,
         record: &mut ProducerRecord<RK, RV>,
@@ -75,6 +77,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     /// Sends a record's parts. `callback` is asked for at the last moment, when the headers are what will be sent.
+    #[inline(always)]
     fn send_parts(
         &self,
         parts: Outgoing<'_, K, V>,
@@ -83,22 +86,25 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     ) -> Result<RecordFuture, Error> {
         self.check_usable()?;
         check_record(&parts)?;
-        let topic = self.topic(parts.topic, parts.partition, &mut patience)?;
-        let outcome = self.send_to(&topic, parts, callback, patience);
-        topic.remember();
+        let mut caller = Caller::take();
+        let topic = self.topic(parts.topic, parts.partition, &mut caller.last_topic, &mut patience)?;
+        let outcome = self.send_to(&topic, parts, &mut caller.scratch, callback, patience);
+        caller.last_topic.keep(topic);
+        caller.put_back();
         outcome
     }
 
+    #[inline(always)]
     fn send_to(
         &self,
         topic: &TopicQueues,
         record: Outgoing<'_, K, V>,
+        scratch: &mut Scratch,
         callback: impl FnOnce(&Headers) -> Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
         let (name, partition) = (record.topic, record.partition);
-        let mut scratch = Scratch::take();
-        let parts = self.plugins.serialize(record, &mut scratch)?;
+        let parts = self.plugins.serialize(record, scratch)?;
         self.check_size(&parts).map_err(|error| error.with_topic(name))?;
         self.append(topic, partition, parts, callback(parts.headers), patience)
     }
@@ -112,34 +118,47 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     /// Finds the topic's queues; waits for its metadata where they are not known.
-    #[inline]
+    #[inline(always)]
     fn topic(
         &self,
         name: &TopicName,
         partition: Option<i32>,
+        last: &mut LastTopic,
         patience: &mut Patience,
-    ) -> Result<FoundTopic, Error> {
+    ) -> Result<Arc<TopicQueues>, Error> {
         loop {
-            if let Some(topic) = self.accumulator.find_topic(name)
+            if let Some(topic) = self.accumulator.find_topic(name, last)
                 && partition.is_none_or(|partition| topic.queue(partition).is_some())
             {
                 topic.touch();
                 return Ok(topic);
             }
-            check_topic(name)?;
-            let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
-            let Patience::AtMost(limit) = *patience else {
-                self.metadata.want(name);
-                nudge();
-                let text = "the topic's metadata is not there yet, and the call may not wait";
-                return Err(Error::new(ErrorKind::WouldBlock, text).with_topic(name));
-            };
-            let waited = self.metadata.wait_for_topic(name, partition, limit, nudge)?;
-            *patience = Patience::AtMost(limit.saturating_sub(waited));
+            self.await_topic(name, partition, patience)?;
         }
     }
 
-    #[inline]
+    /// Waits until the topic's metadata, or the partition, is there. Patience shrinks by what it took.
+    #[cold]
+    fn await_topic(
+        &self,
+        name: &TopicName,
+        partition: Option<i32>,
+        patience: &mut Patience,
+    ) -> Result<(), Error> {
+        check_topic(name)?;
+        let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
+        let Patience::AtMost(limit) = *patience else {
+            self.metadata.want(name);
+            nudge();
+            let text = "the topic's metadata is not there yet, and the call may not wait";
+            return Err(Error::new(ErrorKind::WouldBlock, text).with_topic(name));
+        };
+        let waited = self.metadata.wait_for_topic(name, partition, limit, nudge)?;
+        *patience = Patience::AtMost(limit.saturating_sub(waited));
+        Ok(())
+    }
+
+    #[inline(always)]
     fn append(
         &self,
         topic: &TopicQueues,
@@ -156,6 +175,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 
+    #[inline(never)]
     /// Appends where a batch has to be opened, sealed or waited for. `explicit`: the record's own choice of partition;
     /// `chosen`: what came of it.
     fn append_patiently(
@@ -186,7 +206,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn choose_partition(
         &self,
         topic: &TopicQueues,

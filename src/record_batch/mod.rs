@@ -58,12 +58,12 @@ impl BatchBuilder {
 
     /// Appends the record if the batch then has at most `limit` bytes, and gives its index in the batch. The first
     /// record is taken whatever its size.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_append(&mut self, parts: &RecordParts<'_>, limit: usize) -> Result<u32, DoesNotFit> {
         self.append(parts, limit)
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(&mut self, record: &impl Record, limit: usize) -> Result<u32, DoesNotFit> {
         let (index, timestamp) = (self.count, record.timestamp());
         if index == 0 {

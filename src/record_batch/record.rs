@@ -23,7 +23,7 @@ pub(crate) struct RecordParts<'a> {
 const MAX_RECORD_OVERHEAD: usize = 21;
 
 impl<'a> RecordParts<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         key: Option<&'a [u8]>,
         value: Option<&'a [u8]>,

@@ -310,7 +310,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         if let Some(partition) = explicit.filter(|partition| !exists(*partition, partition_count)) {
             return Err(not_in_metadata(topic, partition, partition_count));
         }
-        let mut scratch = Scratch::take();
+        let mut scratch = Scratch::default();
         let parts = self.plugins.serialize(outgoing, &mut scratch)?;
         let partition = match explicit {
             Some(partition) => partition,
