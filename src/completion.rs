@@ -15,10 +15,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
 use crate::record::{RecordMetadata, TopicName};
+use crate::spin::SharedSpin;
 
 /// The outcome of an accepted record, now or later.
 ///
@@ -122,7 +124,7 @@ impl RecordFuture {
             return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would wait for itself"));
         }
         self.batch.expedite();
-        match interrupt::wait(&self.batch.ended, limit.map(|(deadline, _)| deadline)) {
+        match self.batch.wait(limit.map(|(deadline, _)| deadline)) {
             Wait::Ready(never) => match never {},
             Wait::Disconnected => match self.next() {
                 Some(next) => next.wait_until(limit),
@@ -161,9 +163,15 @@ impl fmt::Debug for RecordFuture {
 /// What a callback is called with.
 pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
 
-/// Somebody waits for a batch that may still be waiting for company.
+/// What becomes of a batch for which somebody waits.
 pub(crate) trait Expedite: Send + Sync {
+    /// It may still be waiting for company: it need not.
     fn expedite(&self);
+
+    /// How those who wait for batches of this producer take turns at polling; none where they sleep at once.
+    fn spin(&self) -> Option<&SharedSpin> {
+        None
+    }
 }
 
 /// The part of a batch that its futures share.
@@ -172,15 +180,52 @@ pub(crate) struct BatchCompletion {
     topic: TopicName,
     partition: i32,
     end: OnceLock<BatchEnd>,
-    ended: Receiver<Infallible>,
+    latch: Mutex<Latch>,
     awaited: AtomicBool,
     queue: Arc<dyn Expedite>,
 }
 
+/// What those who wait for a batch sleep at: a channel that disconnects. Made for the first of them: most batches have
+/// none.
+enum Latch {
+    Unused,
+    Closed { _opens_it: Sender<Infallible>, ended: Receiver<Infallible> },
+    Open,
+}
+
 impl BatchCompletion {
     /// Disconnects when the batch is settled, or split.
-    pub(crate) fn ended(&self) -> &Receiver<Infallible> {
-        &self.ended
+    pub(crate) fn ended(&self) -> Receiver<Infallible> {
+        let mut latch = self.latch.lock();
+        if let Latch::Closed { ended, .. } = &*latch {
+            return ended.clone();
+        }
+        let (opens_it, ended) = bounded(0);
+        if matches!(*latch, Latch::Unused) {
+            *latch = Latch::Closed { _opens_it: opens_it, ended: ended.clone() };
+        }
+        ended
+    }
+
+    /// Waits until the batch is settled, or split: `Disconnected`. Where that has lately come fast it polls first.
+    fn wait(&self, deadline: Option<Instant>) -> Wait<Infallible> {
+        let spin = self.queue.spin();
+        if spin.is_some_and(|spin| spin.poll(deadline, || self.end.get().is_some())) {
+            return Wait::Disconnected;
+        }
+        let begun = Instant::now();
+        let waited = interrupt::wait(&self.ended(), deadline);
+        if let (Wait::Disconnected, Some(spin)) = (&waited, spin) {
+            spin.slept(begun.elapsed());
+        }
+        waited
+    }
+
+    /// Lets everyone go who waits.
+    fn end(&self, end: BatchEnd) {
+        // Nobody else can have set it: the duty is taken once.
+        let _ = self.end.set(end);
+        *self.latch.lock() = Latch::Open;
     }
 
     /// What it was split into; nothing where it was not.
@@ -254,12 +299,8 @@ impl BatchOutcome {
 /// The duty to tell a batch's outcome, with the callbacks that wait for it.
 pub(crate) struct Completion {
     shared: Arc<BatchCompletion>,
-    duty: Option<Duty>,
-}
-
-struct Duty {
-    callbacks: Vec<(RecordFacts, Callback)>,
-    _opens_the_latch: Sender<Infallible>,
+    /// None once it was told.
+    callbacks: Option<Vec<(RecordFacts, Callback)>>,
 }
 
 impl Completion {
@@ -269,28 +310,32 @@ impl Completion {
         partition: i32,
         queue: Arc<dyn Expedite>,
     ) -> Completion {
-        let (latch, ended) = bounded(0);
-        let (end, awaited) = (OnceLock::new(), AtomicBool::new(false));
+        let (end, latch, awaited) = (OnceLock::new(), Mutex::new(Latch::Unused), AtomicBool::new(false));
         Completion {
-            shared: Arc::new(BatchCompletion { producer, topic, partition, end, ended, awaited, queue }),
-            duty: Some(Duty { callbacks: Vec::new(), _opens_the_latch: latch }),
+            shared: Arc::new(BatchCompletion { producer, topic, partition, end, latch, awaited, queue }),
+            callbacks: Some(Vec::new()),
         }
     }
 
     /// A future for a record that has just been appended; its callback is kept.
     #[inline]
     pub(crate) fn record(&mut self, facts: RecordFacts, callback: Option<Callback>) -> RecordFuture {
-        if let (Some(callback), Some(duty)) = (callback, &mut self.duty) {
-            duty.callbacks.push((facts, callback));
+        if let (Some(callback), Some(callbacks)) = (callback, &mut self.callbacks) {
+            callbacks.push((facts, callback));
         }
         RecordFuture { batch: Arc::clone(&self.shared), facts }
     }
 
     /// No record will be added: gives back what the list of callbacks has too much.
     pub(crate) fn close(&mut self) {
-        if let Some(duty) = &mut self.duty {
-            duty.callbacks.shrink_to_fit();
+        if let Some(callbacks) = &mut self.callbacks {
+            callbacks.shrink_to_fit();
         }
+    }
+
+    /// The batch was not needed: it has no record, and nobody is told anything.
+    pub(crate) fn cancel(mut self) {
+        self.callbacks = None;
     }
 
     /// What a `flush` waits for.
@@ -307,8 +352,8 @@ impl Completion {
     /// Hands the duty on to batches that hold so many of the records each, in order. Whoever waits goes on waiting for
     /// the one that has his record.
     pub(crate) fn split(mut self, counts: impl IntoIterator<Item = u32>) -> Vec<Completion> {
-        let Some(duty) = self.duty.take() else { return Vec::new() };
-        let (mut callbacks, mut first) = (duty.callbacks.into_iter().peekable(), 0);
+        let Some(callbacks) = self.callbacks.take() else { return Vec::new() };
+        let (mut callbacks, mut first) = (callbacks.into_iter().peekable(), 0);
         let (mut parts, mut pieces) = (Vec::new(), Vec::new());
         for count in counts {
             let BatchCompletion { producer, topic, partition, queue, .. } = &*self.shared;
@@ -320,27 +365,25 @@ impl Completion {
             parts.push(part);
             first += count;
         }
-        // Nobody else can have set it: the duty is taken once.
-        let _ = self.shared.end.set(BatchEnd::Split(pieces));
+        self.shared.end(BatchEnd::Split(pieces));
         parts
     }
 
     fn tell(&mut self, outcome: BatchOutcome) {
-        let Some(duty) = self.duty.take() else { return };
-        for (facts, callback) in duty.callbacks {
+        let Some(callbacks) = self.callbacks.take() else { return };
+        for (facts, callback) in callbacks {
             let result = outcome.of(&self.shared, &facts);
             if catch_unwind(AssertUnwindSafe(move || callback(result))).is_err() {
                 log::error!("{}-{}: a callback panicked", self.shared.topic, self.shared.partition);
             }
         }
-        // Nobody else can have set it: the duty is taken once.
-        let _ = self.shared.end.set(BatchEnd::Settled(outcome));
+        self.shared.end(BatchEnd::Settled(outcome));
     }
 }
 
 impl Drop for Completion {
     fn drop(&mut self) {
-        if self.duty.is_some() {
+        if self.callbacks.is_some() {
             log::error!(
                 "{}-{}: a batch was dropped without an outcome",
                 self.shared.topic,

@@ -76,6 +76,9 @@ mod interrupt;
 // Topic ids.
 mod uuid;
 
+/// Whether to poll for a moment before a thread sleeps.
+mod spin;
+
 // Beside the way: a cluster for tests and examples.
 #[cfg(feature = "embedded")]
 pub mod embedded;

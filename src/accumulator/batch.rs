@@ -32,6 +32,30 @@ impl BatchId {
     }
 }
 
+/// What a batch is made of, before it is opened: memory is allocated for it outside of every lock.
+pub(crate) struct NewBatch {
+    reserved: usize,
+    builder: BatchBuilder,
+    completion: Completion,
+}
+
+impl NewBatch {
+    pub(crate) fn new(memory: Reservation, completion: Completion) -> NewBatch {
+        NewBatch { reserved: memory.bytes, builder: BatchBuilder::new(memory.into_buffer()), completion }
+    }
+
+    /// The bytes that were reserved for it.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved
+    }
+
+    /// It was not needed after all.
+    pub(crate) fn cancel(self, pool: &BufferPool) {
+        self.completion.cancel();
+        pool.give_back(self.reserved, Some(self.builder.into_buffer()));
+    }
+}
+
 /// A batch that takes records.
 pub(crate) struct OpenBatch {
     id: BatchId,
@@ -44,22 +68,9 @@ pub(crate) struct OpenBatch {
 }
 
 impl OpenBatch {
-    pub(crate) fn new(
-        id: BatchId,
-        memory: Reservation,
-        completion: Completion,
-        created: Instant,
-        limit: usize,
-    ) -> OpenBatch {
-        let reserved = memory.bytes;
-        OpenBatch {
-            id,
-            builder: BatchBuilder::new(memory.into_buffer()),
-            completion,
-            created,
-            reserved,
-            limit,
-        }
+    pub(crate) fn new(id: BatchId, new: NewBatch, created: Instant, limit: usize) -> OpenBatch {
+        let NewBatch { reserved, builder, completion } = new;
+        OpenBatch { id, builder, completion, created, reserved, limit }
     }
 
     /// Appends a record and hands out its future. The callback is taken only where the record is.

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::{BatchId, ProducerBatch};
 use crate::accumulator::departing::{Departing, Expired, Fate};
-use crate::accumulator::partition::{DrainGate, List, Partition, Taken, give_up};
-use crate::accumulator::queue::{Head, PartitionQueue, Urgency};
+use crate::accumulator::partition::{DrainGate, Haste, List, Partition, Taken, give_up};
+use crate::accumulator::queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
 use crate::completion::BatchCompletion;
@@ -71,10 +71,7 @@ impl Drain {
         self.accumulator.inbox().take(&mut events);
         for event in events.drain(..) {
             match event {
-                Event::Queue(queue) => {
-                    let index = self.adopt(queue);
-                    self.examine(index, now);
-                }
+                Event::Queue(queue) => self.look_into(queue, now),
                 Event::Expedited(index) => self.examine(index, now),
                 Event::MemoryShort => self.examine_lingering(now),
                 Event::Flush(answer) => {
@@ -98,9 +95,16 @@ impl Drain {
     /// another may have appended to it.
     fn adopt_filled(&mut self, now: Instant) {
         for queue in self.accumulator.filled_queues() {
-            let index = self.adopt(queue);
-            self.examine(index, now);
+            self.look_into(queue, now);
         }
+    }
+
+    fn look_into(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
+        let index = self.adopt(queue);
+        if let Some(partition) = self.partition(index) {
+            partition.quiet = false;
+        }
+        self.examine(index, now);
     }
 
     /// Takes over new leaders. A partition whose leader has changed does not wait out its backoff.
@@ -162,11 +166,14 @@ impl Drain {
             let Some(index) = self.ready.get_mut(&node).and_then(VecDeque::pop_front) else { break };
             let room = if departing.is_empty() { usize::MAX } else { max_bytes.saturating_sub(size) };
             match self.take_from(index, room, now, gate) {
-                Taken::Batch(batch) => {
+                Taken::Batch(batch, outlook) => {
                     size += batch.bytes.len();
                     departing.push(batch);
                     self.unlist(index);
-                    self.examine(index, now);
+                    match outlook {
+                        Some(outlook) => self.place(index, outlook, now),
+                        None => self.examine(index, now),
+                    }
                 }
                 Taken::TooLarge => {
                     self.ready.entry(node).or_default().push_front(index);
@@ -321,7 +328,7 @@ impl Drain {
     }
 
     fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
-        let mute = self.rules.mute;
+        let (mute, haste) = (self.rules.mute, self.haste(now));
         let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else {
             return Taken::Nothing;
         };
@@ -332,38 +339,50 @@ impl Drain {
             let waits = partition.not_before.is_some_and(|time| time > now);
             return if waits { Taken::Later } else { partition.take_retry(index, room, gate) };
         }
-        let (Head::Sealed { size, .. } | Head::Open { size, .. }) = partition.queue.head() else {
-            return Taken::Nothing;
+        let (pool, outstanding) = (self.accumulator.pool(), partition.outstanding());
+        let haste = Haste { on_its_way: true, ..haste };
+        let mut refused = Taken::Nothing;
+        let wanted = |head: &Head| {
+            let (Head::Sealed { size, .. } | Head::Open { size, .. }) = head else { return false };
+            if *size > room {
+                refused = Taken::TooLarge;
+            } else if !gate.may_send(index, outstanding) {
+                refused = Taken::HeldBack;
+            } else {
+                return true;
+            }
+            false
         };
-        if size > room {
-            return Taken::TooLarge;
-        }
-        if !gate.may_send(index, partition.outstanding()) {
-            return Taken::HeldBack;
-        }
-        let pool = self.accumulator.pool();
-        let batch = partition.queue.pop(pool).inspect(|_| partition.not_before = None);
-        batch.map_or(Taken::Nothing, |batch| partition.depart(index, batch, gate))
+        let Some((batch, outlook)) = partition.queue.pop_if(pool, wanted, |head| haste.is_sendable(head))
+        else {
+            return refused;
+        };
+        partition.not_before = None;
+        Taken::Batch(partition.depart(index, batch, gate), Some(outlook))
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
     fn examine(&mut self, index: usize, now: Instant) {
-        let (rules, closing, short) = (self.rules, self.closing, self.accumulator.pool().is_short());
+        let haste = self.haste(now);
         let Some(partition) = self.partition(index) else { return };
         partition.queue.note_retries(partition.retries.len());
-        let on_its_way = partition.has_outstanding();
-        let linger_over = |created: Instant, urgency: Urgency| {
-            urgency == Urgency::Now
-                || (urgency == Urgency::Expedited && !on_its_way)
-                || closing
-                || short
-                || now.saturating_duration_since(created) >= rules.linger
+        if partition.listed.is_some() && partition.timer.is_some() && partition.retries.is_empty() {
+            return; // whatever has come since waits behind what it was listed for, and expires later
+        }
+        let haste = Haste { on_its_way: partition.has_outstanding(), ..haste };
+        let outlook = match partition.quiet {
+            true => Outlook { head: Head::Empty, sendable: false },
+            false => partition.queue.peek(|head| haste.is_sendable(head)),
         };
-        let (head, mut sendable) = partition.queue.peek(|head| match head {
-            Head::Empty | Head::Soon => false,
-            Head::Sealed { .. } => true,
-            Head::Open { created, urgency, .. } => linger_over(*created, *urgency),
-        });
+        self.place(index, outlook, now);
+    }
+
+    /// Puts a partition where it belongs by what was found in its queue.
+    fn place(&mut self, index: usize, outlook: Outlook, now: Instant) {
+        let rules = self.rules;
+        let Some(partition) = self.partition(index) else { return };
+        let Outlook { head, mut sendable } = outlook;
+        partition.quiet = head == Head::Empty;
         let mut wake = match head {
             Head::Open { created, .. } if !sendable => created.checked_add(rules.linger),
             _ => None,
@@ -387,6 +406,12 @@ impl Drain {
         if newly_sendable {
             self.list(index, list);
         }
+    }
+
+    /// What makes batches leave before they are full; that something of the partition is on its way is not known yet.
+    fn haste(&self, now: Instant) -> Haste {
+        let at_once = self.closing || self.accumulator.pool().is_short();
+        Haste { now, linger: self.rules.linger, at_once, on_its_way: false }
     }
 
     fn list(&mut self, index: usize, list: List) {

@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use parking_lot::Mutex;
 
 use crate::completion::BatchCompletion;
+use crate::spin::SharedSpin;
 
 /// Something for the sender to look at. `Q` is a partition's queue.
 pub(crate) enum Event<Q> {
@@ -36,6 +37,8 @@ pub(crate) struct Inbox<Q> {
     asleep_until: AtomicU64,
     /// Somebody has begun to wait for an outcome.
     awaited: AtomicBool,
+    /// Of the threads that do.
+    spin: SharedSpin,
     origin: Instant,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -50,7 +53,18 @@ impl<Q> Inbox<Q> {
     pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox<Q> {
         let events = Mutex::new(Events { list: Vec::new(), closed: false });
         let (asleep_until, awaited) = (AtomicU64::new(0), AtomicBool::new(false));
-        Inbox { events, asleep_until, awaited, origin, wake }
+        let spin = SharedSpin::new(Duration::ZERO);
+        Inbox { events, asleep_until, awaited, spin, origin, wake }
+    }
+
+    /// Lets those who wait for outcomes poll so long before they sleep.
+    pub(crate) fn with_spin(self, length: Duration) -> Inbox<Q> {
+        Inbox { spin: SharedSpin::new(length), ..self }
+    }
+
+    /// How those who wait for outcomes take turns at polling.
+    pub(crate) fn spin(&self) -> &SharedSpin {
+        &self.spin
     }
 
     /// Somebody begins to wait for an outcome: it matters how soon it comes.
@@ -114,7 +128,6 @@ impl<Q> Inbox<Q> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::AtomicU32;
-    use std::time::Duration;
 
     use super::*;
 

@@ -43,7 +43,7 @@ pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
 
 use buffer_pool::Reservation;
-use queue::{Append, PartitionQueue, Step};
+use queue::{Append, Brought, PartitionQueue, Step};
 
 /// Something for the sender to look at.
 pub(crate) type Event = inbox::Event<PartitionQueue>;
@@ -139,40 +139,36 @@ impl RecordAccumulator {
         wait: Wait<'_>,
     ) -> Result<RecordFuture, AppendError> {
         let Target { queue, sticky } = target;
-        let mut append = Append { parts, callback, sticky, memory: None };
+        let mut append = Append { parts, callback, sticky, brought: None };
         let mut wait = wait;
-        let outcome = loop {
-            match queue.try_append(&mut append, wait.clock) {
+        loop {
+            let step = queue.try_append(&mut append, wait.clock);
+            if let Some(unfit) = append.brought.take() {
+                unfit.cancel(&self.pool);
+            }
+            match step {
                 Step::Appended { future, full } => {
                     if let Some(full) = full {
                         queue.seal(full, &self.pool);
                     }
-                    break Ok(future);
+                    return Ok(future);
                 }
                 Step::Seal(open) => queue.seal(open, &self.pool),
-                Step::Reserve(bytes) => match self.reserve(bytes, append.memory.take(), &mut wait) {
-                    Ok(memory) => append.memory = Some(memory),
-                    Err(error) => break Err(AppendError::Failed(error)),
+                Step::Open(bytes) => match self.reserve(bytes, &mut wait) {
+                    Ok(memory) => append.brought = Some(Brought::Batch(queue.new_batch(memory))),
+                    Err(error) => return Err(AppendError::Failed(error)),
                 },
-                Step::Elsewhere => break Err(AppendError::Elsewhere(append.callback.take())),
-                Step::Closed => break Err(AppendError::Failed(Error::closed())),
+                Step::Grow(bytes) => match self.reserve(bytes, &mut wait) {
+                    Ok(memory) => append.brought = Some(Brought::Memory(memory)),
+                    Err(error) => return Err(AppendError::Failed(error)),
+                },
+                Step::Elsewhere => return Err(AppendError::Elsewhere(append.callback.take())),
+                Step::Closed => return Err(AppendError::Failed(Error::closed())),
             }
-        };
-        if let Some(unused) = append.memory {
-            self.pool.cancel(unused);
         }
-        outcome
     }
 
-    fn reserve(
-        &self,
-        bytes: usize,
-        unfit: Option<Reservation>,
-        wait: &mut Wait<'_>,
-    ) -> Result<Reservation, Error> {
-        if let Some(unfit) = unfit {
-            self.pool.cancel(unfit);
-        }
+    fn reserve(&self, bytes: usize, wait: &mut Wait<'_>) -> Result<Reservation, Error> {
         if let Some(reservation) = self.pool.try_reserve(bytes)? {
             return Ok(reservation);
         }

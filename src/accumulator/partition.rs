@@ -6,11 +6,11 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::ProducerBatch;
 use crate::accumulator::departing::{Departing, Expired, Fate};
-use crate::accumulator::queue::{Head, PartitionQueue};
+use crate::accumulator::queue::{Head, Outlook, PartitionQueue, Urgency};
 
 /// What the sender knows of a partition.
 pub(super) struct Partition {
@@ -18,6 +18,8 @@ pub(super) struct Partition {
     pub(super) leader: Option<i32>,
     pub(super) listed: Option<List>,
     pub(super) lingering: bool,
+    /// The queue was empty, and no event has come since.
+    pub(super) quiet: bool,
     /// By id, as `in_flight`.
     pub(super) retries: VecDeque<ProducerBatch>,
     pub(super) in_flight: VecDeque<ProducerBatch>,
@@ -46,9 +48,36 @@ pub(crate) trait DrainGate {
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
 }
 
+/// What decides whether an open batch leaves.
+#[derive(Clone, Copy)]
+pub(super) struct Haste {
+    pub(super) now: Instant,
+    pub(super) linger: Duration,
+    /// Memory is short, or the producer is being closed.
+    pub(super) at_once: bool,
+    /// Something of the partition has been sent and is not answered.
+    pub(super) on_its_way: bool,
+}
+
+impl Haste {
+    pub(super) fn is_sendable(&self, head: &Head) -> bool {
+        match *head {
+            Head::Empty | Head::Soon => false,
+            Head::Sealed { .. } => true,
+            Head::Open { created, urgency, .. } => {
+                urgency == Urgency::Now
+                    || (urgency == Urgency::Expedited && !self.on_its_way)
+                    || self.at_once
+                    || self.now.saturating_duration_since(created) >= self.linger
+            }
+        }
+    }
+}
+
 /// What came of the try to take a batch from a partition.
 pub(super) enum Taken {
-    Batch(Departing),
+    /// With what was found behind it, where somebody looked.
+    Batch(Departing, Option<Outlook>),
     /// It does not fit into this request.
     TooLarge,
     /// The gate says no.
@@ -66,6 +95,7 @@ impl Partition {
             leader,
             listed: None,
             lingering: false,
+            quiet: false,
             retries: VecDeque::new(),
             in_flight: VecDeque::new(),
             next_id: 0,
@@ -87,7 +117,8 @@ impl Partition {
         if batch.len() > room {
             return Taken::TooLarge;
         }
-        self.retries.remove(place).map_or(Taken::Nothing, |batch| self.depart(index, batch, gate))
+        let Some(batch) = self.retries.remove(place) else { return Taken::Nothing };
+        Taken::Batch(self.depart(index, batch, gate), None)
     }
 
     pub(super) fn depart(
@@ -95,7 +126,7 @@ impl Partition {
         index: usize,
         mut batch: ProducerBatch,
         gate: &mut impl DrainGate,
-    ) -> Taken {
+    ) -> Departing {
         if batch.stamp().is_none() {
             gate.stamp(index, &mut batch);
         }
@@ -110,7 +141,7 @@ impl Partition {
         };
         let place = self.in_flight.partition_point(|other| other.id() < batch.id());
         self.in_flight.insert(place, batch);
-        Taken::Batch(departing)
+        departing
     }
 
     /// How many batches have gone since the oldest that is not answered yet, that one included.

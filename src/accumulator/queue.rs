@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::accumulator::batch::{BatchId, OpenBatch, ProducerBatch};
+use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
 use crate::accumulator::sticky::Sticky;
 use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, CompressionRatio, DoesNotFit, RecordParts};
+use crate::spin::SharedSpin;
 
 pub(crate) struct PartitionQueue {
     pub(crate) topic: TopicName,
@@ -100,7 +101,25 @@ pub(crate) struct Append<'a> {
     pub(crate) callback: Option<Callback>,
     /// Where the record goes where the built-in keyless logic chose: it may be told to choose anew.
     pub(crate) sticky: Option<&'a Sticky>,
-    pub(crate) memory: Option<Reservation>,
+    /// What was asked for in the last step.
+    pub(crate) brought: Option<Brought>,
+}
+
+/// What a record brings along because there is no room for it.
+pub(crate) enum Brought {
+    Batch(NewBatch),
+    /// For the open batch.
+    Memory(Reservation),
+}
+
+impl Brought {
+    /// It was not needed after all.
+    pub(crate) fn cancel(self, pool: &BufferPool) {
+        match self {
+            Brought::Batch(batch) => batch.cancel(pool),
+            Brought::Memory(memory) => pool.cancel(memory),
+        }
+    }
 }
 
 /// What one look at the queue came to.
@@ -111,8 +130,10 @@ pub(crate) enum Step {
     },
     /// The open batch is full: seal it, then come again.
     Seal(OpenBatch),
-    /// Reserve this much, then come again.
-    Reserve(usize),
+    /// Reserve this much and make a new batch of it, then come again.
+    Open(usize),
+    /// Reserve this much for the open batch, then come again.
+    Grow(usize),
     /// The keyless records' partition is another by now.
     Elsewhere,
     Closed,
@@ -133,6 +154,19 @@ pub(crate) enum Head {
         size: usize,
         urgency: Urgency,
     },
+}
+
+/// What the sender finds, and whether it is to be sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Outlook {
+    pub(crate) head: Head,
+    pub(crate) sendable: bool,
+}
+
+/// A batch that has left the queue.
+enum TakenHead {
+    Sealed(ProducerBatch),
+    Open(OpenBatch),
 }
 
 impl PartitionQueue {
@@ -198,13 +232,14 @@ impl PartitionQueue {
             Ok(future) => self.appended(state, append, future),
             Err(DoesNotFit::Capacity { needed }) => {
                 let extra = self.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
-                match append.memory.take_if(|memory| memory.bytes == extra) {
-                    Some(memory) => {
+                let fits = |brought: &mut Brought| matches!(brought, Brought::Memory(memory) if memory.bytes == extra);
+                match append.brought.take_if(fits) {
+                    Some(Brought::Memory(memory)) => {
                         open.grow(memory);
                         drop(guard);
                         self.try_append(append, clock)
                     }
-                    None => Step::Reserve(extra),
+                    _ => Step::Grow(extra),
                 }
             }
             Err(DoesNotFit::Limit) => {
@@ -219,6 +254,13 @@ impl PartitionQueue {
                 self.take_open(state).map_or(Step::Closed, Step::Seal)
             }
         }
+    }
+
+    /// A batch for this partition, to be opened by `try_append`.
+    pub(crate) fn new_batch(self: &Arc<Self>, memory: Reservation) -> NewBatch {
+        let queue: Arc<dyn Expedite> = Arc::<PartitionQueue>::clone(self);
+        let completion = Completion::new(self.rules.producer, self.topic.clone(), self.partition, queue);
+        NewBatch::new(memory, completion)
     }
 
     /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
@@ -258,19 +300,18 @@ impl PartitionQueue {
         let limit = self.limit();
         let expected = guard.last_size.min(self.rules.batch_size);
         let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), expected, limit);
-        let Some(memory) = append.memory.take_if(|memory| memory.bytes == wanted) else {
-            return Step::Reserve(wanted);
+        let fits = |brought: &mut Brought| matches!(brought, Brought::Batch(new) if new.reserved() == wanted);
+        let Some(Brought::Batch(new)) = append.brought.take_if(fits) else {
+            return Step::Open(wanted);
         };
         let state = &mut *guard;
         let created = clock();
         let id = BatchId::opened(state.next_id);
         state.next_id += 1;
-        let queue: Arc<dyn Expedite> = Arc::<PartitionQueue>::clone(self);
-        let completion = Completion::new(self.rules.producer, self.topic.clone(), self.partition, queue);
-        let mut open = OpenBatch::new(id, memory, completion, created, limit);
+        let mut open = OpenBatch::new(id, new, created, limit);
         // The buffer was reserved for this very record: it fits.
         let Ok(future) = open.try_append(&append.parts, &mut append.callback) else {
-            return Step::Reserve(wanted);
+            return Step::Open(wanted);
         };
         state.open = Some(open);
         state.urgency = Urgency::Linger;
@@ -325,12 +366,8 @@ impl PartitionQueue {
     // ---- the sender's side ----
 
     /// Looks at the head. `sendable` decides; where it says no, the next append or seal tells the sender again.
-    pub(crate) fn peek(&self, sendable: impl FnOnce(&Head) -> bool) -> (Head, bool) {
-        let mut state = self.state.lock();
-        let head = state.head();
-        let sendable = sendable(&head);
-        state.noticed = if sendable { Noticed::Sendable } else { Noticed::Nothing };
-        (head, sendable)
+    pub(crate) fn peek(&self, sendable: impl FnOnce(&Head) -> bool) -> Outlook {
+        self.state.lock().outlook(sendable)
     }
 
     /// Looks at the head and leaves everything as it is.
@@ -338,26 +375,36 @@ impl PartitionQueue {
         self.state.lock().head()
     }
 
-    /// Takes the head batch; an open one is sealed here, outside the lock.
-    pub(crate) fn pop(&self, pool: &BufferPool) -> Option<ProducerBatch> {
+    /// Takes the head batch where `wanted` says so, and looks at the one behind it as `peek` does.
+    pub(crate) fn pop_if(
+        &self,
+        pool: &BufferPool,
+        wanted: impl FnOnce(&Head) -> bool,
+        sendable: impl FnOnce(&Head) -> bool,
+    ) -> Option<(ProducerBatch, Outlook)> {
         let mut state = self.state.lock();
-        let batch = match state.sealed.front() {
-            Some(Sealed::Soon(..)) => None,
-            Some(Sealed::Done(_)) => match state.sealed.pop_front() {
-                Some(Sealed::Done(batch)) => Some(batch),
-                _ => None,
-            },
-            None => {
-                let open = state.open.take();
-                state.last_size = open.as_ref().map_or(0, OpenBatch::len);
-                drop(state);
-                open.map(|open| open.seal(self.rules.codec, &self.ratio, pool))
-            }
-        };
-        if batch.is_some() {
-            self.depth.fetch_sub(1, Ordering::Relaxed);
+        if !wanted(&state.head()) {
+            return None;
         }
-        batch
+        let taken = state.take_head()?;
+        let outlook = state.outlook(sendable);
+        drop(state);
+        Some((self.sealed(taken, pool), outlook))
+    }
+
+    /// Takes the head batch.
+    pub(crate) fn pop(&self, pool: &BufferPool) -> Option<ProducerBatch> {
+        let taken = self.state.lock().take_head()?;
+        Some(self.sealed(taken, pool))
+    }
+
+    /// An open batch is sealed here, outside the lock.
+    fn sealed(&self, taken: TakenHead, pool: &BufferPool) -> ProducerBatch {
+        self.depth.fetch_sub(1, Ordering::Relaxed);
+        match taken {
+            TakenHead::Sealed(batch) => batch,
+            TakenHead::Open(open) => open.seal(self.rules.codec, &self.ratio, pool),
+        }
     }
 
     /// Says how many batches are to be sent again.
@@ -413,6 +460,29 @@ impl State {
         }
     }
 
+    fn outlook(&mut self, sendable: impl FnOnce(&Head) -> bool) -> Outlook {
+        let head = self.head();
+        let sendable = sendable(&head);
+        self.noticed = if sendable { Noticed::Sendable } else { Noticed::Nothing };
+        Outlook { head, sendable }
+    }
+
+    /// None also where a caller is sealing it at this moment.
+    fn take_head(&mut self) -> Option<TakenHead> {
+        match self.sealed.pop_front() {
+            Some(Sealed::Done(batch)) => Some(TakenHead::Sealed(batch)),
+            Some(soon @ Sealed::Soon(..)) => {
+                self.sealed.push_front(soon);
+                None
+            }
+            None => {
+                let open = self.open.take()?;
+                self.last_size = open.len();
+                Some(TakenHead::Open(open))
+            }
+        }
+    }
+
     #[inline]
     fn count_sticky(&mut self, sticky: &Sticky, bytes: usize, batch_size: usize, full: bool) {
         self.sticky_bytes += bytes;
@@ -434,6 +504,10 @@ impl Expedite for PartitionQueue {
         state.urgency = Urgency::Expedited;
         drop(state);
         self.inbox.push(Event::Expedited(self.index), None);
+    }
+
+    fn spin(&self) -> Option<&SharedSpin> {
+        Some(self.inbox.spin())
     }
 }
 
@@ -470,11 +544,15 @@ mod tests {
         assert!(inbox.fall_asleep(Some(origin + Duration::from_secs(5))));
         for number in 0..3 {
             let parts = RecordParts::new(None, Some(&[0; 400]), &headers, 0);
-            let mut append = Append { parts, callback: None, sticky: None, memory: None };
+            let mut append = Append { parts, callback: None, sticky: None, brought: None };
+            let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
             loop {
                 match queue.try_append(&mut append, || origin) {
                     Step::Appended { .. } => break,
-                    Step::Reserve(bytes) => append.memory = pool.try_reserve(bytes).unwrap(),
+                    Step::Open(bytes) => {
+                        append.brought = Some(Brought::Batch(queue.new_batch(reserve(bytes))));
+                    }
+                    Step::Grow(bytes) => append.brought = Some(Brought::Memory(reserve(bytes))),
                     Step::Seal(full) => queue.seal(full, &pool),
                     Step::Elsewhere | Step::Closed => panic!("there is one partition, and it is open"),
                 }

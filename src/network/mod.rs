@@ -16,7 +16,6 @@ mod seam;
 mod poller;
 mod resolver;
 mod socket_network;
-mod spin;
 mod waker;
 
 // … what can be said about one connection, …

@@ -17,8 +17,8 @@ use super::bootstrap::BootstrapServers;
 use super::poller::{Interest, Poller, Ready, SystemPoller};
 use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
-use super::spin::Spin;
 use super::waker::Waker;
+use crate::spin::Spin;
 
 /// What a socket is told, and how long the thread may spin.
 #[derive(Debug, Clone, Copy, Default)]

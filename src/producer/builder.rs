@@ -251,7 +251,7 @@ fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
         |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
     let token = ProducerToken::next();
-    let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake()));
+    let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.sender_spin);
     let assembly = assemble(settings, token, network, inbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let thread = spawn(sender, token, &settings.client_id)?;

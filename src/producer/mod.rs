@@ -195,7 +195,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
             Wait::Disconnected | Wait::TimedOut => return Ok(()), // closed: everything is answered
         };
         while let Some(batch) = batches.pop() {
-            if interrupt::wait(batch.ended(), None) == Wait::Interrupted {
+            if interrupt::wait(&batch.ended(), None) == Wait::Interrupted {
                 return Err(Error::interrupted("flush"));
             }
             batches.extend(batch.pieces().iter().map(|piece| Arc::clone(&piece.batch)));

@@ -53,7 +53,10 @@ impl BatchBuilder {
     pub(crate) fn new(mut buffer: Vec<u8>) -> BatchBuilder {
         buffer.clear();
         buffer.resize(BATCH_OVERHEAD, 0);
-        BatchBuilder { buffer, warm: 0, count: 0, base_timestamp: 0, max_timestamp: i64::MIN }
+        let mut builder =
+            BatchBuilder { buffer, warm: 0, count: 0, base_timestamp: 0, max_timestamp: i64::MIN };
+        builder.warm_up(BATCH_OVERHEAD);
+        builder
     }
 
     /// Appends the record if the batch then has at most `limit` bytes, and gives its index in the batch. The first
@@ -77,7 +80,10 @@ impl BatchBuilder {
             return Err(DoesNotFit::Limit);
         }
         if needed > self.warm {
-            self.warm_up(needed)?;
+            if needed > self.buffer.capacity() {
+                return Err(DoesNotFit::Capacity { needed });
+            }
+            self.warm_up(needed);
         }
         record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
@@ -85,20 +91,21 @@ impl BatchBuilder {
         Ok(index)
     }
 
-    /// Fetches the next stretch of the buffer into the cache, where it holds the bytes needed. The sender had it last, and
+    /// Fetches the next stretch of the buffer into the cache, beginning with the bytes needed. The sender had it last, and
     /// its lines are in another processor's cache or in none: each record would wait for its two or three, while one
     /// sweep over many of them waits for all at the same time (a quarter of the CPU of small batches).
     #[cold]
     #[inline(never)]
-    fn warm_up(&mut self, needed: usize) -> Result<(), DoesNotFit> {
-        if needed > self.buffer.capacity() {
-            return Err(DoesNotFit::Capacity { needed });
-        }
+    fn warm_up(&mut self, needed: usize) {
         let length = self.buffer.len();
         self.warm = (needed + STRETCH).min(self.buffer.capacity());
         self.buffer.resize(self.warm, 0);
         self.buffer.truncate(length);
-        Ok(())
+    }
+
+    /// The buffer; what was written is lost.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buffer
     }
 
     /// Bytes so far, the header included.

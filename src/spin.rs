@@ -1,17 +1,21 @@
-//! `Spin`: whether to go on polling for a moment before the thread sleeps.
+//! `Spin`: whether to go on polling for a moment before the thread sleeps; `SharedSpin`: the same for several threads.
 //!
-//! Owns: the rule. Must not know: sockets. Time comes in as an argument.
+//! Owns: the rule. Must not know: what is polled for.
+//! Holds: of the threads that share a spin one polls at a time, the others sleep at once.
 //!
 //! Most of a small round trip is waking a sleeping thread. Polling for as long as an answer usually takes saves that,
 //! but only while answers do come within that time: after a few spins in vain it stops, and begins again when an
 //! answer came quickly to a sleeping thread. Each new attempt in vain doubles how many such answers the next one
 //! needs, so a broker that is always a little too slow does not cost a spin each time.
 
+use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// When to spin.
 #[derive(Debug)]
-pub(super) struct Spin {
+pub(crate) struct Spin {
     length: Duration,
     /// How many more spins may fail before it stops.
     credit: u32,
@@ -22,23 +26,23 @@ pub(super) struct Spin {
 
 impl Spin {
     /// `length` is the longest that a spin takes; zero turns spinning off.
-    pub(super) fn new(length: Duration) -> Self {
+    pub(crate) fn new(length: Duration) -> Self {
         Spin { length, credit: CREDIT, needed: 1, price: 1 }
     }
 
     /// Until when to spin, where it is worth it.
-    pub(super) fn until(&self, now: Instant, answers_expected: bool) -> Option<Instant> {
+    pub(crate) fn until(&self, now: Instant, answers_expected: bool) -> Option<Instant> {
         let worth_it = answers_expected && self.credit > 0 && !self.length.is_zero();
         worth_it.then(|| now.checked_add(self.length)).flatten()
     }
 
     /// An answer came while spinning.
-    pub(super) fn succeeded(&mut self) {
+    pub(crate) fn succeeded(&mut self) {
         (self.credit, self.needed, self.price) = (CREDIT, 1, 1);
     }
 
     /// A spin ended without anything.
-    pub(super) fn failed(&mut self) {
+    pub(crate) fn failed(&mut self) {
         self.credit -= self.credit.min(1);
         if self.credit == 0 {
             self.needed = self.price;
@@ -47,13 +51,53 @@ impl Spin {
     }
 
     /// An answer came to the sleeping thread after `time`.
-    pub(super) fn slept(&mut self, time: Duration) {
+    pub(crate) fn slept(&mut self, time: Duration) {
         if self.credit > 0 || time > self.length * SLEEP_TAKES {
             return;
         }
         self.needed -= self.needed.min(1);
         if self.needed == 0 {
             self.credit = 1;
+        }
+    }
+}
+
+/// A spin for several threads that wait for the same sender.
+#[derive(Debug)]
+pub(crate) struct SharedSpin(Mutex<Spin>);
+
+impl SharedSpin {
+    /// `length` is the longest that a thread polls; zero turns it off.
+    pub(crate) fn new(length: Duration) -> Self {
+        SharedSpin(Mutex::new(Spin::new(length)))
+    }
+
+    /// Polls for a moment, but not after `limit`, where that is worth it and no other thread does. Whether it is done.
+    pub(crate) fn poll(&self, limit: Option<Instant>, is_done: impl Fn() -> bool) -> bool {
+        let Some(mut spin) = self.0.try_lock() else { return false };
+        let Some(end) = spin.until(Instant::now(), true) else { return false };
+        loop {
+            if is_done() {
+                spin.succeeded();
+                return true;
+            }
+            let now = Instant::now();
+            if limit.is_some_and(|limit| limit <= now) {
+                return false;
+            }
+            if end <= now {
+                spin.failed();
+                return false;
+            }
+            // Whoever else has work goes first: what is waited for may need this very processor.
+            thread::yield_now();
+        }
+    }
+
+    /// What was waited for came after so much sleep.
+    pub(crate) fn slept(&self, time: Duration) {
+        if let Some(mut spin) = self.0.try_lock() {
+            spin.slept(time);
         }
     }
 }
@@ -114,5 +158,31 @@ mod tests {
         (0..MAX_PRICE).for_each(|_| spin.slept(LENGTH));
         spin.succeeded();
         assert_eq!((spin.credit, spin.price), (CREDIT, 1));
+    }
+
+    #[test]
+    fn one_thread_polls_and_the_others_do_not() {
+        let shared = SharedSpin::new(Duration::from_secs(60));
+        let polls = std::cell::Cell::new(0);
+        let done = shared.poll(None, || {
+            assert!(!shared.poll(None, || true), "somebody polls already");
+            polls.set(polls.get() + 1);
+            polls.get() == 3
+        });
+        assert!(done);
+        assert!(!shared.poll(Some(Instant::now()), || false), "not after the limit");
+        assert!(shared.poll(None, || true), "and the next may");
+        assert!(!SharedSpin::new(Duration::ZERO).poll(None, || true), "off");
+    }
+
+    #[test]
+    fn what_takes_too_long_is_not_polled_for_until_something_comes_quickly() {
+        let shared = SharedSpin::new(Duration::from_micros(1));
+        for _ in 0..CREDIT {
+            assert!(!shared.poll(None, || false));
+        }
+        assert!(!shared.poll(None, || true), "it would be done, but nobody looks");
+        shared.slept(Duration::from_micros(1));
+        assert!(shared.poll(None, || true));
     }
 }
