@@ -130,11 +130,11 @@ impl ProducerConfig {
         self
     }
 
-    /// Sets `sender.spin.us`: how long the sender's thread goes on looking for answers before it sleeps, while answers
-    /// come that fast. In whole microseconds, rounded up; default 50; zero turns it off. Not a setting of Java's.
+    /// Sets `get.spin.us`: how long a thread in `get`, and the sender's thread meanwhile, go on looking for the answer
+    /// before they sleep, while answers come that fast. In whole microseconds, rounded up; default 50; zero turns it off. Not a setting of Java's.
     #[must_use = "it returns the changed configuration"]
-    pub fn sender_spin(self, value: Duration) -> ProducerConfig {
-        self.set(ProducerConfig::SENDER_SPIN_US_CONFIG, Microseconds(value).into_text())
+    pub fn get_spin(self, value: Duration) -> ProducerConfig {
+        self.set(ProducerConfig::GET_SPIN_US_CONFIG, Microseconds(value).into_text())
     }
 
     /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`. `None` where

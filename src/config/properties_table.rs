@@ -112,8 +112,8 @@ macro_rules! for_each_property {
              "Bytes of the socket's send buffer (SO_SNDBUF). -1 leaves it to the operating system.")
             (RECEIVE_BUFFER_CONFIG, "receive.buffer.bytes", Int, "32768", AtLeast(-1), Medium, Kafka, Built, [receive_buffer: usize],
              "Bytes of the socket's receive buffer (SO_RCVBUF). -1 leaves it to the operating system.")
-            (SENDER_SPIN_US_CONFIG, "sender.spin.us", Long, "50", AtLeast(0), Low, Ours, Built, [],
-             "Microseconds that the sender's thread goes on looking for answers before it sleeps, while somebody waits in get and answers come that fast. It shortens a synchronous send by the time that waking a thread takes, and costs CPU meanwhile; an idle producer never does it. 0 turns it off.")
+            (GET_SPIN_US_CONFIG, "get.spin.us", Long, "50", AtLeast(0), Low, Ours, Built, [],
+             "Microseconds that a thread in get, and the sender's thread meanwhile, go on looking for the answer before they sleep, while answers come that fast. It shortens a synchronous send by what falling asleep and waking up take. Of several threads in get one polls and the others sleep; both give way to whoever else has work; an idle producer never polls. 0 turns it off.")
 
             // Interceptors, metrics, configuration.
             (INTERCEPTOR_CLASSES_CONFIG, "interceptor.classes", List, "", Any, Low, Kafka, Built, [],

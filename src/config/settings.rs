@@ -74,7 +74,7 @@ pub(crate) struct Settings {
     pub(crate) metadata_recovery_strategy: MetadataRecoveryStrategy,
     pub(crate) metadata_recovery_rebootstrap_trigger: Duration,
     /// How long the sender polls on before it sleeps; zero: not at all.
-    pub(crate) sender_spin: Duration,
+    pub(crate) get_spin: Duration,
 
     /// Everything that was set, known or not, with variables replaced: for `configure` of serializers and the like.
     /// It holds secrets: not for printing.
@@ -159,7 +159,7 @@ pub(super) fn resolve(
         metadata_max_idle: values.millis("metadata.max.idle.ms"),
         metadata_recovery_strategy: values.recovery_strategy(),
         metadata_recovery_rebootstrap_trigger: values.millis("metadata.recovery.rebootstrap.trigger.ms"),
-        sender_spin: Duration::from_micros(values.integer("sender.spin.us").unsigned_abs()).min(LONGEST),
+        get_spin: Duration::from_micros(values.integer("get.spin.us").unsigned_abs()).min(LONGEST),
         properties: Arc::new(replaced),
     })
 }

@@ -328,7 +328,7 @@ fn settings_have_java_s_defaults() {
     assert_eq!(settings.send_buffer_bytes, Some(128 << 10));
     assert_eq!(settings.receive_buffer_bytes, Some(32 << 10));
     assert_eq!(settings.connections_max_idle, Some(Duration::from_secs(540)));
-    assert_eq!(settings.sender_spin, Duration::from_micros(50));
+    assert_eq!(settings.get_spin, Duration::from_micros(50));
     assert_eq!(settings.partitioner_class, None);
     assert!(settings.partitioner_adaptive && !settings.partitioner_ignore_keys);
 }
@@ -369,7 +369,7 @@ fn typed_setters_end_in_the_same_rows() {
         .partitioner_availability_timeout(Duration::from_millis(250))
         .partitioner_rack_aware(true)
         .client_rack("zone-a")
-        .sender_spin(Duration::from_nanos(1))
+        .get_spin(Duration::from_nanos(1))
         .client_dns_lookup(ClientDnsLookup::ResolveCanonicalBootstrapServersOnly)
         .bootstrap_resolve_timeout(Duration::from_secs(3))
         .metadata_recovery_strategy(MetadataRecoveryStrategy::None)
@@ -383,7 +383,7 @@ fn typed_setters_end_in_the_same_rows() {
         ("partitioner.availability.timeout.ms", "250"),
         ("partitioner.rack.aware", "true"),
         ("client.rack", "zone-a"),
-        ("sender.spin.us", "1"),
+        ("get.spin.us", "1"),
         ("client.dns.lookup", "resolve_canonical_bootstrap_servers_only"),
         ("bootstrap.resolve.timeout.ms", "3000"),
         ("metadata.recovery.strategy", "none"),

@@ -245,13 +245,13 @@ fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
     let options = SocketOptions {
         send_buffer_bytes: settings.send_buffer_bytes,
         receive_buffer_bytes: settings.receive_buffer_bytes,
-        spin: settings.sender_spin,
+        spin: settings.get_spin,
     };
     let no_socket =
         |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
     let token = ProducerToken::next();
-    let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.sender_spin);
+    let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
     let assembly = assemble(settings, token, network, inbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let thread = spawn(sender, token, &settings.client_id)?;
