@@ -2,7 +2,9 @@
 //!
 //! Owns: the order of the steps, and what is charged to `max.block.ms`. Must not know: brokers, requests.
 //! Threads: application threads. Locks: none is held over user code.
-//! Holds: until `append` nothing is queued, so every error leaves no trace.
+//! Holds: until `append` nothing is queued, so every error leaves no trace. What every record passes is
+//! `inline(always)`, and what only some do is not: structs handed from function to function would take longer than the
+//! work (ARCHITECTURE.md, "What makes it fast").
 //! Source: Kafka's `KafkaProducer.doSend`.
 
 use std::cell::Cell;
@@ -47,6 +49,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
     /// record that is not accepted.
+    #[inline(never)]
     fn send_intercepted<RK: RecordKey<K>, RV: RecordValue<V>>(
         &self,
         record: &ProducerRecord<RK, RV>,
@@ -175,9 +178,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 
-    #[inline(never)]
     /// Appends where a batch has to be opened, sealed or waited for. `explicit`: the record's own choice of partition;
     /// `chosen`: what came of it.
+    #[inline(never)]
     fn append_patiently(
         &self,
         topic: &TopicQueues,
