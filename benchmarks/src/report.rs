@@ -4,6 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
+
 use crate::Failure;
 
 /// Names with values, in the order in which they were added.
@@ -39,6 +42,13 @@ impl Report {
         };
         let (median, p99) = (format!("{:.1}", at(0.5)), format!("{:.1}", at(0.99)));
         self.with("p50_us", median).with("p99_us", p99)
+    }
+
+    /// Adds the CPU seconds of the thread that calls this, and so of the one that has called `send`.
+    pub fn with_caller_cpu(self) -> Result<Self, Failure> {
+        let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
+        let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        Ok(self.with("caller_cpu", seconds(usage.user_time()) + seconds(usage.system_time())))
     }
 
     /// Adds this process's peak resident memory: `VmHWM` and not `ru_maxrss`, which also counts what the parent

@@ -54,7 +54,7 @@ fn throughput(work: &Work) -> Result<Report, Failure> {
     }
     producer.flush()?;
     let seconds = begin.elapsed().as_secs_f64();
-    Ok(Report::default().with("sent", work.records + 1).with("seconds", seconds))
+    Report::default().with("sent", work.records + 1).with("seconds", seconds).with_caller_cpu()
 }
 
 fn latency(work: &Work) -> Result<Report, Failure> {

@@ -57,7 +57,7 @@ fn throughput(producer: &Producer, work: &Work) -> Result<Report, Failure> {
     }
     producer.flush()?;
     let seconds = begin.elapsed().as_secs_f64();
-    Ok(Report::default().with("sent", work.records + 1).with("seconds", seconds))
+    Report::default().with("sent", work.records + 1).with("seconds", seconds).with_caller_cpu()
 }
 
 /// Fire and forget.

@@ -35,6 +35,10 @@ impl Throughput {
         add("rate", self.records as f64 / seconds);
         add("cpu", run.client_cpu / sent * 1e6);
         add("sink", run.sink_cpu / sent * 1e6);
+        let caller: f64 = run.client.get("caller_cpu")?;
+        add("caller", caller / seconds);
+        add("others", (run.client_cpu - caller) / seconds);
+        add("sink busy", run.sink_cpu / seconds);
         add("cores", (run.client_cpu + run.sink_cpu) / seconds);
         add("batch", sent / run.sink.get::<f64>("batches")?);
         add("request", run.sink.get::<f64>("bytes")? / run.sink.get::<f64>("requests")? / 1024.0);
@@ -47,10 +51,29 @@ impl Throughput {
         median(figures.cloned().unwrap_or_default())
     }
 
+    /// What kept a client from being faster.
+    fn bound(&self, client: &str, cores: f64) -> &'static str {
+        let busy = |name| self.median(client, name);
+        let threads = [
+            ("caller", "the calling thread"),
+            ("others", "the client's own thread"),
+            ("sink busy", "the sink"),
+        ];
+        let fullest = threads.into_iter().max_by(|one, other| busy(one.0).total_cmp(&busy(other.0)));
+        match fullest {
+            Some((name, thread)) if busy(name) >= FULL => thread,
+            _ if busy("cores") >= cores * FULL => "all cores",
+            _ => "waking and waiting",
+        }
+    }
+
     fn ratio(&self, name: &str) -> f64 {
         self.median(OURS, name) / self.median(LIBRDKAFKA, name)
     }
 }
+
+/// A thread that has run for so much of the time had nothing to wait for.
+const FULL: f64 = 0.9;
 
 /// The round trips' figures, by client; the bare socket is one of them.
 #[derive(Debug, Default)]
@@ -151,10 +174,15 @@ impl Outcome {
             "client",
             "records/s, lowest to highest",
             "sink: CPU s per million",
-            "cores busy",
+            "busy: caller",
+            "others",
+            "sink",
+            "cores",
+            "bound by",
             "records per batch",
             "KiB per request",
         ]);
+        let cores = cores() as f64;
         for case in &self.cases {
             for (client, figures) in &case.clients {
                 let rates = figures.get("rate").map_or(&[][..], Vec::as_slice);
@@ -165,7 +193,11 @@ impl Outcome {
                     client.clone(),
                     format!("{} to {}", thousands(lowest), thousands(highest)),
                     figure(case.median(client, "sink")),
+                    figure(case.median(client, "caller")),
+                    figure(case.median(client, "others")),
+                    figure(case.median(client, "sink busy")),
                     figure(case.median(client, "cores")),
+                    case.bound(client, cores).to_owned(),
                     figure(case.median(client, "batch")),
                     figure(case.median(client, "request")),
                 ]);
@@ -214,13 +246,23 @@ fn round_trip_ratio(trips: &RoundTrips) -> f64 {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let cores = cores();
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let (kernel, cpus) = (read("/proc/sys/kernel/osrelease"), read("/proc/cpuinfo"));
         let model = cpus.lines().find(|line| line.starts_with("model name"));
         let model = model.and_then(|line| line.split_once(": ")).map_or("unknown CPU", |(_, model)| model);
         let (kernel, clients) = (kernel.trim(), self.clients.join(", "));
-        writeln!(f, "{cores} cores, {model}, Linux {kernel}; {clients}; rounds: {}, medians.", self.rounds)?;
+        let args: Vec<_> = std::env::args().skip(1).collect();
+        writeln!(
+            f,
+            "`cargo run --release -- {}` in `benchmarks`; README.md there says what is measured.",
+            args.join(" ")
+        )?;
+        writeln!(
+            f,
+            "\n{cores} cores, {model}, Linux {kernel}; {clients}; rounds: {}, medians.",
+            self.rounds
+        )?;
         let tables = [self.main_table(), self.bounds_table()];
         let trips = self.round_trips.iter().map(|trips| self.round_trip_table(trips));
         for table in tables.into_iter().chain(trips).filter(|table| !table.is_empty()) {
@@ -228,6 +270,10 @@ impl fmt::Display for Outcome {
         }
         Ok(())
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(0, usize::from)
 }
 
 /// A whole number with its digits in groups.
