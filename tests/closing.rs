@@ -179,11 +179,18 @@ fn close_ends_the_waits_of_others() {
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
 }
 
-/// Nobody answers any more: close returns within delivery.timeout.ms and each future has its error.
+/// Nobody answers any more: close returns within delivery.timeout.ms and each future has its error. It does not wait
+/// for the next attempt to reach a broker.
 #[test]
 fn close_without_a_reachable_broker_ends_within_the_delivery_time_out() {
     let cluster = cluster(1);
-    let settings = &[("delivery.timeout.ms", "600"), ("request.timeout.ms", "300"), ("linger.ms", "100")];
+    let settings = &[
+        ("delivery.timeout.ms", "600"),
+        ("request.timeout.ms", "300"),
+        ("linger.ms", "100"),
+        ("reconnect.backoff.ms", "60000"),
+        ("reconnect.backoff.max.ms", "60000"),
+    ];
     let producer = producer(&cluster, settings);
     producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
     cluster.stop_broker(1);
