@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind};
+use crate::guard::guarded;
 use crate::interrupt::{self, Wait};
 use crate::record::{RecordMetadata, TopicName};
 use crate::spin::SharedSpin;
@@ -373,7 +373,7 @@ impl Completion {
         let Some(callbacks) = self.callbacks.take() else { return };
         for (facts, callback) in callbacks {
             let result = outcome.of(&self.shared, &facts);
-            if catch_unwind(AssertUnwindSafe(move || callback(result))).is_err() {
+            if guarded(move || callback(result)).is_none() {
                 log::error!("{}-{}: a callback panicked", self.shared.topic, self.shared.partition);
             }
         }

@@ -5,7 +5,6 @@
 //! Holds: nothing is left running when `build` fails.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -17,6 +16,7 @@ use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
+use crate::guard::guarded;
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::metadata::Metadata;
 use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
@@ -267,14 +267,13 @@ fn spawn<N: Network + Send + 'static>(
     let (alive, ended) = bounded(0);
     let body = move || {
         become_sender_thread(token);
-        let run = catch_unwind(AssertUnwindSafe(|| sender.run(Instant::now())));
-        if run.is_err() {
+        if guarded(|| sender.run(Instant::now())).is_none() {
             log::error!("the sender thread panicked: this is a defect of kafka-producer, please report it");
         }
-        let finish = catch_unwind(AssertUnwindSafe(|| sender.finish(Instant::now())));
+        let finished = guarded(|| sender.finish(Instant::now()));
         drop(sender);
         drop(alive);
-        if finish.is_err() {
+        if finished.is_none() {
             log::error!("the sender thread panicked while it ended");
         }
     };
