@@ -128,6 +128,11 @@ impl<N: Network, T> NetworkClient<N, T> {
         now
     }
 
+    /// What is waited for from this broker, for people; none where nothing is.
+    pub(crate) fn waited_for(&self, node: &Node) -> Option<String> {
+        self.peer_at(node)?.waited_for()
+    }
+
     /// Whether somebody waits for the answers that are due: then they are worth some polling.
     pub(crate) fn set_awaited(&mut self, awaited: bool) {
         self.connections.awaited = awaited;
