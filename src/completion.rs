@@ -25,6 +25,26 @@ use crate::spin::SharedSpin;
 /// The outcome of an accepted record, now or later.
 ///
 /// Dropping it costs nothing and withdraws nothing. It may be asked again and from several threads.
+///
+/// ```
+/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
+///
+/// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
+/// let producer = KafkaProducer::<str, str>::with_serializers(config, StringSerializer, StringSerializer)?;
+///
+/// // All on their way first, and then the outcomes: one wait for the line, and not a hundred.
+/// let mut futures = Vec::new();
+/// for number in 0..100 {
+///     futures.push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
+/// }
+/// for (number, future) in futures.iter().enumerate() {
+///     assert_eq!(future.get()?.to_string(), format!("orders-0@{number}"));
+/// }
+/// assert!(futures[7].is_done());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct RecordFuture {
     batch: Arc<BatchCompletion>,

@@ -30,19 +30,22 @@ use crate::serializer::{Serializer, SerializerRegistry};
 
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
 ///
-/// ```no_run
-/// use kafka_producer::{KafkaProducer, ProducerConfig, StringSerializer, serialize_with};
+/// ```
+/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer, serialize_with};
 ///
-/// # // Not run: it would need a cluster; the examples run this against an embedded one.
-/// let config = ProducerConfig::new().bootstrap_servers("localhost:9092");
+/// let cluster = EmbeddedCluster::builder().topic("temperatures", 1).start()?;
+/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
 /// let producer: KafkaProducer<str, f64> = KafkaProducer::builder(config)
-///     .key_serializer(StringSerializer::default())
+///     .key_serializer(StringSerializer)
 ///     .value_serializer(serialize_with(|value: &f64, out: &mut Vec<u8>| {
 ///         out.extend_from_slice(value.to_string().as_bytes());
 ///         Ok::<(), std::convert::Infallible>(())
 ///     }))
 ///     .build()?;
-/// # Ok::<(), kafka_producer::Error>(())
+/// producer.send(ProducerRecord::new("temperatures", 36.6).with_key("patient-7"))?.get()?;
+/// assert_eq!(cluster.records("temperatures")[0].value.as_deref(), Some(&b"36.6"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     config: ProducerConfig,
