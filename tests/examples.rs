@@ -98,7 +98,7 @@ fn quickstart_explains_itself() {
         (&["--config", "--topic", "test"], "--config needs a value"),
         (&["--config", "no-such-file"], "no-such-file"),
         (&["--bootstrap-servers", "localhost"], "the port is missing"),
-        (&["--topic", "no/such/name"], "cannot be the name of a topic"),
+        (&["--topic", "no/such/name"], "cannot be the name of a topic, which has 1 to 249 characters"),
     ] {
         let refused = run("quickstart", arguments);
         let error = String::from_utf8_lossy(&refused.stderr);
