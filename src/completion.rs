@@ -9,7 +9,6 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind};
+use crate::guard::guarded;
 use crate::interrupt::{self, Wait};
 use crate::record::{RecordMetadata, TopicName};
 use crate::spin::SharedSpin;
@@ -25,6 +25,26 @@ use crate::spin::SharedSpin;
 /// The outcome of an accepted record, now or later.
 ///
 /// Dropping it costs nothing and withdraws nothing. It may be asked again and from several threads.
+///
+/// ```
+/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
+///
+/// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
+/// let producer = KafkaProducer::<str, str>::with_serializers(config, StringSerializer, StringSerializer)?;
+///
+/// // All on their way first, and then the outcomes: one wait for the line, and not a hundred.
+/// let mut futures = Vec::new();
+/// for number in 0..100 {
+///     futures.push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
+/// }
+/// for (number, future) in futures.iter().enumerate() {
+///     assert_eq!(future.get()?.to_string(), format!("orders-0@{number}"));
+/// }
+/// assert!(futures[7].is_done());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct RecordFuture {
     batch: Arc<BatchCompletion>,
@@ -373,7 +393,7 @@ impl Completion {
         let Some(callbacks) = self.callbacks.take() else { return };
         for (facts, callback) in callbacks {
             let result = outcome.of(&self.shared, &facts);
-            if catch_unwind(AssertUnwindSafe(move || callback(result))).is_err() {
+            if guarded(move || callback(result)).is_none() {
                 log::error!("{}-{}: a callback panicked", self.shared.topic, self.shared.partition);
             }
         }

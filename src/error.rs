@@ -35,7 +35,8 @@ pub enum ErrorKind {
     InvalidRecord,
     /// The record is larger than `max.request.size`, `buffer.memory`, or what the broker takes.
     RecordTooLarge,
-    /// The topic's name is not valid, or the topic or partition does not exist.
+    /// The topic's name is not valid, or a broker was sent a record for a topic or partition that does not exist. To
+    /// `send` one that does not exist is a `Timeout`: it may come into being until `max.block.ms` is over.
     InvalidTopic,
     /// The producer is closed, or was closed before the record could be sent.
     Closed,
@@ -331,6 +332,23 @@ impl std::error::Error for Error {
 ///
 /// Nothing was queued, no callback will run. Converts into [`Error`], so that `?` works in a function that returns
 /// one; where the record borrows from a local, use [`into_error`](SendError::into_error) before `?`.
+///
+/// ```
+/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
+///
+/// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
+/// let producer = KafkaProducer::<str, str>::with_serializers(config, StringSerializer, StringSerializer)?;
+/// producer.close()?;
+///
+/// let refused = producer.send(ProducerRecord::new("orders", String::from("two apples"))).unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::Closed);
+/// let (error, record) = refused.into_parts();
+/// assert_eq!(error.to_string(), "the producer is closed");
+/// assert_eq!(record.value().0, "two apples"); // for another producer, a file, a queue
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SendError<K, V>(Box<(Error, ProducerRecord<K, V>)>);
 
 impl<K, V> SendError<K, V> {

@@ -7,9 +7,9 @@
 //! Source: Kafka's `ProducerInterceptor` and `ProducerInterceptors` (KIP-42, KIP-512).
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::Error;
+use crate::guard::guarded;
 use crate::properties::Properties;
 use crate::record::{Headers, RecordMetadata, TopicName};
 
@@ -321,20 +321,20 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
 
     pub(crate) fn on_send(&self, record: &mut InterceptedRecord<'_, K, V>) {
         for interceptor in &self.0 {
-            let good = guarded("on_send", || interceptor.on_send(record));
+            let good = goes_well("on_send", || interceptor.on_send(record));
             record.settle(good);
         }
     }
 
     pub(crate) fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) {
         for interceptor in &self.0 {
-            guarded("on_acknowledgement", || interceptor.on_acknowledgement(acknowledgement));
+            goes_well("on_acknowledgement", || interceptor.on_acknowledgement(acknowledgement));
         }
     }
 
     pub(crate) fn close(&self) {
         for interceptor in &self.0 {
-            guarded("close", || {
+            goes_well("close", || {
                 interceptor.close();
                 Ok(())
             });
@@ -343,14 +343,14 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
 }
 
 /// Whether the call went well; if not, it is logged.
-fn guarded(call: &str, run: impl FnOnce() -> Result<(), InterceptorError>) -> bool {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(())) => true,
-        Ok(Err(error)) => {
+fn goes_well(call: &str, run: impl FnOnce() -> Result<(), InterceptorError>) -> bool {
+    match guarded(run) {
+        Some(Ok(())) => true,
+        Some(Err(error)) => {
             log::warn!("an interceptor's {call} failed: {error}");
             false
         }
-        Err(_) => {
+        None => {
             log::error!("an interceptor's {call} panicked");
             false
         }

@@ -55,12 +55,12 @@ pub struct InterruptHandle {
 }
 
 impl InterruptHandle {
-    /// The handle of the thread that calls this.
+    /// The handle of the thread that calls this. While the thread is ending (in the destructor of a thread-local value)
+    /// there may be nothing to interrupt any more: the handle then has no effect.
     pub fn current() -> InterruptHandle {
-        THREAD.with_borrow_mut(|slot| {
-            let (signal, _) = slot.get_or_insert_with(|| bounded(1));
-            InterruptHandle { signal: signal.clone() }
-        })
+        let mut thread = None;
+        with_thread(|slot| thread = Some(slot.get_or_insert_with(|| bounded(1)).0.clone()));
+        InterruptHandle { signal: thread.unwrap_or_else(|| bounded(0).0) }
     }
 
     /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
@@ -73,6 +73,12 @@ impl InterruptHandle {
 
 thread_local! {
     static THREAD: RefCell<Option<(Sender<()>, Receiver<()>)>> = const { RefCell::new(None) };
+}
+
+/// Does nothing where the thread is ending and its flag is gone: a producer that lives in a thread-local value is closed
+/// there.
+fn with_thread<T: Default>(look: impl FnOnce(&mut Option<(Sender<()>, Receiver<()>)>) -> T) -> T {
+    THREAD.try_with(|slot| look(&mut slot.borrow_mut())).unwrap_or_default()
 }
 
 /// How a wait ended.
@@ -91,8 +97,7 @@ pub(crate) enum Wait<T> {
 /// Waits for a message of `channel`, an interrupt of this thread, or the deadline; an interrupt wins over a message
 /// that is there too.
 pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
-    let Some(interrupt) = THREAD.with_borrow(|slot| slot.as_ref().map(|(_, receiver)| receiver.clone()))
-    else {
+    let Some(interrupt) = with_thread(|slot| slot.as_ref().map(|(_, receiver)| receiver.clone())) else {
         return wait_uninterrupted(channel, deadline);
     };
     if interrupt.try_recv().is_ok() {
@@ -108,7 +113,7 @@ pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<
 
 /// Reports and clears an interrupt of this thread, for calls that find their answer without waiting.
 pub(crate) fn take_interrupt() -> bool {
-    THREAD.with_borrow(|slot| slot.as_ref().is_some_and(|(_, receiver)| receiver.try_recv().is_ok()))
+    with_thread(|slot| slot.as_ref().is_some_and(|(_, receiver)| receiver.try_recv().is_ok()))
 }
 
 fn wait_uninterrupted<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {

@@ -76,8 +76,11 @@ mod interrupt;
 // Topic ids.
 mod uuid;
 
-/// Whether to poll for a moment before a thread sleeps.
+// Whether to poll for a moment before a thread sleeps.
 mod spin;
+
+// A panic of the user's code ends where it was called.
+mod guard;
 
 // Beside the way: a cluster for tests and examples.
 #[cfg(feature = "embedded")]

@@ -43,6 +43,8 @@ struct State {
     failures: u32,
     not_before: Option<Instant>,
     last_error: Option<(Error, Instant)>,
+    /// What the next news wait for, for people.
+    waited_for: Option<String>,
     closed: Option<Error>,
 }
 
@@ -74,6 +76,7 @@ impl Metadata {
             failures: 0,
             not_before: None,
             last_error: None,
+            waited_for: None,
             closed: None,
         };
         Metadata { max_age, backoff, state: Mutex::new(state) }
@@ -154,9 +157,11 @@ impl Metadata {
         // What went wrong before the brokers' last answer is over.
         let answered = self.state.lock().refreshed;
         let last = self.last_error(answered.map_or(start, |answered| answered.max(start)));
-        let text = match &last {
-            Some(last) => format!("{pending}; the last error was: {last}"),
-            None => pending.to_string(),
+        let text = format!("{pending}, and max.block.ms is over");
+        let text = match (&last, &self.state.lock().waited_for) {
+            (Some(last), _) => format!("{text}; the last error was: {last}"),
+            (None, Some(waited_for)) => format!("{text}; {waited_for}"),
+            (None, None) => text,
         };
         let cause = last.unwrap_or(pending);
         let kind = match cause.kind() {
@@ -205,6 +210,7 @@ impl Metadata {
     pub(crate) fn failed(&self, error: Error, now: Instant, random: &mut fastrand::Rng) {
         let mut state = self.state.lock();
         state.under_way = false;
+        state.waited_for = None;
         state.requested = true;
         state.back_off(&self.backoff, now, random);
         state.last_error = Some((error, now));
@@ -218,6 +224,10 @@ impl Metadata {
     /// Something waits for a leader of this topic, which may have been forgotten meanwhile.
     pub(crate) fn need(&self, topic: &TopicName) {
         self.state.lock().want(topic);
+    }
+
+    pub(crate) fn note_waited_for(&self, waited_for: Option<String>) {
+        self.state.lock().waited_for = waited_for;
     }
 
     pub(crate) fn note_error(&self, error: Error, now: Instant) {
@@ -289,6 +299,7 @@ impl Metadata {
     pub(crate) fn publish(&self, cluster: Arc<Cluster>, now: Instant, random: &mut fastrand::Rng) {
         let mut state = self.state.lock();
         state.under_way = false;
+        state.waited_for = None;
         state.refreshed = Some(now);
         state.cluster = cluster;
         if state.is_incomplete() {

@@ -37,6 +37,9 @@ pub struct ProducerRecord<K, V> {
 impl<V> ProducerRecord<NoKey, Value<V>> {
     /// A record without a key. Without a partition too, the producer keeps to one partition until a batch of it is
     /// full and then moves on (KIP-794).
+    ///
+    /// A topic whose name is read at run time is best made a [`TopicName`] once, `TopicName::from(name.to_owned())`:
+    /// `&topic` then serves for every record, without a copy.
     pub fn new(topic: impl Into<TopicName>, value: V) -> Self {
         Self::of(topic.into(), NoKey, Value(value))
     }

@@ -100,10 +100,13 @@ impl Registry {
             nearest(given, names.iter().map(|name| short(name)))
         };
         let meant = meant.map(|name| format!("; did you mean {name}?")).unwrap_or_default();
-        let known = listed(names.iter().map(|name| shown(name)), "and");
+        let known = match listed(names.iter().map(|name| shown(name)), "and") {
+            none if none.is_empty() => none,
+            known => format!("known are {known}; "),
+        };
         format!(
-            "{setting} is {given:?}, which is not a known {noun}{meant} (known are {known}; one of your own has to be \
-             registered under its name)"
+            "{setting} is {given:?}, which is not a known {noun}{meant} ({known}one of your own has to be registered \
+             under its name)"
         )
     }
 }

@@ -10,6 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kafka_producer::embedded::{Api, Fault};
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerRecord};
 use support::{SOON, TextProducer, config};
 
@@ -117,6 +118,36 @@ fn silence() {
         while matches!(stream.read(&mut request), Ok(1..)) {}
     });
     says(&refused_by(&address), &[&address, "no answer"]);
+}
+
+/// Nothing has failed yet when max.block.ms is over: the error says what was waited for.
+#[test]
+fn silence_for_longer_than_send_waits() {
+    fn impatient(address: &str) -> Error {
+        let producer: TextProducer = KafkaProducer::new(config(address, &[("max.block.ms", "300")])).unwrap();
+        let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err().into_error();
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+        says(&producer.partitions_for("t").unwrap_err(), &[address]);
+        error
+    }
+    let silent = stranger(|mut stream| {
+        let mut request = [0; 1024];
+        while matches!(stream.read(&mut request), Ok(1..)) {}
+    });
+    says(&impatient(&silent), &["max.block.ms", &silent, "no answer to ApiVersions yet"]);
+
+    // Where the queue of those who want to connect is full nobody more is let in, and nobody is refused.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let full = listener.local_addr().unwrap();
+    let connect = || TcpStream::connect_timeout(&full, Duration::from_millis(200));
+    let queue: Vec<_> = std::iter::from_fn(|| connect().ok()).take(900).collect();
+    says(&impatient(&full.to_string()), &["max.block.ms", &full.to_string(), "not connected yet"]);
+    drop(queue);
+
+    let cluster = support::cluster(1);
+    cluster.inject(Fault::drop_answer(Api::Metadata).always());
+    let broker = cluster.bootstrap_servers();
+    says(&impatient(&broker), &["max.block.ms", &broker, "no answer to Metadata yet"]);
 }
 
 #[test]

@@ -78,6 +78,33 @@ fn one_that_panics_harms_nobody() {
     assert_holds_exactly(&cluster, 10);
 }
 
+/// What a panic carries may itself panic when it is dropped, and so may what a callback holds.
+#[test]
+fn one_that_panics_with_something_that_panics_harms_nobody() {
+    struct PanicsOnDrop;
+    impl Drop for PanicsOnDrop {
+        fn drop(&mut self) {
+            std::panic::panic_any("on purpose");
+        }
+    }
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    let carried = producer
+        .send_with_callback(to_first("000000"), |_| std::panic::panic_any(PanicsOnDrop))
+        .unwrap()
+        .get_timeout(AGES);
+    carried.unwrap();
+    let held = PanicsOnDrop;
+    let dropped = producer
+        .send_with_callback(to_first("000001"), move |_| {
+            let _held = held;
+        })
+        .unwrap();
+    dropped.get_timeout(AGES).unwrap();
+    producer.send(to_first("000002")).unwrap().get_timeout(AGES).unwrap();
+    assert_holds_exactly(&cluster, 3);
+}
+
 /// Behaviour 5.
 #[test]
 fn errors_reach_them_too() {

@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::thread;
@@ -11,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{
-    Cluster, ErrorKind, Headers, KafkaProducer, PartitionRequest, Partitioner, PartitionerError,
-    ProducerRecord, RecordFuture, Serializer, SerializerError,
+    Cluster, ErrorKind, Headers, InterruptHandle, KafkaProducer, PartitionRequest, Partitioner,
+    PartitionerError, ProducerRecord, RecordFuture, Serializer, SerializerError,
 };
 use support::{
-    AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first, values, wait_until,
+    AGES, SOON, TextProducer, assert_holds_exactly, cluster, producer, send_numbered, to_first, values,
+    wait_until,
 };
 
 /// Behaviours 20, 79.
@@ -179,11 +181,18 @@ fn close_ends_the_waits_of_others() {
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
 }
 
-/// Nobody answers any more: close returns within delivery.timeout.ms and each future has its error.
+/// Nobody answers any more: close returns within delivery.timeout.ms and each future has its error. It does not wait
+/// for the next attempt to reach a broker.
 #[test]
 fn close_without_a_reachable_broker_ends_within_the_delivery_time_out() {
     let cluster = cluster(1);
-    let settings = &[("delivery.timeout.ms", "600"), ("request.timeout.ms", "300"), ("linger.ms", "100")];
+    let settings = &[
+        ("delivery.timeout.ms", "600"),
+        ("request.timeout.ms", "300"),
+        ("linger.ms", "100"),
+        ("reconnect.backoff.ms", "60000"),
+        ("reconnect.backoff.max.ms", "60000"),
+    ];
     let producer = producer(&cluster, settings);
     producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
     cluster.stop_broker(1);
@@ -210,6 +219,33 @@ fn dropping_the_last_handle_delivers() {
     drop(other);
     assert!(start.elapsed() < SOON);
     assert_holds_exactly(&cluster, 10);
+}
+
+/// Destructors of thread-local values run in no order that a program chooses: what the client keeps for the thread may be
+/// gone already.
+#[test]
+fn the_last_handle_may_live_in_a_thread_local_value() {
+    struct Kept(TextProducer);
+    impl Drop for Kept {
+        fn drop(&mut self) {
+            drop(InterruptHandle::current());
+            self.0.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap();
+            self.0.send(to_first("000002")).unwrap();
+        }
+    }
+    thread_local! {
+        static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+    }
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let thread = thread::spawn(move || {
+        KEPT.set(Some(Kept(producer)));
+        // First used after the other one, and therefore gone before it.
+        let _handle = InterruptHandle::current();
+        KEPT.with_borrow(|kept| kept.as_ref().unwrap().0.send(to_first("000000")).map(drop)).unwrap();
+    });
+    thread.join().unwrap();
+    assert_holds_exactly(&cluster, 3);
 }
 
 #[test]

@@ -77,6 +77,11 @@ fn quickstart_takes_a_java_properties_file_and_says_what_it_cannot_do() {
     has_lines(&text, &["9 records acknowledged. Read them with any consumer of your cluster."]);
     assert_eq!(cluster.records("fruit").len(), 9);
 
+    let arguments = config("lingr.ms=1\n");
+    let warned = run("quickstart", &arguments.each_ref().map(String::as_str));
+    let warning = String::from_utf8_lossy(&warned.stderr).into_owned();
+    assert!(warned.status.success() && warning.contains("did you mean linger.ms?"), "{warning}");
+
     let arguments = config("transactional.id=t\n");
     let refused = run("quickstart", &arguments.each_ref().map(String::as_str));
     std::fs::remove_file(&file).unwrap();
@@ -93,7 +98,7 @@ fn quickstart_explains_itself() {
         (&["--config", "--topic", "test"], "--config needs a value"),
         (&["--config", "no-such-file"], "no-such-file"),
         (&["--bootstrap-servers", "localhost"], "the port is missing"),
-        (&["--topic", "no/such/name"], "cannot be the name of a topic"),
+        (&["--topic", "no/such/name"], "cannot be the name of a topic, which has 1 to 249 characters"),
     ] {
         let refused = run("quickstart", arguments);
         let error = String::from_utf8_lossy(&refused.stderr);

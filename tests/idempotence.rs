@@ -235,6 +235,7 @@ fn a_broker_that_cannot_give_producer_ids_is_named_with_both_ranges() {
     assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}");
     assert!(error.to_string().contains("InitProducerId"), "{error}");
     assert!(error.to_string().contains("0 to 5") || error.to_string().contains("0-5"), "{error}");
+    assert!(error.to_string().contains(&cluster.bootstrap_servers()), "{error}");
 }
 
 #[test]
@@ -245,6 +246,7 @@ fn a_broker_without_a_common_produce_version_is_named_with_both_ranges() {
     let error = producer.send(to_first("a")).unwrap().get_timeout(AGES).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}");
     assert!(error.to_string().contains("Produce"), "{error}");
+    assert!(error.to_string().contains(&cluster.bootstrap_servers()), "{error}");
     wait_until("closed", || producer.close().is_ok());
 }
 
@@ -254,6 +256,7 @@ fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
     let producer = producer(&cluster, &[("max.block.ms", "500")]);
     let error = producer.send(to_first("a")).unwrap_err().into_error();
     assert!(error.to_string().contains("Metadata"), "{error}");
+    assert!(error.to_string().contains(&cluster.bootstrap_servers()), "{error}");
     assert!(
         [ErrorKind::UnsupportedVersion, ErrorKind::Timeout].contains(&error.kind()),
         "{:?}: {error}",

@@ -235,5 +235,9 @@ fn those_named_in_the_settings_are_configured_and_come_first() {
         &cluster.bootstrap_servers(),
         &[("interceptor.classes", "x.Y")],
     ));
-    assert!(none.unwrap_err().to_string().contains("interceptor.classes is \"x.Y\""));
+    assert_eq!(
+        none.unwrap_err().to_string(),
+        "interceptor.classes is \"x.Y\", which is not a known interceptor (one of your own has to be registered under \
+         its name)"
+    );
 }

@@ -26,6 +26,7 @@ fn a_topic_that_does_not_exist_is_named_with_the_last_error_within_max_block() {
         (ErrorKind::Timeout, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
     );
     assert!(error.to_string().contains("no-such-topic"), "{error}");
+    assert!(error.to_string().contains("max.block.ms"), "{error}");
     assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
     assert_eq!(error.error().topic(), Some("no-such-topic"));
     assert!(!error.error().possibly_written());

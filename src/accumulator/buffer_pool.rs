@@ -88,10 +88,11 @@ impl BufferPool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Refuses somebody who cannot wait: the error, and whether he is the first since memory was last given back.
-    pub(crate) fn refuse(&self, bytes: usize) -> (Error, bool) {
+    /// Refuses somebody who cannot wait, or not any more: the error, of this kind, and whether he is the first since
+    /// memory was last given back.
+    pub(crate) fn refuse(&self, bytes: usize, kind: ErrorKind) -> (Error, bool) {
         let first = !self.refused.swap(true, Ordering::Relaxed);
-        (self.exhausted(bytes, self.free(), Duration::ZERO), first)
+        (self.full(kind, bytes, self.free()), first)
     }
 
     /// Takes the bytes if they are free and nobody waits for some already.
@@ -130,18 +131,21 @@ impl BufferPool {
         let free = self.leave(ticket, &granted);
         Err(match waited {
             Wait::Interrupted => Error::interrupted("buffer memory"),
-            _ => self.exhausted(bytes, free, elapsed),
+            _ => self.full(ErrorKind::Timeout, bytes, free).with_elapsed(elapsed),
         })
     }
 
-    /// The error for a full buffer.
-    pub(crate) fn exhausted(&self, wanted: usize, free: usize, waited: Duration) -> Error {
-        let text = format!(
-            "the buffer is full: {wanted} bytes wanted, {free} of {} free after waiting {} ms",
+    /// The error for a full buffer: `Timeout`, or `WouldBlock` for a call that may not wait.
+    fn full(&self, kind: ErrorKind, wanted: usize, free: usize) -> Error {
+        let (total, over) = (
             self.total,
-            waited.as_millis()
+            match kind {
+                ErrorKind::WouldBlock => "the call may not wait",
+                _ => "max.block.ms is over",
+            },
         );
-        Error::new(ErrorKind::Timeout, text).with_elapsed(waited)
+        let text = format!("buffer.memory={total} is full, and {over}: {wanted} bytes wanted, {free} free");
+        Error::new(kind, text)
     }
 
     pub(crate) fn free(&self) -> usize {
@@ -329,7 +333,12 @@ mod tests {
         let taken = pool.reserve(70, LONG, || ()).unwrap();
         let error = pool.reserve(40, Duration::from_millis(5), || ()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout);
-        assert!(error.to_string().contains("40 bytes wanted, 30 of 100 free"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("buffer.memory=100 is full, and max.block.ms is over: 40 bytes wanted, 30 free"),
+            "{error}"
+        );
         pool.give_back(taken.bytes, None);
         assert_eq!(pool.free(), 100);
     }

@@ -186,14 +186,15 @@ impl RecordAccumulator {
     /// The error of a caller who cannot wait. The first one since there was memory has the lingering batches sent: he
     /// may come again.
     fn refuse(&self, bytes: usize, patience: Patience) -> Error {
-        let (full, first) = self.pool.refuse(bytes);
+        let kind = match patience {
+            Patience::AtMost(_) => ErrorKind::Timeout,
+            Patience::None => ErrorKind::WouldBlock,
+        };
+        let (full, first) = self.pool.refuse(bytes, kind);
         if first {
             self.inbox.push(Event::MemoryShort, None);
         }
-        match patience {
-            Patience::AtMost(_) => full,
-            Patience::None => Error::new(ErrorKind::WouldBlock, "the call may not wait").with_source(full),
-        }
+        full
     }
 
     /// Takes over what is new about partitions and leaders, for every topic of the cluster. A topic that has no

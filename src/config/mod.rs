@@ -131,7 +131,9 @@ impl ProducerConfig {
     }
 
     /// Sets `get.spin.us`: how long a thread in `get`, and the sender's thread meanwhile, go on looking for the answer
-    /// before they sleep, while answers come that fast. In whole microseconds, rounded up; default 50; zero turns it off. Not a setting of Java's.
+    /// before they sleep, while answers come that fast. Default 50 us; zero turns it off. Not a setting of Java's.
+    ///
+    /// The value is checked when the producer is created; it is rounded up to whole microseconds.
     #[must_use = "it returns the changed configuration"]
     pub fn get_spin(self, value: Duration) -> ProducerConfig {
         self.set(ProducerConfig::GET_SPIN_US_CONFIG, Microseconds(value).into_text())
@@ -209,20 +211,6 @@ impl ProducerConfig {
     }
 }
 
-/// The names, as in Java's `ProducerConfig`, `SslConfigs` and `SaslConfigs`.
-macro_rules! constants {
-    ($(($constant:ident, $name:literal, $kind:ident, $default:tt, $rule:expr, $importance:ident, $origin:ident,
-        $support:ident, [$($setter:ident: $type:ty)?], $doc:literal))*) => {
-        impl ProducerConfig {
-            $(
-                #[doc = concat!("`", $name, "`: ", $doc)]
-                pub const $constant: &'static str = $name;
-            )*
-        }
-    };
-}
-for_each_property!(constants);
-
 macro_rules! default_text {
     (required) => {
         "Required."
@@ -237,6 +225,20 @@ macro_rules! default_text {
         concat!("Default ", $text, ".")
     };
 }
+
+/// The names, as in Java's `ProducerConfig`, `SslConfigs` and `SaslConfigs`.
+macro_rules! constants {
+    ($(($constant:ident, $name:literal, $kind:ident, $default:tt, $rule:expr, $importance:ident, $origin:ident,
+        $support:ident, [$($setter:ident: $type:ty)?], $doc:literal))*) => {
+        impl ProducerConfig {
+            $(
+                #[doc = concat!("`", $name, "`: ", $doc, " ", default_text!($default))]
+                pub const $constant: &'static str = $name;
+            )*
+        }
+    };
+}
+for_each_property!(constants);
 
 /// The typed setters of the rows that have one.
 macro_rules! setters {

@@ -209,7 +209,10 @@ impl EmbeddedClusterBuilder {
 
     fn check_topic(&self, name: &str, config: &TopicConfig) -> Result<(), InvalidCluster> {
         if !is_topic_name(name) {
-            return Err(InvalidCluster(format!("{name:?} cannot be the name of a topic")));
+            return Err(InvalidCluster(format!(
+                "{name:?} cannot be the name of a topic, which has 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and \
+                 '-', and is not \".\" or \"..\""
+            )));
         }
         if !(1..=100_000).contains(&config.partitions) {
             let partitions = config.partitions;

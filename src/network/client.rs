@@ -85,8 +85,10 @@ impl<N: Network, T> NetworkClient<N, T> {
         let Some(versions) = peer.state.versions() else { return Err((note, not_connected(node))) };
         let version = match versions.choose(request) {
             Ok(version) => version,
-            Err(error) if node >= 0 => return Err((note, error.with_node(node))),
-            Err(error) => return Err((note, error)),
+            Err(error) => {
+                let text = format!("{}: {error}", peer.place(None));
+                return Err((note, peer.error(error.kind(), text)));
+            }
         };
         let correlation_id = self.connections.next_correlation_id();
         let client_id = &self.connections.settings.client_id;
@@ -126,6 +128,11 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.expire(now);
         outcomes.append(&mut self.connections.outcomes);
         now
+    }
+
+    /// What is waited for from this broker, for people; none where nothing is.
+    pub(crate) fn waited_for(&self, node: &Node) -> Option<String> {
+        self.peer_at(node)?.waited_for()
     }
 
     /// Whether somebody waits for the answers that are due: then they are worth some polling.

@@ -111,6 +111,11 @@ impl<T> InFlight<T> {
         self.entries.iter().map(|entry| entry.deadline).min()
     }
 
+    /// The oldest request.
+    pub(super) fn oldest(&self) -> Option<&Entry<T>> {
+        self.entries.front()
+    }
+
     /// The oldest request whose time is up.
     pub(super) fn overdue(&self, now: Instant) -> Option<&Entry<T>> {
         self.entries.iter().find(|entry| entry.deadline <= now)

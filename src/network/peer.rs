@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::connection::Connection;
-use super::connection_state::{ConnectionRules, ConnectionState};
+use super::connection_state::{ConnectionRules, ConnectionState, Phase};
 use super::lost::Lost;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
@@ -111,6 +111,20 @@ impl<T> Peer<T> {
             log::debug!("connected to {}", self.place(Some(address)));
         }
         self.warned = false;
+    }
+
+    /// What is waited for here, with the address; none where nothing is.
+    pub(super) fn waited_for(&self) -> Option<String> {
+        let address = self.connection.as_ref().map(|connection| connection.address);
+        let what = match self.state.phase() {
+            Phase::Disconnected { .. } => return None,
+            Phase::Resolving { .. } => String::from("the name is not resolved yet"),
+            Phase::Connecting { .. } => String::from("not connected yet"),
+            Phase::Handshaking | Phase::Ready(_) => {
+                format!("no answer to {} yet", self.connection.as_ref()?.in_flight.oldest()?.name)
+            }
+        };
+        Some(format!("{}: {what}", self.place(address)))
     }
 
     /// An error that names the broker's id, where it is known (bootstrap servers have made-up negative ones).

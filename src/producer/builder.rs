@@ -5,7 +5,6 @@
 //! Holds: nothing is left running when `build` fails.
 
 use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -17,6 +16,7 @@ use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
+use crate::guard::guarded;
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::metadata::Metadata;
 use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
@@ -30,19 +30,22 @@ use crate::serializer::{Serializer, SerializerRegistry};
 
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
 ///
-/// ```no_run
-/// use kafka_producer::{KafkaProducer, ProducerConfig, StringSerializer, serialize_with};
+/// ```
+/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer, serialize_with};
 ///
-/// # // Not run: it would need a cluster; the examples run this against an embedded one.
-/// let config = ProducerConfig::new().bootstrap_servers("localhost:9092");
+/// let cluster = EmbeddedCluster::builder().topic("temperatures", 1).start()?;
+/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
 /// let producer: KafkaProducer<str, f64> = KafkaProducer::builder(config)
-///     .key_serializer(StringSerializer::default())
+///     .key_serializer(StringSerializer)
 ///     .value_serializer(serialize_with(|value: &f64, out: &mut Vec<u8>| {
 ///         out.extend_from_slice(value.to_string().as_bytes());
 ///         Ok::<(), std::convert::Infallible>(())
 ///     }))
 ///     .build()?;
-/// # Ok::<(), kafka_producer::Error>(())
+/// producer.send(ProducerRecord::new("temperatures", 36.6).with_key("patient-7"))?.get()?;
+/// assert_eq!(cluster.records("temperatures")[0].value.as_deref(), Some(&b"36.6"[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     config: ProducerConfig,
@@ -267,14 +270,13 @@ fn spawn<N: Network + Send + 'static>(
     let (alive, ended) = bounded(0);
     let body = move || {
         become_sender_thread(token);
-        let run = catch_unwind(AssertUnwindSafe(|| sender.run(Instant::now())));
-        if run.is_err() {
+        if guarded(|| sender.run(Instant::now())).is_none() {
             log::error!("the sender thread panicked: this is a defect of kafka-producer, please report it");
         }
-        let finish = catch_unwind(AssertUnwindSafe(|| sender.finish(Instant::now())));
+        let finished = guarded(|| sender.finish(Instant::now()));
         drop(sender);
         drop(alive);
-        if finish.is_err() {
+        if finished.is_none() {
             log::error!("the sender thread panicked while it ended");
         }
     };

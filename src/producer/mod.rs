@@ -45,6 +45,23 @@ pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 ///
 /// One producer is one OS thread, however many brokers there are. That thread batches, sends, retries, and runs the
 /// callbacks.
+///
+/// ```
+/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
+///
+/// let cluster = EmbeddedCluster::builder().topic("orders", 6).start()?; // or a Kafka cluster of yours
+/// let config = ProducerConfig::new()
+///     .bootstrap_servers(&cluster.bootstrap_servers())
+///     .key_serializer("StringSerializer")
+///     .value_serializer("StringSerializer");
+/// let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
+///
+/// let future = producer.send(ProducerRecord::new("orders", "two apples").with_key("customer-7"))?;
+/// assert_eq!(future.get()?.to_string(), "orders-1@0");
+/// producer.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
     core: Arc<Core<K, V>>,
 }
@@ -137,8 +154,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// `Err` means that the record was **not accepted** and comes back inside the error; nothing was queued. By kind:
     /// `Serialization`, `Partitioning`, `Timeout` (metadata or memory, after `max.block.ms`), `Interrupted`,
-    /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `Closed`, `Fenced`, and `WouldBlock` in a
-    /// callback. `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
+    /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
+    /// a callback, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)). `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
     pub fn send<RK: RecordKey<K>, RV: RecordValue<V>>(

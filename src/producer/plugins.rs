@@ -4,11 +4,11 @@
 //! Threads: application threads. Locks: none may be held here, this is user code.
 //! Holds: nothing is queued yet, so every error leaves no trace.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind};
+use crate::guard::guarded;
 use crate::interceptor::Outgoing;
 use crate::partitioner::{PartitionRequest, Partitioner};
 use crate::producer::clock;
@@ -74,7 +74,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
 }
 
 fn close_one(name: &str, close: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(close)).is_err() {
+    if guarded(close).is_none() {
         log::error!("{name} panicked while it was closed");
     }
 }

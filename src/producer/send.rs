@@ -252,7 +252,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let last = recently.and_then(|recently| self.metadata.last_error(recently));
         let error = match (error.kind(), last) {
             (ErrorKind::Timeout, Some(last)) => error.with_last(&last),
-            (ErrorKind::Timeout, None) => error.with_remark("the brokers answer, but not fast enough"),
+            (ErrorKind::Timeout, None) => error.with_remark(
+                "no broker has reported an error: records come faster than they are acknowledged",
+            ),
             (ErrorKind::Closed, _) => self.control.fatal().cloned().unwrap_or(error),
             _ => error,
         };

@@ -45,8 +45,10 @@ impl From<&ApiVersionsResponse> for BrokerVersions {
 }
 
 fn not_spoken<R: Request>(ours: &RangeInclusive<i16>) -> Error {
-    let message =
-        format!("{} version {} is needed, and the broker does not have this API", R::NAME, Versions(ours));
+    let (name, ours) = (R::NAME, Versions(ours));
+    let message = format!(
+        "{name} version {ours} is needed, and the broker does not have this API (is it a controller's listener?)"
+    );
     Error::new(ErrorKind::UnsupportedVersion, message)
 }
 
@@ -99,7 +101,8 @@ mod tests {
         );
         assert_eq!(
             chosen(&[(3, 0, 9)]).unwrap_err(),
-            "ApiVersions version 0 to 4 is needed, and the broker does not have this API"
+            "ApiVersions version 0 to 4 is needed, and the broker does not have this API \
+             (is it a controller's listener?)"
         );
     }
 }

@@ -339,6 +339,8 @@ impl<N: Network> Sender<N> {
 
     fn next_deadline(&self, node_deadline: Option<Instant>, now: Instant) -> Option<Instant> {
         let closing = match self.control.closing() {
+            // The last ones may have expired in this turn.
+            Some(End::By(_)) if self.drain.is_empty() => Some(now),
             Some(End::By(deadline)) => deadline,
             Some(End::Now) => Some(now),
             None => None,

@@ -40,13 +40,20 @@ impl<N: Network> Sender<N> {
         self.bootstrap.seek(now);
         self.recover(now);
         self.forget_idle_topics(now);
-        let Some(node) = self.somebody(now) else { return };
+        let Some(node) = self.somebody(now) else { return self.tell_what_is_waited_for() };
         let topics = self.metadata.begin_request();
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
         if let Err((_, error)) = self.client.send(node, &request, expect, Note::Metadata, now) {
-            self.metadata.failed(error, now, &mut self.random);
+            return self.metadata.failed(error, now, &mut self.random);
         }
+        self.tell_what_is_waited_for();
+    }
+
+    /// For those who wait for metadata no longer than this: nothing has failed yet.
+    fn tell_what_is_waited_for(&self) {
+        let waited_for = self.metadata.cluster().nodes().find_map(|node| self.client.waited_for(node));
+        self.metadata.note_waited_for(waited_for);
     }
 
     pub(super) fn metadata_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
