@@ -16,13 +16,14 @@ use std::time::{Duration, Instant};
 use kafka::cluster::Kafka;
 use kafka::log_segments::Batch;
 use kafka::read_back::Row;
-use kafka_producer::{ErrorKind, ProducerRecord, RecordFuture, RecordMetadata};
+use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture, RecordMetadata};
 use real_kafka_support::{BytesProducer, bytes_producer, now_ms, text_producer};
 
 on_each_version! {
     three_ways_to_send
     a_hundred_thousand_records_are_read_back_as_they_were_sent
     acks_0_1_and_all
+    a_missing_replica_matters_to_acks_all_alone
     an_unknown_topic_is_a_time_out_that_names_it
     one_broker_killed_under_load_loses_and_repeats_nothing
     three_brokers_killed_in_turn_under_load_lose_and_repeat_nothing
@@ -226,6 +227,26 @@ fn acks_0_1_and_all(version: &str) {
             _ => assert!(batches.iter().all(|batch| batch.is_valid && batch.producer_id == -1)),
         }
     }
+}
+
+fn a_missing_replica_matters_to_acks_all_alone(version: &str) {
+    let mut kafka = Kafka::start(version, 3);
+    kafka.create_topic("test", 1, 3, &[("min.insync.replicas", "3")]);
+    let leader = kafka.leader("test", 0);
+    kafka.stop((1..=3).find(|broker| *broker != leader).unwrap());
+    let send = |acks: &str| {
+        let producer = bytes_producer(&kafka, &[("acks", acks), ("retries", "2")]);
+        let outcome = producer.send(ProducerRecord::new("test", acks.as_bytes())).unwrap().get();
+        producer.close().unwrap();
+        outcome
+    };
+    assert_eq!(send("0").unwrap().offset(), None);
+    assert!(send("1").unwrap().offset().is_some());
+    let error = send("all").unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS), "{error}");
+    // No consumer sees them before the replica is back.
+    let batches = &kafka.log_batches(leader, "test")[&0];
+    assert_eq!(batches.iter().map(|batch| batch.count).sum::<i32>(), 2, "{batches:?}");
 }
 
 fn an_unknown_topic_is_a_time_out_that_names_it(version: &str) {
