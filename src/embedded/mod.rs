@@ -172,7 +172,8 @@ impl EmbeddedCluster {
         self.inject(Fault::cut_after(api).times(times));
     }
 
-    /// Tells clients in every answer to Produce to be quiet for this long: [`Fault::throttle`].
+    /// Tells clients in every answer to Produce to be quiet for this long, until [`clear_faults`](Self::clear_faults):
+    /// [`Fault::throttle`].
     pub fn throttle(&self, time: Duration) {
         self.inject(Fault::throttle(Api::Produce, time).always());
     }
