@@ -179,3 +179,28 @@ impl PartitionInfo {
         &self.offline_replicas
     }
 }
+
+#[cfg(test)]
+impl Cluster {
+    /// Topics whose partitions have these leaders, and nothing else: for tests.
+    pub(crate) fn led(topics: &[(&'static str, &[Option<i32>])]) -> Cluster {
+        let topic = |(name, leaders): &(&'static str, &[Option<i32>])| {
+            let name = TopicName::from(*name);
+            let partition = |(partition, leader): (i32, &Option<i32>)| PartitionInfo {
+                topic: name.clone(),
+                partition,
+                leader: *leader,
+                leader_epoch: 0,
+                replicas: vec![],
+                in_sync_replicas: vec![],
+                offline_replicas: vec![],
+            };
+            let partitions = (0..).zip(*leaders).map(partition).collect();
+            (
+                name.clone(),
+                Arc::new(TopicInfo { name: name.clone(), id: Uuid::ZERO, error: None, partitions }),
+            )
+        };
+        Cluster { topics: topics.iter().map(topic).collect(), ..Cluster::default() }
+    }
+}

@@ -5,29 +5,11 @@
 
 mod support;
 
-use std::path::PathBuf;
 use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, PropertyDescription, PropertyType};
-
-/// A file of its own for a test, removed afterwards.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str, content: &[u8]) -> Scratch {
-        let name = format!("kafka-producer-{}-{test}.properties", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, content).unwrap();
-        Scratch(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
+use support::scratch::Scratch;
 
 /// What is wrong for a setting: of the wrong type, out of its range, empty, not one of the choices.
 fn wrong_values(property: &PropertyDescription) -> Vec<String> {

@@ -2,34 +2,19 @@
 
 #![cfg(test)]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 
 use kafka_producer::{ErrorKind, ProducerConfig, PropertyOrigin};
+use support::scratch::Scratch;
 
-/// A file of its own for a test, removed afterwards.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(test: &str, content: &[u8]) -> Scratch {
-        let name = format!("kafka-producer-{}-{test}.properties", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::write(&path, content).unwrap();
-        Scratch(path)
-    }
-
-    fn error(&self) -> String {
-        let error = ProducerConfig::from_file(&self.0).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
-        let text = error.to_string();
-        assert!(text.contains(self.0.to_str().unwrap()), "{text}");
-        text
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn error_of(file: &Scratch) -> String {
+    let error = ProducerConfig::from_file(&file.0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    let text = error.to_string();
+    assert!(text.contains(file.0.to_str().unwrap()), "{text}");
+    text
 }
 
 #[test]
@@ -77,16 +62,16 @@ fn a_file_that_is_not_utf_8_is_refused_with_the_position() {
     for (name, content, at) in
         [("latin1", &b"client.id=caf\xe9\n"[..], "byte 13"), ("cut", b"a=b\nc=\xe6\x97", "byte 6")]
     {
-        let error = Scratch::new(name, content).error();
+        let error = error_of(&Scratch::new(name, content));
         assert!(error.contains("not UTF-8") && error.contains(at), "{error}");
     }
 }
 
 #[test]
 fn a_bad_value_or_escape_in_a_file_is_named() {
-    let error = Scratch::new("value", b"acks=1\nlinger.ms=soon\n").error();
+    let error = error_of(&Scratch::new("value", b"acks=1\nlinger.ms=soon\n"));
     assert!(error.contains("Invalid value soon for configuration linger.ms: "), "{error}");
-    let error = Scratch::new("escape", b"acks=1\nclient.id=\\u12").error();
+    let error = error_of(&Scratch::new("escape", b"acks=1\nclient.id=\\u12"));
     assert!(error.contains("line_number = 2"), "{error}");
 }
 

@@ -293,6 +293,7 @@ fn produce_by_topic_id() {
     assert_eq!(response.responses[0].topic_id, id);
     assert_eq!(response.responses[0].partition_responses[0].error_code, 0);
     assert!(world.rules.delete_topic("test"));
+    assert!(!world.rules.create_topic("test", TopicConfig::new(1).replication_factor(2)), "on one broker");
     assert!(world.rules.create_topic("test", TopicConfig::new(1)));
     let response = world.ask(1, 13, &request);
     assert_eq!(response.responses[0].partition_responses[0].error_code, 100);

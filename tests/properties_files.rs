@@ -3,13 +3,15 @@
 
 #![cfg(test)]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use kafka_producer::{
     KafkaProducer, ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
 };
+use support::printed::printed_by;
 
 /// Encryption, login, transactions and metrics are not there yet: their settings are refused by name.
 const LATER: [&str; 6] = ["ssl.", "sasl.", "security.", "transaction", "metrics.", "enable.metrics."];
@@ -103,7 +105,7 @@ fn a_producer_is_created_with_each_and_prints_the_values_that_hold() {
             }
             false => ProducerConfig::from_file(&file).unwrap(),
         };
-        let printed = printed_by(config);
+        let printed = printed_by(config).unwrap();
         for (name, value) in pairs.iter().filter(|(name, _)| !left_out(name) && property(name).is_some()) {
             let expected = match property(name).unwrap().property_type() {
                 PropertyType::List => format!("[{}]", value.replace(',', ", ")),
@@ -126,10 +128,10 @@ fn what_comes_later_is_refused_by_name_or_means_something_only_inside_a_jvm() {
                 refused += 1;
             }
             PropertySupport::NoEffect => {
-                printed_by(with_needed().set(name, "x.Y"));
+                printed_by(with_needed().set(name, "x.Y")).unwrap();
             }
             PropertySupport::Dormant => {
-                printed_by(with_needed().set(name, "false"));
+                printed_by(with_needed().set(name, "false")).unwrap();
             }
             _ => {} // there by now
         }
@@ -155,42 +157,4 @@ fn assert_refused(name: &str, value: &str) {
     let config = if name == LZ4_LEVEL { with_needed().set("compression.type", "lz4") } else { with_needed() };
     let error = KafkaProducer::<str, str>::new(config.set(name, value)).unwrap_err().to_string();
     assert!(error.contains(name), "{name}: {error}");
-}
-
-static PRINTED: Mutex<String> = Mutex::new(String::new());
-
-/// Creates a producer and closes it; the values that it has printed at start-up.
-fn printed_by(config: ProducerConfig) -> BTreeMap<String, String> {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one: MutexGuard<'_, ()> = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    listen();
-    KafkaProducer::<str, str>::new(config).unwrap().close().unwrap();
-    let text = PRINTED.lock().unwrap().clone();
-    let pairs = text.lines().filter_map(|line| line.strip_prefix('\t')?.split_once(" = "));
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-}
-
-struct Listener;
-
-impl log::Log for Listener {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let text = record.args().to_string();
-        if text.starts_with("ProducerConfig values:") {
-            *PRINTED.lock().unwrap() = text;
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Listener).unwrap();
-        log::set_max_level(log::LevelFilter::Info);
-    });
 }

@@ -5,55 +5,34 @@
 
 #[macro_use]
 mod kafka;
+mod real_kafka_support;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use kafka::cluster::Kafka;
 use kafka::log_segments::Batch;
 use kafka::read_back::Row;
-use kafka_producer::{
-    ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture, RecordMetadata,
-};
+use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture, RecordMetadata};
+use real_kafka_support::{BytesProducer, bytes_producer, now_ms, text_producer};
 
 on_each_version! {
     three_ways_to_send
     a_hundred_thousand_records_are_read_back_as_they_were_sent
     acks_0_1_and_all
+    a_missing_replica_matters_to_acks_all_alone
     an_unknown_topic_is_a_time_out_that_names_it
     one_broker_killed_under_load_loses_and_repeats_nothing
     three_brokers_killed_in_turn_under_load_lose_and_repeat_nothing
 }
 
-type BytesProducer = KafkaProducer<[u8], [u8]>;
-
-fn producer(kafka: &Kafka, settings: &[(&str, &str)]) -> BytesProducer {
-    let servers = kafka.bootstrap_servers();
-    let serializer = "org.apache.kafka.common.serialization.ByteArraySerializer";
-    let required = [
-        ("bootstrap.servers", servers.as_str()),
-        ("key.serializer", serializer),
-        ("value.serializer", serializer),
-    ];
-    let properties = required.into_iter().chain(settings.iter().copied());
-    KafkaProducer::new(ProducerConfig::from_properties(properties).unwrap()).unwrap()
-}
-
 fn three_ways_to_send(version: &str) {
     let kafka = Kafka::start(version, 1);
     kafka.create_topic("test", 3, 1, &[]);
-    let servers = kafka.bootstrap_servers();
-    let serializer = "org.apache.kafka.common.serialization.StringSerializer";
-    let config = [
-        ("bootstrap.servers", servers.as_str()),
-        ("key.serializer", serializer),
-        ("value.serializer", serializer),
-    ];
-    let producer: KafkaProducer<str, str> =
-        KafkaProducer::new(ProducerConfig::from_properties(config).unwrap()).unwrap();
+    let producer = text_producer(&kafka, &[]);
 
     producer.send(ProducerRecord::new("test", "forgotten").with_partition(0)).unwrap();
 
@@ -150,7 +129,7 @@ impl Sent {
 fn a_hundred_thousand_records_are_read_back_as_they_were_sent(version: &str) {
     let kafka = Kafka::start(version, 1);
     kafka.create_topic("test", 6, 1, &[]);
-    let producer = producer(&kafka, &[]);
+    let producer = bytes_producer(&kafka, &[]);
     let begin = now_ms() - 1_000_000;
     let sent: Vec<Sent> = (0..100_000).map(|number| Sent::new(number, begin)).collect();
     let start = Instant::now();
@@ -221,7 +200,7 @@ fn acks_0_1_and_all(version: &str) {
     let kafka = Kafka::start(version, 1);
     for (topic, acks) in [("acks-0", "0"), ("acks-1", "1"), ("acks-all", "all")] {
         kafka.create_topic(topic, 1, 1, &[]);
-        let producer = producer(&kafka, &[("acks", acks)]);
+        let producer = bytes_producer(&kafka, &[("acks", acks)]);
         let values: Vec<Vec<u8>> = (0..1000_u32).map(|number| number.to_be_bytes().to_vec()).collect();
         let send = |value: &Vec<u8>| producer.send(ProducerRecord::new(topic, value.as_slice())).unwrap();
         let futures: Vec<RecordFuture> = values.iter().map(send).collect();
@@ -250,9 +229,29 @@ fn acks_0_1_and_all(version: &str) {
     }
 }
 
+fn a_missing_replica_matters_to_acks_all_alone(version: &str) {
+    let mut kafka = Kafka::start(version, 3);
+    kafka.create_topic("test", 1, 3, &[("min.insync.replicas", "3")]);
+    let leader = kafka.leader("test", 0);
+    kafka.stop((1..=3).find(|broker| *broker != leader).unwrap());
+    let send = |acks: &str| {
+        let producer = bytes_producer(&kafka, &[("acks", acks), ("retries", "2")]);
+        let outcome = producer.send(ProducerRecord::new("test", acks.as_bytes())).unwrap().get();
+        producer.close().unwrap();
+        outcome
+    };
+    assert_eq!(send("0").unwrap().offset(), None);
+    assert!(send("1").unwrap().offset().is_some());
+    let error = send("all").unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS), "{error}");
+    // No consumer sees them before the replica is back.
+    let batches = &kafka.log_batches(leader, "test")[&0];
+    assert_eq!(batches.iter().map(|batch| batch.count).sum::<i32>(), 2, "{batches:?}");
+}
+
 fn an_unknown_topic_is_a_time_out_that_names_it(version: &str) {
     let kafka = Kafka::start(version, 1);
-    let producer = producer(&kafka, &[("max.block.ms", "1500")]);
+    let producer = bytes_producer(&kafka, &[("max.block.ms", "1500")]);
     let begin = Instant::now();
     let refused = producer.send(ProducerRecord::new("nowhere", b"value".as_slice()));
     let elapsed = begin.elapsed();
@@ -282,7 +281,7 @@ fn three_brokers_killed_in_turn_under_load_lose_and_repeat_nothing(version: &str
 /// A fault for the leader of partition 0, 1, …, one after the other, while records are sent to all of them.
 fn exactly_once_in_order(mut kafka: Kafka, brokers: i32, faults: &[fn(&mut Kafka, i32)]) {
     kafka.create_topic("test", PARTITIONS, i16::try_from(brokers).unwrap(), &[]);
-    let producer = producer(&kafka, &[]);
+    let producer = bytes_producer(&kafka, &[]);
     let done = AtomicBool::new(false);
     let futures = thread::scope(|scope| {
         let load = scope.spawn(|| send_until(&producer, &done));
@@ -351,10 +350,6 @@ fn send_until(producer: &BytesProducer, done: &AtomicBool) -> Vec<RecordFuture> 
     }
     producer.flush().unwrap();
     futures
-}
-
-fn now_ms() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
 
 const PARTITIONS: i32 = 3;

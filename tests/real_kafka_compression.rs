@@ -4,24 +4,15 @@
 
 #[macro_use]
 mod kafka;
+mod real_kafka_support;
 
 use kafka::cluster::Kafka;
-use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
+use kafka_producer::ProducerRecord;
+use real_kafka_support::bytes_producer;
 
 on_each_version! {
     every_codec_is_read_by_java_and_by_kcat
     a_batch_that_the_topic_finds_too_large_is_split
-}
-
-type BytesProducer = KafkaProducer<[u8], [u8]>;
-
-fn producer(kafka: &Kafka, settings: &[(&str, &str)]) -> BytesProducer {
-    let config = ProducerConfig::new()
-        .bootstrap_servers(&kafka.bootstrap_servers())
-        .key_serializer("ByteArraySerializer")
-        .value_serializer("ByteArraySerializer");
-    let config = settings.iter().fold(config, |config, (name, value)| config.set(*name, *value));
-    KafkaProducer::new(config).unwrap()
 }
 
 fn json(number: usize) -> Vec<u8> {
@@ -62,7 +53,7 @@ fn every_codec_is_read_by_java_and_by_kcat(version: &str) {
     ] {
         kafka.create_topic(topic, 1, 1, &[]);
         let more = [("linger.ms", "10000"), ("batch.size", "100000")];
-        let producer = producer(&kafka, &[settings, &more].concat());
+        let producer = bytes_producer(&kafka, &[settings, &more].concat());
         for group in &groups {
             for value in group {
                 let record = ProducerRecord::new(topic, value.as_slice()).with_key(b"key".as_slice());
@@ -90,7 +81,7 @@ fn a_batch_that_the_topic_finds_too_large_is_split(version: &str) {
         kafka.create_topic(topic, 1, 1, &[("max.message.bytes", "3000")]);
         let settings =
             [("linger.ms", "10000"), ("batch.size", "60000"), ("retries", "1"), ("compression.type", codec)];
-        let producer = producer(&kafka, &settings);
+        let producer = bytes_producer(&kafka, &settings);
         let mut random = fastrand::Rng::with_seed(5);
         let values: Vec<Vec<u8>> = (0..200).map(|_| noise(&mut random, 200)).collect();
         let send = |value: &Vec<u8>| producer.send(ProducerRecord::new(topic, value.as_slice())).unwrap();

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod kafka;
+mod real_kafka_support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,17 +11,7 @@ use std::path::Path;
 use kafka::cluster::Kafka;
 use kafka::log_segments::Batch;
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, PropertySupport};
-
-type TextProducer = KafkaProducer<str, str>;
-
-fn producer(kafka: &Kafka, settings: &[(&str, &str)]) -> TextProducer {
-    let config = ProducerConfig::new()
-        .bootstrap_servers(&kafka.bootstrap_servers())
-        .key_serializer("StringSerializer")
-        .value_serializer("StringSerializer");
-    let config = settings.iter().fold(config, |config, (name, value)| config.set(*name, *value));
-    KafkaProducer::new(config).unwrap()
-}
+use real_kafka_support::{TextProducer, text_producer};
 
 /// Sends a hundred records of a hundred bytes with one key to a topic of its own, and closes: the log's batches.
 fn batches(
@@ -30,7 +21,7 @@ fn batches(
     settings: &[(&str, &str)],
 ) -> BTreeMap<i32, Vec<Batch>> {
     kafka.create_topic(topic, partitions, 1, &[]);
-    let producer = producer(kafka, settings);
+    let producer = text_producer(kafka, settings);
     for number in 0..100 {
         let value = format!("{number:0100}");
         producer.send(ProducerRecord::new(topic, value).with_key("the same")).unwrap();
@@ -95,11 +86,11 @@ fn settings_are_seen_by_the_caller() {
     let kafka = Kafka::start("4.3.1", 1);
     kafka.create_topic("t", 1, 1, &[]);
     for (acks, known) in [("0", false), ("1", true), ("-1", true)] {
-        let producer = producer(&kafka, &[("acks", acks)]);
+        let producer = text_producer(&kafka, &[("acks", acks)]);
         let metadata = producer.send(ProducerRecord::new("t", acks.to_owned())).unwrap().get().unwrap();
         assert_eq!(metadata.offset().is_some(), known, "acks={acks}");
     }
-    let producer = producer(&kafka, &[("max.request.size", "500")]);
+    let producer = text_producer(&kafka, &[("max.request.size", "500")]);
     let large = producer.send(ProducerRecord::new("t", "x".repeat(500))).unwrap_err();
     assert_eq!(large.kind(), ErrorKind::RecordTooLarge);
     drop(producer);

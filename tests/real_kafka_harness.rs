@@ -1,16 +1,22 @@
 //! The harness for Apache Kafka does what it says: kcat and Java's own tools produce, and each reader reads the same.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 #[macro_use]
 mod kafka;
 
-use std::time::Instant;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use kafka::cluster::Kafka;
 use kafka::jars::KafkaJars;
 use kafka::java::DefaultValue;
 use kafka::read_back::Row;
+use kafka::scratch::Scratch;
 
 on_each_version! {
     what_kcat_sends_every_reader_reads
@@ -19,6 +25,8 @@ on_each_version! {
     an_unknown_topic_is_not_created
     three_brokers_replicate_and_survive_a_kill
     a_broker_comes_back_with_its_data
+    a_flipped_bit_in_the_log_is_seen
+    a_killed_test_leaves_no_broker_and_no_directory
     settings_come_from_java
 }
 
@@ -168,6 +176,57 @@ fn a_broker_comes_back_with_its_data(version: &str) {
         kafka.wait_until_in_sync("test");
         assert_eq!(kafka.read_back("test"), rows);
     }
+}
+
+fn a_flipped_bit_in_the_log_is_seen(version: &str) {
+    let mut kafka = Kafka::start(version, 1);
+    kafka.create_topic("test", 1, 1, &[]);
+    kafka.kcat(&["-P", "-t", "test"], b"one\n");
+    assert!(kafka.log_batches(1, "test")[&0][0].is_valid);
+    kafka.stop(1);
+    let log = kafka.data_directory(1).join("test-0").join("00000000000000000000.log");
+    let mut bytes = fs::read(&log).unwrap();
+    let in_the_value = bytes.len() - 2; // behind it is the number of headers
+    bytes[in_the_value] ^= 1;
+    fs::write(&log, bytes).unwrap();
+    assert!(!kafka.log_batches(1, "test")[&0][0].is_valid);
+}
+
+/// Runs itself in a process of its own, which it kills.
+fn a_killed_test_leaves_no_broker_and_no_directory(version: &str) {
+    const CHILD: &str = "KAFKA_PRODUCER_TEST_IS_KILLED";
+    if std::env::var_os(CHILD).is_some() {
+        let kafka = Kafka::start(version, 1);
+        eprintln!("{}", kafka.bootstrap_servers());
+        thread::sleep(Duration::from_secs(60));
+        panic!("nobody has killed it");
+    }
+    let jars = KafkaJars::fetch(version);
+    let this =
+        format!("kafka_{}::a_killed_test_leaves_no_broker_and_no_directory", version.replace('.', "_"));
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &this, "--ignored", "--nocapture"])
+        .env(CHILD, "1")
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut address = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut address).unwrap();
+    let address = address.trim();
+    assert!(TcpStream::connect(address).is_ok(), "{address:?}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let begin = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the broker still listens on {address}");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let scratch = Scratch::new(jars.home());
+    let theirs = format!("{}-", child.id());
+    let all = fs::read_dir(scratch.path().parent().unwrap()).unwrap();
+    let left: Vec<_> = all.map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(&theirs)), "{left:?}");
 }
 
 fn settings_come_from_java(version: &str) {

@@ -5,8 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod kafka;
+mod support;
 
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::Mutex;
 
 use kafka::jars::KafkaJars;
 use kafka::java::Properties;
@@ -14,6 +15,7 @@ use kafka_producer::{
     ErrorKind, Headers, KafkaProducer, ProducerConfig, Properties as Settings, PropertyDescription,
     PropertyOrigin, PropertySupport, PropertyType, Serializer, SerializerError, SerializerRegistry,
 };
+use support::printed::printed_by;
 
 /// What a producer needs; a set that names one of them replaces it, with `UNSET` by nothing.
 const NEEDED: [(&str, &str); 3] =
@@ -359,51 +361,12 @@ fn same(name: &str, ours: &str, java: &str) -> bool {
 
 /// Ours: refused, or the values that were printed; none where a setting is not built yet.
 fn ours(set: &Properties) -> Option<Result<Properties, String>> {
-    listen();
-    let producer = ProducerConfig::from_properties(set).and_then(KafkaProducer::<str, str>::new);
-    match producer {
-        Ok(producer) => {
-            producer.close().unwrap();
-            Some(Ok(printed()))
-        }
+    match ProducerConfig::from_properties(set).and_then(printed_by) {
+        Ok(printed) => Some(Ok(printed)),
         Err(error) if error.to_string().contains("not supported by this version") => None,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Config, "{error}");
             Some(Err(error.to_string()))
         }
     }
-}
-
-/// The last list of values that a producer printed.
-static PRINTED: Mutex<String> = Mutex::new(String::new());
-
-fn printed() -> Properties {
-    let text = PRINTED.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let pairs = text.lines().filter_map(|line| line.strip_prefix('\t')?.split_once(" = "));
-    pairs.map(|(name, value)| (String::from(name), String::from(value))).collect()
-}
-
-struct Listener;
-
-impl log::Log for Listener {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let text = record.args().to_string();
-        if text.starts_with("ProducerConfig values:") {
-            *PRINTED.lock().unwrap_or_else(PoisonError::into_inner) = text;
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Listener).unwrap();
-        log::set_max_level(log::LevelFilter::Info);
-    });
 }

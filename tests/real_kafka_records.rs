@@ -4,11 +4,13 @@
 
 #[macro_use]
 mod kafka;
+mod real_kafka_support;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use kafka::cluster::Kafka;
-use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
+use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
+use real_kafka_support::{bytes_producer, now_ms};
 
 on_each_version! {
     the_topic_says_whose_time_counts
@@ -17,24 +19,11 @@ on_each_version! {
     a_quota_slows_down_and_loses_nothing
 }
 
-type BytesProducer = KafkaProducer<[u8], [u8]>;
-
-fn producer(kafka: &Kafka, settings: &[(&str, &str)]) -> BytesProducer {
-    let servers = kafka.bootstrap_servers();
-    let required = [
-        ("bootstrap.servers", servers.as_str()),
-        ("key.serializer", "ByteArraySerializer"),
-        ("value.serializer", "ByteArraySerializer"),
-    ];
-    let properties = required.into_iter().chain(settings.iter().copied());
-    KafkaProducer::new(ProducerConfig::from_properties(properties).unwrap()).unwrap()
-}
-
 fn the_topic_says_whose_time_counts(version: &str) {
     let kafka = Kafka::start(version, 1);
     kafka.create_topic("brokers", 1, 1, &[("message.timestamp.type", "LogAppendTime")]);
     kafka.create_topic("records", 1, 1, &[("message.timestamp.type", "CreateTime")]);
-    let producer = producer(&kafka, &[]);
+    let producer = bytes_producer(&kafka, &[]);
     let begin = now_ms();
     let earlier = begin - 60_000;
     for (topic, of_the_record) in [("brokers", false), ("records", true)] {
@@ -55,7 +44,7 @@ fn the_topic_says_whose_time_counts(version: &str) {
 fn a_record_without_a_key_in_a_compacted_topic_fails_by_itself_and_so_do_those_in_its_company(version: &str) {
     let kafka = Kafka::start(version, 1);
     kafka.create_topic("compacted", 1, 1, &[("cleanup.policy", "compact")]);
-    let producer = producer(&kafka, &[("linger.ms", "10000")]);
+    let producer = bytes_producer(&kafka, &[("linger.ms", "10000")]);
     let with_key =
         |value: &'static str| ProducerRecord::new("compacted", value.as_bytes()).with_key(b"key".as_slice());
     producer.send(with_key("first")).unwrap().get().unwrap();
@@ -84,7 +73,7 @@ fn a_time_that_the_topic_does_not_take_is_refused(version: &str) {
     let kafka = Kafka::start(version, 1);
     let limits = [("message.timestamp.before.max.ms", "60000"), ("message.timestamp.after.max.ms", "60000")];
     kafka.create_topic("timely", 1, 1, &limits);
-    let producer = producer(&kafka, &[]);
+    let producer = bytes_producer(&kafka, &[]);
     let send = |timestamp: i64| {
         let record = ProducerRecord::new("timely", b"value".as_slice()).with_timestamp(timestamp);
         producer.send(record).unwrap().get()
@@ -115,7 +104,7 @@ fn a_quota_slows_down_and_loses_nothing(version: &str) {
     let value = vec![b'v'; 50_000];
     let count = (BURST + 2) * RATE / value.len();
     let send = |client: &str| {
-        let producer = producer(&kafka, &[("client.id", client)]);
+        let producer = bytes_producer(&kafka, &[("client.id", client)]);
         let begin = Instant::now();
         let send = |_| producer.send(ProducerRecord::new("test", value.as_slice())).unwrap();
         let futures: Vec<_> = (0..count).map(send).collect();
@@ -133,8 +122,4 @@ fn a_quota_slows_down_and_loses_nothing(version: &str) {
     let free = send("free");
     assert!(free < slow, "without a quota {free:?}, with it {slow:?}");
     assert_eq!(kafka.read_back("test").len(), 2 * (count + 1));
-}
-
-fn now_ms() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }

@@ -15,7 +15,7 @@ on_each_version! {
 
 fn kafka_reads_what_the_schemas_write(version: &str) {
     let jars = KafkaJars::fetch(version);
-    let schemas = Schemas::load(&jars.clients_jar());
+    let schemas = jars.schemas();
     let mut messages = Vec::new();
     for api_key in schemas.api_keys() {
         for kind in [Kind::Request, Kind::Response] {
@@ -68,7 +68,7 @@ fn bytes(schemas: &Schemas, kind: Kind, api_key: i16, version: i16, seed: u64) -
 }
 
 fn versions_are_those_of_the_release(version: &str) {
-    let schemas = Schemas::load(&KafkaJars::fetch(version).clients_jar());
+    let schemas = KafkaJars::fetch(version).schemas();
     let (produce, metadata, init_producer_id, api_versions) = (0, 3, 22, 18);
     let of = |api_key| schemas.stable_versions(api_key).unwrap();
     let expected = match version {

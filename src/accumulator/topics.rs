@@ -119,33 +119,20 @@ mod tests {
     use crate::accumulator::{
         Inbox, LeaderRules, Leaders, Patience, QueueRules, RecordAccumulator, Target, Wait,
     };
-    use crate::cluster::{Cluster, Node, PartitionInfo, TopicInfo};
+    use crate::cluster::{Cluster, Node};
     use crate::completion::ProducerToken;
     use crate::record::Headers;
     use crate::record_batch::{Codec, RecordParts};
-    use crate::uuid::Uuid;
 
     /// Topic `t`, led by these brokers, one partition each. Odd brokers are in rack `odd`, even ones in `even`.
     fn cluster(leaders: &[Option<i32>]) -> Cluster {
-        let partitions = (0..).zip(leaders).map(|(partition, leader)| PartitionInfo {
-            topic: "t".into(),
-            partition,
-            leader: *leader,
-            leader_epoch: 0,
-            replicas: vec![],
-            in_sync_replicas: vec![],
-            offline_replicas: vec![],
-        });
-        let partitions = partitions.collect();
-        let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
         let node = |id: i32| {
             let rack = Some(if id % 2 == 1 { "odd" } else { "even" }.to_owned());
             (id, Node { id, host: "h".to_owned(), port: 1, rack })
         };
         Cluster {
             nodes: leaders.iter().flatten().map(|id| node(*id)).collect(),
-            topics: [("t".into(), Arc::new(topic))].into_iter().collect(),
-            ..Cluster::default()
+            ..Cluster::led(&[("t", leaders)])
         }
     }
 

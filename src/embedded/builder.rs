@@ -207,7 +207,7 @@ impl EmbeddedClusterBuilder {
         self.auto_create.iter().try_for_each(|config| self.check_topic("auto_create_topics", config))
     }
 
-    fn check_topic(&self, name: &str, config: &TopicConfig) -> Result<(), InvalidCluster> {
+    pub(super) fn check_topic(&self, name: &str, config: &TopicConfig) -> Result<(), InvalidCluster> {
         if !is_topic_name(name) {
             return Err(InvalidCluster(format!(
                 "{name:?} cannot be the name of a topic, which has 1 to 249 characters of a-z, A-Z, 0-9, '.', '_' and \

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::api::Api;
 use super::batch::{self, BatchHeader, EmbeddedRecord};
-use super::builder::{TopicConfig, is_topic_name};
+use super::builder::TopicConfig;
 use super::fault::Fault;
 use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
 use super::seen::SeenProduce;
@@ -68,8 +68,7 @@ impl ClusterRules {
 
     /// Creates a topic; `false` if it exists or cannot.
     pub fn create_topic(&mut self, name: &str, config: TopicConfig) -> bool {
-        let is_possible = is_topic_name(name) && config.partitions > 0;
-        is_possible && self.cluster.create_topic(name, config)
+        self.settings.check_topic(name, &config).is_ok() && self.cluster.create_topic(name, config)
     }
 
     /// Deletes a topic with all that lies in it; `false` if there is none. Created again, it has another id.

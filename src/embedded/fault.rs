@@ -13,10 +13,12 @@ use super::api::Api;
 /// different kinds act together: an answer may be an error *and* late.
 ///
 /// ```
+/// use kafka_producer::ErrorCode;
 /// use kafka_producer::embedded::{Api, Fault};
 ///
 /// // The third and fourth Produce request to partition 0 find that the leader is elsewhere.
-/// let fault = Fault::fail(Api::Produce, 6).on_partition("orders", 0).skip(2).times(2);
+/// let elsewhere = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+/// let fault = Fault::fail(Api::Produce, elsewhere).on_partition("orders", 0).skip(2).times(2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {

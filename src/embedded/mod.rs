@@ -5,21 +5,37 @@
 //! logs can be read back. It keeps everything in memory.
 //!
 //! ```
-//! use kafka_producer::embedded::EmbeddedCluster;
+//! use kafka_producer::embedded::{Api, EmbeddedCluster};
+//! use kafka_producer::{ErrorCode, KafkaProducer, ProducerConfig, ProducerRecord};
 //!
-//! # fn main() -> std::io::Result<()> {
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let cluster = EmbeddedCluster::builder().brokers(3).topic("test", 6).start()?;
-//! println!("bootstrap.servers={}", cluster.bootstrap_servers());
-//! // ... produce ...
-//! for record in cluster.records("test") {
-//!     println!("{}@{} {:?}", record.partition, record.offset, record.value);
-//! }
+//! let config = ProducerConfig::new()
+//!     .bootstrap_servers(&cluster.bootstrap_servers())
+//!     .key_serializer("StringSerializer")
+//!     .value_serializer("StringSerializer");
+//! let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
+//!
+//! // The first request finds that the leader is elsewhere, and the producer tries again.
+//! cluster.fail(Api::Produce, ErrorCode::NOT_LEADER_OR_FOLLOWER.0, 1);
+//! let metadata = producer.send(ProducerRecord::new("test", "WORLD").with_key("HELLO"))?.get()?;
+//!
+//! let records = cluster.records("test");
+//! assert_eq!((records[0].partition, records[0].offset), (metadata.partition(), 0));
+//! assert_eq!(records[0].value.as_deref(), Some(&b"WORLD"[..]));
+//! assert_eq!(cluster.requests(Api::Produce), 2);
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! Each cluster has ports of its own, so every test may start one, and tests may run at the same time. Brokers are
+//! numbered from 1, partitions from 0.
+//!
 //! Things can be made to go wrong while it runs: see [`Fault`], [`EmbeddedCluster::stop_broker`] and
-//! [`EmbeddedCluster::move_leader`]. Its rules are to be had without sockets, for simulations: [`ClusterRules`].
+//! [`EmbeddedCluster::move_leader`]. The producer waits for its answers as long as it does on a real cluster: where a
+//! test loses them, let it set `request.timeout.ms` (30 s if not set) and `delivery.timeout.ms` (2 minutes) to less.
+//!
+//! Its rules are to be had without sockets, for simulations: [`ClusterRules`].
 //!
 //! What it does not do: consumer groups, transactions beyond producer ids and epochs, TLS, SASL, deleting or
 //! compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
@@ -130,7 +146,8 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.inject(fault));
     }
 
-    /// Answers the next `times` requests of a kind with an error code: [`Fault::fail`].
+    /// Answers the next `times` requests of a kind with an error code, such as
+    /// [`ErrorCode::NOT_LEADER_OR_FOLLOWER.0`](crate::ErrorCode): [`Fault::fail`].
     pub fn fail(&self, api: Api, error_code: i16, times: u32) {
         self.inject(Fault::fail(api, error_code).times(times));
     }
@@ -155,7 +172,8 @@ impl EmbeddedCluster {
         self.inject(Fault::cut_after(api).times(times));
     }
 
-    /// Tells clients in every answer to Produce to be quiet for this long: [`Fault::throttle`].
+    /// Tells clients in every answer to Produce to be quiet for this long, until [`clear_faults`](Self::clear_faults):
+    /// [`Fault::throttle`].
     pub fn throttle(&self, time: Duration) {
         self.inject(Fault::throttle(Api::Produce, time).always());
     }

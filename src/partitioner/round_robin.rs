@@ -57,34 +57,7 @@ impl Partitioner for RoundRobinPartitioner {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::cluster::{PartitionInfo, TopicInfo};
-    use crate::uuid::Uuid;
-
-    fn cluster(topics: &[(&'static str, &[Option<i32>])]) -> Cluster {
-        let mut cluster = Cluster::default();
-        for (name, leaders) in topics {
-            let partitions = (0..).zip(*leaders).map(|(partition, leader)| PartitionInfo {
-                topic: (*name).into(),
-                partition,
-                leader: *leader,
-                leader_epoch: 0,
-                replicas: vec![],
-                in_sync_replicas: vec![],
-                offline_replicas: vec![],
-            });
-            let info = TopicInfo {
-                name: (*name).into(),
-                id: Uuid::ZERO,
-                error: None,
-                partitions: partitions.collect(),
-            };
-            cluster.topics.insert((*name).into(), Arc::new(info));
-        }
-        cluster
-    }
 
     fn go(partitioner: &RoundRobinPartitioner, topic: &str, times: usize, cluster: &Cluster) -> Vec<i32> {
         let request = PartitionRequest::new(topic, Some(b"always the same"), None);
@@ -95,7 +68,7 @@ mod tests {
     #[test]
     fn goes_through_those_with_a_leader_each_topic_for_itself() {
         let leader = Some(1);
-        let cluster = cluster(&[("a", &[leader, None, leader, leader]), ("b", &[leader, leader])]);
+        let cluster = Cluster::led(&[("a", &[leader, None, leader, leader]), ("b", &[leader, leader])]);
         let partitioner = RoundRobinPartitioner::new();
         assert_eq!(go(&partitioner, "a", 4, &cluster), [0, 2, 3, 0]);
         assert_eq!(go(&partitioner, "b", 3, &cluster), [0, 1, 0]);
@@ -104,7 +77,7 @@ mod tests {
 
     #[test]
     fn goes_through_all_where_none_has_a_leader_and_fails_where_there_are_none() {
-        let cluster = cluster(&[("a", &[None, None, None]), ("b", &[])]);
+        let cluster = Cluster::led(&[("a", &[None, None, None]), ("b", &[])]);
         let partitioner = RoundRobinPartitioner::new();
         assert_eq!(go(&partitioner, "a", 4, &cluster), [0, 1, 2, 0]);
         for topic in ["b", "not there"] {
@@ -122,7 +95,7 @@ mod tests {
 
     #[test]
     fn threads_share_the_count() {
-        let cluster = cluster(&[("a", &[Some(1); 8])]);
+        let cluster = Cluster::led(&[("a", &[Some(1); 8])]);
         let partitioner = RoundRobinPartitioner::new();
         let mut all: Vec<i32> = std::thread::scope(|scope| {
             let threads: Vec<_> =

@@ -15,6 +15,7 @@ mod upkeep;
 mod verdict;
 
 #[cfg(test)]
+#[cfg(feature = "embedded")]
 mod simulation;
 
 use std::sync::Arc;

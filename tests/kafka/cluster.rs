@@ -1,7 +1,7 @@
 //! A running Kafka of one broker or several, on free ports of the loopback address, with its own scratch directory.
 //!
 //! Holds: the brokers are gone when the value is dropped, also by a panic; a killed test process ends them too
-//! (command.rs), and the directory it leaves is removed by the next start.
+//! (command.rs), and the directory it leaves is removed by the next start (scratch.rs).
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 use super::command::{Output, Process, run, tail};
 use super::jars::{CHECKPOINT, KafkaJars};
 use super::probe::{self, Metadata};
+use super::scratch::Scratch;
 
 /// A running cluster. Brokers are numbered from 1, as in Kafka's own metadata.
 pub(crate) struct Kafka {
     jars: KafkaJars,
     nodes: Vec<Node>,
     running: Vec<Option<Process>>,
-    run: PathBuf,
+    run: Scratch,
 }
 
 impl Kafka {
@@ -40,23 +41,21 @@ impl Kafka {
     }
 
     fn try_start(jars: &KafkaJars, brokers: usize, settings: &[(&str, &str)]) -> Result<Kafka, String> {
-        let run = run_directory(jars);
-        let nodes = Node::some(&run, brokers);
+        let run = Scratch::new(jars.home());
+        let nodes = Node::some(run.path(), brokers);
         let running = nodes.iter().map(|_| None).collect();
         let mut kafka = Kafka { jars: jars.clone(), nodes, running, run };
         for (index, node) in kafka.nodes.iter().enumerate() {
             node.write(&kafka.nodes, settings);
-            kafka.running[index] =
-                Some(node.start(jars.java().args(["-Xmx128m", "kafka.Kafka", &node.properties_file()])));
+            kafka.running[index] = Some(node.start(&mut node.java(jars)));
         }
         kafka.wait_until_live(START_LIMIT)?;
         Ok(kafka)
     }
 
-    /// Starts the one node with this command.
-    pub(crate) fn start_node(jars: KafkaJars, node: Node, java: &mut Command) -> Kafka {
+    /// Starts the one node that lies in `run` with this command.
+    pub(crate) fn start_node(jars: KafkaJars, run: Scratch, node: Node, java: &mut Command) -> Kafka {
         let running = vec![Some(node.start(java))];
-        let run = node.directory.parent().unwrap().to_owned();
         let mut kafka = Kafka { jars, nodes: vec![node], running, run };
         kafka.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
         kafka
@@ -90,9 +89,7 @@ impl Kafka {
     pub(crate) fn restart(&mut self, broker: i32) {
         self.stop(broker);
         let node = &self.nodes[index(broker)];
-        let java = &mut self.jars.java();
-        self.running[index(broker)] =
-            Some(node.start(java.args(["-Xmx128m", "kafka.Kafka", &node.properties_file()])));
+        self.running[index(broker)] = Some(node.start(&mut node.java(&self.jars)));
         self.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
     }
 
@@ -177,13 +174,8 @@ impl Kafka {
 
 impl Drop for Kafka {
     fn drop(&mut self) {
+        // Before their directory.
         self.running.clear();
-        match thread::panicking() {
-            true => {
-                eprintln!("the brokers' logs and data are in {}, until the next start", self.run.display())
-            }
-            false => drop(fs::remove_dir_all(&self.run)),
-        }
     }
 }
 
@@ -196,9 +188,9 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// A node of its own in a new directory, its properties written.
-    pub(crate) fn scratch(jars: &KafkaJars) -> Node {
-        let mut nodes = Node::some(&run_directory(jars), 1);
+    /// A node of its own in this directory, its properties written.
+    pub(crate) fn single(run: &Scratch) -> Node {
+        let mut nodes = Node::some(run.path(), 1);
         nodes[0].write(&nodes, &[]);
         nodes.remove(0)
     }
@@ -215,6 +207,11 @@ impl Node {
 
     pub(crate) fn properties_file(&self) -> String {
         self.directory.join("server.properties").display().to_string()
+    }
+
+    /// All that lies there.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -249,6 +246,13 @@ impl Node {
         }
     }
 
+    /// The command that runs this broker.
+    fn java(&self, jars: &KafkaJars) -> Command {
+        let mut java = jars.java(&self.directory);
+        java.args(["-Xmx128m", "kafka.Kafka", &self.properties_file()]);
+        java
+    }
+
     fn start(&self, java: &mut Command) -> Process {
         let log = File::options().create(true).append(true).open(self.directory.join("log")).unwrap();
         let errors = log.try_clone().unwrap();
@@ -258,22 +262,6 @@ impl Node {
     fn log_tail(&self) -> String {
         tail(&fs::read(self.directory.join("log")).unwrap_or_default())
     }
-}
-
-/// `runs/PROCESS-NUMBER` under the version's home; those of dead processes are removed.
-fn run_directory(jars: &KafkaJars) -> PathBuf {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let runs = jars.home().join("runs");
-    fs::create_dir_all(&runs).unwrap();
-    for entry in fs::read_dir(&runs).unwrap().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let owner: Option<i32> = name.split('-').next().and_then(|id| id.parse().ok());
-        let owner = owner.and_then(rustix::process::Pid::from_raw);
-        if owner.is_none_or(|owner| rustix::process::test_kill_process(owner).is_err()) {
-            let _ = fs::remove_dir_all(entry.path());
-        }
-    }
-    runs.join(format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// A port that nobody listens on, below those that the system hands out to clients, so that a broker can come back to it.

@@ -7,13 +7,14 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::cluster::{Kafka, Node};
 use super::command::{Output, run};
+use super::schema::Schemas;
+use super::scratch::Scratch;
 
 /// Where one version of Kafka lies.
 #[derive(Clone)]
@@ -50,25 +51,27 @@ impl KafkaJars {
         &self.home
     }
 
-    /// The jar of the Java clients; the message schemas lie in it too.
-    pub(crate) fn clients_jar(&self) -> PathBuf {
+    fn clients_jar(&self) -> PathBuf {
         self.home.join(LIBS).join(format!("kafka-clients-{}.jar", self.version))
     }
 
-    /// `java` with flags for short runs, all jars on its class path, in the home directory.
-    pub(crate) fn java(&self) -> Command {
+    /// `java` with flags for short runs, all jars on its class path, in the home directory. What it unpacks for itself
+    /// goes to `scratch`: a broker that is killed leaves that behind.
+    pub(crate) fn java(&self, scratch: &Path) -> Command {
         let archive: &[&str] = match self.home.join(ARCHIVE).is_file() {
             true => &["-XX:SharedArchiveFile=kafka.jsa"],
             false => &[],
         };
-        self.java_with(archive)
+        self.java_with(scratch, archive)
     }
 
-    fn java_with(&self, flags: &[&str]) -> Command {
+    fn java_with(&self, scratch: &Path, flags: &[&str]) -> Command {
         let mut command = Command::new(jdk_program("java"));
         command.current_dir(&self.home);
         command
             .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-Xlog:all=error:stderr"])
+            .arg("-XX:-UsePerfData")
+            .arg(format!("-Djava.io.tmpdir={}", scratch.display()))
             .args(flags);
         match self.is_4() {
             true => command.arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"),
@@ -81,9 +84,10 @@ impl KafkaJars {
 
     /// Runs one of Kafka's command-line tools, to its end.
     pub(crate) fn tool(&self, class: &str, arguments: &[&str], input: &[u8]) -> Output {
-        let mut command = self.java();
-        command.arg(class).args(arguments);
-        run(&mut command, input, TOOL_LIMIT).unwrap_or_else(|error| panic!("{error}"))
+        let fill = |_: &Path, command: &mut Command| {
+            command.arg(class).args(arguments);
+        };
+        self.run_java(fill, input)
     }
 
     /// The full name of a tool, which has moved with the versions: `DumpLogSegments`, `ConsoleProducer`,
@@ -98,17 +102,34 @@ impl KafkaJars {
 
     /// Runs a Java source file of ours against the jars.
     pub(crate) fn java_source(&self, file: &str, source: &str, arguments: &[&str], input: &[u8]) -> Output {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let run_number = RUNS.fetch_add(1, Ordering::Relaxed);
-        let directory = self.home.join("java").join(format!("{}-{run_number}", std::process::id()));
-        fs::create_dir_all(&directory).unwrap();
-        let path = directory.join(file);
-        fs::write(&path, source).unwrap();
-        let mut command = self.java();
-        command.arg(&path).args(arguments);
+        let fill = |scratch: &Path, command: &mut Command| {
+            let path = scratch.join(file);
+            fs::write(&path, source).unwrap();
+            command.arg(&path).args(arguments);
+        };
+        self.run_java(fill, input)
+    }
+
+    fn run_java(&self, fill: impl FnOnce(&Path, &mut Command), input: &[u8]) -> Output {
+        let scratch = Scratch::new(&self.home);
+        let mut command = self.java(scratch.path());
+        fill(scratch.path(), &mut command);
         let output = run(&mut command, input, TOOL_LIMIT);
-        fs::remove_dir_all(&directory).unwrap();
+        drop(scratch); // before a panic, which would keep it
         output.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The message schemas, which lie in the jar of the clients.
+    pub(crate) fn schemas(&self) -> Schemas {
+        let scratch = Scratch::new(&self.home);
+        let mut unpack = Command::new(jdk_program("jar"));
+        unpack.arg("xf").arg(self.clients_jar()).arg("common/message").current_dir(scratch.path());
+        run(&mut unpack, b"", TOOL_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+        let files = fs::read_dir(scratch.path().join("common/message")).unwrap();
+        let files = files.map(|entry| entry.unwrap().path());
+        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+        let texts: Vec<String> = files.map(|path| fs::read_to_string(path).unwrap()).collect();
+        Schemas::from_texts(texts.iter().map(String::as_str))
     }
 
     /// 4.x and later: no logger of its own, and tools that have moved.
@@ -135,7 +156,8 @@ impl KafkaJars {
     /// Formats a data directory for the checkpoint, then lets a broker live once to archive the classes it loads.
     fn prepare(&self) {
         let _ = fs::remove_file(self.home.join(CHECKPOINT)); // from an aborted run
-        let node = Node::scratch(self);
+        let run = Scratch::new(&self.home);
+        let node = Node::single(&run);
         let properties = node.properties_file();
         self.tool(
             "kafka.tools.StorageTool",
@@ -143,8 +165,10 @@ impl KafkaJars {
             b"",
         );
         fs::copy(node.data().join(CHECKPOINT), self.home.join(CHECKPOINT)).unwrap();
-        let mut java = self.java_with(&["-Xmx128m", "-XX:ArchiveClassesAtExit=kafka.jsa.unfinished"]);
-        let mut kafka = Kafka::start_node(self.clone(), node, java.args(["kafka.Kafka", &properties]));
+        let flags = ["-Xmx128m", "-XX:ArchiveClassesAtExit=kafka.jsa.unfinished"];
+        let mut java = self.java_with(node.directory(), &flags);
+        java.args(["kafka.Kafka", &properties]);
+        let mut kafka = Kafka::start_node(self.clone(), run, node, &mut java);
         kafka.create_topic("t", 1, 1, &[]);
         kafka.kcat(&["-P", "-t", "t"], b"record\n");
         kafka.read_back("t");
@@ -165,7 +189,7 @@ fn base_directory() -> PathBuf {
 }
 
 /// A program of the JDK: `JAVA_HOME`'s, otherwise the one on the path.
-pub(crate) fn jdk_program(name: &str) -> PathBuf {
+fn jdk_program(name: &str) -> PathBuf {
     match std::env::var_os("JAVA_HOME") {
         Some(home) => Path::new(&home).join("bin").join(name),
         None => name.into(),

@@ -29,6 +29,7 @@ pub(crate) mod log_segments;
 pub(crate) mod probe;
 pub(crate) mod read_back;
 pub(crate) mod schema;
+pub(crate) mod scratch;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

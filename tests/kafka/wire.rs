@@ -238,7 +238,7 @@ fn each_response<R: Request>(schemas: &Schemas, check: impl Fn(&R::Response, &Va
 }
 
 fn schemas() -> Schemas {
-    Schemas::load(&KafkaJars::fetch(NEWEST).clients_jar())
+    KafkaJars::fetch(NEWEST).schemas()
 }
 
 /// Encodes in every version, checks size and header, and hands the body over.

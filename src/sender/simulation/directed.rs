@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, Fault};
-
+use crate::embedded::{Api, Fault};
 use crate::error::ErrorKind;
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::history::{History, Outcome};

@@ -12,9 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use kafka_producer::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
-
 use crate::cluster::Node;
+use crate::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::sender::simulation::application::Act;
 use crate::sender::simulation::plan::{Plan, Step};

@@ -5,8 +5,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::Fault;
-
+use crate::embedded::Fault;
 use crate::sender::simulation::application::{Act, Application};
 use crate::sender::simulation::weather::Weather;
 

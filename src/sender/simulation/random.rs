@@ -3,8 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
-
+use crate::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use crate::sender::simulation::TOPIC;
 use crate::sender::simulation::application::Act;
 use crate::sender::simulation::history::{History, Violation};

@@ -7,11 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{ClusterRules, EmbeddedCluster, EmbeddedClusterBuilder, EmbeddedRecord};
-
 use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::ProducerToken;
 use crate::config::{ProducerConfig, Settings};
+use crate::embedded::{ClusterRules, EmbeddedCluster, EmbeddedClusterBuilder, EmbeddedRecord};
 use crate::error::Error;
 use crate::network::BootstrapServers;
 use crate::sender::simulation::TOPIC;

@@ -5,7 +5,7 @@
 //! Strict on purpose: bytes left over, an unknown tag, a null where there may be none, an overlong number are errors.
 //!
 //! ```ignore
-//! let schemas = Schemas::load(&jars.clients_jar());
+//! let schemas = jars.schemas();
 //! let produce = schemas.decode_request(0, 9, &bytes)?;
 //! assert_eq!(produce["TopicData"][0]["Name"], "test");
 //! ```
@@ -24,8 +24,6 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::path::Path;
-use std::process::Command;
 
 use codec::{Reader, Writer};
 pub(crate) use model::{Kind, Message};
@@ -39,24 +37,6 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
-    /// Reads the schemas that lie in a `kafka-clients` jar, with the JDK's `jar`.
-    pub(crate) fn load(jar: &Path) -> Schemas {
-        let directory = std::env::temp_dir().join(format!("kafka-schemas-{}", std::process::id()));
-        let directory = directory.join(format!("{:?}", std::thread::current().id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        let program = std::env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin/jar"));
-        let mut unpack = Command::new(program.unwrap_or_else(|| "jar".into()));
-        let status =
-            unpack.arg("xf").arg(jar).arg("common/message").current_dir(&directory).status().unwrap();
-        assert!(status.success(), "unpacking {}: {status}", jar.display());
-        let files =
-            std::fs::read_dir(directory.join("common/message")).unwrap().map(|entry| entry.unwrap().path());
-        let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
-        let texts: Vec<String> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-        std::fs::remove_dir_all(&directory).unwrap();
-        Schemas::from_texts(texts.iter().map(String::as_str))
-    }
-
     /// From the texts of the schema files.
     pub(crate) fn from_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Schemas {
         let (mut messages, mut headers) = (BTreeMap::new(), BTreeMap::new());

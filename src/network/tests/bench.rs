@@ -1,0 +1,117 @@
+//! A client and the network that only exists in memory: what the tests do with them, and what came of it in short.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::broker::{self, SECOND, asked, node, ping, pong, settings};
+use super::fake::FakeNetwork;
+use crate::cluster::Node;
+use crate::error::Error;
+use crate::network::{Expect, NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
+
+pub(super) struct Bench {
+    pub(super) client: NetworkClient<FakeNetwork, u32>,
+    pub(super) start: Instant,
+    pub(super) now: Instant,
+    pub(super) node: Node,
+    pub(super) next_note: u32,
+}
+
+pub(super) fn address(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 9092))
+}
+
+impl Bench {
+    /// One broker, id 1, whose name has one address.
+    pub(super) fn new() -> Self {
+        Bench::with(settings(), 1)
+    }
+
+    pub(super) fn with(settings: NetworkSettings, addresses: u8) -> Self {
+        let mut network = FakeNetwork::new();
+        network.names.insert("kafka".to_owned(), (1..=addresses).map(address).collect());
+        let now = Instant::now();
+        let client = NetworkClient::new(network, settings, fastrand::Rng::with_seed(1));
+        Bench { client, start: now, now, node: node(1, "kafka", 9092), next_note: 0 }
+    }
+
+    pub(super) fn connected() -> Self {
+        let mut bench = Bench::new();
+        bench.connect();
+        bench
+    }
+
+    pub(super) fn ready(&mut self) -> Readiness {
+        self.client.ready(&self.node, self.now)
+    }
+
+    /// One turn that waits for `time` at most.
+    pub(super) fn turn(&mut self, time: Duration) -> Vec<Outcome<u32>> {
+        let mut outcomes = Vec::new();
+        self.now = self.client.poll(self.now, Some(self.now + time), &mut outcomes);
+        outcomes
+    }
+
+    /// Turns until something is told.
+    pub(super) fn next(&mut self) -> Vec<Outcome<u32>> {
+        let mut outcomes = Vec::new();
+        while outcomes.is_empty() {
+            self.now = self.client.poll(self.now, None, &mut outcomes);
+        }
+        outcomes
+    }
+
+    pub(super) fn answer_versions(&mut self) {
+        let socket = self.client.network().socket();
+        let requests = socket.take_requests();
+        assert_eq!(requests.len(), 1);
+        socket.answer(&broker::versions(asked(&requests[0])));
+    }
+
+    pub(super) fn connect(&mut self) {
+        assert_eq!(self.ready(), Readiness::Waiting);
+        assert_eq!(self.turn(SECOND).len() + self.turn(SECOND).len(), 0);
+        self.answer_versions();
+        assert!(matches!(self.turn(SECOND)[..], [Outcome::Connected { node: 1 }]));
+    }
+
+    pub(super) fn send(&mut self) -> u32 {
+        self.send_with(Expect::AnswerWithin(SECOND * 30))
+    }
+
+    pub(super) fn send_with(&mut self, expect: Expect) -> u32 {
+        self.next_note += 1;
+        self.client.send(1, &ping(), expect, self.next_note, self.now).unwrap();
+        self.next_note
+    }
+
+    pub(super) fn requests(&mut self) -> Vec<i32> {
+        let requests = self.client.network().socket().take_requests();
+        requests.iter().map(|request| asked(request).correlation_id).collect()
+    }
+
+    pub(super) fn answer(&mut self, correlation_id: i32) {
+        self.client.network().socket().answer(&pong(correlation_id));
+    }
+}
+
+/// What came of the notes, short.
+pub(super) fn summary(outcomes: &[Outcome<u32>]) -> String {
+    let word = |outcome: &Outcome<u32>| match outcome {
+        Outcome::Answered { note, .. } => format!("answered {note}"),
+        Outcome::Written { note, .. } => format!("written {note}"),
+        Outcome::Failed { note, failure: RequestFailure::TimedOut, .. } => format!("timed out {note}"),
+        Outcome::Failed { note, failure: RequestFailure::Disconnected, .. } => format!("failed {note}"),
+        Outcome::Connected { .. } => "connected".to_owned(),
+        Outcome::Bootstrapped(_) => "bootstrapped".to_owned(),
+        Outcome::Disconnected { .. } => "disconnected".to_owned(),
+    };
+    outcomes.iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn disconnection(outcomes: &[Outcome<u32>]) -> Error {
+    match outcomes.last() {
+        Some(Outcome::Disconnected { error, .. }) => error.clone(),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,236 @@
+//! Connections come and go, without sockets and without waiting: names, addresses, versions, backoff, and which broker is
+//! asked.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::bench::{Bench, address, disconnection, summary};
+use super::broker::{self, SECOND, asked, framed, node, settings};
+use crate::cluster::Node;
+use crate::network::{NetworkEvent, NetworkSettings, Readiness};
+
+#[test]
+fn a_broker_is_ready_after_name_socket_and_versions() {
+    let mut bench = Bench::new();
+    assert!(!bench.client.is_connected(1));
+    bench.connect();
+    assert!(bench.client.is_connected(1));
+    assert_eq!(bench.ready(), Readiness::Ready);
+    assert_eq!(bench.client.versions(1).and_then(|versions| versions.range(77)), Some(0..=3));
+    assert_eq!(bench.client.network().attempts, [address(1)]);
+}
+
+#[test]
+fn something_else_than_kafka_is_named() {
+    for (bytes, words) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n"[..], "an HTTP server answers there"),
+        (&[0x15, 3, 3, 0, 2, 2, 70], "TLS is spoken there"),
+        (&[0x7f, 0xff, 0xff, 0xff, 0], "an answer of 2147483647 bytes was announced"),
+        (&framed(&[0, 0, 0, 0, 1, 2]), "ApiVersions"),
+    ] {
+        let mut bench = Bench::new();
+        bench.ready();
+        bench.turn(SECOND);
+        bench.turn(SECOND);
+        bench.client.network().socket().answer(bytes);
+        let outcomes = bench.turn(SECOND);
+        assert_eq!(summary(&outcomes), "disconnected");
+        let text = disconnection(&outcomes).to_string();
+        assert!(text.starts_with("cannot connect to kafka:9092: 10.0.0.1:9092: "), "{text}");
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+#[test]
+fn a_connection_closed_before_the_first_answer_gives_a_hint() {
+    let mut bench = Bench::new();
+    bench.ready();
+    bench.turn(SECOND);
+    bench.turn(SECOND);
+    bench.client.network().socket().ended = true;
+    let text = disconnection(&bench.turn(SECOND)).to_string();
+    assert!(text.contains("security.protocol"), "{text}");
+}
+
+#[test]
+fn silence_ends_after_the_set_up_time_or_the_request_time() {
+    let mut bench = Bench::new();
+    bench.client.network().silent.insert(address(1));
+    bench.ready();
+    let text = disconnection(&bench.next()).to_string();
+    let waited = (bench.now - bench.start).as_secs();
+    assert!((8..=12).contains(&waited) && text.contains("socket.connection.setup.timeout.ms"), "{text}");
+
+    let mut bench = Bench::new();
+    bench.ready();
+    let text = disconnection(&bench.next()).to_string();
+    assert_eq!(bench.now - bench.start, SECOND * 30);
+    assert!(text.contains("no answer to ApiVersions within 30000 ms"), "{text}");
+}
+
+#[test]
+fn all_addresses_of_a_name_are_tried_before_anything_is_said() {
+    let mut bench = Bench::with(settings(), 3);
+    bench.client.network().refused.extend([address(1), address(2)]);
+    bench.ready();
+    for _ in 0..4 {
+        assert_eq!(summary(&bench.turn(SECOND)), "");
+    }
+    bench.answer_versions();
+    assert_eq!(summary(&bench.turn(SECOND)), "connected");
+    assert_eq!(bench.client.network().attempts, [address(1), address(2), address(3)]);
+}
+
+#[test]
+fn the_addresses_of_both_versions_of_ip_are_tried_in_the_order_of_the_resolver() {
+    let mut bench = Bench::new();
+    let addresses: Vec<SocketAddr> = vec!["[::1]:9092".parse().unwrap(), "127.0.0.1:9092".parse().unwrap()];
+    bench.client.network().names.insert("kafka".to_owned(), addresses.clone());
+    bench.client.network().refused.insert(addresses[0]);
+    bench.ready();
+    for _ in 0..3 {
+        assert_eq!(summary(&bench.turn(SECOND)), "");
+    }
+    bench.answer_versions();
+    assert_eq!(summary(&bench.turn(SECOND)), "connected");
+    assert_eq!(bench.client.network().attempts, addresses);
+}
+
+#[test]
+fn a_round_in_vain_names_each_address_and_the_waits_between_rounds_grow() {
+    let mut bench = Bench::with(settings(), 2);
+    bench.client.network().refused.extend([address(1), address(2)]);
+    for (low, high) in [(40, 60), (80, 120), (160, 240), (320, 480), (640, 960), (1000, 1000), (1000, 1000)] {
+        assert_eq!(bench.ready(), Readiness::Waiting);
+        let outcomes = bench.next();
+        assert_eq!(summary(&outcomes), "disconnected");
+        assert_eq!(
+            disconnection(&outcomes).to_string(),
+            "cannot connect to kafka:9092: 10.0.0.1:9092: connection refused; 10.0.0.2:9092: connection \
+             refused (broker 1)"
+        );
+        let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
+        let wait = (at - bench.now).as_millis();
+        assert!((low..=high).contains(&wait), "{wait} ms, expected {low} to {high}");
+        bench.now = at;
+    }
+    assert_eq!(bench.client.network().attempts.len(), 14);
+}
+
+#[test]
+fn a_name_without_addresses_is_told() {
+    let mut bench = Bench::new();
+    bench.node = node(-1, "nowhere", 9092);
+    bench.ready();
+    let error = disconnection(&bench.next());
+    let words = "cannot connect to nowhere:9092: the name could not be resolved: unknown name";
+    assert_eq!((error.to_string().as_str(), error.node()), (words, None));
+}
+
+#[test]
+fn a_name_that_is_not_answered_is_given_up() {
+    let mut bench = Bench::new();
+    bench.ready();
+    bench.client.network().events.clear();
+    let text = disconnection(&bench.next()).to_string();
+    assert!(text.contains("the name was not resolved within"), "{text}");
+    assert!(matches!(bench.ready(), Readiness::NotBefore(_)));
+}
+
+#[test]
+fn an_idle_connection_is_closed_quietly_and_may_come_back_at_once() {
+    let mut bench = Bench::with(NetworkSettings { max_idle: Some(SECOND * 9), ..settings() }, 1);
+    bench.connect();
+    bench.send();
+    for _ in 0..6 {
+        bench.turn(SECOND * 4);
+    }
+    assert!(bench.client.is_connected(1), "a request is on its way");
+    let id = bench.requests()[0];
+    bench.answer(id);
+    let before = bench.now;
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 1");
+    while bench.client.is_connected(1) {
+        assert_eq!(summary(&bench.turn(SECOND)), "");
+    }
+    assert_eq!(bench.now - before, SECOND * 9);
+    assert!(bench.client.network().sockets.is_empty());
+    bench.connect();
+}
+
+#[test]
+fn a_broker_that_moved_is_connected_anew() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.turn(SECOND);
+    bench.client.network().names.insert("elsewhere".to_owned(), vec![address(9)]);
+    bench.node = node(1, "elsewhere", 9092);
+    assert_eq!(bench.ready(), Readiness::Waiting);
+    assert_eq!(summary(&bench.turn(SECOND)), "failed 1, disconnected");
+    bench.turn(SECOND);
+    bench.answer_versions();
+    assert_eq!(summary(&bench.turn(SECOND)), "connected");
+    assert_eq!(bench.client.network().attempts, [address(1), address(9)]);
+}
+
+/// Events and look-ups of an earlier connection that arrive late.
+#[test]
+fn what_is_told_of_an_earlier_connection_is_ignored() {
+    let mut bench = Bench::connected();
+    let earlier = *bench.client.network().sockets.keys().next().unwrap();
+    bench.client.network().socket().ended = true;
+    assert_eq!(summary(&bench.turn(SECOND)), "disconnected");
+    bench.now += SECOND;
+    bench.connect();
+    bench.send();
+    let refused = std::io::ErrorKind::ConnectionRefused;
+    bench.client.network().events.extend([
+        NetworkEvent::Readable(earlier),
+        NetworkEvent::Writable(earlier),
+        NetworkEvent::Failed(earlier, refused.into()),
+        NetworkEvent::Resolved { token: earlier.0, addresses: Err(refused.into()) },
+    ]);
+    assert_eq!(summary(&bench.turn(SECOND)), "");
+    assert!(bench.client.is_connected(1) && bench.client.in_flight(1) == 1);
+}
+
+#[test]
+fn an_old_broker_is_asked_for_its_versions_again() {
+    let mut bench = Bench::new();
+    bench.ready();
+    bench.turn(SECOND);
+    bench.turn(SECOND);
+    for (version, code, apis) in [(4, 35, &[(18, 0, 2)][..]), (2, 0, &[(77, 0, 5), (18, 0, 2)])] {
+        let socket = bench.client.network().socket();
+        let asked = asked(&socket.take_requests()[0]);
+        assert_eq!((asked.key, asked.version), (18, version));
+        let answered_in = if code == 0 { version } else { 0 };
+        socket.answer(&broker::versions_answer(asked.correlation_id, answered_in, code, apis));
+        bench.turn(SECOND);
+    }
+    assert_eq!(bench.client.versions(1).and_then(|versions| versions.range(77)), Some(0..=5));
+}
+
+#[test]
+fn the_least_loaded_broker_is_asked() {
+    let mut bench = Bench::connected();
+    let nodes = [node(1, "kafka", 9092), node(2, "other", 9092), node(3, "third", 9092)];
+    let least = |bench: &mut Bench| bench.client.least_loaded(nodes.iter(), bench.now).map(Node::id);
+    assert_eq!(least(&mut bench), Some(1), "connected beats not connected");
+    for _ in 0..5 {
+        bench.send();
+    }
+    let mut seen: Vec<_> = (0..50).filter_map(|_| least(&mut bench)).collect();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!(seen, [2, 3], "with nothing more allowed on its way it is any of the others");
+    bench.client.ready(&nodes[1], bench.now);
+    assert_eq!(least(&mut bench), Some(2), "connecting beats not connected");
+    bench.turn(Duration::ZERO);
+    assert_eq!(least(&mut bench), Some(3), "its name is not known: it is backing off");
+    bench.client.ready(&nodes[2], bench.now);
+    bench.turn(Duration::ZERO);
+    assert_eq!(least(&mut bench), None);
+    bench.now += SECOND;
+    assert_eq!(least(&mut bench), Some(2), "the longest ago");
+}

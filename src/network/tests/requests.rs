@@ -1,0 +1,276 @@
+//! Requests on a connection, without sockets and without waiting: how many, their answers, their time-outs, and that each
+//! note comes back.
+
+use std::time::Duration;
+
+use super::bench::{Bench, address, disconnection, summary};
+use super::broker::{self, SECOND, asked, ping, pong, settings};
+use super::fake::FakeNetwork;
+use crate::error::ErrorKind;
+use crate::error_code::ErrorCode;
+use crate::network::{Expect, NetworkSettings, Outcome, Readiness};
+
+#[test]
+fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_notes() {
+    let mut bench = Bench::connected();
+    let writes = bench.client.network().socket().writes;
+    let notes = [bench.send(), bench.send(), bench.send()];
+    assert_eq!(bench.client.in_flight(1), 3);
+    assert!(bench.turn(SECOND).is_empty());
+    assert_eq!(bench.client.network().socket().writes, writes + 1);
+    assert!(bench.client.network().answers_due > 0);
+    let ids = bench.requests();
+    assert!(ids[0] + 1 == ids[1] && ids[1] + 1 == ids[2]);
+    bench.answer(ids[0]);
+    bench.answer(ids[1]);
+    let sent_at = bench.now - SECOND;
+    match &bench.turn(SECOND)[..] {
+        [Outcome::Answered { node: 1, note, version: 3, frame, sent_at: at }, second] => {
+            assert_eq!((*note, &frame[..], *at), (notes[0], &ids[0].to_be_bytes()[..], sent_at));
+            assert_eq!(summary(std::slice::from_ref(second)), format!("answered {}", notes[1]));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(bench.client.in_flight(1), 1);
+    bench.answer(ids[2]);
+    bench.turn(SECOND);
+    bench.turn(SECOND);
+    assert_eq!(bench.client.network().answers_due, 0);
+}
+
+/// Behaviour 37.
+#[test]
+fn as_many_requests_are_on_their_way_as_is_allowed() {
+    let mut bench = Bench::with(NetworkSettings { max_in_flight: 2, ..settings() }, 1);
+    bench.connect();
+    bench.send();
+    assert_eq!(bench.ready(), Readiness::Ready, "several in one turn");
+    bench.send();
+    assert_eq!(bench.ready(), Readiness::Waiting);
+    bench.turn(SECOND);
+    let id = bench.requests()[0];
+    bench.answer(id);
+    bench.turn(SECOND);
+    assert_eq!(bench.ready(), Readiness::Ready);
+}
+
+#[test]
+fn a_socket_without_room_holds_requests_back_until_it_has_room() {
+    let mut bench = Bench::connected();
+    bench.client.network().socket().room = 10;
+    bench.send();
+    bench.turn(Duration::ZERO);
+    assert_eq!(bench.ready(), Readiness::Waiting);
+    assert!(bench.requests().is_empty());
+    bench.client.network().socket().room = usize::MAX;
+    bench.turn(SECOND);
+    assert_eq!(bench.requests().len(), 1);
+    assert_eq!(bench.ready(), Readiness::Ready);
+}
+
+/// Behaviour 39.
+#[test]
+fn a_request_without_an_answer_is_done_when_it_is_written() {
+    let mut bench = Bench::connected();
+    let (first, second) = (bench.send(), bench.send_with(Expect::WrittenWithin(SECOND)));
+    let now = bench.now;
+    assert_eq!(summary(&bench.turn(SECOND)), format!("written {second}"));
+    assert_eq!(bench.now, now, "what there is to tell is told at once");
+    assert_eq!(bench.client.in_flight(1), 1);
+    let id = bench.requests()[0];
+    bench.answer(id);
+    assert_eq!(summary(&bench.turn(SECOND)), format!("answered {first}"));
+}
+
+/// Behaviour 36.
+#[test]
+fn a_request_that_times_out_takes_its_connection_along() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.turn(SECOND);
+    bench.send_with(Expect::AnswerWithin(SECOND * 5));
+    bench.client.network().socket().room = 0;
+    bench.turn(Duration::ZERO);
+    let before = bench.now;
+    let outcomes = bench.next();
+    assert_eq!(bench.now - before, SECOND * 5, "the earliest deadline counts");
+    assert_eq!(summary(&outcomes), "failed 1, timed out 2, disconnected");
+    assert!(bench.client.network().sockets.is_empty() && !bench.client.is_connected(1));
+    match &outcomes[..] {
+        [
+            Outcome::Failed { written: true, error: first, .. },
+            Outcome::Failed { written: false, error: second, .. },
+            Outcome::Disconnected { error: third, .. },
+        ] => {
+            assert_eq!(
+                (first.kind(), first.code(), first.node()),
+                (ErrorKind::Network, Some(ErrorCode::NETWORK_EXCEPTION), Some(1))
+            );
+            assert_eq!(
+                (second.kind(), second.code()),
+                (ErrorKind::Timeout, Some(ErrorCode::REQUEST_TIMED_OUT))
+            );
+            let words = "kafka:9092 (10.0.0.1:9092): no answer to Ping within 5000 ms; the connection was \
+                         closed (broker 1)";
+            assert_eq!(second.to_string(), words);
+            let words = "lost the connection to kafka:9092 (10.0.0.1:9092): no answer to Ping within 5000 ms (broker 1)";
+            assert_eq!((first.to_string().as_str(), third.to_string().as_str()), (words, words));
+        }
+        other => panic!("{other:?}"),
+    }
+    let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
+    assert!((40..=60).contains(&(at - bench.now).as_millis()));
+}
+
+#[test]
+fn an_answer_to_something_else_ends_the_connection() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.send();
+    bench.turn(SECOND);
+    let ids = bench.requests();
+    bench.answer(ids[1]);
+    let outcomes = bench.turn(SECOND);
+    assert_eq!(summary(&outcomes), "failed 1, failed 2, disconnected");
+    let words = format!("an answer to request {} came where request {} was next", ids[1], ids[0]);
+    assert!(disconnection(&outcomes).to_string().contains(&words));
+}
+
+#[test]
+fn an_answer_that_nothing_asked_for_ends_the_connection() {
+    let mut bench = Bench::connected();
+    bench.answer(7);
+    let outcomes = bench.turn(SECOND);
+    assert!(disconnection(&outcomes).to_string().contains("an answer came that nothing had asked for"));
+}
+
+#[test]
+fn good_answers_before_a_bad_one_count() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.send();
+    bench.turn(SECOND);
+    let id = bench.requests()[0];
+    bench.answer(id);
+    bench.client.network().socket().answer(&[0x7f, 0xff, 0xff, 0xff]);
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 1, failed 2, disconnected");
+}
+
+/// Behaviour 40.
+#[test]
+fn a_pause_is_kept_and_does_not_hold_back_answers() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.turn(SECOND);
+    bench.client.throttle(1, SECOND * 3, bench.now);
+    let until = bench.now + SECOND * 3;
+    assert_eq!(bench.ready(), Readiness::NotBefore(until));
+    let id = bench.requests()[0];
+    bench.answer(id);
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 1");
+    assert_eq!(bench.ready(), Readiness::NotBefore(until));
+    bench.now = until;
+    assert_eq!(bench.ready(), Readiness::Ready);
+}
+
+#[test]
+fn closing_gives_back_what_was_on_its_way() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.turn(SECOND);
+    bench.send();
+    bench.client.close(bench.now);
+    assert_eq!(summary(&bench.turn(SECOND)), "failed 1, failed 2, disconnected");
+    assert!(bench.client.network().sockets.is_empty());
+
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.client.disconnect(1, bench.now);
+    assert!(matches!(bench.ready(), Readiness::NotBefore(_)));
+    assert_eq!(summary(&bench.turn(SECOND)), "failed 1, disconnected");
+}
+
+#[test]
+fn a_request_in_no_common_version_comes_back() {
+    let mut bench = Bench::connected();
+    let mut request = ping();
+    request.newest = 2;
+    let expect = Expect::AnswerWithin(SECOND);
+    bench.client.send(1, &request, expect, 1, bench.now).unwrap();
+    let apis = [(18, 0, 4), (77, 10, 12)];
+    bench.client.disconnect(1, bench.now);
+    bench.turn(SECOND);
+    bench.now += SECOND;
+    bench.ready();
+    bench.turn(SECOND);
+    bench.turn(SECOND);
+    let socket = bench.client.network().socket();
+    let id = asked(&socket.take_requests()[0]).correlation_id;
+    socket.answer(&broker::versions_answer(id, 4, 0, &apis));
+    bench.turn(SECOND);
+    let (note, error) = bench.client.send(1, &ping(), expect, 8, bench.now).unwrap_err();
+    assert_eq!((note, error.kind(), error.node()), (8, ErrorKind::UnsupportedVersion, Some(1)));
+    let (note, error) = bench.client.send(5, &ping(), expect, 9, bench.now).unwrap_err();
+    assert_eq!((note, error.kind()), (9, ErrorKind::Network));
+}
+
+/// Whatever the network does, each note comes back once.
+#[test]
+fn each_note_comes_back_exactly_once() {
+    for seed in 0..400 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut bench = Bench::with(NetworkSettings { max_idle: Some(SECOND * 20), ..settings() }, 2);
+        let (mut back, mut closed) = (Vec::new(), false);
+        for step in 0.. {
+            if step < 300 && bench.ready() == Readiness::Ready {
+                let time = SECOND * random.u32(1..10);
+                let answered = random.u8(..4) > 0;
+                let expect = if answered { Expect::AnswerWithin(time) } else { Expect::WrittenWithin(time) };
+                bench.send_with(expect);
+            }
+            if step == 300 {
+                (closed, _) = (true, bench.client.close(bench.now));
+            }
+            for outcome in bench.turn(Duration::from_millis(random.u64(0..4000))) {
+                match outcome {
+                    Outcome::Answered { note, .. } | Outcome::Written { note, .. } => back.push(note),
+                    Outcome::Failed { note, .. } => back.push(note),
+                    _ => {}
+                }
+            }
+            if closed {
+                break;
+            }
+            stir(bench.client.network(), &mut random);
+        }
+        back.sort_unstable();
+        assert_eq!(back, (1..=bench.next_note).collect::<Vec<_>>(), "seed {seed}");
+        assert!(bench.next_note > 20 && bench.client.network().sockets.is_empty());
+    }
+}
+
+/// The network's moods: little room, answers in parts, ends in the middle, refusals.
+fn stir(network: &mut FakeNetwork, random: &mut fastrand::Rng) {
+    network.refused.clear();
+    if random.u8(..8) == 0 {
+        network.refused.insert(address(random.u8(1..=2)));
+    }
+    let mood = random.u8(..40);
+    for socket in network.sockets.values_mut() {
+        socket.room = if random.bool() { usize::MAX } else { random.usize(0..40) };
+        for request in socket.take_requests() {
+            let asked = asked(&request);
+            if asked.key == 18 {
+                socket.answer(&broker::versions(asked));
+            } else if random.u8(..12) > 0 {
+                socket.answer(&pong(asked.correlation_id));
+            }
+        }
+        match mood {
+            0 => socket.ended = true,
+            1 => socket.answer(b"HTTP"),
+            2 => socket.readable.truncate(random.usize(0..8)),
+            _ => {}
+        }
+    }
+}
