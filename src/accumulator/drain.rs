@@ -72,7 +72,9 @@ impl Drain {
         for event in events.drain(..) {
             match event {
                 Event::Queue(queue) => self.look_into(queue, now),
-                Event::Expedited(index) => self.examine(index, now),
+                // It may come before the event of whoever opened the batch, and is more urgent.
+                Event::Expedited(index) if self.partition(index).is_none() => self.adopt_filled(now),
+                Event::Expedited(index) => self.look_again(index, now),
                 Event::MemoryShort => self.examine_lingering(now),
                 Event::Flush(answer) => {
                     // Whoever flushed may have been interrupted and gone.
@@ -101,6 +103,11 @@ impl Drain {
 
     fn look_into(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
         let index = self.adopt(queue);
+        self.look_again(index, now);
+    }
+
+    /// As `examine`, where the queue may hold something of which no event has come yet.
+    fn look_again(&mut self, index: usize, now: Instant) {
         if let Some(partition) = self.partition(index) {
             partition.quiet = false;
         }
@@ -430,7 +437,7 @@ impl Drain {
             if let Some(partition) = self.partition(index) {
                 partition.lingering = false;
             }
-            self.examine(index, now);
+            self.look_again(index, now);
         }
     }
 
@@ -443,7 +450,7 @@ impl Drain {
             batches.extend(sent.filter_map(|batch| batch.completion().cloned()));
             partition.queue.unanswered(&mut batches);
             partition.queue.hurry();
-            self.examine(index, now);
+            self.look_again(index, now);
         }
         batches
     }
@@ -506,4 +513,142 @@ impl Drain {
 fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
     let partition = usize::try_from(queue.partition).ok()?;
     cluster.topic(&queue.topic)?.partitions.get(partition)?.leader
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accumulator::{Inbox, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
+    use crate::cluster::{PartitionInfo, TopicInfo};
+    use crate::completion::{Expedite, ProducerToken};
+    use crate::record::Headers;
+    use crate::record_batch::{Codec, RecordParts};
+    use crate::uuid::Uuid;
+
+    /// So long that nothing goes because of it.
+    const LINGER: Duration = Duration::from_secs(10);
+
+    struct Everything;
+
+    impl DrainGate for Everything {
+        fn may_send(&mut self, _: usize, _: u64) -> bool {
+            true
+        }
+
+        fn may_resend(&mut self, _: usize, _: bool) -> bool {
+            true
+        }
+
+        fn stamp(&mut self, _: usize, _: &mut ProducerBatch) {}
+    }
+
+    /// Partitions led by broker 1, and the sender's side of them.
+    struct World {
+        accumulator: Arc<RecordAccumulator>,
+        drain: Drain,
+        now: Instant,
+    }
+
+    impl World {
+        fn new(partitions: i32) -> World {
+            let now = Instant::now();
+            let rules = QueueRules {
+                producer: ProducerToken(1),
+                batch_size: 1000,
+                first_capacity: 1000,
+                linger: LINGER,
+                codec: Codec::None,
+                most_raw: 1000,
+            };
+            let inbox = Arc::new(Inbox::new(now, Box::new(|| {})));
+            let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, inbox));
+            let partitions = (0..partitions).map(|partition| PartitionInfo {
+                topic: "t".into(),
+                partition,
+                leader: Some(1),
+                leader_epoch: 0,
+                replicas: vec![],
+                in_sync_replicas: vec![],
+                offline_replicas: vec![],
+            });
+            let partitions = partitions.collect();
+            let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
+            let topics = [("t".into(), Arc::new(topic))].into_iter().collect();
+            let cluster = Arc::new(Cluster { topics, ..Cluster::default() });
+            let rules = LeaderRules { availability_timeout: None, rack: None };
+            accumulator.update_topics(&cluster, &mut Leaders::new(rules));
+            let rules = DrainRules { linger: LINGER, delivery_timeout: 10 * LINGER, mute: false };
+            let mut drain = Drain::new(Arc::clone(&accumulator), rules);
+            drain.update_cluster(&cluster, now);
+            World { accumulator, drain, now }
+        }
+
+        fn queue(&self, partition: i32) -> Arc<PartitionQueue> {
+            Arc::clone(self.accumulator.topic("t").unwrap().queue(partition).unwrap())
+        }
+
+        fn append(&self, partition: i32) {
+            let (headers, queue) = (Headers::new(), self.queue(partition));
+            let parts = RecordParts::new(None, Some(b"v"), &headers, 0);
+            let wait = Wait { patience: Patience::None, clock: &|| self.now };
+            let target = Target { queue: &queue, sticky: None };
+            assert!(self.accumulator.append(target, parts, None, wait).is_ok());
+        }
+
+        /// As `append`, by a thread that has opened a batch and has not told of it yet.
+        fn append_untold(&self, partition: i32) {
+            self.append(partition);
+            let mut untold = Vec::new();
+            self.accumulator.inbox().take(&mut untold);
+            assert!(matches!(untold[..], [Event::Queue(_)]));
+        }
+
+        /// What goes now, by partition.
+        fn departing(&mut self) -> Vec<i32> {
+            self.drain.collect(self.now);
+            let departing = self.drain.drain(1, usize::MAX, self.now, &mut Everything);
+            departing.iter().map(|departing| departing.partition).collect()
+        }
+
+        /// One batch through the partition, which then has nothing.
+        fn pass(&mut self, partition: i32) {
+            self.append(partition);
+            self.queue(partition).expedite();
+            assert_eq!(self.departing(), [partition]);
+            let index = self.queue(partition).index;
+            let id = self.drain.outstanding(index)[0].id();
+            assert!(self.drain.arrived(index, id).is_some());
+            self.drain.revisit(index, self.now);
+            assert!(self.drain.is_empty());
+        }
+    }
+
+    /// Whoever opens a batch tells of it afterwards, and not urgently. Another may wait for it already.
+    #[test]
+    fn who_waits_may_be_told_of_before_the_batch() {
+        for before in [0, 1] {
+            let mut world = World::new(1);
+            (0..before).for_each(|_| world.pass(0));
+            world.append_untold(0);
+            world.queue(0).expedite();
+            assert_eq!(world.departing(), [0], "after {before} batches");
+        }
+    }
+
+    #[test]
+    fn a_flush_and_a_shortage_find_a_batch_that_they_were_not_told_of() {
+        let flush: fn() -> Event = || Event::Flush(crossbeam_channel::bounded(1).0);
+        let short: fn() -> Event = || Event::MemoryShort;
+        for event in [short, flush] {
+            let mut world = World::new(1);
+            world.append(0);
+            assert_eq!(world.departing(), [0; 0], "it lingers");
+            world.queue(0).expedite();
+            assert_eq!(world.departing(), [0]);
+            world.append_untold(0);
+            let _short = world.accumulator.pool().refuse(1);
+            world.accumulator.inbox().push(event(), None);
+            assert_eq!(world.departing(), [0]);
+        }
+    }
 }
