@@ -57,10 +57,13 @@ pub struct InterruptHandle {
 impl InterruptHandle {
     /// The handle of the thread that calls this.
     pub fn current() -> InterruptHandle {
-        THREAD.with_borrow_mut(|slot| {
+        let signal = THREAD.try_with(|slot| {
+            let mut slot = slot.borrow_mut();
             let (signal, _) = slot.get_or_insert_with(|| bounded(1));
-            InterruptHandle { signal: signal.clone() }
-        })
+            signal.clone()
+        });
+        // A thread that is ending has none any more: an interrupt of it does nothing.
+        InterruptHandle { signal: signal.unwrap_or_else(|_| bounded(1).0) }
     }
 
     /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
@@ -91,8 +94,7 @@ pub(crate) enum Wait<T> {
 /// Waits for a message of `channel`, an interrupt of this thread, or the deadline; an interrupt wins over a message
 /// that is there too.
 pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
-    let Some(interrupt) = THREAD.with_borrow(|slot| slot.as_ref().map(|(_, receiver)| receiver.clone()))
-    else {
+    let Some(interrupt) = with_signal(Receiver::clone) else {
         return wait_uninterrupted(channel, deadline);
     };
     if interrupt.try_recv().is_ok() {
@@ -108,7 +110,17 @@ pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<
 
 /// Reports and clears an interrupt of this thread, for calls that find their answer without waiting.
 pub(crate) fn take_interrupt() -> bool {
-    THREAD.with_borrow(|slot| slot.as_ref().is_some_and(|(_, receiver)| receiver.try_recv().is_ok()))
+    with_signal(|signal| signal.try_recv().is_ok()).unwrap_or_default()
+}
+
+/// Whether there is an interrupt of this thread to be reported.
+pub(crate) fn is_pending() -> bool {
+    with_signal(|signal| !signal.is_empty()).unwrap_or_default()
+}
+
+/// Nothing where nobody has asked for the thread's handle, or where it is ending.
+fn with_signal<T>(body: impl FnOnce(&Receiver<()>) -> T) -> Option<T> {
+    THREAD.try_with(|slot| slot.borrow().as_ref().map(|(_, signal)| body(signal))).ok().flatten()
 }
 
 fn wait_uninterrupted<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
