@@ -346,7 +346,9 @@ impl<N: Network> Sender<N> {
             None => None,
         };
         let upkeep = self.upkeep_due(now);
-        let all = [self.drain.next_deadline(), node_deadline, closing, upkeep];
+        // What failed on its way to the network may have held others back, and nothing will come that tells of it.
+        let gate = self.gate_changed.then_some(now);
+        let all = [self.drain.next_deadline(), node_deadline, closing, upkeep, gate];
         all.into_iter().flatten().min()
     }
 }

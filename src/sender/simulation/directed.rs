@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, Fault};
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
 
 use crate::error::ErrorKind;
 use crate::sender::simulation::TOPIC;
@@ -209,4 +209,18 @@ fn what_comes_while_memory_is_handed_on_is_not_slept_over() {
     while world.turn().unwrap() {}
     assert_eq!(world.now(), now, "it slept though the producer was being closed");
     waiting.join().unwrap();
+}
+
+/// What fails before it is sent lets those behind it go in the same moment.
+#[test]
+fn a_broker_without_a_version_in_common_fails_all_batches_at_once() {
+    let setup = Setup {
+        cluster: EmbeddedCluster::builder().brokers(1).topic(TOPIC, 1).without(Api::Produce),
+        ..Setup::calm(1)
+    };
+    let mut world = World::new(setup.with("batch.size", 1).with("linger.ms", 0).send(Duration::ZERO, 0, 5));
+    world.run().unwrap();
+    assert!(world.elapsed() < 5 * SECOND, "{:?}", world.elapsed());
+    let history = world.end().unwrap();
+    assert!(history.records.iter().all(|record| matches!(record.future, Some(Outcome::Failed { .. }))));
 }
