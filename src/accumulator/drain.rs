@@ -588,8 +588,12 @@ mod tests {
         }
 
         fn append(&self, partition: i32) {
+            self.append_value(partition, b"v");
+        }
+
+        fn append_value(&self, partition: i32, value: &[u8]) {
             let (headers, queue) = (Headers::new(), self.queue(partition));
-            let parts = RecordParts::new(None, Some(b"v"), &headers, 0);
+            let parts = RecordParts::new(None, Some(value), &headers, 0);
             let wait = Wait { patience: Patience::None, clock: &|| self.now };
             let target = Target { queue: &queue, sticky: None };
             assert!(self.accumulator.append(target, parts, None, wait).is_ok());
@@ -649,6 +653,17 @@ mod tests {
             let _short = world.accumulator.pool().refuse(1);
             world.accumulator.inbox().push(event(), None);
             assert_eq!(world.departing(), [0]);
+        }
+    }
+
+    /// Its record is the last one: nobody else would seal it.
+    #[test]
+    fn a_batch_that_is_filled_to_its_last_byte_goes_at_once() {
+        for (last, expected) in [(521, &[0][..]), (520, &[])] {
+            let mut world = World::new(1);
+            world.append_value(0, &[0; 400]);
+            world.append_value(0, &vec![0; last]);
+            assert_eq!(world.departing(), expected);
         }
     }
 }
