@@ -592,9 +592,20 @@ mod tests {
         assert!(!at_once(0, Some(&sticky)), "keyless records go elsewhere");
         sticky.choose(-1, 0);
         assert!(at_once(0, Some(&sticky)) && at_once(0, None));
+        assert!(matches!(queue.head(), Head::Open { size: 993, .. }));
+        let mut batches = 0;
+        while sticky.is(0) {
+            assert!(queue.pop(&pool).is_some() && batches < 10, "what is appended at once counts");
+            append(&queue, &pool, 0);
+            assert!(at_once(400, Some(&sticky)));
+            batches += 1;
+        }
+        assert!(
+            (4..=5).contains(&batches),
+            "two batches' bytes were to stay here, in {batches} half-filled ones"
+        );
         queue.close();
         assert!(!at_once(0, None), "closed");
-        assert!(matches!(queue.head(), Head::Open { size: 993, .. }));
     }
 
     /// The sender sleeps until some other linger is over when a batch is opened here: no reason to wake it. When the
