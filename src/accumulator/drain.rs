@@ -656,6 +656,21 @@ mod tests {
         }
     }
 
+    /// Behaviour 29.
+    #[test]
+    fn what_is_to_be_sent_again_counts_as_waiting_until_it_goes() {
+        let mut world = World::new(1);
+        world.append(0);
+        let queue = world.queue(0);
+        queue.expedite();
+        assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
+        let id = world.drain.outstanding(queue.index)[0].id();
+        let batch = world.drain.arrived(queue.index, id).unwrap();
+        world.drain.requeue(queue.index, batch, world.now);
+        world.drain.revisit(queue.index, world.now);
+        assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
+    }
+
     /// Its record is the last one: nobody else would seal it.
     #[test]
     fn a_batch_that_is_filled_to_its_last_byte_goes_at_once() {

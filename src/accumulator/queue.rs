@@ -608,6 +608,26 @@ mod tests {
         assert!(!at_once(0, None), "closed");
     }
 
+    #[test]
+    fn who_waits_is_noted_and_ends_the_linger_once() {
+        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        let events = || {
+            let mut events = Vec::new();
+            inbox.take(&mut events);
+            (inbox.take_awaited(), events.len())
+        };
+        queue.expedite();
+        assert_eq!(events(), (true, 0), "his batch has left already");
+        append(&queue, &pool, 1);
+        assert_eq!(events(), (false, 1));
+        for expected in [(true, 1), (true, 0)] {
+            queue.expedite();
+            assert_eq!(events(), expected);
+        }
+        assert!(matches!(queue.head(), Head::Open { urgency: Urgency::Expedited, .. }));
+    }
+
     /// The sender sleeps until some other linger is over when a batch is opened here: no reason to wake it. When the
     /// batch is full there is one, though the sender has not looked into its list since.
     #[test]
