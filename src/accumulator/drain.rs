@@ -656,6 +656,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_waits_ends_the_linger_only_when_nothing_else_is_on_its_way() {
+        let mut world = World::new(1);
+        world.append_value(0, &[0; 400]);
+        world.append_value(0, &[0; 521]);
+        world.append(0);
+        world.queue(0).expedite();
+        assert_eq!(world.departing(), [0], "the one that is full");
+        assert_eq!(world.departing(), [0; 0], "the other may still grow");
+        let index = world.queue(0).index;
+        let id = world.drain.outstanding(index)[0].id();
+        assert!(world.drain.arrived(index, id).is_some());
+        world.drain.revisit(index, world.now);
+        assert_eq!(world.departing(), [0]);
+    }
+
     /// Behaviour 29.
     #[test]
     fn what_is_to_be_sent_again_counts_as_waiting_until_it_goes() {
