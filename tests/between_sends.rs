@@ -10,7 +10,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use kafka_producer::embedded::{BatchHeader, EmbeddedRecord};
-use kafka_producer::{KafkaProducer, ProducerRecord, SerializerError, StringSerializer, serialize_with};
+use kafka_producer::{
+    InterruptHandle, KafkaProducer, ProducerRecord, SerializerError, StringSerializer, serialize_with,
+};
 use support::{AGES, TextProducer, cluster, config, producer, text, to_first, values};
 
 /// Sends when it is dropped, and waits for the outcome. A panic there would end the process.
@@ -18,6 +20,7 @@ struct LastWords(TextProducer, &'static str);
 
 impl Drop for LastWords {
     fn drop(&mut self) {
+        drop(InterruptHandle::current());
         self.0.send(to_first(long(self.1))).unwrap().get_timeout(AGES).unwrap();
         self.0.flush().unwrap();
     }
@@ -42,7 +45,7 @@ fn a_thread_local_value_may_send_while_it_is_dropped() {
             producer(&cluster, &[("compression.type", codec), ("batch.size", "1"), ("get.spin.us", "0")]);
         thread::spawn(move || {
             EARLY.set(Some(LastWords(producer.clone(), "early")));
-            kafka_producer::InterruptHandle::current();
+            InterruptHandle::current();
             producer.send(to_first(long("first"))).unwrap().get_timeout(AGES).unwrap();
             LATE.set(Some(LastWords(producer.clone(), "late")));
         })
