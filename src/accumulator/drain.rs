@@ -542,6 +542,23 @@ mod tests {
         fn stamp(&mut self, _: usize, _: &mut ProducerBatch) {}
     }
 
+    /// So many partitions of topic `t`, led by this broker.
+    fn cluster(partitions: i32, leader: i32) -> Arc<Cluster> {
+        let partitions = (0..partitions).map(|partition| PartitionInfo {
+            topic: "t".into(),
+            partition,
+            leader: Some(leader),
+            leader_epoch: 0,
+            replicas: vec![],
+            in_sync_replicas: vec![],
+            offline_replicas: vec![],
+        });
+        let partitions = partitions.collect();
+        let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
+        let topics = [("t".into(), Arc::new(topic))].into_iter().collect();
+        Arc::new(Cluster { topics, ..Cluster::default() })
+    }
+
     /// Partitions led by broker 1, and the sender's side of them.
     struct World {
         accumulator: Arc<RecordAccumulator>,
@@ -562,19 +579,7 @@ mod tests {
             };
             let inbox = Arc::new(Inbox::new(now, Box::new(|| {})));
             let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, inbox));
-            let partitions = (0..partitions).map(|partition| PartitionInfo {
-                topic: "t".into(),
-                partition,
-                leader: Some(1),
-                leader_epoch: 0,
-                replicas: vec![],
-                in_sync_replicas: vec![],
-                offline_replicas: vec![],
-            });
-            let partitions = partitions.collect();
-            let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
-            let topics = [("t".into(), Arc::new(topic))].into_iter().collect();
-            let cluster = Arc::new(Cluster { topics, ..Cluster::default() });
+            let cluster = cluster(partitions, 1);
             let rules = LeaderRules { availability_timeout: None, rack: None };
             accumulator.update_topics(&cluster, &mut Leaders::new(rules));
             let rules = DrainRules { linger: LINGER, delivery_timeout: 10 * LINGER, mute: false };
@@ -609,9 +614,20 @@ mod tests {
 
         /// What goes now, by partition.
         fn departing(&mut self) -> Vec<i32> {
+            self.departing_to(1, usize::MAX)
+        }
+
+        fn departing_to(&mut self, broker: i32, max_bytes: usize) -> Vec<i32> {
             self.drain.collect(self.now);
-            let departing = self.drain.drain(1, usize::MAX, self.now, &mut Everything);
+            let departing = self.drain.drain(broker, max_bytes, self.now, &mut Everything);
             departing.iter().map(|departing| departing.partition).collect()
+        }
+
+        /// The batch of the partition that is on its way, which is over.
+        fn arrived(&mut self, partition: i32) -> ProducerBatch {
+            let index = self.queue(partition).index;
+            let id = self.drain.outstanding(index)[0].id();
+            self.drain.arrived(index, id).unwrap()
         }
 
         /// One batch through the partition, which then has nothing.
@@ -619,10 +635,8 @@ mod tests {
             self.append(partition);
             self.queue(partition).expedite();
             assert_eq!(self.departing(), [partition]);
-            let index = self.queue(partition).index;
-            let id = self.drain.outstanding(index)[0].id();
-            assert!(self.drain.arrived(index, id).is_some());
-            self.drain.revisit(index, self.now);
+            drop(self.arrived(partition));
+            self.drain.revisit(self.queue(partition).index, self.now);
             assert!(self.drain.is_empty());
         }
     }
@@ -665,11 +679,44 @@ mod tests {
         world.queue(0).expedite();
         assert_eq!(world.departing(), [0], "the one that is full");
         assert_eq!(world.departing(), [0; 0], "the other may still grow");
-        let index = world.queue(0).index;
-        let id = world.drain.outstanding(index)[0].id();
-        assert!(world.drain.arrived(index, id).is_some());
-        world.drain.revisit(index, world.now);
+        drop(world.arrived(0));
+        world.drain.revisit(world.queue(0).index, world.now);
         assert_eq!(world.departing(), [0]);
+    }
+
+    #[test]
+    fn a_flush_finds_partitions_that_it_was_never_told_of() {
+        let mut world = World::new(1);
+        world.append_untold(0);
+        world.accumulator.inbox().push(Event::Flush(crossbeam_channel::bounded(1).0), None);
+        assert_eq!(world.departing(), [0]);
+    }
+
+    /// Behaviour 22.
+    #[test]
+    fn a_request_is_filled_to_its_last_byte_and_who_did_not_fit_comes_first_in_the_next() {
+        let mut world = World::new(3);
+        for partition in 0..3 {
+            world.append(partition);
+            world.queue(partition).expedite();
+        }
+        let Head::Open { size, .. } = world.queue(0).head() else { panic!("nothing was sent yet") };
+        assert_eq!(world.departing_to(1, 2 * size - 1), [0]);
+        assert_eq!(world.departing_to(1, 2 * size), [1, 2]);
+    }
+
+    #[test]
+    fn a_new_leader_ends_the_backoff() {
+        let mut world = World::new(1);
+        world.append(0);
+        world.queue(0).expedite();
+        assert_eq!(world.departing(), [0]);
+        let (index, batch) = (world.queue(0).index, world.arrived(0));
+        world.drain.requeue(index, batch, world.now + Duration::from_secs(1));
+        world.drain.revisit(index, world.now);
+        assert_eq!(world.departing(), [0; 0]);
+        world.drain.update_cluster(&cluster(1, 2), world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), [0]);
     }
 
     /// Behaviour 29.
@@ -680,8 +727,7 @@ mod tests {
         let queue = world.queue(0);
         queue.expedite();
         assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
-        let id = world.drain.outstanding(queue.index)[0].id();
-        let batch = world.drain.arrived(queue.index, id).unwrap();
+        let batch = world.arrived(0);
         world.drain.requeue(queue.index, batch, world.now);
         world.drain.revisit(queue.index, world.now);
         assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
