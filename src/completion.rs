@@ -557,6 +557,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_was_not_needed_tells_nobody_anything() {
+        let completion = completion();
+        let shared = Arc::clone(completion.shared());
+        completion.cancel();
+        assert!(!shared.is_over());
+    }
+
+    #[test]
     fn get_in_a_callback_of_the_same_producer_is_an_error_and_not_a_deadlock() {
         let mut completion = completion();
         let future = completion.record(facts(0), None);

@@ -692,6 +692,21 @@ mod tests {
         assert_eq!(world.departing(), [0]);
     }
 
+    /// Behaviour 20.
+    #[test]
+    fn closing_finds_partitions_that_it_was_never_told_of() {
+        let mut world = World::new(2);
+        world.append(0);
+        assert_eq!(world.departing(), [0; 0], "it lingers");
+        world.append_untold(1);
+        world.accumulator.close_queues();
+        world.drain.close(world.now);
+        assert!(!world.drain.is_empty());
+        let mut departing = world.departing();
+        departing.sort_unstable();
+        assert_eq!(departing, [0, 1]);
+    }
+
     /// Behaviour 22.
     #[test]
     fn a_request_is_filled_to_its_last_byte_and_who_did_not_fit_comes_first_in_the_next() {
