@@ -100,18 +100,19 @@ fn a_serializer_may_send_and_may_panic_and_the_record_around_it_is_whole() {
     });
     let settings = config(&outside.bootstrap_servers(), &[]);
     let outer = KafkaProducer::<str, str>::with_serializers(settings, StringSerializer, sending).unwrap();
-    for data in ["first", "panic", "again"] {
+    for data in ["first", "second", "panic", "again", "last"] {
         let sent = catch_unwind(AssertUnwindSafe(|| outer.send(to_first(data).with_key("outer")).unwrap()));
         assert_eq!(sent.is_err(), data == "panic");
     }
     outer.close().unwrap();
     inner.close().unwrap();
-    assert_eq!(values(&outside, "t", 0), ["first", "again"]);
-    let parts = ["first-a", "first-b", "panic-a", "panic-b", "again-a", "again-b"];
-    assert_eq!(values(&inside, "t", 0), parts);
+    assert_eq!(values(&outside, "t", 0), ["first", "second", "again", "last"]);
+    let parts =
+        ["first", "second", "panic", "again", "last"].map(|data| [format!("{data}-a"), format!("{data}-b")]);
+    assert_eq!(values(&inside, "t", 0), parts.concat());
     let keys = |records: Vec<EmbeddedRecord>| {
         records.iter().map(|record| text(record.key.as_ref()).unwrap()).collect::<Vec<_>>()
     };
-    assert_eq!(keys(outside.records("t")), ["outer"; 2]);
-    assert_eq!(keys(inside.records("t")), ["key"; 6]);
+    assert_eq!(keys(outside.records("t")), ["outer"; 4]);
+    assert_eq!(keys(inside.records("t")), ["key"; 10]);
 }

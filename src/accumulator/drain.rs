@@ -756,6 +756,8 @@ mod tests {
             world.append_value(0, &[0; 400]);
             world.append_value(0, &vec![0; last]);
             assert_eq!(world.departing(), expected);
+            let outstanding = world.drain.outstanding(world.queue(0).index);
+            assert!(outstanding.iter().all(|batch| batch.count() == 2));
         }
     }
 }
