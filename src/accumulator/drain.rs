@@ -685,6 +685,21 @@ mod tests {
     }
 
     #[test]
+    fn each_shortage_sends_what_lingers() {
+        let mut world = World::new(1);
+        for _ in 0..2 {
+            world.append(0);
+            assert_eq!(world.departing(), [0; 0], "it lingers");
+            let _short = world.accumulator.pool().refuse(1);
+            world.accumulator.inbox().push(Event::MemoryShort, None);
+            assert_eq!(world.departing(), [0]);
+            drop(world.arrived(0));
+            world.accumulator.pool().give_back(0, None);
+            world.drain.revisit(world.queue(0).index, world.now);
+        }
+    }
+
+    #[test]
     fn a_flush_finds_partitions_that_it_was_never_told_of() {
         let mut world = World::new(1);
         world.append_untold(0);
@@ -692,7 +707,6 @@ mod tests {
         assert_eq!(world.departing(), [0]);
     }
 
-    /// Behaviour 20.
     #[test]
     fn closing_finds_partitions_that_it_was_never_told_of() {
         let mut world = World::new(2);
@@ -707,7 +721,6 @@ mod tests {
         assert_eq!(departing, [0, 1]);
     }
 
-    /// Behaviour 22.
     #[test]
     fn a_request_is_filled_to_its_last_byte_and_who_did_not_fit_comes_first_in_the_next() {
         let mut world = World::new(3);
@@ -734,7 +747,6 @@ mod tests {
         assert_eq!(world.departing_to(2, usize::MAX), [0]);
     }
 
-    /// Behaviour 29.
     #[test]
     fn what_is_to_be_sent_again_counts_as_waiting_until_it_goes() {
         let mut world = World::new(1);
