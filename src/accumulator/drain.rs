@@ -684,6 +684,23 @@ mod tests {
         assert_eq!(world.departing(), [0]);
     }
 
+    /// Not even to another leader, to which another connection leads.
+    #[test]
+    fn a_muted_partition_has_one_batch_on_its_way() {
+        let mut world = World::new(1);
+        world.drain.rules.mute = true;
+        for _ in 0..2 {
+            world.append_value(0, &[0; 400]);
+            world.append_value(0, &[0; 521]);
+        }
+        assert_eq!(world.departing(), [0]);
+        world.drain.update_cluster(&cluster(1, 2), world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), [0; 0]);
+        drop(world.arrived(0));
+        world.drain.revisit(world.queue(0).index, world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), [0]);
+    }
+
     #[test]
     fn each_shortage_sends_what_lingers() {
         let mut world = World::new(1);
