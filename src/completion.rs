@@ -230,8 +230,9 @@ impl BatchCompletion {
     /// Waits until the batch is settled, or split: `Disconnected`. Where that has lately come fast it polls first.
     fn wait(&self, deadline: Option<Instant>) -> Wait<Infallible> {
         let spin = self.queue.spin();
-        if spin.is_some_and(|spin| spin.poll(deadline, || self.end.get().is_some())) {
-            return Wait::Disconnected;
+        let is_over = || self.end.get().is_some() || interrupt::is_pending();
+        if spin.is_some_and(|spin| spin.poll(deadline, is_over)) {
+            return if interrupt::take_interrupt() { Wait::Interrupted } else { Wait::Disconnected };
         }
         let begun = Instant::now();
         let waited = interrupt::wait(&self.ended(), deadline);
@@ -576,6 +577,14 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_was_not_needed_tells_nobody_anything() {
+        let completion = completion();
+        let shared = Arc::clone(completion.shared());
+        completion.cancel();
+        assert!(!shared.is_over());
+    }
+
+    #[test]
     fn get_in_a_callback_of_the_same_producer_is_an_error_and_not_a_deadlock() {
         let mut completion = completion();
         let future = completion.record(facts(0), None);
@@ -608,5 +617,42 @@ mod tests {
             "counts though the outcome is there"
         );
         assert_eq!(future.get().unwrap().offset(), Some(7));
+    }
+
+    /// As `Nothing`, and a thread that waits polls for longer than any test takes.
+    struct Polling(SharedSpin);
+
+    impl Expedite for Polling {
+        fn expedite(&self) {}
+
+        fn spin(&self) -> Option<&SharedSpin> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn a_thread_that_polls_heeds_interrupts_deadlines_and_outcomes() {
+        let polling = Arc::new(Polling(SharedSpin::new(Duration::from_secs(60))));
+        let mut completion = Completion::new(ProducerToken(1), "test".into(), 2, polling);
+        let future = completion.record(facts(0), None);
+        for timeout in [Duration::ZERO, Duration::from_millis(1)] {
+            assert_eq!(future.get_timeout(timeout).unwrap_err().kind(), ErrorKind::Timeout);
+        }
+        let handle = InterruptHandle::current();
+        let begun = Instant::now();
+        let interrupting = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(10));
+            handle.interrupt();
+        });
+        let kind = future.get_timeout(Duration::from_secs(20)).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::Interrupted, "after {:?}", begun.elapsed());
+        interrupting.join().unwrap();
+        let settling = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(10));
+            completion.settle(acknowledged(7));
+        });
+        assert_eq!(future.get().unwrap().offset(), Some(7));
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        settling.join().unwrap();
     }
 }

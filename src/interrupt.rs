@@ -58,9 +58,13 @@ impl InterruptHandle {
     /// The handle of the thread that calls this. While the thread is ending (in the destructor of a thread-local value)
     /// there may be nothing to interrupt any more: the handle then has no effect.
     pub fn current() -> InterruptHandle {
-        let mut thread = None;
-        with_thread(|slot| thread = Some(slot.get_or_insert_with(|| bounded(1)).0.clone()));
-        InterruptHandle { signal: thread.unwrap_or_else(|| bounded(0).0) }
+        let signal = THREAD.try_with(|slot| {
+            let mut slot = slot.borrow_mut();
+            let (signal, _) = slot.get_or_insert_with(|| bounded(1));
+            signal.clone()
+        });
+        // A thread that is ending has none any more: an interrupt of it does nothing.
+        InterruptHandle { signal: signal.unwrap_or_else(|_| bounded(1).0) }
     }
 
     /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
@@ -73,12 +77,6 @@ impl InterruptHandle {
 
 thread_local! {
     static THREAD: RefCell<Option<(Sender<()>, Receiver<()>)>> = const { RefCell::new(None) };
-}
-
-/// Does nothing where the thread is ending and its flag is gone: a producer that lives in a thread-local value is closed
-/// there.
-fn with_thread<T: Default>(look: impl FnOnce(&mut Option<(Sender<()>, Receiver<()>)>) -> T) -> T {
-    THREAD.try_with(|slot| look(&mut slot.borrow_mut())).unwrap_or_default()
 }
 
 /// How a wait ended.
@@ -97,7 +95,7 @@ pub(crate) enum Wait<T> {
 /// Waits for a message of `channel`, an interrupt of this thread, or the deadline; an interrupt wins over a message
 /// that is there too.
 pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
-    let Some(interrupt) = with_thread(|slot| slot.as_ref().map(|(_, receiver)| receiver.clone())) else {
+    let Some(interrupt) = with_signal(Receiver::clone) else {
         return wait_uninterrupted(channel, deadline);
     };
     if interrupt.try_recv().is_ok() {
@@ -113,7 +111,17 @@ pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<
 
 /// Reports and clears an interrupt of this thread, for calls that find their answer without waiting.
 pub(crate) fn take_interrupt() -> bool {
-    with_thread(|slot| slot.as_ref().is_some_and(|(_, receiver)| receiver.try_recv().is_ok()))
+    with_signal(|signal| signal.try_recv().is_ok()).unwrap_or_default()
+}
+
+/// Whether there is an interrupt of this thread to be reported.
+pub(crate) fn is_pending() -> bool {
+    with_signal(|signal| !signal.is_empty()).unwrap_or_default()
+}
+
+/// Nothing where nobody has asked for the thread's handle, or where it is ending.
+fn with_signal<T>(body: impl FnOnce(&Receiver<()>) -> T) -> Option<T> {
+    THREAD.try_with(|slot| slot.borrow().as_ref().map(|(_, signal)| body(signal))).ok().flatten()
 }
 
 fn wait_uninterrupted<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {

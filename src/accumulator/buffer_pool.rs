@@ -343,6 +343,14 @@ mod tests {
         assert_eq!(pool.free(), 100);
     }
 
+    #[test]
+    fn a_buffer_of_another_size_is_not_used_again() {
+        let pool = BufferPool::new(100);
+        let taken = pool.try_reserve(100).unwrap().unwrap();
+        pool.give_back(taken.bytes, Some(Vec::with_capacity(50)));
+        assert!(pool.try_reserve(100).unwrap().unwrap().into_buffer().capacity() >= 100);
+    }
+
     /// Behaviour 16.
     #[test]
     fn who_comes_first_is_served_first_and_a_small_one_does_not_overtake() {

@@ -72,7 +72,9 @@ impl Drain {
         for event in events.drain(..) {
             match event {
                 Event::Queue(queue) => self.look_into(queue, now),
-                Event::Expedited(index) => self.examine(index, now),
+                // It may come before the event of whoever opened the batch, and is more urgent.
+                Event::Expedited(index) if self.partition(index).is_none() => self.adopt_filled(now),
+                Event::Expedited(index) => self.look_again(index, now),
                 Event::MemoryShort => self.examine_lingering(now),
                 Event::Flush(answer) => {
                     // Whoever flushed may have been interrupted and gone.
@@ -101,6 +103,11 @@ impl Drain {
 
     fn look_into(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
         let index = self.adopt(queue);
+        self.look_again(index, now);
+    }
+
+    /// As `examine`, where the queue may hold something of which no event has come yet.
+    fn look_again(&mut self, index: usize, now: Instant) {
         if let Some(partition) = self.partition(index) {
             partition.quiet = false;
         }
@@ -430,7 +437,7 @@ impl Drain {
             if let Some(partition) = self.partition(index) {
                 partition.lingering = false;
             }
-            self.examine(index, now);
+            self.look_again(index, now);
         }
     }
 
@@ -443,7 +450,7 @@ impl Drain {
             batches.extend(sent.filter_map(|batch| batch.completion().cloned()));
             partition.queue.unanswered(&mut batches);
             partition.queue.hurry();
-            self.examine(index, now);
+            self.look_again(index, now);
         }
         batches
     }
@@ -506,4 +513,281 @@ impl Drain {
 fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
     let partition = usize::try_from(queue.partition).ok()?;
     cluster.topic(&queue.topic)?.partitions.get(partition)?.leader
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::accumulator::{Inbox, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
+    use crate::cluster::{PartitionInfo, TopicInfo};
+    use crate::completion::{Expedite, ProducerToken};
+    use crate::error::ErrorKind;
+    use crate::record::Headers;
+    use crate::record_batch::{Codec, RecordParts};
+    use crate::uuid::Uuid;
+
+    /// So long that nothing goes because of it.
+    const LINGER: Duration = Duration::from_secs(10);
+
+    struct Everything;
+
+    impl DrainGate for Everything {
+        fn may_send(&mut self, _: usize, _: u64) -> bool {
+            true
+        }
+
+        fn may_resend(&mut self, _: usize, _: bool) -> bool {
+            true
+        }
+
+        fn stamp(&mut self, _: usize, _: &mut ProducerBatch) {}
+    }
+
+    /// So many partitions of topic `t`, led by this broker.
+    fn cluster(partitions: i32, leader: i32) -> Arc<Cluster> {
+        let partitions = (0..partitions).map(|partition| PartitionInfo {
+            topic: "t".into(),
+            partition,
+            leader: Some(leader),
+            leader_epoch: 0,
+            replicas: vec![],
+            in_sync_replicas: vec![],
+            offline_replicas: vec![],
+        });
+        let partitions = partitions.collect();
+        let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
+        let topics = [("t".into(), Arc::new(topic))].into_iter().collect();
+        Arc::new(Cluster { topics, ..Cluster::default() })
+    }
+
+    /// Partitions led by broker 1, and the sender's side of them.
+    struct World {
+        accumulator: Arc<RecordAccumulator>,
+        drain: Drain,
+        now: Instant,
+    }
+
+    impl World {
+        fn new(partitions: i32) -> World {
+            let now = Instant::now();
+            let rules = QueueRules {
+                producer: ProducerToken(1),
+                batch_size: 1000,
+                first_capacity: 1000,
+                linger: LINGER,
+                codec: Codec::None,
+                most_raw: 1000,
+            };
+            let inbox = Arc::new(Inbox::new(now, Box::new(|| {})));
+            let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, inbox));
+            let cluster = cluster(partitions, 1);
+            let rules = LeaderRules { availability_timeout: None, rack: None };
+            accumulator.update_topics(&cluster, &mut Leaders::new(rules));
+            let rules = DrainRules { linger: LINGER, delivery_timeout: 10 * LINGER, mute: false };
+            let mut drain = Drain::new(Arc::clone(&accumulator), rules);
+            drain.update_cluster(&cluster, now);
+            World { accumulator, drain, now }
+        }
+
+        fn queue(&self, partition: i32) -> Arc<PartitionQueue> {
+            Arc::clone(self.accumulator.topic("t").unwrap().queue(partition).unwrap())
+        }
+
+        fn append(&self, partition: i32) {
+            self.append_value(partition, b"v");
+        }
+
+        fn append_value(&self, partition: i32, value: &[u8]) {
+            let (headers, queue) = (Headers::new(), self.queue(partition));
+            let parts = RecordParts::new(None, Some(value), &headers, 0);
+            let wait = Wait { patience: Patience::None, clock: &|| self.now };
+            let target = Target { queue: &queue, sticky: None };
+            assert!(self.accumulator.append(target, parts, None, wait).is_ok());
+        }
+
+        /// As `append`, by a thread that has opened a batch and has not told of it yet.
+        fn append_untold(&self, partition: i32) {
+            self.append(partition);
+            let mut untold = Vec::new();
+            self.accumulator.inbox().take(&mut untold);
+            assert!(matches!(untold[..], [Event::Queue(_)]));
+        }
+
+        /// What goes now, by partition.
+        fn departing(&mut self) -> Vec<i32> {
+            self.departing_to(1, usize::MAX)
+        }
+
+        fn departing_to(&mut self, broker: i32, max_bytes: usize) -> Vec<i32> {
+            self.drain.collect(self.now);
+            let departing = self.drain.drain(broker, max_bytes, self.now, &mut Everything);
+            departing.iter().map(|departing| departing.partition).collect()
+        }
+
+        /// The batch of the partition that is on its way, which is over.
+        fn arrived(&mut self, partition: i32) -> ProducerBatch {
+            let index = self.queue(partition).index;
+            let id = self.drain.outstanding(index)[0].id();
+            self.drain.arrived(index, id).unwrap()
+        }
+
+        /// One batch through the partition, which then has nothing.
+        fn pass(&mut self, partition: i32) {
+            self.append(partition);
+            self.queue(partition).expedite();
+            assert_eq!(self.departing(), [partition]);
+            drop(self.arrived(partition));
+            self.drain.revisit(self.queue(partition).index, self.now);
+            assert!(self.drain.is_empty());
+        }
+    }
+
+    /// Whoever opens a batch tells of it afterwards, and not urgently. Another may wait for it already.
+    #[test]
+    fn who_waits_may_be_told_of_before_the_batch() {
+        for before in [0, 1] {
+            let mut world = World::new(1);
+            (0..before).for_each(|_| world.pass(0));
+            world.append_untold(0);
+            world.queue(0).expedite();
+            assert_eq!(world.departing(), [0], "after {before} batches");
+        }
+    }
+
+    #[test]
+    fn a_flush_and_a_shortage_find_a_batch_that_they_were_not_told_of() {
+        let flush: fn() -> Event = || Event::Flush(crossbeam_channel::bounded(1).0);
+        let short: fn() -> Event = || Event::MemoryShort;
+        for event in [short, flush] {
+            let mut world = World::new(1);
+            world.append(0);
+            assert_eq!(world.departing(), [0; 0], "it lingers");
+            world.queue(0).expedite();
+            assert_eq!(world.departing(), [0]);
+            world.append_untold(0);
+            let _short = world.accumulator.pool().refuse(1, ErrorKind::WouldBlock);
+            world.accumulator.inbox().push(event(), None);
+            assert_eq!(world.departing(), [0]);
+        }
+    }
+
+    #[test]
+    fn who_waits_ends_the_linger_only_when_nothing_else_is_on_its_way() {
+        let mut world = World::new(1);
+        world.append_value(0, &[0; 400]);
+        world.append_value(0, &[0; 521]);
+        world.append(0);
+        world.queue(0).expedite();
+        assert_eq!(world.departing(), [0], "the one that is full");
+        assert_eq!(world.departing(), [0; 0], "the other may still grow");
+        drop(world.arrived(0));
+        world.drain.revisit(world.queue(0).index, world.now);
+        assert_eq!(world.departing(), [0]);
+    }
+
+    /// Not even to another leader, to which another connection leads.
+    #[test]
+    fn a_muted_partition_has_one_batch_on_its_way() {
+        let mut world = World::new(1);
+        world.drain.rules.mute = true;
+        for _ in 0..2 {
+            world.append_value(0, &[0; 400]);
+            world.append_value(0, &[0; 521]);
+        }
+        assert_eq!(world.departing(), [0]);
+        world.drain.update_cluster(&cluster(1, 2), world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), [0; 0]);
+        drop(world.arrived(0));
+        world.drain.revisit(world.queue(0).index, world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), [0]);
+    }
+
+    #[test]
+    fn each_shortage_sends_what_lingers() {
+        let mut world = World::new(1);
+        for _ in 0..2 {
+            world.append(0);
+            assert_eq!(world.departing(), [0; 0], "it lingers");
+            let _short = world.accumulator.pool().refuse(1, ErrorKind::WouldBlock);
+            world.accumulator.inbox().push(Event::MemoryShort, None);
+            assert_eq!(world.departing(), [0]);
+            drop(world.arrived(0));
+            world.accumulator.pool().give_back(0, None);
+            world.drain.revisit(world.queue(0).index, world.now);
+        }
+    }
+
+    #[test]
+    fn a_flush_finds_partitions_that_it_was_never_told_of() {
+        let mut world = World::new(1);
+        world.append_untold(0);
+        world.accumulator.inbox().push(Event::Flush(crossbeam_channel::bounded(1).0), None);
+        assert_eq!(world.departing(), [0]);
+    }
+
+    #[test]
+    fn closing_finds_partitions_that_it_was_never_told_of() {
+        let mut world = World::new(2);
+        world.append(0);
+        assert_eq!(world.departing(), [0; 0], "it lingers");
+        world.append_untold(1);
+        world.accumulator.close_queues();
+        world.drain.close(world.now);
+        assert!(!world.drain.is_empty());
+        let mut departing = world.departing();
+        departing.sort_unstable();
+        assert_eq!(departing, [0, 1]);
+    }
+
+    #[test]
+    fn a_request_is_filled_to_its_last_byte_and_who_did_not_fit_comes_first_in_the_next() {
+        let mut world = World::new(3);
+        for partition in 0..3 {
+            world.append(partition);
+            world.queue(partition).expedite();
+        }
+        let Head::Open { size, .. } = world.queue(0).head() else { panic!("nothing was sent yet") };
+        assert_eq!(world.departing_to(1, 2 * size - 1), [0]);
+        assert_eq!(world.departing_to(1, 2 * size), [1, 2]);
+    }
+
+    #[test]
+    fn a_new_leader_ends_the_backoff() {
+        let mut world = World::new(1);
+        world.append(0);
+        world.queue(0).expedite();
+        assert_eq!(world.departing(), [0]);
+        let (index, batch) = (world.queue(0).index, world.arrived(0));
+        world.drain.requeue(index, batch, world.now + Duration::from_secs(1));
+        world.drain.revisit(index, world.now);
+        assert_eq!(world.departing(), [0; 0]);
+        world.drain.update_cluster(&cluster(1, 2), world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), [0]);
+    }
+
+    #[test]
+    fn what_is_to_be_sent_again_counts_as_waiting_until_it_goes() {
+        let mut world = World::new(1);
+        world.append(0);
+        let queue = world.queue(0);
+        queue.expedite();
+        assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
+        let batch = world.arrived(0);
+        world.drain.requeue(queue.index, batch, world.now);
+        world.drain.revisit(queue.index, world.now);
+        assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
+    }
+
+    /// Its record is the last one: nobody else would seal it.
+    #[test]
+    fn a_batch_that_is_filled_to_its_last_byte_goes_at_once() {
+        for (last, expected) in [(521, &[0][..]), (520, &[])] {
+            let mut world = World::new(1);
+            world.append_value(0, &[0; 400]);
+            world.append_value(0, &vec![0; last]);
+            assert_eq!(world.departing(), expected);
+            let outstanding = world.drain.outstanding(world.queue(0).index);
+            assert!(outstanding.iter().all(|batch| batch.count() == 2));
+        }
+    }
 }

@@ -514,7 +514,119 @@ impl Expedite for PartitionQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::completion::BatchOutcome;
     use crate::record::Headers;
+
+    fn queue(inbox: &Arc<Inbox<PartitionQueue>>) -> Arc<PartitionQueue> {
+        let rules = QueueRules {
+            producer: ProducerToken(1),
+            batch_size: 1000,
+            first_capacity: 100,
+            linger: Duration::from_secs(10),
+            codec: Codec::None,
+            most_raw: 1000,
+        };
+        Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, Arc::default(), Arc::clone(inbox)))
+    }
+
+    /// Appends a value of so many bytes, in as many steps as it takes. What was asked for on the way, in bytes.
+    fn append(queue: &Arc<PartitionQueue>, pool: &BufferPool, value: usize) -> Vec<usize> {
+        let (headers, value, mut asked) = (Headers::new(), vec![0; value], Vec::new());
+        let parts = RecordParts::new(None, Some(&value), &headers, 0);
+        let mut append = Append { parts, callback: None, sticky: None, brought: None };
+        let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
+        loop {
+            match queue.try_append(&mut append, Instant::now) {
+                Step::Appended { full, .. } => {
+                    full.into_iter().for_each(|full| queue.seal(full, pool));
+                    return asked;
+                }
+                Step::Open(bytes) => {
+                    asked.push(bytes);
+                    append.brought = Some(Brought::Batch(queue.new_batch(reserve(bytes))));
+                }
+                Step::Grow(bytes) => {
+                    asked.push(bytes);
+                    append.brought = Some(Brought::Memory(reserve(bytes)));
+                }
+                Step::Seal(full) => queue.seal(full, pool),
+                Step::Elsewhere | Step::Closed => panic!("there is one partition, and it is open"),
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_taken_in_steps_and_the_next_batch_begins_with_what_the_last_one_came_to() {
+        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        assert_eq!(append(&queue, &pool, 10), [100]);
+        assert_eq!(append(&queue, &pool, 250), [300]);
+        assert_eq!(append(&queue, &pool, 10), [0; 0]);
+        assert_eq!(pool.total() - pool.free(), 400);
+        let batch = queue.pop(&pool).unwrap();
+        assert!((300..400).contains(&batch.len()));
+        assert_eq!(append(&queue, &pool, 10), [400], "as the last one came to");
+        assert_eq!(pool.total() - pool.free(), 800);
+        for batch in [Some(batch), queue.pop(&pool)] {
+            let outcome = BatchOutcome::Acknowledged { base_offset: None, log_append_time: None };
+            batch.unwrap().settle(outcome, &pool);
+        }
+        assert_eq!(pool.free(), pool.total());
+    }
+
+    #[test]
+    fn what_is_appended_at_once_fits_into_an_open_batch_of_the_right_partition_and_leaves_room() {
+        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool, headers) = (queue(&inbox), BufferPool::new(100_000), Headers::new());
+        let at_once = |value: usize, sticky: Option<&Sticky>| {
+            let value = vec![0; value];
+            let parts = RecordParts::new(None, Some(&value), &headers, 0);
+            queue.append_at_once(&parts, sticky, &mut None).is_some()
+        };
+        assert!(!at_once(1, None), "no batch is open");
+        append(&queue, &pool, 400);
+        append(&queue, &pool, 500);
+        assert!(matches!(queue.head(), Head::Open { size: 979, .. }));
+        assert!(!at_once(14, None), "it would fill the batch to its last byte, and who seals it?");
+        let sticky = Sticky::default();
+        assert!(!at_once(0, Some(&sticky)), "keyless records go elsewhere");
+        sticky.choose(-1, 0);
+        assert!(at_once(0, Some(&sticky)) && at_once(0, None));
+        assert!(matches!(queue.head(), Head::Open { size: 993, .. }));
+        let mut batches = 0;
+        while sticky.is(0) {
+            assert!(queue.pop(&pool).is_some() && batches < 10, "what is appended at once counts");
+            append(&queue, &pool, 0);
+            assert!(at_once(400, Some(&sticky)));
+            batches += 1;
+        }
+        assert!(
+            (4..=5).contains(&batches),
+            "two batches' bytes were to stay here, in {batches} half-filled ones"
+        );
+        queue.close();
+        assert!(!at_once(0, None), "closed");
+    }
+
+    #[test]
+    fn who_waits_is_noted_and_ends_the_linger_once() {
+        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        let events = || {
+            let mut events = Vec::new();
+            inbox.take(&mut events);
+            (inbox.take_awaited(), events.len())
+        };
+        queue.expedite();
+        assert_eq!(events(), (true, 0), "his batch has left already");
+        append(&queue, &pool, 1);
+        assert_eq!(events(), (false, 1));
+        for expected in [(true, 1), (true, 0)] {
+            queue.expedite();
+            assert_eq!(events(), expected);
+        }
+        assert!(matches!(queue.head(), Head::Open { urgency: Urgency::Expedited, .. }));
+    }
 
     /// The sender sleeps until some other linger is over when a batch is opened here: no reason to wake it. When the
     /// batch is full there is one, though the sender has not looked into its list since.
@@ -530,33 +642,10 @@ mod tests {
             }),
         );
         let inbox = Arc::new(inbox);
-        let rules = QueueRules {
-            producer: ProducerToken(1),
-            batch_size: 1000,
-            first_capacity: 1000,
-            linger: Duration::from_secs(10),
-            codec: Codec::None,
-            most_raw: 1000,
-        };
-        let queue = PartitionQueue::new("t".into(), 0, 0, rules, Arc::default(), Arc::clone(&inbox));
-        let queue = Arc::new(queue);
-        let (pool, headers) = (BufferPool::new(100_000), Headers::new());
+        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
         assert!(inbox.fall_asleep(Some(origin + Duration::from_secs(5))));
         for number in 0..3 {
-            let parts = RecordParts::new(None, Some(&[0; 400]), &headers, 0);
-            let mut append = Append { parts, callback: None, sticky: None, brought: None };
-            let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
-            loop {
-                match queue.try_append(&mut append, || origin) {
-                    Step::Appended { .. } => break,
-                    Step::Open(bytes) => {
-                        append.brought = Some(Brought::Batch(queue.new_batch(reserve(bytes))));
-                    }
-                    Step::Grow(bytes) => append.brought = Some(Brought::Memory(reserve(bytes))),
-                    Step::Seal(full) => queue.seal(full, &pool),
-                    Step::Elsewhere | Step::Closed => panic!("there is one partition, and it is open"),
-                }
-            }
+            append(&queue, &pool, 400);
             assert_eq!(woken.load(Ordering::Relaxed), u32::from(number == 2), "after record {number}");
         }
     }

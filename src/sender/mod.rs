@@ -146,9 +146,7 @@ impl<N: Network> Sender<N> {
         }
         self.client.set_awaited(self.awaited > 0);
         let mut outcomes = std::mem::take(&mut self.outcomes);
-        let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
         let now = self.wait(now, until, &mut outcomes);
-        self.accumulator.inbox().awake();
         for outcome in outcomes.drain(..) {
             self.settle(outcome, now);
         }
@@ -166,7 +164,11 @@ impl<N: Network> Sender<N> {
             }
             self.accumulator.pool().serve_waiters();
         }
-        self.client.poll(now, until, outcomes)
+        // Right before the sleep: a look at the network in between would take the wake-up that belongs to it.
+        let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
+        let now = self.client.poll(now, until, outcomes);
+        self.accumulator.inbox().awake();
+        now
     }
 
     /// Whether the loop is over: closed, and nothing left or no time left.
@@ -347,7 +349,9 @@ impl<N: Network> Sender<N> {
             None => None,
         };
         let upkeep = self.upkeep_due(now);
-        let all = [self.drain.next_deadline(), node_deadline, closing, upkeep];
+        // What failed on its way to the network may have held others back, and nothing will come that tells of it.
+        let gate = self.gate_changed.then_some(now);
+        let all = [self.drain.next_deadline(), node_deadline, closing, upkeep, gate];
         all.into_iter().flatten().min()
     }
 }

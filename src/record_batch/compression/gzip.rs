@@ -16,7 +16,7 @@ thread_local! {
 }
 
 pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    let mut compressor = match IDLE.take() {
+    let mut compressor = match IDLE.try_with(Cell::take).ok().flatten() {
         Some((of, mut idle)) if of == level => {
             idle.reset();
             idle
@@ -32,7 +32,8 @@ pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Res
             Status::Ok | Status::BufError => out.reserve((out.len() - start).max(64)),
         }
     }
-    IDLE.set(Some((level, compressor)));
+    // Where the thread is ending there is nobody to keep it for.
+    let _ = IDLE.try_with(|idle| idle.set(Some((level, compressor))));
     Ok(())
 }
 

@@ -39,7 +39,7 @@ thread_local! {
 pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let new =
         || State { table: CompressTable::large(), block: vec![0; get_maximum_output_size(BLOCK_BYTES)] };
-    let mut state = IDLE.take().unwrap_or_else(new);
+    let mut state = IDLE.try_with(Cell::take).ok().flatten().unwrap_or_else(new);
     out.extend_from_slice(&HEADER);
     for records in records.chunks(BLOCK_BYTES) {
         let length = match level {
@@ -53,7 +53,8 @@ pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Res
         out.extend_from_slice(block);
     }
     out.extend_from_slice(&END);
-    IDLE.set(Some(state));
+    // Where the thread is ending there is nobody to keep it for.
+    let _ = IDLE.try_with(|idle| idle.set(Some(state)));
     Ok(())
 }
 

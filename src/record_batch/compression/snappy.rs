@@ -28,7 +28,7 @@ thread_local! {
 
 pub(super) fn compress(records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let new = || State { encoder: Encoder::new(), block: vec![0; max_compress_len(BLOCK_BYTES)] };
-    let mut state = IDLE.take().unwrap_or_else(new);
+    let mut state = IDLE.try_with(Cell::take).ok().flatten().unwrap_or_else(new);
     out.extend_from_slice(&HEADER);
     for records in records.chunks(BLOCK_BYTES) {
         let length = state.encoder.compress(records, &mut state.block)?;
@@ -36,7 +36,8 @@ pub(super) fn compress(records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         out.extend_from_slice(&(block.len() as u32).to_be_bytes());
         out.extend_from_slice(block);
     }
-    IDLE.set(Some(state));
+    // Where the thread is ending there is nobody to keep it for.
+    let _ = IDLE.try_with(|idle| idle.set(Some(state)));
     Ok(())
 }
 

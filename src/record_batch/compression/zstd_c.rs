@@ -15,7 +15,7 @@ thread_local! {
 }
 
 pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    let mut compressor = match IDLE.take() {
+    let mut compressor = match IDLE.try_with(Cell::take).ok().flatten() {
         Some((of, idle)) if of == level => idle,
         _ => Compressor::new(level)?,
     };
@@ -23,7 +23,8 @@ pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Res
     out.resize(start + compress_bound(records.len()), 0);
     let size = compressor.compress_to_buffer(records, out.get_mut(start..).unwrap_or_default())?;
     out.truncate(start + size);
-    IDLE.set(Some((level, compressor)));
+    // Where the thread is ending there is nobody to keep it for.
+    let _ = IDLE.try_with(|idle| idle.set(Some((level, compressor))));
     Ok(())
 }
 

@@ -1,10 +1,13 @@
 //! Runs in which one thing goes wrong.
 
+use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::embedded::{Api, Fault};
+use crate::embedded::{Api, EmbeddedCluster, Fault};
 use crate::error::ErrorKind;
 use crate::sender::simulation::TOPIC;
+use crate::sender::simulation::application::Act;
 use crate::sender::simulation::history::{History, Outcome};
 use crate::sender::simulation::plan::Step;
 use crate::sender::simulation::weather::Weather;
@@ -180,4 +183,43 @@ fn a_look_up_that_finds_nothing_in_time_is_the_end() {
     assert!(error.is_fatal() && error.kind() == ErrorKind::Config, "{error}");
     assert!(error.to_string().contains("bootstrap.resolve.timeout.ms=3000"), "{error}");
     assert!(world.beginnings().is_empty());
+}
+
+/// Where memory is to be handed on the sender looks at the network once more before it sleeps. What comes in that very
+/// moment must not be slept over.
+#[test]
+fn what_comes_while_memory_is_handed_on_is_not_slept_over() {
+    let mut world = World::new(Setup::calm(1).send(Duration::ZERO, 0, 1));
+    world.run().unwrap();
+    let accumulator = Arc::clone(world.accumulator());
+    let (pool, total) = (accumulator.pool(), accumulator.pool().total());
+    let _taken = pool.try_reserve(total).unwrap().unwrap();
+    let waiting = thread::spawn({
+        let accumulator = Arc::clone(&accumulator);
+        move || drop(accumulator.pool().reserve(1000, 100 * SECOND, || ()))
+    });
+    while !pool.is_short() {
+        thread::yield_now();
+    }
+    pool.give_back_soon(1000, None);
+    assert!(pool.holds_back());
+    let now = world.now();
+    world.network().plan.push(now, Step::Application(Act::Close { within: SECOND }));
+    while world.turn().unwrap() {}
+    assert_eq!(world.now(), now, "it slept though the producer was being closed");
+    waiting.join().unwrap();
+}
+
+/// What fails before it is sent lets those behind it go in the same moment.
+#[test]
+fn a_broker_without_a_version_in_common_fails_all_batches_at_once() {
+    let setup = Setup {
+        cluster: EmbeddedCluster::builder().brokers(1).topic(TOPIC, 1).without(Api::Produce),
+        ..Setup::calm(1)
+    };
+    let mut world = World::new(setup.with("batch.size", 1).with("linger.ms", 0).send(Duration::ZERO, 0, 5));
+    world.run().unwrap();
+    assert!(world.elapsed() < 5 * SECOND, "{:?}", world.elapsed());
+    let history = world.end().unwrap();
+    assert!(history.records.iter().all(|record| matches!(record.future, Some(Outcome::Failed { .. }))));
 }

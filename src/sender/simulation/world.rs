@@ -127,6 +127,14 @@ impl World {
         &mut self.network().plan.application
     }
 
+    pub(super) fn accumulator(&self) -> &Arc<RecordAccumulator> {
+        &self.accumulator
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
     /// When the client began, and began again.
     pub(super) fn beginnings(&mut self) -> Vec<Duration> {
         let origin = self.origin;
