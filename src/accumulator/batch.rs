@@ -238,6 +238,11 @@ impl ProducerBatch {
         self.attempts += 1;
     }
 
+    /// No connection took it: that was no attempt.
+    pub(crate) fn note_not_sent(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+    }
+
     /// Whether the broker may have written it without our knowing.
     pub(crate) fn is_doubtful(&self) -> bool {
         self.doubtful

@@ -90,7 +90,8 @@ impl<T> Connection<T> {
     pub(super) fn next_answer(&mut self, input: &mut &[u8]) -> Result<Option<Answer<T>>, Lost> {
         let Some(frame) = self.frames.next(input).map_err(Lost::BadFrame)? else { return Ok(None) };
         let got = correlation_id(&frame);
-        let wrong = |wrong: WrongAnswer| Lost::WrongAnswer { expected: wrong.expected, got };
+        let is_first = !self.answered;
+        let wrong = |wrong: WrongAnswer| Lost::WrongAnswer { expected: wrong.expected, got, is_first };
         let entry = self.in_flight.answered(got).map_err(wrong)?;
         self.answered = true;
         Ok(Some(Answer { entry, frame }))

@@ -26,7 +26,7 @@ pub(super) enum Lost {
     /// What came is not an answer.
     BadFrame(BadFrame),
     /// An answer came that is not the next one.
-    WrongAnswer { expected: Option<i32>, got: Option<i32> },
+    WrongAnswer { expected: Option<i32>, got: Option<i32>, is_first: bool },
     /// The handshake did not succeed.
     Handshake(String),
     /// We closed it.
@@ -58,7 +58,10 @@ impl fmt::Display for Lost {
             }
             Lost::Closed { .. } => f.write_str("the broker closed the connection"),
             Lost::BadFrame(frame) => write!(f, "{frame}"),
-            Lost::WrongAnswer { expected: Some(expected), got: Some(got) } => {
+            Lost::WrongAnswer { is_first: true, .. } => f.write_str(
+                "what came is not an answer to the first request: the listener is probably not Kafka's",
+            ),
+            Lost::WrongAnswer { expected: Some(expected), got: Some(got), .. } => {
                 write!(f, "an answer to request {got} came where request {expected} was next")
             }
             Lost::WrongAnswer { .. } => f.write_str("an answer came that nothing had asked for"),

@@ -79,7 +79,8 @@ impl<N: Network> Sender<N> {
         let note = Note::Produce(ProduceNote { batches });
         if let Err((Note::Produce(note), error)) = self.client.send(node, &request, expect, note, now) {
             for carried in note.batches {
-                if let Some(batch) = self.drain.arrived(carried.index, carried.batch_id) {
+                if let Some(mut batch) = self.drain.arrived(carried.index, carried.batch_id) {
+                    batch.note_not_sent();
                     self.fail(carried.index, batch, error.clone(), Vec::new(), now);
                 }
                 self.after_outcome(carried.index, now);
