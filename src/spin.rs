@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 /// When to spin.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Spin {
     length: Duration,
     /// How many more spins may fail before it stops.
@@ -31,18 +31,46 @@ impl Spin {
     }
 
     /// Until when to spin, where it is worth it.
-    pub(crate) fn until(&self, now: Instant, answers_expected: bool) -> Option<Instant> {
+    fn until(&self, now: Instant, answers_expected: bool) -> Option<Instant> {
         let worth_it = answers_expected && self.credit > 0 && !self.length.is_zero();
         worth_it.then(|| now.checked_add(self.length)).flatten()
     }
 
+    /// Polls for a moment, but not after `limit`, where that is worth it: the time then, and how it ended.
+    pub(crate) fn poll(
+        &mut self,
+        now: Instant,
+        limit: Option<Instant>,
+        answers_expected: bool,
+        mut is_done: impl FnMut() -> bool,
+    ) -> (Instant, Polled) {
+        let Some(end) = self.until(now, answers_expected) else { return (now, Polled::InVain) };
+        loop {
+            let done = is_done();
+            let now = Instant::now();
+            if done {
+                self.succeeded();
+                return (now, Polled::Done);
+            }
+            if limit.is_some_and(|limit| limit <= now) {
+                return (now, Polled::OutOfTime);
+            }
+            if end <= now {
+                self.failed();
+                return (now, Polled::InVain);
+            }
+            // Whoever else has work goes first: what is waited for may need this very processor.
+            thread::yield_now();
+        }
+    }
+
     /// An answer came while spinning.
-    pub(crate) fn succeeded(&mut self) {
+    fn succeeded(&mut self) {
         (self.credit, self.needed, self.price) = (CREDIT, 1, 1);
     }
 
     /// A spin ended without anything.
-    pub(crate) fn failed(&mut self) {
+    fn failed(&mut self) {
         self.credit -= self.credit.min(1);
         if self.credit == 0 {
             self.needed = self.price;
@@ -62,6 +90,16 @@ impl Spin {
     }
 }
 
+/// How a spin ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Polled {
+    Done,
+    /// The limit came first.
+    OutOfTime,
+    /// It was long enough, or not worth it.
+    InVain,
+}
+
 /// A spin for several threads that wait for the same sender.
 #[derive(Debug)]
 pub(crate) struct SharedSpin(Mutex<Spin>);
@@ -75,23 +113,7 @@ impl SharedSpin {
     /// Polls for a moment, but not after `limit`, where that is worth it and no other thread does. Whether it is done.
     pub(crate) fn poll(&self, limit: Option<Instant>, is_done: impl Fn() -> bool) -> bool {
         let Some(mut spin) = self.0.try_lock() else { return false };
-        let Some(end) = spin.until(Instant::now(), true) else { return false };
-        loop {
-            if is_done() {
-                spin.succeeded();
-                return true;
-            }
-            let now = Instant::now();
-            if limit.is_some_and(|limit| limit <= now) {
-                return false;
-            }
-            if end <= now {
-                spin.failed();
-                return false;
-            }
-            // Whoever else has work goes first: what is waited for may need this very processor.
-            thread::yield_now();
-        }
+        spin.poll(Instant::now(), limit, true, is_done).1 == Polled::Done
     }
 
     /// What was waited for came after so much sleep.

@@ -5,10 +5,11 @@
 
 mod support;
 
-use std::sync::{Mutex, Once};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, PropertyDescription, PropertyType};
+use support::logged;
 use support::scratch::Scratch;
 
 /// What is wrong for a setting: of the wrong type, out of its range, empty, not one of the choices.
@@ -210,24 +211,6 @@ fn assert_said(parts: &[&str]) {
     );
 }
 
-struct Listener;
-
-impl log::Log for Listener {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        SAID.lock().unwrap().push(record.args().to_string());
-    }
-
-    fn flush(&self) {}
-}
-
 fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Listener).unwrap();
-        log::set_max_level(log::LevelFilter::Info);
-    });
+    logged::listen(log::LevelFilter::Info, |record| SAID.lock().unwrap().push(record.args().to_string()));
 }

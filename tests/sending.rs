@@ -12,6 +12,7 @@ use kafka_producer::{
     ErrorKind, Headers, KafkaProducer, ProducerConfig, ProducerRecord, Serializer, SerializerError,
     SerializerRegistry, StringSerializer, serialize_with,
 };
+use support::logged::listen;
 use support::{AGES, SOON, cluster, config, producer, text, to_first};
 
 #[test]
@@ -211,26 +212,13 @@ fn required_settings_that_are_missing_are_named_in_javas_words() {
 
 static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-struct Warnings;
-
-impl log::Log for Warnings {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() == log::Level::Warn
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            WARNINGS.lock().unwrap().push(record.args().to_string());
-        }
-    }
-
-    fn flush(&self) {}
-}
-
 #[test]
 fn an_unknown_setting_is_a_warning_with_the_nearest_known_name() {
-    log::set_logger(&Warnings).unwrap();
-    log::set_max_level(log::LevelFilter::Warn);
+    listen(log::LevelFilter::Warn, |record| {
+        if record.level() == log::Level::Warn {
+            WARNINGS.lock().unwrap().push(record.args().to_string());
+        }
+    });
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("my.own.setting", "1"), ("linger.mss", "5")]);
     producer.send(to_first("v")).unwrap().get().unwrap();

@@ -137,13 +137,11 @@ impl BufferPool {
 
     /// The error for a full buffer: `Timeout`, or `WouldBlock` for a call that may not wait.
     fn full(&self, kind: ErrorKind, wanted: usize, free: usize) -> Error {
-        let (total, over) = (
-            self.total,
-            match kind {
-                ErrorKind::WouldBlock => "the call may not wait",
-                _ => "max.block.ms is over",
-            },
-        );
+        let total = self.total;
+        let over = match kind {
+            ErrorKind::WouldBlock => "the call may not wait",
+            _ => "max.block.ms is over",
+        };
         let text = format!("buffer.memory={total} is full, and {over}: {wanted} bytes wanted, {free} free");
         Error::new(kind, text)
     }

@@ -347,7 +347,6 @@ impl Drain {
             return if waits { Taken::Later } else { partition.take_retry(index, room, gate) };
         }
         let (pool, outstanding) = (self.accumulator.pool(), partition.outstanding());
-        let haste = Haste { on_its_way: true, ..haste };
         let mut refused = Taken::Nothing;
         let wanted = |head: &Head| {
             let (Head::Sealed { size, .. } | Head::Open { size, .. }) = head else { return false };
@@ -360,7 +359,8 @@ impl Drain {
             }
             false
         };
-        let Some((batch, outlook)) = partition.queue.pop_if(pool, wanted, |head| haste.is_sendable(head))
+        let Some((batch, outlook)) =
+            partition.queue.pop_if(pool, wanted, |head| haste.is_sendable(head, true))
         else {
             return refused;
         };
@@ -376,10 +376,10 @@ impl Drain {
         if partition.listed.is_some() && partition.timer.is_some() && partition.retries.is_empty() {
             return; // whatever has come since waits behind what it was listed for, and expires later
         }
-        let haste = Haste { on_its_way: partition.has_outstanding(), ..haste };
+        let on_its_way = partition.has_outstanding();
         let outlook = match partition.quiet {
             true => Outlook { head: Head::Empty, sendable: false },
-            false => partition.queue.peek(|head| haste.is_sendable(head)),
+            false => partition.queue.peek(|head| haste.is_sendable(head, on_its_way)),
         };
         self.place(index, outlook, now);
     }
@@ -415,10 +415,10 @@ impl Drain {
         }
     }
 
-    /// What makes batches leave before they are full; that something of the partition is on its way is not known yet.
+    /// What makes batches leave before they are full.
     fn haste(&self, now: Instant) -> Haste {
         let at_once = self.closing || self.accumulator.pool().is_short();
-        Haste { now, linger: self.rules.linger, at_once, on_its_way: false }
+        Haste { now, linger: self.rules.linger, at_once }
     }
 
     fn list(&mut self, index: usize, list: List) {
@@ -518,13 +518,9 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accumulator::{Inbox, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
-    use crate::cluster::{PartitionInfo, TopicInfo};
-    use crate::completion::{Expedite, ProducerToken};
+    use crate::accumulator::{Inbox, LeaderRules, Leaders, QueueRules};
+    use crate::completion::Expedite;
     use crate::error::ErrorKind;
-    use crate::record::Headers;
-    use crate::record_batch::{Codec, RecordParts};
-    use crate::uuid::Uuid;
 
     /// So long that nothing goes because of it.
     const LINGER: Duration = Duration::from_secs(10);
@@ -544,20 +540,8 @@ mod tests {
     }
 
     /// So many partitions of topic `t`, led by this broker.
-    fn cluster(partitions: i32, leader: i32) -> Arc<Cluster> {
-        let partitions = (0..partitions).map(|partition| PartitionInfo {
-            topic: "t".into(),
-            partition,
-            leader: Some(leader),
-            leader_epoch: 0,
-            replicas: vec![],
-            in_sync_replicas: vec![],
-            offline_replicas: vec![],
-        });
-        let partitions = partitions.collect();
-        let topic = TopicInfo { name: "t".into(), id: Uuid::ZERO, error: None, partitions };
-        let topics = [("t".into(), Arc::new(topic))].into_iter().collect();
-        Arc::new(Cluster { topics, ..Cluster::default() })
+    fn cluster(partitions: usize, leader: i32) -> Arc<Cluster> {
+        Arc::new(Cluster::led(&[("t", &vec![Some(leader); partitions])]))
     }
 
     /// Partitions led by broker 1, and the sender's side of them.
@@ -568,16 +552,9 @@ mod tests {
     }
 
     impl World {
-        fn new(partitions: i32) -> World {
+        fn new(partitions: usize) -> World {
             let now = Instant::now();
-            let rules = QueueRules {
-                producer: ProducerToken(1),
-                batch_size: 1000,
-                first_capacity: 1000,
-                linger: LINGER,
-                codec: Codec::None,
-                most_raw: 1000,
-            };
+            let rules = QueueRules::plain(1000, 1000, LINGER);
             let inbox = Arc::new(Inbox::new(now, Box::new(|| {})));
             let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, inbox));
             let cluster = cluster(partitions, 1);
@@ -598,11 +575,7 @@ mod tests {
         }
 
         fn append_value(&self, partition: i32, value: &[u8]) {
-            let (headers, queue) = (Headers::new(), self.queue(partition));
-            let parts = RecordParts::new(None, Some(value), &headers, 0);
-            let wait = Wait { patience: Patience::None, clock: &|| self.now };
-            let target = Target { queue: &queue, sticky: None };
-            assert!(self.accumulator.append(target, parts, None, wait).is_ok());
+            self.accumulator.append_value(&self.queue(partition), value, self.now);
         }
 
         /// As `append`, by a thread that has opened a batch and has not told of it yet.

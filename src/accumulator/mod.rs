@@ -283,6 +283,17 @@ impl RecordAccumulator {
     }
 }
 
+#[cfg(test)]
+impl RecordAccumulator {
+    /// For tests: a record that needs no waiting.
+    fn append_value(&self, queue: &Arc<PartitionQueue>, value: &[u8], now: Instant) {
+        let headers = crate::record::Headers::new();
+        let parts = RecordParts::new(None, Some(value), &headers, 0);
+        let wait = Wait { patience: Patience::None, clock: &|| now };
+        assert!(self.append(Target { queue, sticky: None }, parts, None, wait).is_ok());
+    }
+}
+
 /// Where a record goes.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {

@@ -55,18 +55,17 @@ pub(super) struct Haste {
     pub(super) linger: Duration,
     /// Memory is short, or the producer is being closed.
     pub(super) at_once: bool,
-    /// Something of the partition has been sent and is not answered.
-    pub(super) on_its_way: bool,
 }
 
 impl Haste {
-    pub(super) fn is_sendable(&self, head: &Head) -> bool {
+    /// `on_its_way`: something of the partition has been sent and is not answered.
+    pub(super) fn is_sendable(&self, head: &Head, on_its_way: bool) -> bool {
         match *head {
             Head::Empty | Head::Soon => false,
             Head::Sealed { .. } => true,
             Head::Open { created, urgency, .. } => {
                 urgency == Urgency::Now
-                    || (urgency == Urgency::Expedited && !self.on_its_way)
+                    || (urgency == Urgency::Expedited && !on_its_way)
                     || self.at_once
                     || self.now.saturating_duration_since(created) >= self.linger
             }

@@ -52,6 +52,15 @@ pub(crate) struct QueueRules {
     pub(crate) most_raw: usize,
 }
 
+#[cfg(test)]
+impl QueueRules {
+    /// For tests: no compression, and batches that begin with so many bytes.
+    pub(crate) fn plain(batch_size: usize, first_capacity: usize, linger: Duration) -> QueueRules {
+        let (producer, codec) = (ProducerToken(1), Codec::None);
+        QueueRules { producer, batch_size, first_capacity, linger, codec, most_raw: batch_size }
+    }
+}
+
 #[derive(Default)]
 struct State {
     open: Option<OpenBatch>,
@@ -518,14 +527,7 @@ mod tests {
     use crate::record::Headers;
 
     fn queue(inbox: &Arc<Inbox<PartitionQueue>>) -> Arc<PartitionQueue> {
-        let rules = QueueRules {
-            producer: ProducerToken(1),
-            batch_size: 1000,
-            first_capacity: 100,
-            linger: Duration::from_secs(10),
-            codec: Codec::None,
-            most_raw: 1000,
-        };
+        let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
         Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, Arc::default(), Arc::clone(inbox)))
     }
 

@@ -116,13 +116,8 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::accumulator::{
-        Inbox, LeaderRules, Leaders, Patience, QueueRules, RecordAccumulator, Target, Wait,
-    };
+    use crate::accumulator::{Inbox, LeaderRules, Leaders, QueueRules, RecordAccumulator};
     use crate::cluster::{Cluster, Node};
-    use crate::completion::ProducerToken;
-    use crate::record::Headers;
-    use crate::record_batch::{Codec, RecordParts};
 
     /// Topic `t`, led by these brokers, one partition each. Odd brokers are in rack `odd`, even ones in `even`.
     fn cluster(leaders: &[Option<i32>]) -> Cluster {
@@ -147,14 +142,7 @@ mod tests {
         /// Leaders as in `cluster`; so many batches in each partition's queue.
         fn new(rack: Option<&str>, leaders: &[Option<i32>], depths: &[u32]) -> World {
             let start = Instant::now();
-            let rules = QueueRules {
-                producer: ProducerToken(1),
-                batch_size: 1,
-                first_capacity: 1,
-                linger: Duration::ZERO,
-                codec: Codec::None,
-                most_raw: 1,
-            };
+            let rules = QueueRules::plain(1, 1, Duration::ZERO);
             let inbox = Arc::new(Inbox::new(start, Box::new(|| {})));
             let accumulator = RecordAccumulator::new(rules, 1 << 20, inbox);
             let availability_timeout = Some(Duration::from_millis(100));
@@ -178,11 +166,7 @@ mod tests {
 
         /// A batch size of 1 makes a batch of each record.
         fn append(&self, queue: &Arc<PartitionQueue>) {
-            let headers = Headers::new();
-            let parts = RecordParts::new(None, Some(b"v"), &headers, 0);
-            let wait = Wait { patience: Patience::None, clock: &|| self.start };
-            let appended = self.accumulator.append(Target { queue, sticky: None }, parts, None, wait);
-            assert!(appended.is_ok());
+            self.accumulator.append_value(queue, b"v", self.start);
         }
 
         /// The broker could not take what there was for it, for longer than it may, or has taken it now.

@@ -18,7 +18,7 @@ use super::poller::{Interest, Poller, Ready, SystemPoller};
 use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
 use super::waker::Waker;
-use crate::spin::Spin;
+use crate::spin::{Polled, Spin};
 
 /// What a socket is told, and how long the thread may spin.
 #[derive(Debug, Clone, Copy, Default)]
@@ -129,39 +129,24 @@ impl<P: Poller> SocketNetwork<P> {
         }
     }
 
-    /// Polls for a moment, where answers have lately come that quickly. The time after it, and whether that was all.
+    /// Polls for a moment, where answers have lately come that quickly. The time after it, and how it ended.
     fn spin(
         &mut self,
         now: Instant,
         until: Option<Instant>,
         events: &mut Vec<NetworkEvent>,
-    ) -> (Instant, bool) {
+    ) -> (Instant, Polled) {
         // Who has just had an answer may well be about to send again.
         // With several answers due sleeping costs nothing: those that come meanwhile are taken in one go.
         let answered = std::mem::take(&mut self.answered);
         let company = self.awaited && (self.answers_due == 1 || (self.answers_due == 0 && answered));
-        let Some(end) = self.spin.until(now, company) else { return (now, false) };
-        loop {
+        let mut spin = std::mem::take(&mut self.spin);
+        let polled = spin.poll(now, until, company, || {
             self.look(Some(Duration::ZERO), events);
-            let now = Instant::now();
-            if !events.is_empty() {
-                self.spin.succeeded();
-                return (now, true);
-            }
-            if self.waker.is_wanted() {
-                self.spin.succeeded();
-                return (now, true);
-            }
-            if until.is_some_and(|until| until <= now) {
-                return (now, true);
-            }
-            if end <= now {
-                self.spin.failed();
-                return (now, false);
-            }
-            // Whoever else has work goes first: on a busy machine a spin that does not yield delays the answer itself.
-            std::thread::yield_now();
-        }
+            !events.is_empty() || self.waker.is_wanted()
+        });
+        self.spin = spin;
+        polled
     }
 
     fn sleep(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
@@ -234,11 +219,11 @@ impl<P: Poller> Network for SocketNetwork<P> {
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         self.take_resolved(events);
-        let (mut now, mut done) = (now, false);
+        let (mut now, mut polled) = (now, Polled::InVain);
         if events.is_empty() {
-            (now, done) = self.spin(now, until, events);
+            (now, polled) = self.spin(now, until, events);
         }
-        if !done {
+        if polled == Polled::InVain {
             now = self.sleep(now, until, events);
         }
         self.waker.awake();

@@ -155,7 +155,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// `Err` means that the record was **not accepted** and comes back inside the error; nothing was queued. By kind:
     /// `Serialization`, `Partitioning`, `Timeout` (metadata or memory, after `max.block.ms`), `Interrupted`,
     /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
-    /// a callback, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)). `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
+    /// a callback, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)). `Ok` means **accepted**: exactly
+    /// one outcome follows, within `delivery.timeout.ms`.
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
     pub fn send<RK: RecordKey<K>, RV: RecordValue<V>>(

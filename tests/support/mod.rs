@@ -5,6 +5,7 @@
 #![allow(unused_macros, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "support for tests")]
 
+pub(crate) mod logged;
 pub(crate) mod printed;
 pub(crate) mod scratch;
 

@@ -1,16 +1,23 @@
 //! What a producer prints at start-up: the values of its settings that hold.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use kafka_producer::{Error, KafkaProducer, ProducerConfig};
+
+use super::logged::listen;
 
 /// Creates a producer and closes it: the values that it has printed.
 pub(crate) fn printed_by(config: ProducerConfig) -> Result<BTreeMap<String, String>, Error> {
     // Each prints to the one logger of the process. A test that failed has still ended.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    listen();
+    listen(log::LevelFilter::Info, |record| {
+        let text = record.args().to_string();
+        if text.starts_with("ProducerConfig values:") {
+            *PRINTED.lock().unwrap() = text;
+        }
+    });
     KafkaProducer::<str, str>::new(config)?.close().unwrap();
     let text = std::mem::take(&mut *PRINTED.lock().unwrap());
     let pairs = text.lines().filter_map(|line| line.strip_prefix('\t')?.split_once(" = "));
@@ -19,28 +26,3 @@ pub(crate) fn printed_by(config: ProducerConfig) -> Result<BTreeMap<String, Stri
 
 /// The last list of values that a producer printed.
 static PRINTED: Mutex<String> = Mutex::new(String::new());
-
-struct Listener;
-
-impl log::Log for Listener {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        let text = record.args().to_string();
-        if text.starts_with("ProducerConfig values:") {
-            *PRINTED.lock().unwrap() = text;
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn listen() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Listener).unwrap();
-        log::set_max_level(log::LevelFilter::Info);
-    });
-}

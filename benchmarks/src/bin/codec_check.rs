@@ -14,6 +14,8 @@ use fastrand::Rng;
 #[allow(dead_code, reason = "the checks need not all of it")]
 #[path = "../../../src/record_batch/compression/mod.rs"]
 mod compression;
+#[path = "../../../src/guard.rs"]
+mod guard;
 #[path = "codec_check/inputs.rs"]
 mod inputs;
 #[path = "codec_check/judges.rs"]

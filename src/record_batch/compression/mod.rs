@@ -19,10 +19,11 @@ mod tests;
 mod zstd;
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use malformed::too_long;
+
+use crate::guard::guarded;
 
 /// A codec with its level. Which of them are there depends on the crate's features; settings are checked before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +93,7 @@ impl Codec {
     }
 
     fn guarded<T>(self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        guarded(work).unwrap_or_else(|| {
             if !TOLD_OF_A_PANIC.swap(true, Ordering::Relaxed) {
                 log::error!("the codec {self:?} panicked; batches like this one are sent uncompressed");
             }
