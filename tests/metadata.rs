@@ -301,3 +301,80 @@ fn a_topic_that_was_forgotten_while_no_broker_answers_is_waited_for_no_longer_th
     cluster.start_broker(1).unwrap();
     wait_until("the broker is there again", || producer.send(to_first("v")).is_ok());
 }
+
+/// Fault A1. A broker that has not heard of a topic's new partitions tells of fewer; the next one tells of all again.
+#[test]
+fn a_partition_that_a_picture_leaves_out_goes_on_where_it_was() {
+    let cluster = cluster(6);
+    let producer = producer(&cluster, &[("metadata.max.age.ms", "20"), ("linger.ms", "0")]);
+    let sent = |number: u32| ProducerRecord::new("t", number.to_string()).with_partition(5);
+    let mut expected = Vec::new();
+    for number in 0..4 {
+        let future = producer.send(sent(number)).unwrap();
+        assert_eq!(future.get_timeout(AGES).unwrap().to_string(), format!("t-5@{number}"));
+        expected.push(number.to_string());
+        assert_eq!(values(&cluster, "t", 5), expected, "what is acknowledged is in the log");
+        for told in [3, i32::MAX] {
+            cluster.tell_partitions("t", told);
+            let shown = told.min(6) as usize;
+            wait_until("news", || producer.partitions_for("t").unwrap().len() == shown);
+        }
+    }
+    assert!(cluster.batches("t", 5).iter().map(|batch| batch.base_sequence).eq(0..4));
+}
+
+/// Fault A1. Lingering, to be sent again, and of unknown fate: each waits until its partition is told of again.
+#[test]
+fn what_waits_in_a_partition_that_a_picture_leaves_out_goes_when_it_is_back() {
+    for (linger, fault) in [
+        ("300", None),
+        ("0", Some(Fault::fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0).times(3))),
+        ("0", Some(Fault::cut_after(Api::Produce).times(2))),
+    ] {
+        let cluster = cluster(6);
+        let settings =
+            [("metadata.max.age.ms", "20"), ("linger.ms", linger), ("retry.backoff.ms", "100"), ("acks", "all")];
+        let producer = producer(&cluster, &settings);
+        assert_eq!(producer.partitions_for("t").unwrap().len(), 6);
+        fault.into_iter().for_each(|fault| cluster.inject(fault));
+        let send = |number: u32| ProducerRecord::new("t", number.to_string()).with_partition(5);
+        let futures: Vec<_> = (0..5).map(|number| producer.send(send(number)).unwrap()).collect();
+        cluster.tell_partitions("t", 3);
+        wait_until("news", || producer.partitions_for("t").unwrap().len() == 3);
+        producer.send(to_first("others are not bothered")).unwrap().get_timeout(AGES).unwrap();
+        thread::sleep(Duration::from_millis(400));
+        cluster.clear_faults();
+        cluster.tell_partitions("t", i32::MAX);
+        for future in &futures {
+            future.get_timeout(AGES).unwrap();
+        }
+        producer.send(send(5)).unwrap().get_timeout(AGES).unwrap();
+        assert_eq!(values(&cluster, "t", 5), ["0", "1", "2", "3", "4", "5"]);
+    }
+}
+
+/// Fault A1. Keyed and keyless records go to the partitions that the latest picture has, and nothing of it is lost.
+#[test]
+fn keys_and_sticky_partitions_follow_the_picture_and_lose_nothing() {
+    let cluster = cluster(6);
+    let producer = producer(&cluster, &[("metadata.max.age.ms", "10"), ("linger.ms", "0"), ("batch.size", "100")]);
+    let mut expected = Vec::new();
+    for number in 0..200 {
+        if number % 20 == 0 {
+            let told = if number % 40 == 0 { i32::MAX } else { 2 };
+            cluster.tell_partitions("t", told);
+            wait_until("news", || producer.partitions_for("t").unwrap().len() == told.min(6) as usize);
+        }
+        let record = ProducerRecord::new("t", number.to_string());
+        let future = match number % 2 {
+            0 => producer.send(record.with_key(number.to_string())).unwrap(),
+            _ => producer.send(record).unwrap(),
+        };
+        future.get_timeout(AGES).unwrap();
+        expected.push(number.to_string());
+    }
+    let mut found: Vec<String> = (0..6).flat_map(|partition| values(&cluster, "t", partition)).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+}

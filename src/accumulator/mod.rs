@@ -224,14 +224,13 @@ impl RecordAccumulator {
         if older.as_ref().is_some_and(|older| older.shows(topic.partitions.len(), &available)) {
             return;
         }
-        let first = older.as_ref().and_then(|older| older.queue(0));
-        let ratio = first.map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
-        let queue = |partition: i32| {
-            let kept = older.as_ref().and_then(|older| older.queue(partition)).map(Arc::clone);
-            kept.unwrap_or_else(|| self.new_queue(&topic.name, partition, &ratio))
-        };
-        let queues: Vec<_> = (0..topic.partitions.len() as i32).map(queue).collect();
-        self.replace_topic(TopicQueues::new(topic.name.clone(), queues, available, older.as_deref()));
+        let mut queues: Vec<_> = older.iter().flat_map(|older| older.all_queues()).cloned().collect();
+        let ratio = queues.first().map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
+        for partition in queues.len()..topic.partitions.len() {
+            queues.push(self.new_queue(&topic.name, partition as i32, &ratio));
+        }
+        let (name, count) = (topic.name.clone(), topic.partitions.len());
+        self.replace_topic(TopicQueues::new(name, queues, count, available, older.as_deref()));
     }
 
     /// Takes no more records for a topic until it is updated again. Its queues stay: they may hold something, and a
@@ -256,14 +255,14 @@ impl RecordAccumulator {
     pub(crate) fn close_queues(&self) {
         self.queues_closed.store(true, Ordering::Relaxed);
         for topic in self.topics.read().values() {
-            topic.queues.iter().for_each(|queue| queue.close());
+            topic.all_queues().for_each(|queue| queue.close());
         }
     }
 
     /// The queues that hold something, whether or not the sender has been told of them yet.
     pub(crate) fn filled_queues(&self) -> Vec<Arc<PartitionQueue>> {
         let topics = self.topics.read();
-        let queues = topics.values().flat_map(|topic| &topic.queues);
+        let queues = topics.values().flat_map(|topic| topic.all_queues());
         queues.filter(|queue| queue.depth() > 0).cloned().collect()
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Owns: the queues of a topic's partitions, and which partition keyless records go to at the moment. Must not know:
 //! brokers, how the metadata was fetched.
-//! Holds: a `TopicQueues` never changes; a newer one takes its place and keeps queues and sticky partition.
+//! Holds: a `TopicQueues` never changes; a newer one takes its place and keeps sticky partition and queues, also those of
+//! partitions that the newer picture lacks: it may be one of a broker that lags behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,6 +18,8 @@ use crate::record::TopicName;
 pub(crate) struct TopicQueues {
     pub(crate) name: TopicName,
     pub(crate) queues: Vec<Arc<PartitionQueue>>,
+    /// Those behind them, of partitions that the picture lacks: they take nothing, and what is in them stays.
+    unseen: Vec<Arc<PartitionQueue>>,
     available: Available,
     /// Whether records may be sent; false for a topic that is not there (any more) or was forgotten.
     pub(super) usable: bool,
@@ -32,21 +35,29 @@ struct Usage {
 }
 
 impl TopicQueues {
-    /// The picture that follows `older`; its queues are kept by number.
+    /// The picture that follows `older`: `queues` are all there ever were, and so many of them are in it.
     pub(super) fn new(
         name: TopicName,
-        queues: Vec<Arc<PartitionQueue>>,
+        mut queues: Vec<Arc<PartitionQueue>>,
+        partition_count: usize,
         available: Available,
         older: Option<&TopicQueues>,
     ) -> TopicQueues {
         let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
-        TopicQueues { name, queues, available, usable: true, usage }
+        let unseen = queues.split_off(partition_count.min(queues.len()));
+        TopicQueues { name, queues, unseen, available, usable: true, usage }
     }
 
     /// The same, but closed to records. The queues stay, for what is still in them.
     pub(super) fn unusable(&self) -> TopicQueues {
-        let (name, queues, usage) = (self.name.clone(), self.queues.clone(), Arc::clone(&self.usage));
-        TopicQueues { name, queues, available: Available::default(), usable: false, usage }
+        let (name, queues, unseen) = (self.name.clone(), self.queues.clone(), self.unseen.clone());
+        let (available, usage) = (Available::default(), Arc::clone(&self.usage));
+        TopicQueues { name, queues, unseen, available, usable: false, usage }
+    }
+
+    /// The queues of all partitions that there ever were, by number.
+    pub(super) fn all_queues(&self) -> impl Iterator<Item = &Arc<PartitionQueue>> {
+        self.queues.iter().chain(&self.unseen)
     }
 
     #[inline]
@@ -87,10 +98,13 @@ impl TopicQueues {
     #[inline]
     pub(crate) fn sticky_partition(&self, adaptive: bool) -> i32 {
         let current = self.usage.sticky.current();
-        if usize::try_from(current).is_ok_and(|partition| partition < self.queues.len()) {
+        if self.queue(current).is_some() {
             return current;
         }
-        self.usage.sticky.choose(current, self.next_partition(adaptive))
+        let chosen = self.next_partition(adaptive);
+        let held = self.usage.sticky.choose(current, chosen);
+        // A thread with an older picture may have chosen what this one lacks; the queue will say so, and we come again.
+        if self.queue(held).is_some() { held } else { chosen }
     }
 
     fn next_partition(&self, adaptive: bool) -> i32 {

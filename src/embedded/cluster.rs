@@ -31,6 +31,8 @@ pub(super) struct Topic {
     pub(super) id: Uuid,
     pub(super) config: TopicConfig,
     pub(super) partitions: Vec<Partition>,
+    /// Metadata tells of so many of them.
+    pub(super) told: usize,
 }
 
 #[derive(Debug)]
@@ -57,7 +59,7 @@ impl Cluster {
         self.topics_created += 1;
         let id = Uuid::from_u128(TOPIC_IDS | u128::from(self.topics_created));
         let partitions = (0..config.partitions).map(|index| self.new_partition(index, &config)).collect();
-        self.topics.insert(name.to_owned(), Topic { id, config, partitions });
+        self.topics.insert(name.to_owned(), Topic { id, config, partitions, told: usize::MAX });
         true
     }
 

@@ -82,6 +82,14 @@ impl ClusterRules {
         self.cluster.grow_topic(topic, partitions)
     }
 
+    /// Lets Metadata tell of the first so many partitions of a topic only, as a broker does that has not heard yet that
+    /// there are more; with `i32::MAX` of all again. `false` if there is no such topic.
+    pub fn tell_partitions(&mut self, topic: &str, partitions: i32) -> bool {
+        let Some(topic) = self.cluster.topics.get_mut(topic) else { return false };
+        topic.told = usize::try_from(partitions).unwrap_or(0);
+        true
+    }
+
     /// Lets a partition forget the producers that wrote to it, as it does when their records are deleted.
     pub fn forget_producers(&mut self, topic: &str, partition: i32) {
         if let Some(partition) = self.cluster.partition_mut(topic, partition) {

@@ -107,7 +107,7 @@ impl Metadata<'_> {
         if let Some(failure) = self.plan.failure_of(name, None) {
             return told.with_error_code(failure.code);
         }
-        let partitions = (0..).zip(&topic.partitions);
+        let partitions = (0..).zip(topic.partitions.iter().take(topic.told));
         told.with_partitions(partitions.map(|(index, partition)| self.partition(index, partition)).collect())
     }
 

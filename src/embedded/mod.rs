@@ -218,6 +218,12 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.create_partitions(topic, partitions))
     }
 
+    /// Lets Metadata tell of the first so many partitions of a topic only, as a broker does that has not heard yet that
+    /// there are more; with `i32::MAX` of all again. `false` if there is no such topic.
+    pub fn tell_partitions(&self, topic: &str, partitions: i32) -> bool {
+        self.server.with_rules(|rules| rules.tell_partitions(topic, partitions))
+    }
+
     /// Lets a partition forget the producers that wrote to it, as it does when their records are deleted.
     pub fn forget_producers(&self, topic: &str, partition: i32) {
         self.server.with_rules(|rules| rules.forget_producers(topic, partition));
