@@ -332,8 +332,12 @@ fn what_waits_in_a_partition_that_a_picture_leaves_out_goes_when_it_is_back() {
         ("0", Some(Fault::cut_after(Api::Produce).times(2))),
     ] {
         let cluster = cluster(6);
-        let settings =
-            [("metadata.max.age.ms", "20"), ("linger.ms", linger), ("retry.backoff.ms", "100"), ("acks", "all")];
+        let settings = [
+            ("metadata.max.age.ms", "20"),
+            ("linger.ms", linger),
+            ("retry.backoff.ms", "100"),
+            ("acks", "all"),
+        ];
         let producer = producer(&cluster, &settings);
         assert_eq!(producer.partitions_for("t").unwrap().len(), 6);
         fault.into_iter().for_each(|fault| cluster.inject(fault));
@@ -357,7 +361,8 @@ fn what_waits_in_a_partition_that_a_picture_leaves_out_goes_when_it_is_back() {
 #[test]
 fn keys_and_sticky_partitions_follow_the_picture_and_lose_nothing() {
     let cluster = cluster(6);
-    let producer = producer(&cluster, &[("metadata.max.age.ms", "10"), ("linger.ms", "0"), ("batch.size", "100")]);
+    let producer =
+        producer(&cluster, &[("metadata.max.age.ms", "10"), ("linger.ms", "0"), ("batch.size", "100")]);
     let mut expected = Vec::new();
     for number in 0..200 {
         if number % 20 == 0 {
