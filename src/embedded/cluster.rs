@@ -63,6 +63,25 @@ impl Cluster {
         true
     }
 
+    /// Brokers, topics and leaders as they are now, without what lies in the logs.
+    pub(super) fn picture(&self) -> Self {
+        let partition = |partition: &Partition| Partition {
+            replicas: partition.replicas.clone(),
+            leader: partition.leader,
+            leader_epoch: partition.leader_epoch,
+            log: PartitionLog::default(),
+        };
+        let topic = |(name, topic): (&String, &Topic)| {
+            let partitions = topic.partitions.iter().map(partition).collect();
+            (name.clone(), Topic { id: topic.id, config: topic.config.clone(), partitions })
+        };
+        Self {
+            brokers: self.brokers.clone(),
+            topics: self.topics.iter().map(topic).collect(),
+            topics_created: self.topics_created,
+        }
+    }
+
     /// Adds partitions up to a count; `false` if there is no such topic.
     pub(super) fn grow_topic(&mut self, name: &str, partitions: i32) -> bool {
         let Some((first, config)) = self.topics.get(name).map(|topic| (topic.count(), topic.config.clone()))

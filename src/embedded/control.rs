@@ -6,6 +6,9 @@ use super::api::Api;
 use super::batch::{self, BatchHeader, EmbeddedRecord};
 use super::builder::TopicConfig;
 use super::fault::Fault;
+use super::metadata::Picture;
+use super::producer_ids::ProducerIds;
+use super::rewrite::{BrokerAnswer, Rewriter, Rewritten};
 use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
 use super::seen::SeenProduce;
 
@@ -66,6 +69,41 @@ impl ClusterRules {
         self.faults.clear();
     }
 
+    /// Lets a closure say what is sent in place of each answer:
+    /// [`EmbeddedCluster::rewrite_answers`](super::EmbeddedCluster::rewrite_answers).
+    pub fn rewrite_answers(&mut self, rewrite: impl FnMut(&BrokerAnswer<'_>) -> Rewritten + Send + 'static) {
+        self.rewriter = Rewriter(Some(Box::new(rewrite)));
+    }
+
+    /// Sends answers as they are again.
+    pub fn stop_rewriting(&mut self) {
+        self.rewriter = Rewriter::default();
+    }
+
+    /// Lets a broker's Metadata stop: it goes on showing the cluster as it is now, whatever happens to it.
+    pub fn freeze_metadata(&mut self, broker: i32) {
+        let cluster_id = self.settings.cluster_id.clone();
+        self.frozen.insert(broker, Picture { cluster: self.cluster.picture(), cluster_id });
+    }
+
+    /// Lets a broker's Metadata catch up.
+    pub fn thaw_metadata(&mut self, broker: i32) {
+        self.frozen.remove(&broker);
+    }
+
+    /// Another cluster in this one's place: nothing lies in its logs, producer ids begin anew, and Metadata tells
+    /// this cluster id. The topics are gone, or empty and with new ids if they are kept.
+    pub fn wipe(&mut self, cluster_id: impl Into<String>, keep_topics: bool) {
+        self.changed = true;
+        self.settings.cluster_id = cluster_id.into();
+        self.producer_ids = ProducerIds::default();
+        for (name, topic) in std::mem::take(&mut self.cluster.topics) {
+            if keep_topics {
+                self.cluster.create_topic(&name, topic.config);
+            }
+        }
+    }
+
     /// Creates a topic; `false` if it exists or cannot.
     pub fn create_topic(&mut self, name: &str, config: TopicConfig) -> bool {
         self.settings.check_topic(name, &config).is_ok() && self.cluster.create_topic(name, config)
@@ -75,6 +113,14 @@ impl ClusterRules {
     pub fn delete_topic(&mut self, name: &str) -> bool {
         self.changed = true;
         self.cluster.topics.remove(name).is_some()
+    }
+
+    /// Deletes a topic and creates it again in one step, with another id and nothing in it; `false` if there is
+    /// none or it cannot.
+    pub fn recreate_topic(&mut self, name: &str, config: TopicConfig) -> bool {
+        self.settings.check_topic(name, &config).is_ok()
+            && self.delete_topic(name)
+            && self.cluster.create_topic(name, config)
     }
 
     /// Adds partitions to a topic until it has so many; `false` if there is no such topic.
@@ -95,6 +141,14 @@ impl ClusterRules {
         if let Some(partition) = self.cluster.partition_mut(topic, partition) {
             partition.log.forget_producers();
         }
+    }
+
+    /// Lets all partitions that a broker leads forget the producers that wrote to them; all partitions, if no
+    /// broker is given.
+    pub fn forget_all_producers(&mut self, broker: Option<i32>) {
+        let partitions = self.cluster.topics.values_mut().flat_map(|topic| &mut topic.partitions);
+        let led = partitions.filter(|partition| broker.is_none() || partition.leader == broker);
+        led.for_each(|partition| partition.log.forget_producers());
     }
 
     /// All records of a topic, partition by partition in the order of their offsets, those of compressed batches, too.

@@ -28,6 +28,13 @@ pub(super) struct Metadata<'a> {
     pub(super) version: i16,
 }
 
+/// The cluster as one broker goes on showing it.
+#[derive(Debug)]
+pub(super) struct Picture {
+    pub(super) cluster: Cluster,
+    pub(super) cluster_id: String,
+}
+
 impl Metadata<'_> {
     pub(super) fn answer(mut self, request: &MetadataRequest) -> MetadataResponse {
         let version = self.version;

@@ -31,8 +31,8 @@
 //! Each cluster has ports of its own, so every test may start one, and tests may run at the same time. Brokers are
 //! numbered from 1, partitions from 0.
 //!
-//! Things can be made to go wrong while it runs: see [`Fault`], [`EmbeddedCluster::stop_broker`] and
-//! [`EmbeddedCluster::move_leader`]. The producer waits for its answers as long as it does on a real cluster: where a
+//! Things can be made to go wrong while it runs: see [`Fault`], [`EmbeddedCluster::stop_broker`],
+//! [`EmbeddedCluster::move_leader`] and, for brokers that lie, [`EmbeddedCluster::rewrite_answers`]. The producer waits for its answers as long as it does on a real cluster: where a
 //! test loses them, let it set `request.timeout.ms` (30 s if not set) and `delivery.timeout.ms` (2 minutes) to less.
 //!
 //! Its rules are to be had without sockets, for simulations: [`ClusterRules`].
@@ -55,6 +55,7 @@ mod metadata;
 mod partition;
 mod produce;
 mod producer_ids;
+mod rewrite;
 mod rules;
 mod seen;
 mod server;
@@ -67,6 +68,7 @@ pub use self::api::Api;
 pub use self::batch::{BatchHeader, EmbeddedRecord};
 pub use self::builder::{EmbeddedClusterBuilder, InvalidCluster, TopicConfig};
 pub use self::fault::Fault;
+pub use self::rewrite::{BrokerAnswer, Rewritten};
 pub use self::rules::{Action, ActionKind, ClusterRules, ConnectionId, Refused};
 pub use self::seen::{SeenBatch, SeenProduce};
 use self::server::Server;
@@ -183,6 +185,83 @@ impl EmbeddedCluster {
         self.server.with_rules(ClusterRules::clear_faults);
     }
 
+    /// Lets a closure say what is sent in place of each answer, from now on; it takes the place of one given before.
+    ///
+    /// The closure gets every answer, to ApiVersions as well, in the order in which the requests come; the same
+    /// requests in the same order give the same calls. What it returns stands where the answer stood, behind the
+    /// answers before it on the same connection. A request that is not answered (`acks=0`, a lost answer, a cut
+    /// connection) is none of its calls. It runs while the cluster is locked: calling the cluster from it blocks for
+    /// ever.
+    ///
+    /// ```
+    /// use kafka_producer::embedded::{Api, EmbeddedCluster, Rewritten};
+    /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
+    /// use kafka_protocol::messages::MetadataResponse;
+    /// use kafka_protocol::protocol::{Decodable, Encodable};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cluster = EmbeddedCluster::builder().topic("test", 1).start()?;
+    /// // The first answer to Metadata says that broker 7 leads everything. There is none.
+    /// let mut lies = 1;
+    /// cluster.rewrite_answers(move |answer| {
+    ///     if answer.api != Api::Metadata || lies == 0 {
+    ///         return Rewritten::Unchanged;
+    ///     }
+    ///     lies -= 1;
+    ///     let mut body = bytes::Bytes::copy_from_slice(answer.body);
+    ///     let mut message = MetadataResponse::decode(&mut body, answer.version).unwrap();
+    ///     let partitions = message.topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+    ///     partitions.for_each(|partition| partition.leader_id = 7.into());
+    ///     let mut body = Vec::new();
+    ///     message.encode(&mut body, answer.version).unwrap();
+    ///     Rewritten::Body(body)
+    /// });
+    ///
+    /// let config = ProducerConfig::new()
+    ///     .bootstrap_servers(&cluster.bootstrap_servers())
+    ///     .key_serializer("StringSerializer")
+    ///     .value_serializer("StringSerializer");
+    /// let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
+    /// producer.send(ProducerRecord::new("test", "WORLD"))?.get()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rewrite_answers(&self, rewrite: impl FnMut(&BrokerAnswer<'_>) -> Rewritten + Send + 'static) {
+        self.server.with_rules(|rules| rules.rewrite_answers(rewrite));
+    }
+
+    /// Sends answers as they are again.
+    pub fn stop_rewriting(&self) {
+        self.server.with_rules(ClusterRules::stop_rewriting);
+    }
+
+    /// Lets a broker's Metadata stop: it goes on showing the cluster as it is now, whatever happens to it, as a
+    /// broker does that lags behind. What it answers to other requests is true.
+    pub fn freeze_metadata(&self, broker: i32) {
+        self.server.with_rules(|rules| rules.freeze_metadata(broker));
+    }
+
+    /// Lets a broker's Metadata catch up.
+    pub fn thaw_metadata(&self, broker: i32) {
+        self.server.with_rules(|rules| rules.thaw_metadata(broker));
+    }
+
+    /// Lets Metadata say that a broker is at this address; it goes on listening where it does. Host and port of
+    /// anything: a name that does not exist, a port where nobody listens.
+    pub fn advertise(&self, broker: i32, host: impl Into<String>, port: u16) {
+        self.server.with_rules(|rules| rules.set_address(broker, host, port));
+    }
+
+    /// Another cluster in this one's place, on the same ports: nothing lies in its logs, producer ids begin anew,
+    /// and Metadata tells this cluster id. The topics are gone, or empty and with new ids if they are kept.
+    /// Connections stay; where a restart would end them, stop and start the brokers as well.
+    pub fn wipe(&self, cluster_id: impl Into<String>, keep_topics: bool) {
+        self.server.act(|rules| {
+            rules.wipe(cluster_id, keep_topics);
+            rules.due(Instant::now())
+        });
+    }
+
     /// Stops a broker: nobody listens on its port, its connections end, its partitions go to other replicas.
     pub fn stop_broker(&self, broker: i32) {
         self.server.stop_broker(broker);
@@ -213,6 +292,12 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.delete_topic(name))
     }
 
+    /// Deletes a topic and creates it again in one step, with another id and nothing in it; `false` if there is
+    /// none or it cannot.
+    pub fn recreate_topic(&self, name: &str, config: TopicConfig) -> bool {
+        self.server.with_rules(|rules| rules.recreate_topic(name, config))
+    }
+
     /// Adds partitions to a topic until it has so many; `false` if there is no such topic.
     pub fn create_partitions(&self, topic: &str, partitions: i32) -> bool {
         self.server.with_rules(|rules| rules.create_partitions(topic, partitions))
@@ -227,6 +312,12 @@ impl EmbeddedCluster {
     /// Lets a partition forget the producers that wrote to it, as it does when their records are deleted.
     pub fn forget_producers(&self, topic: &str, partition: i32) {
         self.server.with_rules(|rules| rules.forget_producers(topic, partition));
+    }
+
+    /// Lets all partitions that a broker leads forget the producers that wrote to them; all partitions, if no
+    /// broker is given.
+    pub fn forget_all_producers(&self, broker: Option<i32>) {
+        self.server.with_rules(|rules| rules.forget_all_producers(broker));
     }
 
     /// How many requests of a kind have come, whatever became of them.

@@ -23,9 +23,10 @@ use super::cluster::Cluster;
 use super::error_code as code;
 use super::fault::{Faults, Plan};
 use super::fetch::{self, WaitingFetch};
-use super::metadata::{self, Metadata};
+use super::metadata::{self, Metadata, Picture};
 use super::produce::{self, Produce};
 use super::producer_ids::ProducerIds;
+use super::rewrite::{Frame, Rewriter};
 use super::seen::Seen;
 use super::shape;
 
@@ -47,7 +48,8 @@ pub struct Action {
 /// What is to be done on a connection: an answer, or its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActionKind {
-    /// These bytes go to the client: one answer, its four bytes of length in front.
+    /// These bytes go to the client: one answer, its four bytes of length in front, or what was put in its place
+    /// by [`ClusterRules::rewrite_answers`].
     Answer(Vec<u8>),
     /// The broker closes the connection. The rules have forgotten it already.
     Close,
@@ -77,7 +79,10 @@ pub struct ClusterRules {
     pub(super) cluster: Cluster,
     pub(super) producer_ids: ProducerIds,
     pub(super) faults: Faults,
+    pub(super) rewriter: Rewriter,
     pub(super) seen: Seen,
+    /// The brokers whose Metadata has stopped, and what they go on showing.
+    pub(super) frozen: BTreeMap<i32, Picture>,
     pub(super) connections: BTreeMap<ConnectionId, Connection>,
     /// Whether a waiting Fetch might have got enough.
     pub(super) changed: bool,
@@ -88,6 +93,7 @@ pub struct ClusterRules {
 /// A request whose first bytes have been read.
 struct Incoming {
     now: Instant,
+    api: Api,
     broker: i32,
     version: i16,
     correlation_id: i32,
@@ -95,7 +101,7 @@ struct Incoming {
 
 /// What has come of a request.
 enum Outcome {
-    Answer(Vec<u8>),
+    Answer(Frame),
     Wait(Box<WaitingFetch>),
     /// `acks=0`: nothing is told.
     Silence,
@@ -116,7 +122,9 @@ impl ClusterRules {
             cluster,
             producer_ids: ProducerIds::default(),
             faults: Faults::default(),
+            rewriter: Rewriter::default(),
             seen: Seen::default(),
+            frozen: BTreeMap::new(),
             connections: BTreeMap::new(),
             changed: false,
             start: now,
@@ -168,15 +176,15 @@ impl ClusterRules {
             return actions;
         }
         let at = now + self.settings.answer_delay + plan.delay();
-        let answer = match outcome {
-            Outcome::Silence => None,
-            Outcome::Close => Some(Answer::Close { at: now }),
-            _ if plan.drops_answer() => Some(Answer::Lost),
-            Outcome::Answer(frame) => Some(Answer::Ready { at, frame }),
-            Outcome::Wait(fetch) => Some(Answer::Waiting(fetch)),
+        let answers = match outcome {
+            Outcome::Silence => Vec::new(),
+            Outcome::Close => vec![Answer::Close { at: now }],
+            _ if plan.drops_answer() => vec![Answer::Lost],
+            Outcome::Answer(frame) => self.rewriter.answers(frame, at),
+            Outcome::Wait(fetch) => vec![Answer::Waiting(fetch)],
         };
         if let Some(known) = self.connections.get_mut(&connection) {
-            known.answers.extend(answer);
+            known.answers.extend(answers);
         }
         let mut actions = Vec::new();
         self.release(now, connection, &mut actions);
@@ -209,11 +217,14 @@ impl ClusterRules {
     fn release(&mut self, now: Instant, connection: ConnectionId, actions: &mut Vec<Action>) {
         while let Some(known) = self.connections.get_mut(&connection) {
             if let Some(waiting) = known.waiting_fetch() {
-                let Some(answer) = end_wait(&self.cluster, known.broker, waiting, now) else {
+                let Some(frame) = end_wait(&self.cluster, known.broker, waiting, now) else {
                     return;
                 };
+                let at = now + waiting.delay;
+                let close = || vec![Answer::Close { at }];
+                let answers = frame.map_or_else(close, |frame| self.rewriter.answers(frame, at));
                 known.answers.pop_front();
-                known.answers.push_front(answer);
+                answers.into_iter().rev().for_each(|answer| known.answers.push_front(answer));
                 continue;
             }
             match known.pop_due(now) {
@@ -236,13 +247,13 @@ impl ClusterRules {
         self.seen.count(api);
         let told = self.settings.versions.get(&api);
         if !told.is_some_and(|versions| versions.contains(&version)) {
-            return (api == Api::ApiVersions).then(|| self.unsupported_version(correlation_id));
+            return (api == Api::ApiVersions).then(|| self.unsupported_version(broker, correlation_id));
         }
         if !shape::is_sound(api, version, frame.get(START_BYTES..)?) {
             return None;
         }
         RequestHeader::decode(&mut frame, if version >= api.flexible_from() { 2 } else { 1 }).ok()?;
-        let incoming = Incoming { now, broker, version, correlation_id };
+        let incoming = Incoming { now, api, broker, version, correlation_id };
         match api {
             Api::Produce => self.produce(&incoming, frame),
             Api::Fetch => self.fetch(&incoming, frame),
@@ -343,12 +354,18 @@ impl ClusterRules {
         if plan.cuts_before() {
             return Some((plan, Outcome::Close));
         }
-        let asking = Metadata {
-            cluster: &mut self.cluster,
-            cluster_id: &self.settings.cluster_id,
-            auto_create: self.settings.auto_create.as_ref(),
-            plan: &plan,
-            version: incoming.version,
+        let (settings, version) = (&self.settings, incoming.version);
+        let asking = match self.frozen.get_mut(&incoming.broker) {
+            Some(Picture { cluster, cluster_id }) => {
+                Metadata { cluster, cluster_id, auto_create: None, plan: &plan, version }
+            }
+            None => Metadata {
+                cluster: &mut self.cluster,
+                cluster_id: &settings.cluster_id,
+                auto_create: settings.auto_create.as_ref(),
+                plan: &plan,
+                version,
+            },
         };
         let response = asking.answer(&request);
         Some((plan, incoming.encode(&response)))
@@ -368,8 +385,9 @@ impl ClusterRules {
 
     /// KIP-511: a version of ApiVersions that the broker does not know is answered in version 0, with the
     /// versions that it does know.
-    fn unsupported_version(&self, correlation_id: i32) -> (Plan, Outcome) {
-        let incoming = Incoming { now: self.start, broker: 0, version: 0, correlation_id };
+    fn unsupported_version(&self, broker: i32, correlation_id: i32) -> (Plan, Outcome) {
+        let api = Api::ApiVersions;
+        let incoming = Incoming { now: self.start, api, broker, version: 0, correlation_id };
         let plan = Plan::default();
         let known = metadata::api_versions(&self.settings.versions, 0, &ApiVersionsRequest::default(), &plan);
         let outcome = incoming.encode(&known.with_error_code(code::UNSUPPORTED_VERSION));
@@ -395,21 +413,26 @@ impl ClusterRules {
 
 impl Incoming {
     fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> Outcome {
-        encode(response, self.version, self.correlation_id).map_or(Outcome::Close, Outcome::Answer)
+        self.frame(response).map_or(Outcome::Close, Outcome::Answer)
+    }
+
+    fn frame<R: Encodable + HeaderVersion>(&self, response: &R) -> Option<Frame> {
+        let (bytes, header_bytes) = encode(response, self.version, self.correlation_id)?;
+        let Self { api, broker, version, correlation_id, .. } = *self;
+        Some(Frame { api, version, broker, correlation_id, bytes, header_bytes })
     }
 }
 
-/// The answer to a waiting Fetch, if there is something to tell or its time is over.
-fn end_wait(cluster: &Cluster, broker: i32, waiting: &WaitingFetch, now: Instant) -> Option<Answer> {
+/// The answer to a waiting Fetch, if there is something to tell or its time is over; `Some(None)` if it cannot be
+/// encoded.
+fn end_wait(cluster: &Cluster, broker: i32, waiting: &WaitingFetch, now: Instant) -> Option<Option<Frame>> {
     let fetched = fetch::fetch(cluster, broker, waiting.version, &waiting.request, &waiting.plan);
     if !fetched.is_enough && now < waiting.deadline {
         return None;
     }
-    let at = now + waiting.delay;
-    Some(match encode(&fetched.response, waiting.version, waiting.correlation_id) {
-        Some(frame) => Answer::Ready { at, frame },
-        None => Answer::Close { at },
-    })
+    let (version, correlation_id) = (waiting.version, waiting.correlation_id);
+    let incoming = Incoming { now, api: Api::Fetch, broker, version, correlation_id };
+    Some(incoming.frame(&fetched.response))
 }
 
 /// API, version and correlation id: these eight bytes are the same in every request.
@@ -421,22 +444,28 @@ fn read_start(frame: &[u8]) -> Option<(Api, i16, i32)> {
     Some((api, i16::from_be_bytes(*version), i32::from_be_bytes(*correlation_id)))
 }
 
-/// An answer with its length in front.
-fn encode<R: Encodable + HeaderVersion>(response: &R, version: i16, correlation_id: i32) -> Option<Vec<u8>> {
+/// An answer with its length in front, and the size of its header.
+fn encode<R: Encodable + HeaderVersion>(
+    response: &R,
+    version: i16,
+    correlation_id: i32,
+) -> Option<(Vec<u8>, usize)> {
     let header = ResponseHeader::default().with_correlation_id(correlation_id);
     let size = response.compute_size(version).unwrap_or(0);
     let mut frame = Vec::with_capacity(size + 16);
     frame.extend_from_slice(&[0; 4]);
-    let encoded = header
-        .encode(&mut frame, R::header_version(version))
-        .and_then(|()| response.encode(&mut frame, version));
+    let mut header_bytes = 0;
+    let encoded = header.encode(&mut frame, R::header_version(version)).and_then(|()| {
+        header_bytes = frame.len() - 4;
+        response.encode(&mut frame, version)
+    });
     if let Err(error) = encoded {
         log::error!("embedded cluster: an answer cannot be encoded: {error}");
         return None;
     }
     let length = i32::try_from(frame.len() - 4).ok()?;
     frame.first_chunk_mut::<4>()?.copy_from_slice(&length.to_be_bytes());
-    Some(frame)
+    Some((frame, header_bytes))
 }
 
 fn elapsed_ms(from: Instant, to: Instant) -> i64 {
