@@ -73,7 +73,8 @@ impl Cluster {
         };
         let topic = |(name, topic): (&String, &Topic)| {
             let partitions = topic.partitions.iter().map(partition).collect();
-            (name.clone(), Topic { id: topic.id, config: topic.config.clone(), partitions })
+            let (id, config, told) = (topic.id, topic.config.clone(), topic.told);
+            (name.clone(), Topic { id, config, partitions, told })
         };
         Self {
             brokers: self.brokers.clone(),
