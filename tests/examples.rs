@@ -167,3 +167,16 @@ fn ctrl_c_ends_a_wait_and_loses_nothing() {
     let interrupted = text.lines().filter(|line| line.starts_with("interrupted: test-0: "));
     assert_eq!(interrupted.count(), 1, "{text}");
 }
+
+/// Fault E8.
+/// Users hunt their own leaks with it.
+#[test]
+#[ignore = "needs valgrind: run by .ci/run"]
+fn a_program_runs_under_valgrind_which_finds_no_error_and_no_leak() {
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--error-exitcode=9", "--leak-check=full", "--errors-for-leak-kinds=definite"]);
+    let output = valgrind.arg(example("quickstart")).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
+    has_lines(&out, &["9 records acknowledged, 9 read back from the brokers' logs: the same."]);
+}
