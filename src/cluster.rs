@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error_code::ErrorCode;
+use crate::escape::Escaped;
 use crate::record::TopicName;
 use crate::uuid::Uuid;
 
@@ -91,10 +92,11 @@ impl Node {
 /// `host:port (id 3)`; IPv6 addresses in brackets.
 impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = Escaped(&self.host);
         if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)?;
+            write!(f, "[{host}]:{}", self.port)?;
         } else {
-            write!(f, "{}:{}", self.host, self.port)?;
+            write!(f, "{host}:{}", self.port)?;
         }
         if self.id >= 0 { write!(f, " (id {})", self.id) } else { Ok(()) }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error_code::ErrorCode;
+use crate::escape::Escaped;
 use crate::record::{ProducerRecord, TopicName};
 
 /// Everything that can go wrong. Branch on [`kind`](Error::kind) and the predicates; the text is for people.
@@ -196,7 +197,7 @@ impl Error {
             _ => ErrorKind::Broker,
         };
         let message = match broker_message {
-            Some(words) => format!("the broker answered {code}: {words}"),
+            Some(words) => format!("the broker answered {code}: {}", Escaped(words)),
             None => format!("the broker answered {code}"),
         };
         Error::new(kind, message).with(|inner| {
@@ -431,6 +432,13 @@ mod tests {
              the record may have been written"
         );
         assert!(error.is_retriable() && error.possibly_written());
+    }
+
+    /// Fault C10.
+    #[test]
+    fn a_brokers_words_stay_on_their_line() {
+        let error = Error::from_code(ErrorCode::INVALID_RECORD, Some("no\n\u{1b}[2Jkey"));
+        assert_eq!(error.to_string(), "the broker answered 87 INVALID_RECORD: no\\n\\u{1b}[2Jkey");
     }
 
     #[test]

@@ -61,6 +61,9 @@ mod network;
 // How long to wait before trying again.
 mod backoff;
 
+// What strangers say, fit for an error or a log line.
+mod escape;
+
 // The broker's answer, as a code.
 mod error_code;
 

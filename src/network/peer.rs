@@ -12,6 +12,7 @@ use super::connection_state::{ConnectionRules, ConnectionState, Phase};
 use super::lost::Lost;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
+use crate::escape::Escaped;
 use crate::protocol::BrokerVersions;
 
 /// One broker as the client knows it.
@@ -135,8 +136,8 @@ impl<T> Peer<T> {
 
     /// `host:port`, and the address behind the name.
     pub(super) fn place(&self, address: Option<SocketAddr>) -> impl fmt::Display + use<T> {
-        let (host, port) = (&self.host, self.port);
-        let name = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let (host, port) = (Escaped(&self.host), self.port);
+        let name = if self.host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         match address {
             Some(address) if !self.is_spelt_out(address) => format!("{name} ({address})"),
             _ => name,
