@@ -137,7 +137,8 @@ impl<T> Peer<T> {
     /// `host:port`, and the address behind the name.
     pub(super) fn place(&self, address: Option<SocketAddr>) -> impl fmt::Display + use<T> {
         let (host, port) = (Escaped(&self.host), self.port);
-        let name = if self.host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let name =
+            if self.host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
         match address {
             Some(address) if !self.is_spelt_out(address) => format!("{name} ({address})"),
             _ => name,
