@@ -82,6 +82,9 @@ mod uuid;
 // Whether to poll for a moment before a thread sleeps.
 mod spin;
 
+// How often the same trouble is told.
+mod notices;
+
 // A panic of the user's code ends where it was called.
 mod guard;
 

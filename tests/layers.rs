@@ -16,7 +16,18 @@ use source::Token;
 
 /// The rooms, from the ground up. Everything in `src` but `lib.rs` is in one of them.
 const FLOORS: [&[&str]; 7] = [
-    &["record", "error_code", "backoff", "uuid", "nearest", "properties", "spin", "guard", "escape"],
+    &[
+        "record",
+        "error_code",
+        "backoff",
+        "uuid",
+        "nearest",
+        "properties",
+        "spin",
+        "guard",
+        "escape",
+        "notices",
+    ],
     &["cluster", "error", "interrupt", "registry"],
     &["completion", "serializer", "partitioner", "interceptor", "config", "wire"],
     &["record_batch", "protocol"],

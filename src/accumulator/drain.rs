@@ -140,10 +140,9 @@ impl Drain {
         }
     }
 
-    /// The topics of which something waits for a leader that nobody knows; some more than once.
-    pub(crate) fn missing_leaders(&self) -> impl Iterator<Item = &TopicName> {
-        let partition = |index: &usize| self.partitions.get(*index).and_then(Option::as_ref);
-        self.leaderless.iter().filter_map(partition).map(|partition| &partition.queue.topic)
+    /// The partitions of which something waits for a leader that nobody knows.
+    pub(crate) fn leaderless(&self) -> impl Iterator<Item = (&TopicName, i32)> {
+        self.leaderless.iter().filter_map(|index| self.name(*index))
     }
 
     /// Something that the gate looks at has changed: ask it again about those it held back.

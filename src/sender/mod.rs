@@ -11,6 +11,7 @@ mod bootstrap;
 mod control;
 mod note;
 mod produce;
+mod trouble;
 mod upkeep;
 mod verdict;
 
@@ -28,8 +29,10 @@ use crate::backoff::ExponentialBackoff;
 use crate::completion::BatchOutcome;
 use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
+use crate::notices::Notices;
 use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
@@ -37,6 +40,7 @@ pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
 use note::Note;
+use trouble::About;
 
 /// The settings that the sender's own decisions depend on.
 #[derive(Debug, Clone)]
@@ -69,6 +73,8 @@ pub(crate) struct Sender<N: Network> {
     /// Where to begin, and to begin again.
     bootstrap: Bootstrap,
     random: fastrand::Rng,
+    /// What was told in the log of troubles that pass.
+    notices: Notices<About, ErrorCode>,
     outcomes: Vec<Outcome<Note>>,
     /// Something has changed that may let held-back partitions go.
     gate_changed: bool,
@@ -108,6 +114,7 @@ impl<N: Network> Sender<N> {
             control,
             bootstrap,
             random,
+            notices: Notices::new(),
             outcomes: Vec::new(),
             gate_changed: false,
             closing: false,
@@ -129,7 +136,7 @@ impl<N: Network> Sender<N> {
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
         self.drain.collect(now);
         self.expire(now);
-        self.renew_epoch();
+        self.renew_epoch(now);
         self.nobody_until = None;
         if std::mem::take(&mut self.gate_changed) {
             self.drain.gate_changed(now);
@@ -265,7 +272,7 @@ impl<N: Network> Sender<N> {
                 }
             }
         }
-        for topic in self.drain.missing_leaders() {
+        for (topic, _) in self.drain.leaderless() {
             self.metadata.need(topic);
         }
         wake

@@ -165,10 +165,10 @@ impl<N: Network> Sender<N> {
             self.metadata.request_update();
         }
         match classify(answer.code, &self.context(index, &batch, answer, now)) {
-            Verdict::Acknowledge => self.acknowledge(index, batch, answer),
+            Verdict::Acknowledge => self.acknowledge(index, batch, answer, now),
             Verdict::AcknowledgeDuplicate => {
                 let nowhere = Answer { base_offset: -1, log_append_time: -1, ..*answer };
-                self.acknowledge(index, batch, &nowhere);
+                self.acknowledge(index, batch, &nowhere, now);
             }
             Verdict::Retry => self.retry(index, batch, answer, now),
             Verdict::Split => self.split(index, batch, answer, now),
@@ -203,7 +203,7 @@ impl<N: Network> Sender<N> {
         }
     }
 
-    fn acknowledge(&mut self, index: usize, batch: ProducerBatch, answer: &Answer<'_>) {
+    fn acknowledge(&mut self, index: usize, batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         if let Some(stamp) = batch.stamp() {
             self.transaction.acknowledged(index, &stamp, batch.count());
         }
@@ -216,6 +216,7 @@ impl<N: Network> Sender<N> {
             log_append_time: known(answer.log_append_time),
         };
         batch.settle(outcome, self.accumulator.pool());
+        self.tell_written(index, now);
     }
 
     fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
@@ -227,25 +228,24 @@ impl<N: Network> Sender<N> {
             Some(leader) if leader != answer.node => Duration::ZERO,
             _ => self.settings.retry_backoff.after(failures, &mut self.random),
         };
-        if let Some((topic, partition)) = self.drain.name(index) {
-            log::debug!("{topic}-{partition}: {error}; attempt {} follows in {wait:?}", batch.attempts() + 1);
-        }
         self.metadata.note_error(error.clone(), now);
-        batch.note_error(error);
+        batch.note_error(error.clone());
         self.drain.requeue(index, batch, now + wait);
+        match answer.failure {
+            Some(_) => log::debug!("{error}; its batch goes again in {wait:?}"),
+            None => self.tell_retry(index, &error, now),
+        }
     }
 
     /// Source: KIP-126.
     fn split(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         let (count, error) = (batch.count(), answer.error(answer.message));
-        if let Some((topic, partition)) = self.drain.name(index) {
-            log::info!("{topic}-{partition}: a batch of {count} records is split: {error}");
-        }
-        batch.note_error(error);
+        batch.note_error(error.clone());
         if let Some(whole) = self.drain.split(index, batch, now) {
             let (error, records) = self.errors(&whole, answer);
-            self.fail(index, whole, error, records, now);
+            return self.fail(index, whole, error, records, now);
         }
+        self.tell_split(index, count, &error, now);
     }
 
     fn fail(

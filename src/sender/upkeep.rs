@@ -74,10 +74,15 @@ impl<N: Network> Sender<N> {
             }
             return;
         }
+        let topics = response.topics.iter();
+        let answered: Vec<_> =
+            topics.filter_map(|topic| Some((topic.name.clone()?, topic.error_code))).collect();
         let cluster = self.metadata.prepare(response);
         self.take_over(&cluster, now);
         self.metadata.publish(cluster, now, &mut self.random);
         self.bootstrap.sought();
+        self.tell_of_topics(&answered, now);
+        self.tell_missing_leaders(now);
     }
 
     /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
@@ -136,13 +141,18 @@ impl<N: Network> Sender<N> {
     }
 
     /// Carries out the epoch bumps that were asked for: the partitions' outstanding batches are numbered anew.
-    pub(super) fn renew_epoch(&mut self) {
+    pub(super) fn renew_epoch(&mut self, now: Instant) {
         let drain = &self.drain;
+        let before = self.transaction.epoch();
         for index in self.transaction.bump_epoch(|index| !drain.is_fate_unknown(index)) {
             for batch in self.drain.outstanding(index) {
                 batch.assign(self.transaction.next_stamp(index, batch.count()));
             }
             self.gate_changed = true;
+        }
+        if let Some(epoch) = self.transaction.epoch().filter(|epoch| before.is_some_and(|old| old != *epoch))
+        {
+            self.tell_epoch(epoch, now);
         }
     }
 

@@ -49,6 +49,14 @@ impl TransactionManager {
         self.identity != Identity::NotNeeded
     }
 
+    /// The epoch of this producer's id, once there is one.
+    pub(crate) fn epoch(&self) -> Option<i16> {
+        match self.identity {
+            Identity::Known(current) => Some(current.epoch),
+            _ => None,
+        }
+    }
+
     /// From now on nothing is sent.
     pub(crate) fn set_fatal(&mut self) {
         self.fatal = true;
@@ -172,7 +180,7 @@ impl TransactionManager {
                 return Vec::new();
             };
             next.epoch = epoch;
-            log::info!("producer id {}: epoch {} from now on", next.id, next.epoch);
+            log::debug!("producer id {}: epoch {} from now on", next.id, next.epoch);
             self.identity = Identity::Known(next);
         }
         for partition in &partitions {

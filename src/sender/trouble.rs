@@ -1,0 +1,146 @@
+//! What is told in the log of troubles that pass: a partition whose batches have to be sent again, one without a
+//! leader, a topic that does not exist, batches that are split, epochs.
+//!
+//! Owns: the words, and what to do about a code where that is known. Must not know: what becomes of a batch.
+//! Threads: the sender thread. A logger is the user's code: nothing is told while a batch is in hand.
+
+use std::time::Instant;
+
+use crate::error::Error;
+use crate::error_code::ErrorCode;
+use crate::network::Network;
+use crate::notices::Repeats;
+use crate::record::TopicName;
+use crate::sender::Sender;
+
+/// What is in trouble.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum About {
+    Partition(TopicName, i32),
+    Topic(TopicName),
+    /// How large the topic's batches may be.
+    SizesOf(TopicName),
+    /// The epoch of this producer.
+    Epoch,
+}
+
+impl<N: Network> Sender<N> {
+    /// A broker's answer made it necessary to send a batch of this partition again.
+    pub(super) fn tell_retry(&mut self, index: usize, error: &Error, now: Instant) {
+        let (Some((topic, partition)), Some(code)) = (self.drain.name(index), error.code()) else { return };
+        let about = About::Partition(topic.clone(), partition);
+        match self.notices.happened(&about, code, now) {
+            Some(repeats) => log::warn!(
+                "{topic}-{partition}: {error}; sent again until delivery.timeout.ms is over{}{repeats}",
+                Advice(of_produce(code))
+            ),
+            None => log::debug!("{topic}-{partition}: {error}; sent again"),
+        }
+    }
+
+    /// A batch of this partition was written.
+    pub(super) fn tell_written(&mut self, index: usize, now: Instant) {
+        if self.notices.is_empty() {
+            return;
+        }
+        let Some((topic, partition)) = self.drain.name(index) else { return };
+        if let Some(repeats) = self.notices.over(&About::Partition(topic.clone(), partition), now) {
+            log::info!("{topic}-{partition}: records are written again, after {}", failures(repeats));
+        }
+    }
+
+    /// What the brokers have answered about these topics; `error`: none where all is well.
+    pub(super) fn tell_of_topics(&mut self, answered: &[(TopicName, ErrorCode)], now: Instant) {
+        for (topic, code) in answered {
+            let about = About::Topic(topic.clone());
+            if code.is_none() {
+                if let Some(repeats) = self.notices.over(&about, now) {
+                    log::info!("topic {topic} is there, after {}", failures(repeats));
+                }
+            } else if let Some(repeats) = self.notices.happened(&about, *code, now) {
+                log::warn!("topic {topic}: the brokers answer {code}{}{repeats}", Advice(of_metadata(*code)));
+            }
+        }
+    }
+
+    /// The brokers have answered, and these partitions still have no leader though records wait for one.
+    pub(super) fn tell_missing_leaders(&mut self, now: Instant) {
+        let code = ErrorCode::LEADER_NOT_AVAILABLE;
+        for (topic, partition) in self.drain.leaderless() {
+            let about = About::Partition(topic.clone(), partition);
+            if let Some(repeats) = self.notices.happened(&about, code, now) {
+                let advice = Advice(of_metadata(code));
+                log::warn!(
+                    "{topic}-{partition}: records wait for a leader, and there is none{advice}{repeats}"
+                );
+            }
+        }
+    }
+
+    /// A broker found a batch too large, so that it goes in smaller ones.
+    pub(super) fn tell_split(&mut self, index: usize, count: u32, error: &Error, now: Instant) {
+        let (Some((topic, partition)), Some(code)) = (self.drain.name(index), error.code()) else { return };
+        match self.notices.happened(&About::SizesOf(topic.clone()), code, now) {
+            Some(repeats) => log::warn!(
+                "{topic}-{partition}: a batch of {count} records is sent again in smaller ones: {error}{repeats}"
+            ),
+            None => log::debug!("{topic}-{partition}: a batch of {count} records is split: {error}"),
+        }
+    }
+
+    /// Records have failed that the broker was sent, so that their partitions go on under a new epoch.
+    pub(super) fn tell_epoch(&mut self, epoch: i16, now: Instant) {
+        if let Some(repeats) = self.notices.happened(&About::Epoch, ErrorCode::NONE, now) {
+            log::info!("epoch {epoch} from now on, since a batch was given up{repeats}");
+        }
+    }
+}
+
+/// What to do, behind what happened.
+struct Advice(Option<&'static str>);
+
+impl std::fmt::Display for Advice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+fn of_produce(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::NOT_ENOUGH_REPLICAS | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => Some(
+            "fewer replicas are in sync than min.insync.replicas asks for: see whether all brokers are up",
+        ),
+        ErrorCode::KAFKA_STORAGE_ERROR => {
+            Some("this broker's disk may be full or broken: see its log, and log.dirs")
+        }
+        ErrorCode::REQUEST_TIMED_OUT => {
+            Some("other replicas did not have it within request.timeout.ms: see whether all brokers keep up")
+        }
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => {
+            Some("the topic may have been deleted, or this broker has not heard of it yet")
+        }
+        ErrorCode::LEADER_NOT_AVAILABLE => of_metadata(code),
+        ErrorCode::CORRUPT_MESSAGE => Some("what was sent did not arrive as it was: see the broker's log"),
+        _ => None,
+    }
+}
+
+fn of_metadata(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+            Some("create it, or let the brokers do so (auto.create.topics.enable)")
+        }
+        ErrorCode::LEADER_NOT_AVAILABLE => {
+            Some("one is being elected, or the brokers with its replicas are down")
+        }
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
+            Some("see the ACLs of this client: it needs DESCRIBE and WRITE")
+        }
+        _ => None,
+    }
+}
+
+fn failures(repeats: Repeats) -> String {
+    let failures = if repeats.times == 1 { "failure" } else { "failures" };
+    format!("{} {failures} within {} ms", repeats.times, repeats.within.as_millis())
+}
