@@ -29,10 +29,8 @@ use crate::backoff::ExponentialBackoff;
 use crate::completion::BatchOutcome;
 use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorKind};
-use crate::error_code::ErrorCode;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
-use crate::notices::Notices;
 use crate::transaction::{Resend, TransactionManager};
 
 pub(crate) use assembly::{Assembly, assemble};
@@ -40,7 +38,7 @@ pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
 use note::Note;
-use trouble::About;
+use trouble::Troubles;
 
 /// The settings that the sender's own decisions depend on.
 #[derive(Debug, Clone)]
@@ -73,8 +71,7 @@ pub(crate) struct Sender<N: Network> {
     /// Where to begin, and to begin again.
     bootstrap: Bootstrap,
     random: fastrand::Rng,
-    /// What was told in the log of troubles that pass.
-    notices: Notices<About, ErrorCode>,
+    troubles: Troubles,
     outcomes: Vec<Outcome<Note>>,
     /// Something has changed that may let held-back partitions go.
     gate_changed: bool,
@@ -114,7 +111,7 @@ impl<N: Network> Sender<N> {
             control,
             bootstrap,
             random,
-            notices: Notices::new(),
+            troubles: Troubles::new(),
             outcomes: Vec::new(),
             gate_changed: false,
             closing: false,

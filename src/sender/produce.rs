@@ -216,7 +216,7 @@ impl<N: Network> Sender<N> {
             log_append_time: known(answer.log_append_time),
         };
         batch.settle(outcome, self.accumulator.pool());
-        self.tell_written(index, now);
+        self.troubles.written(self.drain.name(index), now);
     }
 
     fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
@@ -231,9 +231,9 @@ impl<N: Network> Sender<N> {
         self.metadata.note_error(error.clone(), now);
         batch.note_error(error.clone());
         self.drain.requeue(index, batch, now + wait);
-        match answer.failure {
-            Some(_) => log::debug!("{error}; its batch goes again in {wait:?}"),
-            None => self.tell_retry(index, &error, now),
+        match self.drain.name(index).filter(|_| answer.failure.is_none()) {
+            Some(place) => self.troubles.sent_again(place, &error, now),
+            None => log::debug!("{error}; a batch goes again in {wait:?}"),
         }
     }
 
@@ -245,7 +245,9 @@ impl<N: Network> Sender<N> {
             let (error, records) = self.errors(&whole, answer);
             return self.fail(index, whole, error, records, now);
         }
-        self.tell_split(index, count, &error, now);
+        if let Some(place) = self.drain.name(index) {
+            self.troubles.split(place, count, &error, now);
+        }
     }
 
     fn fail(

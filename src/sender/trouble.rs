@@ -8,14 +8,17 @@ use std::time::Instant;
 
 use crate::error::Error;
 use crate::error_code::ErrorCode;
-use crate::network::Network;
-use crate::notices::Repeats;
+use crate::notices::{Notices, Repeats};
 use crate::record::TopicName;
-use crate::sender::Sender;
+
+/// Tells of troubles, no more often than [`Notices`] lets it.
+pub(super) struct Troubles {
+    notices: Notices<About, ErrorCode>,
+}
 
 /// What is in trouble.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum About {
+enum About {
     Partition(TopicName, i32),
     Topic(TopicName),
     /// How large the topic's batches may be.
@@ -24,12 +27,15 @@ pub(super) enum About {
     Epoch,
 }
 
-impl<N: Network> Sender<N> {
+impl Troubles {
+    pub(super) fn new() -> Troubles {
+        Troubles { notices: Notices::new() }
+    }
+
     /// A broker's answer made it necessary to send a batch of this partition again.
-    pub(super) fn tell_retry(&mut self, index: usize, error: &Error, now: Instant) {
-        let (Some((topic, partition)), Some(code)) = (self.drain.name(index), error.code()) else { return };
-        let about = About::Partition(topic.clone(), partition);
-        match self.notices.happened(&about, code, now) {
+    pub(super) fn sent_again(&mut self, place: (&TopicName, i32), error: &Error, now: Instant) {
+        let ((topic, partition), Some(code)) = (place, error.code()) else { return };
+        match self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {
             Some(repeats) => log::warn!(
                 "{topic}-{partition}: {error}; sent again until delivery.timeout.ms is over{}{repeats}",
                 Advice(of_produce(code))
@@ -39,47 +45,40 @@ impl<N: Network> Sender<N> {
     }
 
     /// A batch of this partition was written.
-    pub(super) fn tell_written(&mut self, index: usize, now: Instant) {
-        if self.notices.is_empty() {
-            return;
-        }
-        let Some((topic, partition)) = self.drain.name(index) else { return };
+    pub(super) fn written(&mut self, place: Option<(&TopicName, i32)>, now: Instant) {
+        let Some((topic, partition)) = place.filter(|_| !self.notices.is_empty()) else { return };
         if let Some(repeats) = self.notices.over(&About::Partition(topic.clone(), partition), now) {
             log::info!("{topic}-{partition}: records are written again, after {}", failures(repeats));
         }
     }
 
-    /// What the brokers have answered about these topics; `error`: none where all is well.
-    pub(super) fn tell_of_topics(&mut self, answered: &[(TopicName, ErrorCode)], now: Instant) {
-        for (topic, code) in answered {
-            let about = About::Topic(topic.clone());
-            if code.is_none() {
-                if let Some(repeats) = self.notices.over(&about, now) {
-                    log::info!("topic {topic} is there, after {}", failures(repeats));
-                }
-            } else if let Some(repeats) = self.notices.happened(&about, *code, now) {
-                log::warn!("topic {topic}: the brokers answer {code}{}{repeats}", Advice(of_metadata(*code)));
+    /// What the brokers have answered about a topic.
+    pub(super) fn topic(&mut self, topic: &TopicName, code: ErrorCode, now: Instant) {
+        if code.is_none() && self.notices.is_empty() {
+            return;
+        }
+        let about = About::Topic(topic.clone());
+        if code.is_none() {
+            if let Some(repeats) = self.notices.over(&about, now) {
+                log::info!("topic {topic} is there, after {}", failures(repeats));
             }
+        } else if let Some(repeats) = self.notices.happened(&about, code, now) {
+            log::warn!("topic {topic}: the brokers answer {code}{}{repeats}", Advice(of_metadata(code)));
         }
     }
 
-    /// The brokers have answered, and these partitions still have no leader though records wait for one.
-    pub(super) fn tell_missing_leaders(&mut self, now: Instant) {
+    /// The brokers have answered, and this partition still has no leader though records wait for one.
+    pub(super) fn leaderless(&mut self, (topic, partition): (&TopicName, i32), now: Instant) {
         let code = ErrorCode::LEADER_NOT_AVAILABLE;
-        for (topic, partition) in self.drain.leaderless() {
-            let about = About::Partition(topic.clone(), partition);
-            if let Some(repeats) = self.notices.happened(&about, code, now) {
-                let advice = Advice(of_metadata(code));
-                log::warn!(
-                    "{topic}-{partition}: records wait for a leader, and there is none{advice}{repeats}"
-                );
-            }
+        if let Some(repeats) = self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {
+            let advice = Advice(of_metadata(code));
+            log::warn!("{topic}-{partition}: records wait for a leader, and there is none{advice}{repeats}");
         }
     }
 
-    /// A broker found a batch too large, so that it goes in smaller ones.
-    pub(super) fn tell_split(&mut self, index: usize, count: u32, error: &Error, now: Instant) {
-        let (Some((topic, partition)), Some(code)) = (self.drain.name(index), error.code()) else { return };
+    /// A broker found a batch of so many records too large, so that it goes in smaller ones.
+    pub(super) fn split(&mut self, place: (&TopicName, i32), count: u32, error: &Error, now: Instant) {
+        let ((topic, partition), Some(code)) = (place, error.code()) else { return };
         match self.notices.happened(&About::SizesOf(topic.clone()), code, now) {
             Some(repeats) => log::warn!(
                 "{topic}-{partition}: a batch of {count} records is sent again in smaller ones: {error}{repeats}"
@@ -88,8 +87,8 @@ impl<N: Network> Sender<N> {
         }
     }
 
-    /// Records have failed that the broker was sent, so that their partitions go on under a new epoch.
-    pub(super) fn tell_epoch(&mut self, epoch: i16, now: Instant) {
+    /// A batch was given up that may have been sent: its partition goes on under a new epoch.
+    pub(super) fn new_epoch(&mut self, epoch: i16, now: Instant) {
         if let Some(repeats) = self.notices.happened(&About::Epoch, ErrorCode::NONE, now) {
             log::info!("epoch {epoch} from now on, since a batch was given up{repeats}");
         }

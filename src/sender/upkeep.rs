@@ -81,8 +81,8 @@ impl<N: Network> Sender<N> {
         self.take_over(&cluster, now);
         self.metadata.publish(cluster, now, &mut self.random);
         self.bootstrap.sought();
-        self.tell_of_topics(&answered, now);
-        self.tell_missing_leaders(now);
+        answered.iter().for_each(|(topic, code)| self.troubles.topic(topic, *code, now));
+        self.drain.leaderless().for_each(|place| self.troubles.leaderless(place, now));
     }
 
     /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
@@ -152,7 +152,7 @@ impl<N: Network> Sender<N> {
         }
         if let Some(epoch) = self.transaction.epoch().filter(|epoch| before.is_some_and(|old| old != *epoch))
         {
-            self.tell_epoch(epoch, now);
+            self.troubles.new_epoch(epoch, now);
         }
     }
 
