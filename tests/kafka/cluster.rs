@@ -33,6 +33,13 @@ impl Kafka {
 
     /// The same with more lines for each broker's properties file.
     pub(crate) fn start_with(version: &str, brokers: usize, settings: &[(&str, &str)]) -> Kafka {
+        let settings: Settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Kafka::start_each(version, brokers, &|_| settings.clone())
+    }
+
+    /// The same with lines of its own for each broker; a later line replaces an earlier one of the same name.
+    pub(crate) fn start_each(version: &str, brokers: usize, settings: &dyn Fn(&Node) -> Settings) -> Kafka {
         let jars = KafkaJars::fetch(version);
         // Between finding a free port and using it somebody else may take it.
         Kafka::try_start(&jars, brokers, settings)
@@ -40,13 +47,17 @@ impl Kafka {
             .unwrap_or_else(|error| panic!("Kafka {version} did not start: {error}"))
     }
 
-    fn try_start(jars: &KafkaJars, brokers: usize, settings: &[(&str, &str)]) -> Result<Kafka, String> {
+    fn try_start(
+        jars: &KafkaJars,
+        brokers: usize,
+        settings: &dyn Fn(&Node) -> Settings,
+    ) -> Result<Kafka, String> {
         let run = Scratch::new(jars.home());
         let nodes = Node::some(run.path(), brokers);
         let running = nodes.iter().map(|_| None).collect();
         let mut kafka = Kafka { jars: jars.clone(), nodes, running, run };
         for (index, node) in kafka.nodes.iter().enumerate() {
-            node.write(&kafka.nodes, settings);
+            node.write(&kafka.nodes, &settings(node));
             kafka.running[index] = Some(node.start(&mut node.java(jars)));
         }
         kafka.wait_until_live(START_LIMIT)?;
@@ -91,6 +102,27 @@ impl Kafka {
         let node = &self.nodes[index(broker)];
         self.running[index(broker)] = Some(node.start(&mut node.java(&self.jars)));
         self.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Holds a broker's process (SIGSTOP): its connections stay open, and nobody answers there.
+    pub(crate) fn freeze(&mut self, broker: i32) {
+        self.running[index(broker)].as_mut().expect("a running broker").freeze();
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn thaw(&mut self, broker: i32) {
+        self.running[index(broker)].as_mut().expect("a running broker").thaw();
+    }
+
+    /// Whether a broker's process is there; one that ended by itself is not.
+    pub(crate) fn is_running(&mut self, broker: i32) -> bool {
+        let process = self.running[index(broker)].as_mut();
+        process.is_some_and(|process| process.wait(Duration::ZERO).is_none())
+    }
+
+    /// The port of each broker, in order of their ids, whether it runs or not.
+    pub(crate) fn ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(|node| node.port).collect()
     }
 
     /// Creates a topic and waits until every broker knows its leaders and all replicas are in sync.
@@ -179,6 +211,9 @@ impl Drop for Kafka {
     }
 }
 
+/// Lines of a properties file.
+pub(crate) type Settings = Vec<(String, String)>;
+
 /// One broker's place: ports and directory. It outlives the process that runs there.
 pub(crate) struct Node {
     id: i32,
@@ -191,7 +226,7 @@ impl Node {
     /// A node of its own in this directory, its properties written.
     pub(crate) fn single(run: &Scratch) -> Node {
         let mut nodes = Node::some(run.path(), 1);
-        nodes[0].write(&nodes, &[]);
+        nodes[0].write(&nodes, &Settings::new());
         nodes.remove(0)
     }
 
@@ -203,6 +238,18 @@ impl Node {
             directory: run.join(format!("n{id}")),
         };
         (1..).take(count).map(node).collect()
+    }
+
+    pub(crate) fn id(&self) -> i32 {
+        self.id
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn controller_port(&self) -> u16 {
+        self.controller_port
     }
 
     pub(crate) fn properties_file(&self) -> String {
@@ -219,7 +266,7 @@ impl Node {
     }
 
     /// The properties, and a data directory made by hand, which is quicker than Kafka's own formatting.
-    fn write(&self, nodes: &[Node], settings: &[(&str, &str)]) {
+    fn write(&self, nodes: &[Node], settings: &Settings) {
         let voter = |node: &Node| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
         let voters = nodes.iter().map(voter).collect::<Vec<_>>().join(",");
         let replicas = nodes.len().min(3);
@@ -239,11 +286,16 @@ impl Node {
         // Without the checkpoint Kafka formats (the first time), or runs with its features off.
         let checkpoint = self.directory.ancestors().nth(3).unwrap().join(CHECKPOINT);
         if checkpoint.is_file() {
-            let identity = format!("version=1\ncluster.id=kafka-producer-tests-0\nnode.id={}\n", self.id);
-            fs::create_dir_all(self.data()).unwrap();
-            fs::write(self.data().join("meta.properties"), identity).unwrap();
+            self.mark(&self.data());
             fs::copy(checkpoint, self.data().join(CHECKPOINT)).unwrap();
         }
+    }
+
+    /// Makes a directory one of this node's, to be named in `log.dirs`.
+    pub(crate) fn mark(&self, directory: &Path) {
+        let identity = format!("version=1\ncluster.id=kafka-producer-tests-0\nnode.id={}\n", self.id);
+        fs::create_dir_all(directory).unwrap();
+        fs::write(directory.join("meta.properties"), identity).unwrap();
     }
 
     /// The command that runs this broker.
@@ -265,7 +317,7 @@ impl Node {
 }
 
 /// A port that nobody listens on, below those that the system hands out to clients, so that a broker can come back to it.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         // Processes begin at different places.

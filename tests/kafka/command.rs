@@ -4,7 +4,7 @@
 
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,26 @@ impl Process {
     /// Asks the program to end (SIGTERM).
     pub(crate) fn terminate(&mut self) {
         signal(&mut self.child, Signal::TERM);
+    }
+
+    /// Holds the program where it is (SIGSTOP).
+    pub(crate) fn freeze(&mut self) {
+        signal(&mut self.child, Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub(crate) fn thaw(&mut self) {
+        signal(&mut self.child, Signal::CONT);
+    }
+
+    /// The program's standard input, where it is a pipe: once.
+    pub(crate) fn stdin(&mut self) -> Option<ChildStdin> {
+        self.child.stdin.take()
+    }
+
+    /// The program's standard output, where it is a pipe: once.
+    pub(crate) fn stdout(&mut self) -> Option<ChildStdout> {
+        self.child.stdout.take()
     }
 
     /// Ends the program at once (SIGKILL), with all it started.

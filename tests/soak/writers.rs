@@ -1,0 +1,286 @@
+//! The producer under test, used by several threads at once: keyed and keyless, in bursts and one by one.
+//!
+//! Owns: the client's own log. Must not know: which faults happen when.
+//! Threads: `THREADS` that send; callbacks on the producer's thread.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use fastrand::Rng;
+use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture, RecordMetadata};
+
+use super::journal::{Id, Journal};
+use super::{CLIENT_ID, GROWING, REBORN, STEADY};
+
+/// The same for each client.
+pub(crate) struct Plan {
+    pub(crate) servers: String,
+    /// Stands in every record.
+    pub(crate) run: String,
+    pub(crate) seed: u64,
+    pub(crate) properties: Vec<(String, String)>,
+    pub(crate) journal: PathBuf,
+    pub(crate) log: PathBuf,
+}
+
+/// A producer with its threads, at work.
+pub(crate) trait Client: Sync {
+    fn counts(&self) -> Counts;
+
+    fn acknowledged_by_thread(&self) -> Vec<u64>;
+
+    /// Sends no more, waits for every answer, and completes the journal.
+    fn stop(self: Box<Self>) -> End;
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Counts {
+    pub(crate) tried: u64,
+    pub(crate) acknowledged: u64,
+    pub(crate) failed: u64,
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counts { tried, acknowledged, failed } = self;
+        write!(f, "{tried} records, {acknowledged} acknowledged, {failed} failed")
+    }
+}
+
+/// What a client says of itself when it has stopped.
+#[derive(Clone, Default)]
+pub(crate) struct End {
+    /// With what is counted: Java's metrics count records, our log tells of batches.
+    pub(crate) retries: String,
+    /// What went wrong with it as a whole.
+    pub(crate) complaint: Option<String>,
+}
+
+pub(crate) const THREADS: usize = 6;
+/// This one waits for each answer, and those from `REBORN_FROM` on write to the topic that is deleted: `send` waits there.
+const ONE_BY_ONE: usize = 3;
+const REBORN_FROM: usize = 4;
+
+/// Ours.
+pub(crate) struct Ours {
+    producer: Producer,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    journal: JoinHandle<()>,
+}
+
+type Producer = KafkaProducer<[u8], [u8]>;
+
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    tried: AtomicU64,
+    failed: AtomicU64,
+    acknowledged: [AtomicU64; THREADS],
+}
+
+impl Ours {
+    pub(crate) fn start(plan: &Plan) -> Ours {
+        Log::install(&plan.log);
+        let serializer = "org.apache.kafka.common.serialization.ByteArraySerializer";
+        let required = [
+            ("bootstrap.servers", plan.servers.as_str()),
+            ("key.serializer", serializer),
+            ("value.serializer", serializer),
+            ("client.id", CLIENT_ID),
+        ];
+        let more = plan.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let config = ProducerConfig::from_properties(required.into_iter().chain(more)).unwrap();
+        let producer = Producer::new(config).unwrap();
+        let shared = Arc::new(Shared::default());
+        let (journal, written) = Journal::create(&plan.journal);
+        let threads = (0..THREADS).map(|thread| {
+            let writer = Writer {
+                thread,
+                run: plan.run.clone(),
+                rng: Rng::with_seed(plan.seed.wrapping_mul(31).wrapping_add(thread as u64)),
+                producer: producer.clone(),
+                journal: journal.clone(),
+                shared: Arc::clone(&shared),
+                number: 0,
+            };
+            thread::spawn(move || writer.run())
+        });
+        let threads = threads.collect();
+        Ours { producer, shared, threads, journal: written }
+    }
+}
+
+impl Client for Ours {
+    fn counts(&self) -> Counts {
+        Counts {
+            tried: self.shared.tried.load(Ordering::Relaxed),
+            acknowledged: self.acknowledged_by_thread().iter().sum(),
+            failed: self.shared.failed.load(Ordering::Relaxed),
+        }
+    }
+
+    fn acknowledged_by_thread(&self) -> Vec<u64> {
+        self.shared.acknowledged.iter().map(|count| count.load(Ordering::Relaxed)).collect()
+    }
+
+    fn stop(self: Box<Self>) -> End {
+        self.shared.is_over.store(true, Ordering::Relaxed);
+        let fallen = self.threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
+        let closed = self.producer.close();
+        drop(self.producer);
+        self.journal.join().unwrap();
+        let complaint = match (fallen, closed) {
+            (0, Ok(())) => None,
+            (0, Err(error)) => Some(format!("close: {error}")),
+            (count, _) => Some(format!("{count} threads have panicked")),
+        };
+        End { retries: format!("{} (batches)", Log::retries()), complaint }
+    }
+}
+
+struct Writer {
+    thread: usize,
+    run: String,
+    rng: Rng,
+    producer: Producer,
+    journal: Journal,
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Writer {
+    fn run(mut self) {
+        while !self.is_over() {
+            let (count, pause_ms) = match self.rng.u8(..4) {
+                0 => (self.rng.u32(50..300), 0),
+                _ => (self.rng.u32(10..40), self.rng.u64(2..12)),
+            };
+            for _ in 0..count {
+                if self.is_over() {
+                    return;
+                }
+                self.send_one();
+                if pause_ms > 0 {
+                    thread::sleep(Duration::from_millis(pause_ms));
+                }
+            }
+            thread::sleep(Duration::from_millis(self.rng.u64(20..400)));
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.shared.is_over.load(Ordering::Relaxed)
+    }
+
+    fn send_one(&mut self) {
+        let topic = match self.thread {
+            REBORN_FROM.. => REBORN,
+            _ if self.rng.bool() => GROWING,
+            _ => STEADY,
+        };
+        let id = Id { thread: self.thread, number: self.number, topic };
+        self.number += 1;
+        let key = self.rng.bool().then(|| format!("key-{}-{}", self.thread, self.rng.u8(..23)));
+        let padding = if self.rng.u8(..50) == 0 { 3000 } else { self.rng.usize(..300) };
+        // What it is stands in it, and so that a changed byte is seen its length and one letter again and again.
+        let value = format!(
+            "{} {} {} {topic} {} {padding} {}",
+            self.run,
+            id.thread,
+            id.number,
+            key.as_deref().unwrap_or("-"),
+            "x".repeat(padding)
+        );
+        self.journal.tried(id);
+        self.shared.tried.fetch_add(1, Ordering::Relaxed);
+        match self.hand_over(id, key.as_deref(), &value) {
+            // The callback has told of the outcome.
+            Ok(future) if self.thread == ONE_BY_ONE => drop(future.get()),
+            Ok(_) => {}
+            Err(error) => {
+                self.journal.refused(id, &error.to_string());
+                self.shared.failed.fetch_add(1, Ordering::Relaxed);
+                thread::sleep(Duration::from_millis(50));
+            }
+        }
+    }
+
+    fn hand_over(&self, id: Id, key: Option<&str>, value: &str) -> Result<RecordFuture, Error> {
+        let (journal, shared) = (self.journal.clone(), Arc::clone(&self.shared));
+        let callback = move |outcome: Result<RecordMetadata, Error>| match outcome {
+            Ok(metadata) => {
+                journal.acknowledged(id, metadata.partition(), metadata.offset());
+                shared.acknowledged[id.thread].fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                journal.failed(id, error.possibly_written(), &error.to_string());
+                shared.failed.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let record = ProducerRecord::new(id.topic, value.as_bytes());
+        match key {
+            Some(key) => self
+                .producer
+                .send_with_callback(record.with_key(key.as_bytes()), callback)
+                .map_err(|refused| refused.into_error()),
+            None => {
+                self.producer.send_with_callback(record, callback).map_err(|refused| refused.into_error())
+            }
+        }
+    }
+}
+
+/// What the producer logs: to a file what an administrator would see, and a count of its retries.
+struct Log {
+    file: Mutex<Option<File>>,
+    retries: AtomicU64,
+}
+
+static LOG: OnceLock<Log> = OnceLock::new();
+
+impl Log {
+    fn install(path: &std::path::Path) {
+        let log = LOG.get_or_init(|| Log { file: Mutex::new(None), retries: AtomicU64::new(0) });
+        *log.file.lock().unwrap() = Some(File::create(path).unwrap());
+        log.retries.store(0, Ordering::Relaxed);
+        if log::set_logger(log).is_ok() {
+            log::set_max_level(log::LevelFilter::Debug);
+        }
+    }
+
+    fn retries() -> u64 {
+        LOG.get().map_or(0, |log| log.retries.load(Ordering::Relaxed))
+    }
+}
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        metadata.target().starts_with("kafka_producer")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let words = record.args().to_string();
+        if record.level() == log::Level::Debug && words.contains("attempt ") && words.contains(" follows in ")
+        {
+            self.retries.fetch_add(1, Ordering::Relaxed);
+        }
+        if record.level() <= log::Level::Info
+            && let Some(file) = self.file.lock().unwrap().as_mut()
+        {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+            let _ = writeln!(file, "{} {} {words}", now.as_millis(), record.level());
+        }
+    }
+
+    fn flush(&self) {}
+}
