@@ -47,6 +47,11 @@ impl ErrorCode {
         )
     }
 
+    /// Whether a broker answers with this after it has looked for a batch by its sequence and has not found it.
+    pub(crate) fn tells_that_batch_is_missing(self) -> bool {
+        self == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER || self == ErrorCode::UNKNOWN_PRODUCER_ID
+    }
+
     fn row(self) -> Option<&'static (i16, &'static str, Kind)> {
         ERRORS.binary_search_by_key(&self.0, |row| row.0).ok().and_then(|at| ERRORS.get(at))
     }

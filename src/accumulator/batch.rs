@@ -163,6 +163,7 @@ impl OpenBatch {
             attempts: 0,
             last_error: None,
             doubtful: false,
+            was_doubtful: false,
             is_piece: false,
         }
     }
@@ -180,6 +181,7 @@ pub(crate) struct ProducerBatch {
     attempts: u32,
     last_error: Option<Error>,
     doubtful: bool,
+    was_doubtful: bool,
     /// It comes from one that was split.
     is_piece: bool,
 }
@@ -249,12 +251,17 @@ impl ProducerBatch {
     }
 
     pub(crate) fn note_doubt(&mut self) {
-        self.doubtful = true;
+        (self.doubtful, self.was_doubtful) = (true, true);
     }
 
-    /// The broker has looked for it by its sequence and does not have it.
+    /// The broker has looked for it by its sequence and does not have it; unless it has forgotten the producer.
     pub(crate) fn is_not_written(&mut self) {
         self.doubtful = false;
+    }
+
+    /// Whether it was doubtful before the broker did not find it.
+    pub(crate) fn was_doubtful(&self) -> bool {
+        self.was_doubtful
     }
 
     pub(crate) fn note_error(&mut self, error: Error) {
@@ -283,7 +290,16 @@ impl ProducerBatch {
     /// them; what may be in the log of it may be there of them. They count no attempt for it.
     pub(crate) fn split(self, pieces: Vec<BatchBuilder>, codec: Codec) -> Vec<ProducerBatch> {
         let ProducerBatch {
-            id, completion, created, reserved, stamp, attempts, last_error, doubtful, ..
+            id,
+            completion,
+            created,
+            reserved,
+            stamp,
+            attempts,
+            last_error,
+            doubtful,
+            was_doubtful,
+            ..
         } = self;
         let completions = completion.map(|whole| whole.split(pieces.iter().map(BatchBuilder::count)));
         let (mut first, mut left, mut to_come) = (0, reserved, pieces.len());
@@ -301,6 +317,7 @@ impl ProducerBatch {
                 attempts: attempts.saturating_sub(1),
                 last_error: last_error.clone(),
                 doubtful,
+                was_doubtful,
                 is_piece: true,
                 sealed,
             };

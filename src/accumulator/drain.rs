@@ -7,8 +7,7 @@
 //! partition leave in the order of their ids; whoever was drained goes to the end of its leader's queue.
 //! Source: Kafka's `RecordAccumulator.ready/drain/expiredBatches` and `Sender.inFlightBatches`.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -43,7 +42,8 @@ pub(crate) struct Drain {
     held_back: Vec<usize>,
     /// Partitions whose open batch waits for company, in the order in which they began to.
     lingering: VecDeque<usize>,
-    timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    /// When each partition has to be looked at, one entry a partition, ordered so that a run can be repeated.
+    timers: BTreeSet<(Instant, usize)>,
     events: Vec<Event>,
     closing: bool,
 }
@@ -59,7 +59,7 @@ impl Drain {
             leaderless: Vec::new(),
             held_back: Vec::new(),
             lingering: VecDeque::new(),
-            timers: BinaryHeap::new(),
+            timers: BTreeSet::new(),
             events: Vec::new(),
             closing: false,
         }
@@ -117,27 +117,34 @@ impl Drain {
     /// Takes over new leaders. A partition whose leader has changed does not wait out its backoff.
     pub(crate) fn update_cluster(&mut self, cluster: &Arc<Cluster>, now: Instant) {
         self.cluster = Arc::clone(cluster);
-        for index in 0..self.partitions.len() {
-            let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
+        let (mut moved, mut withdrawn) = (Vec::new(), false);
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            let Some(partition) = partition else { continue };
             let leader = leader_of(cluster, &partition.queue);
             if leader != partition.leader {
                 partition.leader = leader;
                 partition.not_before = partition.not_before.filter(|_| leader.is_none());
-                self.withdraw(index);
-                self.examine(index, now);
+                withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
+                moved.push(index);
             }
         }
+        if withdrawn {
+            self.tidy_lists();
+        }
+        moved.into_iter().for_each(|index| self.examine(index, now));
     }
 
-    /// Takes a partition off the list that belongs to its old leader.
-    fn withdraw(&mut self, index: usize) {
-        let Some(partition) = self.partition(index) else { return };
-        let list = partition.listed.take_if(|list| *list != List::HeldBack);
-        match list {
-            Some(List::Ready(node)) => self.ready.entry(node).or_default().retain(|other| *other != index),
-            Some(List::Leaderless) => self.leaderless.retain(|other| *other != index),
-            Some(List::HeldBack) | None => {}
+    /// Takes partitions that are not listed any more off the lists of leaders.
+    fn tidy_lists(&mut self) {
+        let partitions = &self.partitions;
+        let is_in = |list: List, index: usize| {
+            partitions.get(index).and_then(Option::as_ref).is_some_and(|it| it.listed == Some(list))
+        };
+        for (node, queue) in &mut self.ready {
+            queue.retain(|index| is_in(List::Ready(*node), *index));
         }
+        self.ready.retain(|_, queue| !queue.is_empty());
+        self.leaderless.retain(|index| is_in(List::Leaderless, *index));
     }
 
     /// The partitions of which something waits for a leader that nobody knows.
@@ -241,6 +248,19 @@ impl Drain {
         None
     }
 
+    /// Takes out those that are to be sent again though a later batch is in the log, and of which the broker has none.
+    pub(crate) fn take_overtaken(&mut self, index: usize, acknowledged: BatchId) -> Vec<ProducerBatch> {
+        let Some(partition) = self.partition(index) else { return Vec::new() };
+        let is_overtaken = |batch: &ProducerBatch| batch.id() < acknowledged && !batch.is_doubtful();
+        if !partition.retries.iter().any(is_overtaken) {
+            return Vec::new();
+        }
+        let retries = std::mem::take(&mut partition.retries);
+        let (overtaken, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(is_overtaken);
+        partition.retries = others.into();
+        overtaken
+    }
+
     /// Whether batches of the partition have been sent and are not settled.
     pub(crate) fn has_outstanding(&self, index: usize) -> bool {
         self.partitions.get(index).and_then(Option::as_ref).is_some_and(Partition::has_outstanding)
@@ -282,24 +302,22 @@ impl Drain {
     /// Takes out every batch whose `delivery.timeout.ms` is over, and lets partitions go whose time has come.
     pub(crate) fn expire(&mut self, now: Instant) -> Vec<Expired> {
         let mut expired = Vec::new();
-        while let Some(Reverse((time, index))) = self.timers.peek().copied() {
+        while let Some((time, index)) = self.timers.first().copied() {
             if time > now {
                 break;
             }
-            self.timers.pop();
+            self.timers.pop_first();
             let Some(partition) = self.partition(index) else { continue };
-            if partition.timer == Some(time) {
-                partition.timer = None;
-                self.expire_partition(index, now, &mut expired);
-                self.examine(index, now);
-            }
+            partition.timer = None;
+            self.expire_partition(index, now, &mut expired);
+            self.examine(index, now);
         }
         expired
     }
 
     /// When the next partition has to be looked at.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((time, _))| *time)
+        self.timers.first().map(|(time, _)| *time)
     }
 
     /// Whether nothing is left to be answered.
@@ -481,8 +499,10 @@ impl Drain {
         let Some(deadline) = deadline else { return };
         let Some(partition) = self.partition(index) else { return };
         if partition.timer.is_none_or(|timer| deadline < timer) {
-            partition.timer = Some(deadline);
-            self.timers.push(Reverse((deadline, index)));
+            if let Some(later) = partition.timer.replace(deadline) {
+                self.timers.remove(&(later, index));
+            }
+            self.timers.insert((deadline, index));
         }
     }
 
@@ -531,7 +551,7 @@ mod tests {
             true
         }
 
-        fn may_resend(&mut self, _: usize, _: bool) -> bool {
+        fn may_resend(&mut self, _: usize, _: bool, _: bool) -> bool {
             true
         }
 
@@ -748,6 +768,47 @@ mod tests {
         world.drain.requeue(queue.index, batch, world.now);
         world.drain.revisit(queue.index, world.now);
         assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
+    }
+
+    /// Fault A7. Each linger begins a timer that comes before the one for `delivery.timeout.ms`.
+    #[test]
+    fn a_partition_has_one_timer_however_often_it_lingers() {
+        let mut world = World::new(2);
+        world.drain.rules.delivery_timeout = Duration::from_millis(u64::from(u32::MAX));
+        for _ in 0..50 {
+            for partition in [0, 1] {
+                world.append(partition);
+                assert_eq!(world.departing(), [0; 0], "it lingers");
+            }
+            world.now += LINGER;
+            assert!(world.drain.expire(world.now).is_empty());
+            assert_eq!(world.departing(), [0, 1]);
+            for partition in [0, 1] {
+                drop(world.arrived(partition));
+                world.drain.revisit(world.queue(partition).index, world.now);
+            }
+            assert!(world.drain.timers.len() <= 2, "{}", world.drain.timers.len());
+        }
+    }
+
+    /// Fault B14. Who has a new leader is taken off the old one's list with all others at once, and listed once.
+    #[test]
+    fn leaders_that_change_take_what_is_ready_along() {
+        let mut world = World::new(300);
+        for partition in 0..300 {
+            world.append(partition);
+            world.queue(partition).expedite();
+        }
+        world.drain.collect(world.now);
+        for leader in [2, 1, 3, 2] {
+            world.drain.update_cluster(&cluster(300, leader), world.now);
+            assert_eq!(world.drain.ready_nodes().collect::<Vec<_>>(), [leader]);
+        }
+        world.drain.update_cluster(&Arc::new(Cluster::led(&[("t", &[None; 300])])), world.now);
+        assert_eq!((world.drain.ready_nodes().count(), world.drain.leaderless.len()), (0, 300));
+        world.drain.update_cluster(&cluster(300, 2), world.now);
+        assert_eq!(world.departing_to(2, usize::MAX), (0..300).collect::<Vec<_>>());
+        assert!(world.drain.leaderless.is_empty());
     }
 
     /// Its record is the last one: nobody else would seal it.

@@ -42,8 +42,9 @@ pub(crate) trait DrainGate {
     /// Whether a batch that was not sent before may go; `outstanding`: how many of the partition have gone since the
     /// oldest that is not answered yet, that one included.
     fn may_send(&mut self, partition: usize, outstanding: u64) -> bool;
-    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it.
-    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool;
+    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it. `on_its_way`: others
+    /// of the partition are.
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool, on_its_way: bool) -> bool;
     /// Gives a batch that goes for the first time its stamp.
     fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
 }
@@ -105,10 +106,9 @@ impl Partition {
 
     /// Takes the first batch that may go again, unless one before it is on its way.
     pub(super) fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
-        let Some(place) = self.retries.iter().position(|batch| gate.may_resend(index, batch.is_doubtful()))
-        else {
-            return Taken::HeldBack;
-        };
+        let on_its_way = self.in_flight.iter().any(ProducerBatch::is_unanswered);
+        let may_go = |batch: &ProducerBatch| gate.may_resend(index, batch.is_doubtful(), on_its_way);
+        let Some(place) = self.retries.iter().position(may_go) else { return Taken::HeldBack };
         let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
         if self.in_flight.iter().any(|other| other.id() < batch.id()) {
             return Taken::Later;

@@ -368,9 +368,10 @@ impl DrainGate for Gate<'_> {
         self.0.may_stamp(partition, outstanding)
     }
 
-    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool) -> bool {
+    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool, on_its_way: bool) -> bool {
         match self.0.may_resend(partition) {
             Resend::All => true,
+            Resend::OneByOne => !on_its_way,
             Resend::OfUnknownFate => of_unknown_fate,
             Resend::None => false,
         }

@@ -157,14 +157,17 @@ impl<N: Network> Sender<N> {
     fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
         let index = carried.index;
         let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
-        let missing = [ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, ErrorCode::UNKNOWN_PRODUCER_ID];
-        if missing.contains(&answer.code) && !self.transaction.is_unresolved(index) {
-            batch.is_not_written();
-        }
         if answer.code.invalidates_metadata() {
             self.metadata.request_update();
         }
-        match classify(answer.code, &self.context(index, &batch, answer, now)) {
+        let verdict = classify(answer.code, &self.context(index, &batch, answer, now));
+        if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && !self.transaction.is_unresolved(index) {
+            batch.is_not_written();
+        }
+        if answer.code == ErrorCode::UNKNOWN_PRODUCER_ID {
+            self.transaction.forget_introduction(index);
+        }
+        match verdict {
             Verdict::Acknowledge => self.acknowledge(index, batch, answer, now),
             Verdict::AcknowledgeDuplicate => {
                 let nowhere = Answer { base_offset: -1, log_append_time: -1, ..*answer };
@@ -173,8 +176,13 @@ impl<N: Network> Sender<N> {
             Verdict::Retry => self.retry(index, batch, answer, now),
             Verdict::Split => self.split(index, batch, answer, now),
             Verdict::RetryWithNewEpoch => {
+                self.transaction.forget_introduction(index);
                 self.transaction.request_epoch_bump(index);
                 self.retry(index, batch, answer, now);
+            }
+            Verdict::Overtaken => {
+                batch.note_error(answer.error(answer.message));
+                self.fail_overtaken(index, batch, now);
             }
             Verdict::Fail => {
                 let (error, records) = self.errors(&batch, answer);
@@ -206,6 +214,10 @@ impl<N: Network> Sender<N> {
     fn acknowledge(&mut self, index: usize, batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         if let Some(stamp) = batch.stamp() {
             self.transaction.acknowledged(index, &stamp, batch.count());
+            if self.transaction.is_idempotent() {
+                let overtaken = self.drain.take_overtaken(index, batch.id());
+                overtaken.into_iter().for_each(|batch| self.fail_overtaken(index, batch, now));
+            }
         }
         if batch.is_unanswered() {
             self.control.delivered.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
@@ -266,6 +278,39 @@ impl<N: Network> Sender<N> {
                 self.transaction.request_epoch_bump(index);
             }
         }
+        self.settle_failed(index, batch, error, records, now);
+    }
+
+    /// The broker has taken later batches of the partition and does not have this one: it must have forgotten the
+    /// producer. The sequence goes on behind those.
+    fn fail_overtaken(&mut self, index: usize, mut batch: ProducerBatch, now: Instant) {
+        if batch.is_unanswered() {
+            self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
+        }
+        let error = Error::new(
+            ErrorKind::Broker,
+            "the broker has lost track of this producer: later records of the partition are in the log already, and \
+             written now this one would be out of order",
+        );
+        let error = match batch.last_error() {
+            Some(last) => error.with_last(last),
+            None => error,
+        };
+        if batch.was_doubtful() {
+            batch.note_doubt();
+        }
+        self.settle_failed(index, batch, error, Vec::new(), now);
+    }
+
+    /// Tells why a batch failed, with all that is known of it.
+    fn settle_failed(
+        &mut self,
+        index: usize,
+        batch: ProducerBatch,
+        error: Error,
+        records: Vec<(u32, Error)>,
+        now: Instant,
+    ) {
         let whole = |error: Error| {
             let error = match self.drain.name(index) {
                 Some((topic, partition)) => error.with_topic(topic).with_partition(partition),

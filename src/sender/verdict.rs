@@ -21,6 +21,8 @@ pub(super) enum Verdict {
     RetryWithNewEpoch,
     /// Tell the error.
     Fail,
+    /// Tell that later records of the partition are in the log already: this batch would be out of order there.
+    Overtaken,
     /// Tell the error, and use this producer no more.
     Fatal,
 }
@@ -40,8 +42,24 @@ pub(super) struct Context {
     pub(super) may_split: bool,
 }
 
-/// Decides.
+/// Decides. What may be sent again is not where it would be out of order in the log.
 pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
+    match by_code(code, context) {
+        Verdict::Retry | Verdict::Split | Verdict::RetryWithNewEpoch if is_overtaken(code, context) => {
+            Verdict::Overtaken
+        }
+        verdict => verdict,
+    }
+}
+
+/// Whether later batches are in the log and this one, as far as anybody knows, is not. A broker that knows the producer
+/// takes them in order only; one that has forgotten it takes whatever comes.
+fn is_overtaken(code: ErrorCode, context: &Context) -> bool {
+    let is_missing = !context.of_unknown_fate || code.tells_that_batch_is_missing();
+    context.idempotent && context.sequence.place == Place::Overtaken && is_missing
+}
+
+fn by_code(code: ErrorCode, context: &Context) -> Verdict {
     match code {
         ErrorCode::NONE => Verdict::Acknowledge,
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::AcknowledgeDuplicate,
@@ -65,7 +83,7 @@ pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
 
 /// The batch came too early, because an earlier one is still to be sent again: patience. Where it is the very next one
 /// the broker lacks something that it had acknowledged, and where later ones are acknowledged (the broker takes a
-/// producer that it has forgotten at any number) it will never fit again. Where the one before it was given up and may
+/// producer that it has forgotten at any number) it will never fit again, and fails as overtaken. Where the one before it was given up and may
 /// still come in on a connection that we gave up as well, so may this one, right behind it: sent again under another
 /// number it could be there twice. (Kafka's own client takes that risk.)
 fn out_of_order(context: &Context) -> Verdict {
@@ -83,8 +101,12 @@ fn too_large(context: &Context) -> Verdict {
     if context.idempotent && context.of_unknown_fate { Verdict::Fail } else { Verdict::Split }
 }
 
-/// The broker has forgotten this producer. The batch itself was not written.
+/// The broker has forgotten this producer, and with it whether it has the batch from an earlier try. (Kafka's own client
+/// sends it again all the same.)
 fn unknown_producer(context: &Context) -> Verdict {
+    if context.of_unknown_fate {
+        return Verdict::Fail;
+    }
     if context.log_start_offset == -1 { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
 }
 
@@ -106,6 +128,7 @@ mod tests {
         Context { sequence: SequenceContext { place: Place::Early, unresolved: false }, ..FRESH };
     const OVERTAKEN: Context =
         Context { sequence: SequenceContext { place: Place::Overtaken, unresolved: false }, ..FRESH };
+    const OVERTAKEN_OF_UNKNOWN_FATE: Context = Context { of_unknown_fate: true, ..OVERTAKEN };
     const UNRESOLVED: Context =
         Context { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
     const UNRESOLVED_TOO: Context = Context { of_unknown_fate: true, ..UNRESOLVED };
@@ -118,7 +141,9 @@ mod tests {
     /// Behaviours 26, 56, 57.
     #[test]
     fn the_table() {
-        use Verdict::{Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Retry, RetryWithNewEpoch, Split};
+        use Verdict::{
+            Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Overtaken, Retry, RetryWithNewEpoch, Split,
+        };
         let rows = [
             (ErrorCode::NONE, FRESH, Acknowledge),
             (ErrorCode::NONE, TOO_LATE, Acknowledge),
@@ -146,7 +171,15 @@ mod tests {
             (ErrorCode::PRODUCER_FENCED, FRESH, Fatal),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, FRESH, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, EARLY, Retry),
-            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, OVERTAKEN, RetryWithNewEpoch),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, OVERTAKEN, Overtaken),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, OVERTAKEN_OF_UNKNOWN_FATE, Overtaken),
+            (ErrorCode::NOT_ENOUGH_REPLICAS, OVERTAKEN, Overtaken),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, OVERTAKEN_OF_UNKNOWN_FATE, Retry),
+            (ErrorCode::MESSAGE_TOO_LARGE, Context { may_split: true, ..OVERTAKEN }, Overtaken),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, OVERTAKEN, Overtaken),
+            (ErrorCode::NONE, OVERTAKEN, Acknowledge),
+            (ErrorCode::INVALID_RECORD, OVERTAKEN, Fail),
+            (ErrorCode::REQUEST_TIMED_OUT, Context { idempotent: false, ..OVERTAKEN }, Retry),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED_TOO, Fail),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, PLAIN, Fail),
@@ -154,6 +187,7 @@ mod tests {
             (ErrorCode::UNKNOWN_PRODUCER_ID, FRESH, RetryWithNewEpoch),
             (ErrorCode::UNKNOWN_PRODUCER_ID, NO_LOG_START, Retry),
             (ErrorCode::UNKNOWN_PRODUCER_ID, PLAIN, Fail),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, Context { of_unknown_fate: true, ..FRESH }, Fail),
         ];
         for (code, context, expected) in rows {
             assert_eq!(classify(code, &context), expected, "{code} in {context:?}");

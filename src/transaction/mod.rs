@@ -97,12 +97,12 @@ impl TransactionManager {
             Identity::Known(current) => current,
             _ => return false,
         };
-        let bump_pending = self.bump_for.contains(&partition);
+        let bump_wanted = self.is_bump_wanted(partition);
         let sequences = self.partition(partition);
         let stale = sequences.owner() != Some(current) && outstanding > 0;
         let unknown = !sequences.is_introduced(current.id) && outstanding > 0;
         let too_many = outstanding >= REMEMBERED_BATCHES;
-        !(stale || unknown || too_many || sequences.is_unresolved() || bump_pending)
+        !(stale || unknown || too_many || sequences.is_unresolved() || bump_wanted)
     }
 
     /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
@@ -111,7 +111,8 @@ impl TransactionManager {
         match self.identity {
             _ if self.fatal => Resend::None,
             Identity::NotNeeded => Resend::All,
-            Identity::Known(_) if self.bump_for.contains(&partition) => Resend::OfUnknownFate,
+            Identity::Known(_) if self.is_bump_wanted(partition) => Resend::OfUnknownFate,
+            Identity::Known(current) if !self.is_introduced(partition, current) => Resend::OneByOne,
             Identity::Known(_) => Resend::All,
             Identity::Wanted { .. } | Identity::Requested => Resend::None,
         }
@@ -144,9 +145,14 @@ impl TransactionManager {
 
     /// Asks for a new epoch because this partition's sequence cannot go on.
     pub(crate) fn request_epoch_bump(&mut self, partition: usize) {
-        if self.is_idempotent() && !self.bump_for.contains(&partition) {
+        if self.is_idempotent() && !std::mem::replace(self.partition(partition).bump_wanted(), true) {
             self.bump_for.push(partition);
         }
+    }
+
+    /// The partition's leader does not know this producer any more: as with a new one, the first batch goes alone.
+    pub(crate) fn forget_introduction(&mut self, partition: usize) {
+        self.partition(partition).forget_introduction();
     }
 
     /// Called when nothing of an unresolved partition is outstanding any more: either the sequence is whole after
@@ -189,6 +195,14 @@ impl TransactionManager {
         partitions
     }
 
+    fn is_bump_wanted(&self, partition: usize) -> bool {
+        self.partitions.get(partition).is_some_and(PartitionSequences::is_bump_wanted)
+    }
+
+    fn is_introduced(&self, partition: usize, current: ProducerIdAndEpoch) -> bool {
+        self.partitions.get(partition).is_some_and(|sequences| sequences.is_introduced(current.id))
+    }
+
     fn partition(&mut self, index: usize) -> &mut PartitionSequences {
         if index >= self.partitions.len() {
             self.partitions.resize_with(index + 1, PartitionSequences::default);
@@ -211,6 +225,8 @@ pub(crate) enum Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resend {
     All,
+    /// All, but only when nothing else of the partition is on its way: the broker does not know the producer.
+    OneByOne,
     /// Only those that the broker may have written without our knowing.
     OfUnknownFate,
     None,
@@ -301,11 +317,11 @@ mod tests {
         let mut manager = ready();
         manager.next_stamp(0, 10);
         manager.next_stamp(1, 10);
-        assert_eq!(manager.may_resend(0), Resend::All);
+        assert_eq!(manager.may_resend(0), Resend::OneByOne);
         manager.request_epoch_bump(0);
-        manager.request_epoch_bump(1);
+        (0..2).for_each(|_| manager.request_epoch_bump(1));
         assert_eq!(manager.bump_epoch(|partition| partition == 1), [1]);
-        assert_eq!((manager.may_resend(0), manager.may_resend(1)), (Resend::OfUnknownFate, Resend::All));
+        assert_eq!((manager.may_resend(0), manager.may_resend(1)), (Resend::OfUnknownFate, Resend::OneByOne));
         assert!(!manager.may_stamp(0, 0));
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
@@ -321,6 +337,21 @@ mod tests {
         manager.acknowledged(0, &first, 10);
         assert!(manager.may_stamp(0, 1));
         assert!(manager.may_stamp(0, 4) && !manager.may_stamp(0, 5), "a broker remembers five");
+    }
+
+    /// Fault A3. As when the producer was new, nothing is sent behind its first batch until that is answered.
+    #[test]
+    fn where_the_producer_was_forgotten_the_first_batch_goes_alone_again() {
+        let mut manager = ready();
+        let first = manager.next_stamp(0, 10);
+        manager.acknowledged(0, &first, 10);
+        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (true, Resend::All));
+        manager.forget_introduction(0);
+        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (false, Resend::OneByOne));
+        assert!(manager.may_stamp(0, 0));
+        let second = manager.next_stamp(0, 10);
+        manager.acknowledged(0, &second, 10);
+        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (true, Resend::All));
     }
 
     #[test]

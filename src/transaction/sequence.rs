@@ -39,6 +39,8 @@ pub(super) struct PartitionSequences {
     next: i32,
     last_acknowledged: Option<i32>,
     unresolved: bool,
+    /// Its failure asks for a new epoch.
+    bump_wanted: bool,
     /// The producer id of which the partition's leader has a batch.
     introduced: Option<i64>,
 }
@@ -68,6 +70,18 @@ impl PartitionSequences {
     /// whatever sequence comes first, so that the second batch could come before the first, or in its place.
     pub(super) fn is_introduced(&self, producer_id: i64) -> bool {
         self.introduced == Some(producer_id)
+    }
+
+    pub(super) fn forget_introduction(&mut self) {
+        self.introduced = None;
+    }
+
+    pub(super) fn is_bump_wanted(&self) -> bool {
+        self.bump_wanted
+    }
+
+    pub(super) fn bump_wanted(&mut self) -> &mut bool {
+        &mut self.bump_wanted
     }
 
     pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
