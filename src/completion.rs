@@ -17,8 +17,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind};
-use crate::guard::guarded;
+use crate::guard::{Harmless, guarded};
 use crate::interrupt::{self, Wait};
+use crate::logging;
 use crate::record::{RecordMetadata, TopicName};
 use crate::spin::SharedSpin;
 
@@ -182,6 +183,16 @@ impl fmt::Debug for RecordFuture {
 
 /// What a callback is called with.
 pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
+
+/// Makes a callback of the user's function. One that is not called may end anywhere: what it holds does no harm.
+pub(crate) fn callback(function: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) -> Callback {
+    let function = Harmless::new(function);
+    Box::new(move |outcome| {
+        if let Some(function) = function.take() {
+            function(outcome);
+        }
+    })
+}
 
 /// What becomes of a batch for which somebody waits.
 pub(crate) trait Expedite: Send + Sync {
@@ -392,25 +403,26 @@ impl Completion {
 
     fn tell(&mut self, outcome: BatchOutcome) {
         let Some(callbacks) = self.callbacks.take() else { return };
+        let mut panicked = 0_usize;
         for (facts, callback) in callbacks {
             let result = outcome.of(&self.shared, &facts);
-            if guarded(move || callback(result)).is_none() {
-                log::error!("{}-{}: a callback panicked", self.shared.topic, self.shared.partition);
-            }
+            panicked += usize::from(guarded(move || callback(result)).is_none());
         }
         self.shared.end(BatchEnd::Settled(outcome));
+        // Not before: whoever logs may take his time, and the duty comes first.
+        if panicked > 0 {
+            let BatchCompletion { topic, partition, .. } = &*self.shared;
+            logging::error!("{topic}-{partition}: {panicked} callbacks of a batch panicked");
+        }
     }
 }
 
 impl Drop for Completion {
     fn drop(&mut self) {
         if self.callbacks.is_some() {
-            log::error!(
-                "{}-{}: a batch was dropped without an outcome",
-                self.shared.topic,
-                self.shared.partition
-            );
             self.tell(BatchOutcome::Failed { error: unsettled(), records: Vec::new() });
+            let BatchCompletion { topic, partition, .. } = &*self.shared;
+            logging::error!("{topic}-{partition}: a batch was dropped without an outcome");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 
 use crate::error::Error;
 use crate::guard::guarded;
+use crate::logging;
 use crate::properties::Properties;
 use crate::record::{Headers, RecordMetadata, TopicName};
 
@@ -190,12 +191,14 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
         change(&mut self.now.topic, &mut self.before.topic, topic.into());
     }
 
-    /// Sends the record to this partition, or leaves the choice to the partitioner.
+    /// Sends the record to this partition, or leaves the choice to the partitioner. A negative number is an error of the
+    /// interceptor's.
     pub fn set_partition(&mut self, partition: Option<i32>) {
         change(&mut self.now.partition, &mut self.before.partition, partition);
     }
 
-    /// Sets the timestamp, in milliseconds since the epoch, or leaves it to `send`.
+    /// Sets the timestamp, in milliseconds since the epoch, or leaves it to `send`. A negative one is an error of the
+    /// interceptor's.
     pub fn set_timestamp(&mut self, timestamp_ms: Option<i64>) {
         change(&mut self.now.timestamp, &mut self.before.timestamp, timestamp_ms);
     }
@@ -216,6 +219,17 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
     /// Puts another value in the place of the record's own. None: a tombstone.
     pub fn set_value(&mut self, value: Option<Box<V>>) {
         change(&mut self.now.value, &mut self.before.value, Part::Replaced(value));
+    }
+
+    /// Whether what was changed since the last call may be in a record. Where it may not the interceptor has failed.
+    fn check(&self) -> Result<(), InterceptorError> {
+        if let (Some(_), Some(partition @ ..0)) = (self.before.partition, self.now.partition) {
+            return Err(format!("it has set partition {partition}, which is negative").into());
+        }
+        if let (Some(_), Some(timestamp @ ..0)) = (self.before.timestamp, self.now.timestamp) {
+            return Err(format!("it has set timestamp {timestamp}, which is negative").into());
+        }
+        Ok(())
     }
 
     /// What was changed since the last call is undone, or stays.
@@ -269,17 +283,19 @@ impl<K: ?Sized, V: ?Sized> fmt::Debug for InterceptedRecord<'_, K, V> {
 #[derive(Debug)]
 pub struct Acknowledgement<'a> {
     topic: &'a str,
+    /// The one that the record asks for.
+    partition: Option<i32>,
     outcome: Result<&'a RecordMetadata, &'a Error>,
     headers: &'a Headers,
 }
 
 impl<'a> Acknowledgement<'a> {
     pub(crate) fn new(
-        topic: &'a str,
+        (topic, partition): (&'a str, Option<i32>),
         outcome: Result<&'a RecordMetadata, &'a Error>,
         headers: &'a Headers,
     ) -> Self {
-        Acknowledgement { topic, outcome, headers }
+        Acknowledgement { topic, partition, outcome, headers }
     }
 
     /// Where the record is, or why it failed: the same that callback and future get, or `send` itself.
@@ -292,11 +308,12 @@ impl<'a> Acknowledgement<'a> {
         self.topic
     }
 
-    /// The partition; none where the record failed before one was chosen.
+    /// The partition: the one that was chosen, or that the record asks for; none where it asks for none and failed
+    /// before one was chosen.
     pub fn partition(&self) -> Option<i32> {
         match self.outcome {
             Ok(metadata) => Some(metadata.partition()),
-            Err(error) => error.partition(),
+            Err(error) => error.partition().or(self.partition),
         }
     }
 
@@ -321,7 +338,7 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
 
     pub(crate) fn on_send(&self, record: &mut InterceptedRecord<'_, K, V>) {
         for interceptor in &self.0 {
-            let good = goes_well("on_send", || interceptor.on_send(record));
+            let good = goes_well("on_send", || interceptor.on_send(record).and_then(|()| record.check()));
             record.settle(good);
         }
     }
@@ -342,16 +359,17 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
     }
 }
 
-/// Whether the call went well; if not, it is logged.
+/// Whether the call went well; if not, it is logged. What it has returned is the user's as well: it is told and dropped
+/// where a panic does no harm.
 fn goes_well(call: &str, run: impl FnOnce() -> Result<(), InterceptorError>) -> bool {
-    match guarded(run) {
+    match guarded(|| run().map_err(|error| error.to_string())) {
         Some(Ok(())) => true,
         Some(Err(error)) => {
-            log::warn!("an interceptor's {call} failed: {error}");
+            logging::warn!("an interceptor's {call} failed: {error}");
             false
         }
         None => {
-            log::error!("an interceptor's {call} panicked");
+            logging::error!("an interceptor's {call} panicked");
             false
         }
     }

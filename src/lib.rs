@@ -88,6 +88,9 @@ mod notices;
 // A panic of the user's code ends where it was called.
 mod guard;
 
+// The one way to the logger of the program.
+mod logging;
+
 // Beside the way: a cluster for tests and examples.
 #[cfg(feature = "embedded")]
 pub mod embedded;

@@ -20,6 +20,7 @@ use crate::cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::interrupt::{self, Wait};
+use crate::logging;
 use crate::protocol::{MetadataResponse, MetadataResponsePartition, MetadataResponseTopic};
 use crate::record::TopicName;
 
@@ -424,7 +425,7 @@ fn topic_info(topic: MetadataResponseTopic, older: &Cluster) -> Option<TopicInfo
     answered.sort_by_key(|partition| partition.partition_index);
     for (place, partition) in answered.into_iter().enumerate() {
         if partition.partition_index != place as i32 {
-            log::warn!("{name}: the metadata has no partition {place}; the answer is not used");
+            logging::warn!("{name}: the metadata has no partition {place}; the answer is not used");
             return None;
         }
         let known = known.and_then(|known| known.partitions.get(place));

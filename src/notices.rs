@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 ///
 /// ```text
 /// match notices.happened(&broker, what, now) {
-///     Some(repeats) => log::warn!("{error}{repeats}"),
-///     None => log::debug!("{error}"),
+///     Some(repeats) => logging::warn!("{error}{repeats}"),
+///     None => logging::debug!("{error}"),
 /// }
 /// …
 /// if let Some(repeats) = notices.over(&broker, now) {
-///     log::info!("broker {broker} works again{repeats}");
+///     logging::info!("broker {broker} works again{repeats}");
 /// }
 /// ```
 #[derive(Debug)]

@@ -340,8 +340,10 @@ impl From<&TopicName> for TopicName {
 }
 
 /// A record's headers: pairs of a text and some bytes or null, in order, keys repeated at will (KIP-82).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Headers(Vec<Header>);
+///
+/// Cloning is cheap: the clones share what they hold until one of them is changed.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Headers(Option<Arc<Vec<Header>>>);
 
 /// One header.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -365,42 +367,59 @@ impl Header {
 impl Headers {
     /// No headers; allocates nothing.
     pub const fn new() -> Self {
-        Headers(Vec::new())
+        Headers(None)
     }
 
     /// Adds a header at the end.
     pub fn add(&mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Vec<u8>>) {
-        self.0.push(Header { key: key.into(), value: Some(value.into()) });
+        self.push(Header { key: key.into(), value: Some(value.into()) });
     }
 
     /// Adds a header with a null value at the end.
     pub fn add_null(&mut self, key: impl Into<Cow<'static, str>>) {
-        self.0.push(Header { key: key.into(), value: None });
+        self.push(Header { key: key.into(), value: None });
+    }
+
+    fn push(&mut self, header: Header) {
+        Arc::make_mut(self.0.get_or_insert_default()).push(header);
     }
 
     /// Removes every header of this key.
     pub fn remove(&mut self, key: &str) {
-        self.0.retain(|header| header.key != key);
+        if self.last(key).is_none() {
+            return;
+        }
+        if let Some(shared) = &mut self.0 {
+            Arc::make_mut(shared).retain(|header| header.key != key);
+        }
+        // So that no headers are always the same.
+        self.0.take_if(|rest| rest.is_empty());
     }
 
     /// The last header of this key, as Java's `lastHeader`.
     pub fn last(&self, key: &str) -> Option<&Header> {
-        self.0.iter().rev().find(|header| header.key == key)
+        self.iter().rev().find(|header| header.key == key)
     }
 
     /// The headers in order.
     pub fn iter(&self) -> std::slice::Iter<'_, Header> {
-        self.0.iter()
+        self.0.as_ref().map_or(&[][..], |shared| shared).iter()
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.as_ref().map_or(0, |shared| shared.len())
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
     }
 }
 
@@ -494,6 +513,20 @@ mod tests {
         let seen: Vec<_> = record.headers().iter().map(|h| (h.key(), h.value())).collect();
         assert_eq!(seen, [("a", Some(&b"1"[..])), ("b", None), ("a", Some(&b"2"[..]))]);
         assert_eq!(record.headers().last("a").and_then(Header::value), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn headers_share_until_one_is_changed() {
+        let mut headers = Headers::new();
+        headers.add("a", "1");
+        let given = headers.clone();
+        headers.add_null("b");
+        headers.remove("a");
+        assert_eq!(given.iter().map(Header::key).collect::<Vec<_>>(), ["a"]);
+        assert_eq!(format!("{headers:?}"), r#"[Header { key: "b", value: None }]"#);
+        headers.remove("x");
+        headers.remove("b");
+        assert!(headers.is_empty() && headers == Headers::new());
     }
 
     #[test]

@@ -57,6 +57,10 @@ impl ProducerInterceptor<str, str> for Noted {
             }
             "topic" => record.set_topic("elsewhere"),
             "negative" => record.set_partition(Some(-7)),
+            "early" => {
+                record.set_timestamp(Some(-1));
+                record.set_topic("elsewhere");
+            }
             "fails" | "panics" => {
                 record.set_topic("nowhere");
                 record.set_partition(Some(99));
@@ -171,12 +175,41 @@ fn what_is_not_accepted_is_told_to_them_on_the_callers_thread_and_to_no_callback
         error.into_record()
     };
     let large = "x".repeat(2000);
-    let record = refused(to_first(large.clone()), ErrorKind::RecordTooLarge, r#"("t", None)"#);
+    let record = refused(to_first(large.clone()), ErrorKind::RecordTooLarge, r#"("t", Some(0))"#);
     assert_eq!(record, to_first(large), "as it was given, without the header");
     refused(ProducerRecord::new("a b", String::new()), ErrorKind::InvalidTopic, r#"("a b", None)"#);
     producer.close().unwrap();
     taken(&log);
-    refused(to_first("late".to_owned()), ErrorKind::Closed, r#"("t", None)"#);
+    refused(to_first("late".to_owned()), ErrorKind::Closed, r#"("t", Some(0))"#);
+}
+
+/// Fault C16.
+#[test]
+fn a_refused_record_is_told_to_them_with_the_partition_that_it_asks_for() {
+    let (cluster, log) = (cluster(2), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[("max.block.ms", "100")]);
+    let producer = builder(settings, &["a"], &log).build().unwrap();
+    let heard = |record: ProducerRecord<_, _>| {
+        let kind = producer.send(record).unwrap_err().kind();
+        (kind, taken(&log).pop().unwrap())
+    };
+    let mut last = Vec::new();
+    for record in [
+        ProducerRecord::new("nope", "v").with_partition(3),
+        ProducerRecord::new("t", "v").with_partition(1).with_timestamp(-1),
+        ProducerRecord::new("t", "v").with_partition(-1),
+        ProducerRecord::new("nope", "v"),
+    ] {
+        let (kind, line) = heard(record);
+        last.push((kind, line.split(" with ").next().unwrap().rsplit(" of ").next().unwrap().to_owned()));
+    }
+    let expected = [
+        (ErrorKind::Timeout, r#"("nope", Some(3))"#),
+        (ErrorKind::InvalidRecord, r#"("t", Some(1))"#),
+        (ErrorKind::InvalidRecord, r#"("t", Some(-1))"#),
+        (ErrorKind::Timeout, r#"("nope", None)"#),
+    ];
+    assert_eq!(last, expected.map(|(kind, place)| (kind, place.to_owned())));
 }
 
 #[test]
@@ -191,14 +224,109 @@ fn a_record_that_fails_later_is_told_to_them_too() {
     assert_eq!(taken(&log), ["a sees v", heard]);
 }
 
+/// Fault C16.
 #[test]
-fn what_an_interceptor_spoils_is_refused_as_if_the_record_had_been_so() {
+fn what_no_record_may_have_is_the_interceptors_error_and_undone() {
     let (cluster, log) = (cluster(1), Log::default());
     let settings = config(&cluster.bootstrap_servers(), &[]);
-    let producer = builder(settings, &["negative"], &log).build().unwrap();
-    let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidRecord);
-    assert!(error.to_string().contains("-7"), "{error}");
+    let producer = builder(settings, &["negative", "early", "last"], &log).build().unwrap();
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let record = &cluster.records("t")[0];
+    assert!(record.timestamp > 0);
+    let headers: Vec<_> = record.headers.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(headers, ["last"], "nothing of what the others did");
+    let error = producer.send(to_first("v").with_timestamp(-1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidRecord, "what the record had from the first is its own error");
+}
+
+/// Panics when it is shown, and when it ends.
+#[derive(Debug)]
+struct BadError;
+
+impl std::fmt::Display for BadError {
+    fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        panic!("on purpose: shown")
+    }
+}
+
+impl Drop for BadError {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("on purpose: dropped")
+        }
+    }
+}
+
+impl std::error::Error for BadError {}
+
+struct FailsBadly;
+
+impl ProducerInterceptor<str, str> for FailsBadly {
+    fn on_send(&self, record: &mut InterceptedRecord<'_, str, str>) -> Result<(), InterceptorError> {
+        record.set_topic("nowhere");
+        Err(Box::new(BadError))
+    }
+
+    fn on_acknowledgement(&self, _: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+        Err(Box::new(BadError))
+    }
+}
+
+/// Fault E2.
+#[test]
+fn an_error_that_panics_when_it_is_shown_or_dropped_harms_no_record() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[("linger.ms", "20")]);
+    let producer = KafkaProducer::builder(settings).interceptor(FailsBadly);
+    let producer = producer.interceptor(Noted::new("last", &log)).build().unwrap();
+    let (tell, told) = mpsc::channel();
+    for number in 0..3 {
+        let tell = tell.clone();
+        let send = producer.send_with_callback(to_first(format!("{number}")), move |outcome| {
+            tell.send(outcome.unwrap().offset()).unwrap();
+        });
+        send.unwrap();
+    }
+    producer.send(to_first("x").with_partition(-1)).unwrap_err();
+    producer.close().unwrap();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
+    assert_eq!(taken(&log).iter().filter(|line| line.starts_with("last hears t-0@")).count(), 3);
+}
+
+/// Fails or panics where the value says so.
+fn bad_serializer() -> impl kafka_producer::Serializer<str> {
+    kafka_producer::serialize_with(|data: &str, out: &mut Vec<u8>| {
+        if data == "panic" {
+            panic!("on purpose");
+        }
+        out.extend_from_slice(data.as_bytes());
+        if data == "fail" { Err(kafka_producer::SerializerError::from(BadError)) } else { Ok(()) }
+    })
+}
+
+/// Fault E9.
+#[test]
+fn they_hear_once_of_every_record_that_they_saw_whatever_becomes_of_it() {
+    let (cluster, log) = (cluster(1), Log::default());
+    let settings = config(&cluster.bootstrap_servers(), &[("max.request.size", "1000"), ("linger.ms", "0")]);
+    let producer = KafkaProducer::builder(settings).key_serializer(bad_serializer());
+    let producer =
+        producer.value_serializer(bad_serializer()).interceptor(Noted::new("a", &log)).build().unwrap();
+    let large = "x".repeat(2000);
+    for (value, accepted) in
+        [("v", true), ("panic", false), (large.as_str(), false), ("fail", false), ("w", true)]
+    {
+        let sent = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            // What the error of `fail` holds panics when it is dropped: that is not ours to catch.
+            producer.send(to_first(value)).map_err(std::mem::forget)
+        }));
+        assert_eq!(sent.is_err(), value == "panic", "a panic goes on to whoever called");
+        assert_eq!(matches!(sent, Ok(Ok(_))), accepted, "{value}");
+    }
+    producer.close().unwrap();
+    let log = taken(&log);
+    let count = |what: &str| log.iter().filter(|line| line.contains(what)).count();
+    assert_eq!((count("a sees"), count("a hears"), count("a hears Serialization")), (5, 5, 2), "{log:#?}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ const FLOORS: [&[&str]; 7] = [
         "escape",
         "notices",
     ],
-    &["cluster", "error", "interrupt", "registry"],
+    &["cluster", "error", "interrupt", "registry", "logging"],
     &["completion", "serializer", "partitioner", "interceptor", "config", "wire"],
     &["record_batch", "protocol"],
     &["accumulator", "transaction", "metadata", "network"],

@@ -60,7 +60,7 @@ fn watched(cluster: &EmbeddedCluster, settings: &[(&str, &str)], takes: Duration
 /// Behaviour 1.
 /// Each step is seen by what comes before it when it fails.
 #[test]
-fn metadata_then_key_then_value_then_size_then_partition() {
+fn metadata_then_key_then_value_then_partition_then_size() {
     let cluster = cluster(1);
     let (producer, steps) =
         watched(&cluster, &[("max.block.ms", "300"), ("max.request.size", "1000")], Duration::ZERO);
@@ -77,7 +77,11 @@ fn metadata_then_key_then_value_then_size_then_partition() {
     fails(record("t", "k", "broken"), ErrorKind::Serialization);
     assert_eq!(done(), ["key", "value"]);
     fails(record("t", "k", &"v".repeat(1000)), ErrorKind::RecordTooLarge);
-    assert_eq!(done(), ["key", "value"], "what is too large needs no partition");
+    assert_eq!(
+        done(),
+        ["key", "value", "partitioner"],
+        "the partition is chosen before the size is looked at"
+    );
     fails(record("t", "k", "v").with_timestamp(-1), ErrorKind::InvalidRecord);
     assert_eq!(done(), [""; 0]);
 

@@ -341,3 +341,97 @@ fn slow_and_panicking_serializers_harm_nobody_else() {
     producer.send(to_first("fine")).unwrap().get_timeout(SOON).unwrap();
     assert_eq!(support::values(&cluster, "t", 0), ["slow", "fine"]);
 }
+
+/// Adds a header, takes another away, and refuses what is odd.
+struct Marking;
+
+impl Serializer<str> for Marking {
+    fn serialize<'a>(
+        &'a self,
+        _: &str,
+        headers: &mut Headers,
+        data: &'a str,
+        _: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, SerializerError> {
+        let own = headers.last("own").cloned();
+        headers.remove("own");
+        headers.add("marked", "1");
+        if data == "whole" {
+            *headers = Headers::new();
+            headers.add("other", "");
+        }
+        own.map(|_| Some(data.as_bytes())).ok_or_else(|| "without its own header".into())
+    }
+}
+
+/// Fault E4.
+#[test]
+fn a_refused_record_comes_back_as_it_was_given_however_often() {
+    let cluster = cluster(1);
+    cluster.delay(kafka_producer::embedded::Api::Produce, Duration::from_millis(300), 1);
+    let settings = [("buffer.memory", "2000"), ("batch.size", "1000"), ("max.request.size", "2000")];
+    let settings = config(&cluster.bootstrap_servers(), &settings);
+    let producer = KafkaProducer::<str, str>::with_serializers(settings, Marking, Marking).unwrap();
+    producer.partitions_for("t").unwrap();
+    let fills = to_first("x".repeat(1000)).with_header("own", "1");
+    producer.send(fills).unwrap();
+    for value in ["v".repeat(900), "whole".to_owned()] {
+        let given = to_first(value).with_header("own", "1").with_header("own", "2").with_timestamp(7);
+        let (mut record, mut refused) = (given.clone(), 0);
+        let future = loop {
+            match producer.try_send(record) {
+                Ok(future) => break future,
+                Err(error) => {
+                    assert_eq!(error.kind(), kafka_producer::ErrorKind::WouldBlock, "{error}");
+                    record = error.into_record();
+                    assert_eq!(record, given);
+                    refused += 1;
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+        };
+        assert!(refused > 0 || given.value().0 == "whole");
+        future.get_timeout(AGES).unwrap();
+    }
+    let names = |headers: &[(String, Option<Vec<u8>>)]| -> Vec<String> {
+        headers.iter().map(|(name, _)| name.clone()).collect()
+    };
+    let records = cluster.records("t");
+    assert_eq!(names(&records[1].headers), ["marked"], "once, however often it was tried");
+    assert_eq!(names(&records[2].headers), ["other"]);
+
+    let without = to_first("v".to_owned()).with_header("other", "1");
+    let error = producer.send(without.clone()).unwrap_err();
+    assert_eq!((error.kind(), error.into_record()), (kafka_producer::ErrorKind::Serialization, without));
+}
+
+/// Panics when it ends.
+struct PanicsAtItsEnd;
+
+impl Drop for PanicsAtItsEnd {
+    fn drop(&mut self) {
+        panic!("on purpose")
+    }
+}
+
+/// Fault E2.
+#[test]
+fn what_a_callback_holds_may_panic_at_its_end_and_harms_nobody() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "20")]);
+    let (tell, told) = mpsc::channel();
+    for number in 0..3 {
+        let (tell, held) = (tell.clone(), PanicsAtItsEnd);
+        let sent = producer.send_with_callback(to_first(format!("{number:06}")), move |outcome| {
+            let _held = &held;
+            tell.send(outcome.is_ok()).unwrap();
+        });
+        sent.unwrap();
+    }
+    let held = PanicsAtItsEnd;
+    let refused = producer.send_with_callback(to_first("v").with_timestamp(-1), move |_| drop(held));
+    assert_eq!(refused.unwrap_err().into_record(), to_first("v").with_timestamp(-1));
+    producer.close().unwrap();
+    assert_eq!(told.try_iter().collect::<Vec<_>>(), [true; 3]);
+    support::assert_holds_exactly(&cluster, 3);
+}

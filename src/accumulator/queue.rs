@@ -18,6 +18,7 @@ use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
 use crate::accumulator::sticky::Sticky;
 use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
+use crate::logging;
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, CompressionRatio, DoesNotFit, RecordParts};
 use crate::spin::SharedSpin;
@@ -428,7 +429,7 @@ impl PartitionQueue {
         match batch.take_apart(self.rules.batch_size) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {
-                log::error!("{}-{}: a batch cannot be split: {error}", self.topic, self.partition);
+                logging::error!("{}-{}: a batch cannot be split: {error}", self.topic, self.partition);
                 vec![batch]
             }
         }

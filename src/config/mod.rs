@@ -21,6 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::logging;
 use choices::{Microseconds, SettingText};
 use properties_file::Pair;
 use properties_table::{PROPERTIES, find, for_each_property};
@@ -86,7 +87,7 @@ impl ProducerConfig {
         for (name, value) in properties {
             let (name, value) = (name.into(), value.into());
             if given.contains_key(&name) {
-                log::warn!("{name} is set more than once; the last value counts");
+                logging::warn!("{name} is set more than once; the last value counts");
             }
             given.insert(name, value);
         }
@@ -109,7 +110,7 @@ impl ProducerConfig {
         for Pair { name, value, line } in properties_file::read(path)? {
             if let Some(earlier) = lines.insert(name.clone(), line) {
                 let path = path.display();
-                log::warn!(
+                logging::warn!(
                     "{path}: {name} is set on line {earlier} and again on line {line}; the last value counts"
                 );
             }
@@ -171,7 +172,7 @@ impl ProducerConfig {
         let settings = self.settings(serializers_required, &mut remarks);
         remarks.log();
         let settings = settings?;
-        log::info!("{}", self.in_effect(&settings));
+        logging::info!("{}", self.in_effect(&settings));
         Ok(settings)
     }
 

@@ -4,6 +4,8 @@
 
 use log::Level;
 
+use crate::logging;
+
 #[derive(Debug, Default)]
 pub(super) struct Remarks(Vec<(Level, String)>);
 
@@ -18,7 +20,9 @@ impl Remarks {
 
     pub(super) fn log(self) {
         for (level, text) in self.0 {
-            log::log!(target: "kafka_producer::config", level, "{text}");
+            if logging::is_wanted(level) {
+                logging::write(level, "kafka_producer::config", format_args!("{text}"));
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::names::{Names, SystemNames};
 use crate::cluster::Node;
 use crate::config::ClientDnsLookup;
+use crate::logging;
 
 /// The entries of `bootstrap.servers`.
 #[derive(Debug, Clone)]
@@ -55,7 +56,7 @@ impl BootstrapServers {
             let failures = failures.join(", ");
             return Err(io::Error::other(format!("no resolvable server in bootstrap.servers: {failures}")));
         }
-        failures.iter().for_each(|failure| log::warn!("bootstrap.servers: {failure} does not resolve"));
+        failures.iter().for_each(|failure| logging::warn!("bootstrap.servers: {failure} does not resolve"));
         Ok(nodes)
     }
 

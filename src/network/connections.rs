@@ -21,6 +21,7 @@ use super::settings::NetworkSettings;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::logging;
 
 /// Whose request it is.
 #[derive(Debug)]
@@ -395,7 +396,7 @@ impl<N: Network, T> Connections<N, T> {
     fn close_idle(&mut self, id: i32) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(connection) = peer.connection.take() else { return };
-        log::debug!("closing the connection to {}: idle", peer.place(Some(connection.address)));
+        logging::debug!("closing the connection to {}: idle", peer.place(Some(connection.address)));
         self.network.close(connection.socket);
         peer.state.closed();
     }

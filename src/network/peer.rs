@@ -13,6 +13,7 @@ use super::lost::Lost;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
+use crate::logging;
 use crate::protocol::BrokerVersions;
 
 /// One broker as the client knows it.
@@ -71,7 +72,7 @@ impl<T> Peer<T> {
             Some(address) if !self.is_spelt_out(address) => format!("{address}: {lost}"),
             _ => lost.to_string(),
         };
-        log::debug!("{}: {what}", self.place(None));
+        logging::debug!("{}: {what}", self.place(None));
         self.tried.push(what);
     }
 
@@ -80,9 +81,9 @@ impl<T> Peer<T> {
         let what = std::mem::take(&mut self.tried).join("; ");
         let error = self.error(ErrorKind::Network, format!("cannot connect to {}: {what}", self.place(None)));
         if self.warned {
-            log::debug!("{error}");
+            logging::debug!("{error}");
         } else {
-            log::warn!("{error}");
+            logging::warn!("{error}");
         }
         self.warned = true;
         error
@@ -95,9 +96,9 @@ impl<T> Peer<T> {
             format!("lost the connection to {}: {lost}", self.place(Some(address))),
         );
         if was_idle || matches!(lost, Lost::ClosedHere(_)) {
-            log::info!("{error}");
+            logging::info!("{error}");
         } else {
-            log::warn!("{error}");
+            logging::warn!("{error}");
             self.warned = true;
         }
         error
@@ -107,9 +108,9 @@ impl<T> Peer<T> {
     pub(super) fn connected(&mut self, address: SocketAddr) {
         self.tried.clear();
         if self.warned {
-            log::info!("connected to {} again", self.place(Some(address)));
+            logging::info!("connected to {} again", self.place(Some(address)));
         } else {
-            log::debug!("connected to {}", self.place(Some(address)));
+            logging::debug!("connected to {}", self.place(Some(address)));
         }
         self.warned = false;
     }

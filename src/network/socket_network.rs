@@ -18,6 +18,7 @@ use super::poller::{Interest, Poller, Ready, SystemPoller};
 use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
 use super::waker::Waker;
+use crate::logging;
 use crate::spin::{Polled, Spin};
 
 /// What a socket is told, and how long the thread may spin.
@@ -110,7 +111,7 @@ impl<P: Poller> SocketNetwork<P> {
         self.ready.clear();
         if let Err(error) = self.poller.wait(timeout, &mut self.ready) {
             // Not known to happen. The pause keeps a broken poller from taking a whole processor.
-            log::error!("cannot wait for sockets: {error}");
+            logging::error!("cannot wait for sockets: {error}");
             std::thread::sleep(Duration::from_millis(10));
         }
         for ready in &self.ready {
@@ -208,7 +209,7 @@ impl<P: Poller> Network for SocketNetwork<P> {
         if let Some(connection) = self.sockets.remove(&socket)
             && let Err(error) = self.poller.remove(socket.0, &connection.stream)
         {
-            log::error!("cannot stop watching a socket: {error}");
+            logging::error!("cannot stop watching a socket: {error}");
         }
     }
 
@@ -253,7 +254,7 @@ impl Connection {
 
     fn watch<P: Poller>(&self, id: SocketId, interest: Interest, poller: &mut P) {
         if let Err(error) = poller.change(id.0, &self.stream, interest) {
-            log::error!("cannot watch a socket: {error}");
+            logging::error!("cannot watch a socket: {error}");
         }
     }
 }

@@ -16,8 +16,9 @@ use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
-use crate::guard::guarded;
+use crate::guard::{guarded, text_of};
 use crate::interceptor::{Interceptors, ProducerInterceptor};
+use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
 use crate::partitioner::{Partitioner, PartitionerRegistry};
@@ -222,7 +223,7 @@ fn serializer<T: ?Sized + 'static>(
 }
 
 fn not_configured(setting: &str, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
-    Error::config(format!("{setting}: {error}")).with_source(error)
+    Error::config(format!("{setting}: {}", text_of(&error))).with_source(error)
 }
 
 /// Where to begin: names that are looked up now, or in the background.
@@ -270,14 +271,15 @@ fn spawn<N: Network + Send + 'static>(
     let (alive, ended) = bounded(0);
     let body = move || {
         become_sender_thread(token);
-        if guarded(|| sender.run(Instant::now())).is_none() {
-            log::error!("the sender thread panicked: this is a defect of kafka-producer, please report it");
-        }
+        let ran = guarded(|| sender.run(Instant::now()));
         let finished = guarded(|| sender.finish(Instant::now()));
         drop(sender);
         drop(alive);
-        if finished.is_none() {
-            log::error!("the sender thread panicked while it ended");
+        // Not before: the duty comes first.
+        if ran.and(finished).is_none() {
+            logging::error!(
+                "the sender thread panicked: this is a defect of kafka-producer, please report it"
+            );
         }
     };
     let name = format!("kafka-producer-network-thread | {client_id}");

@@ -22,11 +22,12 @@ use crossbeam_channel::{Receiver, bounded};
 
 use crate::accumulator::{Event, Patience, RecordAccumulator};
 use crate::cluster::PartitionInfo;
-use crate::completion::{ProducerToken, RecordFuture, is_sender_thread};
+use crate::completion::{self, ProducerToken, RecordFuture, is_sender_thread};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
+use crate::logging;
 use crate::metadata::{Metadata, check_topic};
 use crate::producer::plugins::Plugins;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
@@ -180,7 +181,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         mut record: ProducerRecord<RK, RV>,
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     ) -> Result<RecordFuture, SendError<RK, RV>> {
-        let sent = self.core.do_send(&mut record, Some(Box::new(callback)), self.core.patience());
+        let sent = self.core.do_send(&mut record, Some(completion::callback(callback)), self.core.patience());
         sent.map_err(|error| SendError::new(error, record))
     }
 
@@ -269,7 +270,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
         let in_callback = is_sender_thread(self.token);
         if in_callback {
-            log::warn!("close() in a callback: closing without waiting for what is not answered yet");
+            logging::warn!("close() in a callback: closing without waiting for what is not answered yet");
         }
         let timeout = if in_callback { Some(Duration::ZERO) } else { timeout };
         let limit = timeout.unwrap_or(longest_close(self.settings.delivery_timeout));
@@ -331,10 +332,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
         let wait = !is_sender_thread(self.token);
         match self.close_within(limit, wait) {
             Ok(report) if report.failed + report.abandoned > 0 => {
-                log::error!("dropping the producer: {} records were lost", report.failed + report.abandoned);
+                logging::error!(
+                    "dropping the producer: {} records were lost",
+                    report.failed + report.abandoned
+                );
             }
             Ok(_) => {}
-            Err(error) => log::warn!("dropping the producer: {error}"),
+            Err(error) => logging::warn!("dropping the producer: {error}"),
         }
         self.close_parts();
     }

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind};
-use crate::guard::guarded;
+use crate::guard::{guarded, text_of};
 use crate::interceptor::Outgoing;
-use crate::partitioner::{PartitionRequest, Partitioner};
+use crate::logging;
+use crate::partitioner::{PartitionRequest, Partitioner, PartitionerError};
 use crate::producer::clock;
 use crate::record::TopicName;
 use crate::record_batch::RecordParts;
@@ -55,10 +56,9 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
     ) -> Option<Result<i32, Error>> {
         let partitioner = self.partitioner.as_ref()?;
         let request = PartitionRequest::new(topic, parts.key, parts.value);
-        let failed = |error| {
-            Error::new(ErrorKind::Partitioning, format!("the partitioner failed: {error}"))
-                .with_topic(topic)
-                .with_source(error)
+        let failed = |error: PartitionerError| {
+            let text = format!("the partitioner failed: {}", text_of(&error));
+            Error::new(ErrorKind::Partitioning, text).with_topic(topic).with_source(error)
         };
         Some(partitioner.partition(&request, &cluster()).map_err(failed))
     }
@@ -75,7 +75,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
 
 fn close_one(name: &str, close: impl FnOnce()) {
     if guarded(close).is_none() {
-        log::error!("{name} panicked while it was closed");
+        logging::error!("{name} panicked while it was closed");
     }
 }
 
@@ -95,9 +95,8 @@ pub(super) fn check_record<K: ?Sized, V: ?Sized>(record: &Outgoing<'_, K, V>) ->
 }
 
 fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Error {
-    Error::new(ErrorKind::Serialization, format!("the {part} cannot be serialized: {error}"))
-        .with_topic(topic)
-        .with_source(error)
+    let text = format!("the {part} cannot be serialized: {}", text_of(&error));
+    Error::new(ErrorKind::Serialization, text).with_topic(topic).with_source(error)
 }
 
 /// The error for a partitioner that chose a partition which the topic does not have.

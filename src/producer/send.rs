@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::accumulator::{AppendError, Event, LastTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_sender_thread};
 use crate::error::{Error, ErrorKind};
+use crate::guard::noticed;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
@@ -42,13 +43,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             return self.send_intercepted(record, callback, patience);
         }
         let ProducerRecord { topic, partition, key, value, headers, timestamp } = record;
+        let given = headers.clone();
         let (key, value) = (key.borrow_key(), value.borrow_value());
         let parts = Outgoing { topic, partition: *partition, timestamp: *timestamp, headers, key, value };
-        self.send_parts(parts, patience, |_| callback)
+        let sent = self.send_parts(parts, patience, |_| callback);
+        if sent.is_err() {
+            // It comes back as it was given, without what serializers have added.
+            record.headers = given;
+        }
+        sent
     }
 
     /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
-    /// record that is not accepted.
+    /// record that is not accepted, or whose serializer panics.
     #[inline(never)]
     fn send_intercepted<RK: RecordKey<K>, RV: RecordValue<V>>(
         &self,
@@ -61,22 +68,29 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let mut record =
             InterceptedRecord::new(record.topic.clone(), place, record.headers.clone(), key, value);
         self.interceptors.on_send(&mut record);
-        let topic = record.parts().topic.clone();
+        let (topic, partition) = (record.parts().topic.clone(), record.partition());
         let with_interceptors = |headers: &Headers| -> Option<Callback> {
             let (interceptors, headers) = (Arc::clone(&self.interceptors), headers.clone());
             let topic = topic.clone();
             Some(Box::new(move |outcome| {
-                interceptors.on_acknowledgement(&Acknowledgement::new(&topic, outcome.as_ref(), &headers));
+                let place = (&*topic, partition);
+                interceptors.on_acknowledgement(&Acknowledgement::new(place, outcome.as_ref(), &headers));
                 if let Some(callback) = callback {
                     callback(outcome);
                 }
             }))
         };
-        let sent = self.send_parts(record.parts(), patience, with_interceptors);
-        sent.inspect_err(|error| {
-            let refused = Acknowledgement::new(&topic, Err(error), record.headers());
-            self.interceptors.on_acknowledgement(&refused);
-        })
+        let refused = |headers: &Headers, error: &Error| {
+            let place = (&*topic, partition);
+            self.interceptors.on_acknowledgement(&Acknowledgement::new(place, Err(error), headers));
+        };
+        let headers = record.headers().clone();
+        let panicked = || {
+            let text = "a serializer or the partitioner panicked";
+            refused(&headers, &Error::new(ErrorKind::Serialization, text).with_topic(&topic));
+        };
+        let sent = noticed(|| self.send_parts(record.parts(), patience, with_interceptors), panicked);
+        sent.inspect_err(|error| refused(record.headers(), error))
     }
 
     /// Sends a record's parts. `callback` is asked for at the last moment, when the headers are what will be sent.
@@ -108,8 +122,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     ) -> Result<RecordFuture, Error> {
         let (name, partition) = (record.topic, record.partition);
         let parts = self.plugins.serialize(record, scratch)?;
-        self.check_size(&parts).map_err(|error| error.with_topic(name))?;
-        self.append(topic, partition, parts, callback(parts.headers), patience)
+        let chosen = self.choose_partition(topic, partition, &parts)?;
+        self.check_size(&parts).map_err(|error| chosen.of(error.with_topic(name)))?;
+        self.append(topic, (partition, chosen), parts, callback(parts.headers), patience)
     }
 
     #[inline]
@@ -161,16 +176,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         Ok(())
     }
 
+    /// Appends to a partition. `explicit`: the record's own choice; `chosen`: what came of it.
     #[inline(always)]
     fn append(
         &self,
         topic: &TopicQueues,
-        explicit: Option<i32>,
+        (explicit, chosen): (Option<i32>, Chosen),
         parts: RecordParts<'_>,
         mut callback: Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        let chosen = self.choose_partition(topic, explicit, &parts)?;
         let target = target(topic, chosen)?;
         match target.append_at_once(&parts, &mut callback) {
             Some(future) => Ok(future),
@@ -178,8 +193,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 
-    /// Appends where a batch has to be opened, sealed or waited for. `explicit`: the record's own choice of partition;
-    /// `chosen`: what came of it.
+    /// Appends where a batch has to be opened, sealed or waited for.
     #[inline(never)]
     fn append_patiently(
         &self,
@@ -268,6 +282,13 @@ struct Chosen {
     partition: i32,
     /// The built-in keyless logic chose.
     keyless: bool,
+}
+
+impl Chosen {
+    /// An error of a record that would go there. The partition of keyless records is nobody's choice, and is not told.
+    fn of(self, error: Error) -> Error {
+        if self.keyless { error } else { error.with_partition(self.partition) }
+    }
 }
 
 #[inline]

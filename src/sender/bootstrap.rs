@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::Node;
 use crate::config::MetadataRecoveryStrategy;
 use crate::error::Error;
+use crate::logging;
 use crate::network::{BootstrapServers, Network};
 use crate::sender::Sender;
 
@@ -105,7 +106,7 @@ impl<N: Network> Sender<N> {
                 self.begin(now);
             }
             Err(error) => {
-                log::debug!("{error}");
+                logging::debug!("{error}");
                 lookup.ask_at = now.checked_add(self.settings.retry_backoff.after(0, &mut self.random));
                 lookup.last_error = Some(error.clone());
                 self.metadata.note_error(error, now);
@@ -141,7 +142,7 @@ impl<N: Network> Sender<N> {
     }
 
     fn begin_again(&mut self, why: &str, now: Instant) {
-        log::info!("{why}: beginning again with bootstrap.servers");
+        logging::info!("{why}: beginning again with bootstrap.servers");
         self.begin(now);
     }
 

@@ -29,6 +29,7 @@ use crate::backoff::ExponentialBackoff;
 use crate::completion::BatchOutcome;
 use crate::config::MetadataRecoveryStrategy;
 use crate::error::{Error, ErrorKind};
+use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::transaction::{Resend, TransactionManager};
@@ -209,7 +210,7 @@ impl<N: Network> Sender<N> {
         match outcome {
             Outcome::Answered { node, note, version, frame, sent_at } => {
                 self.awaited = self.awaited.saturating_sub(1);
-                log::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
+                logging::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
                 match note {
                     Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
                     Note::Metadata => self.metadata_answered(node, version, &frame, now),
@@ -222,7 +223,7 @@ impl<N: Network> Sender<N> {
                 }
             }
             Outcome::Failed { node, note, failure, written, error } => {
-                log::debug!("broker {node}: {failure:?}: {error}");
+                logging::debug!("broker {node}: {failure:?}: {error}");
                 match note {
                     Note::Produce(note) => self.produce_failed(node, note, written, &error, now),
                     Note::Metadata => self.metadata.failed(error, now, &mut self.random),
@@ -230,7 +231,7 @@ impl<N: Network> Sender<N> {
                 }
             }
             Outcome::Bootstrapped(servers) => self.looked_up(servers, now),
-            Outcome::Connected { node } => log::debug!("connected to broker {node}"),
+            Outcome::Connected { node } => logging::debug!("connected to broker {node}"),
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
                 self.metadata.note_error(error, now);

@@ -11,6 +11,7 @@ use crate::cluster::{Cluster, Node};
 use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::logging;
 use crate::metadata::LeaderNews;
 use crate::network::{Expect, Network};
 use crate::protocol::{
@@ -245,7 +246,7 @@ impl<N: Network> Sender<N> {
         self.drain.requeue(index, batch, now + wait);
         match self.drain.name(index).filter(|_| answer.failure.is_none()) {
             Some(place) => self.troubles.sent_again(place, &error, now),
-            None => log::debug!("{error}; a batch goes again in {wait:?}"),
+            None => logging::debug!("{error}; a batch goes again in {wait:?}"),
         }
     }
 
@@ -345,7 +346,7 @@ impl<N: Network> Sender<N> {
 
     /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
     pub(super) fn become_fatal(&mut self, error: Error, now: Instant) {
-        log::error!("{error}");
+        logging::error!("{error}");
         self.control.set_fatal(error.clone());
         self.transaction.set_fatal();
         self.metadata.close(error.clone());

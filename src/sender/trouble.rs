@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 use crate::error_code::ErrorCode;
+use crate::logging;
 use crate::notices::{Notices, Repeats};
 use crate::record::TopicName;
 
@@ -36,11 +37,11 @@ impl Troubles {
     pub(super) fn sent_again(&mut self, place: (&TopicName, i32), error: &Error, now: Instant) {
         let ((topic, partition), Some(code)) = (place, error.code()) else { return };
         match self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {
-            Some(repeats) => log::warn!(
+            Some(repeats) => logging::warn!(
                 "{topic}-{partition}: {error}; sent again until delivery.timeout.ms is over{}{repeats}",
                 Advice(of_produce(code))
             ),
-            None => log::debug!("{topic}-{partition}: {error}; sent again"),
+            None => logging::debug!("{topic}-{partition}: {error}; sent again"),
         }
     }
 
@@ -48,7 +49,7 @@ impl Troubles {
     pub(super) fn written(&mut self, place: Option<(&TopicName, i32)>, now: Instant) {
         let Some((topic, partition)) = place.filter(|_| !self.notices.is_empty()) else { return };
         if let Some(repeats) = self.notices.over(&About::Partition(topic.clone(), partition), now) {
-            log::info!("{topic}-{partition}: records are written again, after {}", failures(repeats));
+            logging::info!("{topic}-{partition}: records are written again, after {}", failures(repeats));
         }
     }
 
@@ -60,10 +61,10 @@ impl Troubles {
         let about = About::Topic(topic.clone());
         if code.is_none() {
             if let Some(repeats) = self.notices.over(&about, now) {
-                log::info!("topic {topic} is there, after {}", failures(repeats));
+                logging::info!("topic {topic} is there, after {}", failures(repeats));
             }
         } else if let Some(repeats) = self.notices.happened(&about, code, now) {
-            log::warn!("topic {topic}: the brokers answer {code}{}{repeats}", Advice(of_metadata(code)));
+            logging::warn!("topic {topic}: the brokers answer {code}{}{repeats}", Advice(of_metadata(code)));
         }
     }
 
@@ -72,7 +73,9 @@ impl Troubles {
         let code = ErrorCode::LEADER_NOT_AVAILABLE;
         if let Some(repeats) = self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {
             let advice = Advice(of_metadata(code));
-            log::warn!("{topic}-{partition}: records wait for a leader, and there is none{advice}{repeats}");
+            logging::warn!(
+                "{topic}-{partition}: records wait for a leader, and there is none{advice}{repeats}"
+            );
         }
     }
 
@@ -80,17 +83,17 @@ impl Troubles {
     pub(super) fn split(&mut self, place: (&TopicName, i32), count: u32, error: &Error, now: Instant) {
         let ((topic, partition), Some(code)) = (place, error.code()) else { return };
         match self.notices.happened(&About::SizesOf(topic.clone()), code, now) {
-            Some(repeats) => log::warn!(
+            Some(repeats) => logging::warn!(
                 "{topic}-{partition}: a batch of {count} records is sent again in smaller ones: {error}{repeats}"
             ),
-            None => log::debug!("{topic}-{partition}: a batch of {count} records is split: {error}"),
+            None => logging::debug!("{topic}-{partition}: a batch of {count} records is split: {error}"),
         }
     }
 
     /// A batch was given up that may have been sent: its partition goes on under a new epoch.
     pub(super) fn new_epoch(&mut self, epoch: i16, now: Instant) {
         if let Some(repeats) = self.notices.happened(&About::Epoch, ErrorCode::NONE, now) {
-            log::info!("epoch {epoch} from now on, since a batch was given up{repeats}");
+            logging::info!("epoch {epoch} from now on, since a batch was given up{repeats}");
         }
     }
 }

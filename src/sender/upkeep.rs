@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::cluster::Cluster;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::logging;
 use crate::network::{Expect, Network, Readiness};
 use crate::protocol::{InitProducerIdRequest, MetadataRequest, decode_response};
 use crate::sender::Sender;
@@ -174,7 +175,7 @@ impl<N: Network> Sender<N> {
         let accumulator = &self.accumulator;
         let take_used = |name: &str| accumulator.topic(name).is_some_and(|topic| topic.take_used());
         for topic in self.metadata.forget_idle(self.settings.metadata_max_idle, now, take_used) {
-            log::debug!("{topic}: not used for metadata.max.idle.ms, forgotten");
+            logging::debug!("{topic}: not used for metadata.max.idle.ms, forgotten");
             self.accumulator.retire_topic(&topic);
         }
     }

@@ -9,6 +9,7 @@ mod sequence;
 
 use std::time::Instant;
 
+use crate::logging;
 use crate::record_batch::Stamp;
 
 pub(crate) use sequence::Place;
@@ -81,7 +82,7 @@ impl TransactionManager {
     }
 
     pub(crate) fn producer_id_received(&mut self, id: i64, epoch: i16) {
-        log::info!("producer id {id}, epoch {epoch}");
+        logging::info!("producer id {id}, epoch {epoch}");
         self.identity = Identity::Known(ProducerIdAndEpoch { id, epoch });
     }
 
@@ -186,7 +187,7 @@ impl TransactionManager {
                 return Vec::new();
             };
             next.epoch = epoch;
-            log::debug!("producer id {}: epoch {} from now on", next.id, next.epoch);
+            logging::debug!("producer id {}: epoch {} from now on", next.id, next.epoch);
             self.identity = Identity::Known(next);
         }
         for partition in &partitions {

@@ -20,8 +20,8 @@ use parking_lot::Mutex;
 
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
-    BatchOutcome, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture, as_sender_thread,
-    is_sender_thread,
+    self, BatchOutcome, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture,
+    as_sender_thread, is_sender_thread,
 };
 use crate::error::{Error, ErrorKind, SendError};
 use crate::error_code::ErrorCode;
@@ -221,7 +221,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
         record: ProducerRecord<RK, RV>,
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     ) -> Result<RecordFuture, SendError<RK, RV>> {
-        self.mock.send(record, Some(Box::new(callback)))
+        self.mock.send(record, Some(completion::callback(callback)))
     }
 
     /// The same as `send`, which never blocks either.
@@ -286,10 +286,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         mut record: ProducerRecord<RK, RV>,
         callback: Option<Callback>,
     ) -> Result<RecordFuture, SendError<RK, RV>> {
-        match self.do_send(&mut record, callback) {
-            Ok(future) => Ok(future),
-            Err(error) => Err(SendError::new(error, record)),
-        }
+        let given = record.headers.clone();
+        self.do_send(&mut record, callback).map_err(|error| {
+            // It comes back as it was given, without what serializers have added.
+            record.headers = given;
+            SendError::new(error, record)
+        })
     }
 
     /// The steps of the real producer's `send`, in its order.

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use malformed::too_long;
 
 use crate::guard::guarded;
+use crate::logging;
 
 /// A codec with its level. Which of them are there depends on the crate's features; settings are checked before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Codec {
     fn guarded<T>(self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         guarded(work).unwrap_or_else(|| {
             if !TOLD_OF_A_PANIC.swap(true, Ordering::Relaxed) {
-                log::error!("the codec {self:?} panicked; batches like this one are sent uncompressed");
+                logging::error!("the codec {self:?} panicked; batches like this one are sent uncompressed");
             }
             Err(io::Error::other("the codec panicked"))
         })

@@ -151,3 +151,46 @@ fn compressed(codec: Codec) -> Vec<u8> {
     codec.compress(&[b'a'; 1000], &mut out).unwrap();
     out
 }
+
+/// Fault E9.
+/// What codecs keep for a thread may be gone while the thread ends: then a batch is sent as it is.
+#[test]
+fn no_codec_panics_on_a_thread_that_is_ending() {
+    use std::cell::Cell;
+    use std::sync::mpsc;
+
+    struct AtTheEnd(Codec, mpsc::Sender<String>);
+
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            let told = self.0.compress(&text(), &mut Vec::new());
+            self.1.send(told.err().map(|error| error.to_string()).unwrap_or_default()).unwrap();
+        }
+    }
+
+    thread_local! {
+        static FIRST: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+        static SECOND: Cell<Option<AtTheEnd>> = const { Cell::new(None) };
+    }
+
+    fn text() -> Vec<u8> {
+        (0..20_000_u32)
+            .map(|place| b"etaoin shrdlu"[(place.wrapping_mul(2_654_435_761) >> 20) as usize % 13])
+            .collect()
+    }
+
+    for codec in every_codec() {
+        let (tell, told) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            // One that is older than all that the codec keeps, and one that comes between.
+            FIRST.set(Some(AtTheEnd(codec, tell.clone())));
+            codec.compress(b"short", &mut Vec::new()).unwrap();
+            SECOND.set(Some(AtTheEnd(codec, tell)));
+            codec.compress(&text(), &mut Vec::new()).unwrap();
+        });
+        thread.join().unwrap();
+        let told: Vec<String> = told.iter().collect();
+        assert_eq!(told.len(), 2, "{codec:?}");
+        assert!(!told.iter().any(|error| error.contains("panicked")), "{codec:?}: {told:?}");
+    }
+}

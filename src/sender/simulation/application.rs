@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use crate::accumulator::{AppendError, Event, Patience, RecordAccumulator, Target, Wait};
 use crate::completion::{BatchCompletion, Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
+use crate::logging;
 use crate::metadata::Metadata;
 use crate::record::{Headers, RecordMetadata, TopicName};
 use crate::record_batch::RecordParts;
@@ -267,7 +268,7 @@ impl Application {
     }
 
     fn note(&mut self, partition: i32, content: Content, future: RecordFuture) {
-        log::trace!("   record {} is {}", self.sent.len(), content.name());
+        logging::trace!("   record {} is {}", self.sent.len(), content.name());
         *self.numbers.entry(partition).or_default() += 1;
         let at = self.clock.elapsed();
         let accepted = Accepted { partition, content, at, told: Vec::new(), future: None };
@@ -277,7 +278,7 @@ impl Application {
     fn callback(&self) -> Callback {
         let (index, told, clock) = (self.sent.len(), Arc::clone(&self.told), self.clock.clone());
         Box::new(move |outcome: Result<RecordMetadata, Error>| {
-            log::trace!("   record {index}: {outcome:?}");
+            logging::trace!("   record {index}: {outcome:?}");
             let told_now = Told { at: clock.elapsed(), outcome: Outcome::of(outcome) };
             told.lock().unwrap().push((index, told_now));
         })

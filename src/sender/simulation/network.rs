@@ -14,6 +14,7 @@ use std::time::Instant;
 
 use crate::cluster::Node;
 use crate::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
+use crate::logging;
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::sender::simulation::application::Act;
 use crate::sender::simulation::plan::{Plan, Step};
@@ -159,7 +160,7 @@ impl SimulatedNetwork {
 
     fn carry_out(&mut self, step: Step) {
         if !matches!(step, Step::Application(Act::Send { .. })) {
-            log::trace!("-- {step:?}");
+            logging::trace!("-- {step:?}");
         }
         let actions = match step {
             Step::Application(act) => {
@@ -315,7 +316,7 @@ impl SimulatedNetwork {
                         (at, header.producer_epoch, header.base_sequence, header.record_count)
                     })
                     .collect();
-                log::trace!("   broker {} <- {batches:?}", request.broker);
+                logging::trace!("   broker {} <- {batches:?}", request.broker);
             }
             self.answer(actions);
         }
@@ -494,7 +495,7 @@ impl Network for SimulatedNetwork {
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         assert_eq!(now, self.now, "the sender has a time of its own");
-        log::trace!("   waits {:?}", until.map(|until| until.saturating_duration_since(now)));
+        logging::trace!("   waits {:?}", until.map(|until| until.saturating_duration_since(now)));
         self.plan.application.look_after_flushes();
         loop {
             self.carry_out_due();
