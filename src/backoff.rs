@@ -28,6 +28,11 @@ impl ExponentialBackoff {
         let seconds = self.initial.as_secs_f64() * doublings * jitter;
         Duration::from_secs_f64(seconds.min(self.max.as_secs_f64()))
     }
+
+    /// No wait is longer.
+    pub(crate) fn longest(&self) -> Duration {
+        self.max
+    }
 }
 
 const JITTER: f64 = 0.2;

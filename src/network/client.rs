@@ -10,6 +10,7 @@ use super::bootstrap::BootstrapServers;
 use super::connection_state::{Phase, later};
 use super::connections::{Connections, Note};
 use super::in_flight::Entry;
+use super::lost::Lost;
 use super::outcome::Outcome;
 use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
@@ -17,7 +18,7 @@ use super::settings::NetworkSettings;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::protocol::{Request, encode_request};
+use crate::protocol::{Request, decode_response, encode_request, pause_after};
 
 /// What a request waits for, and for how long at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +64,7 @@ impl<N: Network, T> NetworkClient<N, T> {
         if self.connections.peer(node.id()).is_some_and(|peer| !peer.is_at(node)) {
             self.connections.forget(node.id(), now);
         }
+        self.connections.is_wanted(node.id());
         if let Some(readiness) = self.readiness(node, now) {
             return readiness;
         }
@@ -120,6 +122,7 @@ impl<N: Network, T> NetworkClient<N, T> {
         outcomes: &mut Vec<Outcome<T>>,
     ) -> Instant {
         self.connections.expire(now);
+        self.connections.forget_who_left(now);
         self.connections.flush_queued(now);
         let now = self.connections.wait(now, until, &mut self.events);
         for event in self.events.drain(..) {
@@ -131,8 +134,8 @@ impl<N: Network, T> NetworkClient<N, T> {
     }
 
     /// What is waited for from this broker, for people; none where nothing is.
-    pub(crate) fn waited_for(&self, node: &Node) -> Option<String> {
-        self.peer_at(node)?.waited_for()
+    pub(crate) fn waited_for(&self, node: &Node, now: Instant) -> Option<String> {
+        self.peer_at(node)?.waited_for(now)
     }
 
     /// Whether somebody waits for the answers that are due: then they are worth some polling.
@@ -140,16 +143,45 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.awaited = awaited;
     }
 
-    /// The broker asked for a pause: it is not ready before that (KIP-219).
-    pub(crate) fn throttle(&mut self, node: i32, time: Duration, now: Instant) {
-        if let Some(peer) = self.connections.peer_mut(node) {
-            peer.state.throttle(later(now, time));
+    /// Reads an answer. A pause that the broker asks for in it is kept: it is not ready before its end (KIP-219). One
+    /// that cannot be read ends the connection, and whatever is on its way there fails with the next `poll` for that
+    /// reason.
+    pub(crate) fn read<R: Request>(
+        &mut self,
+        node: i32,
+        version: i16,
+        frame: &[u8],
+        now: Instant,
+    ) -> Result<R::Response, Error> {
+        match decode_response::<R>(version, frame) {
+            Ok(response) => {
+                self.connections.answered(node, now);
+                self.pause(node, pause_after::<R>(version, &response), now);
+                Ok(response)
+            }
+            Err(error) => {
+                self.connections.refuse(node, Lost::Unreadable(error.clone()), now);
+                Err(of_broker(node, Error::new(ErrorKind::Network, error.to_string())))
+            }
         }
     }
 
-    /// Ends the connection; what was on its way fails with the next `poll`. A new connection waits for the backoff.
-    pub(crate) fn disconnect(&mut self, node: i32, now: Instant) {
-        self.connections.drop_connection(node, "closed by this client", now);
+    /// Leaves a broker alone for this time.
+    pub(crate) fn pause(&mut self, node: i32, time: Duration, now: Instant) {
+        if !time.is_zero() {
+            self.connections.pause(node, time, now);
+        }
+    }
+
+    /// Ends the connection, and says why; what was on its way fails with the next `poll`. A new connection waits for the
+    /// backoff.
+    pub(crate) fn disconnect(&mut self, node: i32, why: &'static str, now: Instant) {
+        self.connections.drop_connection(node, why, now);
+    }
+
+    /// Forgets all brokers but these, as soon as nothing is on its way to them: they have left, or were a way in.
+    pub(crate) fn retain(&mut self, is_known: impl Fn(i32) -> bool) {
+        self.connections.retain(is_known);
     }
 
     /// Ends all connections; what was on its way fails with the next `poll`.
@@ -166,6 +198,12 @@ impl<N: Network, T> NetworkClient<N, T> {
     #[cfg(test)]
     pub(crate) fn is_connected(&self, node: i32) -> bool {
         self.versions(node).is_some()
+    }
+
+    /// How many brokers there is something to be remembered of.
+    #[cfg(test)]
+    pub(crate) fn known(&self) -> usize {
+        self.connections.known()
     }
 
     /// Requests that are queued or written, and not answered.
@@ -203,6 +241,11 @@ impl<N: Network, T> NetworkClient<N, T> {
         }
     }
 
+    /// The broker's last connection failed, and the next attempt has to wait. One that asked for a pause is well.
+    pub(crate) fn is_out_of_reach(&self, node: &Node, now: Instant) -> bool {
+        self.peer_at(node).is_some_and(|peer| peer.state.backing_off(now).is_some())
+    }
+
     fn load(&self, node: &Node, now: Instant) -> Option<Load> {
         let Some(peer) = self.peer_at(node) else { return Some(Load::Unconnected(None)) };
         match (peer.state.phase(), self.readiness(node, now)) {
@@ -225,8 +268,8 @@ impl<N: Network, T> NetworkClient<N, T> {
         if peer.state.is_disconnected() {
             return peer.state.backing_off(now).map(Readiness::NotBefore);
         }
-        if let Some(until) = peer.state.throttled(now).filter(|_| peer.state.versions().is_some()) {
-            return Some(Readiness::NotBefore(until));
+        if let Some(pause) = peer.state.paused(now).filter(|_| peer.state.versions().is_some()) {
+            return Some(Readiness::NotBefore(pause.until));
         }
         let can_send = peer.can_send_more(self.connections.settings.max_in_flight);
         Some(if can_send { Readiness::Ready } else { Readiness::Waiting })
@@ -242,6 +285,10 @@ enum Load {
 }
 
 fn not_connected(node: i32) -> Error {
-    let error = Error::new(ErrorKind::Network, "not connected").with_code(ErrorCode::NETWORK_EXCEPTION);
+    of_broker(node, Error::new(ErrorKind::Network, "not connected").with_code(ErrorCode::NETWORK_EXCEPTION))
+}
+
+/// Servers to begin with have no id to tell.
+fn of_broker(node: i32, error: Error) -> Error {
     if node >= 0 { error.with_node(node) } else { error }
 }

@@ -23,6 +23,8 @@ pub(super) struct Connection<T> {
     pub(super) since: Instant,
     pub(super) handshake: Handshake,
     pub(super) in_flight: InFlight<T>,
+    /// It has answered something that was asked after the handshake.
+    pub(super) served: bool,
     frames: FrameReader,
     answered: bool,
     watches_writable: bool,
@@ -43,6 +45,7 @@ impl<T> Connection<T> {
             since,
             handshake: Handshake::new(),
             in_flight: InFlight::new(),
+            served: false,
             frames: FrameReader::default(),
             answered: false,
             watches_writable: false,

@@ -1,8 +1,10 @@
 //! `ConnectionState`: where a broker's connection stands, and when the next step may or must be taken.
 //!
-//! Owns: the phases, reconnect backoff, set-up time-outs, throttling, the addresses of a name that are still to be
+//! Owns: the phases, reconnect backoff, set-up time-outs, pauses, the addresses of a name that are still to be
 //! tried. Must not know: sockets, requests. Pure: time and randomness come in as arguments.
-//! Holds: all addresses of a name are tried, one after another, before the backoff grows.
+//! Holds: all addresses of a name are tried, one after another, before the backoff grows. It begins anew after an answer,
+//! or after a connection that stood for longer than the backoff can be; Java begins anew after the handshake, and comes
+//! back at once to a listener that ends connections there.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -38,13 +40,21 @@ pub(super) enum Phase<V> {
 pub(super) struct ConnectionState<V> {
     rules: ConnectionRules,
     phase: Phase<V>,
-    /// Rounds over all addresses that failed since the connection last was ready.
+    /// Rounds over all addresses that failed, and connections that ended without an answer, since one last did well.
     failures: u32,
+    ready_since: Option<Instant>,
     /// Sockets that could not be connected since one last was.
     setup_failures: u32,
     /// Addresses still to be tried in this round.
     addresses: std::vec::IntoIter<SocketAddr>,
-    throttled_until: Option<Instant>,
+    paused: Option<Pause>,
+}
+
+/// A pause that a broker has asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pause {
+    pub(super) time: Duration,
+    pub(super) until: Instant,
 }
 
 impl<V> ConnectionState<V> {
@@ -53,9 +63,10 @@ impl<V> ConnectionState<V> {
             rules,
             phase: Phase::Disconnected { retry_at: None },
             failures: 0,
+            ready_since: None,
             setup_failures: 0,
             addresses: Vec::new().into_iter(),
-            throttled_until: None,
+            paused: None,
         }
     }
 
@@ -84,11 +95,16 @@ impl<V> ConnectionState<V> {
         self.phase = Phase::Handshaking;
     }
 
-    /// The handshake is done.
-    pub(super) fn ready(&mut self, versions: V) {
-        self.failures = 0;
+    /// The handshake is done. That alone forgets no failure: a listener may end the connection right after it.
+    pub(super) fn ready(&mut self, versions: V, now: Instant) {
+        self.ready_since = Some(now);
         self.addresses = Vec::new().into_iter();
         self.phase = Phase::Ready(versions);
+    }
+
+    /// A request was answered as it should be: what failed before does not count any more.
+    pub(super) fn answered(&mut self) {
+        self.failures = 0;
     }
 
     /// One address failed; others of the round may be left. Only a socket that was not connected lengthens the next
@@ -101,6 +117,10 @@ impl<V> ConnectionState<V> {
 
     /// The connection is lost, or no address is left: the backoff begins.
     pub(super) fn disconnected(&mut self, now: Instant, random: &mut fastrand::Rng) {
+        let stood = self.ready_since.take().map(|since| now.saturating_duration_since(since));
+        if stood.is_some_and(|time| time > self.rules.reconnect.longest()) {
+            self.failures = 0;
+        }
         let wait = self.rules.reconnect.after(self.failures, random);
         self.failures = self.failures.saturating_add(1);
         self.addresses = Vec::new().into_iter();
@@ -109,13 +129,16 @@ impl<V> ConnectionState<V> {
 
     /// The connection was closed on purpose; nothing speaks against a new one.
     pub(super) fn closed(&mut self) {
+        self.ready_since = None;
         self.addresses = Vec::new().into_iter();
         self.phase = Phase::Disconnected { retry_at: None };
     }
 
-    /// The broker asked for a pause.
-    pub(super) fn throttle(&mut self, until: Instant) {
-        self.throttled_until = self.throttled_until.max(Some(until));
+    /// The broker asked for a pause; one that lasts longer already goes on.
+    pub(super) fn pause(&mut self, pause: Pause) {
+        if self.paused.is_none_or(|other| other.until < pause.until) {
+            self.paused = Some(pause);
+        }
     }
 
     pub(super) fn phase(&self) -> &Phase<V> {
@@ -138,9 +161,9 @@ impl<V> ConnectionState<V> {
         }
     }
 
-    /// The end of the pause that the broker asked for, if it is still to come.
-    pub(super) fn throttled(&self, now: Instant) -> Option<Instant> {
-        self.throttled_until.filter(|until| *until > now)
+    /// The pause that the broker asked for, if it is not over.
+    pub(super) fn paused(&self, now: Instant) -> Option<Pause> {
+        self.paused.filter(|pause| pause.until > now)
     }
 
     /// When the phase has lasted too long.
@@ -195,7 +218,7 @@ mod tests {
         assert!(state.deadline().is_some_and(|at| (8..=12).contains(&(at - now).as_secs())));
         state.connected();
         assert!(state.deadline().is_none() && state.versions().is_none());
-        state.ready("versions");
+        state.ready("versions", now);
         assert_eq!(state.versions(), Some(&"versions"));
         assert_eq!(state.next_address(now, &mut random), None, "no address is left over for later");
     }
@@ -217,14 +240,23 @@ mod tests {
         }
     }
 
+    /// Fault C3.
     #[test]
-    fn a_ready_connection_forgets_failures_and_a_failed_handshake_does_not() {
+    fn an_answer_or_standing_for_long_forgets_failures_and_a_handshake_does_not() {
         let (mut state, now, mut random) = fixture();
         (0..4).for_each(|_| state.disconnected(now, &mut random));
         state.connected();
         state.disconnected(now, &mut random);
         assert!(wait(&state, now) >= 640);
-        state.ready("versions");
+        state.ready("versions", now);
+        state.disconnected(now + SECOND, &mut random);
+        assert_eq!(wait(&state, now + SECOND), 1000);
+        state.ready("versions", now);
+        state.disconnected(now + SECOND * 2, &mut random);
+        assert!(wait(&state, now + SECOND * 2) <= 60, "it stood for longer than that");
+        (0..4).for_each(|_| state.disconnected(now, &mut random));
+        state.ready("versions", now);
+        state.answered();
         state.disconnected(now, &mut random);
         assert!(wait(&state, now) <= 60);
     }
@@ -251,7 +283,7 @@ mod tests {
     fn a_connection_closed_on_purpose_may_come_back_at_once() {
         let (mut state, now, mut random) = fixture();
         state.disconnected(now, &mut random);
-        state.ready("versions");
+        state.ready("versions", now);
         state.closed();
         assert!(state.is_disconnected() && state.backing_off(now).is_none());
     }
@@ -259,12 +291,13 @@ mod tests {
     #[test]
     fn the_longest_pause_counts_and_outlives_the_connection() {
         let (mut state, now, mut random) = fixture();
-        state.throttle(now + SECOND * 3);
-        state.throttle(now + SECOND);
+        let long = Pause { time: SECOND * 3, until: now + SECOND * 3 };
+        state.pause(long);
+        state.pause(Pause { time: SECOND, until: now + SECOND });
         state.disconnected(now, &mut random);
-        state.ready("versions");
-        assert_eq!(state.throttled(now), Some(now + SECOND * 3));
-        assert_eq!(state.throttled(now + SECOND * 3), None);
+        state.ready("versions", now);
+        assert_eq!(state.paused(now), Some(long));
+        assert_eq!(state.paused(now + SECOND * 3), None);
     }
 
     #[test]

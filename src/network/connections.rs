@@ -7,15 +7,15 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::{Answer, Connection};
-use super::connection_state::{ConnectionRules, Phase, later};
+use super::connection_state::{ConnectionRules, Pause, Phase, later};
 use super::handshake::Progress;
 use super::in_flight::Entry;
 use super::lost::Lost;
 use super::outcome::{Outcome, RequestFailure};
-use super::peer::Peer;
+use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
 use super::settings::NetworkSettings;
 use crate::cluster::Node;
@@ -51,6 +51,10 @@ pub(super) struct Connections<N: Network, T> {
     answers_due: usize,
     /// Somebody waits for what is on its way.
     pub(super) awaited: bool,
+    /// Some brokers are not of the cluster any more, and not forgotten yet.
+    some_leave: bool,
+    /// What was told of which broker.
+    notices: BrokerNotices,
     finished: Vec<Entry<Note<T>>>,
     buffer: Vec<u8>,
 }
@@ -70,6 +74,8 @@ impl<N: Network, T> Connections<N, T> {
             next_deadline: None,
             answers_due: 0,
             awaited: false,
+            some_leave: false,
+            notices: BrokerNotices::new(),
             finished: Vec::new(),
             buffer: vec![0; READ_BUFFER_BYTES],
         }
@@ -79,8 +85,9 @@ impl<N: Network, T> Connections<N, T> {
         self.peers.get(&id)
     }
 
-    pub(super) fn peer_mut(&mut self, id: i32) -> Option<&mut Peer<Note<T>>> {
-        self.peers.get_mut(&id)
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        self.peers.len()
     }
 
     pub(super) fn next_correlation_id(&mut self) -> i32 {
@@ -91,7 +98,14 @@ impl<N: Network, T> Connections<N, T> {
     /// Begins to connect to a broker that has no connection.
     pub(super) fn begin(&mut self, node: &Node, now: Instant) {
         let token = self.name(node.id()).0;
-        let peer = self.peers.entry(node.id()).or_insert_with(|| Peer::new(node, self.rules, now));
+        if !self.peers.contains_key(&node.id()) {
+            let mut peer = Peer::new(node, self.rules, now);
+            let beside = self.peers.values().filter(|other| other.is_beside(&peer));
+            let pause = beside.filter_map(|other| other.state.paused(now)).max_by_key(|pause| pause.until);
+            pause.into_iter().for_each(|pause| peer.state.pause(pause));
+            self.peers.insert(node.id(), peer);
+        }
+        let Some(peer) = self.peers.get_mut(&node.id()) else { return };
         peer.state.resolving(now, &mut self.random);
         peer.lookup = token;
         peer.last_attempt = Some(now);
@@ -173,8 +187,13 @@ impl<N: Network, T> Connections<N, T> {
             self.peers.values().filter_map(|peer| Some((peer.id, self.due(peer, now)?))).collect();
         for (id, due) in due {
             match due {
-                Due::Lost(lost) => self.lose(id, lost, now),
-                Due::Idle => self.close_idle(id),
+                Due::Lost(lost) => {
+                    let sent_at =
+                        if let Lost::NoAnswer { sent_at, .. } = &lost { Some(*sent_at) } else { None };
+                    self.lose(id, lost, now);
+                    sent_at.into_iter().for_each(|time| self.close_silent(time));
+                }
+                Due::Idle => self.close_quietly(id, "idle"),
             }
         }
         self.next_deadline = self.peers.values().filter_map(|peer| self.deadline(peer, now)).min();
@@ -189,9 +208,63 @@ impl<N: Network, T> Connections<N, T> {
         }
         if let Some(connection) = peer.connection.take() {
             self.network.close(connection.socket);
-            let error =
-                was_ready.then(|| peer.connection_lost(connection.address, &Lost::ClosedHere(why), true));
+            let lost = Lost::ClosedHere(why);
+            let error = was_ready.then(|| peer.connection_lost(&connection, &lost, &mut self.notices, now));
             self.abandon(id, connection, error, now);
+        }
+    }
+
+    /// Ends a connection on which came what cannot be an answer.
+    pub(super) fn refuse(&mut self, id: i32, lost: Lost, now: Instant) {
+        if self.peers.get(&id).is_some_and(|peer| peer.state.versions().is_some()) {
+            self.lose(id, lost, now);
+        }
+    }
+
+    /// A broker has answered as it should.
+    pub(super) fn answered(&mut self, id: i32, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&id) {
+            peer.answered(&mut self.notices, now);
+        }
+    }
+
+    /// A broker wants to be left alone. It does so at its address, under whatever id it is known.
+    pub(super) fn pause(&mut self, id: i32, time: Duration, now: Instant) {
+        let Some(asked) = self.peers.remove(&id) else { return };
+        let pause = Pause { time, until: later(now, time) };
+        for peer in self.peers.values_mut().filter(|peer| peer.is_beside(&asked)) {
+            peer.state.pause(pause);
+        }
+        let peer = self.peers.entry(id).or_insert(asked);
+        peer.state.pause(pause);
+    }
+
+    /// Lets go of brokers that are not among these, as soon as nothing is on its way to them.
+    pub(super) fn retain(&mut self, is_known: impl Fn(i32) -> bool) {
+        self.peers.values_mut().for_each(|peer| peer.leaving = !is_known(peer.id));
+        self.some_leave = true;
+    }
+
+    /// Forgets those that are left and of no more use.
+    pub(super) fn forget_who_left(&mut self, now: Instant) {
+        if !self.some_leave {
+            return;
+        }
+        let gone: Vec<i32> =
+            self.peers.values().filter(|peer| peer.can_be_forgotten(now)).map(|peer| peer.id).collect();
+        for id in gone {
+            self.close_quietly(id, "not needed any more");
+            self.peers.remove(&id);
+        }
+        self.some_leave = self.peers.values().any(|peer| peer.leaving);
+    }
+
+    /// The broker is asked for: it has not left.
+    pub(super) fn is_wanted(&mut self, id: i32) {
+        if self.some_leave
+            && let Some(peer) = self.peers.get_mut(&id)
+        {
+            peer.leaving = false;
         }
     }
 
@@ -234,7 +307,7 @@ impl<N: Network, T> Connections<N, T> {
             let Some(peer) = self.peers.get_mut(&id) else { return };
             let Some(address) = peer.state.next_address(now, &mut self.random) else {
                 peer.state.disconnected(now, &mut self.random);
-                let error = peer.cannot_connect();
+                let error = peer.cannot_connect(&mut self.notices, now);
                 self.outcomes.push(Outcome::Disconnected { node: id, error });
                 return;
             };
@@ -284,6 +357,7 @@ impl<N: Network, T> Connections<N, T> {
         let mut input = buffer.get(..count).unwrap_or_default();
         while let Some(connection) = self.connection_of(socket) {
             let Some(Answer { entry, frame }) = connection.next_answer(&mut input)? else { break };
+            connection.served |= matches!(entry.note, Note::Caller(_));
             self.answers_due -= 1;
             match entry.note {
                 Note::Handshake => self.handshake_answered(id, &frame, now)?,
@@ -321,11 +395,11 @@ impl<N: Network, T> Connections<N, T> {
                 self.ask_for_handshake(id, now);
                 self.flush(id, now);
             }
-            Progress::Done { versions, throttle } => {
+            Progress::Done { versions, pause } => {
                 let address = connection.address;
-                peer.state.ready(versions);
-                peer.state.throttle(later(now, throttle));
+                peer.state.ready(versions, now);
                 peer.connected(address);
+                self.pause(id, pause, now);
                 let idle = self.settings.max_idle.map(|idle| later(now, idle));
                 self.expect_by(idle);
                 self.outcomes.push(Outcome::Connected { node: id });
@@ -359,8 +433,9 @@ impl<N: Network, T> Connections<N, T> {
         }
         match connection {
             Some(connection) if peer.state.versions().is_some() => {
-                let was_idle = connection.in_flight.is_empty();
-                let error = peer.connection_lost(connection.address, &lost, was_idle);
+                let at_first = lost.is_end() && !connection.served && !connection.in_flight.is_empty();
+                let lost = if at_first { Lost::ClosedAtFirstRequest } else { lost };
+                let error = peer.connection_lost(&connection, &lost, &mut self.notices, now);
                 peer.state.disconnected(now, &mut self.random);
                 self.abandon(id, connection, Some(error), now);
             }
@@ -393,10 +468,20 @@ impl<N: Network, T> Connections<N, T> {
         self.outcomes.extend(error.map(|error| Outcome::Disconnected { node: id, error }));
     }
 
-    fn close_idle(&mut self, id: i32) {
+    /// A request was sent at this time and not answered. What was silent then and has been since may be as dead: a load
+    /// balancer forgets all idle connections alike, and a new one costs next to nothing. One that is in use is left.
+    fn close_silent(&mut self, since: Instant) {
+        let silent: Vec<i32> =
+            self.peers.values().filter(|peer| peer.is_silent_since(since)).map(|peer| peer.id).collect();
+        for id in silent {
+            self.close_quietly(id, "as silent as another that did not answer");
+        }
+    }
+
+    fn close_quietly(&mut self, id: i32, why: &str) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(connection) = peer.connection.take() else { return };
-        logging::debug!("closing the connection to {}: idle", peer.place(Some(connection.address)));
+        logging::debug!("closing the connection to {}: {why}", peer.place(Some(connection.address)));
         self.network.close(connection.socket);
         peer.state.closed();
     }
@@ -413,7 +498,7 @@ impl<N: Network, T> Connections<N, T> {
         let connection = peer.connection.as_ref()?;
         if let Some(entry) = connection.in_flight.overdue(now) {
             let within = entry.deadline.saturating_duration_since(entry.sent_at);
-            return Some(Due::Lost(Lost::NoAnswer { request: entry.name, within }));
+            return Some(Due::Lost(Lost::NoAnswer { request: entry.name, sent_at: entry.sent_at, within }));
         }
         let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
         let idle_at = later(peer.last_used, self.settings.max_idle?);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error_code::ErrorCode;
 use crate::protocol::{
-    ApiVersionsRequest, ApiVersionsResponse, BrokerVersions, Request, decode_response, encode_request,
+    ApiVersionsRequest, BrokerVersions, Request, decode_response, encode_request, pause_after,
 };
 use crate::wire::EncodedMessage;
 
@@ -37,7 +37,7 @@ pub(super) enum Progress {
     /// Another request, the one that `request` now gives.
     Continue,
     /// The connection is ready. The broker may ask for a pause before the first request.
-    Done { versions: BrokerVersions, throttle: Duration },
+    Done { versions: BrokerVersions, pause: Duration },
 }
 
 impl Handshake {
@@ -51,7 +51,10 @@ impl Handshake {
         let response =
             decode_response::<ApiVersionsRequest>(version, frame).map_err(|error| error.to_string())?;
         match response.error_code {
-            ErrorCode::NONE => Ok(done(&response)),
+            ErrorCode::NONE => {
+                let pause = pause_after::<ApiVersionsRequest>(version, &response);
+                Ok(Progress::Done { versions: BrokerVersions::from(&response), pause })
+            }
             ErrorCode::UNSUPPORTED_VERSION if response.version_to_ask_again() < version => {
                 self.step = Step::ApiVersions { version: response.version_to_ask_again() };
                 Ok(Progress::Continue)
@@ -66,11 +69,6 @@ impl Handshake {
         let message = encode_request(&SOFTWARE, version, correlation_id, client_id);
         HandshakeRequest { message, version, name: ApiVersionsRequest::NAME }
     }
-}
-
-fn done(response: &ApiVersionsResponse) -> Progress {
-    let throttle = Duration::from_millis(u64::try_from(response.throttle_time_ms).unwrap_or(0));
-    Progress::Done { versions: BrokerVersions::from(response), throttle }
 }
 
 /// Who we are, for the broker's metrics (KIP-511).
@@ -107,8 +105,8 @@ mod tests {
         let mut handshake = Handshake::new();
         assert_eq!(handshake.request(1, "c").version, 4);
         match handshake.answered(&answer(4, ErrorCode::NONE, &[(0, 3, 11)])) {
-            Ok(Progress::Done { versions, throttle }) => {
-                assert_eq!((versions.range(0), throttle.as_millis()), (Some(3..=11), 7));
+            Ok(Progress::Done { versions, pause }) => {
+                assert_eq!((versions.range(0), pause.as_millis()), (Some(3..=11), 7));
             }
             other => panic!("{other:?}"),
         }

@@ -4,9 +4,13 @@
 
 use std::fmt;
 use std::io;
-use std::time::Duration;
+use std::mem;
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
 
 use super::frame::BadFrame;
+use crate::wire::DecodeError;
 
 /// Why a connection ended or could not be made.
 #[derive(Debug)]
@@ -20,9 +24,13 @@ pub(super) enum Lost {
     /// The socket was not connected in time.
     ConnectedTooLate(Duration),
     /// A request was not answered in time.
-    NoAnswer { request: &'static str, within: Duration },
+    NoAnswer { request: &'static str, sent_at: Instant, within: Duration },
     /// The other side closed the connection.
     Closed { before_first_answer: bool, within_answer: bool },
+    /// The other side closed the connection when it was asked for more than its versions.
+    ClosedAtFirstRequest,
+    /// An answer came that cannot be read.
+    Unreadable(DecodeError),
     /// What came is not an answer.
     BadFrame(BadFrame),
     /// An answer came that is not the next one.
@@ -31,6 +39,32 @@ pub(super) enum Lost {
     Handshake(String),
     /// We closed it.
     ClosedHere(&'static str),
+}
+
+/// One of the kinds of loss, without what belongs to a single one.
+pub(super) type LostKind = mem::Discriminant<Lost>;
+
+impl Lost {
+    pub(super) fn kind(&self) -> LostKind {
+        mem::discriminant(self)
+    }
+
+    /// The address is not to blame: this process may open no more sockets, or the system is short of memory.
+    pub(super) fn is_shortage(&self) -> bool {
+        let short = [Errno::MFILE, Errno::NOBUFS].map(|errno| Some(errno.raw_os_error()));
+        matches!(self, Lost::Io(error) if short.contains(&error.raw_os_error()))
+    }
+
+    /// The other side has ended the connection, between two answers.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Lost::Closed { within_answer, .. } => !within_answer,
+            Lost::Io(error) => {
+                matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Lost {
@@ -46,7 +80,7 @@ impl fmt::Display for Lost {
                 "not connected within {} ms (socket.connection.setup.timeout.ms)",
                 time.as_millis()
             ),
-            Lost::NoAnswer { request, within } => {
+            Lost::NoAnswer { request, within, .. } => {
                 write!(f, "no answer to {request} within {} ms", within.as_millis())
             }
             Lost::Closed { before_first_answer: true, .. } => f.write_str(
@@ -57,6 +91,10 @@ impl fmt::Display for Lost {
                 f.write_str("the broker closed the connection in the middle of an answer")
             }
             Lost::Closed { .. } => f.write_str("the broker closed the connection"),
+            Lost::ClosedAtFirstRequest => f.write_str(
+                "this listener may require SASL (it closes the connection after ApiVersions): see security.protocol",
+            ),
+            Lost::Unreadable(error) => write!(f, "{error}"),
             Lost::BadFrame(frame) => write!(f, "{frame}"),
             Lost::WrongAnswer { is_first: true, .. } => f.write_str(
                 "what came is not an answer to the first request: the listener is probably not Kafka's",

@@ -1,7 +1,8 @@
 //! `Peer`: one broker as the client knows it: where it is, how the connection stands, what went wrong so far.
 //!
 //! Owns: the wording of a broker's errors, and how loud they are. Must not know: other brokers, the network.
-//! Holds: one warning per change of state, not per attempt.
+//! Holds: the same trouble with a broker is a warning at first and then now and then, not at each attempt; what is done on
+//! purpose is none.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -9,11 +10,12 @@ use std::time::Instant;
 
 use super::connection::Connection;
 use super::connection_state::{ConnectionRules, ConnectionState, Phase};
-use super::lost::Lost;
+use super::lost::{Lost, LostKind};
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::logging;
+use crate::notices::Notices;
 use crate::protocol::BrokerVersions;
 
 /// One broker as the client knows it.
@@ -29,11 +31,20 @@ pub(super) struct Peer<T> {
     pub(super) lookup: u64,
     pub(super) last_attempt: Option<Instant>,
     pub(super) last_used: Instant,
+    /// Not one of the cluster's brokers any more.
+    pub(super) leaving: bool,
     /// What went wrong at the addresses tried in this round.
     tried: Vec<String>,
-    /// Trouble with this broker was told already.
-    warned: bool,
+    /// The kind of the last of them.
+    trouble: Option<LostKind>,
+    /// The last of them was no fault of the address.
+    short: bool,
+    /// A connection has stood once: so the address is the right one.
+    was_ready: bool,
 }
+
+/// What was told of which broker.
+pub(super) type BrokerNotices = Notices<i32, LostKind>;
 
 impl<T> Peer<T> {
     pub(super) fn new(node: &Node, rules: ConnectionRules, now: Instant) -> Self {
@@ -46,14 +57,37 @@ impl<T> Peer<T> {
             lookup: 0,
             last_attempt: None,
             last_used: now,
+            leaving: false,
             tried: Vec::new(),
-            warned: false,
+            trouble: None,
+            short: false,
+            was_ready: false,
         }
     }
 
     /// The broker is still where it was.
     pub(super) fn is_at(&self, node: &Node) -> bool {
         self.port == node.port() && self.host == node.host()
+    }
+
+    /// Both are at the same place: the same broker under two ids, as servers to begin with are.
+    pub(super) fn is_beside(&self, other: &Peer<T>) -> bool {
+        self.port == other.port && self.host == other.host
+    }
+
+    /// It is not one of the brokers any more, nothing is on its way, and nothing has to be remembered.
+    pub(super) fn can_be_forgotten(&self, now: Instant) -> bool {
+        let is_at_rest = match self.state.phase() {
+            Phase::Disconnected { .. } => self.state.backing_off(now).is_none(),
+            Phase::Ready(_) => self.in_flight() == 0,
+            _ => false,
+        };
+        self.leaving && is_at_rest && self.state.paused(now).is_none()
+    }
+
+    /// It stands idle, and nothing has been said on it since then.
+    pub(super) fn is_silent_since(&self, time: Instant) -> bool {
+        matches!(self.state.phase(), Phase::Ready(_)) && self.in_flight() == 0 && self.last_used <= time
     }
 
     /// A request may go out now, as far as the connection is concerned.
@@ -74,32 +108,44 @@ impl<T> Peer<T> {
         };
         logging::debug!("{}: {what}", self.place(None));
         self.tried.push(what);
+        self.trouble = Some(lost.kind());
+        self.short = lost.is_shortage();
     }
 
-    /// No address is left: the error of the whole round, told once until a connection stands again.
-    pub(super) fn cannot_connect(&mut self) -> Error {
+    /// No address is left: the error of the whole round.
+    pub(super) fn cannot_connect(&mut self, notices: &mut BrokerNotices, now: Instant) -> Error {
         let what = std::mem::take(&mut self.tried).join("; ");
-        let error = self.error(ErrorKind::Network, format!("cannot connect to {}: {what}", self.place(None)));
-        if self.warned {
-            logging::debug!("{error}");
-        } else {
-            logging::warn!("{error}");
+        let hint = match self.id {
+            id @ 0.. if !self.was_ready && !self.short => {
+                format!("; advertised by broker {id}: check advertised.listeners")
+            }
+            _ => String::new(),
+        };
+        let text = format!("cannot connect to {}: {what}{hint}", self.place(None));
+        let error = self.error(ErrorKind::Network, text);
+        if let Some(kind) = self.trouble.take() {
+            self.tell(kind, &error, notices, now);
         }
-        self.warned = true;
         error
     }
 
-    /// A connection that stood is gone. Without anything on its way that is nothing to worry about.
-    pub(super) fn connection_lost(&mut self, address: SocketAddr, lost: &Lost, was_idle: bool) -> Error {
-        let error = self.error(
-            ErrorKind::Network,
-            format!("lost the connection to {}: {lost}", self.place(Some(address))),
-        );
-        if was_idle || matches!(lost, Lost::ClosedHere(_)) {
-            logging::info!("{error}");
-        } else {
-            logging::warn!("{error}");
-            self.warned = true;
+    /// A connection that stood is gone. Where it has done its work, and nothing is on its way, that is nothing to worry
+    /// about.
+    pub(super) fn connection_lost(
+        &mut self,
+        connection: &Connection<T>,
+        lost: &Lost,
+        notices: &mut BrokerNotices,
+        now: Instant,
+    ) -> Error {
+        let place = self.place(Some(connection.address));
+        let error = self.error(ErrorKind::Network, format!("lost the connection to {place}: {lost}"));
+        match lost {
+            Lost::ClosedHere(_) => logging::debug!("{error}"),
+            _ if connection.served && connection.in_flight.is_empty() && lost.is_end() => {
+                logging::info!("{error}")
+            }
+            _ => self.tell(lost.kind(), &error, notices, now),
         }
         error
     }
@@ -107,16 +153,35 @@ impl<T> Peer<T> {
     /// The handshake is done.
     pub(super) fn connected(&mut self, address: SocketAddr) {
         self.tried.clear();
-        if self.warned {
-            logging::info!("connected to {} again", self.place(Some(address)));
-        } else {
-            logging::debug!("connected to {}", self.place(Some(address)));
+        self.was_ready = true;
+        logging::debug!("connected to {}", self.place(Some(address)));
+    }
+
+    /// A request was answered as it should be: whatever was in trouble is not any more.
+    pub(super) fn answered(&mut self, notices: &mut BrokerNotices, now: Instant) {
+        self.state.answered();
+        if let Some(repeats) = notices.over(&self.id, now) {
+            let address = self.connection.as_ref().map(|connection| connection.address);
+            logging::info!("{} answers again{repeats}", self.place(address));
         }
-        self.warned = false;
+    }
+
+    fn tell(&self, kind: LostKind, error: &Error, notices: &mut BrokerNotices, now: Instant) {
+        match notices.happened(&self.id, kind, now) {
+            Some(repeats) => logging::warn!("{error}{repeats}"),
+            None => logging::debug!("{error}"),
+        }
     }
 
     /// What is waited for here, with the address; none where nothing is.
-    pub(super) fn waited_for(&self) -> Option<String> {
+    pub(super) fn waited_for(&self, now: Instant) -> Option<String> {
+        if let Some(pause) = self.state.paused(now) {
+            let time = pause.time.as_millis();
+            return Some(format!(
+                "{}: throttled until the {time} ms are over that the broker has asked for (throttle_time_ms)",
+                self.place(None)
+            ));
+        }
         let address = self.connection.as_ref().map(|connection| connection.address);
         let what = match self.state.phase() {
             Phase::Disconnected { .. } => return None,

@@ -251,8 +251,12 @@ fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
         receive_buffer_bytes: settings.receive_buffer_bytes,
         spin: settings.get_spin,
     };
-    let no_socket =
-        |error| Error::new(ErrorKind::Network, "no poller from the operating system").with_source(error);
+    let no_socket = |error| {
+        Error::new(
+            ErrorKind::Network,
+            format!("the operating system gives no means to wait for sockets: {error}"),
+        )
+    };
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
     let token = ProducerToken::next();
     let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
@@ -285,7 +289,7 @@ fn spawn<N: Network + Send + 'static>(
     let name = format!("kafka-producer-network-thread | {client_id}");
     let spawned = thread::Builder::new().name(name).spawn(body);
     let failed =
-        |error| Error::new(ErrorKind::Network, "the operating system gives no thread").with_source(error);
+        |error| Error::new(ErrorKind::Network, format!("the operating system gives no thread: {error}"));
     spawned.map_err(failed)?;
     Ok(SenderThread { ended })
 }

@@ -20,4 +20,4 @@ pub(crate) use header::correlation_id;
 pub(crate) use messages::*;
 #[cfg(test)]
 pub(crate) use request::Response;
-pub(crate) use request::{Request, decode_response, encode_request};
+pub(crate) use request::{Request, decode_response, encode_request, pause_after};

@@ -1,6 +1,7 @@
 //! `Request` and `Response`: what an API's file tells about itself; and whole frames from and to them.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -17,6 +18,9 @@ pub(crate) trait Request {
     const VERSIONS: RangeInclusive<i16>;
     /// The first version with compact lengths and tagged fields.
     const FLEXIBLE_FROM: i16;
+    /// The first version in which a broker answers before it throttles, so that the client has to keep the pause
+    /// (KIP-219); up to then the broker keeps it.
+    const PAUSES_FROM: i16;
 
     type Response: Response;
 
@@ -38,6 +42,9 @@ pub(crate) trait Request {
 pub(crate) trait Response: Sized {
     /// Reads the fields of `input.version()`.
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError>;
+
+    /// For how long the broker throttles us.
+    fn throttle_time_ms(&self) -> i32;
 }
 
 /// A whole frame: size, header, body.
@@ -68,4 +75,19 @@ pub(crate) fn decode_response<R: Request>(version: i16, frame: &[u8]) -> Result<
     response.map_err(|error| error.of_response(R::NAME, version))
 }
 
+/// How long the broker has to be left alone after this answer.
+///
+/// Source: Kafka's `NetworkClient.maybeThrottle`. Java believes any number, also one of 24 days.
+pub(crate) fn pause_after<R: Request>(version: i16, response: &R::Response) -> Duration {
+    if version < R::PAUSES_FROM {
+        return Duration::ZERO;
+    }
+    let asked = u64::try_from(response.throttle_time_ms()).map_or(Duration::ZERO, Duration::from_millis);
+    asked.min(LONGEST_PAUSE)
+}
+
 const SIZE_FIELD_BYTES: usize = 4;
+
+/// Far above what brokers ask for. A broker that means more says so again, and one that did not mean it is not lost for
+/// weeks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);

@@ -120,19 +120,20 @@ impl<N: Network> Sender<N> {
         since.checked_add(self.settings.rebootstrap_trigger + LONGER)
     }
 
-    /// Begins again where none of the known brokers can be used: each has failed a moment ago, or asked for a pause.
+    /// Begins again where none of the known brokers can be reached: each has failed a moment ago. Java does so as well where
+    /// all have asked for a pause, and breaks it by a new connection to the same broker.
     pub(super) fn recover(&mut self, now: Instant) {
         let cluster = self.metadata.cluster();
-        let is_usable = |node| self.client.not_before(node, now).is_none();
-        if self.rebootstraps() && !cluster.is_bootstrap() && !cluster.nodes().any(is_usable) {
+        let lost = |node| self.client.is_out_of_reach(node, now);
+        if self.rebootstraps() && !cluster.is_bootstrap() && cluster.nodes().all(lost) {
             self.begin_again("none of the known brokers can be used", now);
         }
     }
 
     /// Leaves the known brokers, whose connections may stand, and begins again.
-    pub(super) fn rebootstrap(&mut self, why: &str, now: Instant) {
+    pub(super) fn rebootstrap(&mut self, why: &'static str, now: Instant) {
         for node in self.metadata.cluster().nodes() {
-            self.client.disconnect(node.id(), now);
+            self.client.disconnect(node.id(), why, now);
         }
         self.begin_again(why, now);
     }

@@ -16,7 +16,7 @@ use crate::metadata::LeaderNews;
 use crate::network::{Expect, Network};
 use crate::protocol::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
-    ProduceResponse, TopicProduceData, decode_response,
+    ProduceResponse, TopicProduceData,
 };
 use crate::record::TopicName;
 use crate::sender::Sender;
@@ -97,17 +97,10 @@ impl<N: Network> Sender<N> {
         frame: &[u8],
         now: Instant,
     ) {
-        let response = match decode_response::<ProduceRequest>(version, frame) {
+        let response = match self.client.read::<ProduceRequest>(node, version, frame, now) {
             Ok(response) => response,
-            Err(error) => {
-                self.client.disconnect(node, now);
-                let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
-                return self.produce_failed(node, note, true, &error, now);
-            }
+            Err(error) => return self.produce_failed(node, note, true, &error, now),
         };
-        if let Ok(throttle @ 1..) = u64::try_from(response.throttle_time_ms) {
-            self.client.throttle(node, Duration::from_millis(throttle), now);
-        }
         self.learn_leaders(&response, &note, now);
         let answers = flatten(&response);
         for (place, carried) in note.batches.into_iter().enumerate() {

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cluster::Cluster;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::logging;
 use crate::network::{Expect, Network, Readiness};
-use crate::protocol::{InitProducerIdRequest, MetadataRequest, decode_response};
+use crate::protocol::{InitProducerIdRequest, MetadataRequest};
 use crate::sender::Sender;
 use crate::sender::note::Note;
 use crate::transaction::Due;
@@ -41,30 +41,26 @@ impl<N: Network> Sender<N> {
         self.bootstrap.seek(now);
         self.recover(now);
         self.forget_idle_topics(now);
-        let Some(node) = self.somebody(now) else { return self.tell_what_is_waited_for() };
+        let Some(node) = self.somebody(now) else { return self.tell_what_is_waited_for(now) };
         let topics = self.metadata.begin_request();
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
         if let Err((_, error)) = self.client.send(node, &request, expect, Note::Metadata, now) {
             return self.metadata.failed(error, now, &mut self.random);
         }
-        self.tell_what_is_waited_for();
+        self.tell_what_is_waited_for(now);
     }
 
     /// For those who wait for metadata no longer than this: nothing has failed yet.
-    fn tell_what_is_waited_for(&self) {
-        let waited_for = self.metadata.cluster().nodes().find_map(|node| self.client.waited_for(node));
+    fn tell_what_is_waited_for(&self, now: Instant) {
+        let waited_for = self.metadata.cluster().nodes().find_map(|node| self.client.waited_for(node, now));
         self.metadata.note_waited_for(waited_for);
     }
 
     pub(super) fn metadata_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
-        let response = match decode_response::<MetadataRequest>(version, frame) {
+        let response = match self.client.read::<MetadataRequest>(node, version, frame, now) {
             Ok(response) => response,
-            Err(error) => {
-                self.client.disconnect(node, now);
-                let error = Error::new(ErrorKind::Network, error.to_string()).with_node(node);
-                return self.metadata.failed(error, now, &mut self.random);
-            }
+            Err(error) => return self.metadata.failed(error, now, &mut self.random),
         };
         if !response.error_code.is_none() || response.brokers.is_empty() {
             let code = response.error_code;
@@ -80,6 +76,7 @@ impl<N: Network> Sender<N> {
             topics.filter_map(|topic| Some((topic.name.clone()?, topic.error_code))).collect();
         let cluster = self.metadata.prepare(response);
         self.take_over(&cluster, now);
+        self.client.retain(|id| cluster.node(id).is_some());
         self.metadata.publish(cluster, now, &mut self.random);
         self.bootstrap.sought();
         answered.iter().for_each(|(topic, code)| self.troubles.topic(topic, *code, now));
@@ -114,12 +111,9 @@ impl<N: Network> Sender<N> {
     }
 
     pub(super) fn producer_id_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
-        let response = match decode_response::<InitProducerIdRequest>(version, frame) {
+        let response = match self.client.read::<InitProducerIdRequest>(node, version, frame, now) {
             Ok(response) => response,
-            Err(error) => {
-                self.client.disconnect(node, now);
-                return self.producer_id_failed(Error::new(ErrorKind::Network, error.to_string()), now);
-            }
+            Err(error) => return self.producer_id_failed(error, now),
         };
         if !response.error_code.is_none() {
             return self.producer_id_failed(Error::from_code(response.error_code, None).with_node(node), now);

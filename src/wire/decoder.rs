@@ -151,9 +151,10 @@ impl<'a> Decoder<'a> {
         self.version
     }
 
-    /// Whether everything has been read.
-    pub(crate) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
+    /// Leaves the rest unread.
+    pub(crate) fn skip_rest(&mut self) {
+        self.offset += self.rest.len();
+        self.rest = &[];
     }
 
     fn length(&mut self, field: &str) -> Result<Option<u32>, DecodeError> {

@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 
-use super::{Interest, LONGEST_WAIT, Poller, Ready, Signal};
+use super::{Interest, LONGEST_WAIT, Poller, Ready, Signal, refused};
 
 /// Many sockets through one epoll instance.
 #[derive(Debug)]
@@ -30,8 +30,10 @@ impl Poller for EpollPoller {
     type Signal = EventfdSignal;
 
     fn new() -> io::Result<(Self, EventfdSignal)> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let signal = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from);
+        let epoll = epoll.map_err(refused("epoll_create"))?;
+        let signal = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from);
+        let signal = Arc::new(signal.map_err(refused("eventfd"))?);
         let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&epoll, &signal, epoll::EventData::new_u64(SIGNAL_KEY), edges)?;
         Ok((EpollPoller { epoll, _signal: signal.clone() }, EventfdSignal(signal)))

@@ -71,6 +71,11 @@ pub(crate) trait Signal: Send + Sync + 'static {
     fn raise(&self);
 }
 
+/// An error with what the system was asked for.
+fn refused(what: &'static str) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{what}: {error}"))
+}
+
 /// The longest single wait: it fits every system's own limits, and nothing minds being woken once a day.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Interest, LONGEST_WAIT, Poller, Ready, Signal};
+use super::{Interest, LONGEST_WAIT, Poller, Ready, Signal, refused};
 
 /// A list of sockets, handed to `poll` each time.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Poller for PortablePoller {
     type Signal = PairSignal;
 
     fn new() -> io::Result<(Self, PairSignal)> {
-        let (signal, raised) = loopback_pair()?;
+        let (signal, raised) = loopback_pair().map_err(refused("a pair of sockets"))?;
         Ok((PortablePoller { signal, sockets: Vec::new() }, PairSignal(raised)))
     }
 

@@ -50,9 +50,13 @@ pub(super) fn versions_answer(id: i32, version: i16, code: i16, apis: &[(i16, i1
     framed(&out)
 }
 
-/// The answer to a ping: its correlation id and nothing else.
+/// The answer to a ping.
 pub(super) fn pong(correlation_id: i32) -> Vec<u8> {
-    framed(&correlation_id.to_be_bytes())
+    pong_with_pause(correlation_id, 0)
+}
+
+pub(super) fn pong_with_pause(correlation_id: i32, throttle_time_ms: i32) -> Vec<u8> {
+    framed(&[correlation_id.to_be_bytes(), throttle_time_ms.to_be_bytes()].concat())
 }
 
 /// A request of our own: batches spliced in, and nothing else.
@@ -70,6 +74,7 @@ impl Request for Ping {
     const NAME: &'static str = "Ping";
     const VERSIONS: std::ops::RangeInclusive<i16> = 0..=9;
     const FLEXIBLE_FROM: i16 = i16::MAX;
+    const PAUSES_FROM: i16 = 2;
     type Response = Pong;
 
     fn newest_version(&self) -> i16 {
@@ -86,11 +91,17 @@ impl Request for Ping {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Pong;
+pub(super) struct Pong {
+    throttle_time_ms: i32,
+}
 
 impl Response for Pong {
-    fn decode(_input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        Ok(Pong)
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Ok(Pong { throttle_time_ms: input.i32("throttle_time_ms")? })
+    }
+
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::bench::{Bench, address, disconnection, summary};
-use super::broker::{self, SECOND, asked, framed, node, settings};
+use super::broker::{self, Ping, SECOND, asked, framed, node, pong, settings};
 use crate::cluster::Node;
 use crate::network::{NetworkEvent, NetworkSettings, Readiness};
 
@@ -107,7 +107,7 @@ fn a_round_in_vain_names_each_address_and_the_waits_between_rounds_grow() {
         assert_eq!(
             disconnection(&outcomes).to_string(),
             "cannot connect to kafka:9092: 10.0.0.1:9092: connection refused; 10.0.0.2:9092: connection \
-             refused (broker 1)"
+             refused; advertised by broker 1: check advertised.listeners (broker 1)"
         );
         let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
         let wait = (at - bench.now).as_millis();
@@ -233,4 +233,109 @@ fn the_least_loaded_broker_is_asked() {
     assert_eq!(least(&mut bench), None);
     bench.now += SECOND;
     assert_eq!(least(&mut bench), Some(2), "the longest ago");
+}
+
+/// Fault A8.
+#[test]
+fn brokers_that_left_are_forgotten_with_their_connections() {
+    let mut bench = Bench::new();
+    for id in 1..=1000 {
+        bench.node = node(id, "kafka", 9092);
+        bench.ready();
+        bench.turn(SECOND);
+        bench.turn(SECOND);
+        bench.client.network().answer_all();
+        bench.turn(SECOND);
+        assert!(bench.client.is_connected(id));
+        bench.client.retain(|other| other == id);
+        bench.turn(SECOND);
+        assert_eq!((bench.client.known(), bench.client.network().sockets.len()), (1, 1));
+    }
+}
+
+/// Fault A8.
+#[test]
+fn a_broker_that_left_is_kept_as_long_as_something_is_on_its_way_or_it_is_to_be_left_alone() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.turn(SECOND);
+    bench.client.retain(|_| false);
+    bench.turn(SECOND);
+    let id = bench.requests()[0];
+    bench.answer(id);
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 1");
+    bench.client.pause(1, SECOND * 2, bench.now);
+    bench.turn(SECOND);
+    assert_eq!(bench.client.known(), 1);
+    bench.turn(SECOND);
+    bench.turn(SECOND);
+    assert_eq!((bench.client.known(), bench.client.network().sockets.len()), (0, 0));
+
+    let mut bench = Bench::new();
+    bench.client.network().refused.insert(address(1));
+    bench.ready();
+    bench.next();
+    bench.client.retain(|_| false);
+    bench.turn(Duration::ZERO);
+    assert!(matches!(bench.ready(), Readiness::NotBefore(_)), "its backoff is not forgotten");
+
+    let mut bench = Bench::connected();
+    bench.client.retain(|_| false);
+    assert_eq!(bench.ready(), Readiness::Ready);
+    bench.turn(SECOND);
+    assert!(bench.client.is_connected(1), "who is asked for has not left");
+}
+
+/// Fault C5.
+#[test]
+fn who_told_an_address_that_cannot_be_reached_is_named_unless_it_was_reached_once() {
+    let hint = "; advertised by broker 1: check advertised.listeners";
+    for (id, advertised) in [(1, true), (-1, false)] {
+        let mut bench = Bench::new();
+        bench.node = node(id, "kafka", 9092);
+        bench.client.network().refused.insert(address(1));
+        bench.ready();
+        assert_eq!(disconnection(&bench.next()).to_string().contains(hint), advertised);
+    }
+    let mut bench = Bench::connected();
+    bench.client.network().refused.insert(address(1));
+    bench.client.network().socket().ended = true;
+    bench.turn(SECOND);
+    bench.now += SECOND;
+    bench.ready();
+    assert!(!disconnection(&bench.next()).to_string().contains(hint));
+}
+
+/// Fault C3.
+#[test]
+fn a_connection_that_ends_at_the_first_request_hints_at_sasl_and_the_waits_between_grow() {
+    let mut bench = Bench::new();
+    for (low, high) in [(40, 60), (80, 120), (160, 240), (320, 480), (640, 960), (1000, 1000)] {
+        bench.connect();
+        bench.send();
+        bench.client.network().socket().ended = true;
+        let outcomes = bench.turn(Duration::ZERO);
+        assert_eq!(summary(&outcomes), format!("failed {}, disconnected", bench.next_note));
+        let text = disconnection(&outcomes).to_string();
+        assert!(
+            text.contains("this listener may require SASL (it closes the connection after ApiVersions)"),
+            "{text}"
+        );
+        let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
+        let wait = (at - bench.now).as_millis();
+        assert!((low..=high).contains(&wait), "{wait} ms, expected {low} to {high}");
+        bench.now = at;
+    }
+    bench.connect();
+    bench.send();
+    bench.turn(SECOND);
+    let id = bench.requests()[0];
+    bench.client.network().socket().answer(&pong(id));
+    bench.turn(SECOND);
+    bench.client.read::<Ping>(1, 3, &pong(id)[4..], bench.now).unwrap();
+    bench.client.network().socket().ended = true;
+    let text = disconnection(&bench.turn(SECOND)).to_string();
+    assert!(text.contains("the broker closed the connection") && !text.contains("SASL"), "{text}");
+    let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
+    assert!((at - bench.now).as_millis() <= 60, "an answer makes all good");
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::broker::{self, asked};
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 
 #[derive(Debug, Default)]
@@ -39,6 +40,21 @@ pub(super) struct FakeSocket {
 impl FakeNetwork {
     pub(super) fn new() -> Self {
         FakeNetwork { room: usize::MAX, ..FakeNetwork::default() }
+    }
+
+    /// Answers all that was asked, whoever was.
+    pub(super) fn answer_all(&mut self) {
+        for socket in self.sockets.values_mut() {
+            for request in socket.take_requests() {
+                let asked = asked(&request);
+                let answer = if asked.key == 18 {
+                    broker::versions(asked)
+                } else {
+                    broker::pong(asked.correlation_id)
+                };
+                socket.answer(&answer);
+            }
+        }
     }
 
     /// The only open socket.

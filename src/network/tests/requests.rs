@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::bench::{Bench, address, disconnection, summary};
-use super::broker::{self, SECOND, asked, ping, pong, settings};
+use super::broker::{self, Ping, SECOND, asked, node, ping, pong, pong_with_pause, settings};
 use super::fake::FakeNetwork;
 use crate::error::ErrorKind;
 use crate::error_code::ErrorCode;
@@ -26,7 +26,7 @@ fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_not
     let sent_at = bench.now - SECOND;
     match &bench.turn(SECOND)[..] {
         [Outcome::Answered { node: 1, note, version: 3, frame, sent_at: at }, second] => {
-            assert_eq!((*note, &frame[..], *at), (notes[0], &ids[0].to_be_bytes()[..], sent_at));
+            assert_eq!((*note, &frame[..4], *at), (notes[0], &ids[0].to_be_bytes()[..], sent_at));
             assert_eq!(summary(std::slice::from_ref(second)), format!("answered {}", notes[1]));
         }
         other => panic!("{other:?}"),
@@ -162,7 +162,7 @@ fn a_pause_is_kept_and_does_not_hold_back_answers() {
     let mut bench = Bench::connected();
     bench.send();
     bench.turn(SECOND);
-    bench.client.throttle(1, SECOND * 3, bench.now);
+    bench.client.pause(1, SECOND * 3, bench.now);
     let until = bench.now + SECOND * 3;
     assert_eq!(bench.ready(), Readiness::NotBefore(until));
     let id = bench.requests()[0];
@@ -171,6 +171,112 @@ fn a_pause_is_kept_and_does_not_hold_back_answers() {
     assert_eq!(bench.ready(), Readiness::NotBefore(until));
     bench.now = until;
     assert_eq!(bench.ready(), Readiness::Ready);
+}
+
+/// Fault B5.
+#[test]
+fn a_pause_in_any_answer_is_kept_at_that_address_under_whatever_id() {
+    let mut bench = Bench::connected();
+    let (way_in, elsewhere, later) =
+        (node(-1, "kafka", 9092), node(2, "kafka", 9093), node(3, "kafka", 9092));
+    for other in [&way_in, &elsewhere] {
+        bench.client.ready(other, bench.now);
+        bench.turn(SECOND);
+        bench.turn(SECOND);
+        bench.client.network().answer_all();
+        bench.turn(SECOND);
+    }
+    let answer = |time| pong_with_pause(7, time)[4..].to_vec();
+    let read = |bench: &mut Bench, version, time| {
+        bench.client.read::<Ping>(1, version, &answer(time), bench.now).unwrap();
+    };
+    for (version, time) in [(1, 3000), (3, 0), (3, -1), (3, i32::MIN)] {
+        read(&mut bench, version, time);
+        assert_eq!(bench.ready(), Readiness::Ready, "version {version}, {time} ms");
+    }
+    read(&mut bench, 3, 3000);
+    let until = bench.now + SECOND * 3;
+    assert_eq!(bench.ready(), Readiness::NotBefore(until));
+    assert_eq!(bench.client.ready(&way_in, bench.now), Readiness::NotBefore(until));
+    assert_eq!(bench.client.ready(&elsewhere, bench.now), Readiness::Ready);
+    let text = bench.client.waited_for(&bench.node, bench.now).unwrap();
+    assert!(text.starts_with("kafka:9092: throttled until the 3000 ms are over"), "{text}");
+    assert!(!bench.client.is_out_of_reach(&bench.node, bench.now), "it is well");
+    bench.client.ready(&later, bench.now);
+    bench.turn(Duration::ZERO);
+    bench.turn(Duration::ZERO);
+    bench.client.network().answer_all();
+    bench.turn(Duration::ZERO);
+    assert_eq!(bench.client.ready(&later, bench.now), Readiness::NotBefore(until));
+    bench.now = until;
+    assert_eq!(bench.ready(), Readiness::Ready);
+
+    read(&mut bench, 3, i32::MAX);
+    let hour = bench.now + SECOND * 3600;
+    assert_eq!(bench.ready(), Readiness::NotBefore(hour), "nobody is left alone for 24 days");
+}
+
+/// Fault C9.
+#[test]
+fn an_answer_that_cannot_be_read_is_what_all_on_its_connection_are_told() {
+    let mut bench = Bench::connected();
+    for _ in 0..3 {
+        bench.send();
+    }
+    bench.turn(SECOND);
+    let error = bench.client.read::<Ping>(1, 3, &[0, 0, 0, 0, 1], bench.now).unwrap_err();
+    let words = "Ping v3 response: throttle_time_ms: 4 bytes wanted, 1 left (at byte 4)";
+    assert_eq!(error.to_string(), format!("{words} (broker 1)"));
+    let outcomes = bench.turn(SECOND);
+    assert_eq!(summary(&outcomes), "failed 1, failed 2, failed 3, disconnected");
+    for outcome in &outcomes {
+        let (Outcome::Failed { error, .. } | Outcome::Disconnected { error, .. }) = outcome else {
+            panic!("{outcome:?}")
+        };
+        let lost = format!("lost the connection to kafka:9092 (10.0.0.1:9092): {words} (broker 1)");
+        assert_eq!(error.to_string(), lost);
+    }
+    // An answer of a connection that is gone harms no other.
+    bench.client.read::<Ping>(1, 3, &[0, 0, 0, 0, 1], bench.now).unwrap_err();
+    assert_eq!(summary(&bench.turn(Duration::ZERO)), "");
+}
+
+/// Fault B12.
+#[test]
+fn a_request_in_vain_takes_those_along_that_are_as_silent_and_none_that_is_in_use() {
+    let mut bench = Bench::new();
+    let nodes: Vec<_> = (1..=4).map(|id| node(id, "kafka", 9092 + id as u16)).collect();
+    for node in &nodes {
+        bench.client.ready(node, bench.now);
+        bench.turn(SECOND);
+        bench.turn(SECOND);
+        bench.client.network().answer_all();
+        bench.turn(SECOND);
+    }
+    bench.now += SECOND * 100;
+    let ask = |bench: &mut Bench, id, seconds| {
+        bench.client.send(id, &ping(), Expect::AnswerWithin(SECOND * seconds), 7, bench.now).unwrap();
+        bench.turn(Duration::ZERO);
+    };
+    ask(&mut bench, 3, 60);
+    bench.client.network().answer_all();
+    bench.turn(SECOND);
+    // The first is dead, the second slow, the third was heard of a second ago, the fourth is as silent as the first.
+    bench.now += Duration::from_millis(1);
+    ask(&mut bench, 1, 30);
+    ask(&mut bench, 2, 60);
+    bench.now += SECOND;
+    ask(&mut bench, 3, 60);
+    for socket in bench.client.network().sockets.values_mut().skip(2) {
+        for request in socket.take_requests() {
+            socket.answer(&pong(asked(&request).correlation_id));
+        }
+    }
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 7");
+    assert_eq!(summary(&bench.next()), "timed out 7, disconnected");
+    let standing: Vec<_> = (1..=4).filter(|id| bench.client.is_connected(*id)).collect();
+    assert_eq!(standing, [2, 3]);
+    assert_eq!(bench.client.ready(&nodes[3], bench.now), Readiness::Waiting, "it comes back at once");
 }
 
 #[test]
@@ -185,7 +291,7 @@ fn closing_gives_back_what_was_on_its_way() {
 
     let mut bench = Bench::connected();
     bench.send();
-    bench.client.disconnect(1, bench.now);
+    bench.client.disconnect(1, "for a test", bench.now);
     assert!(matches!(bench.ready(), Readiness::NotBefore(_)));
     assert_eq!(summary(&bench.turn(SECOND)), "failed 1, disconnected");
 }
@@ -198,7 +304,7 @@ fn a_request_in_no_common_version_comes_back() {
     let expect = Expect::AnswerWithin(SECOND);
     bench.client.send(1, &request, expect, 1, bench.now).unwrap();
     let apis = [(18, 0, 4), (77, 10, 12)];
-    bench.client.disconnect(1, bench.now);
+    bench.client.disconnect(1, "for a test", bench.now);
     bench.turn(SECOND);
     bench.now += SECOND;
     bench.ready();

@@ -33,6 +33,7 @@ impl Request for ApiVersionsRequest {
     const NAME: &'static str = "ApiVersions";
     const VERSIONS: RangeInclusive<i16> = 0..=4;
     const FLEXIBLE_FROM: i16 = 3;
+    const PAUSES_FROM: i16 = 2;
 
     type Response = ApiVersionsResponse;
 
@@ -85,10 +86,12 @@ impl Response for ApiVersionsResponse {
         let mut response =
             ApiVersionsResponse { error_code: ErrorCode(input.i16("error_code")?), ..Default::default() };
         if response.error_code == ErrorCode::UNSUPPORTED_VERSION {
+            // A refusal in which no versions stand, or none that can be read, is one by a broker of version 0.
             input.switch_to(0, false);
-            if input.is_at_end() {
-                return Ok(response);
-            }
+            response.api_keys =
+                input.nullable_array("api_keys", ApiVersion::decode).ok().flatten().unwrap_or_default();
+            input.skip_rest();
+            return Ok(response);
         }
         response.api_keys = input.array("api_keys", ApiVersion::decode)?;
         if input.version() >= 1 {
@@ -96,6 +99,10 @@ impl Response for ApiVersionsResponse {
         }
         input.tags(|tag, field| response.decode_tagged(tag, field))?;
         Ok(response)
+    }
+
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
     }
 }
 

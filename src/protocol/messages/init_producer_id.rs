@@ -34,6 +34,7 @@ impl Request for InitProducerIdRequest {
     const NAME: &'static str = "InitProducerId";
     const VERSIONS: RangeInclusive<i16> = 0..=5;
     const FLEXIBLE_FROM: i16 = 2;
+    const PAUSES_FROM: i16 = 1;
 
     type Response = InitProducerIdResponse;
 
@@ -64,5 +65,9 @@ impl Response for InitProducerIdResponse {
         let producer_epoch = input.i16("producer_epoch")?;
         input.tags(|_, _| Ok(()))?;
         Ok(InitProducerIdResponse { throttle_time_ms, error_code, producer_id, producer_epoch })
+    }
+
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
     }
 }

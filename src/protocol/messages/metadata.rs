@@ -41,6 +41,7 @@ impl Request for MetadataRequest {
     const NAME: &'static str = "Metadata";
     const VERSIONS: RangeInclusive<i16> = 1..=13;
     const FLEXIBLE_FROM: i16 = 9;
+    const PAUSES_FROM: i16 = 6;
 
     type Response = MetadataResponse;
 
@@ -106,6 +107,10 @@ impl Response for MetadataResponse {
             cluster_authorized_operations,
             error_code: ErrorCode(error_code),
         })
+    }
+
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
     }
 }
 

@@ -57,6 +57,7 @@ impl Request for ProduceRequest {
     const NAME: &'static str = "Produce";
     const VERSIONS: RangeInclusive<i16> = 3..=13;
     const FLEXIBLE_FROM: i16 = 9;
+    const PAUSES_FROM: i16 = 6;
 
     type Response = ProduceResponse;
 
@@ -119,6 +120,10 @@ impl Response for ProduceResponse {
             Ok(())
         })?;
         Ok(ProduceResponse { responses, throttle_time_ms, node_endpoints })
+    }
+
+    fn throttle_time_ms(&self) -> i32 {
+        self.throttle_time_ms
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kafka_protocol::messages as theirs;
 use kafka_protocol::messages::api_versions_response as parts;
 
-use super::{Generator, refused, requests, responses, theirs_text, they_write};
+use super::{Generator, requests, responses, theirs_text, they_write};
 use crate::error_code::ErrorCode;
 use crate::protocol::{
     ApiVersion, ApiVersionsRequest, ApiVersionsResponse, BrokerVersions, FinalizedFeatureKey,
@@ -112,11 +112,29 @@ fn an_unsupported_version_is_answered_in_version_0() {
         let response = decode_response::<ApiVersionsRequest>(asked, &frame).unwrap();
         assert_eq!(response, ours(&silent));
         assert_eq!(response.version_to_ask_again(), 0);
+    }
+}
 
-        let code_alone = &frame[..6];
-        assert_eq!(decode_response::<ApiVersionsRequest>(asked, code_alone), Ok(response));
-        refused::<ApiVersionsRequest>(asked, &frame[..7]);
-        refused::<ApiVersionsRequest>(asked, &[&frame[..], &[0]].concat());
+/// Fault B13.
+#[test]
+fn a_refusal_that_names_no_version_whatever_follows_is_one_by_a_broker_of_version_0() {
+    let refusal = [0, 0, 0, 7, 0, 35];
+    for rest in [
+        &[][..],
+        &[0xff, 0xff, 0xff, 0xff],
+        &[0, 0, 0, 0],
+        &[0],
+        // As version 1 and as version 3 have it: null, the throttle time, tags.
+        &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0],
+        &[0, 0, 0, 0, 0, 0],
+        &[1, 0, 0, 0, 0, 0],
+        &[0x7f, 0xff, 0xff, 0xff],
+        &[0xff, 0xff, 0xff, 0xfe],
+    ] {
+        for asked in 0..=4 {
+            let response = decode_response::<ApiVersionsRequest>(asked, &[&refusal[..], rest].concat());
+            assert_eq!(response.unwrap().version_to_ask_again(), 0, "{rest:?}");
+        }
     }
 }
 
