@@ -20,19 +20,22 @@ use support::{AGES, SOON, TextProducer, cluster, config, producer, to_first, val
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What was logged above trace, by the whole process.
-static LOG: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
+/// What was logged above trace, by the whole process: level, thread and text of each line.
+static LOG: Mutex<Vec<(Level, String, String)>> = Mutex::new(Vec::new());
 
 fn listen_to_all() {
     listen(log::LevelFilter::Debug, |record| {
-        LOG.lock().unwrap().push((record.level(), record.args().to_string()));
+        let thread = thread::current().name().unwrap_or_default().to_owned();
+        LOG.lock().unwrap().push((record.level(), thread, record.args().to_string()));
     });
 }
 
-/// The lines of this level or a louder one in which a text stands, for instance a port that no other test has.
+/// The lines of this level or a louder one in which, or in whose thread's name, a text stands: a port or a client's id
+/// that no other test has.
 fn logged(level: Level, text: &str) -> Vec<String> {
     let log = LOG.lock().unwrap();
-    log.iter().filter(|line| line.0 <= level && line.1.contains(text)).map(|line| line.1.clone()).collect()
+    let fits = |line: &&(Level, String, String)| line.1.contains(text) || line.2.contains(text);
+    log.iter().filter(|line| line.0 <= level).filter(fits).map(|line| line.2.clone()).collect()
 }
 
 fn port(address: &str) -> u16 {
@@ -113,6 +116,8 @@ fn a_pause_of_weeks_fails_what_waits_in_time_and_the_error_says_so() {
     let start = Instant::now();
     let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
     assert!(start.elapsed() < SOON && !error.possibly_written(), "{error}");
+    assert!(error.to_string().contains("throttled until"), "{error}");
+    assert!(!error.to_string().contains("nothing was heard"), "{error}");
     producer.close().unwrap();
 }
 
@@ -269,6 +274,26 @@ fn an_advertised_address_that_cannot_be_reached_says_who_advertised_it_and_a_ser
     let lost: TextProducer = KafkaProducer::new(config(&nowhere, &[("max.block.ms", "200")])).unwrap();
     let error = lost.partitions_for("t").unwrap_err().to_string();
     assert!(error.contains("cannot connect") && !error.contains("advertised"), "{error}");
+}
+
+/// Fault C3.
+#[test]
+fn an_advertised_address_that_cannot_be_reached_is_told_once_and_nobody_is_hammered_meanwhile() {
+    listen_to_all();
+    let cluster = cluster(1);
+    let closed = closed_port();
+    cluster.advertise(1, "127.0.0.1", closed);
+    let more = [("client.id", "sisyphus"), ("linger.ms", "0"), ("reconnect.backoff.max.ms", "300")];
+    let producer = producer(&cluster, &more);
+    let future = producer.send(to_first("v")).unwrap();
+    thread::sleep(SECOND * 3);
+    let loud: Vec<_> = logged(Level::Info, "sisyphus").into_iter().collect();
+    let count = |text: &str| loud.iter().filter(|line| line.contains(text)).count();
+    assert_eq!((count("cannot connect"), count("beginning again")), (1, 1), "{loud:#?}");
+    let accepted = cluster.connections_accepted();
+    assert!(accepted < 24, "{accepted}");
+    cluster.advertise(1, "127.0.0.1", port(&cluster.bootstrap_servers()));
+    future.get_timeout(AGES).unwrap();
 }
 
 /// Fault C9.

@@ -138,6 +138,11 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.peer_at(node)?.waited_for(now)
     }
 
+    /// That this broker asked for a pause that is not over, for people.
+    pub(crate) fn throttled(&self, node: &Node, now: Instant) -> Option<String> {
+        self.peer_at(node)?.throttled(now)
+    }
+
     /// Whether somebody waits for the answers that are due: then they are worth some polling.
     pub(crate) fn set_awaited(&mut self, awaited: bool) {
         self.connections.awaited = awaited;

@@ -173,14 +173,19 @@ impl<T> Peer<T> {
         }
     }
 
+    /// That a pause is not over, for people.
+    pub(super) fn throttled(&self, now: Instant) -> Option<String> {
+        let (pause, place) = (self.state.paused(now)?, self.place(None));
+        let time = pause.time.as_millis();
+        Some(format!(
+            "{place}: throttled until the {time} ms are over that the broker has asked for (throttle_time_ms)"
+        ))
+    }
+
     /// What is waited for here, with the address; none where nothing is.
     pub(super) fn waited_for(&self, now: Instant) -> Option<String> {
-        if let Some(pause) = self.state.paused(now) {
-            let time = pause.time.as_millis();
-            return Some(format!(
-                "{}: throttled until the {time} ms are over that the broker has asked for (throttle_time_ms)",
-                self.place(None)
-            ));
+        if let Some(throttled) = self.throttled(now) {
+            return Some(throttled);
         }
         let address = self.connection.as_ref().map(|connection| connection.address);
         let what = match self.state.phase() {

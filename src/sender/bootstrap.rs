@@ -13,6 +13,7 @@ use crate::config::MetadataRecoveryStrategy;
 use crate::error::Error;
 use crate::logging;
 use crate::network::{BootstrapServers, Network};
+use crate::notices::Notices;
 use crate::sender::Sender;
 
 /// Where to begin, and when to begin again.
@@ -23,6 +24,8 @@ pub(crate) struct Bootstrap {
     lookup: Option<Lookup>,
     /// Since when metadata is asked for without an answer that helps: Java's `metadataAttemptStartMs`.
     seeking_since: Option<Instant>,
+    /// That it was begun again, and why.
+    notices: Notices<(), &'static str>,
 }
 
 /// Names that are looked up in the background.
@@ -40,13 +43,13 @@ struct Lookup {
 impl Bootstrap {
     /// The names have been looked up.
     pub(crate) fn found(servers: Vec<Node>) -> Bootstrap {
-        Bootstrap { servers, lookup: None, seeking_since: None }
+        Bootstrap { servers, lookup: None, seeking_since: None, notices: Notices::new() }
     }
 
     /// The names are to be looked up, for so long at most.
     pub(crate) fn look_up(names: BootstrapServers, patience: Duration) -> Bootstrap {
         let lookup = Lookup { names, patience, give_up_at: None, ask_at: None, last_error: None };
-        Bootstrap { servers: Vec::new(), lookup: Some(lookup), seeking_since: None }
+        Bootstrap { servers: Vec::new(), lookup: Some(lookup), seeking_since: None, notices: Notices::new() }
     }
 
     pub(super) fn servers(&self) -> &[Node] {
@@ -142,8 +145,11 @@ impl<N: Network> Sender<N> {
         self.settings.metadata_recovery == MetadataRecoveryStrategy::Rebootstrap
     }
 
-    fn begin_again(&mut self, why: &str, now: Instant) {
-        logging::info!("{why}: beginning again with bootstrap.servers");
+    fn begin_again(&mut self, why: &'static str, now: Instant) {
+        match self.bootstrap.notices.happened(&(), why, now) {
+            Some(repeats) => logging::info!("{why}: beginning again with bootstrap.servers{repeats}"),
+            None => logging::debug!("{why}: beginning again with bootstrap.servers"),
+        }
         self.begin(now);
     }
 

@@ -305,7 +305,7 @@ impl<N: Network> Sender<N> {
             Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
         };
         let last = last.or_else(|| self.metadata.last_error(created));
-        let error = self.in_place(index, error.clone(), last.as_ref());
+        let error = self.in_place(index, error.clone(), last.as_ref(), now);
         let error = error
             .with_attempts(attempts)
             .with_elapsed(now.saturating_duration_since(created))
@@ -324,11 +324,18 @@ impl<N: Network> Sender<N> {
         }
     }
 
-    /// Puts topic, partition and what was last heard into an error.
-    fn in_place(&self, index: usize, error: Error, last: Option<&Error>) -> Error {
-        let error = match last {
-            Some(last) => error.with_last(last),
-            None => error.with_remark("nothing was heard from a broker"),
+    /// Puts topic, partition, what was last heard, and what is waited for, into an error.
+    fn in_place(&self, index: usize, error: Error, last: Option<&Error>, now: Instant) -> Error {
+        let cluster = self.metadata.cluster();
+        let leader = self.drain.leader(index).and_then(|id| cluster.node(id));
+        let error = match (last, leader.and_then(|leader| self.client.throttled(leader, now))) {
+            (None, Some(throttled)) => error.with_remark(&throttled),
+            (None, None) => {
+                let waited_for = leader.and_then(|leader| self.client.waited_for(leader, now));
+                error.with_remark(waited_for.as_deref().unwrap_or("nothing was heard from a broker"))
+            }
+            (Some(last), None) => error.with_last(last),
+            (Some(last), Some(throttled)) => error.with_last(last).with_remark(&throttled),
         };
         match self.drain.name(index) {
             Some((topic, partition)) => error.with_topic(topic).with_partition(partition),

@@ -339,3 +339,16 @@ fn a_connection_that_ends_at_the_first_request_hints_at_sasl_and_the_waits_betwe
     let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
     assert!((at - bench.now).as_millis() <= 60, "an answer makes all good");
 }
+
+#[test]
+fn a_name_that_leads_elsewhere_is_looked_up_anew_at_each_attempt() {
+    let mut bench = Bench::connected();
+    for last in 2..50 {
+        bench.client.network().names.insert("kafka".to_owned(), vec![address(last)]);
+        bench.client.network().socket().ended = true;
+        assert_eq!(summary(&bench.turn(SECOND)), "disconnected");
+        bench.now += SECOND * 2;
+        bench.connect();
+        assert_eq!(bench.client.network().attempts.last(), Some(&address(last)));
+    }
+}
