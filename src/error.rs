@@ -292,8 +292,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.0;
         match (&inner.topic, inner.partition) {
-            (Some(topic), Some(partition)) => write!(f, "{topic}-{partition}: ")?,
-            (Some(topic), None) => write!(f, "{topic}: ")?,
+            (Some(topic), Some(partition)) => write!(f, "{}-{partition}: ", Escaped(topic))?,
+            (Some(topic), None) => write!(f, "{}: ", Escaped(topic))?,
             _ => {}
         }
         f.write_str(&inner.message)?;

@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::escape::Escaped;
 use crate::nearest::nearest;
+use crate::properties::Named;
 
 /// Factories by class name and by what they make. One name may stand for several types: `StringSerializer` makes a
 /// serializer of `str` and one of `String`.
@@ -54,17 +56,18 @@ impl Registry {
     pub(crate) fn create<P: ?Sized + 'static>(
         &self,
         setting: &str,
-        given: &str,
+        given: &Named,
         noun: &str,
         wanted: &str,
     ) -> Result<Box<P>, String> {
-        let found = self.find(given);
-        let Some(first) = found.first() else { return Err(self.unknown(setting, given, noun)) };
+        let found = self.find(&given.name);
+        let Some(first) = found.first() else { return Err(self.unknown(setting, &given.shown, noun)) };
         let mut classes: Vec<&str> = found.iter().map(|entry| &*entry.class_name).collect();
         classes.dedup();
         if classes.len() > 1 {
             let classes = listed(classes, "and");
-            return Err(format!("{setting} is {given}, but there are {classes}: write the whole name"));
+            let shown = Escaped(&given.shown);
+            return Err(format!("{setting} is {shown}, but there are {classes}: write the whole name"));
         }
         for entry in &found {
             if let Some(factory) = entry.factory.downcast_ref::<Factory<P>>() {
@@ -74,7 +77,8 @@ impl Registry {
         let mut reads: Vec<&str> = found.iter().map(|entry| &*entry.reads).collect();
         reads.dedup();
         let reads = listed(reads, "or");
-        Err(format!("{setting} is {}, which reads {reads}, but {wanted}", first.class_name))
+        let class = if given.is_literal() { &*first.class_name } else { &given.shown };
+        Err(format!("{setting} is {class}, which reads {reads}, but {wanted}"))
     }
 
     /// All entries of this name: of the exact one, else those whose last part it is. Entries of one class are together.
@@ -105,8 +109,9 @@ impl Registry {
             known => format!("known are {known}; "),
         };
         format!(
-            "{setting} is {given:?}, which is not a known {noun}{meant} ({known}one of your own has to be registered \
-             under its name)"
+            "{setting} is \"{}\", which is not a known {noun}{meant} ({known}one of your own has to be registered \
+             under its name)",
+            Escaped(given)
         )
     }
 }
@@ -164,7 +169,7 @@ mod tests {
     }
 
     fn made(registry: &Registry, given: &str) -> Result<&'static str, String> {
-        registry.create::<dyn Shape>("shape", given, "shape", "no").map(|shape| shape.name())
+        registry.create::<dyn Shape>("shape", &given.into(), "shape", "no").map(|shape| shape.name())
     }
 
     #[test]
@@ -214,8 +219,9 @@ mod tests {
     fn a_name_of_another_type_says_what_it_reads() {
         let mut registry = shapes(&[("org.a.Circle", "circle")]);
         registry.register::<str>("org.a.Circle", "words", || "circle".into());
-        let error = registry.create::<[u8]>("shape", "Circle", "shape", "bytes are wanted").unwrap_err();
+        let error =
+            registry.create::<[u8]>("shape", &"Circle".into(), "shape", "bytes are wanted").unwrap_err();
         assert_eq!(error, "shape is org.a.Circle, which reads lengths or words, but bytes are wanted");
-        assert_eq!(registry.create::<str>("shape", "Circle", "shape", "no").as_deref(), Ok("circle"));
+        assert_eq!(registry.create::<str>("shape", &"Circle".into(), "shape", "no").as_deref(), Ok("circle"));
     }
 }

@@ -72,7 +72,7 @@ fn a_bad_value_or_escape_in_a_file_is_named() {
     let error = error_of(&Scratch::new("value", b"acks=1\nlinger.ms=soon\n"));
     assert!(error.contains("Invalid value soon for configuration linger.ms: "), "{error}");
     let error = error_of(&Scratch::new("escape", b"acks=1\nclient.id=\\u12"));
-    assert!(error.contains("line_number = 2"), "{error}");
+    assert!(error.contains("line 2"), "{error}");
 }
 
 #[test]

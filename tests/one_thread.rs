@@ -31,8 +31,9 @@ fn threads(name: &str) -> Vec<String> {
     .collect()
 }
 
+/// `kafka-7 orders`: the number of the producer, and as much of its client id as the system keeps.
 fn sender_threads() -> Vec<String> {
-    threads("kafka-producer-network-thread")
+    (0..=9).flat_map(|digit| threads(&format!("kafka-{digit}"))).collect()
 }
 
 /// User and system time of a thread, in clock ticks of 10 ms.
@@ -163,4 +164,22 @@ fn a_silent_topic_is_looked_for_patiently() {
     let producer = producer(&cluster, &[("max.block.ms", "100")]);
     producer.send(kafka_producer::ProducerRecord::new("missing", "v")).unwrap_err();
     assert_idle("a topic that does not exist");
+}
+
+/// Fault D8.
+#[test]
+fn the_threads_of_several_producers_are_told_apart_by_what_the_system_shows() {
+    let _alone = alone();
+    let cluster = cluster(1);
+    let ids = ["order-service-of-the-shop", "order-service-of-the-shop", "a\u{0}b\nc", ""];
+    let producers = ids.map(|id| producer(&cluster, &[("client.id", id)]));
+    for producer in &producers {
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    }
+    let names = |id: &String| fs::read_to_string(format!("/proc/self/task/{id}/comm")).unwrap();
+    let mut names: Vec<String> = sender_threads().iter().map(names).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 4, "{names:?}");
+    assert_eq!(names.iter().filter(|name| name.contains(" order")).count(), 2, "{names:?}");
 }

@@ -7,6 +7,7 @@
 
 mod address;
 mod choices;
+mod faults;
 mod nearest;
 mod properties_file;
 mod properties_table;
@@ -14,21 +15,26 @@ mod property;
 mod providers;
 mod remarks;
 mod settings;
+mod values;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::escape::Escaped;
 use crate::logging;
 use choices::{Microseconds, SettingText};
 use properties_file::Pair;
 use properties_table::{PROPERTIES, find, for_each_property};
 use property::{HIDDEN, Value, trim};
 use remarks::Remarks;
+use values::Values;
 
 pub use choices::{Acks, ClientDnsLookup, CompressionType, MetadataRecoveryStrategy};
+pub(crate) use faults::Faults;
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
 pub(crate) use settings::Settings;
 
@@ -74,8 +80,8 @@ impl ProducerConfig {
     /// with a warning in the log.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a value has the wrong type or is out of range, naming the
-    /// setting, the value, and what is accepted.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if values have the wrong type or are out of range, naming for
+    /// each the setting, the value, and what is accepted.
     pub fn from_properties<K, V>(
         properties: impl IntoIterator<Item = (K, V)>,
     ) -> Result<ProducerConfig, Error>
@@ -87,7 +93,7 @@ impl ProducerConfig {
         for (name, value) in properties {
             let (name, value) = (name.into(), value.into());
             if given.contains_key(&name) {
-                logging::warn!("{name} is set more than once; the last value counts");
+                logging::warn!("{} is set more than once; the last value counts", Escaped(&name));
             }
             given.insert(name, value);
         }
@@ -101,26 +107,25 @@ impl ProducerConfig {
     /// log that names both lines.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read, is not UTF-8 (naming the position),
-    /// has a broken escape, or holds a value that [`from_properties`](ProducerConfig::from_properties) would refuse.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the file cannot be read, is no regular file or larger than
+    /// 4 MiB, is not UTF-8 (naming the position), has a broken escape, or holds a value that [`from_properties`](ProducerConfig::from_properties) would refuse.
     pub fn from_file(path: impl AsRef<Path>) -> Result<ProducerConfig, Error> {
         let path = path.as_ref();
         let mut given = BTreeMap::new();
         let mut lines: BTreeMap<String, usize> = BTreeMap::new();
         for Pair { name, value, line } in properties_file::read(path)? {
             if let Some(earlier) = lines.insert(name.clone(), line) {
-                let path = path.display();
                 logging::warn!(
-                    "{path}: {name} is set on line {earlier} and again on line {line}; the last value counts"
+                    "{}: {} is set on line {earlier} and again on line {line}; the last value counts",
+                    Escaped(&path.display().to_string()),
+                    Escaped(&name)
                 );
             }
             given.insert(name, value);
         }
         let config = ProducerConfig { given };
-        config.check().map_err(|error| {
-            let message = format!("{}: {error}", path.display());
-            Error::config(message).with_source(error)
-        })?;
+        let named = |error| Error::config(format!("{}: {error}", Escaped(&path.display().to_string())));
+        config.check().map_err(named)?;
         Ok(config)
     }
 
@@ -140,15 +145,13 @@ impl ProducerConfig {
         self.set(ProducerConfig::GET_SPIN_US_CONFIG, Microseconds(value).into_text())
     }
 
-    /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`. `None` where
-    /// nothing is set and there is no default. The client's own name is chosen when the producer is created.
+    /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`, and so are the
+    /// values of settings that are not known, which may be anything, and logins in addresses. `None` where nothing is
+    /// set and there is no default. The client's own name is chosen when the producer is created.
     pub fn get(&self, name: &str) -> Option<String> {
-        let property = find(name);
-        match (self.given.get(name), property) {
-            (Some(text), Some(property)) => Some(property.shown(trim(text)).to_owned()),
-            (Some(text), None) => Some(text.clone()),
-            (None, Some(property)) => property.default().map(str::to_owned),
-            (None, None) => None,
+        match self.given.get(name) {
+            Some(text) => Some(shown(name, trim(text)).into_owned()),
+            None => find(name)?.default().map(str::to_owned),
         }
     }
 
@@ -165,15 +168,18 @@ impl ProducerConfig {
         PROPERTIES.iter()
     }
 
-    /// Checks everything, gives each setting its type, and prints the whole at info. `serializers_required` is false
-    /// where both serializers were given as values.
-    pub(crate) fn resolve(&self, serializers_required: bool) -> Result<Settings, Error> {
+    /// Checks everything and gives each setting its type; what is wrong counts as not set, and is added to the faults.
+    /// `given` are the names of those settings that are not needed since their part was given as a value.
+    pub(crate) fn resolve(&self, given: &[&str], faults: &mut Faults) -> Settings {
         let mut remarks = Remarks::default();
-        let settings = self.settings(serializers_required, &mut remarks);
+        let settings = self.settings(given, &mut remarks, faults);
         remarks.log();
-        let settings = settings?;
-        logging::info!("{}", self.in_effect(&settings));
-        Ok(settings)
+        settings
+    }
+
+    /// Prints all settings at info, with what the rules have made of them.
+    pub(crate) fn log(&self, settings: &Settings) {
+        logging::info!("{}", self.in_effect(settings));
     }
 
     /// What was set, with what the rules have made of it. A value with variables stays as it was written: what stands
@@ -189,26 +195,38 @@ impl ProducerConfig {
         config
     }
 
-    fn settings(&self, serializers_required: bool, remarks: &mut Remarks) -> Result<Settings, Error> {
+    fn settings(&self, given: &[&str], remarks: &mut Remarks, faults: &mut Faults) -> Settings {
         for name in self.given.keys().filter(|name| find(name).is_none() && !providers::is_parameter(name)) {
             remarks.warn(match nearest::nearest(name) {
-                Some(known) => format!("{name} is not a known setting, did you mean {known}?"),
-                None => format!("{name} is not a known setting"),
+                Some(known) => format!("{} is not a known setting, did you mean {known}?", Escaped(name)),
+                None => format!("{} is not a known setting", Escaped(name)),
             });
         }
-        let replaced = providers::replace_variables(&self.given, remarks)?;
-        settings::resolve(&self.given, replaced, serializers_required, remarks)
+        let replaced = providers::replace_variables(&self.given, remarks, faults);
+        let values = Values::parse(&self.given, &replaced, remarks, faults);
+        values.required(given, faults);
+        settings::resolve(&values, remarks, faults)
     }
 
     /// Each text by itself; those that may hold variables are checked when these are replaced.
     fn check(&self) -> Result<(), Error> {
         let variables = self.given.contains_key(ProducerConfig::CONFIG_PROVIDERS_CONFIG);
+        let mut faults = Faults::default();
         for (name, text) in &self.given {
             if let Some(property) = find(name).filter(|_| !(variables && text.contains("${"))) {
-                property.parse(text, text)?;
+                faults.keep(property.parse(text, text));
             }
         }
-        Ok(())
+        faults.into_result()
+    }
+}
+
+/// A setting's value as it may be shown; one of a name that is not known may be anything.
+fn shown<'a>(name: &str, text: &'a str) -> Cow<'a, str> {
+    match find(name) {
+        Some(property) => property.shown(text),
+        None if providers::is_parameter(name) => Cow::Borrowed(text),
+        None => Cow::Borrowed(HIDDEN),
     }
 }
 
@@ -282,12 +300,8 @@ impl fmt::Display for ProducerConfig {
 /// What was set, with passwords and the values of unknown settings hidden.
 impl fmt::Debug for ProducerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.given.iter().map(|(name, text)| match find(name) {
-            Some(property) => (name, property.shown(text)),
-            None => (name, HIDDEN),
-        });
         f.write_str("ProducerConfig ")?;
-        f.debug_map().entries(shown).finish()
+        f.debug_map().entries(self.given.iter().map(|(name, text)| (name, shown(name, text)))).finish()
     }
 }
 

@@ -4,9 +4,11 @@
 //! Owns: types, ranges, conversion and the wording of a refused value. Must not know: which properties exist.
 //! Holds: the text of a secret never leaves through an error.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::error::Error;
+use crate::escape::Escaped;
 
 /// One setting, as the reference lists it: [`ProducerConfig::reference`](crate::ProducerConfig::reference).
 #[derive(Debug, Clone, Copy)]
@@ -171,14 +173,21 @@ impl PropertyDescription {
         self.kind == PropertyType::Password
     }
 
-    /// The value as errors and logs may show it.
-    pub(super) fn shown<'a>(&self, text: &'a str) -> &'a str {
-        if self.is_secret() { HIDDEN } else { text }
+    /// The value as errors and logs may show it: no secret, and no login in an address (`user:password@host:9092`).
+    pub(super) fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let has_addresses = self.name == "bootstrap.servers" || self.name.ends_with(".url");
+        match text.rsplit_once('@').filter(|_| has_addresses) {
+            _ if self.is_secret() => Cow::Borrowed(HIDDEN),
+            // A password may hold anything, commas and colons, too: all before it goes.
+            Some((_, host)) => Cow::Owned(format!("{HIDDEN}@{host}")),
+            None => Cow::Borrowed(text),
+        }
     }
 
     /// The error for a value that is refused: setting, value, and what would be accepted.
     pub(super) fn refuse(&self, shown: &str, expected: impl fmt::Display) -> Error {
         let shown = self.shown(shown);
+        let shown = Escaped(&shown);
         Error::config(format!("Invalid value {shown} for configuration {}: {expected}", self.name))
     }
 
@@ -281,8 +290,8 @@ impl fmt::Display for Value {
             Value::Boolean(value) => write!(f, "{value}"),
             Value::Integer(number) => write!(f, "{number}"),
             Value::Double(number) => write!(f, "{number:?}"),
-            Value::Text(text) => f.write_str(text),
-            Value::List(elements) => write!(f, "[{}]", elements.join(", ")),
+            Value::Text(text) => Escaped(text).fmt(f),
+            Value::List(elements) => write!(f, "[{}]", Escaped(&elements.join(", "))),
         }
     }
 }

@@ -6,15 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::env::VarError;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use regex_lite::Regex;
 
+use super::faults::Faults;
 use super::properties_file;
 use super::properties_table::find;
 use super::property::{Value, trim};
 use super::remarks::Remarks;
 use crate::error::Error;
+use crate::escape::Escaped;
 
 /// Whether a name belongs to a provider: `config.providers.NAME.class`, `config.providers.NAME.param.OPTION`.
 pub(super) fn is_parameter(name: &str) -> bool {
@@ -23,21 +26,24 @@ pub(super) fn is_parameter(name: &str) -> bool {
 
 /// The values with their variables replaced. A variable that its provider does not know stays as it is, as in Java,
 /// with a warning in the log; so does, silently, whatever only looks like a variable.
+///
+/// A value with a variable that cannot be replaced is a fault, and is left out.
 pub(super) fn replace_variables(
     given: &BTreeMap<String, String>,
     remarks: &mut Remarks,
-) -> Result<BTreeMap<String, String>, Error> {
-    let providers = providers(given)?;
-    if providers.is_empty() {
-        return Ok(given.clone());
-    }
+    faults: &mut Faults,
+) -> BTreeMap<String, String> {
+    let providers = providers(given, remarks, faults);
     let mut replaced = BTreeMap::new();
     for (name, text) in given {
-        let value =
-            replace(text, &providers, remarks).map_err(|error| Error::config(format!("{name}: {error}")))?;
-        replaced.insert(name.clone(), value);
+        let value = match providers.is_empty() {
+            true => Ok(text.clone()),
+            false => replace(text, &providers, remarks),
+        };
+        let value = value.map_err(|error| Error::config(format!("{}: {error}", Escaped(name))));
+        replaced.extend(faults.keep(value).map(|value| (name.clone(), value)));
     }
-    Ok(replaced)
+    replaced
 }
 
 enum Provider {
@@ -50,41 +56,55 @@ enum Provider {
 /// The directories and files below which a provider may read; `None`: all.
 struct AllowedPaths(Option<Vec<PathBuf>>);
 
-fn providers(given: &BTreeMap<String, String>) -> Result<BTreeMap<String, Provider>, Error> {
-    let Some((property, text)) = find("config.providers").zip(given.get("config.providers")) else {
-        return Ok(BTreeMap::new());
+fn providers(
+    given: &BTreeMap<String, String>,
+    remarks: &mut Remarks,
+    faults: &mut Faults,
+) -> BTreeMap<String, Provider> {
+    let text = find("config.providers").zip(given.get("config.providers"));
+    // A list that cannot be read is told of with the other settings.
+    let Some(Ok(Value::List(names))) = text.map(|(property, text)| property.parse(text, text)) else {
+        return BTreeMap::new();
     };
-    let names = match property.parse(text, text)? {
-        Value::List(names) => names,
-        _ => Vec::new(),
-    };
-    names.into_iter().map(|name| Ok((name.clone(), provider(&name, given)?))).collect()
+    let mut known = BTreeMap::new();
+    for name in names {
+        let provider = faults.keep(provider(&name, given, remarks));
+        known.extend(provider.map(|provider| (name, provider)));
+    }
+    known
 }
 
-fn provider(name: &str, given: &BTreeMap<String, String>) -> Result<Provider, Error> {
+fn provider(name: &str, given: &BTreeMap<String, String>, remarks: &mut Remarks) -> Result<Provider, Error> {
     let class_name = format!("config.providers.{name}.class");
     let Some(class) = given.get(&class_name).map(|class| trim(class)) else {
         return Err(Error::config(format!(
-            "Missing required configuration \"{class_name}\" for {name} in config.providers: {CLASSES}"
+            "Missing required configuration \"{}\" for {} in config.providers: {CLASSES}",
+            Escaped(&class_name),
+            Escaped(name)
         )));
     };
     let prefix = format!("config.providers.{name}.param.");
     let options: BTreeMap<&str, &str> =
-        given.iter().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, trim(value)))).collect();
+        given.iter().filter_map(|(key, value)| Some((key.strip_prefix(&prefix)?, value.as_str()))).collect();
     let (provider, known) = match class.strip_prefix(PACKAGE).unwrap_or(class) {
         "EnvVarConfigProvider" => (Provider::Environment(allowed_variables(&prefix, &options)?), ALLOWLIST),
-        "FileConfigProvider" => (Provider::File(AllowedPaths::read(&prefix, &options)?), ALLOWED_PATHS),
+        "FileConfigProvider" => {
+            (Provider::File(AllowedPaths::read(&prefix, &options, remarks)?), ALLOWED_PATHS)
+        }
         "DirectoryConfigProvider" => {
-            (Provider::Directory(AllowedPaths::read(&prefix, &options)?), ALLOWED_PATHS)
+            (Provider::Directory(AllowedPaths::read(&prefix, &options, remarks)?), ALLOWED_PATHS)
         }
         _ => {
+            let (class, class_name) = (Escaped(class), Escaped(&class_name));
             let message = format!("Invalid value {class} for configuration {class_name}: {CLASSES}");
             return Err(Error::config(message));
         }
     };
     match options.keys().find(|option| **option != known) {
         Some(option) => Err(Error::config(format!(
-            "{prefix}{option} is not an option of {class}; the only one is {prefix}{known}"
+            "{} is not an option of {class}; the only one is {}",
+            Escaped(&format!("{prefix}{option}")),
+            Escaped(&format!("{prefix}{known}"))
         ))),
         None => Ok(provider),
     }
@@ -94,21 +114,35 @@ fn provider(name: &str, given: &BTreeMap<String, String>) -> Result<Provider, Er
 /// these (look around, back references); what cannot be read is refused: to ignore it would open what it is meant to
 /// close.
 fn allowed_variables(prefix: &str, options: &BTreeMap<&str, &str>) -> Result<Regex, Error> {
-    let pattern = options.get(ALLOWLIST).copied().unwrap_or(".*");
+    let pattern = options.get(ALLOWLIST).map_or(".*", |pattern| trim(pattern));
     let whole = Regex::new(pattern).and_then(|_| Regex::new(&format!(r"\A(?:{pattern})\z")));
     whole.map_err(|error| {
         Error::config(format!(
-            "Invalid value {pattern} for configuration {prefix}{ALLOWLIST}: {error}; expected a regular expression \
-             without look-around and back references"
+            "Invalid value {} for configuration {}: {}; expected a regular expression without look-around and back \
+             references",
+            Escaped(pattern),
+            Escaped(&format!("{prefix}{ALLOWLIST}")),
+            Escaped(&error.to_string())
         ))
     })
 }
 
 impl AllowedPaths {
-    fn read(prefix: &str, options: &BTreeMap<&str, &str>) -> Result<AllowedPaths, Error> {
-        let Some(text) = options.get(ALLOWED_PATHS).filter(|text| !text.is_empty()) else {
+    /// As in Java an empty text allows everything; of blanks only it is a path that is not absolute.
+    fn read(
+        prefix: &str,
+        options: &BTreeMap<&str, &str>,
+        remarks: &mut Remarks,
+    ) -> Result<AllowedPaths, Error> {
+        let Some(text) = options.get(ALLOWED_PATHS) else {
             return Ok(AllowedPaths(None));
         };
+        let setting = format!("{prefix}{ALLOWED_PATHS}");
+        let setting = Escaped(&setting);
+        if text.is_empty() {
+            remarks.warn(format!("{setting} is empty: as in Java, every path may be read"));
+            return Ok(AllowedPaths(None));
+        }
         let mut paths = Vec::new();
         for path in text.split(',').map(|path| normalize(Path::new(trim(path)))) {
             let problem = match () {
@@ -120,8 +154,9 @@ impl AllowedPaths {
                 }
             };
             return Err(Error::config(format!(
-                "Invalid value {text} for configuration {prefix}{ALLOWED_PATHS}: the path {} {problem}",
-                path.display()
+                "Invalid value {} for configuration {setting}: the path \"{}\" {problem}",
+                Escaped(text),
+                Escaped(&path.display().to_string())
             )));
         }
         Ok(AllowedPaths(Some(paths)))
@@ -184,7 +219,7 @@ fn replace(
             Some(provider) => {
                 let (path, key) = key.split_once(':').unwrap_or(("", key));
                 let value = provider.value(path, key, remarks).map_err(|error| {
-                    Error::config(format!("the variable {whole} cannot be replaced: {error}"))
+                    Error::config(format!("the variable {} cannot be replaced: {error}", Escaped(whole)))
                 })?;
                 if value.is_none() {
                     remarks.warn(format!("nothing is known of the variable {whole}; it stays as it is"));
@@ -248,14 +283,15 @@ fn in_directory(directory: &Path, key: &str) -> Result<Option<String>, Error> {
     let is_name =
         matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == key);
     let file = directory.join(key);
-    if !is_name || !file.is_file() {
+    let is_missing = || file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if !is_name || is_missing() {
         return Ok(None);
     }
-    let unreadable = |problem: &dyn std::fmt::Display| {
-        Error::config(format!("the file {} cannot be read: {problem}", file.display()))
-    };
-    let bytes = std::fs::read(&file).map_err(|error| unreadable(&error))?;
-    String::from_utf8(bytes).map(Some).map_err(|_| unreadable(&"it is not UTF-8"))
+    let shown = file.display().to_string();
+    let unreadable =
+        |problem: &str| Error::config(format!("the file {} cannot be read: {problem}", Escaped(&shown)));
+    let bytes = properties_file::read_small(&file).map_err(|(problem, _)| unreadable(&problem))?;
+    String::from_utf8(bytes).map(Some).map_err(|_| unreadable("it is not UTF-8"))
 }
 
 const PACKAGE: &str = "org.apache.kafka.common.config.provider.";
@@ -269,10 +305,10 @@ mod tests {
     use super::*;
 
     fn replaced(pairs: &[(&str, &str)]) -> Result<BTreeMap<String, String>, Error> {
-        replace_variables(
-            &pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect(),
-            &mut Remarks::default(),
-        )
+        let given = pairs.iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+        let mut faults = Faults::default();
+        let replaced = replace_variables(&given, &mut Remarks::default(), &mut faults);
+        faults.into_result().map(|()| replaced)
     }
 
     const ENV: [(&str, &str); 2] = [
@@ -393,7 +429,14 @@ mod tests {
 
     #[test]
     fn allowed_paths_are_absolute_and_exist() {
-        for (paths, problem) in [("a/b", "absolute"), ("/no/such/directory", "does not exist")] {
+        for (paths, problem) in [
+            ("a/b", "absolute"),
+            ("/no/such/directory", "does not exist"),
+            ("   ", "absolute"),
+            (",", "absolute"),
+            ("/,", "absolute"),
+            (" , ", "absolute"),
+        ] {
             let error = replaced(&[
                 ("config.providers", "p"),
                 ("config.providers.p.class", "FileConfigProvider"),

@@ -83,8 +83,8 @@ the same is available to programs as `ProducerConfig::reference()`.
 
 - By pairs: `ProducerConfig::from_properties([(\"bootstrap.servers\", \"localhost:9092\"), …])`.
 - By a Java properties file: `ProducerConfig::from_file(\"producer.properties\")`, with escapes, continuation lines and
-  comments as in Java, but read as UTF-8. Of a name given twice the last value counts, with a warning that names the
-  lines.
+  comments as in Java, but read as UTF-8; a regular file of at most 4 MiB. Of a name given twice the last value counts,
+  with a warning that names the lines.
 - One by one: `ProducerConfig::new().set(\"linger.ms\", \"20\")`, or typed: `.linger(Duration::from_millis(20))`.
 
 All end in the same place, and the last one wins. The names are also constants:
@@ -94,18 +94,30 @@ All end in the same place, and the last one wins. The names are also constants:
 
 - Blanks around a value do not count. Booleans are `true` and `false` in any case. Numbers are decimal.
 - Lists are separated by commas; an empty element is an error, a repeated one counts once, with a warning.
-- A password is printed as `[hidden]`, and no error or log line contains it.
+- A password is printed as `[hidden]`, and no error or log line contains it; nor do they contain the value of a setting
+  that is not known, what stands for a variable, and logins in addresses (`user:password@host:9092`).
 - A value that has the wrong type or is out of range is an error that names the setting, the value and what is
-  accepted. An unknown setting is a warning that names the nearest known one.
+  accepted. An unknown setting is a warning that names the nearest known one. All that is wrong with a configuration is
+  told in one error.
 - Times above a hundred years count as a hundred years.
 - With `config.providers`, `${NAME:KEY}` and `${NAME:PATH:KEY}` in values are replaced when the producer is created,
-  by Java's three stock providers. A variable that its provider does not know stays as it is, with a warning.
+  by Java's three stock providers. A variable that its provider does not know stays as it is, with a warning; a file
+  that cannot be read, is no regular one, or larger than 4 MiB is an error.
 
   | `config.providers.NAME.class` | variable | option |
   |---|---|---|
   | `org.apache.kafka.common.config.provider.EnvVarConfigProvider` | `${NAME:VARIABLE}` | `config.providers.NAME.param.allowlist.pattern`: a regular expression that the whole name must match |
   | `org.apache.kafka.common.config.provider.FileConfigProvider` | `${NAME:FILE:KEY}`, of a properties file | `config.providers.NAME.param.allowed.paths` |
   | `org.apache.kafka.common.config.provider.DirectoryConfigProvider` | `${NAME:DIRECTORY:FILE}`, the file's content | `config.providers.NAME.param.allowed.paths` |
+
+## Where this differs from Java's producer
+
+- All faults are told in one error; Java tells the first.
+- Values out of variables stand in no error; Java prints them.
+- Properties files are UTF-8; half of a surrogate pair (`\\uD83D` alone) is refused, which Java keeps and cannot send.
+- Only regular files of at most 4 MiB are read; Java reads what it is given, and waits for a pipe.
+- A `client.id` of more than 32767 bytes is refused here; Java fails when it sends.
+- `allowed.paths` that is empty allows every path, as in Java, but with a warning.
 
 ## Rules between settings
 

@@ -4,6 +4,7 @@
 
 use log::Level;
 
+use crate::escape::Escaped;
 use crate::logging;
 
 #[derive(Debug, Default)]
@@ -21,7 +22,7 @@ impl Remarks {
     pub(super) fn log(self) {
         for (level, text) in self.0 {
             if logging::is_wanted(level) {
-                logging::write(level, "kafka_producer::config", format_args!("{text}"));
+                logging::write(level, "kafka_producer::config", format_args!("{}", Escaped(&text)));
             }
         }
     }

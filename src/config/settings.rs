@@ -4,7 +4,7 @@
 //! outcomes: an error where the user asked for the contradiction, an adjustment where it comes from a default.
 //! Must not know: where the texts came from.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,26 +12,30 @@ use std::time::Duration;
 
 use super::address;
 use super::choices::{Acks, ClientDnsLookup, CompressionType, MetadataRecoveryStrategy};
-use super::properties_table::{PROPERTIES, find};
-use super::property::{PropertySupport, PropertyType, Value};
+use super::faults::Faults;
 use super::remarks::Remarks;
+use super::values::{LONGEST, Values};
 use crate::error::Error;
+use crate::escape::Escaped;
+use crate::properties::Named;
 
 /// All that the client's parts need to know, checked and with types.
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// Host and port of each entry, at least one, in the order given.
     pub(crate) bootstrap_servers: Vec<(String, u16)>,
+    /// What errors show in their place, if they came out of a variable.
+    pub(crate) bootstrap_variable: Option<String>,
     pub(crate) client_dns_lookup: ClientDnsLookup,
     /// Zero: names are resolved while the producer is created.
     pub(crate) bootstrap_resolve_timeout: Duration,
     /// As given, or `producer-N`.
     pub(crate) client_id: String,
     /// The names; `None` only where serializers were given as values.
-    pub(crate) key_serializer: Option<String>,
-    pub(crate) value_serializer: Option<String>,
-    pub(crate) partitioner_class: Option<String>,
-    pub(crate) interceptor_classes: Vec<String>,
+    pub(crate) key_serializer: Option<Named>,
+    pub(crate) value_serializer: Option<Named>,
+    pub(crate) partitioner_class: Option<Named>,
+    pub(crate) interceptor_classes: Vec<Named>,
     pub(crate) partitioner_ignore_keys: bool,
     pub(crate) partitioner_adaptive: bool,
     /// `None`: brokers that take no data are not left out.
@@ -79,6 +83,8 @@ pub(crate) struct Settings {
     /// Everything that was set, known or not, with variables replaced: for `configure` of serializers and the like.
     /// It holds secrets: not for printing.
     pub(crate) properties: Arc<BTreeMap<String, String>>,
+    /// The same before variables were replaced, for messages.
+    pub(crate) written: Arc<BTreeMap<String, String>>,
 }
 
 /// Nothing: settings hold secrets.
@@ -102,33 +108,30 @@ impl Settings {
     }
 }
 
-/// Checks `replaced`, the values with their variables replaced. `given` has them as they were written, for errors.
-pub(super) fn resolve(
-    given: &BTreeMap<String, String>,
-    replaced: BTreeMap<String, String>,
-    serializers_required: bool,
-    remarks: &mut Remarks,
-) -> Result<Settings, Error> {
-    let values = Values::parse(given, &replaced, remarks)?;
-    values.required(serializers_required)?;
-    let enable_idempotence = idempotence(&values, remarks)?;
-    transactions(&values, enable_idempotence)?;
-    racks_and_sasl(&values)?;
+/// Applies the rules between settings. What contradicts another setting is a fault; the rest goes on without it.
+pub(super) fn resolve(values: &Values<'_>, remarks: &mut Remarks, faults: &mut Faults) -> Settings {
+    let enable_idempotence = idempotence(values, remarks, faults);
+    transactions(values, enable_idempotence, faults);
+    racks_and_sasl(values, faults);
     let linger = values.millis("linger.ms").min(LONGEST_LINGER);
-    let delivery_timeout = delivery_timeout(&values, linger, remarks)?;
-    let bootstrap_servers = bootstrap_servers(&values)?;
-    values.supported()?;
-    let (compression_type, compression_level) = compression(&values)?;
-    warn_where_the_maximum_is_below(&values, remarks);
-    Ok(Settings {
+    let delivery_timeout = delivery_timeout(values, linger, remarks, faults);
+    let bootstrap_servers = bootstrap_servers(values, faults);
+    let client_id = client_id(values, faults);
+    values.supported(faults);
+    let (compression_type, compression_level) = compression(values, faults);
+    warn_where_the_maximum_is_below(values, remarks);
+    let bootstrap_variable =
+        values.is_variable("bootstrap.servers").then(|| values.shown("bootstrap.servers"));
+    Settings {
         bootstrap_servers,
+        bootstrap_variable,
         client_dns_lookup: ClientDnsLookup::from_text(&values.text("client.dns.lookup")),
         bootstrap_resolve_timeout: values.millis("bootstrap.resolve.timeout.ms"),
-        client_id: client_id(&values),
-        key_serializer: values.text_if_set("key.serializer"),
-        value_serializer: values.text_if_set("value.serializer"),
-        partitioner_class: values.text_if_set("partitioner.class"),
-        interceptor_classes: values.list("interceptor.classes"),
+        client_id,
+        key_serializer: values.named("key.serializer"),
+        value_serializer: values.named("value.serializer"),
+        partitioner_class: values.named("partitioner.class"),
+        interceptor_classes: values.all_named("interceptor.classes"),
         partitioner_ignore_keys: values.boolean("partitioner.ignore.keys"),
         partitioner_adaptive: values.boolean("partitioner.adaptive.partitioning.enable"),
         partitioner_availability_timeout: values.millis_unless_zero("partitioner.availability.timeout.ms"),
@@ -149,7 +152,7 @@ pub(super) fn resolve(
         retry_backoff: values.millis("retry.backoff.ms"),
         retry_backoff_max: values.millis("retry.backoff.max.ms"),
         reconnect_backoff: values.millis("reconnect.backoff.ms"),
-        reconnect_backoff_max: reconnect_backoff_max(&values),
+        reconnect_backoff_max: reconnect_backoff_max(values),
         socket_connection_setup_timeout: values.millis("socket.connection.setup.timeout.ms"),
         socket_connection_setup_timeout_max: values.millis("socket.connection.setup.timeout.max.ms"),
         connections_max_idle: values.millis_unless_negative("connections.max.idle.ms"),
@@ -160,245 +163,106 @@ pub(super) fn resolve(
         metadata_recovery_strategy: values.recovery_strategy(),
         metadata_recovery_rebootstrap_trigger: values.millis("metadata.recovery.rebootstrap.trigger.ms"),
         get_spin: Duration::from_micros(values.integer("get.spin.us").unsigned_abs()).min(LONGEST),
-        properties: Arc::new(replaced),
-    })
-}
-
-/// The values that were set, by name; everything else has its default.
-struct Values<'a> {
-    set: HashMap<&'static str, Value>,
-    given: &'a BTreeMap<String, String>,
-}
-
-impl<'a> Values<'a> {
-    fn parse(
-        given: &'a BTreeMap<String, String>,
-        replaced: &BTreeMap<String, String>,
-        remarks: &mut Remarks,
-    ) -> Result<Self, Error> {
-        let mut set = HashMap::new();
-        for property in PROPERTIES {
-            let Some(text) = replaced.get(property.name()) else { continue };
-            let shown = given.get(property.name()).unwrap_or(text);
-            let value = property.parse(text, shown)?;
-            if property.support() == PropertySupport::NoEffect {
-                remarks.warn(format!(
-                    "{} has no effect here: it means something only inside a JVM",
-                    property.name()
-                ));
-            }
-            if let Value::List(elements) = &value
-                && !elements.is_empty()
-                && elements.len() < text.split(',').count()
-            {
-                remarks.warn(format!("{} has repeated values; each counts once", property.name()));
-            }
-            set.insert(property.name(), value);
-        }
-        Ok(Values { set, given })
-    }
-
-    fn is_set(&self, name: &str) -> bool {
-        self.set.contains_key(name)
-    }
-
-    fn value(&self, name: &str) -> Value {
-        match self.set.get(name) {
-            Some(value) => value.clone(),
-            None => find(name).map_or(Value::Null, |property| property.default_value()),
-        }
-    }
-
-    fn integer(&self, name: &str) -> i64 {
-        match self.value(name) {
-            Value::Integer(number) => number,
-            _ => 0,
-        }
-    }
-
-    fn boolean(&self, name: &str) -> bool {
-        self.value(name) == Value::Boolean(true)
-    }
-
-    fn text(&self, name: &str) -> String {
-        self.text_if_set(name).unwrap_or_default()
-    }
-
-    /// `None` where the value is Java's null.
-    fn text_if_set(&self, name: &str) -> Option<String> {
-        match self.value(name) {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    fn list(&self, name: &str) -> Vec<String> {
-        match self.value(name) {
-            Value::List(elements) => elements,
-            _ => Vec::new(),
-        }
-    }
-
-    fn acks(&self) -> Acks {
-        Acks::from_text(&self.text("acks"))
-    }
-
-    fn millis(&self, name: &str) -> Duration {
-        self.millis_unless_negative(name).unwrap_or_default()
-    }
-
-    fn millis_unless_zero(&self, name: &str) -> Option<Duration> {
-        Some(self.millis(name)).filter(|time| !time.is_zero())
-    }
-
-    fn recovery_strategy(&self) -> MetadataRecoveryStrategy {
-        MetadataRecoveryStrategy::from_text(&self.text("metadata.recovery.strategy"))
-    }
-
-    fn millis_unless_negative(&self, name: &str) -> Option<Duration> {
-        let millis = u64::try_from(self.integer(name)).ok()?;
-        Some(Duration::from_millis(millis).min(LONGEST))
-    }
-
-    fn bytes(&self, name: &str) -> usize {
-        let number = self.integer(name);
-        usize::try_from(number).unwrap_or(if number < 0 { 0 } else { usize::MAX })
-    }
-
-    fn bytes_unless_negative(&self, name: &str) -> Option<usize> {
-        (self.integer(name) >= 0).then(|| self.bytes(name))
-    }
-
-    fn required(&self, serializers_required: bool) -> Result<(), Error> {
-        for property in PROPERTIES.iter().filter(|property| property.is_required()) {
-            let needed = serializers_required || property.property_type() != PropertyType::Class;
-            if needed && !self.is_set(property.name()) {
-                let name = property.name();
-                return Err(Error::config(format!(
-                    "Missing required configuration \"{name}\" which has no default value."
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses what is known but not built, unless it is set to what it is anyway.
-    fn supported(&self) -> Result<(), Error> {
-        for property in PROPERTIES.iter().filter(|property| property.support() == PropertySupport::NotBuilt) {
-            let name = property.name();
-            if self.set.get(name).is_none_or(|value| property.is_default(value)) {
-                continue;
-            }
-            let shown = self.given.get(name).map_or("", String::as_str);
-            let accepted = match property.default() {
-                None => String::from("leave it unset"),
-                Some("") => String::from("leave it unset or empty"),
-                Some(default) => format!("only its default is accepted: {default}"),
-            };
-            return Err(property.refuse(
-                shown,
-                format_args!("this setting is not supported by this version of kafka-producer, {accepted}"),
-            ));
-        }
-        Ok(())
+        properties: Arc::new(values.replaced.clone()),
+        written: Arc::new(values.given.clone()),
     }
 }
 
 /// Whether idempotence is on in the end.
-fn idempotence(values: &Values, remarks: &mut Remarks) -> Result<bool, Error> {
+fn idempotence(values: &Values<'_>, remarks: &mut Remarks, faults: &mut Faults) -> bool {
     if !values.boolean("enable.idempotence") {
-        return Ok(false);
+        return false;
     }
     let asked_for = values.is_set("enable.idempotence");
     let mut enabled = true;
     if values.integer("retries") == 0 {
         if asked_for {
-            return Err(Error::config(
-                "Invalid value 0 for configuration retries: enable.idempotence=true needs at least 1 retry",
-            ));
+            faults.add(values.refuse("retries", "enable.idempotence=true needs at least 1 retry"));
         }
-        remarks.info(String::from("idempotence is off because retries is 0"));
+        remarks.info(format!("idempotence is off because retries is {}", values.shown("retries")));
         enabled = false;
     }
     if values.acks() != Acks::All {
-        let acks = values.text("acks");
         if asked_for {
-            return Err(Error::config(format!(
-                "Invalid value {acks} for configuration acks: enable.idempotence=true needs acks=all"
-            )));
+            faults.add(values.refuse("acks", "enable.idempotence=true needs acks=all"));
         }
-        remarks.info(format!("idempotence is off because acks is {acks} and not all"));
+        remarks.info(format!("idempotence is off because acks is {} and not all", values.shown("acks")));
         enabled = false;
     }
-    let in_flight = values.integer(IN_FLIGHT);
-    if in_flight > MOST_IN_FLIGHT_WITH_IDEMPOTENCE {
-        return Err(Error::config(format!(
-            "Invalid value {in_flight} for configuration {IN_FLIGHT}: Value must be at most 5 with idempotence; for \
-             more, set enable.idempotence=false"
-        )));
+    if values.integer(IN_FLIGHT) > MOST_IN_FLIGHT_WITH_IDEMPOTENCE {
+        faults.add(values.refuse(
+            IN_FLIGHT,
+            "Value must be at most 5 with idempotence; for more, set enable.idempotence=false",
+        ));
     }
-    Ok(enabled)
+    enabled
 }
 
-fn transactions(values: &Values, idempotence: bool) -> Result<(), Error> {
-    if let Some(id) = values.text_if_set("transactional.id").filter(|_| !idempotence) {
-        let shown = values.given.get("transactional.id").unwrap_or(&id);
-        return Err(Error::config(format!(
-            "Invalid value {shown} for configuration transactional.id: transactions need idempotence, which is off: \
-             see enable.idempotence, acks and retries"
-        )));
+fn transactions(values: &Values<'_>, idempotence: bool, faults: &mut Faults) {
+    if values.is_set("transactional.id") && !idempotence {
+        faults.add(values.refuse(
+            "transactional.id",
+            "transactions need idempotence, which is off: see enable.idempotence, acks and retries",
+        ));
     }
     if values.boolean("transaction.two.phase.commit.enable") && values.is_set("transaction.timeout.ms") {
-        let timeout = values.integer("transaction.timeout.ms");
-        return Err(Error::config(format!(
-            "Invalid value {timeout} for configuration transaction.timeout.ms: it must not be set together with \
-             transaction.two.phase.commit.enable=true, whose transactions do not time out"
-        )));
+        faults.add(values.refuse(
+            "transaction.timeout.ms",
+            "it must not be set together with transaction.two.phase.commit.enable=true, whose transactions do not \
+             time out",
+        ));
     }
-    Ok(())
 }
 
-fn racks_and_sasl(values: &Values) -> Result<(), Error> {
+fn racks_and_sasl(values: &Values<'_>, faults: &mut Faults) {
     if values.boolean("partitioner.rack.aware") && values.text("client.rack").is_empty() {
-        return Err(Error::config(
-            "Invalid value true for configuration partitioner.rack.aware: client.rack must be set to the rack of \
-             this client",
-        ));
+        faults.add(
+            values.refuse("partitioner.rack.aware", "client.rack must be set to the rack of this client"),
+        );
     }
     let protocol = values.text("security.protocol");
     if protocol.to_ascii_uppercase().starts_with("SASL_") && values.text("sasl.mechanism").is_empty() {
-        return Err(Error::config(format!(
+        let protocol = values.shown("security.protocol");
+        faults.add(Error::config(format!(
             "Invalid value (empty) for configuration sasl.mechanism: with security.protocol={protocol} it must name a \
              mechanism"
         )));
     }
-    Ok(())
 }
 
-fn delivery_timeout(values: &Values, linger: Duration, remarks: &mut Remarks) -> Result<Duration, Error> {
+fn delivery_timeout(
+    values: &Values<'_>,
+    linger: Duration,
+    remarks: &mut Remarks,
+    faults: &mut Faults,
+) -> Duration {
     let timeout = values.millis("delivery.timeout.ms");
+    let parts = ["linger.ms", "request.timeout.ms"];
     let least = (linger + values.millis("request.timeout.ms")).min(LONGEST_LINGER);
-    if timeout >= least {
-        return Ok(timeout);
+    let is_unknown =
+        values.is_refused("delivery.timeout.ms") || parts.iter().any(|part| values.is_refused(part));
+    if timeout >= least || is_unknown {
+        return timeout;
     }
+    let sum = match parts.iter().any(|part| values.is_variable(part)) {
+        true => String::from("that sum"),
+        false => least.as_millis().to_string(),
+    };
     if values.is_set("delivery.timeout.ms") {
-        return Err(Error::config(format!(
-            "Invalid value {} for configuration delivery.timeout.ms: Value must be at least linger.ms + \
-             request.timeout.ms, which is {}",
-            timeout.as_millis(),
-            least.as_millis()
-        )));
+        faults.add(values.refuse(
+            "delivery.timeout.ms",
+            format_args!("Value must be at least linger.ms + request.timeout.ms, which is {sum}"),
+        ));
     }
     remarks.warn(format!(
-        "delivery.timeout.ms should be at least linger.ms + request.timeout.ms; it is raised to {}",
-        least.as_millis()
+        "delivery.timeout.ms should be at least linger.ms + request.timeout.ms; it is raised to {sum}"
     ));
-    Ok(least)
+    least
 }
 
 /// The codec and its level. A codec that this build does not have, and a level that its codec cannot honour, are
 /// refused.
-fn compression(values: &Values) -> Result<(CompressionType, i32), Error> {
+fn compression(values: &Values<'_>, faults: &mut Faults) -> (CompressionType, i32) {
     let kind = CompressionType::from_text(&values.text("compression.type"));
     let (present, level_setting) = match kind {
         CompressionType::None => (true, None),
@@ -408,39 +272,45 @@ fn compression(values: &Values) -> Result<(CompressionType, i32), Error> {
         CompressionType::Zstd => (cfg!(feature = "zstd"), Some("compression.zstd.level")),
     };
     if !present {
-        let name = kind.text();
-        return Err(Error::config(format!(
-            "Invalid value {name} for configuration compression.type: this build is without it; turn on the feature \
-             `{name}` of the crate kafka-producer"
-        )));
+        let feature = match values.is_variable("compression.type") {
+            true => String::from("the feature of its name"),
+            false => format!("the feature `{}`", kind.text()),
+        };
+        faults.add(values.refuse(
+            "compression.type",
+            format_args!("this build is without it; turn on {feature} of the crate kafka-producer"),
+        ));
     }
     let level = level_setting.map_or(0, |name| values.integer(name));
     if kind == CompressionType::Lz4 && level != LZ4_FAST && !cfg!(feature = "lz4-c") {
-        return Err(Error::config(format!(
-            "Invalid value {level} for configuration compression.lz4.level: this build has the fast encoder only, which \
-             is level {LZ4_FAST}, the default; turn on the feature `lz4-c` of the crate kafka-producer for the others"
-        )));
+        faults.add(values.refuse(
+            "compression.lz4.level",
+            format_args!(
+                "this build has the fast encoder only, which is level {LZ4_FAST}, the default; turn on the feature \
+                 `lz4-c` of the crate kafka-producer for the others"
+            ),
+        ));
     }
-    Ok((kind, i32::try_from(level).unwrap_or_default()))
+    (kind, i32::try_from(level).unwrap_or_default())
 }
 
 /// To Kafka's lz4 this level is none: the fast encoder.
 const LZ4_FAST: i64 = 9;
 
-fn reconnect_backoff_max(values: &Values) -> Duration {
+fn reconnect_backoff_max(values: &Values<'_>) -> Duration {
     if values.is_set("reconnect.backoff.ms") && !values.is_set("reconnect.backoff.max.ms") {
         return values.millis("reconnect.backoff.ms");
     }
     values.millis("reconnect.backoff.max.ms")
 }
 
-fn warn_where_the_maximum_is_below(values: &Values, remarks: &mut Remarks) {
+fn warn_where_the_maximum_is_below(values: &Values<'_>, remarks: &mut Remarks) {
     for (first, maximum) in [
         ("retry.backoff.ms", "retry.backoff.max.ms"),
         ("socket.connection.setup.timeout.ms", "socket.connection.setup.timeout.max.ms"),
     ] {
-        let (low, high) = (values.integer(first), values.integer(maximum));
-        if low > high {
+        if values.integer(first) > values.integer(maximum) {
+            let (low, high) = (values.shown(first), values.shown(maximum));
             remarks.warn(format!(
                 "{first} is {low}, above {maximum}, which is {high}; the time is always {high} ms"
             ));
@@ -448,20 +318,38 @@ fn warn_where_the_maximum_is_below(values: &Values, remarks: &mut Remarks) {
     }
 }
 
-fn bootstrap_servers(values: &Values) -> Result<Vec<(String, u16)>, Error> {
-    let entries = values.list("bootstrap.servers");
-    let parsed = entries.iter().map(|entry| {
-        address::parse(entry).map_err(|problem| {
-            Error::config(format!("Invalid value {entry} for configuration bootstrap.servers: {problem}"))
-        })
-    });
-    parsed.collect()
+/// The entries; one that is no address is shown, or all of them where it might be a part of something secret.
+fn bootstrap_servers(values: &Values<'_>, faults: &mut Faults) -> Vec<(String, u16)> {
+    let name = "bootstrap.servers";
+    let entries = values.list(name);
+    let may_be_secret = values.is_variable(name) || entries.iter().any(|entry| entry.contains('@'));
+    let mut servers = Vec::new();
+    for entry in &entries {
+        match address::parse(entry) {
+            Ok(server) => servers.push(server),
+            Err(problem) if may_be_secret => {
+                faults.add(values.refuse(name, problem));
+                break;
+            }
+            Err(problem) => {
+                let entry = Escaped(entry);
+                faults
+                    .add(Error::config(format!("Invalid value {entry} for configuration {name}: {problem}")));
+            }
+        }
+    }
+    servers
 }
 
 /// As set, also if it is empty; else a name that no other producer of this process has.
-fn client_id(values: &Values) -> String {
+fn client_id(values: &Values<'_>, faults: &mut Faults) -> String {
     if values.is_set("client.id") {
-        return values.text("client.id");
+        let id = values.text("client.id");
+        if i16::try_from(id.len()).is_err() {
+            let problem = format!("it has {} bytes, and a request has room for {}", id.len(), i16::MAX);
+            faults.add(values.refuse("client.id", problem));
+        }
+        return id;
     }
     match values.text_if_set("transactional.id") {
         Some(id) => format!("producer-{id}"),
@@ -477,5 +365,3 @@ const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
 const MOST_IN_FLIGHT_WITH_IDEMPOTENCE: i64 = 5;
 /// 2^31-1 ms: Java keeps linger and delivery time-out in an int.
 const LONGEST_LINGER: Duration = Duration::from_millis(i32::MAX as u64);
-/// A century: longer times are cut to it, so that adding one to an instant never overflows.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);

@@ -14,19 +14,25 @@ fn with(pairs: &[(&str, &str)]) -> ProducerConfig {
     NEEDED.iter().chain(pairs).fold(ProducerConfig::new(), |config, (name, value)| config.set(*name, *value))
 }
 
+fn resolve(config: &ProducerConfig, given: &[&str]) -> Result<Settings, Error> {
+    let mut faults = Faults::default();
+    let settings = config.resolve(given, &mut faults);
+    faults.into_result().map(|()| settings)
+}
+
 fn settings(pairs: &[(&str, &str)]) -> Settings {
-    with(pairs).resolve(true).unwrap_or_else(|error| panic!("{pairs:?}: {error}"))
+    resolve(&with(pairs), &[]).unwrap_or_else(|error| panic!("{pairs:?}: {error}"))
 }
 
 fn refusal(pairs: &[(&str, &str)]) -> String {
-    let error = with(pairs).resolve(true).expect_err(&format!("{pairs:?}"));
+    let error = resolve(&with(pairs), &[]).expect_err(&format!("{pairs:?}"));
     assert_eq!(error.kind(), crate::ErrorKind::Config);
     error.to_string()
 }
 
 fn remarks(pairs: &[(&str, &str)]) -> Vec<String> {
     let mut remarks = Remarks::default();
-    let _ = with(pairs).settings(true, &mut remarks);
+    let _ = with(pairs).settings(&[], &mut remarks, &mut Faults::default());
     remarks.texts().into_iter().map(str::to_owned).collect()
 }
 
@@ -157,13 +163,15 @@ fn a_missing_setting_has_one_wording() {
         let rest = NEEDED.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, pair)| *pair);
         let config = ProducerConfig::from_properties(rest).unwrap();
         assert_eq!(
-            config.resolve(true).unwrap_err().to_string(),
+            resolve(&config, &[]).unwrap_err().to_string(),
             format!("Missing required configuration \"{name}\" which has no default value.")
         );
     }
     let config = ProducerConfig::new().bootstrap_servers("a:1");
-    assert_eq!(config.resolve(false).unwrap().key_serializer, None);
-    assert!(ProducerConfig::new().resolve(false).is_err());
+    let given = ["key.serializer", "value.serializer"];
+    assert_eq!(resolve(&config, &given).unwrap().key_serializer, None);
+    assert!(resolve(&config, &given[..1]).is_err());
+    assert!(resolve(&ProducerConfig::new(), &given).is_err());
 }
 
 #[test]
@@ -391,13 +399,12 @@ fn typed_setters_end_in_the_same_rows() {
     ] {
         assert_eq!(config.get(name).as_deref(), Some(text), "{name}");
     }
-    let settings = config.resolve(false).unwrap();
+    let settings = resolve(&config, &["key.serializer", "value.serializer"]).unwrap();
     assert_eq!(settings.client_dns_lookup, ClientDnsLookup::ResolveCanonicalBootstrapServersOnly);
     assert_eq!(settings.metadata_recovery_strategy, MetadataRecoveryStrategy::None);
     let shouted = self::settings(&[("metadata.recovery.strategy", "NONE")]);
     assert_eq!(shouted.metadata_recovery_strategy, MetadataRecoveryStrategy::None);
-    let error =
-        ProducerConfig::new().bootstrap_servers("a:1").batch_size(1 << 31).resolve(false).unwrap_err();
+    let error = resolve(&with(&[]).batch_size(1 << 31), &[]).unwrap_err();
     assert!(error.to_string().contains("2147483648 for configuration batch.size"), "{error}");
 }
 
@@ -415,7 +422,7 @@ fn secrets_stay_inside() {
         assert!(refusal(&pairs).contains("[hidden]"));
     }
     let other = with(&[("basic.auth.user.info", "me:tiger")]);
-    assert!(!format!("{other} {other:?} {:?}", other.resolve(true)).contains("tiger"));
+    assert!(!format!("{other} {other:?} {:?}", resolve(&other, &[])).contains("tiger"));
 }
 
 #[test]
@@ -456,7 +463,7 @@ fn prints_all_values_as_java_does() {
 /// The settings of `tests/properties/NAME.properties`.
 fn settings_of(name: &str) -> Settings {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/properties").join(name);
-    ProducerConfig::from_file(path.with_extension("properties")).unwrap().resolve(true).unwrap()
+    resolve(&ProducerConfig::from_file(path.with_extension("properties")).unwrap(), &[]).unwrap()
 }
 
 #[test]
@@ -477,7 +484,7 @@ fn the_values_of_a_properties_file_arrive_with_their_types() {
 
     let partitioning = settings_of("partitioning");
     let class = Some("org.apache.kafka.clients.producer.RoundRobinPartitioner");
-    assert_eq!(partitioning.partitioner_class.as_deref(), class);
+    assert_eq!(partitioning.partitioner_class.map(|class| class.name).as_deref(), class);
     assert!(partitioning.partitioner_ignore_keys && !partitioning.partitioner_adaptive);
 
     assert_eq!((partitioning.client_rack, partitioning.partitioner_availability_timeout), (None, None));
@@ -505,7 +512,7 @@ fn the_values_of_a_properties_file_arrive_with_their_types() {
 fn what_is_printed_at_start_up_is_what_holds_after_the_rules() {
     let line = |pairs: &[(&str, &str)], name: &str| {
         let config = with(pairs);
-        let text = config.in_effect(&config.resolve(true).unwrap()).to_string();
+        let text = config.in_effect(&resolve(&config, &[]).unwrap()).to_string();
         let start = format!("\t{name} = ");
         text.lines().find_map(|line| line.strip_prefix(&start)).unwrap().to_owned()
     };

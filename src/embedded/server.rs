@@ -11,10 +11,10 @@ use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
 
@@ -48,6 +48,7 @@ struct State {
 struct Listening {
     thread: JoinHandle<()>,
     open: Arc<Mutex<bool>>,
+    listener: Arc<TcpListener>,
 }
 
 impl Server {
@@ -116,17 +117,22 @@ impl Server {
     fn listen(&self, broker: i32, listener: TcpListener) -> io::Result<()> {
         let open = Arc::new(Mutex::new(true));
         let (shared, still_open) = (Arc::clone(&self.shared), Arc::clone(&open));
+        let listener = Arc::new(listener);
+        let accepting = Arc::clone(&listener);
         let thread = spawn(format!("embedded-broker-{broker}"), move || {
-            while let Ok((stream, _)) = listener.accept() {
+            loop {
+                let accepted = accepting.accept();
                 if !*still_open.lock() {
                     return;
                 }
-                if let Err(error) = shared.welcome(broker, stream) {
+                if let Err(error) = accepted.and_then(|(stream, _)| shared.welcome(broker, stream)) {
+                    // Too few descriptors or threads: it passes.
                     log::debug!("embedded broker {broker}: a connection could not be served: {error}");
+                    thread::sleep(PAUSE);
                 }
             }
         })?;
-        self.listeners.lock().insert(broker, Listening { thread, open });
+        self.listeners.lock().insert(broker, Listening { thread, open, listener });
         Ok(())
     }
 }
@@ -165,10 +171,12 @@ fn bound(address: SocketAddr) -> io::Result<Socket> {
 }
 
 impl Listening {
-    /// Ends the thread, and with it the listener: a connection of our own wakes it.
+    /// Ends the thread, and with it the listener: its shutdown wakes the thread, or where the system does not have
+    /// that a connection of our own.
     fn stop(self, address: SocketAddr) {
         *self.open.lock() = false;
-        if TcpStream::connect(address).is_ok() {
+        let is_shut = SockRef::from(&*self.listener).shutdown(Shutdown::Both).is_ok();
+        if is_shut || TcpStream::connect(address).is_ok() {
             let _ = self.thread.join();
         }
     }
@@ -210,10 +218,21 @@ impl Shared {
         };
         state.outboxes.insert(id, Arc::clone(&outbox));
         let (shared, own) = (Arc::clone(self), Arc::clone(&outbox));
-        let reader = spawn(format!("embedded-{broker}-read"), move || shared.read(id, &own, stream))?;
-        let writer = spawn(format!("embedded-{broker}-write"), move || outbox.run())?;
+        let writing = Arc::clone(&outbox);
+        let reader = spawn(format!("embedded-{broker}-read"), move || shared.read(id, &own, stream));
+        let threads = reader.and_then(|reader| {
+            Ok([reader, spawn(format!("embedded-{broker}-write"), move || writing.run())?])
+        });
         state.threads.retain(|thread| !thread.is_finished());
-        state.threads.extend([reader, writer]);
+        match threads {
+            Ok(threads) => state.threads.extend(threads),
+            Err(error) => {
+                state.rules.disconnect(id);
+                state.outboxes.remove(&id);
+                outbox.abandon();
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
@@ -398,5 +417,7 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<JoinH
 }
 
 const BACKLOG: i32 = 128;
+/// Between two attempts to serve what could not be.
+const PAUSE: Duration = Duration::from_millis(5);
 /// Up to this size the memory for a frame is reserved at once.
 const TRUSTED_BYTES: usize = 64 * 1024;

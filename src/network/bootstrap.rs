@@ -12,6 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 use super::names::{Names, SystemNames};
 use crate::cluster::Node;
 use crate::config::ClientDnsLookup;
+use crate::escape::Escaped;
 use crate::logging;
 
 /// The entries of `bootstrap.servers`.
@@ -19,15 +20,24 @@ use crate::logging;
 pub(crate) struct BootstrapServers {
     servers: Vec<(String, u16)>,
     lookup: ClientDnsLookup,
+    /// What messages show in their place, if they came out of a variable.
+    variable: Option<String>,
 }
 
 impl BootstrapServers {
     pub(crate) fn new(servers: Vec<(String, u16)>, lookup: ClientDnsLookup) -> BootstrapServers {
-        BootstrapServers { servers, lookup }
+        BootstrapServers { servers, lookup, variable: None }
+    }
+
+    pub(crate) fn shown_as(self, variable: Option<String>) -> BootstrapServers {
+        BootstrapServers { variable, ..self }
     }
 
     /// As they are written.
     pub(crate) fn names(&self) -> String {
+        if let Some(variable) = &self.variable {
+            return Escaped(variable).to_string();
+        }
         let names: Vec<String> = self.servers.iter().map(|(host, port)| format!("{host}:{port}")).collect();
         names.join(", ")
     }
@@ -43,7 +53,10 @@ impl BootstrapServers {
         for (host, port) in &self.servers {
             match self.expand(host, *port, names) {
                 Ok(hosts) => found.extend(hosts.into_iter().map(|host| (host, *port))),
-                Err(error) => failures.push(format!("{host}:{port} ({error})")),
+                Err(error) => failures.push(match &self.variable {
+                    Some(variable) => format!("{} ({error})", Escaped(variable)),
+                    None => format!("{host}:{port} ({error})"),
+                }),
             }
         }
         let mut nodes: Vec<Node> = Vec::new();

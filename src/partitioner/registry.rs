@@ -6,6 +6,7 @@ use std::fmt;
 
 use super::{Partitioner, RoundRobinPartitioner};
 use crate::error::Error;
+use crate::properties::Named;
 use crate::registry::Registry;
 
 /// Partitioners by name, for the setting `partitioner.class`: Java's `RoundRobinPartitioner` and those that the
@@ -38,12 +39,13 @@ impl PartitionerRegistry {
     ///
     /// An unknown name; the error names the setting, the value and what is known. Java's partitioners that are gone
     /// since 4.0 are refused with what stands in their place.
-    pub(crate) fn create(&self, setting: &str, class_name: &str) -> Result<Box<dyn Partitioner>, Error> {
+    pub(crate) fn create(&self, setting: &str, class_name: &Named) -> Result<Box<dyn Partitioner>, Error> {
         let created = self.0.create::<dyn Partitioner>(setting, class_name, "partitioner", "none is wanted");
-        created.map_err(|message| match GONE.contains(&class_name) {
+        created.map_err(|message| match GONE.contains(&class_name.name.as_str()) {
             true => Error::config(format!(
-                "{setting} is {class_name}, which is gone since Kafka 4.0: leave {setting} out, the built-in rules \
-                 do the same (and partitioner.ignore.keys=true ignores keys as UniformStickyPartitioner did)"
+                "{setting} is {}, which is gone since Kafka 4.0: leave {setting} out, the built-in rules \
+                 do the same (and partitioner.ignore.keys=true ignores keys as UniformStickyPartitioner did)",
+                class_name.shown
             )),
             false => Error::config(message),
         })
@@ -89,11 +91,11 @@ mod tests {
         registry.register("com.example.Fixed", || Box::new(Fixed(5)));
         let request = PartitionRequest::new("t", None, None);
         for name in ["com.example.Fixed", "Fixed"] {
-            let partitioner = registry.create("partitioner.class", name).unwrap();
+            let partitioner = registry.create("partitioner.class", &name.into()).unwrap();
             assert_eq!(partitioner.partition(&request, &Cluster::default()).unwrap(), 5);
         }
         for name in ["org.apache.kafka.clients.producer.RoundRobinPartitioner", "RoundRobinPartitioner"] {
-            assert!(registry.create("partitioner.class", name).is_ok());
+            assert!(registry.create("partitioner.class", &name.into()).is_ok());
         }
     }
 
@@ -101,8 +103,8 @@ mod tests {
     #[test]
     fn refuses_unknown_ones_and_those_that_are_gone() {
         let registry = PartitionerRegistry::new();
-        let refused = |name| {
-            let error = registry.create("partitioner.class", name).err().unwrap();
+        let refused = |name: &str| {
+            let error = registry.create("partitioner.class", &name.into()).err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Config);
             error.to_string()
         };

@@ -14,8 +14,9 @@ use crossbeam_channel::bounded;
 
 use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::{ProducerToken, become_sender_thread};
-use crate::config::{ProducerConfig, Settings};
+use crate::config::{Faults, ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
+use crate::escape::Escaped;
 use crate::guard::{guarded, text_of};
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
@@ -24,7 +25,7 @@ use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
 use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
-use crate::properties::Properties;
+use crate::properties::{Named, Properties};
 use crate::registry::Registry;
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{Serializer, SerializerRegistry};
@@ -133,40 +134,28 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     /// supported; a named serializer that is not known or does not fit the producer's type; no bootstrap server whose
     /// name resolves. Of kind [`Network`](ErrorKind::Network): the operating system gives no more threads or sockets.
     pub fn build(mut self) -> Result<KafkaProducer<K, V>, Error> {
-        let by_name = self.key_serializer.is_none() || self.value_serializer.is_none();
-        let settings = self.config.resolve(by_name)?;
+        let mut faults = Faults::default();
+        let given: Vec<&str> =
+            [(KEY, self.key_serializer.is_some()), (VALUE, self.value_serializer.is_some())]
+                .into_iter()
+                .filter_map(|(setting, is_given)| is_given.then_some(setting))
+                .collect();
+        let settings = self.config.resolve(&given, &mut faults);
         let map: HashMap<String, String> =
             settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        let properties = Properties::new(&map);
-        let key = self.key_serializer.take();
-        let key_serializer = serializer(
-            key,
-            &self.serializers,
-            &properties,
-            "key.serializer",
-            settings.key_serializer.as_deref(),
-        )?;
-        let value = self.value_serializer.take();
-        let named = settings.value_serializer.as_deref();
-        let value_serializer = serializer(value, &self.serializers, &properties, "value.serializer", named)?;
-        let partitioner = match (self.partitioner.take(), &settings.partitioner_class) {
-            (Some(partitioner), _) => Some(partitioner),
-            (None, Some(class)) => {
-                let mut partitioner = self.partitioners.create("partitioner.class", class)?;
-                partitioner
-                    .configure(&properties)
-                    .map_err(|error| not_configured("partitioner.class", error))?;
-                Some(partitioner)
-            }
-            (None, None) => None,
-        };
-        let interceptors = self.take_interceptors(&settings.interceptor_classes, &properties)?;
+        let properties = Properties::new(&map).with_written(&settings.written);
+        let plugins = self.take_plugins(&settings, &properties, &mut faults);
+        let chain = self.take_interceptors(&settings.interceptor_classes, &properties, &mut faults);
+        faults.into_result()?;
+        // Without a serializer there is a fault: what is missing is one.
+        let plugins = plugins.ok_or_else(|| missing(KEY))?;
+        self.config.log(&settings);
         let bootstrap = bootstrap(&settings)?;
         let parts = start(&settings, bootstrap)?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
-                plugins: Plugins { key_serializer, value_serializer, partitioner },
-                interceptors,
+                plugins,
+                interceptors: Arc::new(Interceptors::new(chain)),
                 parts_closed: AtomicBool::new(false),
                 settings: SendSettings::of(&settings),
                 accumulator: parts.accumulator,
@@ -180,46 +169,76 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
+    /// Serializers and partitioner; `None` where something is wrong with them or they are missing.
+    fn take_plugins(
+        &mut self,
+        settings: &Settings,
+        properties: &Properties<'_>,
+        faults: &mut Faults,
+    ) -> Option<Plugins<K, V>> {
+        let key = self.key_serializer.take().map(Ok).or_else(|| {
+            let class = settings.key_serializer.as_ref()?;
+            Some(serializer(&self.serializers, properties, KEY, class))
+        });
+        let value = self.value_serializer.take().map(Ok).or_else(|| {
+            let class = settings.value_serializer.as_ref()?;
+            Some(serializer(&self.serializers, properties, VALUE, class))
+        });
+        let partitioner = match (self.partitioner.take(), &settings.partitioner_class) {
+            (Some(partitioner), _) => Some(partitioner),
+            (None, Some(class)) => {
+                let setting = "partitioner.class";
+                let created = self.partitioners.create(setting, class).and_then(|mut partitioner| {
+                    partitioner.configure(properties).map_err(|error| not_configured(setting, error))?;
+                    Ok(partitioner)
+                });
+                faults.keep(created)
+            }
+            (None, None) => None,
+        };
+        let (key, value) = (key.and_then(|key| faults.keep(key)), value.and_then(|value| faults.keep(value)));
+        Some(Plugins { key_serializer: key?, value_serializer: value?, partitioner })
+    }
+
     fn take_interceptors(
         &mut self,
-        classes: &[String],
+        classes: &[Named],
         properties: &Properties<'_>,
-    ) -> Result<Arc<Interceptors<K, V>>, Error> {
+        faults: &mut Faults,
+    ) -> Vec<Box<dyn ProducerInterceptor<K, V>>> {
         let setting = "interceptor.classes";
-        let named = classes.iter().map(|class| {
+        let named = classes.iter().filter_map(|class| {
             let created = self.interceptor_names.create::<dyn ProducerInterceptor<K, V>>(
                 setting,
                 class,
                 "interceptor",
                 "others are wanted",
             );
-            let mut interceptor = created.map_err(Error::config)?;
-            interceptor.configure(properties).map_err(|error| not_configured(setting, error))?;
-            Ok(interceptor)
+            let mut interceptor = faults.keep(created.map_err(Error::config))?;
+            let configured = interceptor.configure(properties);
+            faults.keep(configured.map_err(|error| not_configured(setting, error)))?;
+            Some(interceptor)
         });
-        let mut chain = named.collect::<Result<Vec<_>, Error>>()?;
+        let mut chain: Vec<_> = named.collect();
         chain.append(&mut self.interceptors);
-        Ok(Arc::new(Interceptors::new(chain)))
+        chain
     }
 }
 
 fn serializer<T: ?Sized + 'static>(
-    given: Option<Box<dyn Serializer<T>>>,
     registry: &SerializerRegistry,
     properties: &Properties<'_>,
     setting: &'static str,
-    class: Option<&str>,
+    class: &Named,
 ) -> Result<Box<dyn Serializer<T>>, Error> {
-    if let Some(serializer) = given {
-        return Ok(serializer);
-    }
-    let class = class.ok_or_else(|| {
-        Error::config(format!("Missing required configuration \"{setting}\" which has no default value."))
-    })?;
     let mut serializer = registry.create::<T>(setting, class)?;
     let is_key = setting.starts_with("key");
     serializer.configure(properties, is_key).map_err(|error| not_configured(setting, error))?;
     Ok(serializer)
+}
+
+fn missing(setting: &str) -> Error {
+    Error::config(format!("Missing required configuration \"{setting}\" which has no default value."))
 }
 
 fn not_configured(setting: &str, error: Box<dyn std::error::Error + Send + Sync>) -> Error {
@@ -228,7 +247,8 @@ fn not_configured(setting: &str, error: Box<dyn std::error::Error + Send + Sync>
 
 /// Where to begin: names that are looked up now, or in the background.
 fn bootstrap(settings: &Settings) -> Result<Bootstrap, Error> {
-    let names = BootstrapServers::new(settings.bootstrap_servers.clone(), settings.client_dns_lookup);
+    let names = BootstrapServers::new(settings.bootstrap_servers.clone(), settings.client_dns_lookup)
+        .shown_as(settings.bootstrap_variable.clone());
     let patience = settings.bootstrap_resolve_timeout;
     if !patience.is_zero() {
         return Ok(Bootstrap::look_up(names, patience));
@@ -286,10 +306,40 @@ fn spawn<N: Network + Send + 'static>(
             );
         }
     };
-    let name = format!("kafka-producer-network-thread | {client_id}");
+    // A name may hold anything but what ends it.
+    let name = format!("kafka-producer-network-thread | {}", Escaped(client_id));
+    let short_name = short_thread_name(token, client_id);
+    let body = move || {
+        name_for_the_system(&short_name);
+        body();
+    };
     let spawned = thread::Builder::new().name(name).spawn(body);
     let failed =
         |error| Error::new(ErrorKind::Network, format!("the operating system gives no thread: {error}"));
     spawned.map_err(failed)?;
     Ok(SenderThread { ended })
 }
+
+/// What tools of the system show of the thread: they keep 15 bytes, by which producers have to differ.
+fn short_thread_name(token: ProducerToken, client_id: &str) -> String {
+    let mut name = format!("kafka-{} {}", token.0, Escaped(client_id));
+    while name.len() > SYSTEM_NAME_BYTES {
+        name.pop();
+    }
+    name
+}
+
+#[cfg(target_os = "linux")]
+fn name_for_the_system(name: &str) {
+    if let Ok(name) = std::ffi::CString::new(name) {
+        let _ = rustix::thread::set_name(&name);
+    }
+}
+
+/// Elsewhere the whole name of the thread is shown.
+#[cfg(not(target_os = "linux"))]
+fn name_for_the_system(_name: &str) {}
+
+const KEY: &str = "key.serializer";
+const VALUE: &str = "value.serializer";
+const SYSTEM_NAME_BYTES: usize = 15;

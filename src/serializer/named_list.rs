@@ -6,7 +6,7 @@
 use super::list::ListSerializer;
 use super::{Serializer, SerializerError};
 use crate::error::Error;
-use crate::properties::Properties;
+use crate::properties::{Named, Properties};
 use crate::record::Headers;
 
 /// Where Java's stock serializers live.
@@ -20,7 +20,7 @@ pub(super) struct NamedListSerializer<T, S> {
 }
 
 /// Makes the serializer of the items, from the setting's name and the class name in it.
-pub(super) type CreateItems<T> = fn(&str, &str) -> Result<Box<dyn Serializer<T>>, Error>;
+pub(super) type CreateItems<T> = fn(&str, &Named) -> Result<Box<dyn Serializer<T>>, Error>;
 
 impl<T: 'static, S> NamedListSerializer<T, S> {
     pub(super) fn new(create: CreateItems<T>, wrap: fn(Box<dyn Serializer<T>>) -> S) -> Self {
@@ -29,17 +29,19 @@ impl<T: 'static, S> NamedListSerializer<T, S> {
 
     fn configure_list(&mut self, properties: &Properties<'_>, is_key: bool) -> Result<(), SerializerError> {
         let setting = if is_key { "default.list.key.serde.inner" } else { "default.list.value.serde.inner" };
-        let Some(given) = properties.get(setting) else {
+        let Some(given) = properties.named(setting) else {
             return Err(format!(
                 "ListSerializer needs {setting}, the class of the list's items, for instance \
                  org.apache.kafka.common.serialization.Serdes$IntegerSerde"
             )
             .into());
         };
-        let class_name = serializer_of_serde(given);
+        let name = serializer_of_serde(&given.name);
+        let shown = if given.is_literal() { name.clone() } else { given.shown };
+        let class_name = Named { name, shown };
         let mut items = (self.create)(setting, &class_name)?;
         items.configure(properties, is_key)?;
-        let constant_size = is_constant_size_class(&class_name);
+        let constant_size = is_constant_size_class(&class_name.name);
         self.list = Some(ListSerializer { items: (self.wrap)(items), constant_size });
         Ok(())
     }
@@ -120,7 +122,7 @@ mod tests {
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let registry = SerializerRegistry::new();
         let mut list =
-            registry.create::<T>("value.serializer", "ListSerializer").map_err(|e| e.to_string())?;
+            registry.create::<T>("value.serializer", &"ListSerializer".into()).map_err(|e| e.to_string())?;
         list.configure(&Properties::new(&settings), false).map_err(|e| e.to_string())?;
         Ok(list)
     }
@@ -174,7 +176,8 @@ mod tests {
         let encoding = [(inner, "Serdes$StringSerde"), ("value.serializer.encoding", "UTF-16")];
         let error = configured::<[String]>(&encoding).err().unwrap();
         assert!(error.starts_with("value.serializer.encoding is \"UTF-16\""), "{error}");
-        let list = SerializerRegistry::new().create::<[i32]>("value.serializer", "ListSerializer").unwrap();
+        let list =
+            SerializerRegistry::new().create::<[i32]>("value.serializer", &"ListSerializer".into()).unwrap();
         assert_eq!(written(&list, &[1][..]), Err("ListSerializer was not configured".into()));
     }
 }

@@ -14,6 +14,7 @@ use super::primitive::{
 };
 use super::text::{StringSerializer, UuidSerializer};
 use crate::error::Error;
+use crate::properties::Named;
 use crate::registry::Registry;
 
 /// Serializers by name, for the settings `key.serializer` and `value.serializer`.
@@ -67,7 +68,7 @@ impl SerializerRegistry {
     pub(crate) fn create<T: ?Sized + 'static>(
         &self,
         setting: &str,
-        class_name: &str,
+        class_name: &Named,
     ) -> Result<Box<dyn Serializer<T>>, Error> {
         let role = setting.strip_suffix(".serializer").unwrap_or(setting);
         let wanted = format!("the producer's {role} type is {}", readable_type_name::<T>());
@@ -78,14 +79,14 @@ impl SerializerRegistry {
     fn create_for<T: ?Sized + 'static>(
         &self,
         setting: &str,
-        class_name: &str,
+        class_name: &Named,
         wanted: &str,
     ) -> Result<Box<dyn Serializer<T>>, Error> {
         self.0.create(setting, class_name, "serializer", wanted).map_err(Error::config)
     }
 
     /// The serializer of a list's items.
-    fn create_items<T: 'static>(setting: &str, class_name: &str) -> Result<Box<dyn Serializer<T>>, Error> {
+    fn create_items<T: 'static>(setting: &str, class_name: &Named) -> Result<Box<dyn Serializer<T>>, Error> {
         let wanted = format!("the list's items are {}", readable_type_name::<T>());
         Self::without_lists().create_for(setting, class_name, &wanted)
     }
@@ -200,7 +201,7 @@ mod tests {
         setting: &str,
         class_name: &str,
     ) -> String {
-        let error = registry.create::<T>(setting, class_name).err().unwrap();
+        let error = registry.create::<T>(setting, &class_name.into()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Config);
         error.to_string()
     }
@@ -210,7 +211,7 @@ mod tests {
     fn made<T: ?Sized + 'static>(class: &str, data: &T, expected: Option<&[u8]>) {
         let registry = SerializerRegistry::new();
         for name in [format!("org.apache.kafka.common.serialization.{class}"), class.to_owned()] {
-            let serializer = registry.create::<T>("key.serializer", &name).unwrap();
+            let serializer = registry.create::<T>("key.serializer", &name.as_str().into()).unwrap();
             let (mut headers, mut scratch) = (Headers::new(), Vec::new());
             assert_eq!(serializer.serialize("t", &mut headers, data, &mut scratch).unwrap(), expected);
         }
@@ -233,7 +234,9 @@ mod tests {
         made("UUIDSerializer", &0u128, Some(b"00000000-0000-0000-0000-000000000000"));
         made("UUIDSerializer", &[0u8; 16], Some(b"00000000-0000-0000-0000-000000000000"));
         made("VoidSerializer", &(), None);
-        assert!(SerializerRegistry::new().create::<[f32]>("key.serializer", "ListSerializer").is_ok());
+        assert!(
+            SerializerRegistry::new().create::<[f32]>("key.serializer", &"ListSerializer".into()).is_ok()
+        );
         assert_eq!(format!("{:?}", SerializerRegistry::new()).matches("Serializer").count(), 13);
     }
 
@@ -242,7 +245,7 @@ mod tests {
         let mut registry = SerializerRegistry::new();
         registry.register::<Order, _>("com.example.OrderSerializer", || Box::new(serialize_with(order)));
         for name in ["com.example.OrderSerializer", "OrderSerializer"] {
-            let serializer = registry.create::<Order>("value.serializer", name).unwrap();
+            let serializer = registry.create::<Order>("value.serializer", &name.into()).unwrap();
             let (mut headers, mut scratch) = (Headers::new(), Vec::new());
             let bytes = serializer.serialize("t", &mut headers, &Order { id: 9 }, &mut scratch).unwrap();
             assert_eq!(bytes, Some(&[0, 0, 0, 9][..]));

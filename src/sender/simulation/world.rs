@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::ProducerToken;
-use crate::config::{ProducerConfig, Settings};
+use crate::config::{Faults, ProducerConfig, Settings};
 use crate::embedded::{ClusterRules, EmbeddedCluster, EmbeddedClusterBuilder, EmbeddedRecord};
 use crate::error::Error;
 use crate::network::BootstrapServers;
@@ -277,7 +277,10 @@ fn settings(properties: &[(&'static str, String)]) -> Settings {
         [("bootstrap.servers", "server-1:9092,server-2:9092,server-3:9092"), ("client.id", "simulated")];
     let given = properties.iter().map(|(name, value)| (*name, value.as_str()));
     let config = ProducerConfig::from_properties(required.into_iter().chain(given)).expect("known settings");
-    config.resolve(false).expect("settings without contradictions")
+    let mut faults = Faults::default();
+    let settings = config.resolve(&["key.serializer", "value.serializer"], &mut faults);
+    faults.into_result().expect("settings without contradictions");
+    settings
 }
 
 const MOST_TURNS_WITHOUT_TIME: u32 = 1_000;
