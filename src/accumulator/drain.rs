@@ -299,9 +299,11 @@ impl Drain {
         self.examine(index, now);
     }
 
-    /// Takes out every batch whose `delivery.timeout.ms` is over, and lets partitions go whose time has come.
-    pub(crate) fn expire(&mut self, now: Instant) -> Vec<Expired> {
-        let mut expired = Vec::new();
+    /// Takes out every batch whose `delivery.timeout.ms` is over, and lets partitions go whose time has come. `heard`: the
+    /// time up to which everything was read that brokers have sent. What is on its way is judged by that: its answer may
+    /// have come since.
+    pub(crate) fn expire(&mut self, now: Instant, heard: Instant) -> Vec<Expired> {
+        let (mut expired, mut due) = (Vec::new(), Vec::new());
         while let Some((time, index)) = self.timers.first().copied() {
             if time > now {
                 break;
@@ -309,9 +311,10 @@ impl Drain {
             self.timers.pop_first();
             let Some(partition) = self.partition(index) else { continue };
             partition.timer = None;
-            self.expire_partition(index, now, &mut expired);
-            self.examine(index, now);
+            self.expire_partition(index, (now, heard), &mut expired);
+            due.push(index);
         }
+        due.into_iter().for_each(|index| self.examine(index, now));
         expired
     }
 
@@ -472,11 +475,17 @@ impl Drain {
         batches
     }
 
-    fn expire_partition(&mut self, index: usize, now: Instant, expired: &mut Vec<Expired>) {
+    fn expire_partition(
+        &mut self,
+        index: usize,
+        (now, heard): (Instant, Instant),
+        expired: &mut Vec<Expired>,
+    ) {
         let timeout = self.rules.delivery_timeout;
-        let late = |created: Instant| now.saturating_duration_since(created) >= timeout;
+        let late_at = |now: Instant, created: Instant| now.saturating_duration_since(created) >= timeout;
+        let late = |created: Instant| late_at(now, created);
         let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else { return };
-        for batch in partition.in_flight.iter_mut().filter(|batch| late(batch.created())) {
+        for batch in partition.in_flight.iter_mut().filter(|batch| late_at(heard, batch.created())) {
             expired.extend(give_up(index, batch));
         }
         while partition.retries.front().is_some_and(|batch| late(batch.created())) {
@@ -781,7 +790,7 @@ mod tests {
                 assert_eq!(world.departing(), [0; 0], "it lingers");
             }
             world.now += LINGER;
-            assert!(world.drain.expire(world.now).is_empty());
+            assert!(world.drain.expire(world.now, world.now).is_empty());
             assert_eq!(world.departing(), [0, 1]);
             for partition in [0, 1] {
                 drop(world.arrived(partition));

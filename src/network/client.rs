@@ -115,22 +115,36 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// One turn: writes what is queued, waits no longer than `until` (none: until something happens) or the
     /// network's own next deadline, reads, gives up what is late. Adds what happened to `outcomes` and returns the
     /// time after it. Does not wait where there is something to tell already.
+    ///
+    /// Nobody is given up before what he has sent is read, and nothing is written meanwhile to one who may be. The time
+    /// for which this thread was elsewhere, in the user's code, does not count where we were waited for.
     pub(crate) fn poll(
         &mut self,
         now: Instant,
         until: Option<Instant>,
         outcomes: &mut Vec<Outcome<T>>,
     ) -> Instant {
-        self.connections.expire(now);
+        self.connections.resume();
+        let overdue = self.connections.is_overdue(now);
         self.connections.forget_who_left(now);
-        self.connections.flush_queued(now);
+        if !overdue {
+            self.connections.flush_queued(now);
+        }
         let now = self.connections.wait(now, until, &mut self.events);
         for event in self.events.drain(..) {
             self.connections.handle(event, now);
         }
         self.connections.expire(now);
+        if overdue {
+            self.connections.flush_queued(now);
+        }
         outcomes.append(&mut self.connections.outcomes);
         now
+    }
+
+    /// The time as it is now.
+    pub(crate) fn now(&self) -> Instant {
+        self.connections.network.now()
     }
 
     /// What is waited for from this broker, for people; none where nothing is.

@@ -166,6 +166,13 @@ impl<V> ConnectionState<V> {
         self.paused.filter(|pause| pause.until > now)
     }
 
+    /// Nobody has looked for so long whether the phase is over: it may last longer.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        if let Phase::Resolving { give_up_at } | Phase::Connecting { give_up_at } = &mut self.phase {
+            *give_up_at = later(*give_up_at, by);
+        }
+    }
+
     /// When the phase has lasted too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {

@@ -48,6 +48,8 @@ pub(super) struct Connections<N: Network, T> {
     queued: Vec<i32>,
     /// Nothing has to be done before this time.
     next_deadline: Option<Instant>,
+    /// When this thread last turned away from the network.
+    left: Option<Instant>,
     answers_due: usize,
     /// Somebody waits for what is on its way.
     pub(super) awaited: bool,
@@ -72,6 +74,7 @@ impl<N: Network, T> Connections<N, T> {
             correlation_id: -1,
             queued: Vec::new(),
             next_deadline: None,
+            left: None,
             answers_due: 0,
             awaited: false,
             some_leave: false,
@@ -134,6 +137,27 @@ impl<N: Network, T> Connections<N, T> {
         }
     }
 
+    /// Whether somebody may have to be given up, or something else to be done.
+    pub(super) fn is_overdue(&self, now: Instant) -> bool {
+        self.next_deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// This thread turns to the network again. Requests that are not wholly written and connections that are being made
+    /// waited for it meanwhile, not for a broker: they get that time back.
+    pub(super) fn resume(&mut self) {
+        let now = self.network.now();
+        let away = self.left.map_or(Duration::ZERO, |left| now.saturating_duration_since(left));
+        if away < NOTICEABLE {
+            return;
+        }
+        for peer in self.peers.values_mut() {
+            peer.state.postpone(away);
+            if let Some(connection) = &mut peer.connection {
+                connection.in_flight.postpone_unwritten(away);
+            }
+        }
+    }
+
     /// Waits for the network, no longer than to the next deadline.
     pub(super) fn wait(
         &mut self,
@@ -147,7 +171,9 @@ impl<N: Network, T> Connections<N, T> {
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
         self.network.expect_answers(self.answers_due, self.awaited);
-        self.network.wait(now, until, events)
+        let now = self.network.wait(now, until, events);
+        self.left = Some(now);
+        now
     }
 
     pub(super) fn handle(&mut self, event: NetworkEvent, now: Instant) {
@@ -180,20 +206,22 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Gives up what has lasted too long.
     pub(super) fn expire(&mut self, now: Instant) {
-        if self.next_deadline.is_none_or(|deadline| deadline > now) {
+        if !self.is_overdue(now) {
             return;
         }
-        let due: Vec<_> =
-            self.peers.values().filter_map(|peer| Some((peer.id, self.due(peer, now)?))).collect();
-        for (id, due) in due {
-            match due {
-                Due::Lost(lost) => {
+        let is_due = |peer: &&Peer<Note<T>>| self.due(peer, now).is_some();
+        let due: Vec<i32> = self.peers.values().filter(is_due).map(|peer| peer.id).collect();
+        for id in due {
+            self.hear_out(id, now);
+            match self.peers.get(&id).and_then(|peer| self.due(peer, now)) {
+                Some(Due::Lost(lost)) => {
                     let sent_at =
                         if let Lost::NoAnswer { sent_at, .. } = &lost { Some(*sent_at) } else { None };
                     self.lose(id, lost, now);
                     sent_at.into_iter().for_each(|time| self.close_silent(time));
                 }
-                Due::Idle => self.close_quietly(id, "idle"),
+                Some(Due::Idle) => self.close_quietly(id, "idle"),
+                None => {}
             }
         }
         self.next_deadline = self.peers.values().filter_map(|peer| self.deadline(peer, now)).min();
@@ -340,20 +368,45 @@ impl<N: Network, T> Connections<N, T> {
         if self.connection_of(socket).is_none() {
             return;
         }
+        // A read that fills the buffer may have left something.
+        self.read_while(socket, now, |count, room| count == room);
+    }
+
+    /// Reads whatever a broker has sent, before it is given up: it may have answered in time while this thread was
+    /// elsewhere.
+    fn hear_out(&mut self, id: i32, now: Instant) {
+        let Some(peer) = self.peers.get(&id) else { return };
+        let is_connected = !matches!(peer.state.phase(), Phase::Resolving { .. } | Phase::Connecting { .. });
+        let connection = peer.connection.as_ref().filter(|_| is_connected);
+        if let Some(socket) = connection.map(|connection| connection.socket) {
+            self.read_while(socket, now, |count, _| count > 0);
+        }
+    }
+
+    /// Reads as long as `go_on` says so of how much was read and how much there was room for.
+    fn read_while(&mut self, socket: SocketId, now: Instant, go_on: impl Fn(usize, usize) -> bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let outcome = self.read_answers(socket, &mut buffer, now);
+        let outcome = loop {
+            match self.read_answers(socket, &mut buffer, now) {
+                Ok(count) if count > 0 && go_on(count, buffer.len()) => {}
+                outcome => break outcome,
+            }
+        };
         self.buffer = buffer;
         if let Err(lost) = outcome {
             self.lose(node_of(socket.0), lost, now);
         }
     }
 
-    fn read_answers(&mut self, socket: SocketId, buffer: &mut [u8], now: Instant) -> Result<(), Lost> {
+    /// Reads once; returns how much.
+    fn read_answers(&mut self, socket: SocketId, buffer: &mut [u8], now: Instant) -> Result<usize, Lost> {
         let id = node_of(socket.0);
-        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        let Some(connection) = &mut peer.connection else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(0) };
+        let Some(connection) = &mut peer.connection else { return Ok(0) };
         let count = connection.read(&mut self.network, buffer)?;
-        peer.last_used = now;
+        if count > 0 {
+            peer.last_used = now;
+        }
         let mut input = buffer.get(..count).unwrap_or_default();
         while let Some(connection) = self.connection_of(socket) {
             let Some(Answer { entry, frame }) = connection.next_answer(&mut input)? else { break };
@@ -367,7 +420,7 @@ impl<N: Network, T> Connections<N, T> {
                 }
             }
         }
-        Ok(())
+        Ok(count)
     }
 
     fn ask_for_handshake(&mut self, id: i32, now: Instant) {
@@ -534,6 +587,9 @@ fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &Entry<T>) -> Error {
     let message = format!("{place}: no answer to {name} within {time} ms; the connection was closed");
     peer.error(ErrorKind::Timeout, message).with_code(ErrorCode::REQUEST_TIMED_OUT)
 }
+
+/// Shorter absences are not worth a walk through the connections.
+const NOTICEABLE: Duration = Duration::from_millis(1);
 
 /// Answers to a producer are small; a longer one comes in several reads.
 const READ_BUFFER_BYTES: usize = 64 * 1024;

@@ -7,8 +7,9 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::connection_state::later;
 use crate::wire::EncodedMessage;
 
 /// A request on its way.
@@ -106,6 +107,13 @@ impl<T> InFlight<T> {
         self.written < self.entries.len()
     }
 
+    /// What is not wholly written had no chance for so long: it gets that time back.
+    pub(super) fn postpone_unwritten(&mut self, by: Duration) {
+        for entry in self.entries.iter_mut().skip(self.written) {
+            entry.deadline = later(entry.deadline, by);
+        }
+    }
+
     /// When the first request runs out of time.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.entries.iter().map(|entry| entry.deadline).min()
@@ -168,7 +176,6 @@ fn pieces(message: &EncodedMessage) -> impl Iterator<Item = &[u8]> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use super::*;
 

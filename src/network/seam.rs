@@ -47,6 +47,9 @@ pub(crate) trait Network {
         let _ = (due, awaited);
     }
 
+    /// The time as it is now: what was told by the last wait is past where the user's code has run since.
+    fn now(&self) -> Instant;
+
     /// Waits for events, a wake-up or the time `until` (none: without end), and returns the time after the wait.
     /// May return early without events. A simulator moves its virtual time here.
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant;

@@ -218,6 +218,10 @@ impl<P: Poller> Network for SocketNetwork<P> {
         self.answers_due = due;
     }
 
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         self.take_resolved(events);
         let (mut now, mut polled) = (now, Polled::InVain);

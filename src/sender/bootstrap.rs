@@ -87,11 +87,12 @@ impl Lookup {
 impl<N: Network> Sender<N> {
     /// Looks up where to begin, as long as that is not known. Who has found nothing in time is of no use any more.
     pub(super) fn look_up(&mut self, now: Instant) {
+        let heard = self.heard(now);
         let Some(lookup) = &mut self.bootstrap.lookup else { return };
         if lookup.give_up_at.is_none() {
             (lookup.give_up_at, lookup.ask_at) = (now.checked_add(lookup.patience), Some(now));
         }
-        if lookup.give_up_at.is_some_and(|at| at <= now) {
+        if lookup.give_up_at.is_some_and(|at| at <= heard) {
             let error = lookup.given_up();
             self.bootstrap.lookup = None;
             self.become_fatal(error, now);

@@ -79,6 +79,8 @@ pub(crate) struct Sender<N: Network> {
     closing: bool,
     /// So many answers more count as waited for.
     awaited: u8,
+    /// Everything that brokers had sent up to this time was read: what depends on their answers is late by this clock.
+    heard: Option<Instant>,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
 }
@@ -117,6 +119,7 @@ impl<N: Network> Sender<N> {
             gate_changed: false,
             closing: false,
             awaited: 0,
+            heard: None,
             nobody_until: None,
         }
     }
@@ -133,7 +136,7 @@ impl<N: Network> Sender<N> {
     /// One turn. Returns the time after its wait for the network.
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
         self.drain.collect(now);
-        self.expire(now);
+        let now = self.expire(now);
         self.renew_epoch(now);
         self.nobody_until = None;
         if std::mem::take(&mut self.gate_changed) {
@@ -151,9 +154,12 @@ impl<N: Network> Sender<N> {
         }
         self.client.set_awaited(self.awaited > 0);
         let mut outcomes = std::mem::take(&mut self.outcomes);
-        let now = self.wait(now, until, &mut outcomes);
+        let mut now = self.wait(now, until, &mut outcomes);
+        self.heard = Some(now);
         for outcome in outcomes.drain(..) {
             self.settle(outcome, now);
+            // Callbacks are the user's, and may have taken their time.
+            now = self.client.now();
         }
         self.outcomes = outcomes;
         now
@@ -243,6 +249,7 @@ impl<N: Network> Sender<N> {
     /// Sends to every broker that can take something. Returns when to try those again that have to wait.
     fn send_ready(&mut self, now: Instant) -> Option<Instant> {
         let mut wake: Option<Instant> = None;
+        let heard = self.heard(now);
         let cluster = self.metadata.cluster();
         let nodes: Vec<i32> = self.drain.ready_nodes().collect();
         for id in nodes {
@@ -252,7 +259,7 @@ impl<N: Network> Sender<N> {
             };
             loop {
                 let readiness = self.client.ready(node, now);
-                self.leaders.update_latency(id, matches!(readiness, Readiness::Ready), now);
+                self.leaders.update_latency(id, matches!(readiness, Readiness::Ready), heard);
                 match readiness {
                     Readiness::Ready => {
                         let mut gate = Gate(&mut self.transaction);
@@ -276,10 +283,16 @@ impl<N: Network> Sender<N> {
         wake
     }
 
-    fn expire(&mut self, now: Instant) {
-        let expired = self.drain.expire(now);
+    /// The time up to which everything was read that brokers had sent.
+    fn heard(&self, now: Instant) -> Instant {
+        self.heard.unwrap_or(now)
+    }
+
+    /// Gives up what is too late. Returns the time after it: callbacks may have run.
+    fn expire(&mut self, now: Instant) -> Instant {
+        let expired = self.drain.expire(now, self.heard(now));
         if expired.is_empty() {
-            return;
+            return now;
         }
         let limit = self.settings.delivery_timeout.as_millis();
         let text = format!("not acknowledged within delivery.timeout.ms={limit}");
@@ -288,6 +301,7 @@ impl<N: Network> Sender<N> {
             self.give_up(expired, &Error::new(ErrorKind::Timeout, text.as_str()), false, now);
             self.after_outcome(index, now);
         }
+        self.client.now()
     }
 
     /// Ends a batch without an answer from a broker.

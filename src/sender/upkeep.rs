@@ -32,7 +32,7 @@ impl<N: Network> Sender<N> {
         if self.bootstrap.servers().is_empty() {
             return;
         }
-        if self.rebootstrap_due().is_some_and(|due| due <= now) {
+        if self.rebootstrap_due().is_some_and(|due| due <= self.heard(now)) {
             self.rebootstrap("no metadata for metadata.recovery.rebootstrap.trigger.ms", now);
         }
         if self.metadata.due(now).is_none_or(|due| due > now) {

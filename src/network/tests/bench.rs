@@ -85,6 +85,12 @@ impl Bench {
         self.next_note
     }
 
+    /// The thread is elsewhere for so long.
+    pub(super) fn stay_away(&mut self, time: Duration) {
+        self.client.network().away = time;
+        self.now += time;
+    }
+
     pub(super) fn requests(&mut self) -> Vec<i32> {
         let requests = self.client.network().socket().take_requests();
         requests.iter().map(|request| asked(request).correlation_id).collect()

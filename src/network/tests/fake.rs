@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::broker::{self, asked};
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
@@ -22,6 +22,11 @@ pub(super) struct FakeNetwork {
     pub(super) answers_due: usize,
     /// How much one write takes at most, for new sockets.
     pub(super) room: usize,
+    /// How much one read takes at most; 0: as much as there is.
+    pub(super) piece: usize,
+    /// The time at which the last wait ended, and how long the user's code has taken since.
+    pub(super) woken: Option<Instant>,
+    pub(super) away: Duration,
 }
 
 #[derive(Debug)]
@@ -125,8 +130,9 @@ impl Network for FakeNetwork {
     }
 
     fn read(&mut self, socket: SocketId, buffer: &mut [u8]) -> io::Result<usize> {
+        let piece = if self.piece == 0 { usize::MAX } else { self.piece };
         let socket = self.sockets.get_mut(&socket).expect("a read from a closed socket");
-        let count = buffer.len().min(socket.readable.len());
+        let count = buffer.len().min(socket.readable.len()).min(piece);
         if count == 0 && !socket.ended {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -148,6 +154,10 @@ impl Network for FakeNetwork {
         self.answers_due = due;
     }
 
+    fn now(&self) -> Instant {
+        self.woken.unwrap_or_else(Instant::now) + self.away
+    }
+
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         events.append(&mut self.events);
         for (id, socket) in &self.sockets {
@@ -158,6 +168,8 @@ impl Network for FakeNetwork {
                 events.push(NetworkEvent::Writable(*id));
             }
         }
-        if events.is_empty() { until.expect("a wait without end").max(now) } else { now }
+        let woken = if events.is_empty() { until.expect("a wait without end").max(now) } else { now };
+        (self.woken, self.away) = (Some(woken), Duration::ZERO);
+        woken
     }
 }

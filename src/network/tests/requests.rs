@@ -122,6 +122,62 @@ fn a_request_that_times_out_takes_its_connection_along() {
     assert!((40..=60).contains(&(at - bench.now).as_millis()));
 }
 
+/// Fault E1.
+#[test]
+fn an_answer_that_came_while_the_thread_was_elsewhere_counts() {
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.send();
+    bench.turn(SECOND);
+    bench.client.network().piece = 3;
+    let ids = bench.requests();
+    ids.iter().for_each(|id| bench.answer(*id));
+    bench.stay_away(SECOND * 100);
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 1, answered 2");
+    assert!(bench.client.is_connected(1));
+
+    bench.send();
+    bench.turn(SECOND);
+    bench.stay_away(SECOND * 100);
+    assert_eq!(
+        summary(&bench.turn(SECOND)),
+        "timed out 3, disconnected",
+        "what was written and not answered is late"
+    );
+}
+
+/// Fault E1.
+#[test]
+fn what_could_not_be_written_because_the_thread_was_elsewhere_is_not_late() {
+    let mut bench = Bench::connected();
+    bench.client.network().socket().room = 10;
+    bench.send();
+    bench.turn(Duration::ZERO);
+    bench.send();
+    bench.stay_away(SECOND * 100);
+    bench.client.network().socket().room = usize::MAX;
+    assert!(bench.turn(SECOND).is_empty());
+    let ids = bench.requests();
+    assert_eq!(ids.len(), 2);
+    ids.iter().for_each(|id| bench.answer(*id));
+    assert_eq!(summary(&bench.turn(SECOND)), "answered 1, answered 2");
+}
+
+/// Fault E1.
+#[test]
+fn a_connection_that_was_made_while_the_thread_was_elsewhere_stands() {
+    let mut bench = Bench::new();
+    bench.ready();
+    bench.stay_away(SECOND * 100);
+    bench.turn(SECOND);
+    bench.stay_away(SECOND * 100);
+    bench.turn(SECOND);
+    bench.answer_versions();
+    bench.stay_away(SECOND * 100);
+    assert_eq!(summary(&bench.turn(SECOND)), "connected");
+    assert_eq!(bench.client.network().attempts.len(), 1);
+}
+
 #[test]
 fn an_answer_to_something_else_ends_the_connection() {
     let mut bench = Bench::connected();

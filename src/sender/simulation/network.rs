@@ -493,6 +493,10 @@ impl Network for SimulatedNetwork {
         self.dispatch(id, Happening::ClosedByClient(id));
     }
 
+    fn now(&self) -> Instant {
+        self.now
+    }
+
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         assert_eq!(now, self.now, "the sender has a time of its own");
         logging::trace!("   waits {:?}", until.map(|until| until.saturating_duration_since(now)));
