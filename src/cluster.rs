@@ -1,10 +1,14 @@
-//! `Cluster`: an immutable picture of brokers, topics and leaders, replaced whole when a newer one arrives.
+//! `Cluster`: an immutable picture of brokers, topics and leaders; a newer one takes its place.
 //!
 //! Owns: the picture. Must not know: how it is fetched, who waits for it.
+//! Holds: pictures share what they have in common, so that one which differs in a topic costs about that topic.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use crate::error_code::ErrorCode;
 use crate::escape::Escaped;
@@ -15,9 +19,9 @@ use crate::uuid::Uuid;
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub(crate) cluster_id: Option<String>,
-    pub(crate) nodes: HashMap<i32, Node, foldhash::fast::FixedState>,
+    pub(crate) nodes: HashMap<i32, Node, FixedState>,
     pub(crate) controller: Option<i32>,
-    pub(crate) topics: HashMap<TopicName, Arc<TopicInfo>, foldhash::fast::FixedState>,
+    pub(crate) topics: Topics,
 }
 
 impl Cluster {
@@ -58,12 +62,68 @@ impl Cluster {
     }
 }
 
+/// Topics by name, in shares that a picture has in common with the one before it as long as they do not differ.
+#[derive(Debug, Clone)]
+pub(crate) struct Topics(Vec<Arc<Share>>);
+
+type Share = HashMap<TopicName, Arc<TopicInfo>, FixedState>;
+
+impl Topics {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<TopicInfo>> {
+        self.0.get(share_of(name))?.get(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut TopicInfo> {
+        let share = self.0.get_mut(share_of(name)).filter(|share| share.contains_key(name))?;
+        Arc::make_mut(share).get_mut(name).map(Arc::make_mut)
+    }
+
+    pub(crate) fn insert(&mut self, name: TopicName, topic: Arc<TopicInfo>) {
+        if let Some(share) = self.0.get_mut(share_of(&name)) {
+            Arc::make_mut(share).insert(name, topic);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(share) = self.0.get_mut(share_of(name)).filter(|share| share.contains_key(name)) {
+            Arc::make_mut(share).remove(name);
+        }
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Arc<TopicInfo>> {
+        self.0.iter().flat_map(|share| share.values())
+    }
+}
+
+impl Default for Topics {
+    fn default() -> Topics {
+        Topics(vec![Arc::default(); SHARES])
+    }
+}
+
+impl FromIterator<Arc<TopicInfo>> for Topics {
+    fn from_iter<T: IntoIterator<Item = Arc<TopicInfo>>>(topics: T) -> Topics {
+        let mut all = Topics::default();
+        topics.into_iter().for_each(|topic| all.insert(topic.name.clone(), topic));
+        all
+    }
+}
+
+/// Not by the bits of the hash by which a share finds a topic in itself.
+fn share_of(name: &str) -> usize {
+    (FixedState::default().hash_one(name) >> 32) as usize % SHARES
+}
+
+/// Thousands of topics are dozens in a share.
+const SHARES: usize = 128;
+
 /// A broker: its id and where it listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     pub(crate) id: i32,
     pub(crate) host: String,
-    pub(crate) port: u16,
+    /// As it was told, which may be no port.
+    pub(crate) port: i32,
     pub(crate) rack: Option<String>,
 }
 
@@ -78,9 +138,14 @@ impl Node {
         &self.host
     }
 
-    /// Port.
+    /// Port; 0 where what the broker advertises is no port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.usable_port().unwrap_or(0)
+    }
+
+    /// The port that can be connected to, if what was told is one.
+    pub(crate) fn usable_port(&self) -> Option<u16> {
+        u16::try_from(self.port).ok().filter(|port| *port > 0)
     }
 
     /// The broker's rack, if it has one.
@@ -198,10 +263,7 @@ impl Cluster {
                 offline_replicas: vec![],
             };
             let partitions = (0..).zip(*leaders).map(partition).collect();
-            (
-                name.clone(),
-                Arc::new(TopicInfo { name: name.clone(), id: Uuid::ZERO, error: None, partitions }),
-            )
+            Arc::new(TopicInfo { name: name.clone(), id: Uuid::ZERO, error: None, partitions })
         };
         Cluster { topics: topics.iter().map(topic).collect(), ..Cluster::default() }
     }

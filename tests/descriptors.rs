@@ -1,6 +1,7 @@
 //! Descriptors of this process: what is said when there are none left, and that none is kept.
 
-#![cfg(all(test, target_os = "linux"))]
+#![cfg(test)]
+#![cfg(target_os = "linux")]
 
 mod support;
 

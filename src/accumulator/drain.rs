@@ -114,18 +114,18 @@ impl Drain {
         self.examine(index, now);
     }
 
-    /// Takes over new leaders. A partition whose leader has changed does not wait out its backoff.
-    pub(crate) fn update_cluster(&mut self, cluster: &Arc<Cluster>, now: Instant) {
+    /// Takes over the leaders of these topics, of which something is new.
+    pub(crate) fn update_cluster(&mut self, cluster: &Arc<Cluster>, changed: &[TopicName], now: Instant) {
         self.cluster = Arc::clone(cluster);
+        let accumulator = Arc::clone(&self.accumulator);
         let (mut moved, mut withdrawn) = (Vec::new(), false);
-        for (index, partition) in self.partitions.iter_mut().enumerate() {
-            let Some(partition) = partition else { continue };
-            let leader = leader_of(cluster, &partition.queue);
-            if leader != partition.leader {
-                partition.leader = leader;
-                partition.not_before = partition.not_before.filter(|_| leader.is_none());
-                withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
-                moved.push(index);
+        for topic in changed.iter().filter_map(|name| accumulator.queues(name)) {
+            for index in topic.all_queues().map(|queue| queue.index) {
+                let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
+                if partition.is_led_by_another(leader_of(cluster, &partition.queue)) {
+                    withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
+                    moved.push(index);
+                }
             }
         }
         if withdrawn {
@@ -223,28 +223,23 @@ impl Drain {
             .for_each(ProducerBatch::note_doubt);
     }
 
-    /// Puts a batch back, to be sent again but not before the time given.
-    pub(crate) fn requeue(&mut self, index: usize, batch: ProducerBatch, not_before: Instant) {
+    /// Puts a batch back, to be sent again but not before the time given; at once without one.
+    pub(crate) fn requeue(&mut self, index: usize, batch: ProducerBatch, not_before: Option<Instant>) {
         let Some(partition) = self.partition(index) else { return };
         let place = partition.retries.partition_point(|other| other.id() < batch.id());
         partition.retries.insert(place, batch);
-        partition.not_before = Some(not_before);
+        partition.not_before = not_before;
     }
 
     /// Takes a batch apart that the broker has found too large, and puts the pieces in its place. Gives it back where that
     /// cannot be done.
-    pub(crate) fn split(
-        &mut self,
-        index: usize,
-        batch: ProducerBatch,
-        now: Instant,
-    ) -> Option<ProducerBatch> {
+    pub(crate) fn split(&mut self, index: usize, batch: ProducerBatch) -> Option<ProducerBatch> {
         let Some(partition) = self.partition(index) else { return Some(batch) };
         let mut pieces = partition.queue.split(batch);
         if pieces.len() < 2 {
             return pieces.pop();
         }
-        pieces.into_iter().for_each(|piece| self.requeue(index, piece, now));
+        pieces.into_iter().for_each(|piece| self.requeue(index, piece, None));
         None
     }
 
@@ -287,6 +282,12 @@ impl Drain {
     pub(crate) fn name(&self, index: usize) -> Option<(&TopicName, i32)> {
         let partition = self.partitions.get(index)?.as_ref()?;
         Some((&partition.queue.topic, partition.queue.partition))
+    }
+
+    /// Whether what this broker has refused goes at once to the partition's new leader.
+    pub(crate) fn may_hurry(&self, index: usize, refused_by: i32) -> bool {
+        let partition = self.partitions.get(index).and_then(Option::as_ref);
+        partition.is_some_and(|partition| partition.may_hurry(refused_by))
     }
 
     /// The broker that leads a partition, as far as is known.
@@ -363,8 +364,11 @@ impl Drain {
             return Taken::Later;
         }
         if !partition.retries.is_empty() {
-            let waits = partition.not_before.is_some_and(|time| time > now);
-            return if waits { Taken::Later } else { partition.take_retry(index, room, gate) };
+            if partition.not_before.is_some_and(|time| time > now) {
+                return Taken::Later;
+            }
+            partition.has_waited();
+            return partition.take_retry(index, room, gate);
         }
         let (pool, outstanding) = (self.accumulator.pool(), partition.outstanding());
         let mut refused = Taken::Nothing;
@@ -384,7 +388,7 @@ impl Drain {
         else {
             return refused;
         };
-        partition.not_before = None;
+        (partition.not_before, partition.moves) = (None, 0);
         Taken::Batch(partition.depart(index, batch, gate), Some(outlook))
     }
 
@@ -587,10 +591,10 @@ mod tests {
             let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, inbox));
             let cluster = cluster(partitions, 1);
             let rules = LeaderRules { availability_timeout: None, rack: None };
-            accumulator.update_topics(&cluster, &mut Leaders::new(rules));
+            accumulator.update_topics(&cluster, &["t".into()], &mut Leaders::new(rules));
             let rules = DrainRules { linger: LINGER, delivery_timeout: 10 * LINGER, mute: false };
             let mut drain = Drain::new(Arc::clone(&accumulator), rules);
-            drain.update_cluster(&cluster, now);
+            drain.update_cluster(&cluster, &["t".into()], now);
             World { accumulator, drain, now }
         }
 
@@ -696,7 +700,7 @@ mod tests {
             world.append_value(0, &[0; 521]);
         }
         assert_eq!(world.departing(), [0]);
-        world.drain.update_cluster(&cluster(1, 2), world.now);
+        world.drain.update_cluster(&cluster(1, 2), &["t".into()], world.now);
         assert_eq!(world.departing_to(2, usize::MAX), [0; 0]);
         drop(world.arrived(0));
         world.drain.revisit(world.queue(0).index, world.now);
@@ -759,11 +763,62 @@ mod tests {
         world.queue(0).expedite();
         assert_eq!(world.departing(), [0]);
         let (index, batch) = (world.queue(0).index, world.arrived(0));
-        world.drain.requeue(index, batch, world.now + Duration::from_secs(1));
+        world.drain.requeue(index, batch, Some(world.now + Duration::from_secs(1)));
         world.drain.revisit(index, world.now);
         assert_eq!(world.departing(), [0; 0]);
-        world.drain.update_cluster(&cluster(1, 2), world.now);
+        world.drain.update_cluster(&cluster(1, 2), &["t".into()], world.now);
         assert_eq!(world.departing_to(2, usize::MAX), [0]);
+    }
+
+    /// Fault B3.
+    #[test]
+    fn leaders_that_are_named_one_after_the_other_do_not_end_a_backoff() {
+        let mut world = World::new(1);
+        let topic: TopicName = "t".into();
+        world.append(0);
+        world.queue(0).expedite();
+        let index = world.queue(0).index;
+        assert_eq!(world.departing(), [0]);
+        let (mut leader, mut at_once) = (1, 0);
+        for _ in 0..20 {
+            // The leader refuses, and names the other one.
+            let batch = world.arrived(0);
+            let refused_by = leader;
+            leader = 3 - leader;
+            world.drain.update_cluster(&cluster(1, leader), std::slice::from_ref(&topic), world.now);
+            let hurries = world.drain.may_hurry(index, refused_by);
+            at_once += u32::from(hurries);
+            let backoff = (!hurries).then_some(world.now + Duration::from_secs(1));
+            world.drain.requeue(index, batch, backoff);
+            world.drain.revisit(index, world.now);
+            if !hurries {
+                leader = 3 - leader;
+                world.drain.update_cluster(&cluster(1, leader), std::slice::from_ref(&topic), world.now);
+                assert_eq!(world.departing_to(leader, usize::MAX), [0; 0], "it waits, whoever else is named");
+                world.now += Duration::from_secs(1);
+                world.drain.expire(world.now, world.now);
+            }
+            assert_eq!(world.departing_to(leader, usize::MAX), [0]);
+        }
+        assert_eq!(at_once, 10, "every other time");
+    }
+
+    /// Fault B14.
+    #[test]
+    fn partitions_that_move_leave_the_lists_of_their_old_leader_and_the_others_stay() {
+        let mut world = World::new(3);
+        for partition in 0..3 {
+            world.append(partition);
+            world.queue(partition).expedite();
+        }
+        world.drain.collect(world.now);
+        let moved = Arc::new(Cluster::led(&[("t", &[Some(2), Some(1), None])]));
+        world.drain.update_cluster(&moved, &["t".into()], world.now);
+        assert_eq!(world.departing_to(1, usize::MAX), [1]);
+        assert_eq!(world.departing_to(2, usize::MAX), [0]);
+        assert_eq!(world.drain.leaderless().count(), 1);
+        world.drain.update_cluster(&cluster(3, 1), &["t".into()], world.now);
+        assert_eq!((world.departing_to(1, usize::MAX), world.drain.leaderless().count()), (vec![2], 0));
     }
 
     #[test]
@@ -774,7 +829,7 @@ mod tests {
         queue.expedite();
         assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
         let batch = world.arrived(0);
-        world.drain.requeue(queue.index, batch, world.now);
+        world.drain.requeue(queue.index, batch, None);
         world.drain.revisit(queue.index, world.now);
         assert_eq!((queue.depth(), world.departing(), queue.depth()), (1, vec![0], 0));
     }
@@ -810,12 +865,12 @@ mod tests {
         }
         world.drain.collect(world.now);
         for leader in [2, 1, 3, 2] {
-            world.drain.update_cluster(&cluster(300, leader), world.now);
+            world.drain.update_cluster(&cluster(300, leader), &["t".into()], world.now);
             assert_eq!(world.drain.ready_nodes().collect::<Vec<_>>(), [leader]);
         }
-        world.drain.update_cluster(&Arc::new(Cluster::led(&[("t", &[None; 300])])), world.now);
+        world.drain.update_cluster(&Arc::new(Cluster::led(&[("t", &[None; 300])])), &["t".into()], world.now);
         assert_eq!((world.drain.ready_nodes().count(), world.drain.leaderless.len()), (0, 300));
-        world.drain.update_cluster(&cluster(300, 2), world.now);
+        world.drain.update_cluster(&cluster(300, 2), &["t".into()], world.now);
         assert_eq!(world.departing_to(2, usize::MAX), (0..300).collect::<Vec<_>>());
         assert!(world.drain.leaderless.is_empty());
     }

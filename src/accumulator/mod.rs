@@ -114,6 +114,11 @@ impl RecordAccumulator {
         self.topics.read().get(name).filter(|topic| topic.usable).cloned()
     }
 
+    /// The queues of a topic, whether or not records may be sent to it.
+    fn queues(&self, name: &str) -> Option<Arc<TopicQueues>> {
+        self.topics.read().get(name).cloned()
+    }
+
     /// As `topic`, for a thread that often asks for the same one: it gives it to `last` to keep.
     #[inline]
     pub(crate) fn find_topic(&self, name: &str, last: &mut LastTopic) -> Option<Arc<TopicQueues>> {
@@ -197,24 +202,15 @@ impl RecordAccumulator {
         full
     }
 
-    /// Takes over what is new about partitions and leaders, for every topic of the cluster. A topic that has no
-    /// partitions takes no records.
-    pub(crate) fn update_topics(&self, cluster: &Cluster, leaders: &mut Leaders) {
-        for topic in cluster.topics.values() {
+    /// Takes over what is new about the partitions and leaders of these topics. A topic that has no partitions takes no
+    /// records.
+    pub(crate) fn update_topics(&self, cluster: &Cluster, changed: &[TopicName], leaders: &mut Leaders) {
+        for topic in changed.iter().filter_map(|name| cluster.topic(name)) {
             if topic.partitions.is_empty() {
                 self.retire_topic(&topic.name);
             } else {
                 self.update_topic(topic, cluster, leaders);
             }
-        }
-    }
-
-    /// Takes over the new leaders of a topic, unless it takes no records at the moment.
-    pub(crate) fn update_leaders(&self, topic: &str, cluster: &Cluster, leaders: &mut Leaders) {
-        if let Some(topic) = cluster.topic(topic)
-            && self.topic(&topic.name).is_some()
-        {
-            self.update_topic(topic, cluster, leaders);
         }
     }
 

@@ -1,7 +1,8 @@
 //! What the sender knows of one partition: what is on its way, what goes again, and what may leave next.
 //!
 //! Owns: the order of the batches that have been sent. Must not know: leaders' connections, other partitions.
-//! Holds: batches go in the order of their ids; one that is sent again waits for those before it.
+//! Holds: batches go in the order of their ids; one that is sent again waits for those before it; a new leader ends a
+//! backoff, and the one that is named right after it does not.
 //! Source: Kafka's `Sender.inFlightBatches`, `RecordAccumulator.shouldStopDrainBatchesForPartition`.
 
 use std::collections::VecDeque;
@@ -26,6 +27,8 @@ pub(super) struct Partition {
     /// No batch that was opened as this one or later has gone yet.
     pub(super) next_id: u64,
     pub(super) not_before: Option<Instant>,
+    /// How often another leader was named since something went that had waited as long as it should.
+    pub(super) moves: u32,
     pub(super) timer: Option<Instant>,
 }
 
@@ -100,7 +103,32 @@ impl Partition {
             in_flight: VecDeque::new(),
             next_id: 0,
             not_before: None,
+            moves: 0,
             timer: None,
+        }
+    }
+
+    /// Takes over who leads the partition; false where nothing has changed. What waits out a backoff need not wait for a
+    /// new leader, unless one leader after the other is named.
+    pub(super) fn is_led_by_another(&mut self, leader: Option<i32>) -> bool {
+        let is_another = self.leader != leader;
+        self.leader = leader;
+        if is_another && leader.is_some() {
+            self.moves = self.moves.saturating_add(1);
+            self.not_before = self.not_before.filter(|_| self.moves > 1);
+        }
+        is_another
+    }
+
+    /// Whether what this broker has refused may go at once to another.
+    pub(super) fn may_hurry(&self, refused_by: i32) -> bool {
+        self.moves <= 1 && self.leader.is_some_and(|leader| leader != refused_by)
+    }
+
+    /// What goes now goes after its backoff, if it had one.
+    pub(super) fn has_waited(&mut self) {
+        if self.not_before.take().is_some() {
+            self.moves = 0;
         }
     }
 

@@ -171,7 +171,7 @@ mod tests {
         }
 
         fn update(&mut self, leaders: &[Option<i32>]) {
-            self.accumulator.update_topics(&cluster(leaders), &mut self.leaders);
+            self.accumulator.update_topics(&cluster(leaders), &["t".into()], &mut self.leaders);
         }
 
         fn topic(&self) -> Arc<TopicQueues> {

@@ -61,8 +61,8 @@ impl BootstrapServers {
         }
         let mut nodes: Vec<Node> = Vec::new();
         for (host, port) in found {
-            if !nodes.iter().any(|node| node.host == host && node.port == port) {
-                nodes.push(Node { id: -1 - nodes.len() as i32, host, port, rack: None });
+            if !nodes.iter().any(|node| node.host == host && node.port() == port) {
+                nodes.push(Node { id: -1 - nodes.len() as i32, host, port: i32::from(port), rack: None });
             }
         }
         if nodes.is_empty() {

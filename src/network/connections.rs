@@ -112,8 +112,12 @@ impl<N: Network, T> Connections<N, T> {
         peer.state.resolving(now, &mut self.random);
         peer.lookup = token;
         peer.last_attempt = Some(now);
+        let Some(port) = node.usable_port() else {
+            peer.attempt_failed(None, &Lost::NoPort);
+            return self.try_next(node.id(), now);
+        };
         let deadline = peer.state.deadline();
-        self.network.resolve(token, node.host(), node.port());
+        self.network.resolve(token, node.host(), port);
         self.expect_by(deadline);
     }
 

@@ -19,6 +19,8 @@ pub(super) enum Lost {
     Io(io::Error),
     /// The name has no address.
     NotResolved(io::Error),
+    /// What the broker advertises as its port is none.
+    NoPort,
     /// The name's addresses did not come in time.
     ResolvedTooLate(Duration),
     /// The socket was not connected in time.
@@ -72,6 +74,7 @@ impl fmt::Display for Lost {
         match self {
             Lost::Io(error) => write!(f, "{error}"),
             Lost::NotResolved(error) => write!(f, "the name could not be resolved: {error}"),
+            Lost::NoPort => f.write_str("that is no port (1 to 65535): check the broker's advertised.listeners"),
             Lost::ResolvedTooLate(time) => {
                 write!(f, "the name was not resolved within {} ms", time.as_millis())
             }

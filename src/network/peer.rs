@@ -23,7 +23,8 @@ use crate::protocol::BrokerVersions;
 pub(super) struct Peer<T> {
     pub(super) id: i32,
     host: String,
-    port: u16,
+    /// As it was told.
+    port: i32,
     pub(super) state: ConnectionState<BrokerVersions>,
     /// The socket, from connecting on.
     pub(super) connection: Option<Connection<T>>,
@@ -51,7 +52,7 @@ impl<T> Peer<T> {
         Peer {
             id: node.id(),
             host: node.host().to_owned(),
-            port: node.port(),
+            port: node.port,
             state: ConnectionState::new(rules),
             connection: None,
             lookup: 0,
@@ -67,7 +68,7 @@ impl<T> Peer<T> {
 
     /// The broker is still where it was.
     pub(super) fn is_at(&self, node: &Node) -> bool {
-        self.port == node.port() && self.host == node.host()
+        self.port == node.port && self.host == node.host()
     }
 
     /// Both are at the same place: the same broker under two ids, as servers to begin with are.

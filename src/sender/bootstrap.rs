@@ -155,9 +155,9 @@ impl<N: Network> Sender<N> {
     }
 
     fn begin(&mut self, now: Instant) {
-        let cluster = self.metadata.beginning(&self.bootstrap.servers);
-        self.take_over(&cluster, now);
-        self.metadata.publish_beginning(cluster);
+        let picture = self.metadata.beginning(&self.bootstrap.servers);
+        self.take_over(&picture, now);
+        self.metadata.publish_beginning(picture);
         self.bootstrap.seeking_since = None;
     }
 }

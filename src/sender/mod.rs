@@ -241,6 +241,7 @@ impl<N: Network> Sender<N> {
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
                 self.metadata.note_error(error, now);
+                self.metadata.lost(node);
                 self.metadata.request_update();
             }
         }

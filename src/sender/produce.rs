@@ -153,6 +153,9 @@ impl<N: Network> Sender<N> {
         let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
         if answer.code.invalidates_metadata() {
             self.metadata.request_update();
+            if self.drain.leader(index) == Some(answer.node) {
+                self.metadata.leader_refused(&carried.topic, carried.partition);
+            }
         }
         let verdict = classify(answer.code, &self.context(index, &batch, answer, now));
         if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && !self.transaction.is_unresolved(index) {
@@ -228,15 +231,13 @@ impl<N: Network> Sender<N> {
     fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         let error = answer.error(answer.message);
         let failures = batch.attempts().saturating_sub(1);
-        let leader = self.drain.leader(index);
-        let wait = match leader {
-            // A new leader need not be waited for; a missing one is found by a look at the metadata.
-            Some(leader) if leader != answer.node => Duration::ZERO,
-            _ => self.settings.retry_backoff.after(failures, &mut self.random),
+        let wait = match self.drain.may_hurry(index, answer.node) {
+            true => Duration::ZERO,
+            false => self.settings.retry_backoff.after(failures, &mut self.random),
         };
         self.metadata.note_error(error.clone(), now);
         batch.note_error(error.clone());
-        self.drain.requeue(index, batch, now + wait);
+        self.drain.requeue(index, batch, Some(now + wait).filter(|_| !wait.is_zero()));
         match self.drain.name(index).filter(|_| answer.failure.is_none()) {
             Some(place) => self.troubles.sent_again(place, &error, now),
             None => logging::debug!("{error}; a batch goes again in {wait:?}"),
@@ -247,7 +248,7 @@ impl<N: Network> Sender<N> {
     fn split(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         let (count, error) = (batch.count(), answer.error(answer.message));
         batch.note_error(error.clone());
-        if let Some(whole) = self.drain.split(index, batch, now) {
+        if let Some(whole) = self.drain.split(index, batch) {
             let (error, records) = self.errors(&whole, answer);
             return self.fail(index, whole, error, records, now);
         }
@@ -370,22 +371,16 @@ impl<N: Network> Sender<N> {
         if news.is_empty() {
             return;
         }
-        let endpoints = response.node_endpoints.iter().filter_map(|endpoint| {
-            let port = u16::try_from(endpoint.port).ok()?;
-            Some(Node {
-                id: endpoint.node_id,
-                host: endpoint.host.clone(),
-                port,
-                rack: endpoint.rack.clone(),
-            })
+        let endpoints = response.node_endpoints.iter().map(|endpoint| Node {
+            id: endpoint.node_id,
+            host: endpoint.host.clone(),
+            port: endpoint.port,
+            rack: endpoint.rack.clone(),
         });
         let endpoints: Vec<Node> = endpoints.collect();
-        if let Some(cluster) = self.metadata.with_leaders(&news, &endpoints) {
-            for news in &news {
-                self.accumulator.update_leaders(&news.topic, &cluster, &mut self.leaders);
-            }
-            self.drain.update_cluster(&cluster, now);
-            self.metadata.publish_leaders(cluster);
+        if let Some(picture) = self.metadata.with_leaders(&news, &endpoints) {
+            self.take_over(&picture, now);
+            self.metadata.publish_leaders(picture);
         }
     }
 }

@@ -2,13 +2,12 @@
 //!
 //! Owns: when they go and to whom, and what their answers change. Must not know: batches.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cluster::Cluster;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::logging;
+use crate::metadata::Picture;
 use crate::network::{Expect, Network, Readiness};
 use crate::protocol::{InitProducerIdRequest, MetadataRequest};
 use crate::sender::Sender;
@@ -42,7 +41,7 @@ impl<N: Network> Sender<N> {
         self.recover(now);
         self.forget_idle_topics(now);
         let Some(node) = self.somebody(now) else { return self.tell_what_is_waited_for(now) };
-        let topics = self.metadata.begin_request();
+        let topics = self.metadata.begin_request(now);
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
         if let Err((_, error)) = self.client.send(node, &request, expect, Note::Metadata, now) {
@@ -64,7 +63,11 @@ impl<N: Network> Sender<N> {
         };
         if !response.error_code.is_none() || response.brokers.is_empty() {
             let code = response.error_code;
-            let error = Error::from_code(code, Some("the metadata names no broker")).with_node(node);
+            let error = match code.is_none() {
+                true => Error::new(ErrorKind::Broker, "the metadata names no broker"),
+                false => Error::from_code(code, None),
+            };
+            let error = error.with_node(node);
             self.metadata.failed(error, now, &mut self.random);
             if code == ErrorCode::REBOOTSTRAP_REQUIRED && self.rebootstraps() {
                 self.rebootstrap("a broker asks for it", now);
@@ -74,19 +77,20 @@ impl<N: Network> Sender<N> {
         let topics = response.topics.iter();
         let answered: Vec<_> =
             topics.filter_map(|topic| Some((topic.name.clone()?, topic.error_code))).collect();
-        let cluster = self.metadata.prepare(response);
-        self.take_over(&cluster, now);
-        self.client.retain(|id| cluster.node(id).is_some());
-        self.metadata.publish(cluster, now, &mut self.random);
+        let picture = self.metadata.prepare(response, version);
+        self.take_over(&picture, now);
+        self.client.retain(|id| picture.cluster.node(id).is_some());
+        self.metadata.publish(picture, now, &mut self.random);
         self.bootstrap.sought();
         answered.iter().for_each(|(topic, code)| self.troubles.topic(topic, *code, now));
         self.drain.leaderless().for_each(|place| self.troubles.leaderless(place, now));
     }
 
     /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
-    pub(super) fn take_over(&mut self, cluster: &Arc<Cluster>, now: Instant) {
-        self.accumulator.update_topics(cluster, &mut self.leaders);
-        self.drain.update_cluster(cluster, now);
+    pub(super) fn take_over(&mut self, picture: &Picture, now: Instant) {
+        let Picture { cluster, changed, .. } = picture;
+        self.accumulator.update_topics(cluster, changed, &mut self.leaders);
+        self.drain.update_cluster(cluster, changed, now);
     }
 
     /// Asks for a producer id if idempotence needs one.

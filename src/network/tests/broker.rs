@@ -106,7 +106,7 @@ impl Response for Pong {
 }
 
 pub(super) fn node(id: i32, host: &str, port: u16) -> Node {
-    Node { id, host: host.to_owned(), port, rack: None }
+    Node { id, host: host.to_owned(), port: i32::from(port), rack: None }
 }
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);

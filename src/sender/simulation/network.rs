@@ -271,7 +271,8 @@ impl SimulatedNetwork {
 
     /// The servers to begin with: all brokers, under other names.
     pub(super) fn servers(&self) -> Vec<Node> {
-        let server = |id: i32| Node { id: -id, host: Self::server(id), port: Self::PORT, rack: None };
+        let server =
+            |id: i32| Node { id: -id, host: Self::server(id), port: i32::from(Self::PORT), rack: None };
         self.rules.brokers().map(server).collect()
     }
 
