@@ -25,6 +25,7 @@ const FLOORS: [&[&str]; 7] = [
         "properties",
         "spin",
         "guard",
+        "origin",
         "escape",
         "notices",
     ],
