@@ -98,6 +98,11 @@ mod logging;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 
+// The readers of strangers' bytes, for tests and fuzzing.
+#[cfg(feature = "internal")]
+#[doc(hidden)]
+pub mod internal;
+
 // The harness of the tests on Apache Kafka, which also reads our messages by Kafka's own schemas.
 #[cfg(test)]
 #[macro_use]

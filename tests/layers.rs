@@ -34,7 +34,7 @@ const FLOORS: [&[&str]; 7] = [
     &["record_batch", "protocol"],
     &["accumulator", "transaction", "metadata", "network"],
     &["sender"],
-    &["producer"],
+    &["producer", "internal"],
 ];
 
 /// Rooms beside the house: they import nothing of ours, and nobody but `lib.rs` imports them.

@@ -15,10 +15,10 @@ use crate::escape::Escaped;
 
 /// One `name=value` of a file, and the line on which it begins.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Pair {
-    pub(crate) name: String,
-    pub(crate) value: String,
-    pub(crate) line: usize,
+pub(super) struct Pair {
+    pub(super) name: String,
+    pub(super) value: String,
+    pub(super) line: usize,
 }
 
 /// The pairs in the order of the file.
@@ -57,7 +57,7 @@ pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, (String, Option<std::io
 }
 
 /// The pairs of a text, in order; the error says on which line an escape cannot be read.
-pub(crate) fn parse(text: &str) -> Result<Vec<Pair>, String> {
+fn parse(text: &str) -> Result<Vec<Pair>, String> {
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
     let mut lines = LogicalLines { rest: text.chars().peekable(), line: 1 };
     let mut pairs = Vec::new();
@@ -68,6 +68,12 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Pair>, String> {
         pairs.push(Pair { name, value, line: first_line });
     }
     Ok(pairs)
+}
+
+/// How many pairs a text has.
+#[cfg(feature = "internal")]
+pub(crate) fn count(text: &str) -> Result<usize, String> {
+    parse(text).map(|pairs| pairs.len())
 }
 
 /// Lines as they are meant: without comments and empty ones, and with those joined that a backslash continues.

@@ -61,6 +61,18 @@ impl FrameReader {
     }
 }
 
+/// Cuts a stream that comes in pieces of `step` bytes: how many bytes the answers have together.
+#[cfg(feature = "internal")]
+pub(crate) fn read_all(stream: &[u8], step: usize) -> Result<usize, String> {
+    let (mut reader, mut read) = (FrameReader::default(), 0);
+    for mut piece in stream.chunks(step.max(1)) {
+        while let Some(frame) = reader.next(&mut piece).map_err(|bad| bad.to_string())? {
+            read += frame.len();
+        }
+    }
+    Ok(read)
+}
+
 impl fmt::Display for BadFrame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let size = self.first.first_chunk().map_or(0, |size| i32::from_be_bytes(*size));

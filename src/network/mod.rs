@@ -37,6 +37,8 @@ mod client;
 
 pub(crate) use bootstrap::BootstrapServers;
 pub(crate) use client::{Expect, NetworkClient, Readiness};
+#[cfg(feature = "internal")]
+pub(crate) use frame::read_all as read_frames;
 pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::RequestFailure;

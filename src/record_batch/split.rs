@@ -41,6 +41,17 @@ impl SealedBatch {
     }
 }
 
+/// How many records there are; `None` if the bytes are none.
+#[cfg(feature = "internal")]
+pub(crate) fn read_records(mut bytes: &[u8]) -> Option<usize> {
+    let mut count = 0;
+    while !bytes.is_empty() {
+        EncodedRecord::take(&mut bytes, 0)?;
+        count += 1;
+    }
+    Some(count)
+}
+
 fn pack(records: &[EncodedRecord<'_>], limit: usize) -> Vec<BatchBuilder> {
     let mut pieces: Vec<BatchBuilder> = Vec::new();
     let mut piece = BatchBuilder::new(Vec::with_capacity(limit));

@@ -1,0 +1,99 @@
+//! The readers of strangers' bytes, for `tests/decoders.rs` and `fuzz/`: not part of the public interface.
+//!
+//! Owns: nothing. Must not know: what becomes of what was read.
+//! Holds: each returns what is wrong in words, as a user would be told, and never panics.
+
+use std::ops::RangeInclusive;
+
+use crate::config::read_properties;
+use crate::network::read_frames;
+use crate::protocol::{
+    ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request, decode_response,
+};
+use crate::record_batch::{Codec, read_records};
+
+/// An API whose answers are read: its name, and its versions.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Answers {
+    /// Kafka's number of the API.
+    pub key: i16,
+    /// Kafka's name of it.
+    pub name: &'static str,
+    /// The versions that are spoken.
+    pub versions: RangeInclusive<i16>,
+    read: fn(i16, &[u8]) -> Result<(), String>,
+}
+
+impl Answers {
+    /// All of them.
+    pub fn all() -> [Answers; 4] {
+        [
+            Self::to::<ProduceRequest>(),
+            Self::to::<MetadataRequest>(),
+            Self::to::<ApiVersionsRequest>(),
+            Self::to::<InitProducerIdRequest>(),
+        ]
+    }
+
+    /// Reads an answer, its header included; an error names API, version and field.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes.
+    pub fn read(&self, version: i16, frame: &[u8]) -> Result<(), String> {
+        (self.read)(version, frame)
+    }
+
+    fn to<R: Request>() -> Answers {
+        let read = |version, frame: &[u8]| match decode_response::<R>(version, frame) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        Answers { key: R::KEY, name: R::NAME, versions: R::VERSIONS, read }
+    }
+}
+
+/// Cuts a stream that comes in pieces of `step` bytes into answers: how many bytes they have together.
+///
+/// # Errors
+///
+/// A size that no answer has.
+pub fn frames(stream: &[u8], step: usize) -> Result<usize, String> {
+    read_frames(stream, step)
+}
+
+/// Reads the records of a batch that lie behind its header, compressed by codec `codec` of [`CODECS`]: how many.
+/// No more than `limit` bytes are unpacked.
+///
+/// # Errors
+///
+/// What the codec says, or that they are not records.
+pub fn records(codec: usize, bytes: &[u8], limit: usize) -> Result<usize, String> {
+    let codec = match codec % CODECS {
+        0 => Codec::None,
+        #[cfg(feature = "gzip")]
+        1 => Codec::Gzip { level: 6 },
+        #[cfg(feature = "snappy")]
+        2 => Codec::Snappy,
+        #[cfg(feature = "lz4")]
+        3 => Codec::Lz4 { level: 9 },
+        #[cfg(feature = "zstd")]
+        4 => Codec::Zstd { level: 3 },
+        _ => Codec::None,
+    };
+    let raw = codec.decompress(bytes, limit).map_err(|error| error.to_string())?;
+    read_records(&raw).ok_or_else(|| String::from("these are not records"))
+}
+
+/// None, gzip, snappy, lz4, zstd.
+pub const CODECS: usize = 5;
+
+/// Reads the text of a properties file: how many pairs.
+///
+/// # Errors
+///
+/// What is wrong, and on which line.
+pub fn properties(text: &str) -> Result<usize, String> {
+    read_properties(text)
+}
