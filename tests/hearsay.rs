@@ -288,31 +288,36 @@ fn topics_that_are_used_one_after_the_other_are_asked_for_one_by_one() {
 /// Fault B10.
 #[test]
 fn what_does_not_come_is_asked_for_less_and_less_often_and_holds_up_nothing_new() {
-    let cluster = cluster(2);
-    assert!(cluster.create_topic("new", TopicConfig::new(1)));
-    change_partitions(&cluster, |partitions| partitions[1].leader_id = BrokerId(-1));
-    let more = [
-        ("retry.backoff.ms", "100"),
-        ("retry.backoff.max.ms", "1000"),
-        ("max.block.ms", "3500"),
-        ("linger.ms", "0"),
-    ];
-    let producer = producer(&cluster, &more);
-    // One waits for a partition that the topic does not have, and a record waits for a leader.
-    let leaderless = producer.send(ProducerRecord::new("t", "v").with_partition(1)).unwrap();
-    let absent = {
-        let producer = producer.clone();
-        thread::spawn(move || producer.send(ProducerRecord::new("t", "v").with_partition(7)).unwrap_err())
-    };
-    thread::sleep(Duration::from_secs(3));
-    let asked = cluster.requests(Api::Metadata);
-    assert!((4..=10).contains(&asked), "{asked} requests in 3 s");
-    let start = Instant::now();
-    producer.send(ProducerRecord::new("new", "v")).unwrap().get_timeout(AGES).unwrap();
-    assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-    assert!(absent.join().unwrap().to_string().contains("partition 7"));
-    cluster.stop_rewriting();
-    leaderless.get_timeout(AGES).unwrap();
+    for leaderless in [false, true] {
+        let cluster = cluster(2);
+        assert!(cluster.create_topic("new", TopicConfig::new(1)));
+        if leaderless {
+            change_partitions(&cluster, |partitions| partitions[1].leader_id = BrokerId(-1));
+        }
+        let more = [
+            ("retry.backoff.ms", "100"),
+            ("retry.backoff.max.ms", "1000"),
+            ("max.block.ms", "6000"),
+            ("linger.ms", "0"),
+        ];
+        let producer = producer(&cluster, &more);
+        // A record waits for a leader, or its caller for a partition that the topic does not have.
+        let partition = if leaderless { 1 } else { 2 };
+        let waiting = {
+            let producer = producer.clone();
+            let record = ProducerRecord::new("t", "v").with_partition(partition);
+            thread::spawn(move || producer.send(record).unwrap().get_timeout(AGES))
+        };
+        thread::sleep(Duration::from_secs(3));
+        let asked = cluster.requests(Api::Metadata);
+        assert!((4..=10).contains(&asked), "{asked} requests in 3 s");
+        let start = Instant::now();
+        producer.send(ProducerRecord::new("new", "v")).unwrap().get_timeout(AGES).unwrap();
+        assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
+        cluster.stop_rewriting();
+        cluster.create_partitions("t", 3);
+        assert_eq!(waiting.join().unwrap().unwrap().partition(), partition);
+    }
 }
 
 /// Fault C6.
