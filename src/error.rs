@@ -142,6 +142,21 @@ impl Error {
         self.0.elapsed
     }
 
+    /// What is behind it: the error of a serializer or partitioner as it was, or what was last heard from a broker. Its
+    /// text stands in this error's text; `source()` goes on behind it.
+    ///
+    /// ```
+    /// use kafka_producer::{Error, ErrorKind};
+    ///
+    /// fn is_my_own(error: &Error) -> bool {
+    ///     error.get_ref().is_some_and(|cause| cause.is::<std::num::ParseIntError>())
+    /// }
+    /// assert!(!is_my_own(&Error::new(ErrorKind::Serialization, "of another kind")));
+    /// ```
+    pub fn get_ref(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        self.0.source.as_deref()
+    }
+
     /// An error of this kind, for tests of code that handles errors: see
     /// [`MockProducer::error_next`](crate::MockProducer::error_next). It is retriable where its kind is.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
@@ -263,6 +278,7 @@ impl Error {
         self.with(|inner| inner.message = format!("{}; {remark}", inner.message))
     }
 
+    /// Adds the cause. Its text stands in this error's own.
     pub(crate) fn with_source(self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
         let source: Box<dyn std::error::Error + Send + Sync> = source.into();
         self.with(|inner| inner.source = Some(Arc::from(source)))
@@ -333,9 +349,11 @@ impl fmt::Debug for Error {
     }
 }
 
+/// An error's text has that of its cause in it, so that one line says everything. The chain goes on behind the cause: no
+/// level says what another has said. See [`get_ref`](Error::get_ref).
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+        self.0.source.as_deref().and_then(std::error::Error::source)
     }
 }
 
@@ -464,5 +482,46 @@ mod tests {
         let error = SendError::new(Error::closed(), record.clone());
         assert_eq!(error.kind(), ErrorKind::Closed);
         assert_eq!(error.into_record(), record);
+    }
+
+    #[derive(Debug)]
+    struct Layer(&'static str, Option<Box<Layer>>);
+
+    impl fmt::Display for Layer {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as &(dyn std::error::Error + 'static))
+        }
+    }
+
+    /// Fault D7.
+    #[test]
+    fn each_level_of_an_error_says_its_own_part() {
+        let own = Layer("no such colour", Some(Box::new(Layer("octarine", None))));
+        let serializer =
+            Error::new(ErrorKind::Serialization, "cannot be serialized: no such colour").with_source(own);
+        assert!(serializer.get_ref().is_some_and(|cause| cause.is::<Layer>()));
+        let last = Error::from_code(ErrorCode::NOT_LEADER_OR_FOLLOWER, Some("moved")).with_node(1);
+        let late = Error::new(ErrorKind::Timeout, "too late").with_last(&last);
+        let twice = Error::new(ErrorKind::Closed, "closed").with_last(&late);
+        let fatal = Error::new(last.kind(), format!("no producer id: {last}")).with_source(last).with_fatal();
+        for (error, levels) in [(serializer, 2), (late, 1), (twice, 1), (fatal, 1)] {
+            let mut said = vec![error.to_string()];
+            let mut source = std::error::Error::source(&error);
+            while let Some(deeper) = source {
+                said.push(deeper.to_string());
+                source = deeper.source();
+            }
+            assert_eq!(said.len(), levels, "{said:?}");
+            assert_eq!(
+                said.len(),
+                said.iter().filter(|text| said.concat().matches(text.as_str()).count() == 1).count()
+            );
+        }
     }
 }

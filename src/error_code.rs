@@ -30,21 +30,18 @@ impl ErrorCode {
         self.row().is_some_and(|row| matches!(row.2, Kind::StaleMetadata))
     }
 
-    /// Whether a broker may answer a Produce request with this although it has written the batch: it was written, and
-    /// then the wait for the other replicas came to nothing (they were too few or too slow, the leader or the topic
-    /// went away), or nobody knows what happened.
-    pub(crate) fn may_follow_append(self) -> bool {
-        matches!(
-            self,
-            ErrorCode::UNKNOWN_SERVER_ERROR
-                | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-                | ErrorCode::NOT_LEADER_OR_FOLLOWER
-                | ErrorCode::REQUEST_TIMED_OUT
-                | ErrorCode::NETWORK_EXCEPTION
-                | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND
-                | ErrorCode::KAFKA_STORAGE_ERROR
-                | ErrorCode::UNKNOWN_TOPIC_ID
-        )
+    /// Whether a broker that answers for a batch with this code and offset has certainly not written it: the code is one
+    /// that Kafka looks for before it appends, and no offset is told. Every other answer leaves it open, also one in a code
+    /// that nobody knows.
+    ///
+    /// The same codes 3, 6 and 100 may come after the append, while other replicas are awaited: then the answer keeps the
+    /// offset (`DelayedProduce`, which changes nothing but the code). KAFKA_STORAGE_ERROR is not here: it stands for a
+    /// failure within the append as well.
+    ///
+    /// Source: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendToLocalLog`, `Partition.appendRecordsToLeader`,
+    /// `Log.analyzeAndValidateRecords`, `LogValidator`, `ProducerAppendInfo`, in Kafka 2.1 to 4.3.
+    pub(crate) fn is_refusal(self, base_offset: i64) -> bool {
+        base_offset < 0 && REFUSALS.contains(&self)
     }
 
     /// Whether a broker answers with this after it has looked for a batch by its sequence and has not found it.
@@ -172,6 +169,38 @@ error_codes! {
     129 REBOOTSTRAP_REQUIRED Final,
 }
 
+/// See [`ErrorCode::is_refusal`].
+const REFUSALS: [ErrorCode; 24] = [
+    // Looked for in the request, by `KafkaApis`.
+    ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+    ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+    ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+    ErrorCode::UNSUPPORTED_VERSION,
+    ErrorCode::INVALID_REQUEST,
+    ErrorCode::INVALID_REQUIRED_ACKS,
+    ErrorCode::UNKNOWN_TOPIC_ID,
+    // In the partition, by `ReplicaManager` and `Partition`.
+    ErrorCode::INVALID_TOPIC_EXCEPTION,
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::NOT_LEADER_OR_FOLLOWER,
+    ErrorCode::NOT_ENOUGH_REPLICAS,
+    // In the batch and its records, by `Log` and `LogValidator`.
+    ErrorCode::CORRUPT_MESSAGE,
+    ErrorCode::MESSAGE_TOO_LARGE,
+    ErrorCode::RECORD_LIST_TOO_LARGE,
+    ErrorCode::INVALID_TIMESTAMP,
+    ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT,
+    ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+    ErrorCode::INVALID_RECORD,
+    // In the producer's state, by `ProducerAppendInfo` and the verification of transactions.
+    ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ErrorCode::INVALID_PRODUCER_EPOCH,
+    ErrorCode::UNKNOWN_PRODUCER_ID,
+    ErrorCode::INVALID_TXN_STATE,
+    ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+    ErrorCode::PRODUCER_FENCED,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,5 +227,16 @@ mod tests {
         assert!(ErrorCode::REQUEST_TIMED_OUT.is_retriable());
         assert!(!ErrorCode::REQUEST_TIMED_OUT.invalidates_metadata());
         assert!(!ErrorCode::MESSAGE_TOO_LARGE.is_retriable());
+    }
+
+    /// Fault A4.
+    #[test]
+    fn only_codes_that_are_known_to_refuse_before_the_append_say_that_nothing_was_written() {
+        let known_to_refuse =
+            [2, 3, 6, 10, 17, 18, 19, 21, 29, 31, 32, 35, 42, 43, 45, 47, 48, 49, 53, 59, 76, 87, 90, 100];
+        for code in i16::MIN..=i16::MAX {
+            assert_eq!(ErrorCode(code).is_refusal(-1), known_to_refuse.contains(&code), "{code}");
+            assert!(!ErrorCode(code).is_refusal(0), "{code} with the offset of an append");
+        }
     }
 }

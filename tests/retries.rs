@@ -6,8 +6,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture};
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::protocol::{Decodable, Encodable};
 use support::{
     AGES, SOON, TextProducer, assert_holds_exactly, assert_offsets_are_true, cluster, producer,
     send_numbered, three_brokers, to_first, values, wait_until,
@@ -457,4 +459,137 @@ fn connections_that_were_idle_too_long_are_closed_and_opened_again() {
     }
     assert!(cluster.connections_accepted() >= 3);
     assert_holds_exactly(&cluster, 3);
+}
+
+/// Fault A4.
+#[test]
+fn a_code_that_nobody_knows_may_stand_for_a_batch_that_was_written() {
+    for code in [-32768, 999, ErrorCode::UNKNOWN_SERVER_ERROR.0, ErrorCode::GROUP_AUTHORIZATION_FAILED.0] {
+        let cluster = cluster(1);
+        let producer = producer(&cluster, &[("linger.ms", "0")]);
+        let send = |value: &str| producer.send(to_first(value)).unwrap().get_timeout(AGES);
+        send("000000").unwrap();
+        cluster.inject(Fault::fail_after(Api::Produce, code));
+        assert!(send("000001").unwrap_err().possibly_written(), "{code} after the append");
+        cluster.inject(Fault::fail(Api::Produce, code));
+        assert!(send("lost").unwrap_err().possibly_written(), "{code}: nobody can know");
+        send("000002").unwrap();
+        assert_holds_exactly(&cluster, 3);
+    }
+}
+
+/// Fault A4.
+#[test]
+fn a_code_that_refuses_before_the_append_says_that_nothing_was_written() {
+    let cluster = cluster(1);
+    let producer =
+        producer(&cluster, &[("linger.ms", "0"), ("retries", "0"), ("enable.idempotence", "false")]);
+    for code in [
+        ErrorCode::INVALID_RECORD,
+        ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+        ErrorCode::NOT_ENOUGH_REPLICAS,
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::UNKNOWN_TOPIC_ID,
+    ] {
+        cluster.inject(Fault::fail(Api::Produce, code.0));
+        let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
+        assert_eq!((error.code(), error.possibly_written()), (Some(code), false), "{error}");
+    }
+    for code in [ErrorCode::NOT_LEADER_OR_FOLLOWER, ErrorCode::KAFKA_STORAGE_ERROR] {
+        cluster.inject(Fault::fail_after(Api::Produce, code.0));
+        let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
+        assert!(error.possibly_written(), "{error}");
+    }
+    cluster.inject(Fault::fail(Api::Produce, ErrorCode::KAFKA_STORAGE_ERROR.0));
+    let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
+    assert!(error.possibly_written(), "a disk may fail within the append: {error}");
+}
+
+/// So many records of 100 bytes in one batch.
+fn one_batch(producer: &TextProducer, count: usize) -> Vec<RecordFuture> {
+    let futures = (0..count).map(|_| producer.send(to_first("v".repeat(100))).unwrap()).collect();
+    producer.flush().unwrap();
+    futures
+}
+
+/// Fault B15.
+#[test]
+fn a_batch_that_was_refused_before_the_append_can_still_be_split() {
+    for code in [
+        ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::UNKNOWN_TOPIC_ID,
+    ] {
+        let topic = TopicConfig::new(1).max_message_bytes(1000);
+        let cluster = EmbeddedCluster::builder().topic_with("t", topic).start().unwrap();
+        let producer = producer(&cluster, &[("linger.ms", "5000")]);
+        cluster.inject(Fault::fail(Api::Produce, code.0));
+        all_delivered(&one_batch(&producer, 15));
+        assert_eq!(cluster.records("t").len(), 15);
+    }
+}
+
+/// Fault B15.
+#[test]
+fn a_batch_that_may_be_in_the_log_is_not_split() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "5000")]);
+    cluster.inject(Fault::fail_after(Api::Produce, ErrorCode::NOT_LEADER_OR_FOLLOWER.0));
+    cluster.inject(Fault::fail(Api::Produce, ErrorCode::MESSAGE_TOO_LARGE.0));
+    for future in one_batch(&producer, 15) {
+        let error = future.get_timeout(AGES).unwrap_err();
+        assert!(error.possibly_written(), "{error}");
+    }
+    assert_eq!(cluster.records("t").len(), 15, "they are, and once");
+}
+
+/// Fault C7.
+#[test]
+fn a_record_that_is_too_large_for_the_broker_is_told_with_its_size_and_what_to_change() {
+    let topic = TopicConfig::new(1).max_message_bytes(1000);
+    let cluster = EmbeddedCluster::builder().topic_with("t", topic).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    let error = producer.send(to_first("v".repeat(2000))).unwrap().get_timeout(AGES).unwrap_err();
+    assert_eq!((error.kind(), error.possibly_written()), (ErrorKind::RecordTooLarge, false));
+    for words in ["this record alone", " 20", "max.message.bytes", "message.max.bytes", "max.request.size"] {
+        assert!(error.to_string().contains(words), "no {words}: {error}");
+    }
+}
+
+/// Fault B3.
+#[test]
+fn brokers_that_name_each_other_as_leader_are_not_asked_without_a_pause() {
+    let cluster = EmbeddedCluster::builder().brokers(2).topic("t", 1).start().unwrap();
+    let settings = [
+        ("linger.ms", "0"),
+        ("retry.backoff.ms", "100"),
+        ("retry.backoff.max.ms", "1000"),
+        ("request.timeout.ms", "1000"),
+        ("delivery.timeout.ms", "3000"),
+    ];
+    let producer = producer(&cluster, &settings);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let mut epoch = 1000;
+    cluster.rewrite_answers(move |answer| {
+        if answer.api != Api::Produce {
+            return Rewritten::Unchanged;
+        }
+        epoch += 1;
+        let mut body = bytes::Bytes::copy_from_slice(answer.body);
+        let mut message = ProduceResponse::decode(&mut body, answer.version).unwrap();
+        for partition in message.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses) {
+            partition.error_code = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+            partition.base_offset = -1;
+            partition.current_leader.leader_id = (3 - answer.broker).into();
+            partition.current_leader.leader_epoch = epoch;
+        }
+        let mut body = Vec::new();
+        message.encode(&mut body, answer.version).unwrap();
+        Rewritten::Body(body)
+    });
+    let before = cluster.requests(Api::Produce);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
+    let sends = cluster.requests(Api::Produce) - before;
+    assert!((2..40).contains(&sends), "{sends} requests in 3 s");
 }

@@ -123,6 +123,7 @@ impl Drain {
             for index in topic.all_queues().map(|queue| queue.index) {
                 let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
                 if partition.is_led_by_another(leader_of(cluster, &partition.queue)) {
+                    partition.leaderless_since = partition.leader.is_none().then_some(now);
                     withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
                     moved.push(index);
                 }
@@ -293,6 +294,12 @@ impl Drain {
     /// The broker that leads a partition, as far as is known.
     pub(crate) fn leader(&self, index: usize) -> Option<i32> {
         self.partitions.get(index)?.as_ref()?.leader
+    }
+
+    /// When a partition without a leader lost it, where that was seen.
+    pub(crate) fn leaderless_since(&self, index: usize) -> Option<Option<Instant>> {
+        let partition = self.partitions.get(index)?.as_ref()?;
+        partition.leader.is_none().then_some(partition.leaderless_since)
     }
 
     /// Looks again at a partition after one of its batches was answered.

@@ -17,6 +17,8 @@ use crate::accumulator::queue::{Head, Outlook, PartitionQueue, Urgency};
 pub(super) struct Partition {
     pub(super) queue: Arc<PartitionQueue>,
     pub(super) leader: Option<i32>,
+    /// When it lost its leader; none where it has one, or was never seen with one.
+    pub(super) leaderless_since: Option<Instant>,
     pub(super) listed: Option<List>,
     pub(super) lingering: bool,
     /// The queue was empty, and no event has come since.
@@ -96,6 +98,7 @@ impl Partition {
         Partition {
             queue,
             leader,
+            leaderless_since: None,
             listed: None,
             lingering: false,
             quiet: false,

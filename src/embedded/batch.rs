@@ -145,11 +145,13 @@ pub(super) struct Rejection {
     pub(super) message: String,
     /// Index and message of each record that is to blame, where single records are.
     pub(super) records: Vec<(i32, String)>,
+    /// Where the batch lies that was appended all the same; -1: it was not.
+    pub(super) base_offset: i64,
 }
 
 impl Rejection {
     pub(super) fn new(code: i16, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), records: Vec::new() }
+        Self { code, message: message.into(), records: Vec::new(), base_offset: -1 }
     }
 }
 
@@ -361,7 +363,7 @@ fn check_records(header: &BatchHeader, bytes: &[u8], demands: &Demands) -> Resul
     }
     if !blamed.is_empty() {
         let message = "One or more records have been rejected".to_owned();
-        return Err(Rejection { code: blame, message, records: blamed });
+        return Err(Rejection { code: blame, message, records: blamed, base_offset: -1 });
     }
     if max_timestamp != header.max_timestamp {
         let told = header.max_timestamp;

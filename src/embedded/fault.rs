@@ -53,7 +53,7 @@ impl Fault {
     }
 
     /// The request is carried out, then answered with this error code: a write that happened and is said not
-    /// to have happened.
+    /// to have happened. The answer to Produce keeps the offset of the append, as Kafka's does where replicas are awaited.
     #[must_use]
     pub fn fail_after(api: Api, error_code: i16) -> Self {
         Self::new(api, Effect::FailAfter(error_code))

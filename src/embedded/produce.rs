@@ -68,7 +68,10 @@ impl Produce<'_> {
         }
         let appended = self.append(request.acks, topic, data)?;
         match failure {
-            Some(failure) => Err(Rejection::new(failure.code, "an injected fault, after the append")),
+            Some(failure) => {
+                let rejection = Rejection::new(failure.code, "an injected fault, after the append");
+                Err(Rejection { base_offset: appended.base_offset, ..rejection })
+            }
             None => Ok(appended),
         }
     }
@@ -184,7 +187,7 @@ fn partition_response(
         }
         Err(rejection) => {
             told.error_code = rejection.code;
-            told.base_offset = -1;
+            told.base_offset = rejection.base_offset;
             told.log_append_time_ms = -1;
             if version >= 8 {
                 told.error_message = Some(StrBytes::from_string(rejection.message));

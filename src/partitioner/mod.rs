@@ -16,7 +16,8 @@ pub(crate) use registry::PartitionerRegistry;
 pub use round_robin::RoundRobinPartitioner;
 pub(crate) use sticky::{LoadTable, next_partition, should_switch};
 
-/// What a partitioner may fail with: any error. It becomes the `source()` of the error that `send` returns.
+/// What a partitioner may fail with: any error. [`Error::get_ref`](crate::Error::get_ref) gives it back from the
+/// error that `send` returns.
 pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Chooses the partition of each record that names none.

@@ -9,6 +9,7 @@
 mod assembly;
 mod bootstrap;
 mod control;
+mod heard;
 mod note;
 mod produce;
 mod trouble;
@@ -38,6 +39,7 @@ pub(crate) use assembly::{Assembly, assemble};
 pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
+use heard::Heard;
 use note::Note;
 use trouble::Troubles;
 
@@ -81,6 +83,8 @@ pub(crate) struct Sender<N: Network> {
     awaited: u8,
     /// Everything that brokers had sent up to this time was read: what depends on their answers is late by this clock.
     heard: Option<Instant>,
+    /// Who answered anything last, and when.
+    answered: Option<(i32, Instant)>,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
 }
@@ -120,6 +124,7 @@ impl<N: Network> Sender<N> {
             closing: false,
             awaited: 0,
             heard: None,
+            answered: None,
             nobody_until: None,
         }
     }
@@ -217,6 +222,7 @@ impl<N: Network> Sender<N> {
         match outcome {
             Outcome::Answered { node, note, version, frame, sent_at } => {
                 self.awaited = self.awaited.saturating_sub(1);
+                self.answered = Some((node, now));
                 logging::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
                 match note {
                     Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
@@ -321,7 +327,7 @@ impl<N: Network> Sender<N> {
             Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
         };
         let last = last.or_else(|| self.metadata.last_error(created));
-        let error = self.in_place(index, error.clone(), last.as_ref(), now);
+        let error = self.in_place(index, error.clone(), (last, created), now);
         let error = error
             .with_attempts(attempts)
             .with_elapsed(now.saturating_duration_since(created))
@@ -341,18 +347,25 @@ impl<N: Network> Sender<N> {
     }
 
     /// Puts topic, partition, what was last heard, and what is waited for, into an error.
-    fn in_place(&self, index: usize, error: Error, last: Option<&Error>, now: Instant) -> Error {
+    fn in_place(
+        &self,
+        index: usize,
+        error: Error,
+        (last, created): (Option<Error>, Instant),
+        now: Instant,
+    ) -> Error {
         let cluster = self.metadata.cluster();
         let leader = self.drain.leader(index).and_then(|id| cluster.node(id));
-        let error = match (last, leader.and_then(|leader| self.client.throttled(leader, now))) {
-            (None, Some(throttled)) => error.with_remark(&throttled),
-            (None, None) => {
-                let waited_for = leader.and_then(|leader| self.client.waited_for(leader, now));
-                error.with_remark(waited_for.as_deref().unwrap_or("nothing was heard from a broker"))
-            }
-            (Some(last), None) => error.with_last(last),
-            (Some(last), Some(throttled)) => error.with_last(last).with_remark(&throttled),
+        let since = |time: Instant| now.saturating_duration_since(time.max(created));
+        let answered = self.answered.filter(|(_, at)| *at >= created);
+        let heard = Heard {
+            last,
+            leaderless: self.drain.leaderless_since(index).map(|time| since(time.unwrap_or(created))),
+            throttled: leader.and_then(|leader| self.client.throttled(leader, now)),
+            waited_for: leader.and_then(|leader| self.client.waited_for(leader, now)),
+            answered: answered.map(|(node, at)| (node, since(at))),
         };
+        let error = heard.explain(error);
         match self.drain.name(index) {
             Some((topic, partition)) => error.with_topic(topic).with_partition(partition),
             None => error,

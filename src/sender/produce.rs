@@ -3,6 +3,7 @@
 //! Owns: the way from a batch to a request and back. Must not know: when something is ready, how verdicts are found.
 //! Source: KIP-951 (leaders in answers), KIP-467 (errors per record), KIP-516 (topic ids), KIP-219 (throttling).
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::metadata::LeaderNews;
 use crate::network::{Expect, Network};
 use crate::protocol::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
-    ProduceResponse, TopicProduceData,
+    ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use crate::record::TopicName;
 use crate::sender::Sender;
@@ -102,18 +103,11 @@ impl<N: Network> Sender<N> {
             Err(error) => return self.produce_failed(node, note, true, &error, now),
         };
         self.learn_leaders(&response, &note, now);
-        let answers = flatten(&response);
+        let mut answers = Answers::new(&response);
         for (place, carried) in note.batches.into_iter().enumerate() {
-            let ours = |topic: &TopicName, id: Uuid, partition: i32| {
-                partition == carried.partition
-                    && (*topic == carried.topic || (topic.is_empty() && id == carried.topic_id))
-            };
-            // Brokers mostly answer in the order of the request.
-            let expected = answers.get(place).filter(|(topic, id, answer)| ours(topic, *id, answer.index));
-            let found = expected
-                .or_else(|| answers.iter().find(|(topic, id, answer)| ours(topic, *id, answer.index)));
-            let answer = found.map_or_else(|| no_answer(node), |(_, _, answer)| answer_of(answer, node));
-            if answer.code.may_follow_append() {
+            let found = answers.of(place, &carried);
+            let answer = found.map_or_else(|| no_answer(node), |answer| answer_of(answer, node));
+            if !answer.code.is_none() && !answer.code.is_refusal(answer.base_offset) {
                 self.drain.note_doubt(carried.index, carried.batch_id);
             }
             self.carry_out(&carried, &answer, now);
@@ -323,7 +317,11 @@ impl<N: Network> Sender<N> {
 
     /// The batch's error, and those of single records (KIP-467): the others were only in bad company.
     fn errors(&self, batch: &ProducerBatch, answer: &Answer<'_>) -> (Error, Vec<(u32, Error)>) {
-        let own = |message: Option<&str>| answer.error(message);
+        let size = (answer.code == ErrorCode::MESSAGE_TOO_LARGE).then(|| self.size_of(batch));
+        let own = |message: Option<&str>| {
+            let error = answer.error(message);
+            size.iter().fold(error, |error, size| error.with_remark(size))
+        };
         if answer.record_errors.is_empty() || batch.count() == 1 {
             let of_record =
                 answer.record_errors.first().and_then(|error| error.batch_index_error_message.as_deref());
@@ -336,6 +334,19 @@ impl<N: Network> Sender<N> {
         let text = format!("not written because of other records in the same batch ({})", answer.code);
         let company = Error::new(ErrorKind::Broker, text).with_code(answer.code).with_node(answer.node);
         (company, named.collect())
+    }
+
+    /// How large a batch is that a broker found too large, and what may be done about it.
+    fn size_of(&self, batch: &ProducerBatch) -> String {
+        let (count, bytes, most) = (batch.count(), batch.len(), self.settings.max_request_size);
+        let what = match count {
+            1 => format!("the batch, which has this record alone, takes {bytes} bytes"),
+            _ => format!("the batch of {count} records takes {bytes} bytes"),
+        };
+        format!(
+            "{what}: more than max.message.bytes of the topic, or message.max.bytes of the broker, allows. Raise that, \
+             or send smaller records (max.request.size={most} is this client's own limit)"
+        )
     }
 
     /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
@@ -353,19 +364,31 @@ impl<N: Network> Sender<N> {
     }
 
     fn learn_leaders(&mut self, response: &ProduceResponse, note: &ProduceNote, now: Instant) {
+        let told = |topic: &&TopicProduceResponse| {
+            topic.partition_responses.iter().any(|partition| partition.current_leader.is_some())
+        };
+        let topics: Vec<_> = response.responses.iter().filter(told).collect();
+        if topics.is_empty() {
+            return;
+        }
+        let asked = note.batches.iter();
+        let names: HashMap<(&str, Uuid), &TopicName> = asked
+            .flat_map(|carried| {
+                [((&*carried.topic, Uuid::ZERO), &carried.topic), (("", carried.topic_id), &carried.topic)]
+            })
+            .collect();
         let mut news = Vec::new();
-        for topic in &response.responses {
+        for topic in topics {
+            let id = if topic.name.is_empty() { topic.topic_id } else { Uuid::ZERO };
+            let Some(name) = names.get(&(&*topic.name, id)) else { continue };
             for partition in &topic.partition_responses {
                 let Some(leader) = &partition.current_leader else { continue };
-                let ours =
-                    |carried: &&Carried| carried.topic == topic.name || carried.topic_id == topic.topic_id;
-                let name = note.batches.iter().find(ours).map(|carried| carried.topic.clone());
-                news.extend(name.map(|topic| LeaderNews {
-                    topic,
+                news.push(LeaderNews {
+                    topic: (*name).clone(),
                     partition: partition.index,
                     leader: leader.leader_id,
                     leader_epoch: leader.leader_epoch,
-                }));
+                });
             }
         }
         if news.is_empty() {
@@ -387,11 +410,43 @@ impl<N: Network> Sender<N> {
 
 type PlacedAnswer<'a> = (&'a TopicName, Uuid, &'a PartitionProduceResponse);
 
-fn flatten(response: &ProduceResponse) -> Vec<PlacedAnswer<'_>> {
-    let topics = response.responses.iter();
-    topics
-        .flat_map(|topic| topic.partition_responses.iter().map(|one| (&topic.name, topic.topic_id, one)))
-        .collect()
+/// A request's answers, to be found by the batches that it carried.
+struct Answers<'a> {
+    in_order: Vec<PlacedAnswer<'a>>,
+    /// Made where one does not stand in the place that its batch had in the request.
+    by_partition: Option<HashMap<(&'a str, Uuid, i32), &'a PartitionProduceResponse>>,
+}
+
+impl<'a> Answers<'a> {
+    fn new(response: &'a ProduceResponse) -> Answers<'a> {
+        let topics = response.responses.iter();
+        let in_order = topics
+            .flat_map(|topic| topic.partition_responses.iter().map(|one| (&topic.name, topic.topic_id, one)));
+        Answers { in_order: in_order.collect(), by_partition: None }
+    }
+
+    /// The answer to the batch that stood in this place of the request. From version 13 on topics have ids there, and no
+    /// names.
+    fn of(&mut self, place: usize, carried: &Carried) -> Option<&'a PartitionProduceResponse> {
+        let Carried { topic, topic_id, partition, .. } = carried;
+        let ours = |(name, id, answer): &&PlacedAnswer<'_>| {
+            answer.index == *partition && (*name == topic || (name.is_empty() && id == topic_id))
+        };
+        // Brokers mostly answer in the order of the request.
+        if let Some((_, _, answer)) = self.in_order.get(place).filter(ours) {
+            return Some(answer);
+        }
+        let by_partition = self.by_partition.get_or_insert_with(|| {
+            let mut by_partition = HashMap::new();
+            for (name, id, answer) in &self.in_order {
+                let id = if name.is_empty() { *id } else { Uuid::ZERO };
+                by_partition.entry((&***name, id, answer.index)).or_insert(*answer);
+            }
+            by_partition
+        });
+        let by_name = by_partition.get(&(&**topic, Uuid::ZERO, *partition));
+        by_name.or_else(|| by_partition.get(&("", *topic_id, *partition))).copied()
+    }
 }
 
 fn answer_of(answer: &PartitionProduceResponse, node: i32) -> Answer<'_> {

@@ -27,7 +27,8 @@ pub use primitive::{
 pub use registry::SerializerRegistry;
 pub use text::{StringSerializer, UuidSerializer};
 
-/// What a serializer may fail with: any error. It becomes the `source()` of the error that `send` returns.
+/// What a serializer may fail with: any error. [`Error::get_ref`](crate::Error::get_ref) gives it back from the
+/// error that `send` returns.
 pub type SerializerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Turns keys or values of type `T` into bytes.
