@@ -9,12 +9,8 @@ use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind};
 use crate::guard::{Harmless, guarded};
@@ -22,6 +18,9 @@ use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::record::{RecordMetadata, TopicName};
 use crate::spin::SharedSpin;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// The outcome of an accepted record, now or later.
 ///
@@ -80,8 +79,7 @@ impl RecordFuture {
     /// # Errors
     /// The record's own error; [`Interrupted`](ErrorKind::Interrupted) if this thread was interrupted, the record
     /// then goes on its way and the future still works; [`IllegalState`](ErrorKind::IllegalState) from a callback of
-    /// this or any other producer if the outcome is not there yet: nothing is sent or answered while a callback waits, and
-    /// two that wait for each other would do so for ever; [`Forked`](ErrorKind::Forked) in a forked child.
+    /// the same producer if the outcome is not there yet, since that thread is the one that would bring it.
     pub fn get(&self) -> Result<RecordMetadata, Error> {
         self.wait_until(None)
     }
@@ -98,22 +96,18 @@ impl RecordFuture {
         }
     }
 
-    /// The outcome if it is there; never blocks. In a forked child, where none can come any more, an error of kind
-    /// [`Forked`](ErrorKind::Forked).
+    /// The outcome if it is there; never blocks.
     pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
         let latest = self.latest();
-        match latest.batch.end.get() {
-            Some(BatchEnd::Settled(outcome)) => Some(outcome.of(&latest.batch, &latest.facts)),
-            // Not there, or split at this very moment.
-            _ if latest.batch.queue.is_forked() => Some(Err(latest.forked())),
-            _ => None,
+        match latest.batch.end.get()? {
+            BatchEnd::Settled(outcome) => Some(outcome.of(&latest.batch, &latest.facts)),
+            BatchEnd::Split(_) => None, // at this very moment
         }
     }
 
     /// Whether the outcome is there; never blocks.
     pub fn is_done(&self) -> bool {
-        let latest = self.latest();
-        matches!(latest.batch.end.get(), Some(BatchEnd::Settled(_))) || latest.batch.queue.is_forked()
+        matches!(self.latest().batch.end.get(), Some(BatchEnd::Settled(_)))
     }
 
     /// The record's future in the batch that it is in now: another one after a split.
@@ -146,8 +140,8 @@ impl RecordFuture {
         if let Some(outcome) = self.try_get() {
             return outcome;
         }
-        if is_in_callback() {
-            return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would hold up all records"));
+        if is_sender_thread(self.batch.producer) {
+            return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would wait for itself"));
         }
         self.batch.expedite();
         match self.batch.wait(limit.map(|(deadline, _)| deadline)) {
@@ -169,12 +163,6 @@ impl RecordFuture {
     fn interrupted(&self) -> Error {
         let text = "interrupted while waiting for the record's outcome; the record is still under way";
         self.placed(ErrorKind::Interrupted, text).with_possibly_written(true)
-    }
-
-    #[cold]
-    fn forked(&self) -> Error {
-        let error = Error::forked().with_possibly_written(true);
-        error.with_topic(&self.batch.topic).with_partition(self.batch.partition)
     }
 
     fn placed(&self, kind: ErrorKind, text: &str) -> Error {
@@ -213,47 +201,6 @@ pub(crate) trait Expedite: Send + Sync {
     /// How those who wait for batches of this producer take turns at polling; none where they sleep at once.
     fn spin(&self) -> Option<&SharedSpin> {
         None
-    }
-
-    /// Where it is counted what this producer has to answer, if it is.
-    fn ledger(&self) -> Option<&Ledger> {
-        None
-    }
-
-    /// Whether this process is a forked child of the producer's: nobody brings outcomes here.
-    fn is_forked(&self) -> bool {
-        false
-    }
-}
-
-/// What a producer has to answer, and whether it is at that: for those who cannot wait until it is done.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    /// Records in batches that take no more.
-    accepted: AtomicU64,
-    answered: AtomicU64,
-    /// Code of the user's is running on the sender thread.
-    calling: AtomicBool,
-}
-
-impl Ledger {
-    /// Records that are not answered yet, but for those in open batches.
-    pub(crate) fn unanswered(&self) -> u64 {
-        let answered = self.answered.load(Ordering::Acquire);
-        self.accepted.load(Ordering::Acquire).saturating_sub(answered)
-    }
-
-    /// Whether the sender thread runs code of the user's.
-    pub(crate) fn is_calling(&self) -> bool {
-        self.calling.load(Ordering::Acquire)
-    }
-
-    /// Runs code of the user's.
-    pub(crate) fn calling<T>(&self, body: impl FnOnce() -> T) -> T {
-        self.calling.store(true, Ordering::Release);
-        let result = body();
-        self.calling.store(false, Ordering::Release);
-        result
     }
 }
 
@@ -318,11 +265,6 @@ impl BatchCompletion {
             Some(BatchEnd::Split(pieces)) => pieces,
             Some(BatchEnd::Settled(_)) | None => &[],
         }
-    }
-
-    /// Whether it has its outcome. One of several pieces has none.
-    pub(crate) fn is_settled(&self) -> bool {
-        matches!(self.end.get(), Some(BatchEnd::Settled(_)))
     }
 
     /// Whether all of its records have their outcome.
@@ -390,8 +332,6 @@ pub(crate) struct Completion {
     shared: Arc<BatchCompletion>,
     /// None once it was told.
     callbacks: Option<Vec<(RecordFacts, Callback)>>,
-    /// How many records it is for; 0 until that is known.
-    count: u32,
 }
 
 impl Completion {
@@ -405,7 +345,6 @@ impl Completion {
         Completion {
             shared: Arc::new(BatchCompletion { producer, topic, partition, end, latch, awaited, queue }),
             callbacks: Some(Vec::new()),
-            count: 0,
         }
     }
 
@@ -418,12 +357,8 @@ impl Completion {
         RecordFuture { batch: Arc::clone(&self.shared), facts }
     }
 
-    /// No record will be added to these: gives back what the list of callbacks has too much.
-    pub(crate) fn close(&mut self, count: u32) {
-        self.count = count;
-        if let Some(ledger) = self.shared.queue.ledger() {
-            ledger.accepted.fetch_add(u64::from(count), Ordering::AcqRel);
-        }
+    /// No record will be added: gives back what the list of callbacks has too much.
+    pub(crate) fn close(&mut self) {
         if let Some(callbacks) = &mut self.callbacks {
             callbacks.shrink_to_fit();
         }
@@ -457,7 +392,6 @@ impl Completion {
             while let Some((facts, callback)) = callbacks.next_if(|(facts, _)| facts.index - first < count) {
                 part.record(RecordFacts { index: facts.index - first, ..facts }, Some(callback));
             }
-            part.count = count;
             pieces.push(Piece { first, batch: Arc::clone(&part.shared) });
             parts.push(part);
             first += count;
@@ -468,14 +402,10 @@ impl Completion {
 
     fn tell(&mut self, outcome: BatchOutcome) {
         let Some(callbacks) = self.callbacks.take() else { return };
-        let panicked = match self.shared.queue.ledger() {
-            _ if callbacks.is_empty() => 0,
-            Some(ledger) => ledger.calling(|| self.call_back(callbacks, &outcome)),
-            None => self.call_back(callbacks, &outcome),
-        };
-        // Before those who wait see it: who was answered is not counted as waiting.
-        if let Some(ledger) = self.shared.queue.ledger() {
-            ledger.answered.fetch_add(u64::from(self.count), Ordering::AcqRel);
+        let mut panicked = 0_usize;
+        for (facts, callback) in callbacks {
+            let result = outcome.of(&self.shared, &facts);
+            panicked += usize::from(guarded(move || callback(result)).is_none());
         }
         self.shared.end(BatchEnd::Settled(outcome));
         // Not before: whoever logs may take his time, and the duty comes first.
@@ -483,21 +413,6 @@ impl Completion {
             let BatchCompletion { topic, partition, .. } = &*self.shared;
             logging::error!("{topic}-{partition}: {panicked} callbacks of a batch panicked");
         }
-    }
-
-    /// Runs the callbacks. How many of them panicked.
-    fn call_back(&self, callbacks: Vec<(RecordFacts, Callback)>, outcome: &BatchOutcome) -> usize {
-        let (mut callbacks, mut panicked) = (callbacks.into_iter(), 0);
-        while let Some((facts, callback)) = callbacks.next() {
-            let result = outcome.of(&self.shared, &facts);
-            panicked += usize::from(guarded(move || callback(result)).is_none());
-            if self.shared.queue.is_forked() {
-                // The callback has forked, and this is the child: the others are for the parent to call.
-                std::mem::forget(callbacks);
-                break;
-            }
-        }
-        panicked
     }
 }
 
@@ -522,66 +437,115 @@ pub(crate) struct ProducerToken(pub(crate) u64);
 impl ProducerToken {
     /// One that no other producer of this process has.
     pub(crate) fn next() -> ProducerToken {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+        // Not loom's: a model knows no statics.
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         ProducerToken(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// What a thread is to producers.
-#[derive(Debug, Clone, Copy)]
-struct Role {
-    /// It is this one's sender thread.
-    sender_of: Option<ProducerToken>,
-    /// Records wait for what it does: it must not wait for anything of a producer.
-    calls_back: bool,
-}
-
 thread_local! {
-    static ROLE: Cell<Role> = const { Cell::new(Role { sender_of: None, calls_back: false }) };
+    static SENDER_OF: Cell<Option<ProducerToken>> = const { Cell::new(None) };
 }
 
 /// Marks this thread as the sender thread of a producer.
 pub(crate) fn become_sender_thread(producer: ProducerToken) {
-    ROLE.set(Role { sender_of: Some(producer), calls_back: true });
+    SENDER_OF.set(Some(producer));
 }
 
-/// Says that this sender thread has answered everything: from now on it may wait for other producers.
-pub(crate) fn end_of_answers() {
-    ROLE.set(Role { calls_back: false, ..ROLE.get() });
-}
-
-/// Runs `body` as if this thread were the producer's sender thread, for one that has none of its own. `calls_back`: there
-/// is still something to be answered.
-pub(crate) fn as_sender_thread<T>(producer: ProducerToken, calls_back: bool, body: impl FnOnce() -> T) -> T {
-    let before = ROLE.replace(Role { sender_of: Some(producer), calls_back });
+/// Runs `body` as if this thread were the producer's sender thread, for one that has none of its own.
+pub(crate) fn as_sender_thread<T>(producer: ProducerToken, body: impl FnOnce() -> T) -> T {
+    let before = SENDER_OF.replace(Some(producer));
     let result = body();
-    ROLE.set(before);
+    SENDER_OF.set(before);
     result
 }
 
 /// Whether this thread is the sender thread of the producer, that is, whether we are in one of its callbacks.
 #[inline]
 pub(crate) fn is_sender_thread(producer: ProducerToken) -> bool {
-    ROLE.get().sender_of == Some(producer)
+    SENDER_OF.get() == Some(producer)
 }
 
-/// Whether we are in a callback of any producer. Whoever waits there keeps records waiting, and two who wait for each
-/// other do so for ever.
-#[inline]
-pub(crate) fn is_in_callback() -> bool {
-    ROLE.get().calls_back
-}
+/// Models of the threads at one batch's end: loom tries every order of their steps.
+#[cfg(all(test, loom))]
+mod models {
+    use loom::thread;
 
-/// What a call may not do in a callback.
-///
-/// # Errors
-/// Of kind `IllegalState`, in one.
-pub(crate) fn not_in_callback(call: &str) -> Result<(), Error> {
-    if is_in_callback() {
-        let text = format!("{call} in a callback would hold up all records while it waits");
-        return Err(Error::new(ErrorKind::IllegalState, text));
+    use super::*;
+    use crate::interrupt::InterruptHandle;
+
+    struct Elsewhere;
+
+    impl Expedite for Elsewhere {
+        fn expedite(&self) {}
     }
-    Ok(())
+
+    fn batch() -> Completion {
+        Completion::new(ProducerToken(1), "t".into(), 0, Arc::new(Elsewhere))
+    }
+
+    fn written() -> BatchOutcome {
+        BatchOutcome::Acknowledged { base_offset: Some(7), log_append_time: None }
+    }
+
+    fn offset(outcome: Result<RecordMetadata, Error>) -> Option<i64> {
+        outcome.ok().and_then(|metadata| metadata.offset())
+    }
+
+    fn facts(index: u32) -> RecordFacts {
+        RecordFacts::new(index, 0, None, None)
+    }
+
+    #[test]
+    fn models_everyone_who_waits_hears_of_the_settlement() {
+        loom::model(|| {
+            let mut batch = batch();
+            let futures = [batch.record(facts(0), None), batch.record(facts(1), None)];
+            let waiters = futures.map(|future| thread::spawn(move || offset(future.get())));
+            batch.settle(written());
+            assert_eq!(waiters.map(|waiter| waiter.join().unwrap()), [Some(7), Some(8)]);
+        });
+    }
+
+    #[test]
+    fn models_who_waits_for_a_batch_that_is_split_hears_of_his_piece() {
+        loom::model(|| {
+            let mut batch = batch();
+            let _first = batch.record(facts(0), None);
+            let second = batch.record(facts(1), None);
+            let waiter = thread::spawn(move || offset(second.get()));
+            for piece in batch.split([1, 1]) {
+                piece.settle(written());
+            }
+            assert_eq!(waiter.join().unwrap(), Some(7));
+        });
+    }
+
+    #[test]
+    fn models_an_interrupt_ends_one_wait_and_takes_no_outcome_away() {
+        loom::model(|| {
+            let mut batch = batch();
+            let future = batch.record(facts(0), None);
+            let handle = Arc::new(Mutex::new(None));
+            let slot = Arc::clone(&handle);
+            let waiter = thread::spawn(move || {
+                *slot.lock() = Some(InterruptHandle::current());
+                let first = future.get();
+                let interrupted = first.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted);
+                assert!(interrupted || offset(first) == Some(7));
+                let again = future.get();
+                match again {
+                    Err(error) => assert!(error.kind() == ErrorKind::Interrupted && !interrupted),
+                    outcome => assert_eq!(offset(outcome), Some(7)),
+                }
+            });
+            if let Some(handle) = handle.lock().take() {
+                handle.interrupt();
+            }
+            batch.settle(written());
+            waiter.join().unwrap();
+        });
+    }
 }
 
 #[cfg(test)]
@@ -715,17 +679,15 @@ mod tests {
     }
 
     #[test]
-    fn get_in_a_callback_is_an_error_and_not_a_deadlock() {
+    fn get_in_a_callback_of_the_same_producer_is_an_error_and_not_a_deadlock() {
         let mut completion = completion();
         let future = completion.record(facts(0), None);
         thread::spawn(move || {
             become_sender_thread(ProducerToken(1));
             assert_eq!(future.get().unwrap_err().kind(), ErrorKind::IllegalState);
             become_sender_thread(ProducerToken(2));
-            assert_eq!(future.get().unwrap_err().kind(), ErrorKind::IllegalState, "of any other as well");
-            end_of_answers();
             let error = future.get_timeout(Duration::from_millis(1)).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout, "nothing waits for this thread any more");
+            assert_eq!(error.kind(), ErrorKind::Timeout, "another producer's callback may wait");
         })
         .join()
         .unwrap();

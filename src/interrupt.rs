@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded, select_biased};
+use crate::sync::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 /// Interrupts the blocking calls of one thread: `send`, `get`, `flush`, `close` return an error of kind
 /// [`Interrupted`](crate::ErrorKind::Interrupted) at once.
@@ -75,8 +75,16 @@ impl InterruptHandle {
     }
 }
 
+type Signal = (Sender<()>, Receiver<()>);
+
+#[cfg(not(loom))]
 thread_local! {
-    static THREAD: RefCell<Option<(Sender<()>, Receiver<()>)>> = const { RefCell::new(None) };
+    static THREAD: RefCell<Option<Signal>> = const { RefCell::new(None) };
+}
+
+#[cfg(loom)]
+loom::thread_local! {
+    static THREAD: RefCell<Option<Signal>> = RefCell::new(None);
 }
 
 /// How a wait ended.
@@ -101,11 +109,32 @@ pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<
     if interrupt.try_recv().is_ok() {
         return Wait::Interrupted;
     }
-    let late = deadline.map_or_else(crossbeam_channel::never, crossbeam_channel::at);
+    wait_for_either(&interrupt, channel, deadline)
+}
+
+#[cfg(not(loom))]
+fn wait_for_either<T>(interrupt: &Receiver<()>, channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+    use crossbeam_channel::{at, never, select_biased};
+    let late = deadline.map_or_else(never, at);
     select_biased! {
         recv(interrupt) -> _ => Wait::Interrupted,
         recv(channel) -> message => message.map_or(Wait::Disconnected, Wait::Ready),
         recv(late) -> _ => Wait::TimedOut,
+    }
+}
+
+/// A model has no clock: only what threads do ends a wait.
+#[cfg(loom)]
+fn wait_for_either<T>(interrupt: &Receiver<()>, channel: &Receiver<T>, _: Option<Instant>) -> Wait<T> {
+    loop {
+        if interrupt.try_recv().is_ok() {
+            return Wait::Interrupted;
+        }
+        match channel.try_recv() {
+            Ok(message) => return Wait::Ready(message),
+            Err(TryRecvError::Disconnected) => return Wait::Disconnected,
+            Err(TryRecvError::Empty) => loom::thread::yield_now(),
+        }
     }
 }
 

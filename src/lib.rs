@@ -81,15 +81,13 @@ mod uuid;
 
 // Whether to poll for a moment before a thread sleeps.
 mod spin;
+mod sync;
 
 // How often the same trouble is told.
 mod notices;
 
 // A panic of the user's code ends where it was called.
 mod guard;
-
-// The process in which a producer was made.
-mod origin;
 
 // The one way to the logger of the program.
 mod logging;

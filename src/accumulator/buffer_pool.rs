@@ -8,14 +8,13 @@
 //! Source: Kafka's `BufferPool`.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// Bytes that were taken from the pool, perhaps with an idle buffer of that size. They are given back with
 /// [`BufferPool::give_back`].

@@ -355,7 +355,7 @@ impl Drain {
             while partition.queue.head() != Head::Empty {
                 match partition.queue.pop(self.accumulator.pool()) {
                     Some(batch) => aborted.push(whole(batch)),
-                    None => std::thread::yield_now(), // a caller is sealing it at this moment
+                    None => crate::sync::yield_now(), // a caller is sealing it at this moment
                 }
             }
         }
@@ -668,7 +668,7 @@ mod tests {
 
     #[test]
     fn a_flush_and_a_shortage_find_a_batch_that_they_were_not_told_of() {
-        let flush: fn() -> Event = || Event::Flush(crossbeam_channel::bounded(1).0);
+        let flush: fn() -> Event = || Event::Flush(crate::sync::channel::bounded(1).0);
         let short: fn() -> Event = || Event::MemoryShort;
         for event in [short, flush] {
             let mut world = World::new(1);
@@ -733,7 +733,7 @@ mod tests {
     fn a_flush_finds_partitions_that_it_was_never_told_of() {
         let mut world = World::new(1);
         world.append_untold(0);
-        world.accumulator.inbox().push(Event::Flush(crossbeam_channel::bounded(1).0), None);
+        world.accumulator.inbox().push(Event::Flush(crate::sync::channel::bounded(1).0), None);
         assert_eq!(world.departing(), [0]);
     }
 

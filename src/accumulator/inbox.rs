@@ -2,20 +2,18 @@
 //!
 //! Owns: the list of what to look at, and the rule when a sleeping sender has to be woken. Must not know: what the
 //! sender does about it.
-//! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, and what wakes, never both.
+//! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, never with another.
 //! Holds: nothing pushed is slept over: the sender announces its sleep before it looks into the list for the last
 //! time, and a pusher looks at the announcement after it has pushed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-use parking_lot::Mutex;
-
-use crate::completion::{BatchCompletion, Ledger};
-use crate::origin::Origin;
+use crate::completion::BatchCompletion;
 use crate::spin::SharedSpin;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use crate::sync::channel::Sender;
 
 /// Something for the sender to look at. `Q` is a partition's queue.
 pub(crate) enum Event<Q> {
@@ -40,17 +38,9 @@ pub(crate) struct Inbox<Q> {
     awaited: AtomicBool,
     /// Of the threads that do.
     spin: SharedSpin,
-    /// What all batches of the producer come to.
-    ledger: Ledger,
-    /// The process that the sender thread is in.
-    process: Origin,
     origin: Instant,
-    /// Holds something of the operating system's; gone when the sender thread is, so that who keeps an answered future
-    /// keeps nothing but memory.
-    wake: Mutex<Option<Wake>>,
+    wake: Box<dyn Fn() + Send + Sync>,
 }
-
-type Wake = Box<dyn Fn() + Send + Sync>;
 
 struct Events<Q> {
     list: Vec<Event<Q>>,
@@ -59,12 +49,11 @@ struct Events<Q> {
 
 impl<Q> Inbox<Q> {
     /// `wake` ends the sender's wait for its sockets.
-    pub(crate) fn new(origin: Instant, wake: Wake) -> Inbox<Q> {
+    pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox<Q> {
         let events = Mutex::new(Events { list: Vec::new(), closed: false });
         let (asleep_until, awaited) = (AtomicU64::new(0), AtomicBool::new(false));
         let spin = SharedSpin::new(Duration::ZERO);
-        let (ledger, process, wake) = (Ledger::default(), Origin::here(), Mutex::new(Some(wake)));
-        Inbox { events, asleep_until, awaited, spin, ledger, process, origin, wake }
+        Inbox { events, asleep_until, awaited, spin, origin, wake }
     }
 
     /// Lets those who wait for outcomes poll so long before they sleep.
@@ -75,17 +64,6 @@ impl<Q> Inbox<Q> {
     /// How those who wait for outcomes take turns at polling.
     pub(crate) fn spin(&self) -> &SharedSpin {
         &self.spin
-    }
-
-    /// What the producer has to answer.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
-    }
-
-    /// Whether this process is a forked child of the one that has the sender thread.
-    #[inline(always)]
-    pub(crate) fn is_forked(&self) -> bool {
-        self.process.is_another_process()
     }
 
     /// Somebody begins to wait for an outcome: it matters how soon it comes.
@@ -110,8 +88,11 @@ impl<Q> Inbox<Q> {
         fence(Ordering::SeqCst);
         let limit = act_by.map_or(0, |time| self.nanoseconds(time));
         let asleep_until = self.asleep_until.load(Ordering::SeqCst);
-        if asleep_until > limit && self.asleep_until.swap(0, Ordering::SeqCst) != 0 {
-            self.wake.lock().iter().for_each(|wake| wake());
+        // Where another announcement stands there by now, the sender has looked into the list since.
+        if asleep_until > limit
+            && self.asleep_until.compare_exchange(asleep_until, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
+        {
+            (self.wake)();
         }
     }
 
@@ -135,8 +116,6 @@ impl<Q> Inbox<Q> {
     pub(crate) fn close(&self) {
         let dropped = std::mem::replace(&mut *self.events.lock(), Events { list: Vec::new(), closed: true });
         drop(dropped);
-        let wake = self.wake.lock().take();
-        drop(wake);
     }
 
     pub(crate) fn awake(&self) {

@@ -13,6 +13,8 @@ mod drain;
 mod inbox;
 mod last_topic;
 mod leaders;
+#[cfg(all(test, loom))]
+mod models;
 mod partition;
 mod queue;
 mod sticky;
@@ -20,16 +22,15 @@ mod topics;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-use parking_lot::RwLock;
 
 use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::record::TopicName;
 use crate::record_batch::{CompressionRatio, RecordParts};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 pub(crate) use batch::{BatchId, ProducerBatch};
 pub(crate) use buffer_pool::BufferPool;
@@ -253,19 +254,6 @@ impl RecordAccumulator {
         for topic in self.topics.read().values() {
             topic.all_queues().for_each(|queue| queue.close());
         }
-    }
-
-    /// How many records in open batches are not answered yet.
-    pub(crate) fn open_records(&self) -> u64 {
-        let queues = self.filled_queues();
-        queues.iter().map(|queue| u64::from(queue.open_records())).sum()
-    }
-
-    /// Drops whatever is left when the sender thread is gone; after a sound end that is nothing.
-    pub(crate) fn abandon(&self) {
-        self.close();
-        self.close_queues();
-        self.filled_queues().iter().for_each(|queue| queue.abandon());
     }
 
     /// The queues that hold something, whether or not the sender has been told of them yet.

@@ -6,13 +6,13 @@
 //! partitions that the newer picture lacks: it may be one of a broker that lags behind.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::accumulator::leaders::{Available, Led};
 use crate::accumulator::queue::PartitionQueue;
 use crate::accumulator::sticky::Sticky;
 use crate::partitioner::{LoadTable, next_partition};
 use crate::record::TopicName;
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// A topic's partitions as `send` sees them.
 pub(crate) struct TopicQueues {

@@ -15,9 +15,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-use parking_lot::Mutex;
-
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::{Cluster, Node};
 use crate::error::{Error, ErrorKind};
@@ -26,6 +23,8 @@ use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::protocol::MetadataResponse;
 use crate::record::TopicName;
+use crate::sync::Mutex;
+use crate::sync::channel::{Receiver, Sender, bounded};
 
 use beliefs::Beliefs;
 use schedule::Schedule;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use crate::sync::channel::{Receiver, TryRecvError, bounded};
 
 use crate::accumulator::{AppendError, Event, Patience, RecordAccumulator, Target, Wait};
 use crate::completion::{BatchCompletion, Callback, RecordFuture};
