@@ -79,7 +79,8 @@ impl RecordFuture {
     /// # Errors
     /// The record's own error; [`Interrupted`](ErrorKind::Interrupted) if this thread was interrupted, the record
     /// then goes on its way and the future still works; [`IllegalState`](ErrorKind::IllegalState) from a callback of
-    /// the same producer if the outcome is not there yet, since that thread is the one that would bring it.
+    /// this or any other producer if the outcome is not there yet: nothing is sent or answered while a callback waits, and
+    /// two that wait for each other would do so for ever; [`Forked`](ErrorKind::Forked) in a forked child.
     pub fn get(&self) -> Result<RecordMetadata, Error> {
         self.wait_until(None)
     }
@@ -96,18 +97,22 @@ impl RecordFuture {
         }
     }
 
-    /// The outcome if it is there; never blocks.
+    /// The outcome if it is there; never blocks. In a forked child, where none can come any more, an error of kind
+    /// [`Forked`](ErrorKind::Forked).
     pub fn try_get(&self) -> Option<Result<RecordMetadata, Error>> {
         let latest = self.latest();
-        match latest.batch.end.get()? {
-            BatchEnd::Settled(outcome) => Some(outcome.of(&latest.batch, &latest.facts)),
-            BatchEnd::Split(_) => None, // at this very moment
+        match latest.batch.end.get() {
+            Some(BatchEnd::Settled(outcome)) => Some(outcome.of(&latest.batch, &latest.facts)),
+            // Not there, or split at this very moment.
+            _ if latest.batch.queue.is_forked() => Some(Err(latest.forked())),
+            _ => None,
         }
     }
 
     /// Whether the outcome is there; never blocks.
     pub fn is_done(&self) -> bool {
-        matches!(self.latest().batch.end.get(), Some(BatchEnd::Settled(_)))
+        let latest = self.latest();
+        matches!(latest.batch.end.get(), Some(BatchEnd::Settled(_))) || latest.batch.queue.is_forked()
     }
 
     /// The record's future in the batch that it is in now: another one after a split.
@@ -140,8 +145,8 @@ impl RecordFuture {
         if let Some(outcome) = self.try_get() {
             return outcome;
         }
-        if is_sender_thread(self.batch.producer) {
-            return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would wait for itself"));
+        if is_in_callback() {
+            return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would hold up all records"));
         }
         self.batch.expedite();
         match self.batch.wait(limit.map(|(deadline, _)| deadline)) {
@@ -163,6 +168,12 @@ impl RecordFuture {
     fn interrupted(&self) -> Error {
         let text = "interrupted while waiting for the record's outcome; the record is still under way";
         self.placed(ErrorKind::Interrupted, text).with_possibly_written(true)
+    }
+
+    #[cold]
+    fn forked(&self) -> Error {
+        let error = Error::forked().with_possibly_written(true);
+        error.with_topic(&self.batch.topic).with_partition(self.batch.partition)
     }
 
     fn placed(&self, kind: ErrorKind, text: &str) -> Error {
@@ -201,6 +212,47 @@ pub(crate) trait Expedite: Send + Sync {
     /// How those who wait for batches of this producer take turns at polling; none where they sleep at once.
     fn spin(&self) -> Option<&SharedSpin> {
         None
+    }
+
+    /// Where it is counted what this producer has to answer, if it is.
+    fn ledger(&self) -> Option<&Ledger> {
+        None
+    }
+
+    /// Whether this process is a forked child of the producer's: nobody brings outcomes here.
+    fn is_forked(&self) -> bool {
+        false
+    }
+}
+
+/// What a producer has to answer, and whether it is at that: for those who cannot wait until it is done.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    /// Records in batches that take no more.
+    accepted: AtomicU64,
+    answered: AtomicU64,
+    /// Code of the user's is running on the sender thread.
+    calling: AtomicBool,
+}
+
+impl Ledger {
+    /// Records that are not answered yet, but for those in open batches.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let answered = self.answered.load(Ordering::Acquire);
+        self.accepted.load(Ordering::Acquire).saturating_sub(answered)
+    }
+
+    /// Whether the sender thread runs code of the user's.
+    pub(crate) fn is_calling(&self) -> bool {
+        self.calling.load(Ordering::Acquire)
+    }
+
+    /// Runs code of the user's.
+    pub(crate) fn calling<T>(&self, body: impl FnOnce() -> T) -> T {
+        self.calling.store(true, Ordering::Release);
+        let result = body();
+        self.calling.store(false, Ordering::Release);
+        result
     }
 }
 
@@ -265,6 +317,11 @@ impl BatchCompletion {
             Some(BatchEnd::Split(pieces)) => pieces,
             Some(BatchEnd::Settled(_)) | None => &[],
         }
+    }
+
+    /// Whether it has its outcome. One of several pieces has none.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.end.get(), Some(BatchEnd::Settled(_)))
     }
 
     /// Whether all of its records have their outcome.
@@ -332,6 +389,8 @@ pub(crate) struct Completion {
     shared: Arc<BatchCompletion>,
     /// None once it was told.
     callbacks: Option<Vec<(RecordFacts, Callback)>>,
+    /// How many records it is for; 0 until that is known.
+    count: u32,
 }
 
 impl Completion {
@@ -345,6 +404,7 @@ impl Completion {
         Completion {
             shared: Arc::new(BatchCompletion { producer, topic, partition, end, latch, awaited, queue }),
             callbacks: Some(Vec::new()),
+            count: 0,
         }
     }
 
@@ -357,8 +417,12 @@ impl Completion {
         RecordFuture { batch: Arc::clone(&self.shared), facts }
     }
 
-    /// No record will be added: gives back what the list of callbacks has too much.
-    pub(crate) fn close(&mut self) {
+    /// No record will be added to these: gives back what the list of callbacks has too much.
+    pub(crate) fn close(&mut self, count: u32) {
+        self.count = count;
+        if let Some(ledger) = self.shared.queue.ledger() {
+            ledger.accepted.fetch_add(u64::from(count), Ordering::AcqRel);
+        }
         if let Some(callbacks) = &mut self.callbacks {
             callbacks.shrink_to_fit();
         }
@@ -392,6 +456,7 @@ impl Completion {
             while let Some((facts, callback)) = callbacks.next_if(|(facts, _)| facts.index - first < count) {
                 part.record(RecordFacts { index: facts.index - first, ..facts }, Some(callback));
             }
+            part.count = count;
             pieces.push(Piece { first, batch: Arc::clone(&part.shared) });
             parts.push(part);
             first += count;
@@ -402,10 +467,14 @@ impl Completion {
 
     fn tell(&mut self, outcome: BatchOutcome) {
         let Some(callbacks) = self.callbacks.take() else { return };
-        let mut panicked = 0_usize;
-        for (facts, callback) in callbacks {
-            let result = outcome.of(&self.shared, &facts);
-            panicked += usize::from(guarded(move || callback(result)).is_none());
+        let panicked = match self.shared.queue.ledger() {
+            _ if callbacks.is_empty() => 0,
+            Some(ledger) => ledger.calling(|| self.call_back(callbacks, &outcome)),
+            None => self.call_back(callbacks, &outcome),
+        };
+        // Before those who wait see it: who was answered is not counted as waiting.
+        if let Some(ledger) = self.shared.queue.ledger() {
+            ledger.answered.fetch_add(u64::from(self.count), Ordering::AcqRel);
         }
         self.shared.end(BatchEnd::Settled(outcome));
         // Not before: whoever logs may take his time, and the duty comes first.
@@ -413,6 +482,21 @@ impl Completion {
             let BatchCompletion { topic, partition, .. } = &*self.shared;
             logging::error!("{topic}-{partition}: {panicked} callbacks of a batch panicked");
         }
+    }
+
+    /// Runs the callbacks. How many of them panicked.
+    fn call_back(&self, callbacks: Vec<(RecordFacts, Callback)>, outcome: &BatchOutcome) -> usize {
+        let (mut callbacks, mut panicked) = (callbacks.into_iter(), 0);
+        while let Some((facts, callback)) = callbacks.next() {
+            let result = outcome.of(&self.shared, &facts);
+            panicked += usize::from(guarded(move || callback(result)).is_none());
+            if self.shared.queue.is_forked() {
+                // The callback has forked, and this is the child: the others are for the parent to call.
+                std::mem::forget(callbacks);
+                break;
+            }
+        }
+        panicked
     }
 }
 
@@ -443,27 +527,61 @@ impl ProducerToken {
     }
 }
 
+/// What a thread is to producers.
+#[derive(Debug, Clone, Copy)]
+struct Role {
+    /// It is this one's sender thread.
+    sender_of: Option<ProducerToken>,
+    /// Records wait for what it does: it must not wait for anything of a producer.
+    calls_back: bool,
+}
+
 thread_local! {
-    static SENDER_OF: Cell<Option<ProducerToken>> = const { Cell::new(None) };
+    static ROLE: Cell<Role> = const { Cell::new(Role { sender_of: None, calls_back: false }) };
 }
 
 /// Marks this thread as the sender thread of a producer.
 pub(crate) fn become_sender_thread(producer: ProducerToken) {
-    SENDER_OF.set(Some(producer));
+    ROLE.set(Role { sender_of: Some(producer), calls_back: true });
 }
 
-/// Runs `body` as if this thread were the producer's sender thread, for one that has none of its own.
-pub(crate) fn as_sender_thread<T>(producer: ProducerToken, body: impl FnOnce() -> T) -> T {
-    let before = SENDER_OF.replace(Some(producer));
+/// Says that this sender thread has answered everything: from now on it may wait for other producers.
+pub(crate) fn end_of_answers() {
+    ROLE.set(Role { calls_back: false, ..ROLE.get() });
+}
+
+/// Runs `body` as if this thread were the producer's sender thread, for one that has none of its own. `calls_back`: there
+/// is still something to be answered.
+pub(crate) fn as_sender_thread<T>(producer: ProducerToken, calls_back: bool, body: impl FnOnce() -> T) -> T {
+    let before = ROLE.replace(Role { sender_of: Some(producer), calls_back });
     let result = body();
-    SENDER_OF.set(before);
+    ROLE.set(before);
     result
 }
 
 /// Whether this thread is the sender thread of the producer, that is, whether we are in one of its callbacks.
 #[inline]
 pub(crate) fn is_sender_thread(producer: ProducerToken) -> bool {
-    SENDER_OF.get() == Some(producer)
+    ROLE.get().sender_of == Some(producer)
+}
+
+/// Whether we are in a callback of any producer. Whoever waits there keeps records waiting, and two who wait for each
+/// other do so for ever.
+#[inline]
+pub(crate) fn is_in_callback() -> bool {
+    ROLE.get().calls_back
+}
+
+/// What a call may not do in a callback.
+///
+/// # Errors
+/// Of kind `IllegalState`, in one.
+pub(crate) fn not_in_callback(call: &str) -> Result<(), Error> {
+    if is_in_callback() {
+        let text = format!("{call} in a callback would hold up all records while it waits");
+        return Err(Error::new(ErrorKind::IllegalState, text));
+    }
+    Ok(())
 }
 
 /// Models of the threads at one batch's end: loom tries every order of their steps.
@@ -679,15 +797,17 @@ mod tests {
     }
 
     #[test]
-    fn get_in_a_callback_of_the_same_producer_is_an_error_and_not_a_deadlock() {
+    fn get_in_a_callback_is_an_error_and_not_a_deadlock() {
         let mut completion = completion();
         let future = completion.record(facts(0), None);
         thread::spawn(move || {
             become_sender_thread(ProducerToken(1));
             assert_eq!(future.get().unwrap_err().kind(), ErrorKind::IllegalState);
             become_sender_thread(ProducerToken(2));
+            assert_eq!(future.get().unwrap_err().kind(), ErrorKind::IllegalState, "of any other as well");
+            end_of_answers();
             let error = future.get_timeout(Duration::from_millis(1)).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Timeout, "another producer's callback may wait");
+            assert_eq!(error.kind(), ErrorKind::Timeout, "nothing waits for this thread any more");
         })
         .join()
         .unwrap();

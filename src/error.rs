@@ -45,6 +45,9 @@ pub enum ErrorKind {
     WouldBlock,
     /// The call is not allowed here, for instance `flush` from a callback.
     IllegalState,
+    /// The process was forked after the producer was created, and this is the child: it has none of the producer's threads.
+    /// Create another producer here.
+    Forked,
     /// A connection was lost, refused, or carried something that is not Kafka's protocol.
     Network,
     /// No version of a request is spoken by both sides.
@@ -178,6 +181,13 @@ impl Error {
 
     pub(crate) fn closed() -> Error {
         Error::new(ErrorKind::Closed, "the producer is closed")
+    }
+
+    #[cold]
+    pub(crate) fn forked() -> Error {
+        let text = "the process was forked after the producer was created, and this is the child, which has no thread of \
+                    the producer's: create another one here";
+        Error::new(ErrorKind::Forked, text)
     }
 
     pub(crate) fn interrupted(during: &str) -> Error {

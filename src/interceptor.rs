@@ -83,8 +83,8 @@ pub trait ProducerInterceptor<K: ?Sized, V: ?Sized>: Send + Sync {
         Ok(())
     }
 
-    /// Called once when the producer is closed, after its last record is answered and its thread has ended. A panic is
-    /// logged.
+    /// Called once when the producer is closed, on its thread, after its last record is answered: the last thing that
+    /// thread does. A panic is logged.
     fn close(&self) {}
 }
 

@@ -89,6 +89,9 @@ mod notices;
 // A panic of the user's code ends where it was called.
 mod guard;
 
+// The process in which a producer was made.
+mod origin;
+
 // The one way to the logger of the program.
 mod logging;
 

@@ -174,15 +174,63 @@ fn what_would_wait_for_itself_is_an_error_there() {
     future.get_timeout(AGES).expect("the future works elsewhere");
 }
 
+/// Fault E10.
+/// Nothing of this library waits in a callback, of whatever producer; what need not wait works.
 #[test]
-fn another_producers_calls_may_wait_there() {
+fn what_would_wait_for_another_producer_is_an_error_there() {
     let cluster = cluster(1);
     let one = producer(&cluster, &[("linger.ms", "0")]);
-    let other = producer(&cluster, &[("linger.ms", "0")]);
+    let other = producer(&cluster, &[("linger.ms", "10000")]);
+    other.partitions_for("t").unwrap();
+    other.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
     let (tell, told) = mpsc::channel();
-    let callback = move |_| tell.send(other.send(to_first("b")).unwrap().get_timeout(AGES).is_ok()).unwrap();
+    let handle = other.clone();
+    let callback = move |_| {
+        let future = handle.send(to_first("b")).unwrap();
+        let kinds = [
+            future.get().unwrap_err().kind(),
+            future.get_timeout(Duration::from_secs(20)).unwrap_err().kind(),
+            handle.flush().unwrap_err().kind(),
+            handle.partitions_for("t").unwrap_err().kind(),
+            handle.send(ProducerRecord::new("unknown", "c")).unwrap_err().kind(),
+        ];
+        let closing = Instant::now();
+        handle.close().unwrap();
+        assert!(closing.elapsed() < SOON);
+        tell.send((kinds, future)).unwrap();
+    };
     one.send_with_callback(to_first("a"), callback).unwrap();
-    assert!(told.recv_timeout(AGES).unwrap());
+    let (kinds, future) = told.recv_timeout(AGES).unwrap();
+    let waits = ErrorKind::IllegalState;
+    assert_eq!(kinds, [waits, waits, waits, waits, ErrorKind::WouldBlock]);
+    future.get_timeout(AGES).expect("closed in a callback of another one, it delivers what it has accepted");
+}
+
+/// Fault E10.
+#[test]
+fn two_producers_whose_callbacks_flush_and_close_each_other_end_both() {
+    let cluster = cluster(1);
+    let (one, other) = (producer(&cluster, &[]), producer(&cluster, &[]));
+    for producer in [&one, &other] {
+        producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
+    }
+    let begun = Instant::now();
+    let (tell, told) = mpsc::channel();
+    for (from, to) in [(&one, &other), (&other, &one)] {
+        for _ in 0..20 {
+            let (to, tell) = (to.clone(), tell.clone());
+            let sent = from.send_with_callback(to_first("v"), move |outcome| {
+                let flushed = to.flush().map_err(|error| error.kind());
+                tell.send((outcome.is_ok(), flushed)).unwrap();
+            });
+            sent.unwrap();
+        }
+    }
+    for _ in 0..40 {
+        assert_eq!(told.recv_timeout(AGES).unwrap(), (true, Err(ErrorKind::IllegalState)));
+    }
+    drop((one, other));
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
 }
 
 /// Behaviour 2.

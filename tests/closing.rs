@@ -384,3 +384,173 @@ fn serializers_and_partitioner_are_closed_once_after_the_last_answer() {
     drop(producer);
     assert!(told.try_recv().is_err(), "only once");
 }
+
+/// Fault A6.
+#[test]
+fn close_timeout_returns_in_time_whatever_a_callback_does_and_says_what_is_left() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (tell, told) = mpsc::channel();
+    producer
+        .send_with_callback(to_first("000000"), move |_| {
+            tell.send(()).unwrap();
+            wait.recv_timeout(AGES).unwrap_err();
+        })
+        .unwrap();
+    let same_batch = send_numbered(&producer, 1..5);
+    let flushing = thread::spawn({
+        let producer = producer.clone();
+        move || producer.flush()
+    });
+    told.recv_timeout(AGES).unwrap();
+    let later = send_numbered(&producer, 5..8);
+    for (timeout, most) in [(300, 1000), (0, 700), (100, 800)] {
+        let begun = Instant::now();
+        let report = producer.close_timeout(Duration::from_millis(timeout)).unwrap();
+        let took = begun.elapsed();
+        assert!(took < Duration::from_millis(most), "{timeout} ms, and it took {took:?}");
+        assert_eq!((report.unanswered, report.callback_running), (8, true), "{report:?}");
+    }
+    assert!(!same_batch[0].is_done());
+    drop(go_on);
+    flushing.join().unwrap().unwrap();
+    same_batch.iter().for_each(|future| drop(future.get_timeout(AGES).unwrap()));
+    // The time was over for these long before the callback had returned.
+    for future in later {
+        assert_eq!(future.get_timeout(AGES).unwrap_err().kind(), ErrorKind::Closed);
+    }
+    let report = producer.close_timeout(AGES).unwrap();
+    assert_eq!((report.unanswered, report.callback_running), (0, false));
+}
+
+/// Counts on which records it has been told, and how often it was closed, and whether that was early.
+struct Watching {
+    told: Arc<AtomicUsize>,
+    early: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
+    takes: Duration,
+    expects: usize,
+}
+
+impl kafka_producer::ProducerInterceptor<str, str> for Watching {
+    fn on_acknowledgement(
+        &self,
+        _: &kafka_producer::Acknowledgement<'_>,
+    ) -> Result<(), kafka_producer::InterceptorError> {
+        self.told.fetch_add(1, Ordering::Relaxed);
+        if self.closed.load(Ordering::Relaxed) > 0 {
+            self.early.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn close(&self) {
+        if self.told.load(Ordering::Relaxed) != self.expects {
+            self.early.fetch_add(1, Ordering::Relaxed);
+        }
+        thread::sleep(self.takes);
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Told, early, closed.
+type Watched = [Arc<AtomicUsize>; 3];
+
+fn watched(cluster: &EmbeddedCluster, takes: Duration, expects: usize) -> (TextProducer, Watched) {
+    let all: Watched = Default::default();
+    let [told, early, closed] = all.clone();
+    let settings =
+        support::config(&cluster.bootstrap_servers(), &[("linger.ms", "0"), ("batch.size", "200")]);
+    let watching = Watching { told, early, closed, takes, expects };
+    (KafkaProducer::builder(settings).interceptor(watching).build().unwrap(), all)
+}
+
+/// Fault E6.
+#[test]
+fn every_close_waits_until_the_parts_are_closed_once() {
+    let cluster = cluster(1);
+    let (producer, [_, early, closed]) = watched(&cluster, Duration::from_millis(300), 100);
+    send_numbered(&producer, 0..100);
+    let closing: Vec<_> = (0..4)
+        .map(|number| {
+            let (producer, closed) = (producer.clone(), Arc::clone(&closed));
+            thread::spawn(move || {
+                if number % 2 == 0 {
+                    producer.close().unwrap();
+                } else {
+                    producer.close_timeout(AGES).unwrap();
+                }
+                closed.load(Ordering::Relaxed)
+            })
+        })
+        .collect();
+    for thread in closing {
+        assert_eq!(thread.join().unwrap(), 1);
+    }
+    producer.close().unwrap();
+    drop(producer);
+    assert_eq!((early.load(Ordering::Relaxed), closed.load(Ordering::Relaxed)), (0, 1));
+    assert_holds_exactly(&cluster, 100);
+}
+
+/// Fault E6.
+#[test]
+fn parts_are_closed_after_the_last_answer_also_where_the_last_handle_goes_in_a_callback() {
+    let cluster = cluster(1);
+    cluster.delay(Api::Produce, Duration::from_millis(20), 100);
+    let (producer, [told, early, closed]) = watched(&cluster, Duration::ZERO, 100);
+    producer.partitions_for("t").unwrap();
+    let (sending, handle) = (producer.clone(), producer.clone());
+    let (go, gone) = mpsc::channel::<()>();
+    producer
+        .send_with_callback(to_first("000000"), move |_| {
+            gone.recv().unwrap_err();
+            drop(handle);
+        })
+        .unwrap();
+    let futures = send_numbered(&sending, 1..100);
+    drop(sending);
+    drop(producer);
+    drop(go);
+    for future in futures {
+        future.get_timeout(AGES).unwrap();
+    }
+    wait_until("the parts are closed", || closed.load(Ordering::Relaxed) > 0);
+    let seen = [&told, &early, &closed].map(|count| count.load(Ordering::Relaxed));
+    assert_eq!(seen, [100, 0, 1]);
+    assert_holds_exactly(&cluster, 100);
+}
+
+/// It has another producer, to which it sends, and that is closed when it is.
+struct Forwarding(Arc<OnceLock<TextProducer>>);
+
+impl kafka_producer::ProducerInterceptor<str, str> for Forwarding {
+    fn on_acknowledgement(
+        &self,
+        _: &kafka_producer::Acknowledgement<'_>,
+    ) -> Result<(), kafka_producer::InterceptorError> {
+        self.0.get().unwrap().send(to_first("seen"))?;
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.0.get().unwrap().close().unwrap();
+    }
+}
+
+/// Fault E6.
+#[test]
+fn what_an_interceptor_closes_at_its_end_may_be_waited_for() {
+    let (cluster, audit) = (cluster(1), EmbeddedCluster::builder().topic("t", 1).start().unwrap());
+    let other = producer(&audit, &[("linger.ms", "10000")]);
+    other.partitions_for("t").unwrap();
+    let slot = Arc::new(OnceLock::new());
+    let _ = slot.set(other);
+    let settings = support::config(&cluster.bootstrap_servers(), &[]);
+    let producer = KafkaProducer::<str, str>::builder(settings).interceptor(Forwarding(Arc::clone(&slot)));
+    let producer = producer.build().unwrap();
+    send_numbered(&producer, 0..10);
+    producer.close().unwrap();
+    assert_eq!(values(&audit, "t", 0).len(), 10, "the other one's close has waited");
+}

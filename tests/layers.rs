@@ -25,6 +25,7 @@ const FLOORS: [&[&str]; 7] = [
         "properties",
         "sync",
         "guard",
+        "origin",
         "escape",
         "notices",
     ],

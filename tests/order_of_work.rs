@@ -111,8 +111,20 @@ fn a_record_s_time_is_taken_after_the_wait_for_its_topic() {
     let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     assert!(cluster.create_topic("later", TopicConfig::new(1)));
     let timestamp = sending.join().unwrap().timestamp().unwrap();
-    // The clock that is read is coarse: a few milliseconds.
-    assert!(timestamp >= created - 20, "{timestamp}, created {created}");
+    assert!(timestamp >= created, "{timestamp}, created {created}");
+}
+
+/// Fault C15.
+#[test]
+fn no_record_is_older_than_the_millisecond_in_which_it_was_sent() {
+    let cluster = cluster(1);
+    let (producer, _) = watched(&cluster, &[], Duration::ZERO);
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
+    for _ in 0..300 {
+        let before = now();
+        let timestamp = producer.send(ProducerRecord::new("t", "v")).unwrap().get().unwrap().timestamp();
+        assert!((before..=now()).contains(&timestamp.unwrap()), "{before}: {timestamp:?}");
+    }
 }
 
 /// Behaviour 7.

@@ -127,6 +127,11 @@ impl OpenBatch {
         self.limit
     }
 
+    /// How many records it has.
+    pub(crate) fn count(&self) -> u32 {
+        self.builder.count()
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.len() >= self.limit
     }
@@ -142,7 +147,7 @@ impl OpenBatch {
     /// Ends the batch: compression, CRC and header. What compression has saved goes back to the pool, and its ratio is
     /// learnt. Takes time in proportion to the batch; call it outside every lock.
     pub(crate) fn seal(mut self, codec: Codec, ratio: &CompressionRatio, pool: &BufferPool) -> ProducerBatch {
-        self.completion.close();
+        self.completion.close(self.builder.count());
         let (sealed, filled) = self.builder.seal(codec);
         let mut reserved = self.reserved;
         if codec != Codec::None {

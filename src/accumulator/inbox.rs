@@ -2,14 +2,15 @@
 //!
 //! Owns: the list of what to look at, and the rule when a sleeping sender has to be woken. Must not know: what the
 //! sender does about it.
-//! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, never with another.
+//! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, and what wakes, never both.
 //! Holds: nothing pushed is slept over: the sender announces its sleep before it looks into the list for the last
 //! time, and a pusher looks at the announcement after it has pushed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::completion::BatchCompletion;
+use crate::completion::{BatchCompletion, Ledger};
+use crate::origin::Origin;
 use crate::spin::SharedSpin;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -38,9 +39,17 @@ pub(crate) struct Inbox<Q> {
     awaited: AtomicBool,
     /// Of the threads that do.
     spin: SharedSpin,
+    /// What all batches of the producer come to.
+    ledger: Ledger,
+    /// The process that the sender thread is in.
+    process: Origin,
     origin: Instant,
-    wake: Box<dyn Fn() + Send + Sync>,
+    /// Holds something of the operating system's; gone when the sender thread is, so that who keeps an answered future
+    /// keeps nothing but memory.
+    wake: Mutex<Option<Wake>>,
 }
+
+type Wake = Box<dyn Fn() + Send + Sync>;
 
 struct Events<Q> {
     list: Vec<Event<Q>>,
@@ -49,11 +58,12 @@ struct Events<Q> {
 
 impl<Q> Inbox<Q> {
     /// `wake` ends the sender's wait for its sockets.
-    pub(crate) fn new(origin: Instant, wake: Box<dyn Fn() + Send + Sync>) -> Inbox<Q> {
+    pub(crate) fn new(origin: Instant, wake: Wake) -> Inbox<Q> {
         let events = Mutex::new(Events { list: Vec::new(), closed: false });
         let (asleep_until, awaited) = (AtomicU64::new(0), AtomicBool::new(false));
         let spin = SharedSpin::new(Duration::ZERO);
-        Inbox { events, asleep_until, awaited, spin, origin, wake }
+        let (ledger, process, wake) = (Ledger::default(), Origin::here(), Mutex::new(Some(wake)));
+        Inbox { events, asleep_until, awaited, spin, ledger, process, origin, wake }
     }
 
     /// Lets those who wait for outcomes poll so long before they sleep.
@@ -64,6 +74,17 @@ impl<Q> Inbox<Q> {
     /// How those who wait for outcomes take turns at polling.
     pub(crate) fn spin(&self) -> &SharedSpin {
         &self.spin
+    }
+
+    /// What the producer has to answer.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether this process is a forked child of the one that has the sender thread.
+    #[inline(always)]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.process.is_another_process()
     }
 
     /// Somebody begins to wait for an outcome: it matters how soon it comes.
@@ -92,7 +113,7 @@ impl<Q> Inbox<Q> {
         if asleep_until > limit
             && self.asleep_until.compare_exchange(asleep_until, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
         {
-            (self.wake)();
+            self.wake.lock().iter().for_each(|wake| wake());
         }
     }
 
@@ -116,6 +137,8 @@ impl<Q> Inbox<Q> {
     pub(crate) fn close(&self) {
         let dropped = std::mem::replace(&mut *self.events.lock(), Events { list: Vec::new(), closed: true });
         drop(dropped);
+        let wake = self.wake.lock().take();
+        drop(wake);
     }
 
     pub(crate) fn awake(&self) {

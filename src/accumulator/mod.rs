@@ -256,6 +256,19 @@ impl RecordAccumulator {
         }
     }
 
+    /// How many records in open batches are not answered yet.
+    pub(crate) fn open_records(&self) -> u64 {
+        let queues = self.filled_queues();
+        queues.iter().map(|queue| u64::from(queue.open_records())).sum()
+    }
+
+    /// Drops whatever is left when the sender thread is gone; after a sound end that is nothing.
+    pub(crate) fn abandon(&self) {
+        self.close();
+        self.close_queues();
+        self.filled_queues().iter().for_each(|queue| queue.abandon());
+    }
+
     /// The queues that hold something, whether or not the sender has been told of them yet.
     pub(crate) fn filled_queues(&self) -> Vec<Arc<PartitionQueue>> {
         let topics = self.topics.read();

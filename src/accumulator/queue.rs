@@ -14,7 +14,9 @@ use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
 use crate::accumulator::sticky::Sticky;
-use crate::completion::{BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFuture};
+use crate::completion::{
+    BatchCompletion, Callback, Completion, Expedite, Ledger, ProducerToken, RecordFuture,
+};
 use crate::logging;
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, CompressionRatio, DoesNotFit, RecordParts};
@@ -451,6 +453,19 @@ impl PartitionQueue {
         batches.extend(state.open.as_ref().map(|open| Arc::clone(open.completion())));
     }
 
+    /// How many records the open batch has.
+    pub(crate) fn open_records(&self) -> u32 {
+        self.state.lock().open.as_ref().map_or(0, OpenBatch::count)
+    }
+
+    /// Drops what is here. Whoever waits for it is told so.
+    pub(crate) fn abandon(&self) {
+        let mut state = self.state.lock();
+        let left = (state.open.take(), std::mem::take(&mut state.sealed));
+        drop(state);
+        drop(left); // not under the lock: callbacks run
+    }
+
     /// Refuses every append from now on.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
@@ -517,6 +532,14 @@ impl Expedite for PartitionQueue {
 
     fn spin(&self) -> Option<&SharedSpin> {
         Some(self.inbox.spin())
+    }
+
+    fn ledger(&self) -> Option<&Ledger> {
+        Some(self.inbox.ledger())
+    }
+
+    fn is_forked(&self) -> bool {
+        self.inbox.is_forked()
     }
 }
 

@@ -6,14 +6,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Instant;
 
 use crate::sync::channel::bounded;
 
 use crate::accumulator::{Inbox, RecordAccumulator};
-use crate::completion::{ProducerToken, become_sender_thread};
+use crate::completion::{ProducerToken, become_sender_thread, end_of_answers};
 use crate::config::{Faults, ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
@@ -22,9 +21,10 @@ use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
+use crate::origin::Origin;
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
-use crate::producer::{Core, KafkaProducer, SendSettings, SenderThread};
+use crate::producer::{Core, KafkaProducer, Parts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
 use crate::registry::Registry;
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
@@ -151,18 +151,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let plugins = plugins.ok_or_else(|| missing(KEY))?;
         self.config.log(&settings);
         let bootstrap = bootstrap(&settings)?;
-        let parts = start(&settings, bootstrap)?;
+        let parts = Arc::new(Parts { plugins, interceptors: Arc::new(Interceptors::new(chain)) });
+        let of_the_thread = Arc::clone(&parts);
+        let running = start(&settings, bootstrap, Box::new(move || of_the_thread.close()))?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
-                plugins,
-                interceptors: Arc::new(Interceptors::new(chain)),
-                parts_closed: AtomicBool::new(false),
+                parts,
+                process: Origin::here(),
                 settings: SendSettings::of(&settings),
-                accumulator: parts.accumulator,
-                metadata: parts.metadata,
-                control: parts.control,
-                thread: parts.thread,
-                token: parts.token,
+                accumulator: running.accumulator,
+                metadata: running.metadata,
+                control: running.control,
+                thread: running.thread,
+                token: running.token,
             }),
         })
     }
@@ -265,7 +266,10 @@ struct Running {
     token: ProducerToken,
 }
 
-fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
+/// Closes what is the user's.
+type CloseParts = Box<dyn FnOnce() + Send>;
+
+fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> Result<Running, Error> {
     let options = SocketOptions {
         send_buffer_bytes: settings.send_buffer_bytes,
         receive_buffer_bytes: settings.receive_buffer_bytes,
@@ -282,23 +286,43 @@ fn start(settings: &Settings, bootstrap: Bootstrap) -> Result<Running, Error> {
     let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
     let assembly = assemble(settings, token, network, inbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
-    let thread = spawn(sender, token, &settings.client_id)?;
+    let ends = Ends { accumulator: Arc::clone(&accumulator), close_parts };
+    let thread = spawn(sender, token, ends, &settings.client_id)?;
     Ok(Running { accumulator, metadata, control, thread, token })
 }
 
-/// Starts the sender thread. Whatever ends it, everything that was accepted is answered.
+/// What the sender thread does when its work is over.
+struct Ends {
+    accumulator: Arc<RecordAccumulator>,
+    close_parts: CloseParts,
+}
+
+/// Starts the sender thread. Whatever ends it, everything that was accepted is answered, and only then is closed what is
+/// the user's.
 fn spawn<N: Network + Send + 'static>(
     mut sender: Sender<N>,
     token: ProducerToken,
+    ends: Ends,
     client_id: &str,
 ) -> Result<SenderThread, Error> {
     let (alive, ended) = bounded(0);
+    let kept = ended.clone();
     let body = move || {
+        let Ends { accumulator, close_parts } = ends;
         become_sender_thread(token);
         let ran = guarded(|| sender.run(Instant::now()));
+        if accumulator.inbox().is_forked() {
+            // A callback has forked. The connections are the parent's, and so is all that is not answered.
+            return std::mem::forget((sender, alive, kept, accumulator, close_parts));
+        }
         let finished = guarded(|| sender.finish(Instant::now()));
         drop(sender);
-        drop(alive);
+        // Nothing is left here, unless one of the two has panicked.
+        guarded(|| accumulator.abandon());
+        accumulator.inbox().close();
+        end_of_answers();
+        accumulator.inbox().ledger().calling(|| guarded(close_parts));
+        drop((alive, kept));
         // Not before: the duty comes first.
         if ran.and(finished).is_none() {
             logging::error!(

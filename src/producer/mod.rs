@@ -15,20 +15,22 @@ mod send;
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::sync::channel::{Receiver, bounded};
 
 use crate::accumulator::{Event, Patience, RecordAccumulator};
 use crate::cluster::PartitionInfo;
-use crate::completion::{self, ProducerToken, RecordFuture, is_sender_thread};
+use crate::completion::{
+    self, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
+};
 use crate::config::{ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::metadata::{Metadata, check_topic};
+use crate::origin::Origin;
 use crate::producer::plugins::Plugins;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::sender::{Control, Counts};
@@ -68,16 +70,29 @@ pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
-    plugins: Plugins<K, V>,
-    interceptors: Arc<Interceptors<K, V>>,
-    /// Interceptors and plugins have been told that the producer is closed.
-    parts_closed: AtomicBool,
+    parts: Arc<Parts<K, V>>,
+    /// Where the sender thread is.
+    process: Origin,
     settings: SendSettings,
     accumulator: Arc<RecordAccumulator>,
     metadata: Arc<Metadata>,
     control: Arc<Control>,
     thread: SenderThread,
     token: ProducerToken,
+}
+
+/// What is the user's. The sender thread has it as well, and closes it when everything is answered.
+struct Parts<K: ?Sized, V: ?Sized> {
+    plugins: Plugins<K, V>,
+    interceptors: Arc<Interceptors<K, V>>,
+}
+
+impl<K: ?Sized, V: ?Sized> Parts<K, V> {
+    /// One that panics harms no other.
+    fn close(&self) {
+        self.interceptors.close();
+        self.plugins.close();
+    }
 }
 
 /// The settings that matter on the caller's thread.
@@ -117,6 +132,12 @@ pub struct CloseReport {
     pub failed: u64,
     /// Given up because the time was over; some of them may have been written.
     pub abandoned: u64,
+    /// Not answered yet, though the time is over: they wait behind a callback that is still running, and are answered
+    /// when it has returned.
+    pub unanswered: u64,
+    /// A callback, an interceptor or the `close` of a serializer or partitioner is still running. The producer's thread
+    /// ends by itself when that has returned.
+    pub callback_running: bool,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
@@ -150,13 +171,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// thread does the rest; the future tells the outcome to whoever asks.
     ///
     /// Blocks only where it has to, and at most `max.block.ms` in all: for the topic's metadata, the first time a
-    /// topic is used, and for memory, while `buffer.memory` is full. In a callback it never blocks.
+    /// topic is used, and for memory, while `buffer.memory` is full. In a callback, of this or any other producer, it
+    /// never blocks.
     ///
     /// # Errors
     /// `Err` means that the record was **not accepted** and comes back inside the error; nothing was queued. By kind:
     /// `Serialization`, `Partitioning`, `Timeout` (metadata or memory, after `max.block.ms`), `Interrupted`,
     /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
-    /// a callback, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)). `Ok` means **accepted**: exactly
+    /// a callback, `Forked` in a forked child, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)). `Ok` means **accepted**: exactly
     /// one outcome follows, within `delivery.timeout.ms`.
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
@@ -171,8 +193,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As [`send`](Self::send), and calls `callback` with the outcome.
     ///
     /// The callback runs on the sender thread, in the order of `send` for each partition, before `get` returns. It
-    /// must be quick: while it runs nothing is sent. It may `send`, which then never blocks. One that panics is logged
-    /// and harms no other.
+    /// must be quick: while it runs nothing is sent. It may `send`, which then never blocks; what would wait for records
+    /// of this or any other producer is an error there, since two callbacks that wait for each other would do so for ever.
+    /// One that panics is logged and harms no other.
     ///
     /// # Errors
     /// As `send`; the callback is then dropped without being called.
@@ -202,10 +225,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// answered: at most `delivery.timeout.ms`. What others send meanwhile is not waited for.
     ///
     /// # Errors
-    /// [`Interrupted`](ErrorKind::Interrupted), and [`IllegalState`](ErrorKind::IllegalState) in a callback. The
-    /// outcome of the records is not told here: ask their futures or callbacks.
+    /// [`Interrupted`](ErrorKind::Interrupted), and [`IllegalState`](ErrorKind::IllegalState) in a callback, of this or
+    /// any other producer; [`Forked`](ErrorKind::Forked). The outcome of the records is not told here: ask their futures or callbacks.
     pub fn flush(&self) -> Result<(), Error> {
-        self.core.not_in_callback("flush()")?;
+        self.core.check_process()?;
+        not_in_callback("flush()")?;
         let (answer, answered) = bounded(1);
         self.core.accumulator.inbox().push(Event::Flush(answer), None);
         let mut batches = match interrupt::wait(&answered, None) {
@@ -226,9 +250,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// known yet.
     ///
     /// # Errors
-    /// `Timeout`, `Interrupted`, `InvalidTopic`, `Authorization`, `Closed`; `IllegalState` in a callback.
+    /// `Timeout`, `Interrupted`, `InvalidTopic`, `Authorization`, `Closed`; `IllegalState` in a callback; `Forked`.
     pub fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
-        self.core.not_in_callback("partitions_for()")?;
+        self.core.check_process()?;
+        not_in_callback("partitions_for()")?;
         let topic = topic.into();
         check_topic(&topic)?;
         let nudge = || self.core.accumulator.inbox().push(Event::Nudge, None);
@@ -240,74 +265,107 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Refuses new records, sends everything that was accepted, and blocks until it is answered: at most
     /// `delivery.timeout.ms`. Closing twice, or from several threads, is fine.
     ///
-    /// In a callback it is a close with time-out 0, as in Java: it does not wait, and what is not answered yet fails.
+    /// Then interceptors, serializers and partitioner are closed, on the producer's thread; every call of `close` waits
+    /// for that, too.
+    ///
+    /// In a callback it is a close with time-out 0, as in Java: it does not wait, and what is not answered yet fails. In a
+    /// callback of another producer it does not wait either, and what was accepted goes on its way.
     ///
     /// # Errors
     /// [`Interrupted`](ErrorKind::Interrupted): the producer goes on closing, and `close` may be called again.
+    /// [`Timeout`](ErrorKind::Timeout): a callback is still running and holds up the others; they are called when it has
+    /// returned. [`Forked`](ErrorKind::Forked).
     pub fn close(&self) -> Result<(), Error> {
-        self.core.close(None).map(drop)
+        let report = self.core.close(None)?;
+        if report.callback_running && !is_in_callback() {
+            let text = format!(
+                "close: a callback is still running, and {} records wait behind it; the producer goes on closing",
+                report.unanswered
+            );
+            return Err(Error::new(ErrorKind::Timeout, text));
+        }
+        Ok(())
     }
 
     /// As [`close`](Self::close), but after `timeout` everything that is not answered yet fails with an error of kind
     /// [`Closed`](ErrorKind::Closed). With 0 that is at once.
     ///
+    /// It returns in time, whatever a callback does: what is still to be answered then, and that a callback is running, is
+    /// in the report.
+    ///
     /// # Errors
-    /// As `close`.
+    /// `Interrupted` and `Forked`, as `close`.
     pub fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error> {
         self.core.close(Some(timeout))
     }
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
-    fn not_in_callback(&self, call: &str) -> Result<(), Error> {
-        if is_sender_thread(self.token) {
-            let text = format!("{call} in a callback would wait for the thread it runs on");
-            return Err(Error::new(ErrorKind::IllegalState, text));
-        }
-        Ok(())
+    /// Comes before everything that a thread of the parent's may have locked.
+    fn check_process(&self) -> Result<(), Error> {
+        if self.process.is_another_process() { Err(Error::forked()) } else { Ok(()) }
     }
 
     fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
-        let in_callback = is_sender_thread(self.token);
-        if in_callback {
+        self.check_process()?;
+        let own_callback = is_sender_thread(self.token);
+        if own_callback {
             logging::warn!("close() in a callback: closing without waiting for what is not answered yet");
         }
-        let timeout = if in_callback { Some(Duration::ZERO) } else { timeout };
+        let timeout = if own_callback { Some(Duration::ZERO) } else { timeout };
         let limit = timeout.unwrap_or(longest_close(self.settings.delivery_timeout));
-        self.close_within(limit, !in_callback)
+        self.close_within(limit)
     }
 
-    fn close_within(&self, limit: Duration, wait: bool) -> Result<CloseReport, Error> {
+    /// Closes, and waits for the end of the sender thread unless this is a callback.
+    fn close_within(&self, limit: Duration) -> Result<CloseReport, Error> {
         let before = self.control.counts();
+        let deadline = Instant::now().checked_add(limit);
         if limit.is_zero() {
             self.control.close_now();
         } else {
-            self.control.close(Instant::now().checked_add(limit));
+            self.control.close(deadline);
         }
         self.accumulator.close();
         self.metadata.close(Error::closed());
         self.accumulator.inbox().push(Event::Nudge, None);
-        if wait && interrupt::wait(&self.thread.ended, None) == Wait::Interrupted {
-            return Err(Error::interrupted("close; the producer goes on closing"));
+        let may_wait = !is_in_callback() && !is_sender_thread(self.token);
+        let ended = if may_wait { self.await_end(deadline)? } else { false };
+        let ledger = self.accumulator.inbox().ledger();
+        let mut report = CloseReport::between(before, self.control.counts());
+        if !ended {
+            report.unanswered = ledger.unanswered() + self.accumulator.open_records();
+            report.callback_running = ledger.is_calling();
         }
-        if wait {
-            self.close_parts();
+        Ok(report)
+    }
+
+    /// Waits for the end of the sender thread: whether it has come. At the deadline it fails what is left, which takes a
+    /// moment; but who runs code of the user's may take any time for that.
+    fn await_end(&self, deadline: Option<Instant>) -> Result<bool, Error> {
+        let mut until = deadline.and_then(|deadline| deadline.checked_add(MOMENT));
+        let last = deadline.and_then(|deadline| deadline.checked_add(LONGEST_MOMENT));
+        loop {
+            match interrupt::wait(&self.thread.ended, until) {
+                Wait::Interrupted => return Err(Error::interrupted("close; the producer goes on closing")),
+                Wait::Ready(never) => match never {},
+                Wait::Disconnected => return Ok(true),
+                Wait::TimedOut => {}
+            }
+            let is_calling = self.accumulator.inbox().ledger().is_calling();
+            if is_calling || last.is_none_or(|last| Instant::now() >= last) {
+                return Ok(false);
+            }
+            until = Instant::now().checked_add(MOMENT);
         }
-        let after = self.control.counts();
-        Ok(CloseReport::between(before, after))
     }
 }
 
-impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
-    /// Closes what is the user's, once. One that panics harms no other.
-    fn close_parts(&self) {
-        if self.parts_closed.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        self.interceptors.close();
-        self.plugins.close();
-    }
-}
+/// How much longer than its time `close` waits for the sender thread to fail what is left.
+const MOMENT: Duration = Duration::from_millis(50);
+
+/// The same while no code of the user's runs there: the machine is busy.
+const LONGEST_MOMENT: Duration = Duration::from_secs(2);
 
 /// How long `close` without a limit waits at most: the time in which everything accepted is answered.
 fn longest_close(delivery_timeout: Duration) -> Duration {
@@ -320,27 +378,35 @@ impl CloseReport {
             delivered: after.delivered - before.delivered,
             failed: after.failed - before.failed,
             abandoned: after.abandoned - before.abandoned,
+            ..CloseReport::default()
         }
     }
 }
 
 /// Closes when the last handle goes: waits for what was accepted, at most `delivery.timeout.ms`, and logs what was
-/// lost. An interrupt ends the wait, and in a callback there is none: what was accepted goes on its way all the same.
+/// lost. An interrupt ends the wait, and in a callback there is none: what was accepted goes on its way all the same. In
+/// a forked child nothing is done.
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
     fn drop(&mut self) {
-        let limit = longest_close(self.settings.delivery_timeout);
-        let wait = !is_sender_thread(self.token);
-        match self.close_within(limit, wait) {
+        if self.process.is_another_process() {
+            return;
+        }
+        match self.close_within(longest_close(self.settings.delivery_timeout)) {
             Ok(report) if report.failed + report.abandoned > 0 => {
                 logging::error!(
                     "dropping the producer: {} records were lost",
                     report.failed + report.abandoned
                 );
             }
+            Ok(report) if report.callback_running && !is_in_callback() => {
+                logging::warn!(
+                    "dropping the producer: a callback is still running, and {} records wait behind it",
+                    report.unanswered
+                );
+            }
             Ok(_) => {}
             Err(error) => logging::warn!("dropping the producer: {error}"),
         }
-        self.close_parts();
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::{AppendError, Event, LastTopic, Patience, Target, TopicQueues, Wait};
-use crate::completion::{Callback, RecordFuture, is_sender_thread};
+use crate::completion::{Callback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::guard::noticed;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
@@ -25,11 +25,11 @@ use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
-    /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, which runs on the thread that
-    /// would have to end the wait.
+    /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, of whatever producer: it runs on
+    /// the thread that would have to end the wait, or on one that the other's callbacks may wait for.
     #[inline]
     pub(super) fn patience(&self) -> Patience {
-        if is_sender_thread(self.token) { Patience::None } else { Patience::AtMost(self.settings.max_block) }
+        if is_in_callback() { Patience::None } else { Patience::AtMost(self.settings.max_block) }
     }
 
     #[inline(always)]
@@ -39,7 +39,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         callback: Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        if !self.interceptors.is_empty() {
+        // Before anything that a thread of the parent's may have locked.
+        if self.process.is_another_process() {
+            return Err(Error::forked());
+        }
+        if !self.parts.interceptors.is_empty() {
             return self.send_intercepted(record, callback, patience);
         }
         let ProducerRecord { topic, partition, key, value, headers, timestamp } = record;
@@ -67,10 +71,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let place = (record.partition, record.timestamp);
         let mut record =
             InterceptedRecord::new(record.topic.clone(), place, record.headers.clone(), key, value);
-        self.interceptors.on_send(&mut record);
+        self.parts.interceptors.on_send(&mut record);
         let (topic, partition) = (record.parts().topic.clone(), record.partition());
         let with_interceptors = |headers: &Headers| -> Option<Callback> {
-            let (interceptors, headers) = (Arc::clone(&self.interceptors), headers.clone());
+            let (interceptors, headers) = (Arc::clone(&self.parts.interceptors), headers.clone());
             let topic = topic.clone();
             Some(Box::new(move |outcome| {
                 let place = (&*topic, partition);
@@ -82,7 +86,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         };
         let refused = |headers: &Headers, error: &Error| {
             let place = (&*topic, partition);
-            self.interceptors.on_acknowledgement(&Acknowledgement::new(place, Err(error), headers));
+            self.parts.interceptors.on_acknowledgement(&Acknowledgement::new(place, Err(error), headers));
         };
         let headers = record.headers().clone();
         let panicked = || {
@@ -121,7 +125,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
         let (name, partition) = (record.topic, record.partition);
-        let parts = self.plugins.serialize(record, scratch)?;
+        let parts = self.parts.plugins.serialize(record, scratch)?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
         self.check_size(&parts).map_err(|error| chosen.of(error.with_topic(name)))?;
         self.append(topic, (partition, chosen), parts, callback(parts.headers), patience)
@@ -234,7 +238,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if let Some(partition) = explicit {
             return Ok(chosen(partition));
         }
-        if let Some(partition) = self.plugins.partition(&topic.name, parts, || self.metadata.cluster()) {
+        if let Some(partition) = self.parts.plugins.partition(&topic.name, parts, || self.metadata.cluster())
+        {
             return partition.map(chosen);
         }
         match parts.key {

@@ -129,10 +129,11 @@ impl<N: Network> Sender<N> {
         }
     }
 
-    /// Runs until the producer is closed and everything is answered, or its time is up.
+    /// Runs until the producer is closed and everything is answered, or its time is up; or until a callback has forked and
+    /// this is the child, which must touch nothing more.
     pub(crate) fn run(&mut self, start: Instant) -> Instant {
         let mut now = start;
-        while !self.is_done(now) {
+        while !self.accumulator.inbox().is_forked() && !self.is_done(now) {
             now = self.run_once(now);
         }
         now

@@ -3,36 +3,39 @@
 //! Owns: what was sent, what is not answered yet, offsets, the refusals. Must not know: batches, requests, settings.
 //! Threads: any. Serializers and partitioner run on the thread that sends, callbacks on the one that completes.
 //! Locks: one, for the state; no user code under it, a callback may send.
-//! Holds: an accepted record is answered exactly once, in the order of `send`; a refused one is handed back.
+//! Holds: an accepted record is answered exactly once, in the order of `send`; a refused one is handed back. What becomes
+//! of a record is decided under the lock; one thread at a time tells it, in the order of the decisions, and goes on until
+//! nothing is left to tell: whoever else decided something waits for it, unless he is in a callback.
 //! Source: Kafka's `MockProducer`.
 
 mod builder;
 mod sent_record;
+mod state;
 mod topics;
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
-    self, BatchOutcome, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture,
-    as_sender_thread, is_sender_thread,
+    self, BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture,
+    as_sender_thread, is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::error::{Error, ErrorKind, SendError};
 use crate::error_code::ErrorCode;
 use crate::interceptor::Outgoing;
+use crate::interrupt::{self, Wait};
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
-use crate::producer::CloseReport;
 use crate::producer::interface::Producer;
 use crate::producer::mock::sent_record::{Copies, Copying};
+use crate::producer::mock::state::{Decided, Outstanding, State};
 use crate::producer::mock::topics::Topics;
 use crate::producer::plugins::{Plugins, Scratch, check_record, no_such_partition};
+use crate::producer::{CloseReport, MOMENT};
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::record_batch::RecordParts;
 use crate::serializer::Serializer;
@@ -89,8 +92,9 @@ pub use sent_record::SentRecord;
 /// test of one thread calls [`complete_next`](MockProducer::complete_next) before `get`. `flush`, `close` and the drop of
 /// the last handle acknowledge what is outstanding; `close_timeout` with 0 fails it, as in the real producer.
 ///
-/// **Callbacks** run on the thread that completes the record: the one that calls `send`, `complete_next`, `error_next`,
-/// `fence`, `flush` or `close`. What holds in a callback of the real producer holds here as well: `flush`,
+/// **Callbacks** run one at a time and in the order of `send`, on the thread that completes the record (the one that calls
+/// `send`, `complete_next`, `error_next`, `fence`, `flush` or `close`), or on the one whose callback runs at that moment;
+/// the call returns when they have returned. What holds in a callback of the real producer holds here as well: `flush`,
 /// `partitions_for` and a `get` that would wait are errors, `close` does not wait. A record that is sent in a callback is
 /// completed after that callback has returned.
 ///
@@ -109,27 +113,7 @@ struct Mock<K: ?Sized + 'static, V: ?Sized + 'static> {
     copying: Option<(Copying<K>, Copying<V>)>,
     auto_complete: bool,
     token: ProducerToken,
-    /// The plugins have been told that the producer is closed.
-    plugins_closed: AtomicBool,
     state: Mutex<State<K, V>>,
-}
-
-struct State<K: ?Sized + 'static, V: ?Sized + 'static> {
-    topics: Topics,
-    history: Vec<SentRecord<K, V>>,
-    /// Accepted and not answered, in the order of `send`.
-    outstanding: VecDeque<Outstanding>,
-    next_offsets: HashMap<(TopicName, i32), i64>,
-    fatal: Option<Error>,
-    closed: bool,
-    send_error: Option<Error>,
-}
-
-/// An accepted record that has no outcome yet.
-struct Outstanding {
-    topic: TopicName,
-    partition: i32,
-    completion: Completion,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
@@ -167,16 +151,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
 
     /// How many records were accepted and are not answered yet. 0 after `flush`.
     pub fn outstanding(&self) -> usize {
-        self.mock.state.lock().outstanding.len()
+        let state = self.mock.state.lock();
+        state.outstanding.len() + state.untold().len()
     }
 
-    /// Acknowledges the earliest record that is outstanding, and runs its callback; false if there is none.
+    /// Acknowledges the earliest record that is outstanding, and runs its callback; false if there is none. In a callback
+    /// it does not wait: the other one is run afterwards.
     pub fn complete_next(&self) -> bool {
         self.mock.answer_next(None)
     }
 
-    /// Fails the earliest record that is outstanding, and runs its callback; false if there is none. The record takes
-    /// no offset. Topic and partition are added to the error; see [`Error::new`] and [`Error::from_code`] for errors to
+    /// Fails the earliest record that is outstanding, and runs its callback, as `complete_next` does; false if there is
+    /// none. The record takes no offset. Topic and partition are added to the error; see [`Error::new`] and [`Error::from_code`] for errors to
     /// try.
     pub fn error_next(&self, error: Error) -> bool {
         self.mock.answer_next(Some(error))
@@ -197,8 +183,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// with a fatal error of kind [`Fenced`](ErrorKind::Fenced).
     pub fn fence(&self) {
         let error = Error::from_code(ErrorCode::PRODUCER_FENCED, None).with_fatal();
-        self.mock.state.lock().fatal.get_or_insert_with(|| error.clone());
-        self.mock.answer_all(Some(&error));
+        let mut state = self.mock.state.lock();
+        state.fatal.get_or_insert_with(|| error.clone());
+        state.decide_all(Some(&error));
+        let untold = state.untold();
+        drop(state);
+        self.mock.tell();
+        self.mock.await_all(&untold);
     }
 
     /// Whether `close` was called.
@@ -232,32 +223,38 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
         self.mock.send(record, None)
     }
 
-    /// Acknowledges everything that was outstanding at the call.
+    /// Acknowledges everything that was outstanding at the call, and waits for callbacks that other threads run.
     fn flush(&self) -> Result<(), Error> {
-        self.mock.not_in_callback("flush()")?;
-        for _ in 0..self.outstanding() {
-            self.mock.answer_next(None);
+        not_in_callback("flush()")?;
+        let mut state = self.mock.state.lock();
+        state.decide_all(None);
+        let untold = state.untold();
+        drop(state);
+        self.mock.tell();
+        for batch in untold {
+            if interrupt::wait(&batch.ended(), None) == Wait::Interrupted {
+                return Err(Error::interrupted("flush"));
+            }
         }
         Ok(())
     }
 
     fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
-        self.mock.not_in_callback("partitions_for()")?;
+        not_in_callback("partitions_for()")?;
         let topic = topic.into();
         check_topic(&topic)?;
         let cluster = self.mock.cluster_with(&topic)?;
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
     }
 
-    /// Acknowledges everything that is outstanding.
+    /// Acknowledges everything that is outstanding, and waits for callbacks that other threads run.
     fn close(&self) -> Result<(), Error> {
-        self.mock.close(false);
-        Ok(())
+        self.mock.close(None).map(drop)
     }
 
     /// Acknowledges everything that is outstanding; with 0 it fails with [`Closed`](ErrorKind::Closed).
     fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error> {
-        Ok(self.mock.close(timeout.is_zero()))
+        self.mock.close(Some(timeout))
     }
 }
 
@@ -268,17 +265,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         topics: Topics,
         auto_complete: bool,
     ) -> Self {
-        let state = State {
-            topics,
-            history: Vec::new(),
-            outstanding: VecDeque::new(),
-            next_offsets: HashMap::new(),
-            fatal: None,
-            closed: false,
-            send_error: None,
-        };
-        let (token, plugins_closed) = (ProducerToken::next(), AtomicBool::new(false));
-        Mock { plugins, copying, auto_complete, token, plugins_closed, state: Mutex::new(state) }
+        Mock {
+            plugins,
+            copying,
+            auto_complete,
+            token: ProducerToken::next(),
+            state: Mutex::new(State::new(topics)),
+        }
     }
 
     fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
@@ -342,27 +335,29 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         }
     }
 
-    /// Takes the record; acknowledges it and whatever its callback has sent, unless that is for the test to do.
+    /// Takes the record, and acknowledges it unless that is for the test to do. In a callback it is told later, when that
+    /// one has returned, as in the real producer.
     fn accept(&self, sent: SentRecord<K, V>, callback: Option<Callback>) -> Result<RecordFuture, Error> {
         let (topic, partition) = (sent.topic_name().clone(), sent.partition());
         let (key, value) = (sent.serialized_key(), sent.serialized_value());
         let facts = RecordFacts::new(0, sent.timestamp(), key, value);
-        // In a callback the record waits until that one has returned, as it does in the real producer.
-        let at_once = self.auto_complete && !is_sender_thread(self.token);
-        let mut state = self.state.lock();
-        state.check_accepts()?;
-        state.history.push(sent);
         let mut completion = Completion::new(self.token, topic.clone(), partition, Arc::new(NoLinger));
-        let future = completion.record(facts, callback);
-        let record = Outstanding { topic, partition, completion };
-        if !at_once {
-            state.outstanding.push_back(record);
-            return Ok(future);
+        let mut state = self.state.lock();
+        if let Err(error) = state.check_accepts() {
+            drop(state);
+            completion.cancel();
+            return Err(error);
         }
-        let outcome = state.acknowledge(&record);
-        drop(state);
-        self.settle(record, outcome);
-        self.answer_all(None);
+        state.history.push(sent);
+        let own = Arc::clone(completion.shared());
+        let future = completion.record(facts, callback);
+        state.outstanding.push_back(Outstanding { topic, partition, completion });
+        if self.auto_complete {
+            state.decide_all(None);
+            drop(state);
+            self.tell();
+            self.await_all(&[own]);
+        }
         Ok(future)
     }
 
@@ -374,30 +369,57 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
 
     /// Answers the earliest record: with this error, or as acknowledged. False if there is none.
     fn answer_next(&self, error: Option<Error>) -> bool {
-        let mut state = self.state.lock();
-        let Some(record) = state.outstanding.pop_front() else { return false };
-        let outcome = match error {
-            None => state.acknowledge(&record),
-            Some(error) => {
-                let error = error.with_topic(&record.topic).with_partition(record.partition);
-                BatchOutcome::Failed { error, records: Vec::new() }
-            }
-        };
-        drop(state);
-        self.settle(record, outcome);
+        let decided = self.state.lock().decide_next(error);
+        let Some(batch) = decided else { return false };
+        self.tell();
+        self.await_all(&[batch]);
         true
     }
 
-    fn answer_all(&self, error: Option<&Error>) -> u64 {
-        let mut answered = 0;
-        while self.answer_next(error.cloned()) {
-            answered += 1;
+    /// Tells what is decided, unless a thread is at it, which then tells this as well.
+    fn tell(&self) {
+        let mut state = self.state.lock();
+        if std::mem::replace(&mut state.telling, true) {
+            return;
         }
-        answered
+        loop {
+            let (told, next) = (state.told_now.take(), state.decided.pop_front());
+            match &next {
+                Some(Decided::Outcome(record, _)) => {
+                    state.told_now = Some(Arc::clone(record.completion.shared()));
+                }
+                Some(Decided::End(_)) => {}
+                None => state.telling = false,
+            }
+            drop(state);
+            drop(told); // not under the lock: the source of an error may be the user's
+            match next {
+                Some(Decided::Outcome(record, outcome)) => {
+                    as_sender_thread(self.token, true, || record.completion.settle(outcome));
+                }
+                Some(Decided::End(open)) => {
+                    as_sender_thread(self.token, false, || self.plugins.close());
+                    drop(open);
+                }
+                None => return,
+            }
+            state = self.state.lock();
+        }
     }
 
-    fn settle(&self, record: Outstanding, outcome: BatchOutcome) {
-        as_sender_thread(self.token, || record.completion.settle(outcome));
+    /// Whether this thread may wait for what another one tells.
+    fn may_wait(&self) -> bool {
+        !is_in_callback() && !is_sender_thread(self.token)
+    }
+
+    /// Waits until these are told, for calls that know no interrupt.
+    fn await_all(&self, batches: &[Arc<BatchCompletion>]) {
+        if self.may_wait() {
+            for batch in batches {
+                // It disconnects.
+                let _ = batch.ended().recv();
+            }
+        }
     }
 
     fn set_send_error(&self, error: Option<Error>) {
@@ -405,52 +427,32 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         drop(old); // not under the lock: its source may be the user's
     }
 
-    fn not_in_callback(&self, call: &str) -> Result<(), Error> {
-        if is_sender_thread(self.token) {
-            let text = format!("{call} in a callback would wait for the thread it runs on");
-            return Err(Error::new(ErrorKind::IllegalState, text));
+    /// Closes; acknowledges what is outstanding, or abandons it where there is no time.
+    fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
+        let abandon = is_sender_thread(self.token) || timeout.is_some_and(|timeout| timeout.is_zero());
+        let closed =
+            Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
+        let mut state = self.state.lock();
+        state.closed = true;
+        let answered = state.decide_all(abandon.then_some(&closed));
+        let end = state.end();
+        drop(state);
+        self.tell();
+        let (delivered, abandoned) = if abandon { (0, answered) } else { (answered, 0) };
+        let mut report = CloseReport { delivered, abandoned, ..CloseReport::default() };
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout + MOMENT));
+        let waited = if self.may_wait() { interrupt::wait(&end, deadline) } else { Wait::TimedOut };
+        match waited {
+            Wait::Interrupted => return Err(Error::interrupted("close")),
+            Wait::TimedOut => {
+                let state = self.state.lock();
+                report.unanswered = state.untold().len() as u64;
+                report.callback_running = state.telling;
+            }
+            Wait::Disconnected => {}
+            Wait::Ready(never) => match never {},
         }
-        Ok(())
-    }
-
-    /// Closes; acknowledges what is outstanding, or abandons it.
-    fn close(&self, abandon: bool) -> CloseReport {
-        let in_callback = is_sender_thread(self.token);
-        self.state.lock().closed = true;
-        let report = if abandon || in_callback {
-            let error =
-                Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
-            CloseReport { abandoned: self.answer_all(Some(&error)), ..CloseReport::default() }
-        } else {
-            CloseReport { delivered: self.answer_all(None), ..CloseReport::default() }
-        };
-        if !in_callback && !self.plugins_closed.swap(true, Ordering::Relaxed) {
-            self.plugins.close();
-        }
-        report
-    }
-}
-
-impl<K: ?Sized + 'static, V: ?Sized + 'static> State<K, V> {
-    fn check_usable(&self) -> Result<(), Error> {
-        match &self.fatal {
-            Some(error) => Err(error.clone()),
-            None if self.closed => Err(Error::closed()),
-            None => Ok(()),
-        }
-    }
-
-    fn check_accepts(&self) -> Result<(), Error> {
-        self.check_usable()?;
-        self.send_error.clone().map_or(Ok(()), Err)
-    }
-
-    /// The record is at its partition's next offset.
-    fn acknowledge(&mut self, record: &Outstanding) -> BatchOutcome {
-        let next = self.next_offsets.entry((record.topic.clone(), record.partition)).or_default();
-        let offset = *next;
-        *next += 1;
-        BatchOutcome::Acknowledged { base_offset: Some(offset), log_append_time: None }
+        Ok(report)
     }
 }
 
@@ -476,7 +478,8 @@ impl Expedite for NoLinger {
 /// The last handle closes, as that of the real producer does.
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Mock<K, V> {
     fn drop(&mut self) {
-        self.close(false);
+        // An interrupt ends the wait for what nobody else can be telling.
+        let _ = self.close(None);
     }
 }
 

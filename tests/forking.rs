@@ -1,0 +1,135 @@
+//! `fork`: a child has its parent's producers and none of their threads. Every call says so at once, and the parent goes on.
+
+#![cfg(test)]
+#![cfg(unix)]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use fork::Fork;
+use kafka_producer::{ErrorKind, ProducerRecord};
+use support::{AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first};
+
+/// What a forked child says. It ends when it has said it; one that hangs is ended.
+fn in_a_child(body: impl FnOnce() -> String) -> String {
+    let (mut here, mut there) = UnixStream::pair().unwrap();
+    match fork::fork().unwrap() {
+        Fork::Child => {
+            let said = catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| String::from("panicked"));
+            let _ = there.write_all(said.as_bytes());
+            std::process::exit(0)
+        }
+        Fork::Parent(child) => {
+            drop(there);
+            here.set_read_timeout(Some(AGES)).unwrap();
+            let mut said = String::new();
+            let read = here.read_to_string(&mut said);
+            let child = rustix::process::Pid::from_raw(child).unwrap();
+            let _ = rustix::process::kill_process(child, rustix::process::Signal::KILL);
+            read.unwrap_or_else(|error| panic!("the child hangs, and has said {said:?}: {error}"));
+            said
+        }
+    }
+}
+
+/// Fault A5.
+#[test]
+fn in_a_child_every_call_is_an_error_at_once_and_the_parent_goes_on() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let answered = producer.send(to_first("000000")).unwrap();
+    answered.get_timeout(AGES).unwrap();
+    // The open batch has room: nothing would keep a record of the child's out of it.
+    let open = producer.send(to_first("000001")).unwrap();
+    let servers = cluster.bootstrap_servers();
+    let said = in_a_child(|| {
+        let begun = Instant::now();
+        let send = producer.send(to_first("x")).unwrap_err();
+        assert_eq!(send.kind(), ErrorKind::Forked, "{send}");
+        assert_eq!(send.into_record(), to_first("x"));
+        let kinds = [
+            producer.try_send(to_first("x")).unwrap_err().kind(),
+            producer.send_with_callback(to_first("x"), |_| {}).unwrap_err().kind(),
+            producer.send(ProducerRecord::new("unknown", "x")).unwrap_err().kind(),
+            open.get().unwrap_err().kind(),
+            open.get_timeout(AGES).unwrap_err().kind(),
+            open.try_get().unwrap().unwrap_err().kind(),
+            producer.flush().unwrap_err().kind(),
+            producer.partitions_for("t").unwrap_err().kind(),
+            producer.close().unwrap_err().kind(),
+            producer.close_timeout(Duration::from_secs(1)).unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::Forked; 10]);
+        assert!(open.is_done(), "who asks in a circle gets on");
+        assert_eq!(answered.get().unwrap().offset(), Some(0), "what is known is known");
+        let other = producer.clone();
+        drop((producer, other));
+        let took = begun.elapsed();
+        assert!(took < SOON, "{took:?}");
+        // One of its own works.
+        let own = support::config(&servers, &[]);
+        let own = kafka_producer::KafkaProducer::<str, str>::new(own).unwrap();
+        own.send(to_first("of the child")).unwrap().get_timeout(AGES).unwrap();
+        own.close().unwrap();
+        String::from("all is well")
+    });
+    assert_eq!(said, "all is well");
+    let values = support::values(&cluster, "t", 0);
+    assert!(values.contains(&"of the child".to_owned()) && !values.contains(&"x".to_owned()), "{values:?}");
+    assert_eq!(values.len(), 3);
+}
+
+/// Fault A5.
+#[test]
+fn the_parent_does_not_notice_that_it_was_forked() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let futures = send_numbered(&producer, 0..10);
+    for _ in 0..3 {
+        let (handle, futures) = (producer.clone(), futures.clone());
+        let said = in_a_child(move || {
+            drop((handle, futures));
+            String::from("dropped")
+        });
+        assert_eq!(said, "dropped");
+    }
+    producer.flush().unwrap();
+    futures.iter().for_each(|future| drop(future.try_get().unwrap().unwrap()));
+    send_numbered(&producer, 10..20);
+    producer.close().unwrap();
+    assert_holds_exactly(&cluster, 20);
+}
+
+/// Fault A5.
+/// There the child's only thread is a copy of the sender thread.
+#[test]
+fn a_callback_may_fork_and_records_are_still_there_once() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "10000")]);
+    let called = Arc::new(AtomicUsize::new(0));
+    let parent = std::process::id();
+    for number in 0..3 {
+        let called = Arc::clone(&called);
+        let sent = producer.send_with_callback(to_first(format!("{number:06}")), move |_| {
+            if number == 1 && std::process::id() == parent {
+                // The child goes on in the sender's loop, which has to let it end.
+                let _ = fork::fork();
+            }
+            called.fetch_add(1, Ordering::Relaxed);
+        });
+        sent.unwrap();
+    }
+    producer.flush().unwrap();
+    assert_eq!(called.load(Ordering::Relaxed), 3);
+    for number in 3..20 {
+        producer.send(to_first(format!("{number:06}"))).unwrap().get_timeout(AGES).unwrap();
+    }
+    producer.close().unwrap();
+    assert_holds_exactly(&cluster, 20);
+}
