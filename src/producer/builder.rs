@@ -306,6 +306,7 @@ fn spawn<N: Network + Send + 'static>(
     client_id: &str,
 ) -> Result<SenderThread, Error> {
     let (alive, ended) = bounded(0);
+    // So that no handle has the last one: to drop that takes a lock, which a forked child must not.
     let kept = ended.clone();
     let body = move || {
         let Ends { accumulator, close_parts } = ends;

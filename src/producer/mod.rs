@@ -277,9 +277,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// returned. [`Forked`](ErrorKind::Forked).
     pub fn close(&self) -> Result<(), Error> {
         let report = self.core.close(None)?;
-        if report.callback_running && !is_in_callback() {
+        if (report.callback_running || report.unanswered > 0) && !is_in_callback() {
+            let what = if report.callback_running { "a callback is still running" } else { "time is over" };
             let text = format!(
-                "close: a callback is still running, and {} records wait behind it; the producer goes on closing",
+                "close: {what}, and {} records are not answered yet; the producer goes on closing",
                 report.unanswered
             );
             return Err(Error::new(ErrorKind::Timeout, text));
