@@ -19,7 +19,7 @@ use crate::logging;
 use crate::record::{RecordMetadata, TopicName};
 use crate::spin::SharedSpin;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// The outcome of an accepted record, now or later.
