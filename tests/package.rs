@@ -37,7 +37,7 @@ const C_TOOLS: [&str; 6] = ["cc", "cmake", "bindgen", "pkg-config", "vcpkg", "au
 const HARMLESS_SYS: [&str; 4] = ["linux-raw-sys", "windows-sys", "js-sys", "web-sys"];
 
 #[test]
-fn the_rust_version_is_the_highest_that_the_default_tree_needs() {
+fn no_dependency_of_the_default_tree_needs_a_newer_rust_than_we_do() {
     let tree = Tree::load();
     let own = version(tree.root()["rust_version"].as_str().expect("rust-version in Cargo.toml"));
     let needs = tree.default_tree().into_iter().filter(|id| *id != tree.root_id()).filter_map(|id| {
@@ -45,7 +45,7 @@ fn the_rust_version_is_the_highest_that_the_default_tree_needs() {
         Some((version(package["rust_version"].as_str()?), package["name"].as_str().unwrap()))
     });
     let (highest, who) = needs.max().expect("some dependency names a rust-version");
-    assert_eq!(own, highest, "Cargo.toml says {own:?}, and {who} needs {highest:?}");
+    assert!(own >= highest, "Cargo.toml says {own:?}, and {who} needs {highest:?}");
 }
 
 #[test]
