@@ -113,8 +113,8 @@ mod kafka;
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{
-    Acks, ClientDnsLookup, CompressionType, Importance, MetadataRecoveryStrategy, ProducerConfig,
-    PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
+    Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
+    ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
 };
 pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;

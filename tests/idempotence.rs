@@ -54,24 +54,64 @@ fn a_producer_id_that_is_not_to_be_had_at_once_is_asked_for_again() {
     assert!(cluster.requests(Api::InitProducerId) >= 3);
 }
 
-/// (66)
+/// Fault B11. (66) What waits fails with the reason, and the next record asks again.
 #[test]
-fn a_producer_id_that_is_refused_ends_the_producer_with_the_reason() {
+fn a_producer_id_that_is_refused_fails_what_waits_and_the_next_record_asks_again() {
+    for code in [
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ErrorCode::INVALID_REQUEST,
+        ErrorCode(999),
+    ] {
+        let cluster = cluster(1);
+        cluster.inject(Fault::fail(Api::InitProducerId, code.0).always());
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("retry.backoff.max.ms", "20")]);
+        for _ in 0..3 {
+            let error = producer.send(to_first("a")).unwrap().get_timeout(AGES).unwrap_err();
+            assert_eq!(error.code(), Some(code), "{error}");
+            assert!(!error.is_fatal() && error.to_string().contains("enable.idempotence"), "{error}");
+            assert!(!error.possibly_written());
+        }
+        cluster.clear_faults();
+        wait_until("it is allowed", || producer.send(to_first("b")).unwrap().get_timeout(AGES).is_ok());
+        assert_eq!(values(&cluster, "t", 0), ["b"]);
+        producer.close().unwrap();
+    }
+}
+
+/// Fault B11. Nobody is asked while nothing waits, and not more often than the backoff allows while something does.
+#[test]
+fn a_refusal_is_not_asked_for_over_and_over() {
     let cluster = cluster(1);
     cluster.inject(Fault::fail(Api::InitProducerId, ErrorCode::CLUSTER_AUTHORIZATION_FAILED.0).always());
-    let producer = producer(&cluster, &[("linger.ms", "0")]);
-    let first = match producer.send(to_first("a")) {
-        Ok(future) => future.get_timeout(AGES).unwrap_err(),
-        Err(error) => error.into_error(),
-    };
-    assert_eq!(first.kind(), ErrorKind::Authorization, "{first}");
-    assert!(first.is_fatal() && first.to_string().contains("enable.idempotence"), "{first}");
-    assert!(!first.possibly_written());
-    let later = producer.send(to_first("b")).unwrap_err();
-    assert_eq!(later.kind(), ErrorKind::Authorization, "every later send says why: {later}");
-    assert!(later.error().is_fatal());
-    producer.flush().unwrap();
-    producer.close().unwrap();
+    let settings = [("linger.ms", "0"), ("retry.backoff.ms", "50"), ("retry.backoff.max.ms", "200")];
+    let producer = producer(&cluster, &settings);
+    producer.send(to_first("a")).unwrap().get_timeout(AGES).unwrap_err();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(cluster.requests(Api::InitProducerId), 1, "nothing waits");
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        let futures: Vec<_> = (0..20).map(|_| producer.send(to_first("a")).unwrap()).collect();
+        futures.iter().for_each(|future| drop(future.get_timeout(AGES).unwrap_err()));
+    }
+    let asked = cluster.requests(Api::InitProducerId);
+    assert!((5..20).contains(&asked), "{asked} requests in two seconds");
+}
+
+/// Fault B11. One broker that cannot or will not is no reason to stop: the others are asked.
+#[test]
+fn a_broker_that_refuses_leaves_the_producer_id_to_the_others() {
+    for attempt in 0..5 {
+        let cluster = support::three_brokers(3);
+        let refused = Fault::fail(Api::InitProducerId, ErrorCode::CLUSTER_AUTHORIZATION_FAILED.0).always();
+        cluster.inject(refused.clone().on_broker(1));
+        cluster.inject(refused.on_broker(2));
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("retry.backoff.max.ms", "20")]);
+        let sent = || producer.send(to_first("a")).unwrap().get_timeout(AGES).is_ok();
+        let failures = (0..3).take_while(|_| !sent()).count();
+        assert!(failures < 3, "attempt {attempt}");
+        assert!((1..=3).contains(&cluster.requests(Api::InitProducerId)));
+    }
 }
 
 #[test]

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::KafkaProducer;
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
-use support::{AGES, TextProducer, cluster, config, to_first, values, wait_until};
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_producer::{KafkaProducer, ProducerRecord};
+use support::logged::listen;
+use support::{AGES, TextProducer, cluster, config, producer, send_numbered, to_first, values, wait_until};
 
 /// An address that leads to whichever broker it is pointed at.
 struct Front {
@@ -148,4 +149,152 @@ fn brokers_that_tell_nothing_for_too_long_are_left() {
             assert_eq!((values(&old, "t", 0).len(), new.connections_accepted()), (2, 0));
         }
     }
+}
+
+/// Fault A2. A cluster that was set up anew gives out the same producer ids again. Under its old one, a producer's next
+/// batch would be taken for a repetition of another producer's.
+#[test]
+fn two_producers_of_a_cluster_that_was_set_up_anew_keep_their_records() {
+    // Whether metadata tells of the other cluster before the next record is sent, or only when the connection is lost.
+    for told in [false, true] {
+        let cluster = EmbeddedCluster::builder().topic("t", 1).cluster_id("first").start().unwrap();
+        let settings = &[("linger.ms", "0"), ("metadata.max.age.ms", if told { "20" } else { "300000" })];
+        let older = producer(&cluster, settings);
+        older.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
+        cluster.stop_broker(1);
+        cluster.wipe("second", true);
+        cluster.start_broker(1).unwrap();
+        let newer = producer(&cluster, settings);
+        let mut expected = Vec::new();
+        for number in 0..5 {
+            for (name, producer) in [("newer", &newer), ("older", &older)] {
+                let value = format!("{name} {number}");
+                producer.send(to_first(value.as_str())).unwrap().get_timeout(AGES).unwrap();
+                expected.push(value);
+            }
+        }
+        assert_eq!(values(&cluster, "t", 0), expected, "told: {told}");
+        let ids: std::collections::BTreeSet<_> =
+            cluster.batches("t", 0).iter().map(|batch| batch.producer_id).collect();
+        assert_eq!(ids.len(), 2, "each has its own");
+    }
+}
+
+/// Fault A2. Brokers that tell no topic ids; the topic lives on, and what was on its way is numbered anew.
+#[test]
+fn what_was_on_its_way_when_the_cluster_was_set_up_anew_goes_to_the_new_one_in_order() {
+    let cluster = EmbeddedCluster::builder()
+        .topic("t", 1)
+        .cluster_id("first")
+        .api_versions(Api::Produce, 3..=9)
+        .api_versions(Api::Metadata, 1..=7)
+        .start()
+        .unwrap();
+    let older = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "100")]);
+    send_numbered(&older, 0..3).iter().for_each(|future| drop(future.get_timeout(AGES).unwrap()));
+    cluster.inject(Fault::drop_answer(Api::Produce).always());
+    let waiting = send_numbered(&older, 3..20);
+    wait_until("some are on their way", || cluster.requests(Api::Produce) >= 5);
+    cluster.stop_broker(1);
+    cluster.clear_faults();
+    cluster.wipe("second", true);
+    cluster.start_broker(1).unwrap();
+    let newer = producer(&cluster, &[("linger.ms", "0")]);
+    newer.send(to_first("newer")).unwrap().get_timeout(AGES).unwrap();
+    waiting.iter().for_each(|future| drop(future.get_timeout(AGES).unwrap()));
+    let found: Vec<_> = values(&cluster, "t", 0).into_iter().filter(|value| value != "newer").collect();
+    assert_eq!(found, (3..20).map(|number| format!("{number:06}")).collect::<Vec<_>>());
+    newer.send(to_first("newer")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(values(&cluster, "t", 0).len(), 19);
+}
+
+/// Fault A2. A topic that was created again begins with new sequences, under another epoch, and only it.
+#[test]
+fn a_topic_that_was_created_again_has_new_sequences_and_others_keep_theirs() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).topic("other", 1).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "20")]);
+    let other = |value| ProducerRecord::new("other", value);
+    for number in 0..3 {
+        producer.send(to_first(format!("{number}"))).unwrap().get_timeout(AGES).unwrap();
+        producer.send(other("o")).unwrap().get_timeout(AGES).unwrap();
+    }
+    let asked = cluster.requests(Api::InitProducerId);
+    let before = cluster.topic_id("t");
+    assert!(cluster.recreate_topic("t", TopicConfig::new(1)));
+    let is_known = || producer.partitions_for("t").is_ok() && cluster.topic_id("t") != before;
+    wait_until("the new one", is_known);
+    let metadata = cluster.requests(Api::Metadata);
+    wait_until("news", || cluster.requests(Api::Metadata) > metadata + 1);
+    for number in 0..3 {
+        producer.send(to_first(format!("{number}"))).unwrap().get_timeout(AGES).unwrap();
+    }
+    let stamps: Vec<_> =
+        cluster.batches("t", 0).iter().map(|batch| (batch.producer_epoch, batch.base_sequence)).collect();
+    assert_eq!(stamps, [(1, 0), (1, 1), (1, 2)]);
+    assert_eq!(cluster.requests(Api::InitProducerId), asked, "the id is the same");
+    producer.send(other("o")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(values(&cluster, "other", 0).len(), 4);
+}
+
+/// Fault A2b. Nothing lands in another cluster unasked where that is set.
+#[test]
+fn with_metadata_cluster_change_fail_another_cluster_is_the_end() {
+    let old = EmbeddedCluster::builder().topic("t", 1).cluster_id("old").start().unwrap();
+    let new = EmbeddedCluster::builder().topic("t", 1).cluster_id("new").start().unwrap();
+    let servers = format!("{},{}", old.bootstrap_servers(), new.bootstrap_servers());
+    for change in ["fail", "follow"] {
+        let settings = [("linger.ms", "0"), ("metadata.cluster.change", change)];
+        let producer: TextProducer = KafkaProducer::new(config(&servers, &settings)).unwrap();
+        producer.send(to_first("first")).unwrap().get_timeout(AGES).unwrap();
+        let (home, away) =
+            if values(&old, "t", 0).contains(&"first".to_owned()) { (&old, &new) } else { (&new, &old) };
+        let name =
+            |cluster: &EmbeddedCluster| if std::ptr::eq(cluster, &raw const old) { "old" } else { "new" };
+        home.stop_broker(1);
+        let outcomes: Vec<_> = (0..20)
+            .map(|_| match producer.send(to_first("second")) {
+                Ok(future) => future.get_timeout(AGES).map(drop),
+                Err(error) => Err(error.into_error()),
+            })
+            .collect();
+        let at_home = values(home, "t", 0).len();
+        if change == "fail" {
+            assert_eq!((at_home, values(away, "t", 0).len()), (1, 0));
+            for error in outcomes.into_iter().map(Result::unwrap_err) {
+                let text = error.to_string();
+                assert!(error.is_fatal() && text.contains(name(home)) && text.contains(name(away)), "{text}");
+            }
+        } else {
+            assert!(outcomes.iter().all(Result::is_ok));
+            assert_eq!(values(away, "t", 0), vec!["second"; 20]);
+            let ids: std::collections::BTreeSet<_> =
+                away.batches("t", 0).iter().map(|batch| (batch.producer_id, batch.base_sequence)).collect();
+            assert_eq!(ids.len(), 20, "under an id of its own");
+        }
+        producer.close().unwrap();
+        home.start_broker(1).unwrap();
+        for cluster in [&old, &new] {
+            cluster.recreate_topic("t", TopicConfig::new(1));
+        }
+    }
+}
+
+/// Fault A2b. A move to another cluster is told, with both ids.
+#[test]
+fn a_move_to_another_cluster_is_a_warning() {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    listen(log::LevelFilter::Warn, |record| TOLD.lock().unwrap().push(record.args().to_string()));
+    let cluster = EmbeddedCluster::builder().topic("t", 1).cluster_id("from-here").start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "20")]);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    cluster.stop_broker(1);
+    cluster.wipe("to-there", true);
+    cluster.start_broker(1).unwrap();
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let told = TOLD.lock().unwrap().clone();
+    let moves: Vec<_> = told.iter().filter(|line| line.contains("from-here")).collect();
+    assert!(
+        moves.len() == 1 && moves[0].contains("to-there") && moves[0].contains("producer id"),
+        "{told:?}"
+    );
 }

@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::completion::{BatchCompletion, BatchOutcome, Callback, Completion, RecordFacts, RecordFuture};
 use crate::error::Error;
+use crate::guard::guarded;
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
 };
@@ -145,12 +146,13 @@ impl OpenBatch {
     }
 
     /// Ends the batch: compression, CRC and header. What compression has saved goes back to the pool, and its ratio is
-    /// learnt. Takes time in proportion to the batch; call it outside every lock.
+    /// learnt. Takes time in proportion to the batch; call it outside every lock. Where that panics the batch is lost,
+    /// and only to be failed.
     pub(crate) fn seal(mut self, codec: Codec, ratio: &CompressionRatio, pool: &BufferPool) -> ProducerBatch {
         self.completion.close(self.builder.count());
-        let (sealed, filled) = self.builder.seal(codec);
+        let (sealed, filled) = sealed(self.builder, codec);
         let mut reserved = self.reserved;
-        if codec != Codec::None {
+        if codec != Codec::None && !sealed.is_lost() {
             ratio.observe(sealed.compression_ratio());
         }
         if let Some(filled) = filled {
@@ -172,6 +174,12 @@ impl OpenBatch {
             is_piece: false,
         }
     }
+}
+
+/// A sealed batch, and the buffer that it was compressed from.
+fn sealed(builder: BatchBuilder, codec: Codec) -> (SealedBatch, Option<Vec<u8>>) {
+    let count = builder.count();
+    guarded(|| builder.seal(codec)).unwrap_or_else(|| (SealedBatch::lost(count), None))
 }
 
 /// A batch that is complete and on its way.
@@ -212,6 +220,11 @@ impl ProducerBatch {
         self.sealed.bytes()
     }
 
+    /// Whether it could not be sealed: its records are gone, and it must not be sent.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.sealed.is_lost()
+    }
+
     /// How often the batch was handed to a connection.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
@@ -237,6 +250,11 @@ impl ProducerBatch {
     /// Gives the batch its place in the sequence.
     pub(crate) fn assign(&mut self, stamp: Stamp) {
         self.stamp = Some(stamp);
+    }
+
+    /// It has no place in the sequence any more; what is on its way keeps the one that it left with.
+    pub(crate) fn forget_stamp(&mut self) {
+        self.stamp = None;
     }
 
     /// Writes the stamp into the header and counts the attempt.
@@ -309,7 +327,8 @@ impl ProducerBatch {
         let completions = completion.map(|whole| whole.split(pieces.iter().map(BatchBuilder::count)));
         let (mut first, mut left, mut to_come) = (0, reserved, pieces.len());
         let piece = |(builder, completion): (BatchBuilder, Completion)| {
-            let (sealed, _) = builder.seal(codec);
+            let count = builder.count();
+            let (sealed, _) = sealed(builder, codec);
             to_come -= 1;
             let share = if to_come == 0 { left } else { sealed.len().min(left) };
             left -= share;
@@ -326,7 +345,7 @@ impl ProducerBatch {
                 is_piece: true,
                 sealed,
             };
-            first += piece.count();
+            first += count;
             piece
         };
         pieces.into_iter().zip(completions.unwrap_or_default()).map(piece).collect()

@@ -30,10 +30,10 @@ pub(crate) struct DrainRules {
 }
 
 pub(crate) struct Drain {
-    accumulator: Arc<RecordAccumulator>,
+    pub(super) accumulator: Arc<RecordAccumulator>,
     rules: DrainRules,
     cluster: Arc<Cluster>,
-    partitions: Vec<Option<Partition>>,
+    pub(super) partitions: Vec<Option<Partition>>,
     /// Partitions with something to send, by leader. Ordered, so that a run can be repeated.
     ready: BTreeMap<i32, VecDeque<usize>>,
     /// Partitions with something to send and no leader.
@@ -41,10 +41,12 @@ pub(crate) struct Drain {
     /// Partitions with something to send that the gate does not let go yet.
     held_back: Vec<usize>,
     /// Partitions whose open batch waits for company, in the order in which they began to.
-    lingering: VecDeque<usize>,
+    pub(super) lingering: VecDeque<usize>,
     /// When each partition has to be looked at, one entry a partition, ordered so that a run can be repeated.
-    timers: BTreeSet<(Instant, usize)>,
+    pub(super) timers: BTreeSet<(Instant, usize)>,
     events: Vec<Event>,
+    /// Batches that could not be sealed.
+    pub(super) lost: Vec<(usize, ProducerBatch)>,
     closing: bool,
 }
 
@@ -61,6 +63,7 @@ impl Drain {
             lingering: VecDeque::new(),
             timers: BTreeSet::new(),
             events: Vec::new(),
+            lost: Vec::new(),
             closing: false,
         }
     }
@@ -95,7 +98,7 @@ impl Drain {
 
     /// Looks for queues whose first event is still to come: the caller that opened a batch tells of it only after
     /// another may have appended to it.
-    fn adopt_filled(&mut self, now: Instant) {
+    pub(super) fn adopt_filled(&mut self, now: Instant) {
         for queue in self.accumulator.filled_queues() {
             self.look_into(queue, now);
         }
@@ -136,7 +139,7 @@ impl Drain {
     }
 
     /// Takes partitions that are not listed any more off the lists of leaders.
-    fn tidy_lists(&mut self) {
+    pub(super) fn tidy_lists(&mut self) {
         let partitions = &self.partitions;
         let is_in = |list: List, index: usize| {
             partitions.get(index).and_then(Option::as_ref).is_some_and(|it| it.listed == Some(list))
@@ -197,6 +200,11 @@ impl Drain {
                     self.unlist(index);
                     self.list(index, List::HeldBack);
                 }
+                Taken::Lost(batch) => {
+                    self.lost.push((index, batch));
+                    self.unlist(index);
+                    self.examine_anyway(index, now);
+                }
                 Taken::Nothing => {
                     self.unlist(index);
                     self.examine(index, now);
@@ -242,19 +250,6 @@ impl Drain {
         }
         pieces.into_iter().for_each(|piece| self.requeue(index, piece, None));
         None
-    }
-
-    /// Takes out those that are to be sent again though a later batch is in the log, and of which the broker has none.
-    pub(crate) fn take_overtaken(&mut self, index: usize, acknowledged: BatchId) -> Vec<ProducerBatch> {
-        let Some(partition) = self.partition(index) else { return Vec::new() };
-        let is_overtaken = |batch: &ProducerBatch| batch.id() < acknowledged && !batch.is_doubtful();
-        if !partition.retries.iter().any(is_overtaken) {
-            return Vec::new();
-        }
-        let retries = std::mem::take(&mut partition.retries);
-        let (overtaken, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(is_overtaken);
-        partition.retries = others.into();
-        overtaken
     }
 
     /// Whether batches of the partition have been sent and are not settled.
@@ -337,29 +332,7 @@ impl Drain {
             .iter()
             .flatten()
             .all(|partition| !partition.has_outstanding() && partition.queue.head() == Head::Empty)
-    }
-
-    /// Takes out everything that is not answered yet. The queues must be closed.
-    pub(crate) fn abort(&mut self) -> Vec<Expired> {
-        for queue in self.accumulator.filled_queues() {
-            self.adopt(queue);
-        }
-        let mut aborted = Vec::new();
-        for (index, partition) in self.partitions.iter_mut().enumerate() {
-            let Some(partition) = partition else { continue };
-            for batch in &mut partition.in_flight {
-                aborted.extend(give_up(index, batch));
-            }
-            let whole = |batch| Expired { index, fate: Fate::Whole(batch) };
-            aborted.extend(partition.retries.drain(..).map(whole));
-            while partition.queue.head() != Head::Empty {
-                match partition.queue.pop(self.accumulator.pool()) {
-                    Some(batch) => aborted.push(whole(batch)),
-                    None => crate::sync::yield_now(), // a caller is sealing it at this moment
-                }
-            }
-        }
-        aborted
+            && self.lost.is_empty()
     }
 
     fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
@@ -396,17 +369,25 @@ impl Drain {
             return refused;
         };
         (partition.not_before, partition.moves) = (None, 0);
+        if batch.is_lost() {
+            return Taken::Lost(batch);
+        }
         Taken::Batch(partition.depart(index, batch, gate), Some(outlook))
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
     fn examine(&mut self, index: usize, now: Instant) {
-        let haste = self.haste(now);
         let Some(partition) = self.partition(index) else { return };
         partition.queue.note_retries(partition.retries.len());
         if partition.listed.is_some() && partition.timer.is_some() && partition.retries.is_empty() {
             return; // whatever has come since waits behind what it was listed for, and expires later
         }
+        self.examine_anyway(index, now);
+    }
+
+    pub(super) fn examine_anyway(&mut self, index: usize, now: Instant) {
+        let haste = self.haste(now);
+        let Some(partition) = self.partition(index) else { return };
         let on_its_way = partition.has_outstanding();
         let outlook = match partition.quiet {
             true => Outlook { head: Head::Empty, sendable: false },
@@ -526,7 +507,7 @@ impl Drain {
         }
     }
 
-    fn adopt(&mut self, queue: Arc<PartitionQueue>) -> usize {
+    pub(super) fn adopt(&mut self, queue: Arc<PartitionQueue>) -> usize {
         let index = queue.index;
         if index >= self.partitions.len() {
             self.partitions.resize_with(index + 1, || None);
@@ -544,7 +525,7 @@ impl Drain {
         }
     }
 
-    fn partition(&mut self, index: usize) -> Option<&mut Partition> {
+    pub(super) fn partition(&mut self, index: usize) -> Option<&mut Partition> {
         self.partitions.get_mut(index).and_then(Option::as_mut)
     }
 }
@@ -558,8 +539,9 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 mod tests {
     use super::*;
     use crate::accumulator::{Inbox, LeaderRules, Leaders, QueueRules};
-    use crate::completion::Expedite;
+    use crate::completion::{BatchOutcome, Expedite};
     use crate::error::ErrorKind;
+    use crate::record_batch::tests::plan_panics;
 
     /// So long that nothing goes because of it.
     const LINGER: Duration = Duration::from_secs(10);
@@ -880,6 +862,57 @@ mod tests {
         world.drain.update_cluster(&cluster(300, 2), &["t".into()], world.now);
         assert_eq!(world.departing_to(2, usize::MAX), (0..300).collect::<Vec<_>>());
         assert!(world.drain.leaderless.is_empty());
+    }
+
+    /// Fault A9. Whoever seals a batch, its caller when it is full or the sender when it goes, may run into a panic.
+    #[test]
+    fn a_batch_whose_sealing_panics_is_lost_alone() {
+        for sealed_by_caller in [true, false] {
+            let mut world = World::new(1);
+            let free = world.accumulator.pool().free();
+            plan_panics(1);
+            if sealed_by_caller {
+                world.append_value(0, &[0; 400]);
+                world.append_value(0, &[0; 521]);
+            } else {
+                world.append(0);
+                world.queue(0).expedite();
+            }
+            assert_eq!(world.departing(), [0; 0]);
+            plan_panics(0);
+            world.append(0);
+            world.queue(0).expedite();
+            assert_eq!(world.departing(), [0], "those behind it go");
+            let lost = world.drain.take_lost();
+            assert_eq!(
+                lost.iter().map(|(_, batch)| batch.count()).sum::<u32>(),
+                1 + u32::from(sealed_by_caller)
+            );
+            let outcome =
+                || BatchOutcome::Failed { error: crate::error::Error::closed(), records: Vec::new() };
+            for (_, batch) in lost {
+                batch.settle(outcome(), world.accumulator.pool());
+            }
+            world.arrived(0).settle(outcome(), world.accumulator.pool());
+            world.accumulator.pool().serve_waiters();
+            assert_eq!(world.accumulator.pool().free(), free, "all memory has come back");
+            world.drain.revisit(world.queue(0).index, world.now);
+            assert!(world.drain.is_empty());
+        }
+    }
+
+    /// Fault A9. Nothing spins where a batch was lost, and what is behind it is taken out.
+    #[test]
+    fn an_abort_takes_lost_batches_along() {
+        let mut world = World::new(1);
+        plan_panics(1);
+        world.append_value(0, &[0; 400]);
+        world.append_value(0, &[0; 521]);
+        plan_panics(0);
+        world.append(0);
+        world.accumulator.close_queues();
+        world.drain.collect(world.now);
+        assert_eq!(world.drain.abort().len(), 2);
     }
 
     /// Its record is the last one: nobody else would seal it.

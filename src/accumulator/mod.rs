@@ -8,6 +8,7 @@
 
 mod batch;
 mod buffer_pool;
+mod clearing;
 mod departing;
 mod drain;
 mod inbox;
@@ -204,30 +205,39 @@ impl RecordAccumulator {
     }
 
     /// Takes over what is new about the partitions and leaders of these topics. A topic that has no partitions takes no
-    /// records.
-    pub(crate) fn update_topics(&self, cluster: &Cluster, changed: &[TopicName], leaders: &mut Leaders) {
+    /// records. Returns the partitions of topics that were created again since.
+    pub(crate) fn update_topics(
+        &self,
+        cluster: &Cluster,
+        changed: &[TopicName],
+        leaders: &mut Leaders,
+    ) -> Vec<usize> {
+        let mut anew = Vec::new();
         for topic in changed.iter().filter_map(|name| cluster.topic(name)) {
             if topic.partitions.is_empty() {
                 self.retire_topic(&topic.name);
             } else {
-                self.update_topic(topic, cluster, leaders);
+                anew.extend(self.update_topic(topic, cluster, leaders));
             }
         }
+        anew
     }
 
-    fn update_topic(&self, topic: &TopicInfo, cluster: &Cluster, leaders: &mut Leaders) {
+    fn update_topic(&self, topic: &TopicInfo, cluster: &Cluster, leaders: &mut Leaders) -> Vec<usize> {
         let available = leaders.available(topic, cluster);
         let older = self.topics.read().get(&topic.name).cloned();
-        if older.as_ref().is_some_and(|older| older.shows(topic.partitions.len(), &available)) {
-            return;
+        if older.as_ref().is_some_and(|older| older.shows(topic, &available)) {
+            return Vec::new();
         }
         let mut queues: Vec<_> = older.iter().flat_map(|older| older.all_queues()).cloned().collect();
+        let is_another = older.as_ref().is_some_and(|older| older.is_another(topic));
+        let anew = queues.iter().filter(|_| is_another).map(|queue| queue.index).collect();
         let ratio = queues.first().map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
         for partition in queues.len()..topic.partitions.len() {
             queues.push(self.new_queue(&topic.name, partition as i32, &ratio));
         }
-        let (name, count) = (topic.name.clone(), topic.partitions.len());
-        self.replace_topic(TopicQueues::new(name, queues, count, available, older.as_deref()));
+        self.replace_topic(TopicQueues::new(topic, queues, available, older.as_deref()));
+        anew
     }
 
     /// Takes no more records for a topic until it is updated again. Its queues stay: they may hold something, and a

@@ -83,6 +83,8 @@ impl Haste {
 pub(super) enum Taken {
     /// With what was found behind it, where somebody looked.
     Batch(Departing, Option<Outlook>),
+    /// It is lost, and only to be failed.
+    Lost(ProducerBatch),
     /// It does not fit into this request.
     TooLarge,
     /// The gate says no.
@@ -138,7 +140,11 @@ impl Partition {
     /// Takes the first batch that may go again, unless one before it is on its way.
     pub(super) fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
         let on_its_way = self.in_flight.iter().any(ProducerBatch::is_unanswered);
-        let may_go = |batch: &ProducerBatch| gate.may_resend(index, batch.is_doubtful(), on_its_way);
+        let outstanding = self.outstanding();
+        let may_go = |batch: &ProducerBatch| match batch.stamp() {
+            Some(_) => gate.may_resend(index, batch.is_doubtful(), on_its_way),
+            None => gate.may_send(index, outstanding),
+        };
         let Some(place) = self.retries.iter().position(may_go) else { return Taken::HeldBack };
         let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
         if self.in_flight.iter().any(|other| other.id() < batch.id()) {
@@ -148,6 +154,9 @@ impl Partition {
             return Taken::TooLarge;
         }
         let Some(batch) = self.retries.remove(place) else { return Taken::Nothing };
+        if batch.is_lost() {
+            return Taken::Lost(batch);
+        }
         Taken::Batch(self.depart(index, batch, gate), None)
     }
 
@@ -174,9 +183,11 @@ impl Partition {
         departing
     }
 
-    /// How many batches have gone since the oldest that is not answered yet, that one included.
+    /// How many batches have gone since the oldest that is not answered yet and has a place in the sequence, that one
+    /// included.
     pub(super) fn outstanding(&self) -> u64 {
-        self.first_unanswered().map_or(0, |batch| self.next_id.saturating_sub(batch.id().opened))
+        let oldest = self.oldest_of(|batch| batch.is_unanswered() && batch.stamp().is_some());
+        oldest.map_or(0, |batch| self.next_id.saturating_sub(batch.id().opened))
     }
 
     pub(super) fn has_outstanding(&self) -> bool {
@@ -185,8 +196,12 @@ impl Partition {
 
     /// The oldest batch that has been sent and is not settled. Found without a walk through all that are on their way.
     pub(super) fn first_unanswered(&self) -> Option<&ProducerBatch> {
-        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
-        let retry = self.retries.iter().find(|batch| batch.is_unanswered());
+        self.oldest_of(ProducerBatch::is_unanswered)
+    }
+
+    fn oldest_of(&self, wanted: impl Fn(&ProducerBatch) -> bool) -> Option<&ProducerBatch> {
+        let in_flight = self.in_flight.iter().find(|batch| wanted(batch));
+        let retry = self.retries.iter().find(|batch| wanted(batch));
         in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
     }
 

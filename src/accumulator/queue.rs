@@ -7,6 +7,7 @@
 //! is closed it takes nothing.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use crate::accumulator::sticky::Sticky;
 use crate::completion::{
     BatchCompletion, Callback, Completion, Expedite, Ledger, ProducerToken, RecordFuture,
 };
+use crate::guard::guarded;
 use crate::logging;
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, CompressionRatio, DoesNotFit, RecordParts};
@@ -427,7 +429,8 @@ impl PartitionQueue {
     /// batch stays whole where its records cannot be read.
     pub(crate) fn split(&self, batch: ProducerBatch) -> Vec<ProducerBatch> {
         self.ratio.reset(batch.compression_ratio());
-        match batch.take_apart(self.rules.batch_size) {
+        let pieces = guarded(|| batch.take_apart(self.rules.batch_size));
+        match pieces.unwrap_or_else(|| Err(io::Error::other("that panics"))) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {
                 logging::error!("{}-{}: a batch cannot be split: {error}", self.topic, self.partition);

@@ -10,13 +10,17 @@ use std::sync::Arc;
 use crate::accumulator::leaders::{Available, Led};
 use crate::accumulator::queue::PartitionQueue;
 use crate::accumulator::sticky::Sticky;
+use crate::cluster::TopicInfo;
 use crate::partitioner::{LoadTable, next_partition};
 use crate::record::TopicName;
 use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::uuid::Uuid;
 
 /// A topic's partitions as `send` sees them.
 pub(crate) struct TopicQueues {
     pub(crate) name: TopicName,
+    /// Where a broker has told one.
+    id: Uuid,
     pub(crate) queues: Vec<Arc<PartitionQueue>>,
     /// Those behind them, of partitions that the picture lacks: they take nothing, and what is in them stays.
     unseen: Vec<Arc<PartitionQueue>>,
@@ -35,24 +39,24 @@ struct Usage {
 }
 
 impl TopicQueues {
-    /// The picture that follows `older`: `queues` are all there ever were, and so many of them are in it.
+    /// The picture that follows `older`: `queues` are all there ever were, and those of `topic` are in it.
     pub(super) fn new(
-        name: TopicName,
+        topic: &TopicInfo,
         mut queues: Vec<Arc<PartitionQueue>>,
-        partition_count: usize,
         available: Available,
         older: Option<&TopicQueues>,
     ) -> TopicQueues {
         let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
-        let unseen = queues.split_off(partition_count.min(queues.len()));
-        TopicQueues { name, queues, unseen, available, usable: true, usage }
+        let unseen = queues.split_off(topic.partitions.len().min(queues.len()));
+        let id = older.map(|older| older.id).filter(|_| topic.id.is_zero()).unwrap_or(topic.id);
+        TopicQueues { name: topic.name.clone(), id, queues, unseen, available, usable: true, usage }
     }
 
     /// The same, but closed to records. The queues stay, for what is still in them.
     pub(super) fn unusable(&self) -> TopicQueues {
         let (name, queues, unseen) = (self.name.clone(), self.queues.clone(), self.unseen.clone());
         let (available, usage) = (Available::default(), Arc::clone(&self.usage));
-        TopicQueues { name, queues, unseen, available, usable: false, usage }
+        TopicQueues { name, id: self.id, queues, unseen, available, usable: false, usage }
     }
 
     /// The queues of all partitions that there ever were, by number.
@@ -71,8 +75,14 @@ impl TopicQueues {
     }
 
     /// Whether this picture shows what a newer one would.
-    pub(super) fn shows(&self, partition_count: usize, available: &Available) -> bool {
-        self.usable && self.queues.len() == partition_count && self.available == *available
+    pub(super) fn shows(&self, topic: &TopicInfo, available: &Available) -> bool {
+        let is_same = topic.id.is_zero() || topic.id == self.id;
+        is_same && self.usable && self.queues.len() == topic.partitions.len() && self.available == *available
+    }
+
+    /// Whether the topic was deleted and created again since: another one with the same name.
+    pub(super) fn is_another(&self, topic: &TopicInfo) -> bool {
+        !self.id.is_zero() && !topic.id.is_zero() && self.id != topic.id
     }
 
     #[inline]

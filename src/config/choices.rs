@@ -1,5 +1,5 @@
 //! The settings whose values are a choice: `acks`, `compression.type`, `metadata.recovery.strategy`,
-//! `client.dns.lookup`.
+//! `metadata.cluster.change`, `client.dns.lookup`.
 //!
 //! Owns: the enumerations and their texts. Must not know: defaults, other settings.
 
@@ -94,6 +94,28 @@ impl MetadataRecoveryStrategy {
     }
 }
 
+/// What to do when brokers of another cluster answer than before: `metadata.cluster.change`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ClusterChange {
+    /// `follow`: go on with the other cluster, under a new producer id. The default.
+    Follow,
+    /// `fail`: the producer can no longer be used.
+    Fail,
+}
+
+impl ClusterChange {
+    pub(super) fn from_text(text: &str) -> ClusterChange {
+        if text == ClusterChange::Fail.text() { ClusterChange::Fail } else { ClusterChange::Follow }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            ClusterChange::Follow => "follow",
+            ClusterChange::Fail => "fail",
+        }
+    }
+}
+
 /// What is done with names that have several addresses: `client.dns.lookup` (KIP-235, KIP-602).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ClientDnsLookup {
@@ -162,6 +184,12 @@ impl SettingText for CompressionType {
 }
 
 impl SettingText for MetadataRecoveryStrategy {
+    fn into_text(self) -> String {
+        self.text().to_owned()
+    }
+}
+
+impl SettingText for ClusterChange {
     fn into_text(self) -> String {
         self.text().to_owned()
     }

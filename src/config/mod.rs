@@ -33,7 +33,7 @@ use property::{HIDDEN, Value, trim};
 use remarks::Remarks;
 use values::Values;
 
-pub use choices::{Acks, ClientDnsLookup, CompressionType, MetadataRecoveryStrategy};
+pub use choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
 pub(crate) use faults::Faults;
 #[cfg(feature = "internal")]
 pub(crate) use properties_file::count as read_properties;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::address;
-use super::choices::{Acks, ClientDnsLookup, CompressionType, MetadataRecoveryStrategy};
+use super::choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
 use super::faults::Faults;
 use super::remarks::Remarks;
 use super::values::{LONGEST, Values};
@@ -77,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) metadata_max_idle: Duration,
     pub(crate) metadata_recovery_strategy: MetadataRecoveryStrategy,
     pub(crate) metadata_recovery_rebootstrap_trigger: Duration,
+    pub(crate) metadata_cluster_change: ClusterChange,
     /// How long the sender polls on before it sleeps; zero: not at all.
     pub(crate) get_spin: Duration,
 
@@ -162,6 +163,7 @@ pub(super) fn resolve(values: &Values<'_>, remarks: &mut Remarks, faults: &mut F
         metadata_max_idle: values.millis("metadata.max.idle.ms"),
         metadata_recovery_strategy: values.recovery_strategy(),
         metadata_recovery_rebootstrap_trigger: values.millis("metadata.recovery.rebootstrap.trigger.ms"),
+        metadata_cluster_change: ClusterChange::from_text(&values.text("metadata.cluster.change")),
         get_spin: Duration::from_micros(values.integer("get.spin.us").unsigned_abs()).min(LONGEST),
         properties: Arc::new(values.replaced.clone()),
         written: Arc::new(values.given.clone()),

@@ -41,9 +41,9 @@ fn has_all_of_kafka_s_settings_once() {
     let count = |origin| PROPERTIES.iter().filter(|property| property.origin() == origin).count();
     let origins =
         [PropertyOrigin::Kafka, PropertyOrigin::Kafka44, PropertyOrigin::Internal, PropertyOrigin::Ours];
-    assert_eq!(origins.map(count), [113, 6, 1, 1]);
+    assert_eq!(origins.map(count), [113, 6, 1, 2]);
     let names: std::collections::HashSet<_> = PROPERTIES.iter().map(|property| property.name()).collect();
-    assert_eq!(names.len(), 121);
+    assert_eq!(names.len(), 122);
 }
 
 #[test]
@@ -381,7 +381,8 @@ fn typed_setters_end_in_the_same_rows() {
         .client_dns_lookup(ClientDnsLookup::ResolveCanonicalBootstrapServersOnly)
         .bootstrap_resolve_timeout(Duration::from_secs(3))
         .metadata_recovery_strategy(MetadataRecoveryStrategy::None)
-        .metadata_recovery_rebootstrap_trigger(Duration::from_secs(60));
+        .metadata_recovery_rebootstrap_trigger(Duration::from_secs(60))
+        .metadata_cluster_change(ClusterChange::Fail);
     for (name, text) in [
         ("acks", "1"),
         ("linger.ms", "2"),
@@ -396,12 +397,15 @@ fn typed_setters_end_in_the_same_rows() {
         ("bootstrap.resolve.timeout.ms", "3000"),
         ("metadata.recovery.strategy", "none"),
         ("metadata.recovery.rebootstrap.trigger.ms", "60000"),
+        ("metadata.cluster.change", "fail"),
     ] {
         assert_eq!(config.get(name).as_deref(), Some(text), "{name}");
     }
     let settings = resolve(&config, &["key.serializer", "value.serializer"]).unwrap();
     assert_eq!(settings.client_dns_lookup, ClientDnsLookup::ResolveCanonicalBootstrapServersOnly);
     assert_eq!(settings.metadata_recovery_strategy, MetadataRecoveryStrategy::None);
+    assert_eq!(settings.metadata_cluster_change, ClusterChange::Fail);
+    assert_eq!(self::settings(&[]).metadata_cluster_change, ClusterChange::Follow);
     let shouted = self::settings(&[("metadata.recovery.strategy", "NONE")]);
     assert_eq!(shouted.metadata_recovery_strategy, MetadataRecoveryStrategy::None);
     let error = resolve(&with(&[]).batch_size(1 << 31), &[]).unwrap_err();
@@ -450,7 +454,7 @@ fn prints_all_values_as_java_does() {
     let text = with(&[("sasl.jaas.config", "tiger"), ("unknown", "x")]).to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "ProducerConfig values:");
-    assert_eq!(lines.len(), 122);
+    assert_eq!(lines.len(), 123);
     for line in ["\tacks = all", "\tbootstrap.servers = [localhost:9092]", "\tpartitioner.class = null"] {
         assert!(lines.contains(&line), "{line}");
     }

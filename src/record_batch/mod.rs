@@ -131,6 +131,8 @@ impl BatchBuilder {
     /// Ends the batch: compresses the records where that makes them smaller, computes their CRC and writes what does
     /// not depend on the sequence. The buffer that was filled is handed back where the batch has another one now.
     pub(crate) fn seal(mut self, codec: Codec) -> (SealedBatch, Option<Vec<u8>>) {
+        #[cfg(test)]
+        tests::panic_if_planned();
         let raw_size = self.buffer.len();
         let compressed = if codec == Codec::None { None } else { self.compressed(codec) };
         let (codec, filled) = match compressed {
@@ -212,6 +214,16 @@ pub(crate) fn sequence_after(base: i32, count: u32) -> i32 {
 }
 
 impl SealedBatch {
+    /// In place of one that could not be made: it must not be sent.
+    pub(crate) fn lost(count: u32) -> SealedBatch {
+        let (bytes, codec) = (Arc::default(), Codec::None);
+        SealedBatch { bytes, records_crc: 0, records_size: 0, raw_size: 0, codec, count }
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
@@ -282,9 +294,25 @@ fn put(buffer: &mut [u8], at: usize, bytes: &[u8]) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::record::Headers;
+
+    thread_local! {
+        static PANICS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+
+    /// So many of the next batches that this thread seals panic.
+    pub(crate) fn plan_panics(count: u32) {
+        PANICS.set(count);
+    }
+
+    pub(super) fn panic_if_planned() {
+        if let Some(left) = PANICS.get().checked_sub(1) {
+            PANICS.set(left);
+            panic!("on purpose");
+        }
+    }
 
     fn parts<'a>(
         key: Option<&'a [u8]>,

@@ -98,6 +98,7 @@ fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> Se
         },
         metadata_recovery: settings.metadata_recovery_strategy,
         rebootstrap_trigger: settings.metadata_recovery_rebootstrap_trigger,
+        cluster_change: settings.metadata_cluster_change,
     }
 }
 

@@ -10,6 +10,10 @@ mod assembly;
 mod bootstrap;
 mod control;
 mod heard;
+mod home;
+mod identification;
+mod identify;
+mod moving;
 mod note;
 mod produce;
 mod trouble;
@@ -28,7 +32,7 @@ use crate::accumulator::{
 };
 use crate::backoff::ExponentialBackoff;
 use crate::completion::BatchOutcome;
-use crate::config::MetadataRecoveryStrategy;
+use crate::config::{ClusterChange, MetadataRecoveryStrategy};
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::metadata::Metadata;
@@ -40,6 +44,8 @@ pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
 use heard::Heard;
+use home::Home;
+use identification::Identification;
 use note::Note;
 use trouble::Troubles;
 
@@ -60,6 +66,7 @@ pub(crate) struct SenderSettings {
     pub(crate) leaders: LeaderRules,
     pub(crate) metadata_recovery: MetadataRecoveryStrategy,
     pub(crate) rebootstrap_trigger: Duration,
+    pub(crate) cluster_change: ClusterChange,
 }
 
 pub(crate) struct Sender<N: Network> {
@@ -73,6 +80,8 @@ pub(crate) struct Sender<N: Network> {
     control: Arc<Control>,
     /// Where to begin, and to begin again.
     bootstrap: Bootstrap,
+    home: Home,
+    identification: Identification,
     random: fastrand::Rng,
     troubles: Troubles,
     outcomes: Vec<Outcome<Note>>,
@@ -117,6 +126,8 @@ impl<N: Network> Sender<N> {
             metadata,
             control,
             bootstrap,
+            home: Home::default(),
+            identification: Identification::default(),
             random,
             troubles: Troubles::new(),
             outcomes: Vec::new(),
@@ -149,6 +160,7 @@ impl<N: Network> Sender<N> {
             self.drain.gate_changed(now);
         }
         let node_deadline = self.send_ready(now);
+        let now = self.fail_lost(now);
         self.look_up(now);
         // Not before: what is ready may lack a leader.
         self.refresh_metadata(now);
@@ -227,7 +239,9 @@ impl<N: Network> Sender<N> {
                 match note {
                     Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
                     Note::Metadata => self.metadata_answered(node, version, &frame, now),
-                    Note::InitProducerId => self.producer_id_answered(node, version, &frame, now),
+                    Note::InitProducerId(request) => {
+                        self.producer_id_answered(node, request, version, &frame, now);
+                    }
                 }
             }
             Outcome::Written { node, note } => {
@@ -240,11 +254,14 @@ impl<N: Network> Sender<N> {
                 match note {
                     Note::Produce(note) => self.produce_failed(node, note, written, &error, now),
                     Note::Metadata => self.metadata.failed(error, now, &mut self.random),
-                    Note::InitProducerId => self.producer_id_failed(error, now),
+                    Note::InitProducerId(request) => self.producer_id_failed(node, request, error, now),
                 }
             }
             Outcome::Bootstrapped(servers) => self.looked_up(servers, now),
-            Outcome::Connected { node } => logging::debug!("connected to broker {node}"),
+            Outcome::Connected { node } => {
+                logging::debug!("connected to broker {node}");
+                self.home.connected(node);
+            }
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
                 self.metadata.note_error(error, now);
@@ -269,6 +286,10 @@ impl<N: Network> Sender<N> {
                 let readiness = self.client.ready(node, now);
                 self.leaders.update_latency(id, matches!(readiness, Readiness::Ready), heard);
                 match readiness {
+                    Readiness::Ready if self.transaction.is_idempotent() && self.home.is_unconfirmed(id) => {
+                        self.metadata.request_update();
+                        break;
+                    }
                     Readiness::Ready => {
                         let mut gate = Gate(&mut self.transaction);
                         let departing = self.drain.drain(id, self.settings.max_request_size, now, &mut gate);
@@ -289,6 +310,22 @@ impl<N: Network> Sender<N> {
             self.metadata.need(topic);
         }
         wake
+    }
+
+    /// Fails the batches that could not be sealed. Their records are gone, and the queue goes on behind them. Returns the
+    /// time after it, as `expire`.
+    fn fail_lost(&mut self, now: Instant) -> Instant {
+        let lost = self.drain.take_lost();
+        if lost.is_empty() {
+            return now;
+        }
+        for (index, batch) in lost {
+            let text =
+                "the batch could not be put together: that panicked, which is a defect of this library";
+            self.fail(index, batch, Error::new(ErrorKind::Bug, text), Vec::new(), now);
+            self.after_outcome(index, now);
+        }
+        self.client.now()
     }
 
     /// The time up to which everything was read that brokers had sent.

@@ -10,7 +10,8 @@ use crate::uuid::Uuid;
 pub(crate) enum Note {
     Produce(ProduceNote),
     Metadata,
-    InitProducerId,
+    /// With the number of the request.
+    InitProducerId(u64),
 }
 
 /// The batches that a request carries.

@@ -251,7 +251,7 @@ impl<N: Network> Sender<N> {
         }
     }
 
-    fn fail(
+    pub(super) fn fail(
         &mut self,
         index: usize,
         batch: ProducerBatch,

@@ -1,6 +1,6 @@
-//! The requests that carry no records: metadata and the producer id.
+//! Metadata: the requests for it, and what their answers change.
 //!
-//! Owns: when they go and to whom, and what their answers change. Must not know: batches.
+//! Owns: when they go and to whom, and when the loop has to look after this or the producer id. Must not know: batches.
 
 use std::time::Instant;
 
@@ -9,18 +9,14 @@ use crate::error_code::ErrorCode;
 use crate::logging;
 use crate::metadata::Picture;
 use crate::network::{Expect, Network, Readiness};
-use crate::protocol::{InitProducerIdRequest, MetadataRequest};
+use crate::protocol::MetadataRequest;
 use crate::sender::Sender;
 use crate::sender::note::Note;
-use crate::transaction::Due;
 
 impl<N: Network> Sender<N> {
     /// When metadata or a producer id is due; none while there is nobody to ask or the answer is on its way.
     pub(super) fn upkeep_due(&self, now: Instant) -> Option<Instant> {
-        let producer_id = match self.transaction.producer_id_due() {
-            Due::At(time) => Some(time),
-            Due::Now | Due::Never => None,
-        };
+        let producer_id = self.producer_id_due();
         // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
         let due = self.metadata.due(now).into_iter().chain(producer_id).filter(|time| *time > now);
         due.chain(self.nobody_until).chain(self.rebootstrap_due()).chain(self.bootstrap.due()).min()
@@ -40,10 +36,11 @@ impl<N: Network> Sender<N> {
         self.bootstrap.seek(now);
         self.recover(now);
         self.forget_idle_topics(now);
-        let Some(node) = self.somebody(now) else { return self.tell_what_is_waited_for(now) };
+        let Some(node) = self.somebody(now, |_| true) else { return self.tell_what_is_waited_for(now) };
         let topics = self.metadata.begin_request(now);
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
+        self.home.ask();
         if let Err((_, error)) = self.client.send(node, &request, expect, Note::Metadata, now) {
             return self.metadata.failed(error, now, &mut self.random);
         }
@@ -77,6 +74,9 @@ impl<N: Network> Sender<N> {
         let topics = response.topics.iter();
         let answered: Vec<_> =
             topics.filter_map(|topic| Some((topic.name.clone()?, topic.error_code))).collect();
+        if !self.is_at_home(response.cluster_id.as_deref(), node, now) {
+            return;
+        }
         let picture = self.metadata.prepare(response, version);
         self.take_over(&picture, now);
         self.client.retain(|id| picture.cluster.node(id).is_some());
@@ -89,82 +89,24 @@ impl<N: Network> Sender<N> {
     /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
     pub(super) fn take_over(&mut self, picture: &Picture, now: Instant) {
         let Picture { cluster, changed, .. } = picture;
-        self.accumulator.update_topics(cluster, changed, &mut self.leaders);
+        for index in self.accumulator.update_topics(cluster, changed, &mut self.leaders) {
+            self.transaction.topic_created_again(index);
+        }
         self.drain.update_cluster(cluster, changed, now);
-    }
-
-    /// Asks for a producer id if idempotence needs one.
-    pub(super) fn identify(&mut self, now: Instant) {
-        match self.transaction.producer_id_due() {
-            Due::Now => {}
-            Due::At(time) if time <= now => {}
-            Due::At(_) | Due::Never => return,
-        }
-        let Some(node) = self.somebody(now) else { return };
-        let request = InitProducerIdRequest {
-            transactional_id: None,
-            transaction_timeout_ms: i32::MAX,
-            producer_id: -1,
-            producer_epoch: -1,
-        };
-        let expect = Expect::AnswerWithin(self.settings.request_timeout);
-        self.transaction.producer_id_requested();
-        if let Err((_, error)) = self.client.send(node, &request, expect, Note::InitProducerId, now) {
-            self.producer_id_failed(error, now);
-        }
-    }
-
-    pub(super) fn producer_id_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
-        let response = match self.client.read::<InitProducerIdRequest>(node, version, frame, now) {
-            Ok(response) => response,
-            Err(error) => return self.producer_id_failed(error, now),
-        };
-        if !response.error_code.is_none() {
-            return self.producer_id_failed(Error::from_code(response.error_code, None).with_node(node), now);
-        }
-        self.transaction.producer_id_received(response.producer_id, response.producer_epoch);
-        self.gate_changed = true;
-    }
-
-    /// A passing failure is tried again; anything else is the end of this producer.
-    pub(super) fn producer_id_failed(&mut self, error: Error, now: Instant) {
-        if error.is_retriable() {
-            self.metadata.note_error(error, now);
-            let wait = self.settings.retry_backoff.after(0, &mut self.random);
-            self.transaction.producer_id_failed(now + wait);
-            return;
-        }
-        let text = format!("no producer id, which enable.idempotence=true needs: {error}");
-        let fatal = Error::new(error.kind(), text).with_source(error.clone()).with_fatal();
-        self.become_fatal(error.code().map_or(fatal.clone(), |code| fatal.with_code(code)), now);
-    }
-
-    /// Carries out the epoch bumps that were asked for: the partitions' outstanding batches are numbered anew.
-    pub(super) fn renew_epoch(&mut self, now: Instant) {
-        let drain = &self.drain;
-        let before = self.transaction.epoch();
-        for index in self.transaction.bump_epoch(|index| !drain.is_fate_unknown(index)) {
-            for batch in self.drain.outstanding(index) {
-                batch.assign(self.transaction.next_stamp(index, batch.count()));
-            }
-            self.gate_changed = true;
-        }
-        if let Some(epoch) = self.transaction.epoch().filter(|epoch| before.is_some_and(|old| old != *epoch))
-        {
-            self.troubles.new_epoch(epoch, now);
-        }
     }
 
     /// A broker that can be asked now. Where there is none, a connection is begun, and this is asked again when it
     /// stands, or when a broker may be tried again that failed or asked for a pause.
-    fn somebody(&mut self, now: Instant) -> Option<i32> {
+    pub(super) fn somebody(&mut self, now: Instant, is_welcome: impl Fn(i32) -> bool) -> Option<i32> {
         let cluster = self.metadata.cluster();
-        if let Some(node) = self.client.least_loaded(cluster.nodes(), now)
+        let welcome = cluster.nodes().filter(|node| is_welcome(node.id()));
+        if let Some(node) = self.client.least_loaded(welcome, now)
             && self.client.ready(node, now) == Readiness::Ready
         {
             return Some(node.id());
         }
-        let again = cluster.nodes().filter_map(|node| self.client.not_before(node, now));
+        let welcome = cluster.nodes().filter(|node| is_welcome(node.id()));
+        let again = welcome.filter_map(|node| self.client.not_before(node, now));
         self.nobody_until = self.nobody_until.into_iter().chain(again).min();
         None
     }

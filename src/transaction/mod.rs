@@ -24,6 +24,10 @@ enum Identity {
     Wanted {
         not_before: Option<Instant>,
     },
+    /// It was refused. To be asked for again when something waits for it, not before the time given.
+    Refused {
+        not_before: Instant,
+    },
     /// Asked for.
     Requested,
     Known(ProducerIdAndEpoch),
@@ -69,12 +73,30 @@ impl TransactionManager {
             _ if self.fatal => Due::Never,
             Identity::Wanted { not_before: Some(time) } => Due::At(time),
             Identity::Wanted { not_before: None } => Due::Now,
+            Identity::Refused { not_before } => Due::WhenNeeded(not_before),
             Identity::NotNeeded | Identity::Requested | Identity::Known(_) => Due::Never,
         }
     }
 
     pub(crate) fn producer_id_requested(&mut self) {
         self.identity = Identity::Requested;
+    }
+
+    pub(crate) fn is_producer_id_requested(&self) -> bool {
+        self.identity == Identity::Requested
+    }
+
+    pub(crate) fn producer_id_refused(&mut self, not_before: Instant) {
+        self.identity = Identity::Refused { not_before };
+    }
+
+    /// Nothing of what was is known where the batches go now: a new id, and all sequences from 0 on.
+    pub(crate) fn begin_anew(&mut self) {
+        if self.is_idempotent() {
+            self.identity = Identity::Wanted { not_before: None };
+            self.partitions.clear();
+            self.bump_for.clear();
+        }
     }
 
     pub(crate) fn producer_id_failed(&mut self, retry_at: Instant) {
@@ -115,7 +137,7 @@ impl TransactionManager {
             Identity::Known(_) if self.is_bump_wanted(partition) => Resend::OfUnknownFate,
             Identity::Known(current) if !self.is_introduced(partition, current) => Resend::OneByOne,
             Identity::Known(_) => Resend::All,
-            Identity::Wanted { .. } | Identity::Requested => Resend::None,
+            Identity::Wanted { .. } | Identity::Refused { .. } | Identity::Requested => Resend::None,
         }
     }
 
@@ -154,6 +176,15 @@ impl TransactionManager {
     /// The partition's leader does not know this producer any more: as with a new one, the first batch goes alone.
     pub(crate) fn forget_introduction(&mut self, partition: usize) {
         self.partition(partition).forget_introduction();
+    }
+
+    /// Nothing of this partition's sequence is known to its leader any more. It begins again under another epoch: a broker
+    /// that has not heard of the new topic yet knows the numbers from 0 on of the old one.
+    pub(crate) fn topic_created_again(&mut self, partition: usize) {
+        if self.partitions.get(partition).is_some_and(|sequences| sequences.owner().is_some()) {
+            self.forget_introduction(partition);
+            self.request_epoch_bump(partition);
+        }
     }
 
     /// Called when nothing of an unresolved partition is outstanding any more: either the sequence is whole after
@@ -219,6 +250,8 @@ impl TransactionManager {
 pub(crate) enum Due {
     Now,
     At(Instant),
+    /// As soon as something waits for it, but not before.
+    WhenNeeded(Instant),
     Never,
 }
 

@@ -1,0 +1,84 @@
+//! What leaves the accumulator without being sent: lost, overtaken or refused batches, all that is left at the end, and
+//! partitions that are forgotten.
+//!
+//! Owns: the ways out of a `Drain` besides its brokers. Must not know: why something is taken out, what is told of it.
+//! Threads: the sender thread.
+
+use std::time::Instant;
+
+use crate::accumulator::batch::{BatchId, ProducerBatch};
+use crate::accumulator::departing::{Expired, Fate};
+use crate::accumulator::drain::Drain;
+use crate::accumulator::partition::give_up;
+use crate::accumulator::queue::Head;
+
+impl Drain {
+    /// Takes the batches that could not be sealed.
+    pub(crate) fn take_lost(&mut self) -> Vec<(usize, ProducerBatch)> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Takes out those that are to be sent again though a later batch is in the log, and of which the broker has none.
+    pub(crate) fn take_overtaken(&mut self, index: usize, acknowledged: BatchId) -> Vec<ProducerBatch> {
+        let Some(partition) = self.partition(index) else { return Vec::new() };
+        let is_overtaken = |batch: &ProducerBatch| batch.id() < acknowledged && !batch.is_doubtful();
+        if !partition.retries.iter().any(is_overtaken) {
+            return Vec::new();
+        }
+        let retries = std::mem::take(&mut partition.retries);
+        let (overtaken, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(is_overtaken);
+        partition.retries = others.into();
+        overtaken
+    }
+
+    /// Takes away the place in the sequence of all that was sent and is not settled: it is given another when it goes again.
+    pub(crate) fn forget_stamps(&mut self) {
+        for partition in self.partitions.iter_mut().flatten() {
+            let batches = partition.in_flight.iter_mut().chain(&mut partition.retries);
+            batches.for_each(ProducerBatch::forget_stamp);
+        }
+    }
+
+    /// Takes out all that waits to be sent, for the first time or again.
+    pub(crate) fn take_waiting(&mut self, now: Instant) -> Vec<(usize, ProducerBatch)> {
+        self.adopt_filled(now);
+        let mut waiting = Vec::new();
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            let Some(partition) = partition else { continue };
+            waiting.extend(partition.retries.drain(..).map(|batch| (index, batch)));
+            // Others may come meanwhile: they have not waited yet.
+            for _ in 0..partition.queue.depth() {
+                let Some(batch) = partition.queue.pop(self.accumulator.pool()) else { break };
+                waiting.push((index, batch));
+            }
+        }
+        for (index, _) in &waiting {
+            self.examine_anyway(*index, now);
+        }
+        waiting
+    }
+
+    /// Takes out everything that is not answered yet. The queues must be closed.
+    pub(crate) fn abort(&mut self) -> Vec<Expired> {
+        for queue in self.accumulator.filled_queues() {
+            self.adopt(queue);
+        }
+        let whole = |(index, batch)| Expired { index, fate: Fate::Whole(batch) };
+        let mut aborted: Vec<_> = self.take_lost().into_iter().map(whole).collect();
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            let Some(partition) = partition else { continue };
+            for batch in &mut partition.in_flight {
+                aborted.extend(give_up(index, batch));
+            }
+            let whole = |batch| Expired { index, fate: Fate::Whole(batch) };
+            aborted.extend(partition.retries.drain(..).map(whole));
+            while partition.queue.head() != Head::Empty {
+                match partition.queue.pop(self.accumulator.pool()) {
+                    Some(batch) => aborted.push(whole(batch)),
+                    None => crate::sync::yield_now(), // a caller is sealing it at this moment
+                }
+            }
+        }
+        aborted
+    }
+}

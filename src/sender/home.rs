@@ -1,0 +1,86 @@
+//! `Home`: the cluster that the records go to, and the brokers that have yet to show that they still belong to it.
+//!
+//! Owns: the cluster's id, which brokers have been connected anew. Must not know: what follows when another cluster answers.
+//! Holds: no batch that has a sequence goes to a broker that may belong to another cluster by now: there, the producer id
+//! may be another producer's, and what is acknowledged as a repetition would not be in the log. Kafka's own client does
+//! not look at the cluster's id.
+
+use std::collections::{HashMap, HashSet};
+
+/// The cluster that the records go to.
+#[derive(Debug, Default)]
+pub(super) struct Home {
+    cluster_id: Option<String>,
+    /// How often metadata has been asked for.
+    asked: u64,
+    connected_before: HashSet<i32>,
+    /// Brokers that were connected anew, and how often metadata had been asked for by then.
+    unconfirmed: HashMap<i32, u64>,
+}
+
+/// Another cluster answers than before.
+pub(super) struct Moved {
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+impl Home {
+    /// Metadata is asked for.
+    pub(super) fn ask(&mut self) {
+        self.asked += 1;
+    }
+
+    /// A connection stands. Where there was one before it may have ended because the broker began anew, with nothing.
+    pub(super) fn connected(&mut self, node: i32) {
+        if !self.connected_before.insert(node) {
+            self.unconfirmed.insert(node, self.asked);
+        }
+    }
+
+    /// Whether metadata has yet to tell which cluster this broker belongs to.
+    pub(super) fn is_unconfirmed(&self, node: i32) -> bool {
+        self.unconfirmed.contains_key(&node)
+    }
+
+    /// A broker has told its cluster's id, where it knows one. What was asked before a broker was connected says nothing
+    /// of it.
+    pub(super) fn answered(&mut self, cluster_id: Option<&str>) -> Option<Moved> {
+        let asked = self.asked;
+        self.unconfirmed.retain(|_, asked_by_then| *asked_by_then >= asked);
+        let id = cluster_id?;
+        if self.cluster_id.as_deref() == Some(id) {
+            return None;
+        }
+        let from = self.cluster_id.replace(id.to_owned())?;
+        Some(Moved { from, to: id.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_without_an_id_is_not_another_one() {
+        let mut home = Home::default();
+        let moves = [None, Some("a"), None, Some("a"), Some("b"), None, Some("b"), Some("a")];
+        let moved = moves.map(|id| home.answered(id).map(|moved| (moved.from, moved.to)));
+        let pair = |from: &str, to: &str| Some((from.to_owned(), to.to_owned()));
+        assert_eq!(moved, [None, None, None, None, pair("a", "b"), None, None, pair("b", "a")]);
+    }
+
+    #[test]
+    fn who_is_connected_anew_waits_for_metadata_that_was_asked_for_later() {
+        let mut home = Home::default();
+        home.ask();
+        home.connected(1);
+        assert!(!home.is_unconfirmed(1), "the first time");
+        home.connected(1);
+        assert!(home.is_unconfirmed(1) && !home.is_unconfirmed(2));
+        home.answered(Some("a"));
+        assert!(home.is_unconfirmed(1), "asked for before");
+        home.ask();
+        home.answered(Some("a"));
+        assert!(!home.is_unconfirmed(1));
+    }
+}

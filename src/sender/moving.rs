@@ -1,0 +1,56 @@
+//! What follows when another cluster answers than before.
+//!
+//! Owns: the choice between following and the end, and what is left behind. Must not know: how it was noticed.
+
+use std::time::Instant;
+
+use crate::config::ClusterChange;
+use crate::error::{Error, ErrorKind};
+use crate::logging;
+use crate::network::Network;
+use crate::sender::Sender;
+use crate::sender::home::Moved;
+
+impl<N: Network> Sender<N> {
+    /// Looks at which cluster has answered. False where this producer may not go on with it.
+    pub(super) fn is_at_home(&mut self, cluster_id: Option<&str>, node: i32, now: Instant) -> bool {
+        let Some(Moved { from, to }) = self.home.answered(cluster_id) else { return true };
+        let text = format!(
+            "the cluster is another one now: its id was \"{}\" and is \"{}\"",
+            from.escape_debug(),
+            to.escape_debug()
+        );
+        match self.settings.cluster_change {
+            ClusterChange::Follow => {
+                logging::warn!(
+                    "{text}; what is not acknowledged yet, and all that comes, goes to this one under a new producer id \
+                     (metadata.cluster.change=follow)"
+                );
+                self.move_on(node, now);
+                true
+            }
+            ClusterChange::Fail => {
+                let text = format!("{text}; nothing is sent to it (metadata.cluster.change=fail)");
+                let error = Error::new(ErrorKind::Broker, text).with_fatal();
+                self.become_fatal(if node >= 0 { error.with_node(node) } else { error }, now);
+                false
+            }
+        }
+    }
+
+    /// Leaves the old cluster for that of `node`: its connections, its leaders, and the producer id. What was on its way
+    /// is numbered anew, so that in neither log anything can be taken for something else.
+    fn move_on(&mut self, node: i32, now: Instant) {
+        for old in self.metadata.cluster().nodes().filter(|old| old.id() != node) {
+            self.client.disconnect(old.id(), "it belongs to another cluster than before", now);
+        }
+        let nothing = self.metadata.beginning(&[]);
+        self.take_over(&nothing, now);
+        self.metadata.publish_beginning(nothing);
+        if self.transaction.is_idempotent() {
+            self.transaction.begin_anew();
+            self.drain.forget_stamps();
+            self.gate_changed = true;
+        }
+    }
+}
