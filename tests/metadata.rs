@@ -5,11 +5,13 @@
 
 mod support;
 
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
+use support::logged::listen;
 use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};
 
 /// Behaviour 6.
@@ -382,4 +384,71 @@ fn keys_and_sticky_partitions_follow_the_picture_and_lose_nothing() {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+/// Fault A8. A topic that a broker does not know for a moment is forgotten, and comes back as a new one.
+#[test]
+fn a_topic_that_was_forgotten_and_comes_back_loses_nothing() {
+    let cluster = EmbeddedCluster::builder().topic("t", 2).topic("other", 1).start().unwrap();
+    let producer = producer(&cluster, &[("metadata.max.age.ms", "10"), ("linger.ms", "0")]);
+    let mut expected = Vec::new();
+    for number in 0..5 {
+        let value = number.to_string();
+        producer.send(to_first(value.as_str())).unwrap().get_timeout(AGES).unwrap();
+        expected.push(value);
+        assert_eq!(values(&cluster, "t", 0), expected, "what is acknowledged is in the log");
+        let unknown = Fault::fail(Api::Metadata, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0).on_topic("t");
+        cluster.inject(unknown.always());
+        let asked = cluster.requests(Api::Metadata);
+        wait_until("news", || cluster.requests(Api::Metadata) >= asked + 3);
+        cluster.clear_faults();
+    }
+    let stamps = cluster.batches("t", 0);
+    let stamps: Vec<_> = stamps.iter().map(|batch| (batch.producer_epoch, batch.base_sequence)).collect();
+    assert_eq!(stamps, [(0, 0), (1, 0), (2, 0), (3, 0), (4, 0)]);
+}
+
+/// Fault C17. A topic that was created again with fewer partitions does not have those any more that records wait for.
+#[test]
+fn records_for_a_partition_that_is_gone_fail_early_and_say_so() {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    listen(log::LevelFilter::Warn, |record| TOLD.lock().unwrap().push(record.args().to_string()));
+    let cluster = EmbeddedCluster::builder().topic("shrinks", 6).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "20")]);
+    let to = |partition| ProducerRecord::new("shrinks", "v").with_partition(partition);
+    let refused = Fault::fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0).always();
+    cluster.inject(refused.on_partition("shrinks", 5));
+    producer.send(to(0)).unwrap().get_timeout(AGES).unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| producer.send(to(5)).unwrap()).collect();
+    let start = Instant::now();
+    assert!(cluster.recreate_topic("shrinks", TopicConfig::new(1)));
+    for future in waiting {
+        let error = future.get_timeout(AGES).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("shrinks has 1 partition now, the record is for 5"), "{text}");
+        assert_eq!(error.partition(), Some(5));
+    }
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+    let told = TOLD.lock().unwrap().clone();
+    let warnings: Vec<_> = told.iter().filter(|line| line.contains("shrinks has 1 partition now")).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("3 records wait for partition 5"), "{told:?}");
+    producer.send(to(0)).unwrap().get_timeout(AGES).unwrap();
+}
+
+/// Fault C17. A broker that lags behind shows fewer partitions of the same topic: that fails nothing before its time.
+#[test]
+fn a_partition_that_one_topic_lacks_for_long_is_waited_for() {
+    let cluster = cluster(6);
+    let settings = [("linger.ms", "300"), ("metadata.max.age.ms", "20"), ("delivery.timeout.ms", "2500")];
+    let more = [("request.timeout.ms", "1000")];
+    let producer = producer(&cluster, &[&settings[..], &more[..]].concat());
+    assert_eq!(producer.partitions_for("t").unwrap().len(), 6);
+    let start = Instant::now();
+    let future = producer.send(ProducerRecord::new("t", "v").with_partition(5)).unwrap();
+    cluster.tell_partitions("t", 3);
+    wait_until("news", || producer.partitions_for("t").unwrap().len() == 3);
+    let error = future.get_timeout(AGES).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    assert!(error.to_string().contains("t has 3 partitions now, the record is for 5"), "{error}");
+    assert!(start.elapsed() >= Duration::from_millis(2500));
 }

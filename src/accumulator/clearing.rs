@@ -39,21 +39,30 @@ impl Drain {
         }
     }
 
+    /// Takes out all of a partition that waits to be sent, for the first time or again.
+    pub(crate) fn take_waiting_of(&mut self, index: usize, now: Instant) -> Vec<ProducerBatch> {
+        let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else {
+            return Vec::new();
+        };
+        let mut waiting: Vec<_> = partition.retries.drain(..).collect();
+        // Others may come meanwhile: they have not waited yet.
+        for _ in 0..partition.queue.depth() {
+            let Some(batch) = partition.queue.pop(self.accumulator.pool()) else { break };
+            waiting.push(batch);
+        }
+        if !waiting.is_empty() {
+            self.examine_anyway(index, now);
+        }
+        waiting
+    }
+
     /// Takes out all that waits to be sent, for the first time or again.
     pub(crate) fn take_waiting(&mut self, now: Instant) -> Vec<(usize, ProducerBatch)> {
         self.adopt_filled(now);
         let mut waiting = Vec::new();
-        for (index, partition) in self.partitions.iter_mut().enumerate() {
-            let Some(partition) = partition else { continue };
-            waiting.extend(partition.retries.drain(..).map(|batch| (index, batch)));
-            // Others may come meanwhile: they have not waited yet.
-            for _ in 0..partition.queue.depth() {
-                let Some(batch) = partition.queue.pop(self.accumulator.pool()) else { break };
-                waiting.push((index, batch));
-            }
-        }
-        for (index, _) in &waiting {
-            self.examine_anyway(*index, now);
+        for index in 0..self.partitions.len() {
+            let batches = self.take_waiting_of(index, now);
+            waiting.extend(batches.into_iter().map(|batch| (index, batch)));
         }
         waiting
     }
@@ -80,5 +89,26 @@ impl Drain {
             }
         }
         aborted
+    }
+
+    /// Whether nothing of a partition is on its way, or to be sent again.
+    pub(crate) fn is_idle(&self, index: usize) -> bool {
+        let partition = self.partitions.get(index).and_then(Option::as_ref);
+        partition.is_none_or(|partition| partition.in_flight.is_empty() && partition.retries.is_empty())
+    }
+
+    /// Forgets partitions of which nothing is left.
+    pub(crate) fn forget(&mut self, forgotten: &[usize]) {
+        for index in forgotten {
+            let partition = self.partitions.get_mut(*index).and_then(Option::take);
+            if let Some(time) = partition.and_then(|partition| partition.timer) {
+                self.timers.remove(&(time, *index));
+            }
+        }
+        if !forgotten.is_empty() {
+            self.tidy_lists();
+            let partitions = &self.partitions;
+            self.lingering.retain(|index| partitions.get(*index).is_some_and(Option::is_some));
+        }
     }
 }

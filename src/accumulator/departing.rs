@@ -2,6 +2,7 @@
 //!
 //! Owns: their shape. Must not know: how they are chosen.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,4 +39,39 @@ pub(crate) enum Fate {
         created: Instant,
         last_error: Option<Error>,
     },
+}
+
+/// A partition for which something waits, and which its topic does not have any more.
+#[derive(Debug, Clone)]
+pub(crate) struct Absent {
+    pub(crate) index: usize,
+    pub(crate) topic: TopicName,
+    pub(crate) partition: i32,
+    /// How many partitions the topic has.
+    pub(crate) count: usize,
+    /// How many records wait, or are on their way.
+    pub(crate) records: u64,
+    /// Whether the topic is another one than that which had it; none where the brokers do not tell.
+    pub(crate) was_created_again: Option<bool>,
+}
+
+impl Absent {
+    /// What the log says of it.
+    pub(crate) fn warning(&self) -> String {
+        let (now, records, partition) = (self.now(), self.records, self.partition);
+        let wait = if records == 1 { "record waits" } else { "records wait" };
+        format!("{now}, {records} {wait} for partition {partition}")
+    }
+
+    fn now(&self) -> String {
+        let (topic, count) = (&self.topic, self.count);
+        format!("{topic} has {count} partition{} now", if count == 1 { "" } else { "s" })
+    }
+}
+
+/// Why a record for it fails.
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, the record is for {}", self.now(), self.partition)
+    }
 }

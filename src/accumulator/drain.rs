@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::{BatchId, ProducerBatch};
-use crate::accumulator::departing::{Departing, Expired, Fate};
+use crate::accumulator::departing::{Absent, Departing, Expired, Fate};
 use crate::accumulator::partition::{DrainGate, Haste, List, Partition, Taken, give_up};
 use crate::accumulator::queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::{Event, RecordAccumulator};
@@ -105,8 +105,9 @@ impl Drain {
     }
 
     fn look_into(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
-        let index = self.adopt(queue);
-        self.look_again(index, now);
+        if let Some(index) = self.adopt(queue) {
+            self.look_again(index, now);
+        }
     }
 
     /// As `examine`, where the queue may hold something of which no event has come yet.
@@ -125,6 +126,7 @@ impl Drain {
         for topic in changed.iter().filter_map(|name| accumulator.queues(name)) {
             for index in topic.all_queues().map(|queue| queue.index) {
                 let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
+                partition.note_topic(cluster);
                 if partition.is_led_by_another(leader_of(cluster, &partition.queue)) {
                     partition.leaderless_since = partition.leader.is_none().then_some(now);
                     withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
@@ -149,11 +151,22 @@ impl Drain {
         }
         self.ready.retain(|_, queue| !queue.is_empty());
         self.leaderless.retain(|index| is_in(List::Leaderless, *index));
+        self.held_back.retain(|index| is_in(List::HeldBack, *index));
     }
 
     /// The partitions of which something waits for a leader that nobody knows.
     pub(crate) fn leaderless(&self) -> impl Iterator<Item = (&TopicName, i32)> {
         self.leaderless.iter().filter_map(|index| self.name(*index))
+    }
+
+    /// The partitions that their topics do not have any more, by the last picture, and for which something waits.
+    pub(crate) fn absent(&self) -> impl Iterator<Item = Absent> {
+        self.leaderless.iter().filter_map(|index| self.absence(*index))
+    }
+
+    /// Whether the partition's topic does not have it any more, by the last picture.
+    pub(crate) fn absence(&self, index: usize) -> Option<Absent> {
+        self.partitions.get(index)?.as_ref()?.absence(index, &self.cluster)
     }
 
     /// Something that the gate looks at has changed: ask it again about those it held back.
@@ -507,16 +520,22 @@ impl Drain {
         }
     }
 
-    pub(super) fn adopt(&mut self, queue: Arc<PartitionQueue>) -> usize {
+    /// Not a queue that was forgotten: what tells of it comes too late, and its number may be another's.
+    pub(super) fn adopt(&mut self, queue: Arc<PartitionQueue>) -> Option<usize> {
         let index = queue.index;
         if index >= self.partitions.len() {
             self.partitions.resize_with(index + 1, || None);
         }
-        let leader = leader_of(&self.cluster, &queue);
-        if let Some(slot) = self.partitions.get_mut(index) {
-            slot.get_or_insert_with(|| Partition::new(queue, leader));
+        let slot = self.partitions.get_mut(index)?;
+        match slot {
+            Some(partition) => Arc::ptr_eq(&partition.queue, &queue).then_some(index),
+            None if queue.is_retired() => None,
+            None => {
+                let leader = leader_of(&self.cluster, &queue);
+                slot.insert(Partition::new(queue, leader)).note_topic(&self.cluster);
+                Some(index)
+            }
         }
-        index
     }
 
     fn unlist(&mut self, index: usize) {
@@ -538,7 +557,7 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accumulator::{Inbox, LeaderRules, Leaders, QueueRules};
+    use crate::accumulator::{AppendError, Inbox, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
     use crate::completion::{BatchOutcome, Expedite};
     use crate::error::ErrorKind;
     use crate::record_batch::tests::plan_panics;
@@ -913,6 +932,51 @@ mod tests {
         world.accumulator.close_queues();
         world.drain.collect(world.now);
         assert_eq!(world.drain.abort().len(), 2);
+    }
+
+    /// Fault A8. Whoever found the topic before may still have its queues; they take nothing once they are forgotten, and
+    /// what tells of them comes too late.
+    #[test]
+    fn what_is_forgotten_is_freed_and_its_numbers_are_used_again() {
+        let mut world = World::new(3);
+        let forget = |world: &mut World| {
+            let forgotten = world.accumulator.forget_retired(|index| world.drain.is_idle(index));
+            world.drain.forget(&forgotten);
+            forgotten.len()
+        };
+        let mut leaders = Leaders::new(LeaderRules::default());
+        let mut old = world.queue(0);
+        for _ in 0..5 {
+            world.pass(1);
+            world.append(0);
+            assert_eq!(world.departing(), [0; 0]);
+            world.accumulator.retire_topic("t");
+            assert_eq!(forget(&mut world), 0, "something lingers");
+            world.accumulator.update_topics(&cluster(3, 1), &["t".into()], &mut leaders);
+            old = world.queue(0);
+            old.expedite();
+            assert_eq!(world.departing(), [0]);
+            world.accumulator.retire_topic("t");
+            assert_eq!(forget(&mut world), 0, "something is on its way");
+            let batch = world.drain.outstanding(old.index)[0].id();
+            drop(world.drain.arrived(old.index, batch).unwrap());
+            world.drain.revisit(old.index, world.now);
+            assert_eq!(forget(&mut world), 3);
+            assert!(world.drain.timers.is_empty() && world.drain.lingering.is_empty());
+            assert!(world.accumulator.topic("t").is_none());
+            world.accumulator.update_topics(&cluster(3, 1), &["t".into()], &mut leaders);
+        }
+        assert_eq!(world.accumulator.numbered.load(std::sync::atomic::Ordering::Relaxed), 3);
+        let headers = crate::record::Headers::new();
+        let parts = crate::record_batch::RecordParts::new(None, Some(b"v"), &headers, 0);
+        let target = Target { queue: &old, sticky: None };
+        assert!(target.append_at_once(&parts, &mut None).is_none());
+        let wait = Wait { patience: Patience::None, clock: &|| world.now };
+        assert!(matches!(world.accumulator.append(target, parts, None, wait), Err(AppendError::Gone(_))));
+        world.append(0);
+        world.queue(0).expedite();
+        world.accumulator.inbox().push(Event::Queue(old), None);
+        assert_eq!(world.departing(), [0]);
     }
 
     /// Its record is the last one: nobody else would seal it.

@@ -30,12 +30,12 @@ use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::record::TopicName;
 use crate::record_batch::{CompressionRatio, RecordParts};
-use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, RwLock};
 
 pub(crate) use batch::{BatchId, ProducerBatch};
 pub(crate) use buffer_pool::BufferPool;
-pub(crate) use departing::{Departing, Expired, Fate};
+pub(crate) use departing::{Absent, Departing, Expired, Fate};
 pub(crate) use drain::{Drain, DrainRules};
 pub(crate) use last_topic::LastTopic;
 pub(crate) use leaders::{LeaderRules, Leaders};
@@ -60,8 +60,10 @@ pub(crate) struct RecordAccumulator {
     topics: RwLock<HashMap<TopicName, Arc<TopicQueues>, foldhash::fast::FixedState>>,
     /// Counts the changes of `topics`.
     topics_version: AtomicU64,
-    /// How many partitions have been numbered.
+    /// How many partitions have had a number of their own.
     numbered: AtomicUsize,
+    /// The numbers of partitions that were forgotten. Touched by the sender thread only.
+    free_numbers: Mutex<Vec<usize>>,
     closed: AtomicBool,
     /// Touched by the sender thread only.
     queues_closed: AtomicBool,
@@ -80,6 +82,8 @@ pub(crate) enum Patience {
 pub(crate) enum AppendError {
     /// The keyless records' partition is another by now: choose again and come back with the callback.
     Elsewhere(Option<Callback>),
+    /// The topic was forgotten meanwhile: look it up again and come back with the callback.
+    Gone(Option<Callback>),
     Failed(Error),
 }
 
@@ -96,6 +100,7 @@ impl RecordAccumulator {
             topics: RwLock::default(),
             topics_version: AtomicU64::new(0),
             numbered: AtomicUsize::new(0),
+            free_numbers: Mutex::default(),
             closed: AtomicBool::new(false),
             queues_closed: AtomicBool::new(false),
         }
@@ -170,6 +175,7 @@ impl RecordAccumulator {
                     Err(error) => return Err(AppendError::Failed(error)),
                 },
                 Step::Elsewhere => return Err(AppendError::Elsewhere(append.callback.take())),
+                Step::Gone => return Err(AppendError::Gone(append.callback.take())),
                 Step::Closed => return Err(AppendError::Failed(Error::closed())),
             }
         }
@@ -240,11 +246,33 @@ impl RecordAccumulator {
         anew
     }
 
-    /// Takes no more records for a topic until it is updated again. Its queues stay: they may hold something, and a
+    /// Takes no more records for a topic until it is updated again. Its queues stay as long as they may hold something: a
     /// partition must never have two.
     pub(crate) fn retire_topic(&self, name: &str) {
         let Some(topic) = self.topic(name) else { return };
         self.replace_topic(topic.unusable());
+    }
+
+    /// Forgets the topics that take no records and of which nothing is left. `is_idle`: nothing of the partition with this
+    /// number is on its way. Returns their partitions' numbers, which others may get from now on.
+    pub(crate) fn forget_retired(&self, is_idle: impl Fn(usize) -> bool) -> Vec<usize> {
+        let retired: Vec<_> = self.topics.read().values().filter(|topic| !topic.usable).cloned().collect();
+        let mut forgotten = Vec::new();
+        for topic in retired {
+            if !topic.all_queues().all(|queue| is_idle(queue.index)) {
+                continue;
+            }
+            // Whoever found the topic before it was retired may append to it yet.
+            if !topic.all_queues().all(|queue| queue.retire()) {
+                topic.all_queues().for_each(|queue| queue.reopen());
+                continue;
+            }
+            self.topics.write().remove(&topic.name);
+            self.topics_version.fetch_add(1, Ordering::Release);
+            forgotten.extend(topic.all_queues().map(|queue| queue.index));
+        }
+        self.free_numbers.lock().extend(&forgotten);
+        forgotten
     }
 
     #[inline]
@@ -292,7 +320,8 @@ impl RecordAccumulator {
         partition: i32,
         ratio: &Arc<CompressionRatio>,
     ) -> Arc<PartitionQueue> {
-        let index = self.numbered.fetch_add(1, Ordering::Relaxed);
+        let free = self.free_numbers.lock().pop();
+        let index = free.unwrap_or_else(|| self.numbered.fetch_add(1, Ordering::Relaxed));
         let (ratio, inbox) = (Arc::clone(ratio), Arc::clone(&self.inbox));
         let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, ratio, inbox);
         if self.queues_closed.load(Ordering::Relaxed) {

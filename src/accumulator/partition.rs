@@ -10,13 +10,17 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::ProducerBatch;
-use crate::accumulator::departing::{Departing, Expired, Fate};
+use crate::accumulator::departing::{Absent, Departing, Expired, Fate};
 use crate::accumulator::queue::{Head, Outlook, PartitionQueue, Urgency};
+use crate::cluster::Cluster;
+use crate::uuid::Uuid;
 
 /// What the sender knows of a partition.
 pub(super) struct Partition {
     pub(super) queue: Arc<PartitionQueue>,
     pub(super) leader: Option<i32>,
+    /// The topic's id in the last picture that had the partition.
+    topic_id: Uuid,
     /// When it lost its leader; none where it has one, or was never seen with one.
     pub(super) leaderless_since: Option<Instant>,
     pub(super) listed: Option<List>,
@@ -100,6 +104,7 @@ impl Partition {
         Partition {
             queue,
             leader,
+            topic_id: Uuid::ZERO,
             leaderless_since: None,
             listed: None,
             lingering: false,
@@ -123,6 +128,30 @@ impl Partition {
             self.not_before = self.not_before.filter(|_| self.moves > 1);
         }
         is_another
+    }
+
+    /// Notes which topic the partition belongs to, if a picture of the cluster has it.
+    pub(super) fn note_topic(&mut self, cluster: &Cluster) {
+        let number = usize::try_from(self.queue.partition).unwrap_or(usize::MAX);
+        let topic = cluster.topic(&self.queue.topic).filter(|topic| number < topic.partitions.len());
+        if let Some(topic) = topic.filter(|topic| !topic.id.is_zero()) {
+            self.topic_id = topic.id;
+        }
+    }
+
+    /// Whether the picture knows the topic and not the partition.
+    pub(super) fn absence(&self, index: usize, cluster: &Cluster) -> Option<Absent> {
+        let topic = cluster.topic(&self.queue.topic)?;
+        let (partition, count) = (self.queue.partition, topic.partitions.len());
+        let is_there = usize::try_from(partition).is_ok_and(|number| number < count);
+        if topic.error.is_some() || count == 0 || is_there {
+            return None;
+        }
+        let has_ids = !topic.id.is_zero() && !self.topic_id.is_zero();
+        let was_created_again = has_ids.then(|| topic.id != self.topic_id);
+        let batches = self.retries.iter().chain(&self.in_flight).filter(|batch| batch.is_unanswered());
+        let records = batches.map(|batch| u64::from(batch.count())).sum::<u64>() + self.queue.records();
+        Some(Absent { index, topic: topic.name.clone(), partition, count, records, was_created_again })
     }
 
     /// Whether what this broker has refused may go at once to another.

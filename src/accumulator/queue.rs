@@ -70,13 +70,24 @@ struct State {
     open: Option<OpenBatch>,
     sealed: VecDeque<Sealed>,
     noticed: Noticed,
-    closed: bool,
+    access: Access,
     urgency: Urgency,
     next_id: u64,
     /// What the last batch came to: the next one begins with a buffer of that size.
     last_size: usize,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
+}
+
+/// Whether a queue takes records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Access {
+    #[default]
+    Open,
+    /// Its topic was forgotten; there may be another queue for the partition.
+    Retired,
+    /// The producer is closed.
+    Closed,
 }
 
 /// What the sender has been told, or has seen, since it last found nothing to send.
@@ -149,6 +160,8 @@ pub(crate) enum Step {
     Grow(usize),
     /// The keyless records' partition is another by now.
     Elsewhere,
+    /// The topic was forgotten meanwhile.
+    Gone,
     Closed,
 }
 
@@ -217,7 +230,7 @@ impl PartitionQueue {
     ) -> Option<RecordFuture> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        if state.closed || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
+        if state.access != Access::Open || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return None;
         }
         let open = state.open.as_mut()?;
@@ -232,8 +245,10 @@ impl PartitionQueue {
     pub(crate) fn try_append(self: &Arc<Self>, append: &mut Append<'_>, clock: impl Fn() -> Instant) -> Step {
         let mut guard = self.state.lock();
         let state = &mut *guard;
-        if state.closed {
-            return Step::Closed;
+        match state.access {
+            Access::Open => {}
+            Access::Retired => return Step::Gone,
+            Access::Closed => return Step::Closed,
         }
         if append.sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return Step::Elsewhere;
@@ -439,6 +454,17 @@ impl PartitionQueue {
         }
     }
 
+    /// How many records are here; those that a caller is sealing at this moment are not counted.
+    pub(crate) fn records(&self) -> u64 {
+        let state = self.state.lock();
+        let done = |sealed: &Sealed| match sealed {
+            Sealed::Done(batch) => u64::from(batch.count()),
+            Sealed::Soon(..) => 0,
+        };
+        let open = state.open.as_ref().map_or(0, |open| u64::from(open.count()));
+        state.sealed.iter().map(done).sum::<u64>() + open
+    }
+
     /// Ends the linger of the open batch, because of a flush.
     pub(crate) fn hurry(&self) {
         self.state.lock().urgency = Urgency::Now;
@@ -471,7 +497,29 @@ impl PartitionQueue {
 
     /// Refuses every append from now on.
     pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+        self.state.lock().access = Access::Closed;
+    }
+
+    /// Takes no more records if there is none: the topic is being forgotten. False, and nothing done, where there is one.
+    pub(super) fn retire(&self) -> bool {
+        let mut state = self.state.lock();
+        let is_empty = state.head() == Head::Empty;
+        if is_empty && state.access == Access::Open {
+            state.access = Access::Retired;
+        }
+        is_empty
+    }
+
+    /// Takes `retire` back.
+    pub(super) fn reopen(&self) {
+        let mut state = self.state.lock();
+        if state.access == Access::Retired {
+            state.access = Access::Open;
+        }
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.state.lock().access == Access::Retired
     }
 }
 
@@ -578,7 +626,9 @@ mod tests {
                     append.brought = Some(Brought::Memory(reserve(bytes)));
                 }
                 Step::Seal(full) => queue.seal(full, pool),
-                Step::Elsewhere | Step::Closed => panic!("there is one partition, and it is open"),
+                Step::Elsewhere | Step::Gone | Step::Closed => {
+                    panic!("there is one partition, and it is open")
+                }
             }
         }
     }

@@ -219,6 +219,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             match self.accumulator.append(target(topic, chosen)?, parts, callback, wait) {
                 Ok(future) => return Ok(future),
                 Err(AppendError::Elsewhere(same)) => callback = same,
+                Err(AppendError::Gone(same)) => {
+                    let mut patience = left(patience, begun.get());
+                    let again =
+                        self.topic(&topic.name, explicit, &mut LastTopic::default(), &mut patience)?;
+                    let chosen = self.choose_partition(&again, explicit, &parts)?;
+                    return self.append_patiently(&again, (explicit, chosen), parts, same, patience);
+                }
                 Err(AppendError::Failed(error)) => {
                     return Err(self.not_appended(error, topic, chosen.partition));
                 }

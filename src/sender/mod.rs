@@ -6,6 +6,7 @@
 //! Holds: every batch that was taken from a queue is settled exactly once; nothing here waits but `NetworkClient::poll`.
 //! Source: Kafka's `Sender`.
 
+mod absent;
 mod assembly;
 mod bootstrap;
 mod control;
@@ -39,6 +40,7 @@ use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::transaction::{Resend, TransactionManager};
 
+use absent::Absences;
 pub(crate) use assembly::{Assembly, assemble};
 pub(crate) use bootstrap::Bootstrap;
 use control::End;
@@ -81,6 +83,7 @@ pub(crate) struct Sender<N: Network> {
     /// Where to begin, and to begin again.
     bootstrap: Bootstrap,
     home: Home,
+    absences: Absences,
     identification: Identification,
     random: fastrand::Rng,
     troubles: Troubles,
@@ -127,6 +130,7 @@ impl<N: Network> Sender<N> {
             control,
             bootstrap,
             home: Home::default(),
+            absences: Absences::default(),
             identification: Identification::default(),
             random,
             troubles: Troubles::new(),
@@ -309,6 +313,7 @@ impl<N: Network> Sender<N> {
         for (topic, _) in self.drain.leaderless() {
             self.metadata.need(topic);
         }
+        self.gate_changed |= self.transaction.take_bump_news();
         wake
     }
 
@@ -401,6 +406,10 @@ impl<N: Network> Sender<N> {
             throttled: leader.and_then(|leader| self.client.throttled(leader, now)),
             waited_for: leader.and_then(|leader| self.client.waited_for(leader, now)),
             answered: answered.map(|(node, at)| (node, since(at))),
+        };
+        let error = match self.drain.absence(index) {
+            Some(absent) => error.with_remark(&absent.to_string()),
+            None => error,
         };
         let error = heard.explain(error);
         match self.drain.name(index) {

@@ -10,6 +10,7 @@ use crate::logging;
 use crate::metadata::Picture;
 use crate::network::{Expect, Network, Readiness};
 use crate::protocol::MetadataRequest;
+use crate::record::TopicName;
 use crate::sender::Sender;
 use crate::sender::note::Note;
 
@@ -81,9 +82,24 @@ impl<N: Network> Sender<N> {
         self.take_over(&picture, now);
         self.client.retain(|id| picture.cluster.node(id).is_some());
         self.metadata.publish(picture, now, &mut self.random);
+        self.free_what_is_forgotten();
         self.bootstrap.sought();
         answered.iter().for_each(|(topic, code)| self.troubles.topic(topic, *code, now));
         self.drain.leaderless().for_each(|place| self.troubles.leaderless(place, now));
+        self.fail_absent(&answered, now);
+    }
+
+    /// Fails what waits for partitions that are not there any more, once that is certain.
+    fn fail_absent(&mut self, answered: &[(TopicName, ErrorCode)], now: Instant) {
+        let (absent, longest) = (self.drain.absent().collect(), self.settings.retry_backoff.longest());
+        for absent in self.absences.look(absent, answered, longest, now) {
+            let error = Error::new(ErrorKind::Broker, absent.to_string());
+            let error = error.with_code(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            for batch in self.drain.take_waiting_of(absent.index, now) {
+                self.fail(absent.index, batch, error.clone(), Vec::new(), now);
+            }
+            self.after_outcome(absent.index, now);
+        }
     }
 
     /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
@@ -111,6 +127,14 @@ impl<N: Network> Sender<N> {
         None
     }
 
+    /// Frees what is kept of topics that are not there any more, or not used, once nothing of them is left.
+    fn free_what_is_forgotten(&mut self) {
+        let drain = &self.drain;
+        let forgotten = self.accumulator.forget_retired(|index| drain.is_idle(index));
+        self.drain.forget(&forgotten);
+        forgotten.into_iter().for_each(|index| self.transaction.forget(index));
+    }
+
     fn forget_idle_topics(&mut self, now: Instant) {
         let accumulator = &self.accumulator;
         let take_used = |name: &str| accumulator.topic(name).is_some_and(|topic| topic.take_used());
@@ -118,5 +142,6 @@ impl<N: Network> Sender<N> {
             logging::debug!("{topic}: not used for metadata.max.idle.ms, forgotten");
             self.accumulator.retire_topic(&topic);
         }
+        self.free_what_is_forgotten();
     }
 }

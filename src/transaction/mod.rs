@@ -39,6 +39,11 @@ pub(crate) struct TransactionManager {
     partitions: Vec<PartitionSequences>,
     /// Partitions whose failure asks for a new epoch, by index.
     bump_for: Vec<usize>,
+    /// Something was added to those, and the sender has not looked yet.
+    bump_is_new: bool,
+    /// Under this id and epoch the sequence of a partition was forgotten: none may begin under it any more, it might be
+    /// the same one.
+    forgotten_under: Option<ProducerIdAndEpoch>,
     /// Nothing may be sent any more.
     fatal: bool,
 }
@@ -47,7 +52,14 @@ impl TransactionManager {
     pub(crate) fn new(enable_idempotence: bool) -> Self {
         let identity =
             if enable_idempotence { Identity::Wanted { not_before: None } } else { Identity::NotNeeded };
-        TransactionManager { identity, partitions: Vec::new(), bump_for: Vec::new(), fatal: false }
+        TransactionManager {
+            identity,
+            partitions: Vec::new(),
+            bump_for: Vec::new(),
+            bump_is_new: false,
+            forgotten_under: None,
+            fatal: false,
+        }
     }
 
     pub(crate) fn is_idempotent(&self) -> bool {
@@ -120,6 +132,10 @@ impl TransactionManager {
             Identity::Known(current) => current,
             _ => return false,
         };
+        if self.needs_newer_epoch(partition, current) {
+            self.request_epoch_bump(partition);
+            return false;
+        }
         let bump_wanted = self.is_bump_wanted(partition);
         let sequences = self.partition(partition);
         let stale = sequences.owner() != Some(current) && outstanding > 0;
@@ -170,6 +186,26 @@ impl TransactionManager {
     pub(crate) fn request_epoch_bump(&mut self, partition: usize) {
         if self.is_idempotent() && !std::mem::replace(self.partition(partition).bump_wanted(), true) {
             self.bump_for.push(partition);
+            self.bump_is_new = true;
+        }
+    }
+
+    /// Whether a new epoch has been asked for since this was asked last.
+    pub(crate) fn take_bump_news(&mut self) -> bool {
+        std::mem::take(&mut self.bump_is_new)
+    }
+
+    /// Forgets a partition's sequence; its number may be another's from now on. The same partition may come back as a new
+    /// one: it begins under a newer epoch then, or its numbers would be taken for those that were.
+    pub(crate) fn forget(&mut self, partition: usize) {
+        let Some(sequences) = self.partitions.get_mut(partition).map(std::mem::take) else { return };
+        if sequences.is_bump_wanted() {
+            self.bump_for.retain(|other| *other != partition);
+        }
+        if let (Identity::Known(current), Some(owner)) = (&self.identity, sequences.owner())
+            && *current == owner
+        {
+            self.forgotten_under = Some(owner);
         }
     }
 
@@ -208,9 +244,10 @@ impl TransactionManager {
             std::mem::take(&mut self.bump_for).into_iter().partition(|p| is_known(*p));
         let partitions: Vec<usize> = partitions;
         self.bump_for = waiting;
-        let begun = |partition: &usize| self.partitions.get(*partition).and_then(PartitionSequences::owner);
+        let begun = |partition: usize| self.partitions.get(partition).and_then(PartitionSequences::owner);
         let mut next = current;
-        if partitions.iter().any(|partition| begun(partition) == Some(current)) {
+        let mut bumped = partitions.iter().copied();
+        if bumped.any(|it| begun(it) == Some(current) || self.needs_newer_epoch(it, current)) {
             let Some(epoch) = current.epoch.checked_add(1) else {
                 // The id's epochs are used up: a new id starts everything afresh.
                 self.identity = Identity::Wanted { not_before: None };
@@ -225,6 +262,12 @@ impl TransactionManager {
             self.partition(*partition).start_over(next);
         }
         partitions
+    }
+
+    /// Whether a partition that has no sequence yet may have had one under this epoch.
+    fn needs_newer_epoch(&self, partition: usize, current: ProducerIdAndEpoch) -> bool {
+        let owner = self.partitions.get(partition).and_then(PartitionSequences::owner);
+        owner.is_none() && self.forgotten_under == Some(current)
     }
 
     fn is_bump_wanted(&self, partition: usize) -> bool {
@@ -386,6 +429,30 @@ mod tests {
         let second = manager.next_stamp(0, 10);
         manager.acknowledged(0, &second, 10);
         assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (true, Resend::All));
+    }
+
+    /// Fault A8. A partition that was forgotten has no second life under the same id and epoch, whatever number it has.
+    #[test]
+    fn after_a_sequence_was_forgotten_new_ones_begin_under_a_newer_epoch() {
+        let mut manager = ready();
+        [0, 1].map(|partition| manager.next_stamp(partition, 10));
+        manager.forget(0);
+        for partition in [0, 2] {
+            assert!(!manager.may_stamp(partition, 0), "it may be the one that was forgotten");
+        }
+        assert!(manager.take_bump_news() && !manager.take_bump_news());
+        assert_eq!(manager.bump_epoch(|_| true), [0, 2]);
+        for partition in [0, 2, 3] {
+            assert!(manager.may_stamp(partition, 0));
+            let stamp = manager.next_stamp(partition, 1);
+            assert_eq!((stamp.producer_epoch, stamp.base_sequence), (1, 0));
+        }
+        manager.forget(1);
+        assert!(manager.may_stamp(4, 0), "it was of an older epoch");
+        manager.forget(2);
+        assert!(!manager.may_stamp(4, 0));
+        manager.producer_id_received(4001, 0);
+        assert!(manager.may_stamp(5, 0), "another id knows nothing of it");
     }
 
     #[test]

@@ -255,7 +255,7 @@ impl Application {
                     self.note(chosen, content, future);
                     return Ok(());
                 }
-                Err(AppendError::Elsewhere(_)) => {}
+                Err(AppendError::Elsewhere(_) | AppendError::Gone(_)) => {}
                 Err(AppendError::Failed(error)) if error.kind() == ErrorKind::WouldBlock => {
                     return Err(Blocked);
                 }
