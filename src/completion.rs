@@ -18,6 +18,7 @@ use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::record::{RecordMetadata, TopicName};
 use crate::spin::SharedSpin;
+use crate::stage;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
@@ -91,7 +92,7 @@ impl RecordFuture {
     /// Those of `get`, and [`Timeout`](ErrorKind::Timeout) if there is no outcome by then. The record is not
     /// withdrawn; the future still works.
     pub fn get_timeout(&self, timeout: Duration) -> Result<RecordMetadata, Error> {
-        match Instant::now().checked_add(timeout) {
+        match stage::now().checked_add(timeout) {
             Some(deadline) => self.wait_until(Some((deadline, timeout))),
             None => self.get(),
         }
@@ -130,12 +131,6 @@ impl RecordFuture {
         let piece = pieces.get(place)?;
         let facts = RecordFacts { index: self.facts.index - piece.first, ..self.facts };
         Some(RecordFuture { batch: Arc::clone(&piece.batch), facts })
-    }
-
-    /// What waiting does to the batch, for simulated callers that cannot wait.
-    #[cfg(test)]
-    pub(crate) fn expedite(&self) {
-        self.batch.expedite();
     }
 
     fn wait_until(&self, limit: Option<(Instant, Duration)>) -> Result<RecordMetadata, Error> {

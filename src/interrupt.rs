@@ -102,7 +102,11 @@ pub(crate) enum Wait<T> {
 
 /// Waits for a message of `channel`, an interrupt of this thread, or the deadline; an interrupt wins over a message
 /// that is there too.
-pub(crate) fn wait<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+pub(crate) fn wait<T: Send + 'static>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+    #[cfg(all(feature = "simulation", not(loom)))]
+    if crate::stage::park(channel, with_signal(Receiver::clone), deadline) {
+        return if take_interrupt() { Wait::Interrupted } else { what_is_there(channel) };
+    }
     let Some(interrupt) = with_signal(Receiver::clone) else {
         return wait_uninterrupted(channel, deadline);
     };
@@ -153,11 +157,19 @@ fn with_signal<T>(body: impl FnOnce(&Receiver<()>) -> T) -> Option<T> {
     THREAD.try_with(|slot| slot.borrow().as_ref().map(|(_, signal)| body(signal))).ok().flatten()
 }
 
-fn wait_uninterrupted<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+/// How a wait ends that has no time left.
+fn what_is_there<T>(channel: &Receiver<T>) -> Wait<T> {
     match channel.try_recv() {
-        Ok(message) => return Wait::Ready(message),
-        Err(TryRecvError::Disconnected) => return Wait::Disconnected,
-        Err(TryRecvError::Empty) => {}
+        Ok(message) => Wait::Ready(message),
+        Err(TryRecvError::Disconnected) => Wait::Disconnected,
+        Err(TryRecvError::Empty) => Wait::TimedOut,
+    }
+}
+
+fn wait_uninterrupted<T>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
+    match what_is_there(channel) {
+        Wait::TimedOut => {}
+        ended => return ended,
     }
     let Some(deadline) = deadline else {
         return channel.recv().map_or(Wait::Disconnected, Wait::Ready);

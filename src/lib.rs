@@ -89,6 +89,12 @@ mod notices;
 // A panic of the user's code ends where it was called.
 mod guard;
 
+// Which clock a thread reads, and how it waits.
+mod stage;
+
+// Defects that a simulation plants.
+mod planted;
+
 // The process in which a producer was made.
 mod origin;
 
@@ -98,6 +104,11 @@ mod logging;
 // Beside the way: a cluster for tests and examples.
 #[cfg(feature = "embedded")]
 pub mod embedded;
+
+// Above all of it: the producer in a world of its own, from a seed.
+#[cfg(all(feature = "simulation", not(loom)))]
+#[doc(hidden)]
+pub mod simulation;
 
 // The readers of strangers' bytes, for tests and fuzzing.
 #[cfg(feature = "internal")]

@@ -168,6 +168,7 @@ fn with_any_answer(api: Api) -> Vec<Row> {
     ]
 }
 
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn about_batches() -> Vec<Row> {
     let code = |name: &str, code: i16| produce(name, move |p| p.error_code = code);
     let hint = |name: &str, leader: i32, epoch: i32, host: &'static str, port: i32| {
@@ -256,6 +257,7 @@ fn about_batches() -> Vec<Row> {
     ]
 }
 
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 fn about_the_cluster() -> Vec<Row> {
     let broker = |name: &str, change: fn(&mut MetadataResponseBroker)| {
         metadata(name, move |m| m.brokers.iter_mut().for_each(change))

@@ -291,6 +291,11 @@ impl ProducerBatch {
         self.last_error = Some(error);
     }
 
+    /// The memory that it holds.
+    pub(crate) fn reserved(&self) -> usize {
+        self.reserved
+    }
+
     /// Takes the duty to answer away; the bytes stay.
     pub(crate) fn give_up(&mut self) -> Option<Completion> {
         self.completion.take()

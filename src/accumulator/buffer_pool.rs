@@ -8,10 +8,12 @@
 //! Source: Kafka's `BufferPool`.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
+use crate::planted::{Defect, planted};
+use crate::stage;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
@@ -119,9 +121,9 @@ impl BufferPool {
             Enqueued::Waiting { ticket, granted } => (ticket, granted),
         };
         before_waiting();
-        let start = Instant::now();
+        let start = stage::now();
         let waited = interrupt::wait(&granted, start.checked_add(patience));
-        let elapsed = start.elapsed();
+        let elapsed = stage::now().saturating_duration_since(start);
         match waited {
             Wait::Ready(reservation) => return Ok(reservation),
             Wait::Disconnected => return Err(Error::closed()),
@@ -182,6 +184,13 @@ impl BufferPool {
     /// Whether somebody may have been left waiting by `give_back_soon`.
     pub(crate) fn holds_back(&self) -> bool {
         self.waits() && self.holds_back.load(Ordering::Relaxed)
+    }
+
+    /// Whether the first of those who wait could be served.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn withholds(&self) -> bool {
+        let state = self.state.lock();
+        state.waiters.front().is_some_and(|head| head.bytes <= self.total.saturating_sub(state.reserved))
     }
 
     /// Serves everyone for whom there is room.
@@ -247,6 +256,7 @@ impl BufferPool {
         let wanted = state.waiters.front().map_or(0, |head| head.bytes.saturating_mul(wake_for));
         self.holds_back.store(free < wanted, Ordering::Relaxed);
         while free >= wanted
+            && !planted(Defect::MemoryWithheld)
             && let Some(head) = state.waiters.front()
         {
             let Some(reservation) = state.take(head.bytes, self.total) else { break };

@@ -18,6 +18,7 @@ use crate::accumulator::queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
 use crate::completion::BatchCompletion;
+use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 
 /// The settings that decide when a batch goes and when it is too late.
@@ -127,7 +128,9 @@ impl Drain {
             for index in topic.all_queues().map(|queue| queue.index) {
                 let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
                 partition.note_topic(cluster);
-                if partition.is_led_by_another(leader_of(cluster, &partition.queue)) {
+                if !planted(Defect::LeadersStay)
+                    && partition.is_led_by_another(leader_of(cluster, &partition.queue))
+                {
                     partition.leaderless_since = partition.leader.is_none().then_some(now);
                     withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
                     moved.push(index);
@@ -237,6 +240,9 @@ impl Drain {
 
     /// A batch's request has failed after it was written: the broker may have the batch.
     pub(crate) fn note_doubt(&mut self, index: usize, batch_id: BatchId) {
+        if planted(Defect::NoDoubt) {
+            return;
+        }
         let Some(partition) = self.partition(index) else { return };
         partition
             .in_flight
@@ -249,6 +255,7 @@ impl Drain {
     pub(crate) fn requeue(&mut self, index: usize, batch: ProducerBatch, not_before: Option<Instant>) {
         let Some(partition) = self.partition(index) else { return };
         let place = partition.retries.partition_point(|other| other.id() < batch.id());
+        let place = if planted(Defect::RetriesGoLast) { partition.retries.len() } else { place };
         partition.retries.insert(place, batch);
         partition.not_before = not_before;
     }
@@ -346,6 +353,17 @@ impl Drain {
             .flatten()
             .all(|partition| !partition.has_outstanding() && partition.queue.head() == Head::Empty)
             && self.lost.is_empty()
+    }
+
+    /// How many partitions and timers there are, and how much memory the batches hold that were sent.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn census(&self) -> (usize, usize, usize) {
+        let partitions = self.partitions.iter().flatten();
+        let sent = |partition: &Partition| -> usize {
+            partition.in_flight.iter().chain(&partition.retries).map(ProducerBatch::reserved).sum()
+        };
+        let reserved = partitions.clone().map(sent).sum();
+        (partitions.count(), self.timers.len(), reserved)
     }
 
     fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
@@ -472,6 +490,7 @@ impl Drain {
         for index in 0..self.partitions.len() {
             let Some(partition) = self.partition(index) else { continue };
             let sent = partition.in_flight.iter().chain(&partition.retries);
+            let sent = sent.filter(|_| !planted(Defect::FlushForgetsSent));
             batches.extend(sent.filter_map(|batch| batch.completion().cloned()));
             partition.queue.unanswered(&mut batches);
             partition.queue.hurry();
@@ -490,7 +509,13 @@ impl Drain {
         let late_at = |now: Instant, created: Instant| now.saturating_duration_since(created) >= timeout;
         let late = |created: Instant| late_at(now, created);
         let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else { return };
-        for batch in partition.in_flight.iter_mut().filter(|batch| late_at(heard, batch.created())) {
+        let overlooks = planted(Defect::InFlightNeverExpires);
+        for batch in
+            partition.in_flight.iter_mut().filter(|batch| late_at(heard, batch.created()) && !overlooks)
+        {
+            if planted(Defect::MemoryGivenBackEarly) {
+                self.accumulator.pool().give_back(batch.reserved(), None);
+            }
             expired.extend(give_up(index, batch));
         }
         while partition.retries.front().is_some_and(|batch| late(batch.created())) {
@@ -513,7 +538,7 @@ impl Drain {
         let Some(deadline) = deadline else { return };
         let Some(partition) = self.partition(index) else { return };
         if partition.timer.is_none_or(|timer| deadline < timer) {
-            if let Some(later) = partition.timer.replace(deadline) {
+            if let Some(later) = partition.timer.replace(deadline).filter(|_| !planted(Defect::TimersPile)) {
                 self.timers.remove(&(later, index));
             }
             self.timers.insert((deadline, index));

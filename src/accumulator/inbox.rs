@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::completion::{BatchCompletion, Ledger};
 use crate::origin::Origin;
+use crate::planted::{Defect, planted};
 use crate::spin::SharedSpin;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
@@ -110,7 +111,8 @@ impl<Q> Inbox<Q> {
         let limit = act_by.map_or(0, |time| self.nanoseconds(time));
         let asleep_until = self.asleep_until.load(Ordering::SeqCst);
         // Where another announcement stands there by now, the sender has looked into the list since.
-        if asleep_until > limit
+        if !planted(Defect::NobodyWakes)
+            && asleep_until > limit
             && self.asleep_until.compare_exchange(asleep_until, 0, Ordering::SeqCst, Ordering::SeqCst).is_ok()
         {
             self.wake.lock().iter().for_each(|wake| wake());

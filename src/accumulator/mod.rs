@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
+use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::record_batch::{CompressionRatio, RecordParts};
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -238,6 +239,9 @@ impl RecordAccumulator {
         let mut queues: Vec<_> = older.iter().flat_map(|older| older.all_queues()).cloned().collect();
         let is_another = older.as_ref().is_some_and(|older| older.is_another(topic));
         let anew = queues.iter().filter(|_| is_another).map(|queue| queue.index).collect();
+        if planted(Defect::PicturesDropQueues) {
+            queues.truncate(topic.partitions.len());
+        }
         let ratio = queues.first().map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
         for partition in queues.len()..topic.partitions.len() {
             queues.push(self.new_queue(&topic.name, partition as i32, &ratio));

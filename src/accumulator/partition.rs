@@ -13,6 +13,7 @@ use crate::accumulator::batch::ProducerBatch;
 use crate::accumulator::departing::{Absent, Departing, Expired, Fate};
 use crate::accumulator::queue::{Head, Outlook, PartitionQueue, Urgency};
 use crate::cluster::Cluster;
+use crate::planted::{Defect, planted};
 use crate::uuid::Uuid;
 
 /// What the sender knows of a partition.
@@ -176,7 +177,7 @@ impl Partition {
         };
         let Some(place) = self.retries.iter().position(may_go) else { return Taken::HeldBack };
         let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
-        if self.in_flight.iter().any(|other| other.id() < batch.id()) {
+        if self.in_flight.iter().any(|other| other.id() < batch.id()) && !planted(Defect::RetriesOvertake) {
             return Taken::Later;
         }
         if batch.len() > room {
@@ -195,7 +196,7 @@ impl Partition {
         mut batch: ProducerBatch,
         gate: &mut impl DrainGate,
     ) -> Departing {
-        if batch.stamp().is_none() {
+        if batch.stamp().is_none() || planted(Defect::NumberedAgain) {
             gate.stamp(index, &mut batch);
         }
         batch.depart();

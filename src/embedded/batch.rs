@@ -216,6 +216,48 @@ pub(super) fn place(bytes: &[u8], header: &mut BatchHeader, place: &Place) -> Ve
     batch
 }
 
+/// A batch of one record that has only a value, as a producer would send it with this id, epoch and sequence.
+pub(super) fn of_one_record(value: &[u8], (id, epoch, sequence): (i64, i16, i32), timestamp: i64) -> Vec<u8> {
+    // Attributes, timestamp and offset delta, and the key's length: -1.
+    let mut record = vec![0, 0, 0, 1];
+    record.extend(varint(value.len()));
+    record.extend_from_slice(value);
+    record.push(0); // no headers
+    let mut batch = Vec::new();
+    batch.extend_from_slice(&1_i32.to_be_bytes()); // from the count of records on; what stands before follows
+    batch.extend(varint(record.len()));
+    batch.append(&mut record);
+    let mut checked = Vec::new();
+    checked.extend_from_slice(&0_i16.to_be_bytes());
+    checked.extend_from_slice(&0_i32.to_be_bytes());
+    checked.extend_from_slice(&timestamp.to_be_bytes());
+    checked.extend_from_slice(&timestamp.to_be_bytes());
+    checked.extend_from_slice(&id.to_be_bytes());
+    checked.extend_from_slice(&epoch.to_be_bytes());
+    checked.extend_from_slice(&sequence.to_be_bytes());
+    checked.append(&mut batch);
+    let length = i32::try_from(CRC_END - LENGTH_END + checked.len()).unwrap_or(i32::MAX);
+    let mut whole = Vec::new();
+    whole.extend_from_slice(&0_i64.to_be_bytes());
+    whole.extend_from_slice(&length.to_be_bytes());
+    whole.extend_from_slice(&(-1_i32).to_be_bytes());
+    whole.push(2);
+    whole.extend_from_slice(&crc32c::crc32c(&checked).to_be_bytes());
+    whole.append(&mut checked);
+    whole
+}
+
+/// A length as records have it: zigzag, seven bits a byte.
+fn varint(length: usize) -> Vec<u8> {
+    let (mut rest, mut bytes) = (length << 1, Vec::new());
+    while rest >= 0x80 {
+        bytes.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+    bytes
+}
+
 /// Where a batch goes in the log.
 pub(super) struct Place {
     pub(super) base_offset: i64,

@@ -43,6 +43,13 @@ impl TopicConfig {
         }
     }
 
+    /// The same, but with so many partitions.
+    #[must_use]
+    pub fn partitions(mut self, partitions: i32) -> Self {
+        self.partitions = partitions;
+        self
+    }
+
     /// On how many brokers each partition lies: who can take over when the leader stops. 3, or as many as
     /// there are brokers, if not said.
     #[must_use]

@@ -151,6 +151,22 @@ impl ClusterRules {
         led.for_each(|partition| partition.log.forget_producers());
     }
 
+    /// A producer id with its epoch, as another producer would get it.
+    pub fn new_producer_id(&mut self) -> (i64, i16) {
+        self.producer_ids.hand_out()
+    }
+
+    /// Another producer writes a record that has only a value, with this producer id, epoch and sequence number;
+    /// `false` if the partition does not take it.
+    pub fn write_as(&mut self, topic: &str, partition: i32, producer: (i64, i16, i32), value: &[u8]) -> bool {
+        self.changed = true;
+        let bytes = batch::of_one_record(value, producer, self.start_ms);
+        let Some(header) = BatchHeader::read(&bytes) else { return false };
+        let Some(partition) = self.cluster.partition_mut(topic, partition) else { return false };
+        let leader_epoch = partition.leader_epoch;
+        partition.log.append(&bytes, header, leader_epoch, None).is_ok()
+    }
+
     /// All records of a topic, partition by partition in the order of their offsets, those of compressed batches, too.
     #[must_use]
     pub fn records(&self, topic: &str) -> Vec<EmbeddedRecord> {

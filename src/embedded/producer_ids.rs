@@ -16,7 +16,7 @@ pub(super) struct ProducerIds {
 impl ProducerIds {
     pub(super) fn answer(&mut self, version: i16, request: &InitProducerIdRequest) -> InitProducerIdResponse {
         let outcome = match request.transactional_id.as_ref() {
-            None => Ok((self.next(), 0)),
+            None => Ok(self.hand_out()),
             Some(id) => self.transactional(version, id, request),
         };
         let response = InitProducerIdResponse::default();
@@ -26,6 +26,11 @@ impl ProducerIds {
                 response.with_producer_id((-1).into()).with_producer_epoch(-1).with_error_code(error)
             }
         }
+    }
+
+    /// A new id, as for a producer without a transactional id.
+    pub(super) fn hand_out(&mut self) -> (i64, i16) {
+        (self.next(), 0)
     }
 
     /// The newest epoch of a producer id that belongs to a transactional id.

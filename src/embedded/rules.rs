@@ -87,7 +87,7 @@ pub struct ClusterRules {
     /// Whether a waiting Fetch might have got enough.
     pub(super) changed: bool,
     start: Instant,
-    start_ms: i64,
+    pub(super) start_ms: i64,
 }
 
 /// A request whose first bytes have been read.

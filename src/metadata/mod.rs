@@ -21,8 +21,10 @@ use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::interrupt::{self, Wait};
 use crate::logging;
+use crate::planted::{Defect, planted};
 use crate::protocol::MetadataResponse;
 use crate::record::TopicName;
+use crate::stage;
 use crate::sync::Mutex;
 use crate::sync::channel::{Receiver, Sender, bounded};
 
@@ -100,14 +102,14 @@ impl Metadata {
         patience: Duration,
         nudge: impl Fn(),
     ) -> Result<Duration, Error> {
-        let start = Instant::now();
+        let start = stage::now();
         let deadline = start.checked_add(patience);
         let mut first = true;
         loop {
             let (standing, news) = self.ask_for(topic, partition, first);
             first = false;
             let pending = match standing {
-                Standing::Usable => return Ok(start.elapsed()),
+                Standing::Usable => return Ok(stage::now().saturating_duration_since(start)),
                 Standing::Never(error) => return Err(error),
                 Standing::NotYet(error) => error,
             };
@@ -152,7 +154,7 @@ impl Metadata {
     }
 
     fn too_late(&self, topic: &TopicName, pending: Error, start: Instant) -> Error {
-        let waited = start.elapsed();
+        let waited = stage::now().saturating_duration_since(start);
         // What went wrong before the brokers' last answer is over.
         let answered = self.state.lock().answered;
         let last = self.last_error(answered.map_or(start, |answered| answered.max(start)));
@@ -265,7 +267,9 @@ impl Metadata {
         state.schedule.answered(lacking, changed, now, random);
         let news: Vec<Error> =
             remarks.into_iter().filter_map(|(topic, remark)| state.remark(topic, remark, now)).collect();
-        state.news = bounded(0);
+        if !planted(Defect::NobodyHearsNews) {
+            state.news = bounded(0);
+        }
         drop(guard);
         news.iter().for_each(|error| logging::warn!("{error}"));
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::backoff::ExponentialBackoff;
+use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 
 #[derive(Debug)]
@@ -191,6 +192,9 @@ impl Schedule {
     }
 
     fn back_off(&mut self, now: Instant, random: &mut fastrand::Rng) {
+        if planted(Defect::MetadataAtOnce) {
+            return;
+        }
         self.soonest = now.checked_add(self.backoff.after(0, random));
         self.not_before = now.checked_add(self.backoff.after(self.in_vain.saturating_sub(1), random));
     }

@@ -208,6 +208,12 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.close(now);
     }
 
+    /// How many brokers are kept in mind.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn census(&self) -> usize {
+        self.connections.peers.len()
+    }
+
     #[cfg(test)]
     pub(crate) fn network(&mut self) -> &mut N {
         &mut self.connections.network

@@ -40,7 +40,7 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) random: fastrand::Rng,
     pub(super) outcomes: Vec<Outcome<T>>,
     rules: ConnectionRules,
-    peers: HashMap<i32, Peer<Note<T>>, foldhash::fast::FixedState>,
+    pub(super) peers: HashMap<i32, Peer<Note<T>>, foldhash::fast::FixedState>,
     /// How many sockets and look-ups were named.
     named: u32,
     correlation_id: i32,

@@ -133,7 +133,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     /// Of kind [`Config`](ErrorKind::Config): a setting that is missing, wrong, contradicts another or is not
     /// supported; a named serializer that is not known or does not fit the producer's type; no bootstrap server whose
     /// name resolves. Of kind [`Network`](ErrorKind::Network): the operating system gives no more threads or sockets.
-    pub fn build(mut self) -> Result<KafkaProducer<K, V>, Error> {
+    pub fn build(self) -> Result<KafkaProducer<K, V>, Error> {
+        self.build_on(|settings, close_parts| start(settings, bootstrap(settings)?, close_parts))
+    }
+
+    /// As `build`; what runs is started by `start`.
+    pub(crate) fn build_on(
+        mut self,
+        start: impl FnOnce(&Settings, CloseParts) -> Result<Running, Error>,
+    ) -> Result<KafkaProducer<K, V>, Error> {
         let mut faults = Faults::default();
         let given: Vec<&str> =
             [(KEY, self.key_serializer.is_some()), (VALUE, self.value_serializer.is_some())]
@@ -150,10 +158,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         // Without a serializer there is a fault: what is missing is one.
         let plugins = plugins.ok_or_else(|| missing(KEY))?;
         self.config.log(&settings);
-        let bootstrap = bootstrap(&settings)?;
         let parts = Arc::new(Parts { plugins, interceptors: Arc::new(Interceptors::new(chain)) });
         let of_the_thread = Arc::clone(&parts);
-        let running = start(&settings, bootstrap, Box::new(move || of_the_thread.close()))?;
+        let running = start(&settings, Box::new(move || of_the_thread.close()))?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
                 parts,
@@ -258,16 +265,16 @@ fn bootstrap(settings: &Settings) -> Result<Bootstrap, Error> {
 }
 
 /// What runs, and how the handles reach it.
-struct Running {
-    accumulator: Arc<RecordAccumulator>,
-    metadata: Arc<Metadata>,
-    control: Arc<Control>,
-    thread: SenderThread,
-    token: ProducerToken,
+pub(crate) struct Running {
+    pub(crate) accumulator: Arc<RecordAccumulator>,
+    pub(crate) metadata: Arc<Metadata>,
+    pub(crate) control: Arc<Control>,
+    pub(crate) thread: SenderThread,
+    pub(crate) token: ProducerToken,
 }
 
 /// Closes what is the user's.
-type CloseParts = Box<dyn FnOnce() + Send>;
+pub(crate) type CloseParts = Box<dyn FnOnce() + Send>;
 
 fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> Result<Running, Error> {
     let options = SocketOptions {

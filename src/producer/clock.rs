@@ -9,6 +9,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Milliseconds since the epoch.
 #[inline]
 pub(super) fn now_ms() -> i64 {
+    #[cfg(all(feature = "simulation", not(loom)))]
+    if let Some(simulated) = crate::stage::wall_ms() {
+        return simulated;
+    }
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_secs() as i64 * 1000 + i64::from(since.subsec_millis()))
 }

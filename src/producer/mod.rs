@@ -35,8 +35,11 @@ use crate::producer::plugins::Plugins;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::sender::{Control, Counts};
 use crate::serializer::Serializer;
+use crate::stage;
 
 pub use builder::KafkaProducerBuilder;
+#[cfg(feature = "simulation")]
+pub(crate) use builder::{CloseParts, Running};
 pub use interface::Producer;
 pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 
@@ -117,9 +120,9 @@ impl SendSettings {
 }
 
 /// The sender thread as the handles see it.
-struct SenderThread {
+pub(crate) struct SenderThread {
     /// Disconnects when the thread has ended.
-    ended: Receiver<Infallible>,
+    pub(crate) ended: Receiver<Infallible>,
 }
 
 /// What became of the records that were not answered yet when `close` was called.
@@ -321,7 +324,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// Closes, and waits for the end of the sender thread unless this is a callback.
     fn close_within(&self, limit: Duration) -> Result<CloseReport, Error> {
         let before = self.control.counts();
-        let deadline = Instant::now().checked_add(limit);
+        let deadline = stage::now().checked_add(limit);
         if limit.is_zero() {
             self.control.close_now();
         } else {
@@ -354,10 +357,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 Wait::TimedOut => {}
             }
             let is_calling = self.accumulator.inbox().ledger().is_calling();
-            if is_calling || last.is_none_or(|last| Instant::now() >= last) {
+            if is_calling || last.is_none_or(|last| stage::now() >= last) {
                 return Ok(false);
             }
-            until = Instant::now().checked_add(MOMENT);
+            until = stage::now().checked_add(MOMENT);
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::producer::caller::Caller;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
 use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
+use crate::stage;
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, of whatever producer: it runs on
@@ -210,7 +211,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         // The first look at the clock, if there was one: what was waited since then is charged to max.block.ms.
         let begun = Cell::new(None);
         let clock = || {
-            let now = Instant::now();
+            let now = stage::now();
             begun.set(begun.get().or(Some(now)));
             now
         };
@@ -274,7 +275,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
-        let recently = Instant::now().checked_sub(RECENTLY);
+        let recently = stage::now().checked_sub(RECENTLY);
         let last = recently.and_then(|recently| self.metadata.last_error(recently));
         let error = match (error.kind(), last) {
             (ErrorKind::Timeout, Some(last)) => error.with_last(&last),
@@ -317,7 +318,9 @@ const RECENTLY: Duration = Duration::from_secs(60);
 #[inline]
 fn left(patience: Patience, begun: Option<Instant>) -> Patience {
     match (patience, begun) {
-        (Patience::AtMost(limit), Some(begun)) => Patience::AtMost(limit.saturating_sub(begun.elapsed())),
+        (Patience::AtMost(limit), Some(begun)) => {
+            Patience::AtMost(limit.saturating_sub(stage::now().saturating_duration_since(begun)))
+        }
         _ => patience,
     }
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::network::{Expect, Network};
+use crate::planted::{Defect, planted};
 use crate::protocol::InitProducerIdRequest;
 use crate::sender::Sender;
 use crate::sender::note::Note;
@@ -97,6 +98,7 @@ impl<N: Network> Sender<N> {
         }
         self.metadata.note_error(error.clone(), now);
         let again = now + self.settings.retry_backoff.after(self.identification.failures, &mut self.random);
+        let again = if planted(Defect::IdsAtOnce) { now } else { again };
         self.identification.failures = self.identification.failures.saturating_add(1);
         if error.is_retriable() {
             return self.transaction.producer_id_failed(again);
@@ -127,7 +129,9 @@ impl<N: Network> Sender<N> {
         let drain = &self.drain;
         let before = self.transaction.epoch();
         for index in self.transaction.bump_epoch(|index| !drain.is_fate_unknown(index)) {
-            for batch in self.drain.outstanding(index) {
+            for batch in
+                self.drain.outstanding(index).into_iter().filter(|_| !planted(Defect::OldNumbersStay))
+            {
                 batch.assign(self.transaction.next_stamp(index, batch.count()));
             }
             self.gate_changed = true;

@@ -9,6 +9,8 @@
 mod absent;
 mod assembly;
 mod bootstrap;
+#[cfg(feature = "simulation")]
+mod census;
 mod control;
 mod heard;
 mod home;
@@ -20,10 +22,6 @@ mod produce;
 mod trouble;
 mod upkeep;
 mod verdict;
-
-#[cfg(test)]
-#[cfg(feature = "embedded")]
-mod simulation;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,6 +36,7 @@ use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
+use crate::planted::{Defect, planted};
 use crate::transaction::{Resend, TransactionManager};
 
 use absent::Absences;
@@ -215,6 +214,7 @@ impl<N: Network> Sender<N> {
         }
         match end {
             End::Now => true,
+            End::By(_) if planted(Defect::CloseForgets) => true,
             End::By(deadline) => deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty(),
         }
     }
@@ -373,7 +373,7 @@ impl<N: Network> Sender<N> {
         let error = error
             .with_attempts(attempts)
             .with_elapsed(now.saturating_duration_since(created))
-            .with_possibly_written(sent);
+            .with_possibly_written(sent && !planted(Defect::ExpiredIsNotThere));
         let outcome = BatchOutcome::Failed { error, records: Vec::new() };
         let counter = if abandoned { &self.control.abandoned } else { &self.control.failed };
         match fate {
@@ -423,7 +423,7 @@ impl<N: Network> Sender<N> {
         if self.transaction.is_unresolved(index) && !self.drain.has_outstanding(index) {
             self.transaction.resolve(index);
         }
-        self.gate_changed |= self.transaction.is_idempotent();
+        self.gate_changed |= self.transaction.is_idempotent() && !planted(Defect::GateStaysShut);
         self.drain.revisit(index, now);
     }
 

@@ -15,6 +15,7 @@ use crate::error_code::ErrorCode;
 use crate::logging;
 use crate::metadata::LeaderNews;
 use crate::network::{Expect, Network};
+use crate::planted::{Defect, planted};
 use crate::protocol::{
     BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
     ProduceResponse, TopicProduceData, TopicProduceResponse,
@@ -158,6 +159,8 @@ impl<N: Network> Sender<N> {
         if answer.code == ErrorCode::UNKNOWN_PRODUCER_ID {
             self.transaction.forget_introduction(index);
         }
+        #[cfg(all(feature = "simulation", not(loom)))]
+        crate::stage::note("verdict", verdict);
         match verdict {
             Verdict::Acknowledge => self.acknowledge(index, batch, answer, now),
             Verdict::AcknowledgeDuplicate => {
@@ -205,7 +208,7 @@ impl<N: Network> Sender<N> {
     fn acknowledge(&mut self, index: usize, batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         if let Some(stamp) = batch.stamp() {
             self.transaction.acknowledged(index, &stamp, batch.count());
-            if self.transaction.is_idempotent() {
+            if self.transaction.is_idempotent() && !planted(Defect::OvertakenGoAgain) {
                 let overtaken = self.drain.take_overtaken(index, batch.id());
                 overtaken.into_iter().for_each(|batch| self.fail_overtaken(index, batch, now));
             }
@@ -225,7 +228,7 @@ impl<N: Network> Sender<N> {
     fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         let error = answer.error(answer.message);
         let failures = batch.attempts().saturating_sub(1);
-        let wait = match self.drain.may_hurry(index, answer.node) {
+        let wait = match self.drain.may_hurry(index, answer.node) || planted(Defect::NoBackoff) {
             true => Duration::ZERO,
             false => self.settings.retry_backoff.after(failures, &mut self.random),
         };
@@ -263,7 +266,7 @@ impl<N: Network> Sender<N> {
             self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
             if batch.is_doubtful() {
                 self.transaction.mark_unresolved(index);
-            } else {
+            } else if !planted(Defect::FailureWithoutBump) {
                 self.transaction.request_epoch_bump(index);
             }
         }

@@ -4,6 +4,7 @@
 //! Source: Kafka's `Sender.completeBatch`, `Sender.canRetry`, `TransactionManager.canRetry`; `Errors`.
 
 use crate::error_code::ErrorCode;
+use crate::planted::{Defect, planted};
 use crate::transaction::{Place, SequenceContext};
 
 /// What becomes of a batch.
@@ -56,12 +57,14 @@ pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
 /// takes them in order only; one that has forgotten it takes whatever comes.
 fn is_overtaken(code: ErrorCode, context: &Context) -> bool {
     let is_missing = !context.of_unknown_fate || code.tells_that_batch_is_missing();
-    context.idempotent && context.sequence.place == Place::Overtaken && is_missing
+    let is_seen = !planted(Defect::OvertakenGoAgain);
+    is_seen && context.idempotent && context.sequence.place == Place::Overtaken && is_missing
 }
 
 fn by_code(code: ErrorCode, context: &Context) -> Verdict {
     match code {
         ErrorCode::NONE => Verdict::Acknowledge,
+        ErrorCode::DUPLICATE_SEQUENCE_NUMBER if planted(Defect::RepeatsFail) => Verdict::Fail,
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::AcknowledgeDuplicate,
         ErrorCode::CLUSTER_AUTHORIZATION_FAILED
         | ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
@@ -87,7 +90,7 @@ fn by_code(code: ErrorCode, context: &Context) -> Verdict {
 /// still come in on a connection that we gave up as well, so may this one, right behind it: sent again under another
 /// number it could be there twice. (Kafka's own client takes that risk.)
 fn out_of_order(context: &Context) -> Verdict {
-    if context.sequence.unresolved && context.of_unknown_fate {
+    if context.sequence.unresolved && context.of_unknown_fate && !planted(Defect::DoubtfulIsNumberedAnew) {
         return Verdict::Fail;
     }
     let early = context.sequence.place == Place::Early;
@@ -98,7 +101,8 @@ fn out_of_order(context: &Context) -> Verdict {
 /// before its limit was lowered. In smaller batches the records could be there twice. (Kafka's own client takes that
 /// risk.)
 fn too_large(context: &Context) -> Verdict {
-    if context.idempotent && context.of_unknown_fate { Verdict::Fail } else { Verdict::Split }
+    let is_doubtful = context.of_unknown_fate && !planted(Defect::DoubtfulIsSplit);
+    if context.idempotent && is_doubtful { Verdict::Fail } else { Verdict::Split }
 }
 
 /// The broker has forgotten this producer, and with it whether it has the batch from an earlier try. (Kafka's own client
@@ -140,6 +144,7 @@ mod tests {
 
     /// Behaviours 26, 56, 57.
     #[test]
+    #[allow(clippy::too_many_lines, reason = "it is a table")]
     fn the_table() {
         use Verdict::{
             Acknowledge, AcknowledgeDuplicate, Fail, Fatal, Overtaken, Retry, RetryWithNewEpoch, Split,

@@ -10,6 +10,7 @@ mod sequence;
 use std::time::Instant;
 
 use crate::logging;
+use crate::planted::{Defect, planted};
 use crate::record_batch::Stamp;
 
 pub(crate) use sequence::Place;
@@ -138,10 +139,12 @@ impl TransactionManager {
         }
         let bump_wanted = self.is_bump_wanted(partition);
         let sequences = self.partition(partition);
-        let stale = sequences.owner() != Some(current) && outstanding > 0;
-        let unknown = !sequences.is_introduced(current.id) && outstanding > 0;
-        let too_many = outstanding >= REMEMBERED_BATCHES;
-        !(stale || unknown || too_many || sequences.is_unresolved() || bump_wanted)
+        let stale = sequences.owner() != Some(current) && outstanding > 0 && !planted(Defect::EpochsMix);
+        let unknown =
+            !sequences.is_introduced(current.id) && outstanding > 0 && !planted(Defect::FirstHasCompany);
+        let too_many = outstanding >= REMEMBERED_BATCHES && !planted(Defect::MoreThanFive);
+        let unresolved = sequences.is_unresolved() && !planted(Defect::UnresolvedGoesOn);
+        !(stale || unknown || too_many || unresolved || bump_wanted)
     }
 
     /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
@@ -177,7 +180,7 @@ impl TransactionManager {
 
     /// A batch of this partition was sent and then given up: nobody knows whether the broker has it.
     pub(crate) fn mark_unresolved(&mut self, partition: usize) {
-        if self.is_idempotent() {
+        if self.is_idempotent() && !planted(Defect::NothingUnresolved) {
             self.partition(partition).mark_unresolved();
         }
     }
@@ -211,6 +214,9 @@ impl TransactionManager {
 
     /// The partition's leader does not know this producer any more: as with a new one, the first batch goes alone.
     pub(crate) fn forget_introduction(&mut self, partition: usize) {
+        if planted(Defect::StaysIntroduced) {
+            return;
+        }
         self.partition(partition).forget_introduction();
     }
 
@@ -254,7 +260,7 @@ impl TransactionManager {
                 self.bump_for.extend(partitions);
                 return Vec::new();
             };
-            next.epoch = epoch;
+            next.epoch = if planted(Defect::EpochStays) { current.epoch } else { epoch };
             logging::debug!("producer id {}: epoch {} from now on", next.id, next.epoch);
             self.identity = Identity::Known(next);
         }
@@ -268,6 +274,12 @@ impl TransactionManager {
     fn needs_newer_epoch(&self, partition: usize, current: ProducerIdAndEpoch) -> bool {
         let owner = self.partitions.get(partition).and_then(PartitionSequences::owner);
         owner.is_none() && self.forgotten_under == Some(current)
+    }
+
+    /// For how many partitions sequences are kept.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn census(&self) -> usize {
+        self.partitions.len()
     }
 
     fn is_bump_wanted(&self, partition: usize) -> bool {
@@ -435,7 +447,7 @@ mod tests {
     #[test]
     fn after_a_sequence_was_forgotten_new_ones_begin_under_a_newer_epoch() {
         let mut manager = ready();
-        [0, 1].map(|partition| manager.next_stamp(partition, 10));
+        let _ = [0, 1].map(|partition| manager.next_stamp(partition, 10));
         manager.forget(0);
         for partition in [0, 2] {
             assert!(!manager.may_stamp(partition, 0), "it may be the one that was forgotten");

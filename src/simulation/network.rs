@@ -1,35 +1,51 @@
-//! `SimulatedNetwork`: sockets, names, brokers and time in memory.
+//! `SimulatedNetwork`: sockets, names, time, and the brokers at their other ends.
 //!
 //! Owns: the virtual time, what is on its way between client and brokers, and when it arrives. Must not know: what the
 //! bytes say.
 //! Holds: the same seed gives the same run. Bytes arrive in the order in which they were sent, in pieces of any size,
-//! and what was sent before a socket was closed may still arrive afterwards.
+//! and what was sent before a socket was closed may still arrive afterwards. The application's threads play while the
+//! sender sleeps, so that a wake-up that is missing is seen.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, ErrorKind, IoSlice};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::accumulator::RecordAccumulator;
 use crate::cluster::Node;
-use crate::embedded::{Action, ActionKind, ClusterRules, ConnectionId};
+use crate::embedded::{Action, ActionKind, ClusterRules, ConnectionId, SeenProduce};
 use crate::logging;
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
-use crate::sender::simulation::application::Act;
-use crate::sender::simulation::plan::{Plan, Step};
-use crate::sender::simulation::weather::Weather;
+use crate::simulation::brokers::Brokers;
+use crate::simulation::happening::{End, Happening};
+use crate::simulation::history::Violation;
+use crate::simulation::ledger::Ledger;
+use crate::simulation::observer::Observer;
+use crate::simulation::plan::{Plan, Step};
+use crate::simulation::threads::Threads;
+use crate::simulation::weather::Weather;
+use crate::stage::Clock;
 
 pub(super) struct SimulatedNetwork {
-    pub(super) rules: ClusterRules,
+    pub(super) brokers: Brokers,
     pub(super) plan: Plan,
     pub(super) weather: Weather,
+    pub(super) threads: Option<Threads>,
+    pub(super) accumulator: Option<Arc<RecordAccumulator>>,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) observer: Observer,
+    pub(super) remarks: Vec<Violation>,
+    /// How often each kind of step was taken.
+    pub(super) steps: BTreeMap<String, u64>,
     /// The sender sleeps without end though nothing will ever happen again.
     pub(super) stuck: bool,
     /// When a server to begin with was looked up.
     pub(super) beginnings: Vec<Instant>,
     /// A planted defect: the sender's sleep is not ended when something is to be done.
     pub(super) is_deaf: bool,
+    clock: Clock,
     now: Instant,
     random: fastrand::Rng,
     woken: Arc<AtomicBool>,
@@ -41,6 +57,10 @@ pub(super) struct SimulatedNetwork {
     links: BTreeMap<SocketId, Link>,
     /// Nothing passes between client and broker until then.
     stalled: BTreeMap<i32, Instant>,
+    /// How far the clock on the wall is off.
+    jumped: i64,
+    /// How often each broker has moved.
+    moved: BTreeMap<i32, u8>,
     events: Vec<NetworkEvent>,
 }
 
@@ -56,49 +76,39 @@ struct Socket {
 /// The broker's end of a connection, and what is on its way there.
 struct Link {
     broker: i32,
+    /// Nobody is at this address any more.
+    is_deserted: bool,
+    /// What is sent is lost.
+    is_silent: bool,
     connection: Option<ConnectionId>,
     received: Vec<u8>,
     last_arrival: Instant,
     last_delivery: Instant,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Orderly,
-    Reset,
-}
-
-/// Something on its way.
-enum Happening {
-    Resolved { token: u64, host: String },
-    LookedUp,
-    Knock(SocketId),
-    Connected(SocketId),
-    Refused(SocketId),
-    Room(SocketId),
-    ToBroker(SocketId, Vec<u8>),
-    ToClient(SocketId, Vec<u8>),
-    ClosedByClient(SocketId),
-    ClosedByBroker(SocketId, End),
-}
-
 impl SimulatedNetwork {
     pub(super) fn new(
-        rules: ClusterRules,
-        weather: Weather,
-        plan: Plan,
+        brokers: Brokers,
+        ledger: Arc<Ledger>,
         woken: Arc<AtomicBool>,
-        origin: Instant,
         random: fastrand::Rng,
     ) -> Self {
+        let clock = ledger.clock.clone();
         SimulatedNetwork {
-            rules,
-            plan,
-            weather,
+            brokers,
+            plan: Plan::default(),
+            weather: Weather::calm(),
+            threads: None,
+            accumulator: None,
+            ledger,
+            observer: Observer::default(),
+            remarks: Vec::new(),
+            steps: BTreeMap::new(),
             stuck: false,
             beginnings: Vec::new(),
             is_deaf: false,
-            now: origin,
+            now: clock.now(),
+            clock,
             random,
             woken,
             upcoming: BTreeMap::new(),
@@ -106,25 +116,38 @@ impl SimulatedNetwork {
             sockets: BTreeMap::new(),
             links: BTreeMap::new(),
             stalled: BTreeMap::new(),
+            jumped: 0,
+            moved: BTreeMap::new(),
             events: Vec::new(),
         }
     }
 
     pub(super) const PORT: u16 = 9092;
 
-    /// Where a broker listens.
-    pub(super) fn address(broker: i32) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, broker as u8], Self::PORT))
+    /// Where a broker listens that has moved so often.
+    fn address(broker: i32, moved: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, moved, broker as u8], Self::PORT))
     }
 
-    /// The name under which a broker is known.
-    pub(super) fn host(broker: i32) -> String {
-        format!("broker-{broker}")
+    /// The name under which a broker is known that has moved so often.
+    pub(super) fn host(broker: i32, moved: u8) -> String {
+        match moved {
+            0 => format!("broker-{broker}"),
+            moved => format!("broker-{broker}.{moved}"),
+        }
     }
 
     /// Its name in `bootstrap.servers`.
     pub(super) fn server(broker: i32) -> String {
         format!("server-{broker}")
+    }
+
+    fn moved(&self, broker: i32) -> u8 {
+        self.moved.get(&broker).copied().unwrap_or(0)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
     }
 
     /// Moves the time, and lets happen what lies before.
@@ -138,80 +161,107 @@ impl SimulatedNetwork {
 
     fn move_to(&mut self, time: Instant) {
         self.now = self.now.max(time);
-        self.plan.application.clock.set(self.now);
+        self.clock.set(self.now);
     }
 
     fn next_happening(&self) -> Option<Instant> {
         let upcoming = self.upcoming.first_key_value().map(|((time, _), _)| *time);
-        [upcoming, self.rules.next_due(), self.plan.next()].into_iter().flatten().min()
+        let threads = self.threads.as_ref().and_then(Threads::next);
+        [upcoming, self.brokers.rules.next_due(), self.plan.next(), threads].into_iter().flatten().min()
     }
 
     fn carry_out_due(&mut self) {
         while let Some(step) = self.plan.take_due(self.now) {
             self.carry_out(step);
         }
-        let actions = self.rules.due(self.now);
+        let actions = self.brokers.rules.due(self.now);
         self.answer(actions);
         while let Some(entry) = self.upcoming.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let happening = entry.remove();
             self.happen(happening);
         }
+        if let Some(threads) = &mut self.threads {
+            threads.run(self.now, &mut self.random);
+        }
+        self.ledger.watch();
+    }
+
+    /// Gives all threads what is left of the plan for them.
+    pub(super) fn hurry(&mut self) {
+        while let Some(step) = self.plan.take_due(self.now + Duration::from_secs(1 << 30)) {
+            if let (Step::Act(thread, act), Some(threads)) = (step, &mut self.threads) {
+                threads.give(thread, act);
+            }
+        }
+        self.carry_out_due();
     }
 
     fn carry_out(&mut self, step: Step) {
-        if !matches!(step, Step::Application(Act::Send { .. })) {
-            logging::trace!("-- {step:?}");
+        *self.steps.entry(step.name()).or_default() += 1;
+        if !matches!(step, Step::Act(..)) {
+            logging::info!("-- {step:?}");
         }
-        let actions = match step {
-            Step::Application(act) => {
-                self.plan.application.act(act, self.now);
-                Vec::new()
+        let step = match self.brokers.carry_out(step, self.now) {
+            Ok(actions) => return self.answer(actions),
+            Err(step) => step,
+        };
+        match step {
+            Step::Act(thread, act) => {
+                self.threads.iter_mut().for_each(|threads| threads.give(thread, act));
             }
-            Step::Weather(weather) => {
-                self.weather = weather;
-                Vec::new()
-            }
-            Step::Fault(fault) => {
-                self.rules.inject(fault);
-                Vec::new()
-            }
+            Step::Interrupt(thread) => self.threads.iter().for_each(|threads| threads.interrupt(thread)),
+            Step::Weather(weather) => self.weather = weather,
             Step::Calm => {
-                self.rules.clear_faults();
+                self.brokers.calm();
                 self.stalled.clear();
                 self.weather = Weather::calm();
-                Vec::new()
+                self.clock.jump(-std::mem::take(&mut self.jumped));
             }
-            Step::Stop(broker) => self.rules.stop_broker(self.now, broker),
-            Step::Start(broker) => self.rules.start_broker(self.now, broker),
-            Step::MoveLeader(partition, broker) => {
-                self.rules.move_leader(self.now, super::TOPIC, partition, broker)
+            Step::Stall(broker, time) => drop(self.stalled.insert(broker, self.now + time)),
+            Step::Cut(broker) => self.cut(broker),
+            Step::Silence(broker) => self.silence(broker),
+            Step::Move(broker) => self.move_broker(broker),
+            Step::Jump(by_ms) => {
+                self.clock.jump(by_ms);
+                self.jumped += by_ms;
             }
-            Step::Stall(broker, time) => {
-                self.stalled.insert(broker, self.now + time);
-                Vec::new()
-            }
-            Step::Cut(broker) => {
-                self.cut(broker);
-                Vec::new()
-            }
-        };
-        self.answer(actions);
+            other => unreachable!("the brokers carry it out: {other:?}"),
+        }
+    }
+
+    fn links_to(&self, broker: i32) -> Vec<SocketId> {
+        self.links.iter().filter(|(_, link)| link.broker == broker).map(|(id, _)| *id).collect()
     }
 
     /// All connections to a broker break; what is on its way in either direction is lost.
     fn cut(&mut self, broker: i32) {
-        let cut: Vec<SocketId> =
-            self.links.iter().filter(|(_, link)| link.broker == broker).map(|(id, _)| *id).collect();
-        for id in cut {
+        for id in self.links_to(broker) {
             self.upcoming.retain(|_, happening| happening.socket() != Some(id));
             self.drop_link(id);
             self.schedule(self.now, Happening::ClosedByBroker(id, End::Reset));
         }
     }
 
+    /// All connections to a broker are forgotten between.
+    fn silence(&mut self, broker: i32) {
+        for id in self.links_to(broker) {
+            self.upcoming.retain(|_, happening| happening.socket() != Some(id));
+            if let Some(link) = self.links.get_mut(&id) {
+                link.is_silent = true;
+            }
+        }
+    }
+
+    fn move_broker(&mut self, broker: i32) {
+        self.cut(broker);
+        let moved = self.moved(broker) + 1;
+        self.moved.insert(broker, moved);
+        self.brokers.rules.set_address(broker, Self::host(broker, moved), Self::PORT);
+    }
+
     fn drop_link(&mut self, id: SocketId) {
         if let Some(connection) = self.links.remove(&id).and_then(|link| link.connection) {
-            self.rules.disconnect(connection);
+            self.brokers.rules.disconnect(connection);
         }
     }
 
@@ -239,6 +289,7 @@ impl SimulatedNetwork {
             Happening::ToBroker(id, bytes) => self.received(id, &bytes),
             Happening::ToClient(id, bytes) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
+                    self.observer.answered(&bytes, self.clock.elapsed());
                     socket.readable.extend(bytes);
                 }
             }
@@ -255,11 +306,16 @@ impl SimulatedNetwork {
     }
 
     fn resolved(&mut self, token: u64, host: &str) {
-        let is_it = |broker: &i32| Self::host(*broker) == host || Self::server(*broker) == host;
-        let broker = self.rules.brokers().find(is_it);
-        let broker = broker.filter(|_| self.random.f64() >= self.weather.unresolved);
+        let found = self.brokers.rules.brokers().find_map(|broker| {
+            if Self::server(broker) == host {
+                return Some(Self::address(broker, self.moved(broker)));
+            }
+            let moved = (0..=self.moved(broker)).find(|moved| Self::host(broker, *moved) == host)?;
+            Some(Self::address(broker, moved))
+        });
+        let found = found.filter(|_| self.random.f64() >= self.weather.unresolved);
         let unknown = || io::Error::new(ErrorKind::NotFound, "no such name");
-        let addresses = broker.map(|broker| vec![Self::address(broker)]).ok_or_else(unknown);
+        let addresses = found.map(|address| vec![address]).ok_or_else(unknown);
         self.events.push(NetworkEvent::Resolved { token, addresses });
     }
 
@@ -273,22 +329,23 @@ impl SimulatedNetwork {
     pub(super) fn servers(&self) -> Vec<Node> {
         let server =
             |id: i32| Node { id: -id, host: Self::server(id), port: i32::from(Self::PORT), rack: None };
-        self.rules.brokers().map(server).collect()
+        self.brokers.rules.brokers().map(server).collect()
     }
 
     /// A connection attempt reaches the broker.
     fn knock(&mut self, id: SocketId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if self.random.f64() < self.weather.silent {
+        if link.is_silent || self.random.f64() < self.weather.silent {
             return; // nobody answers
         }
         let broker = link.broker;
-        match self.rules.connect(broker) {
-            Ok(connection) => {
+        let connected = if link.is_deserted { None } else { self.brokers.rules.connect(broker).ok() };
+        match connected {
+            Some(connection) => {
                 link.connection = Some(connection);
                 self.deliver(id, Happening::Connected(id));
             }
-            Err(_) => {
+            None => {
                 self.deliver(id, Happening::Refused(id));
                 self.links.remove(&id);
             }
@@ -299,6 +356,7 @@ impl SimulatedNetwork {
     fn received(&mut self, id: SocketId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.received.extend_from_slice(bytes);
+        let at = self.elapsed();
         while let Some(link) = self.links.get_mut(&id) {
             let Some(connection) = link.connection else { return };
             let Some(prefix) = link.received.first_chunk::<4>() else { return };
@@ -307,17 +365,13 @@ impl SimulatedNetwork {
                 return;
             }
             let frame: Vec<u8> = link.received.drain(..4 + length).skip(4).collect();
-            let asked = self.rules.produce_requests().len();
-            let actions = self.rules.handle(self.now, connection, frame);
-            for request in &self.rules.produce_requests()[asked..] {
-                let batches = request.batches.iter();
-                let batches: Vec<_> = batches
-                    .filter_map(|batch| Some((batch.partition, batch.header.as_ref()?)))
-                    .map(|(at, header)| {
-                        (at, header.producer_epoch, header.base_sequence, header.record_count)
-                    })
-                    .collect();
-                logging::trace!("   broker {} <- {batches:?}", request.broker);
+            self.observer.asked(&frame, at);
+            let rules = &mut self.brokers.rules;
+            let asked = rules.produce_requests().len();
+            let actions = rules.handle(self.now, connection, frame);
+            for request in &rules.produce_requests()[asked..] {
+                self.observer.produce(request, at);
+                logging::trace!("   broker {} <- {}", request.broker, shown(request));
             }
             self.answer(actions);
         }
@@ -342,7 +396,7 @@ impl SimulatedNetwork {
     /// Sends something from a broker to the client.
     fn deliver(&mut self, id: SocketId, happening: Happening) {
         let latency = self.weather.latency(&mut self.random);
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
         let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
         link.last_delivery = link.last_delivery.max(self.now + latency).max(free);
         let at = link.last_delivery;
@@ -352,7 +406,7 @@ impl SimulatedNetwork {
     /// Sends something from the client to a broker.
     fn dispatch(&mut self, id: SocketId, happening: Happening) {
         let latency = self.weather.latency(&mut self.random);
-        let Some(link) = self.links.get_mut(&id) else { return };
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
         let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
         link.last_arrival = link.last_arrival.max(self.now + latency).max(free);
         let at = link.last_arrival;
@@ -384,6 +438,14 @@ impl SimulatedNetwork {
         !self.events.is_empty() || self.sockets.values().any(ready)
     }
 
+    /// The sender is about to sleep: whoever waits for memory waits for some that is not there.
+    fn look_after_memory(&mut self) {
+        let withheld = self.accumulator.as_ref().is_some_and(|it| it.pool().withholds());
+        if withheld {
+            self.remarks.push(Violation::MemoryWithheld(self.elapsed()));
+        }
+    }
+
     /// Ends a wait. A thread is not always run when it could be: before it has the events, or after.
     fn wake(&mut self, events: &mut Vec<NetworkEvent>) -> Instant {
         let late = self.weather.oversleep(&mut self.random);
@@ -396,22 +458,6 @@ impl SimulatedNetwork {
             self.advance(self.now + late);
         }
         self.now
-    }
-}
-
-impl Happening {
-    fn socket(&self) -> Option<SocketId> {
-        match self {
-            Happening::Resolved { .. } | Happening::LookedUp => None,
-            Happening::Knock(id)
-            | Happening::Connected(id)
-            | Happening::Refused(id)
-            | Happening::Room(id)
-            | Happening::ToBroker(id, _)
-            | Happening::ToClient(id, _)
-            | Happening::ClosedByClient(id)
-            | Happening::ClosedByBroker(id, _) => Some(*id),
-        }
     }
 }
 
@@ -431,13 +477,22 @@ impl Network for SimulatedNetwork {
     }
 
     fn connect(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
-        let broker = self.rules.brokers().find(|broker| Self::address(*broker) == address);
-        let broker = broker.expect("only addresses that were resolved");
+        let IpAddr::V4(ip) = address.ip() else { panic!("only addresses that were resolved") };
+        let [_, _, moved, broker] = ip.octets();
+        let broker = i32::from(broker);
         let (readable, end) = (VecDeque::new(), None);
         let socket = Socket { connected: false, readable, end, has_room: true, watched: false };
         assert!(self.sockets.insert(id, socket).is_none(), "a socket's name was used twice");
         let (last_arrival, last_delivery) = (self.now, self.now);
-        let link = Link { broker, connection: None, received: Vec::new(), last_arrival, last_delivery };
+        let link = Link {
+            broker,
+            is_deserted: moved != self.moved(broker),
+            is_silent: false,
+            connection: None,
+            received: Vec::new(),
+            last_arrival,
+            last_delivery,
+        };
         self.links.insert(id, link);
         self.dispatch(id, Happening::Knock(id));
         Ok(())
@@ -495,19 +550,21 @@ impl Network for SimulatedNetwork {
     }
 
     fn now(&self) -> Instant {
-        self.now
+        self.clock.now()
     }
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
-        assert_eq!(now, self.now, "the sender has a time of its own");
+        // What runs on the sender's thread may have taken time.
+        self.advance(self.clock.now());
+        assert!(now <= self.now, "the sender has a time of its own");
         logging::trace!("   waits {:?}", until.map(|until| until.saturating_duration_since(now)));
-        self.plan.application.look_after_flushes();
         loop {
             self.carry_out_due();
             let woken = self.woken.swap(false, Ordering::Relaxed) && !self.is_deaf;
             if woken || self.has_news() || until.is_some_and(|until| until <= self.now) {
                 return self.wake(events);
             }
+            self.look_after_memory();
             match self.next_happening().into_iter().chain(until).min() {
                 Some(next) => self.move_to(next),
                 None => {
@@ -517,4 +574,14 @@ impl Network for SimulatedNetwork {
             }
         }
     }
+}
+
+/// What a request brings: topic, partition, epoch, sequence, count of records.
+fn shown(request: &SeenProduce) -> String {
+    let batches = request.batches.iter().map(|batch| {
+        let header = batch.header.as_ref();
+        let numbers = header.map(|it| (it.producer_id, it.producer_epoch, it.base_sequence, it.record_count));
+        format!("{}-{} {:?}", batch.topic, batch.partition, numbers.unwrap_or_default())
+    });
+    batches.collect::<Vec<_>>().join(", ")
 }

@@ -1,8 +1,10 @@
-//! The log of a run that is repeated, on the standard error output.
+//! The history of a run that is repeated, line by line, with the virtual time.
+//!
+//! Owns: where the lines go. Threads: those of the run; each tells in its own turn.
 
 use std::sync::Mutex;
 
-use crate::sender::simulation::application::Clock;
+use crate::stage::Clock;
 
 static CLOCK: Mutex<Option<Clock>> = Mutex::new(None);
 
@@ -15,14 +17,15 @@ impl log::Log for Trace {
 
     fn log(&self, record: &log::Record<'_>) {
         let clock = CLOCK.lock().unwrap();
-        let time = clock.as_ref().map(Clock::elapsed).unwrap_or_default();
-        eprintln!("{time:>14?} {:5} {}", record.level(), record.args());
+        if let Some(clock) = clock.as_ref() {
+            eprintln!("{:>14.6} {:5} {}", clock.elapsed().as_secs_f64(), record.level(), record.args());
+        }
     }
 
     fn flush(&self) {}
 }
 
-/// Prints what is logged, with the virtual time.
+/// Prints what is logged from now on to the standard error output.
 pub(super) fn begin(clock: Clock) {
     *CLOCK.lock().unwrap() = Some(clock);
     if log::set_logger(&Trace).is_ok() {

@@ -1,19 +1,25 @@
 //! Proof that the checker sees: histories with a planted defect, made by hand and by real runs.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::error::ErrorKind;
-use crate::sender::simulation::history::{
-    Accepted, Content, Delivery, Flush, History, Logged, Outcome, Promise, Told, Violation,
+use crate::simulation::history::{
+    Accepted, Call, Content, Delivery, Flush, History, Log, Logged, Outcome, Promise, Refused, Told,
+    Violation,
 };
-use crate::sender::simulation::world::{Setup, World};
+use crate::simulation::world::{Setup, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn content(partition: i32, number: u8) -> Content {
     let value = format!("{partition}/{number}/").into_bytes();
-    Content { key: None, value, header: vec![number], timestamp: i64::from(number) }
+    let timestamps = (i64::from(number), i64::from(number));
+    Content { key: None, value, header: vec![number], timestamps }
+}
+
+fn logged(content: &Content, offset: i64) -> Logged {
+    let Content { key, value, header, timestamps } = content.clone();
+    Logged { offset, key, value, header, timestamp: timestamps.0 }
 }
 
 fn acknowledged(partition: i32, offset: i64) -> Outcome {
@@ -21,35 +27,44 @@ fn acknowledged(partition: i32, offset: i64) -> Outcome {
 }
 
 fn failed(possibly_written: bool) -> Outcome {
-    Outcome::Failed { kind: ErrorKind::Timeout, possibly_written, text: String::new() }
+    let (kind, text) = (ErrorKind::Timeout, String::new());
+    Outcome::Failed { kind, possibly_written, attempts: 1, partition: Some(0), text }
 }
 
 /// Three records in each of two partitions, sent each second and acknowledged at once.
 fn sound() -> History {
-    let (mut records, mut logs) = (Vec::new(), BTreeMap::<i32, Vec<Logged>>::new());
+    let mut records = Vec::new();
+    let log =
+        |partition| Log { topic: "t".to_owned(), partition, records: Vec::new(), forgotten: Vec::new() };
+    let mut logs = vec![log(0), log(1)];
     for number in 0..3 {
         for partition in 0..2 {
             let (content, at, offset) =
                 (content(partition, number), SECOND * number.into(), i64::from(number));
             let outcome = acknowledged(partition, offset);
             let told = vec![Told { at, outcome: outcome.clone() }];
-            logs.entry(partition).or_default().push(Logged { offset, content: content.clone() });
-            records.push(Accepted { partition, content, at, told, future: Some(outcome) });
+            logs[partition as usize].records.push(logged(&content, offset));
+            let (topic, partition, future) = ("t", Some(partition), Some(outcome));
+            let (has_callback, is_late) = (true, false);
+            records.push(Accepted { topic, partition, content, at, has_callback, told, future, is_late });
         }
     }
     let promise = Promise {
         delivery: Delivery::ExactlyOnce,
         ordered: true,
-        told_in_order: true,
+        sound: true,
         within: SECOND,
         flushed_within: SECOND,
+        slack: Duration::ZERO,
     };
     let flushes = vec![Flush { asked: SECOND, finished: Some(SECOND), forgotten: 0 }];
-    History { promise, records, flushes, logs, memory_kept: 0 }
+    let refused = vec![Refused { content: content(0, 7), kind: ErrorKind::Timeout, text: String::new() }];
+    let calls = vec![Call { name: "send", took: SECOND, limit: SECOND }];
+    History { promise, records, refused, calls, flushes, logs, remarks: Vec::new() }
 }
 
 fn log(history: &mut History, partition: i32) -> &mut Vec<Logged> {
-    history.logs.get_mut(&partition).unwrap()
+    &mut history.logs[partition as usize].records
 }
 
 fn renumber(log: &mut [Logged]) {
@@ -67,7 +82,7 @@ type Plant = (fn(&mut History), fn(&Violation) -> bool);
 #[test]
 fn every_planted_defect_is_reported() {
     assert_eq!(sound().check(), []);
-    let plants: [Plant; 19] = [
+    let plants: [Plant; 18] = [
         (|it| drop(log(it, 0).pop()), |found| *found == Violation::Lost("0/2".into())),
         (
             |it| {
@@ -84,17 +99,17 @@ fn every_planted_defect_is_reported() {
                 tell(it, 0, acknowledged(0, 1));
                 tell(it, 2, acknowledged(0, 0));
             },
-            |found| *found == Violation::Overtaken("0/1".into()),
+            |found| *found == Violation::Overtaken("0/0".into()),
         ),
         (|it| tell(it, 1, acknowledged(1, 2)), |found| *found == Violation::Elsewhere("1/0".into())),
         (|it| tell(it, 1, acknowledged(0, 0)), |found| *found == Violation::Elsewhere("1/0".into())),
-        (|it| log(it, 0)[0].content.timestamp += 1, |found| *found == Violation::Altered("0/0".into())),
-        (|it| log(it, 0)[0].content.key = Some(vec![]), |found| *found == Violation::Altered("0/0".into())),
-        (|it| log(it, 0)[0].content.header.push(1), |found| *found == Violation::Altered("0/0".into())),
+        (|it| log(it, 0)[0].timestamp += 1, |found| *found == Violation::Altered("0/0".into())),
+        (|it| log(it, 0)[0].key = Some(vec![]), |found| *found == Violation::Altered("0/0".into())),
+        (|it| log(it, 0)[0].header.push(1), |found| *found == Violation::Altered("0/0".into())),
         (|it| tell(it, 4, failed(false)), |found| *found == Violation::WrittenAfterAll("0/2".into())),
         (
             |it| {
-                let stranger = Logged { offset: 3, content: content(0, 9) };
+                let stranger = logged(&content(0, 9), 3);
                 log(it, 0).push(stranger);
             },
             |found| *found == Violation::Stranger("0/9".into()),
@@ -119,13 +134,38 @@ fn every_planted_defect_is_reported() {
         (|it| it.flushes[0].finished = None, |found| *found == Violation::FlushUnfinished(SECOND)),
         (|it| it.flushes[0].finished = Some(3 * SECOND), |found| *found == Violation::FlushLate(2 * SECOND)),
         (|it| it.flushes[0].forgotten = 2, |found| *found == Violation::FlushForgot(2)),
-        (|it| it.memory_kept = 1, |found| *found == Violation::MemoryKept(1)),
     ];
-    all_are_seen(plants);
+    all_are_seen(&plants);
 }
 
-fn all_are_seen(plants: [Plant; 19]) {
-    for (place, (plant, expected)) in plants.into_iter().enumerate() {
+#[test]
+fn every_planted_defect_of_the_calls_is_reported() {
+    let plants: [Plant; 6] = [
+        (|it| it.calls[0].took += SECOND, |found| *found == Violation::CallLate("send", 2 * SECOND)),
+        (
+            |it| {
+                let written = logged(&content(0, 7), 3);
+                log(it, 0).push(written);
+            },
+            |found| *found == Violation::RefusedAndWritten("0/7".into()),
+        ),
+        (|it| it.remarks.push(Violation::MemoryKept(1)), |found| *found == Violation::MemoryKept(1)),
+        (|it| tell(it, 0, failed(true)), |found| *found == Violation::FailedForNothing("0/0: ".into())),
+        (|it| it.logs[0].topic = "another".into(), |found| *found == Violation::Elsewhere("0/0".into())),
+        (
+            |it| {
+                it.records[0].has_callback = false;
+                it.records[0].told.clear();
+                it.records[0].is_late = true;
+            },
+            |found| *found == Violation::Late("0/0".into(), Duration::ZERO),
+        ),
+    ];
+    all_are_seen(&plants);
+}
+
+fn all_are_seen(plants: &[Plant]) {
+    for (place, (plant, expected)) in plants.iter().enumerate() {
         let mut history = sound();
         plant(&mut history);
         let found = history.check();
@@ -136,6 +176,7 @@ fn all_are_seen(plants: [Plant; 19]) {
 #[test]
 fn what_is_allowed_is_not_reported() {
     let mut history = sound();
+    history.promise.sound = false;
     tell(&mut history, 0, failed(true));
     assert_eq!(history.check(), [], "it may be there");
     log(&mut history, 0).remove(0);
@@ -144,10 +185,19 @@ fn what_is_allowed_is_not_reported() {
     assert_eq!(history.check(), [], "it is not");
 
     let mut twice = sound();
-    twice.promise.delivery = Delivery::AtLeastOnce;
+    (twice.promise.delivery, twice.promise.sound) = (Delivery::AtLeastOnce, false);
     let again = Logged { offset: 3, ..log(&mut twice, 1)[1].clone() };
     log(&mut twice, 1).push(again);
     assert_eq!(twice.check(), [], "without idempotence a retry may write again");
+
+    let mut forgotten = sound();
+    let again = Logged { offset: 3, ..log(&mut forgotten, 1)[1].clone() };
+    log(&mut forgotten, 1).push(again);
+    assert_eq!(forgotten.check(), [Violation::Twice("1/1".into())]);
+    forgotten.logs[1].forgotten = vec![3];
+    assert_eq!(forgotten.check(), [], "the broker has forgotten that it has it");
+    forgotten.logs[1].forgotten = vec![1];
+    assert_eq!(forgotten.check(), [Violation::Twice("1/1".into())], "it has forgotten others");
 
     let mut lost = sound();
     lost.promise.delivery = Delivery::Unknown;
@@ -166,9 +216,9 @@ fn a_broker_that_forgets_or_repeats_is_seen_in_a_run() {
     let mut history = run();
     assert_eq!(history.check(), []);
     let last = log(&mut history, 0).pop().unwrap();
-    assert_eq!(history.check(), [Violation::Lost("0/5".into())]);
+    assert_eq!(history.check(), [Violation::Lost("test/5".into())]);
     log(&mut history, 0).extend([last.clone(), last]);
-    assert_eq!(history.check(), [Violation::Twice("0/5".into())]);
+    assert_eq!(history.check(), [Violation::Twice("test/5".into())]);
 }
 
 #[test]

@@ -1,0 +1,101 @@
+//! Defects that a simulation plants in this crate, one at a time, to see whether they are found.
+//!
+//! Owns: the list, and which one is planted on this thread. Must not know: what each breaks; that stands in one line
+//! where it does. Without the feature `simulation` none is ever planted, and the lines cost nothing.
+
+/// Whether this defect is planted.
+#[inline(always)]
+pub(crate) fn planted(defect: Defect) -> bool {
+    #[cfg(all(feature = "simulation", not(loom)))]
+    return current() == Some(defect);
+    #[cfg(not(all(feature = "simulation", not(loom))))]
+    {
+        let _ = defect;
+        false
+    }
+}
+
+#[cfg(all(feature = "simulation", not(loom)))]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Defect>> = const { std::cell::Cell::new(None) };
+}
+
+/// The defect that is planted on this thread.
+#[cfg(all(feature = "simulation", not(loom)))]
+#[inline]
+pub(crate) fn current() -> Option<Defect> {
+    PLANTED.try_with(std::cell::Cell::get).ok().flatten()
+}
+
+/// Plants a defect on this thread, in place of the one that is.
+#[cfg(all(feature = "simulation", not(loom)))]
+pub(crate) fn plant(defect: Option<Defect>) {
+    PLANTED.set(defect);
+}
+
+macro_rules! defects {
+    ($($name:ident: $about:literal,)*) => {
+        /// What can be planted.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Defect {
+            $(#[doc = $about] $name,)*
+        }
+
+        #[cfg(all(feature = "simulation", not(loom)))]
+        impl Defect {
+            pub(crate) const ALL: [Defect; [$($about),*].len()] = [$(Defect::$name),*];
+
+            /// What is wrong with it.
+            pub(crate) fn about(self) -> &'static str {
+                match self {
+                    $(Defect::$name => $about,)*
+                }
+            }
+
+            pub(crate) fn name(self) -> &'static str {
+                match self {
+                    $(Defect::$name => stringify!($name),)*
+                }
+            }
+
+            pub(crate) fn named(name: &str) -> Option<Defect> {
+                Defect::ALL.into_iter().find(|defect| defect.name() == name)
+            }
+        }
+    };
+}
+
+defects! {
+    MemoryGivenBackEarly: "memory is given back while a request still carries the batch",
+    MemoryWithheld: "whoever waits for memory is not served",
+    InFlightNeverExpires: "a batch that is on its way does not expire",
+    RetriesGoLast: "what is sent again goes behind what is to be sent again already",
+    RetriesOvertake: "what is sent again does not wait for what is on its way before it",
+    NumberedAgain: "a batch gets new sequence numbers each time it is sent",
+    FlushForgetsSent: "flush does not wait for what has been sent already",
+    TimersPile: "a timer that is replaced stays",
+    NoDoubt: "an answer that does not come leaves no doubt",
+    ExpiredIsNotThere: "what expires was not written",
+    LeadersStay: "a new leader is not noticed",
+    PicturesDropQueues: "a picture of the cluster that lacks partitions drops their queues and sequences (A1)",
+    NobodyWakes: "the sender is not woken",
+    FirstHasCompany: "the first batch of a producer id does not go alone",
+    EpochsMix: "batches of a new epoch go while some of the old one are not answered",
+    MoreThanFive: "more than five batches are on their way from the oldest unanswered one on",
+    UnresolvedGoesOn: "an unresolved partition goes on",
+    NothingUnresolved: "a batch of unknown fate that is given up leaves its partition as it is",
+    StaysIntroduced: "a broker that has forgotten the producer is believed to know it (A3)",
+    OvertakenGoAgain: "a batch that was overtaken is sent again (A3)",
+    EpochStays: "a bump begins the numbers again without a new epoch",
+    OldNumbersStay: "after a bump what is outstanding keeps its old numbers",
+    FailureWithoutBump: "a batch that fails leaves a gap in the sequence and no new epoch",
+    NoBackoff: "a retry does not wait",
+    RepeatsFail: "the answer that a broker has a batch already is a failure",
+    DoubtfulIsSplit: "a batch of unknown fate is split",
+    DoubtfulIsNumberedAnew: "in an unresolved partition a batch of unknown fate goes again under other numbers",
+    CloseForgets: "close does not wait for what was accepted",
+    GateStaysShut: "what was held back is not looked at again when an answer has come",
+    NobodyHearsNews: "whoever waits for metadata is not told that it is there",
+    MetadataAtOnce: "metadata that did not come is asked for again at once",
+    IdsAtOnce: "a producer id that was refused is asked for again at once",
+}

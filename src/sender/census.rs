@@ -1,0 +1,25 @@
+//! `Census`: how much state there is, for a simulation that looks whether what is forgotten is freed.
+//!
+//! Owns: the counts. Must not know: what they ought to be.
+
+use crate::network::Network;
+use crate::sender::Sender;
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Census {
+    /// Bytes of `buffer.memory` that batches hold which were sent.
+    pub(crate) reserved: usize,
+    pub(crate) partitions: usize,
+    pub(crate) timers: usize,
+    pub(crate) sequences: usize,
+    pub(crate) peers: usize,
+}
+
+impl<N: Network> Sender<N> {
+    pub(crate) fn census(&self) -> Census {
+        let (partitions, timers, reserved) = self.drain.census();
+        let (sequences, peers) = (self.transaction.census(), self.client.census());
+        Census { reserved, partitions, timers, sequences, peers }
+    }
+}

@@ -1,0 +1,207 @@
+//! `Brokers`: the cluster, which changes as real ones do, and all logs that there have ever been.
+//!
+//! Owns: what becomes of the rules by each step, and the logs of topics that were deleted and of clusters that were
+//! replaced. Must not know: lines, the client.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::embedded::{Action, ClusterRules, EmbeddedRecord, TopicConfig};
+use crate::simulation::history::{Log, Logged, OTHERS};
+use crate::simulation::lies::Lies;
+use crate::simulation::plan::{Forgotten, Step};
+use crate::simulation::player::TOPICS;
+
+pub(super) struct Brokers {
+    pub(super) rules: ClusterRules,
+    pub(super) lies: Lies,
+    /// What new topics are like, but for their partitions.
+    config: TopicConfig,
+    /// Logs whose topic is gone.
+    past: Vec<Log>,
+    /// Where partitions ended when their producers were forgotten.
+    forgotten: BTreeMap<(&'static str, i32), Vec<i64>>,
+    wiped: u32,
+    /// Leaders that were made on purpose, and those that took over.
+    pub(super) leader_changes: u32,
+    others: u32,
+    /// How many partitions there have been, counted by topic and number.
+    pub(super) most_partitions: usize,
+    most: BTreeMap<&'static str, i32>,
+}
+
+impl Brokers {
+    pub(super) fn new(mut rules: ClusterRules, config: TopicConfig) -> Brokers {
+        let lies = Lies::default();
+        rules.rewrite_answers(lies.rewriter());
+        Brokers {
+            rules,
+            lies,
+            config,
+            past: Vec::new(),
+            forgotten: BTreeMap::new(),
+            wiped: 0,
+            leader_changes: 0,
+            others: 0,
+            most_partitions: 0,
+            most: BTreeMap::new(),
+        }
+        .counted()
+    }
+
+    fn counted(mut self) -> Brokers {
+        self.count();
+        self
+    }
+
+    fn count(&mut self) {
+        for (topic, partition) in self.places() {
+            let most = self.most.entry(TOPICS[topic]).or_default();
+            *most = (*most).max(partition + 1);
+        }
+        self.most_partitions = self.most.values().map(|count| *count as usize).sum();
+    }
+
+    /// All partitions that there are, by the number of their topic.
+    pub(super) fn places(&self) -> Vec<(usize, i32)> {
+        let partitions = |topic: usize| {
+            let exists = move |partition: &i32| self.rules.end_offset(TOPICS[topic], *partition).is_some();
+            (0..).take_while(exists).map(move |partition| (topic, partition))
+        };
+        (0..TOPICS.len()).flat_map(partitions).collect()
+    }
+
+    /// Carries out what concerns the cluster; gives back what does not.
+    pub(super) fn carry_out(&mut self, step: Step, now: Instant) -> Result<Vec<Action>, Step> {
+        match step {
+            Step::Fault(fault) => self.rules.inject(fault),
+            Step::Stop(broker) => {
+                self.leader_changes += 1;
+                return Ok(self.rules.stop_broker(now, broker));
+            }
+            Step::Start(broker) => {
+                self.leader_changes += 1;
+                return Ok(self.rules.start_broker(now, broker));
+            }
+            Step::MoveLeader(topic, partition, broker) => {
+                self.leader_changes += 1;
+                return Ok(self.rules.move_leader(now, TOPICS[topic], partition, broker));
+            }
+            Step::Grow(topic, partitions) => drop(self.rules.create_partitions(TOPICS[topic], partitions)),
+            Step::Freeze(broker) => self.rules.freeze_metadata(broker),
+            Step::Thaw(broker) => self.rules.thaw_metadata(broker),
+            Step::Lie(broker, lie) => self.lies.add(broker, lie),
+            Step::Honest => self.lies.end(),
+            Step::Delete(topic) => self.delete(topic),
+            Step::Create(topic, partitions, leader) => {
+                self.delete(topic);
+                self.leader_changes += 1;
+                let config = self.config.clone().partitions(partitions);
+                self.rules.create_topic(TOPICS[topic], config);
+                for partition in 0..partitions {
+                    self.rules.move_leader(now, TOPICS[topic], partition, (leader + partition) % 3 + 1);
+                }
+            }
+            Step::Forget(what) => self.forget(what),
+            Step::Wipe { keep_topics } => self.wipe(keep_topics),
+            Step::Other => self.write_as_another(),
+            other => return Err(other),
+        }
+        self.count();
+        Ok(self.rules.due(now))
+    }
+
+    /// Nothing goes wrong any more: what was there at the beginning is there.
+    pub(super) fn calm(&mut self) {
+        self.rules.clear_faults();
+        self.lies.end();
+        let brokers: Vec<i32> = self.rules.brokers().collect();
+        brokers.into_iter().for_each(|broker| self.rules.thaw_metadata(broker));
+    }
+
+    fn delete(&mut self, topic: usize) {
+        self.keep_logs(TOPICS[topic]);
+        self.rules.delete_topic(TOPICS[topic]);
+    }
+
+    fn wipe(&mut self, keep_topics: bool) {
+        for topic in TOPICS {
+            self.keep_logs(topic);
+        }
+        self.wiped += 1;
+        self.leader_changes += 1;
+        self.rules.wipe(format!("cluster-{}", self.wiped), keep_topics);
+    }
+
+    fn forget(&mut self, what: Forgotten) {
+        for topic in TOPICS {
+            for partition in 0.. {
+                let Some(end) = self.rules.end_offset(topic, partition) else { break };
+                let is_meant = match what {
+                    Forgotten::Partition(other, number) => TOPICS[other] == topic && number == partition,
+                    Forgotten::Broker(broker) => self.rules.leader(topic, partition) == Some(broker),
+                    Forgotten::All => true,
+                };
+                if is_meant {
+                    self.forgotten.entry((topic, partition)).or_default().push(end);
+                    self.rules.forget_producers(topic, partition);
+                }
+            }
+        }
+    }
+
+    /// The logs of this life of a topic, before it ends.
+    fn keep_logs(&mut self, topic: &'static str) {
+        let logs = self.logs_of(topic);
+        self.past.extend(logs);
+        self.forgotten.retain(|(other, _), _| *other != topic);
+    }
+
+    fn logs_of(&self, topic: &'static str) -> Vec<Log> {
+        let mut logs: BTreeMap<i32, Vec<Logged>> = BTreeMap::new();
+        for record in self.rules.records(topic) {
+            logs.entry(record.partition).or_default().push(logged(record));
+        }
+        let forgotten = |partition: i32| self.forgotten.get(&(topic, partition)).cloned().unwrap_or_default();
+        logs.into_iter()
+            .map(|(partition, records)| {
+                let (topic, forgotten) = (topic.to_owned(), forgotten(partition));
+                Log { topic, partition, records, forgotten }
+            })
+            .collect()
+    }
+
+    /// All logs that there have ever been.
+    pub(super) fn logs(&self) -> Vec<Log> {
+        let now = TOPICS.into_iter().flat_map(|topic| self.logs_of(topic));
+        self.past.iter().cloned().chain(now).collect()
+    }
+
+    /// Another producer, with the id that the cluster gives it, writes a few batches to each partition.
+    fn write_as_another(&mut self) {
+        self.others += 1;
+        let (id, epoch) = self.rules.new_producer_id();
+        for topic in TOPICS {
+            for partition in 0.. {
+                if self.rules.end_offset(topic, partition).is_none() {
+                    break;
+                }
+                for sequence in 0..3 {
+                    let value = [OTHERS, format!("{}/{sequence}", self.others).as_bytes()].concat();
+                    self.rules.write_as(topic, partition, (id, epoch, sequence), &value);
+                }
+            }
+        }
+    }
+}
+
+fn logged(record: EmbeddedRecord) -> Logged {
+    let header = record.headers.into_iter().next().and_then(|(_, value)| value).unwrap_or_default();
+    Logged {
+        offset: record.offset,
+        key: record.key,
+        value: record.value.unwrap_or_default(),
+        header,
+        timestamp: record.timestamp,
+    }
+}

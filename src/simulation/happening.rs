@@ -1,0 +1,43 @@
+//! `Happening`: something on its way between client and brokers.
+//!
+//! Owns: its shape. Must not know: when it arrives, and what becomes of it.
+
+use crate::network::SocketId;
+
+/// How a connection ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Orderly,
+    Reset,
+}
+
+/// Something on its way.
+pub(super) enum Happening {
+    Resolved { token: u64, host: String },
+    LookedUp,
+    Knock(SocketId),
+    Connected(SocketId),
+    Refused(SocketId),
+    Room(SocketId),
+    ToBroker(SocketId, Vec<u8>),
+    ToClient(SocketId, Vec<u8>),
+    ClosedByClient(SocketId),
+    ClosedByBroker(SocketId, End),
+}
+
+impl Happening {
+    /// The connection that it is about.
+    pub(super) fn socket(&self) -> Option<SocketId> {
+        match self {
+            Happening::Resolved { .. } | Happening::LookedUp => None,
+            Happening::Knock(id)
+            | Happening::Connected(id)
+            | Happening::Refused(id)
+            | Happening::Room(id)
+            | Happening::ToBroker(id, _)
+            | Happening::ToClient(id, _)
+            | Happening::ClosedByClient(id)
+            | Happening::ClosedByBroker(id, _) => Some(*id),
+        }
+    }
+}

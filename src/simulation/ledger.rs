@@ -1,0 +1,220 @@
+//! `Ledger`: what the application did, and what it was told.
+//!
+//! Owns: the accepted and the refused records, calls and flushes. Must not know: brokers, the sender, what comes next.
+//! Threads: those of the application and the one that runs the callbacks; one of them at a time.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::completion::RecordFuture;
+use crate::error::{Error, ErrorKind};
+use crate::logging;
+use crate::record::RecordMetadata;
+use crate::simulation::history::{Accepted, Call, Content, Flush, Outcome, Refused, Told, Violation};
+use crate::stage::Clock;
+
+pub(super) struct Ledger {
+    pub(super) clock: Clock,
+    /// Each record without a callback has its outcome so long after it was accepted.
+    within: Mutex<Duration>,
+    pages: Mutex<Pages>,
+}
+
+#[derive(Default)]
+struct Pages {
+    begun: Vec<Entry>,
+    /// In the order in which they were accepted.
+    accepted: Vec<usize>,
+    /// Those of them that have no callback and whose time is not over.
+    watched: VecDeque<usize>,
+    refused: Vec<Refused>,
+    calls: Vec<Call>,
+    flushes: Vec<Flush>,
+    open_flushes: usize,
+    told: usize,
+    remarks: Vec<Violation>,
+}
+
+/// A record on its way into the producer, or accepted.
+struct Entry {
+    record: Accepted,
+    future: Option<RecordFuture>,
+    /// How often the wall clock had jumped when it began.
+    jumps: u64,
+}
+
+impl Ledger {
+    pub(super) fn new(clock: Clock) -> Ledger {
+        Ledger { clock, within: Mutex::new(Duration::MAX), pages: Mutex::default() }
+    }
+
+    pub(super) fn expect_within(&self, within: Duration) {
+        *self.within.lock().unwrap() = within;
+    }
+
+    /// A record's number.
+    pub(super) fn begin(
+        &self,
+        topic: &'static str,
+        partition: Option<i32>,
+        has_callback: bool,
+        content: impl FnOnce(usize) -> Content,
+    ) -> usize {
+        let mut pages = self.pages.lock().unwrap();
+        let number = pages.begun.len();
+        let (at, told) = (self.clock.elapsed(), Vec::new());
+        let content = content(number);
+        let record =
+            Accepted { topic, partition, content, at, has_callback, told, future: None, is_late: false };
+        pages.begun.push(Entry { record, future: None, jumps: self.clock.jumps() });
+        number
+    }
+
+    pub(super) fn content(&self, number: usize) -> Content {
+        self.pages.lock().unwrap().begun[number].record.content.clone()
+    }
+
+    /// The record was accepted; the wall clock may have gone on meanwhile.
+    pub(super) fn accepted(&self, number: usize, future: RecordFuture) {
+        let mut pages = self.pages.lock().unwrap();
+        pages.accepted.push(number);
+        if !pages.begun[number].record.has_callback {
+            pages.watched.push_back(number);
+        }
+        let entry = &mut pages.begun[number];
+        entry.record.at = self.clock.elapsed();
+        let timestamps = &mut entry.record.content.timestamps;
+        *timestamps = match entry.jumps == self.clock.jumps() {
+            true => (timestamps.0, self.clock.wall_ms()),
+            false => (0, i64::MAX),
+        };
+        logging::trace!("   {} is accepted", entry.record);
+        entry.future = Some(future);
+    }
+
+    pub(super) fn refused(&self, number: usize, error: &Error) {
+        let mut pages = self.pages.lock().unwrap();
+        let content = pages.begun[number].record.content.clone();
+        logging::trace!("   {} is refused: {error}", pages.begun[number].record);
+        pages.refused.push(Refused { content, kind: error.kind(), text: error.to_string() });
+    }
+
+    pub(super) fn told(&self, number: usize, outcome: Result<RecordMetadata, Error>) {
+        let mut pages = self.pages.lock().unwrap();
+        let told = Told { at: self.clock.elapsed(), outcome: Outcome::of(outcome) };
+        logging::trace!("   {} is told {:?}", pages.begun[number].record, told.outcome);
+        pages.begun[number].record.told.push(told);
+        pages.told += 1;
+    }
+
+    /// Something is wrong that the records do not show.
+    pub(super) fn remark(&self, violation: Violation) {
+        self.pages.lock().unwrap().remarks.push(violation);
+    }
+
+    pub(super) fn remarks(&self) -> Vec<Violation> {
+        self.pages.lock().unwrap().remarks.clone()
+    }
+
+    /// A call that may wait begins. Its end is told with what comes back.
+    pub(super) fn call<T>(&self, name: &'static str, limit: Duration, call: impl FnOnce() -> T) -> T {
+        let at = self.clock.elapsed();
+        let result = call();
+        let took = self.clock.elapsed() - at;
+        self.pages.lock().unwrap().calls.push(Call { name, took, limit });
+        result
+    }
+
+    /// A flush: what was accepted before it is answered after it.
+    pub(super) fn flush(&self, flush: impl FnOnce() -> Result<(), Error>) {
+        let (asked, before) = {
+            let mut pages = self.pages.lock().unwrap();
+            pages.open_flushes += 1;
+            (self.clock.elapsed(), pages.accepted.len())
+        };
+        let outcome = flush();
+        let mut pages = self.pages.lock().unwrap();
+        pages.open_flushes -= 1;
+        if outcome.is_ok() {
+            let is_open = |number: &&usize| !pages.begun[**number].is_done();
+            let forgotten = pages.accepted[..before].iter().filter(is_open).count();
+            let finished = Some(self.clock.elapsed());
+            pages.flushes.push(Flush { asked, finished, forgotten });
+        }
+    }
+
+    /// The record that was accepted last.
+    pub(super) fn last(&self) -> Option<RecordFuture> {
+        let pages = self.pages.lock().unwrap();
+        pages.begun[*pages.accepted.last()?].future.clone()
+    }
+
+    /// Looks whether those that should have their outcome by now do.
+    pub(super) fn watch(&self) {
+        let (now, within) = (self.clock.elapsed(), *self.within.lock().unwrap());
+        let mut pages = self.pages.lock().unwrap();
+        while let Some(number) = pages.watched.front().copied() {
+            if now <= pages.begun[number].record.at.saturating_add(within) {
+                break;
+            }
+            pages.watched.pop_front();
+            pages.begun[number].record.is_late = !pages.begun[number].is_done();
+        }
+    }
+
+    /// How many records were accepted and refused so far.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let pages = self.pages.lock().unwrap();
+        (pages.accepted.len(), pages.refused.len())
+    }
+
+    /// Why one of the records failed that were accepted since then, or came back.
+    pub(super) fn failure_since(&self, (accepted, refused): (usize, usize)) -> Option<String> {
+        let pages = self.pages.lock().unwrap();
+        let outcomes = pages.accepted[accepted..].iter().map(|number| &pages.begun[*number].record);
+        let failed = outcomes.flat_map(|record| &record.told).find_map(|told| match &told.outcome {
+            Outcome::Failed { text, .. } => Some(text.clone()),
+            Outcome::Acknowledged { .. } => None,
+        });
+        failed.or_else(|| {
+            pages.refused[refused..]
+                .iter()
+                .find(|it| it.kind != ErrorKind::Interrupted)
+                .map(|it| it.text.clone())
+        })
+    }
+
+    /// Grows with everything that comes forward.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        let pages = self.pages.lock().unwrap();
+        (pages.begun.len(), pages.told + pages.calls.len())
+    }
+
+    pub(super) fn is_all_answered(&self) -> bool {
+        let mut pages = self.pages.lock().unwrap();
+        // From the end: the newest one is answered last, nearly always.
+        let Pages { begun, accepted, .. } = &mut *pages;
+        accepted.iter().rev().all(|number| begun[*number].is_done())
+    }
+
+    /// All that was promised and told.
+    pub(super) fn report(&self) -> (Vec<Accepted>, Vec<Refused>, Vec<Call>, Vec<Flush>) {
+        let pages = self.pages.lock().unwrap();
+        let records = pages.accepted.iter().map(|number| {
+            let Entry { record, future, .. } = &pages.begun[*number];
+            let future = future.as_ref().and_then(RecordFuture::try_get).map(Outcome::of);
+            Accepted { future, ..record.clone() }
+        });
+        let mut flushes = pages.flushes.clone();
+        let open = Flush { asked: Duration::ZERO, finished: None, forgotten: 0 };
+        flushes.extend(std::iter::repeat_n(open, pages.open_flushes));
+        (records.collect(), pages.refused.clone(), pages.calls.clone(), flushes)
+    }
+}
+
+impl Entry {
+    fn is_done(&self) -> bool {
+        self.future.as_ref().is_none_or(RecordFuture::is_done)
+    }
+}

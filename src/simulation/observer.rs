@@ -1,0 +1,128 @@
+//! `Observer`: what travels between client and brokers, read by another codec than the client's.
+//!
+//! Owns: counts of requests by second, the error codes that the client was told, how often each batch was sent. Must not
+//! know: how it travels, what it ought to be.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use kafka_protocol::messages::{
+    ApiVersionsResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse, ResponseHeader,
+};
+use kafka_protocol::protocol::{Decodable, HeaderVersion};
+
+use crate::embedded::{Api, SeenProduce};
+use crate::simulation::history::{Accepted, Outcome};
+
+#[derive(Default)]
+pub(super) struct Observer {
+    /// API and version of each request, by correlation id.
+    open: HashMap<i32, (Api, i16)>,
+    /// How many requests came in each second.
+    pub(super) requests: BTreeMap<(Api, u64), u32>,
+    /// How often the client was told each code.
+    pub(super) codes: BTreeMap<(Api, i16), u64>,
+    /// When the client was told that something was wrong, and of which partition; -1 where it is about none.
+    pub(super) errors: Vec<(Duration, Api, i32, i16)>,
+    /// When each batch came to a broker: topic, partition, producer id, epoch, sequence.
+    pub(super) sent: BTreeMap<(String, i32, i64, i16, i32), Vec<Duration>>,
+}
+
+impl Observer {
+    /// A request on its way.
+    pub(super) fn asked(&mut self, frame: &[u8], at: Duration) {
+        let mut rest = frame;
+        if rest.len() < 8 {
+            return;
+        }
+        let (key, version, correlation_id) = (rest.get_i16(), rest.get_i16(), rest.get_i32());
+        let Some(api) = Api::ALL.into_iter().find(|api| api.key() == key) else { return };
+        self.open.insert(correlation_id, (api, version));
+        *self.requests.entry((api, at.as_secs())).or_default() += 1;
+    }
+
+    pub(super) fn produce(&mut self, request: &SeenProduce, at: Duration) {
+        for batch in &request.batches {
+            let Some(header) = &batch.header else { continue };
+            let (id, epoch, sequence) = (header.producer_id, header.producer_epoch, header.base_sequence);
+            if id >= 0 {
+                let batch = (batch.topic.clone(), batch.partition, id, epoch, sequence);
+                self.sent.entry(batch).or_default().push(at);
+            }
+        }
+    }
+
+    /// What a record's error says that is not so, if something is.
+    pub(super) fn untrue(&self, record: &Accepted) -> Option<String> {
+        let Some(Outcome::Failed { text, partition, .. }) = record.outcome() else { return None };
+        let until = record.told.first().map_or(Duration::MAX, |told| told.at);
+        let heard = |(at, api, about, code): &&(Duration, Api, i32, i16)| {
+            (record.at..=until).contains(at)
+                && *code != 0
+                && match api {
+                    Api::Produce => Some(*about) == *partition,
+                    other => *other == Api::InitProducerId,
+                }
+        };
+        if text.contains("nothing was heard from a broker")
+            && let Some((at, api, _, code)) = self.errors.iter().find(heard)
+        {
+            return Some(format!("{record}: {text} -- but at {at:?} {api:?} was answered {code}"));
+        }
+        let quoted = text.split("the broker answered ").skip(1).filter_map(|rest| {
+            let number = rest.split(|c: char| !(c.is_ascii_digit() || c == '-')).next()?;
+            number.parse::<i16>().ok()
+        });
+        let is_told = |code: &i16| self.codes.keys().any(|(_, told)| told == code);
+        let invented = quoted.into_iter().find(|code| !is_told(code));
+        invented.map(|code| format!("{record}: {text} -- but nobody answered {code}"))
+    }
+
+    /// An answer that reaches the client, with its length in front. What cannot be read is somebody's lie.
+    pub(super) fn answered(&mut self, frame: &[u8], at: Duration) {
+        let Some(correlation_id) = frame.get(4..8).and_then(|bytes| bytes.try_into().ok()) else { return };
+        let Some((api, version)) = self.open.remove(&i32::from_be_bytes(correlation_id)) else { return };
+        let body = &frame[4..];
+        for (partition, code) in codes(api, version, body).unwrap_or_default() {
+            *self.codes.entry((api, code)).or_default() += 1;
+            if code != 0 {
+                self.errors.push((at, api, partition, code));
+            }
+        }
+    }
+}
+
+/// All codes in an answer, with the partitions that they are about.
+fn codes(api: Api, version: i16, body: &[u8]) -> Option<Vec<(i32, i16)>> {
+    Some(match api {
+        Api::Produce => {
+            let answer: ProduceResponse = decode(body, version)?;
+            let partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
+            partitions.map(|partition| (partition.index, partition.error_code)).collect()
+        }
+        Api::Metadata => {
+            let answer: MetadataResponse = decode(body, version)?;
+            let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+            let topics = answer.topics.iter().map(|topic| (-1, topic.error_code));
+            let all = topics.chain(partitions.map(|one| (one.partition_index, one.error_code)));
+            all.chain([(-1, answer.error_code)]).collect()
+        }
+        Api::InitProducerId => {
+            let answer: InitProducerIdResponse = decode(body, version)?;
+            vec![(-1, answer.error_code)]
+        }
+        Api::ApiVersions => {
+            // One that refuses the version answers in version 0.
+            let answer: ApiVersionsResponse = decode(body, version).or_else(|| decode(body, 0))?;
+            vec![(-1, answer.error_code)]
+        }
+        _ => Vec::new(),
+    })
+}
+
+fn decode<R: Decodable + HeaderVersion>(body: &[u8], version: i16) -> Option<R> {
+    let mut rest = Bytes::copy_from_slice(body);
+    ResponseHeader::decode(&mut rest, R::header_version(version)).ok()?;
+    R::decode(&mut rest, version).ok()
+}

@@ -1,0 +1,167 @@
+//! `Plan`: what the application does and what goes wrong, and when.
+//!
+//! Owns: the order of steps. Must not know: how they are carried out.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::embedded::Fault;
+use crate::simulation::player::Act;
+use crate::simulation::weather::Weather;
+
+/// Something that happens at a time of its own. Topics and threads go by their number.
+#[derive(Debug, Clone)]
+pub(super) enum Step {
+    /// A thread does something, after what it has to do already.
+    Act(usize, Act),
+    /// The thread is interrupted.
+    Interrupt(usize),
+    Fault(Fault),
+    Stop(i32),
+    Start(i32),
+    MoveLeader(usize, i32, i32),
+    /// For so long nothing passes between this broker and the client.
+    Stall(i32, Duration),
+    /// All connections to this broker break.
+    Cut(i32),
+    /// Something between forgets all connections to this broker: what is sent on them is lost, and nobody is told.
+    Silence(i32),
+    /// The lines become better or worse.
+    Weather(Weather),
+    /// The topic has so many partitions from now on, if it has fewer.
+    Grow(usize, i32),
+    /// This broker's metadata stays as it is, or catches up.
+    Freeze(i32),
+    Thaw(i32),
+    /// This broker (all, where none is named) lies in its answers, until it is honest again.
+    Lie(Option<i32>, Lie),
+    Honest,
+    Delete(usize),
+    /// Creates it with so many partitions; where it is there already it is deleted before, in the same moment. The
+    /// leaders go round from the broker given.
+    Create(usize, i32, i32),
+    /// Producers are forgotten in one partition, on one broker, everywhere.
+    Forget(Forgotten),
+    /// Another cluster takes this one's place; the topics may be there again, and empty.
+    Wipe {
+        keep_topics: bool,
+    },
+    /// Another producer asks for an id and writes to all partitions.
+    Other,
+    /// This broker moves to another address; its connections break.
+    Move(i32),
+    /// The clock on the wall is set, by so many milliseconds.
+    Jump(i64),
+    /// From now on nothing goes wrong any more.
+    Calm,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Forgotten {
+    Partition(usize, i32),
+    Broker(i32),
+    All,
+}
+
+/// What a broker says that is not so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lie {
+    /// Metadata: half of the partitions.
+    FewerPartitions,
+    /// Metadata: leader epochs that were.
+    OldEpochs,
+    /// Metadata: each leader is a broker that there is not.
+    StrangeLeaders,
+    /// Metadata: no partition has a leader.
+    NoLeaders,
+    /// Metadata: one partition in the middle is not mentioned.
+    Gap,
+    /// Metadata: one partition is mentioned twice.
+    Repeated,
+    /// Metadata: no topic exists.
+    NoTopics,
+    /// Metadata: the topics have no partitions.
+    NoPartitions,
+    /// Metadata: no brokers.
+    NoBrokers,
+    /// Metadata: one broker is left out.
+    OneBrokerLess,
+    /// Leader hints (KIP-951) that name the wrong leader, with an epoch that will never be.
+    WrongHints,
+    /// Leader hints that name another leader each time, with an ever higher epoch.
+    ContraryHints,
+    /// Leader hints of an epoch that was.
+    LateHints,
+    /// Leader hints with an address where nobody is.
+    HintsElsewhere,
+    /// Answers to Produce say nothing of the partitions that were asked for.
+    NoAnswers,
+}
+
+impl Lie {
+    pub(super) const ALL: [Lie; 15] = [
+        Lie::FewerPartitions,
+        Lie::OldEpochs,
+        Lie::StrangeLeaders,
+        Lie::NoLeaders,
+        Lie::Gap,
+        Lie::Repeated,
+        Lie::NoTopics,
+        Lie::NoPartitions,
+        Lie::NoBrokers,
+        Lie::OneBrokerLess,
+        Lie::WrongHints,
+        Lie::ContraryHints,
+        Lie::LateHints,
+        Lie::HintsElsewhere,
+        Lie::NoAnswers,
+    ];
+}
+
+impl Step {
+    /// For counting.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Step::Lie(_, lie) => format!("Lie {lie:?}"),
+            Step::Act(_, Act::Send { how, .. }) => format!("Send {}", first_word(how)),
+            other => first_word(other),
+        }
+    }
+}
+
+fn first_word(value: &impl std::fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    text.split(|c: char| !c.is_alphanumeric()).take(2).collect::<Vec<_>>().join(" ")
+}
+
+#[derive(Default)]
+pub(super) struct Plan {
+    steps: VecDeque<(Instant, Step)>,
+}
+
+impl Plan {
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.steps.front().map(|(time, _)| *time)
+    }
+
+    pub(super) fn take_due(&mut self, now: Instant) -> Option<Step> {
+        let is_due = self.steps.front().is_some_and(|(time, _)| *time <= now);
+        if is_due { self.steps.pop_front().map(|(_, step)| step) } else { None }
+    }
+
+    /// Adds a step, after those of the same time.
+    pub(super) fn push(&mut self, at: Instant, step: Step) {
+        let place = self.steps.partition_point(|(time, _)| *time <= at);
+        self.steps.insert(place, (at, step));
+    }
+
+    /// Adds steps, at times after `start`, in any order; those at one time happen in the order given.
+    pub(super) fn extend(&mut self, start: Instant, mut steps: Vec<(Duration, Step)>) {
+        steps.sort_by_key(|(time, _)| *time);
+        self.steps.extend(steps.into_iter().map(|(time, step)| (start + time, step)));
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.steps.is_empty()
+    }
+}

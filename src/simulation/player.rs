@@ -1,0 +1,191 @@
+//! `Player`: what one thread of the application does with the producer: the public calls, as they are.
+//!
+//! Owns: its handle, and what it keeps of each call. Must not know: when it plays, brokers, the sender.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::producer::KafkaProducer;
+use crate::record::{ProducerRecord, RecordMetadata, TopicName};
+use crate::simulation::history::{Content, Violation};
+use crate::simulation::ledger::Ledger;
+
+/// Keys and values are bytes.
+pub(super) type SimulatedProducer = KafkaProducer<[u8], [u8]>;
+
+/// Something that a thread of the application does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Sends a record with a value of so many bytes; without a partition the keyless logic chooses.
+    Send {
+        topic: usize,
+        partition: Option<i32>,
+        size: usize,
+        how: How,
+    },
+    /// Waits for the record that was sent last.
+    Get {
+        within: Option<Duration>,
+    },
+    Flush,
+    PartitionsFor {
+        topic: usize,
+    },
+    /// Closes, and what is not answered by then fails.
+    Close {
+        within: Option<Duration>,
+    },
+    /// Drops its handle.
+    Drop,
+}
+
+/// Which call it sends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    Send,
+    TrySend,
+    Callback(Callback),
+}
+
+/// What a callback does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Callback {
+    Nothing,
+    /// Takes so long.
+    Slow(Duration),
+    /// Sends a record with a value of so many bytes to the same place.
+    Sends(usize),
+    /// Calls what would wait for itself.
+    Waits,
+}
+
+/// The names of the topics.
+pub(super) const TOPICS: [&str; 6] = ["test", "second", "third", "fourth", "fifth", "sixth"];
+
+/// The limits that calls keep to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) max_block: Duration,
+    pub(super) delivery: Duration,
+}
+
+#[derive(Clone)]
+pub(super) struct Player {
+    producer: Option<SimulatedProducer>,
+    ledger: Arc<Ledger>,
+    limits: Limits,
+}
+
+impl Player {
+    pub(super) fn new(producer: SimulatedProducer, ledger: Arc<Ledger>, limits: Limits) -> Player {
+        Player { producer: Some(producer), ledger, limits }
+    }
+
+    pub(super) fn perform(&mut self, act: Act) {
+        let Some(producer) = &self.producer else { return };
+        let longest = self.limits.delivery + SECOND;
+        match act {
+            Act::Send { topic, partition, size, how } => {
+                send(producer, &self.ledger, self.limits, (topic, partition, size), how);
+            }
+            Act::Get { within } => self.get(within),
+            Act::Flush => self.ledger.flush(|| producer.flush()),
+            Act::PartitionsFor { topic } => {
+                let call = || drop(producer.partitions_for(TOPICS[topic]));
+                self.ledger.call("partitions_for", self.limits.max_block, call);
+            }
+            Act::Close { within: None } => self.ledger.call("close", longest, || drop(producer.close())),
+            Act::Close { within: Some(within) } => {
+                let call = || drop(producer.close_timeout(within));
+                self.ledger.call("close_timeout", within.min(longest), call);
+            }
+            Act::Drop => {
+                let producer = self.producer.take();
+                self.ledger.call("drop", longest, || drop(producer));
+            }
+        }
+    }
+
+    fn get(&self, within: Option<Duration>) {
+        let Some(future) = self.ledger.last() else { return };
+        let limit = within.unwrap_or(self.limits.delivery).min(self.limits.delivery);
+        let _ = self.ledger.call("get", limit, || match within {
+            Some(within) => future.get_timeout(within),
+            None => future.get(),
+        });
+    }
+}
+
+fn send(
+    producer: &SimulatedProducer,
+    ledger: &Arc<Ledger>,
+    limits: Limits,
+    (topic, partition, size): (usize, Option<i32>, usize),
+    how: How,
+) {
+    let name = TOPICS[topic];
+    let wall = ledger.clock.wall_ms();
+    let has_callback = matches!(how, How::Callback(_));
+    let number = ledger.begin(name, partition, has_callback, |number| content(name, number, size, wall));
+    let Content { key, value, header, .. } = ledger.content(number);
+    let record = ProducerRecord::new(TopicName::from(name), value).with_optional_key(key);
+    let mut record = record.with_header("n", header);
+    if let Some(partition) = partition {
+        record = record.with_partition(partition);
+    }
+    if number.is_multiple_of(5) {
+        record = record.with_timestamp(wall);
+    }
+    let sent = match how {
+        How::Send => ledger.call("send", limits.max_block, || producer.send(record)),
+        How::TrySend => ledger.call("try_send", Duration::ZERO, || producer.try_send(record)),
+        How::Callback(then) => {
+            // Whoever only listens keeps no handle: the last one goes with the application.
+            let handle = matches!(then, Callback::Sends(_) | Callback::Waits).then(|| producer.clone());
+            let callback = callback(handle, ledger, limits, (number, topic, partition), then);
+            ledger.call("send", limits.max_block, || producer.send_with_callback(record, callback))
+        }
+    };
+    match sent {
+        Ok(future) => ledger.accepted(number, future),
+        Err(error) => ledger.refused(number, error.error()),
+    }
+}
+
+fn callback(
+    producer: Option<SimulatedProducer>,
+    ledger: &Arc<Ledger>,
+    limits: Limits,
+    (number, topic, partition): (usize, usize, Option<i32>),
+    then: Callback,
+) -> impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static {
+    let ledger = Arc::clone(ledger);
+    move |outcome| {
+        ledger.told(number, outcome);
+        match (then, producer) {
+            (Callback::Slow(time), _) => ledger.clock.spend(time),
+            (Callback::Sends(size), Some(producer)) => {
+                let how = How::Callback(Callback::Nothing);
+                send(&producer, &ledger, limits, (topic, partition, size), how);
+            }
+            (Callback::Waits, Some(producer))
+                if producer.flush().is_ok() || producer.partitions_for(TOPICS[topic]).is_ok() =>
+            {
+                ledger.remark(Violation::Defect("a call in a callback waits for itself".to_owned()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a record holds. No two have the same value; one in three has no key.
+fn content(topic: &str, number: usize, size: usize, wall_ms: i64) -> Content {
+    let mut value = format!("{topic}/{number}/").into_bytes();
+    value.resize(value.len().max(size), b'a' + (number % 26) as u8);
+    let key = (!number.is_multiple_of(3)).then(|| number.to_be_bytes().to_vec());
+    let header = number.to_string().into_bytes();
+    Content { key, value, header, timestamps: (wall_ms, wall_ms) }
+}
+
+const SECOND: Duration = Duration::from_secs(1);

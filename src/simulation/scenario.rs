@@ -1,0 +1,421 @@
+//! Scenarios: settings, cluster, application, and everything that goes wrong, from a seed.
+//!
+//! Owns: the dice. Must not know: how steps are carried out, what is right.
+//! Holds: which kinds of trouble a seed throws does not depend on which of them are switched on.
+
+use std::time::Duration;
+
+use crate::embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
+use crate::simulation::plan::{Forgotten, Lie, Step};
+use crate::simulation::player::{Act, Callback, How, TOPICS};
+use crate::simulation::weather::Weather;
+use crate::simulation::world::Setup;
+
+type Dice = fastrand::Rng;
+type Steps = Vec<(Duration, Step)>;
+
+/// A kind of trouble. Each may be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the names say it, and docs/reliability.md more")]
+pub enum Kind {
+    LostAnswers,
+    SlowAnswers,
+    Stops,
+    Leaders,
+    Cuts,
+    Stalls,
+    OtherApis,
+    Throttles,
+    Refusals,
+    UnknownCodes,
+    Partitions,
+    LaggingMetadata,
+    LyingMetadata,
+    LyingHints,
+    Recreation,
+    Forgetting,
+    NewCluster,
+    OtherProducers,
+    NewAddresses,
+    SilentConnections,
+    WallClock,
+    RefusedIds,
+    Interrupts,
+    SlowCallbacks,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 24] = [
+        Kind::LostAnswers,
+        Kind::SlowAnswers,
+        Kind::Stops,
+        Kind::Leaders,
+        Kind::Cuts,
+        Kind::Stalls,
+        Kind::OtherApis,
+        Kind::Throttles,
+        Kind::Refusals,
+        Kind::UnknownCodes,
+        Kind::Partitions,
+        Kind::LaggingMetadata,
+        Kind::LyingMetadata,
+        Kind::LyingHints,
+        Kind::Recreation,
+        Kind::Forgetting,
+        Kind::NewCluster,
+        Kind::OtherProducers,
+        Kind::NewAddresses,
+        Kind::SilentConnections,
+        Kind::WallClock,
+        Kind::RefusedIds,
+        Kind::Interrupts,
+        Kind::SlowCallbacks,
+    ];
+
+    /// Those under which a promise is still known to be broken.
+    pub const OPEN: [Kind; 0] = [];
+
+    /// Those under which all promises are kept.
+    #[must_use]
+    pub fn held() -> Vec<Kind> {
+        Kind::ALL.into_iter().filter(|kind| !Kind::OPEN.contains(kind)).collect()
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| format!("{kind:?}").eq_ignore_ascii_case(name))
+    }
+}
+
+/// How large everything is.
+struct Size {
+    topics: usize,
+    partitions: i32,
+    threads: usize,
+    length: Duration,
+}
+
+/// All of a run, and the kinds of trouble in it.
+pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
+    let dice = &mut Dice::with_seed(seed);
+    let size = Size {
+        topics: [1, 1, 2, 3][dice.usize(..4)],
+        partitions: dice.i32(1..=6),
+        threads: [1, 1, 2, 4][dice.usize(..4)],
+        length: Duration::from_millis(dice.u64(50..20_000)),
+    };
+    let is_calm = dice.u32(..10) == 0;
+    let thrown: Vec<Kind> =
+        (0..dice.usize(1..=5)).map(|_| Kind::ALL[dice.usize(..Kind::ALL.len())]).collect();
+    let mut steps = application(dice, &size, is_calm);
+    let is_cut_short = steps.iter().any(|(_, step)| match step {
+        Step::Act(_, Act::Close { within }) => within.is_some_and(|within| within < Duration::from_secs(100)),
+        _ => false,
+    });
+    let lets_go = steps.iter().any(|(_, step)| matches!(step, Step::Act(0, Act::Drop)));
+    let mut trouble = trouble(dice, &size, &thrown, enabled);
+    let weather = if is_calm { Weather::calm() } else { Weather::random(dice) };
+    let topic = topic(dice, &size, is_calm);
+    let (cluster, is_slow) = cluster(dice, &size, &topic, is_calm);
+    let properties = properties(dice);
+    if is_calm && dice.bool() {
+        steps.extend(slow_callbacks(dice, &size, &properties));
+    }
+    let prompt = (is_calm && !is_cut_short).then_some(Duration::from_secs(20));
+    if !is_calm {
+        steps.append(&mut trouble);
+    }
+    let kinds =
+        if is_calm { Vec::new() } else { thrown.into_iter().filter(|it| enabled.contains(it)).collect() };
+    let threads = size.threads;
+    let is_mended = is_calm || steps.iter().any(|(_, step)| matches!(step, Step::Calm));
+    // Nobody finds a cluster again all of whose brokers have moved, unless he begins again.
+    let stays = properties.contains(&("metadata.recovery.strategy", "none".to_owned()));
+    let is_lost = stays && steps.iter().any(|(_, step)| matches!(step, Step::Move(_) | Step::Wipe { .. }));
+    let recovers = is_mended && !lets_go && !is_slow && !is_lost;
+    let setup =
+        Setup { seed, properties, cluster, topic, threads, weather, steps, prompt, recovers, is_told: false };
+    (setup, kinds)
+}
+
+fn topic(dice: &mut Dice, size: &Size, is_calm: bool) -> TopicConfig {
+    let topic = TopicConfig::new(size.partitions);
+    // Batches have to be split; some records are too large by themselves.
+    let limit = dice.usize(200..3_000);
+    if dice.u32(..3) == 0 && !is_calm { topic.max_message_bytes(limit) } else { topic }
+}
+
+/// The cluster, and whether its answers are always slow.
+fn cluster(
+    dice: &mut Dice,
+    size: &Size,
+    topic: &TopicConfig,
+    is_calm: bool,
+) -> (EmbeddedClusterBuilder, bool) {
+    let mut cluster = EmbeddedCluster::builder().brokers(3);
+    for name in &TOPICS[..size.topics] {
+        cluster = cluster.topic_with(*name, topic.clone());
+    }
+    let (newest, delay) = (dice.i16(3..=13), Duration::from_millis(dice.u64(..200)));
+    let kind = dice.u32(..6);
+    let cluster = match kind {
+        0 => cluster.api_versions(Api::Produce, 3..=newest),
+        1 if !is_calm => cluster.answer_delay(delay),
+        // Without topic ids; and without leader epochs to believe.
+        2 => cluster.api_versions(Api::Produce, 3..=9).api_versions(Api::Metadata, 0..=9),
+        3 => cluster.api_versions(Api::Produce, 3..=7).api_versions(Api::Metadata, 0..=7),
+        _ => cluster,
+    };
+    (cluster, kind == 1)
+}
+
+fn properties(dice: &mut Dice) -> Vec<(&'static str, String)> {
+    let linger = [0, 0, 5, 50, 1000][dice.usize(..5)];
+    let request_timeout = dice.u64(100..=10_000);
+    let spare = [500, 5_000, 60_000][dice.usize(..3)];
+    let delivery_timeout = linger + request_timeout + dice.u64(..=spare);
+    let batch_size = [0, 200, 1_000, 4_000, 16_384][dice.usize(..5)];
+    let memory = [20_000, 100_000, 1_000_000][dice.usize(..3)];
+    let (idempotent, acks) =
+        [("true", "all"), ("true", "all"), ("true", "all"), ("false", "all"), ("false", "1"), ("false", "0")]
+            [dice.usize(..6)];
+    let retry_backoff = if dice.bool() { 100 } else { dice.u64(1..=200) };
+    let mut properties = vec![
+        ("linger.ms", linger),
+        ("request.timeout.ms", request_timeout),
+        ("delivery.timeout.ms", delivery_timeout),
+        ("batch.size", batch_size),
+        ("buffer.memory", memory.max(batch_size)),
+        ("max.block.ms", [500, 10_000, 60_000][dice.usize(..3)]),
+        ("max.in.flight.requests.per.connection", dice.u64(1..=5)),
+        ("retry.backoff.ms", retry_backoff),
+        ("retry.backoff.max.ms", dice.u64(200..=2_000)),
+        ("reconnect.backoff.ms", dice.u64(1..=100)),
+        ("reconnect.backoff.max.ms", dice.u64(100..=2_000)),
+        ("socket.connection.setup.timeout.ms", dice.u64(100..=5_000)),
+        ("socket.connection.setup.timeout.max.ms", 5_000),
+        ("max.request.size", [2_000, 20_000, 1_048_576][dice.usize(..3)]),
+    ];
+    let rare = [
+        (4, "metadata.max.age.ms", dice.u64(100..=5_000)),
+        (4, "metadata.max.idle.ms", 5_000),
+        (4, "connections.max.idle.ms", dice.u64(100..=5_000)),
+        (4, "metadata.recovery.rebootstrap.trigger.ms", dice.u64(..5_000)),
+        // Long enough for all but nobody.
+        (4, "bootstrap.resolve.timeout.ms", 60_000),
+        (6, "retries", dice.u64(1..=4)),
+    ];
+    properties
+        .extend(rare.iter().filter(|(of, ..)| dice.u32(..*of) == 0).map(|(_, name, value)| (*name, *value)));
+    let codec = ["none", "none", "gzip", "snappy", "lz4", "zstd"][dice.usize(..6)];
+    let recovery = ["rebootstrap", "rebootstrap", "none"][dice.usize(..3)];
+    let texts = properties.into_iter().map(|(name, value)| (name, value.to_string()));
+    let words = [
+        ("enable.idempotence", idempotent),
+        ("acks", acks),
+        ("compression.type", codec),
+        ("metadata.recovery.strategy", recovery),
+    ];
+    texts.chain(words.map(|(name, word)| (name, word.to_owned()))).collect()
+}
+
+/// Bursts of records from several threads, and now and then a flush, or somebody who waits.
+fn application(dice: &mut Dice, size: &Size, is_calm: bool) -> Steps {
+    let mut steps = Vec::new();
+    let largest = [10, 100, 1_500][dice.usize(..3)];
+    let keyless = dice.u32(..3) == 0;
+    for _ in 0..dice.u32(1..=40) {
+        let at = size.length.mul_f64(dice.f64());
+        let (thread, topic) = (dice.usize(..size.threads), dice.usize(..size.topics));
+        let favourite = dice.i32(0..size.partitions);
+        for _ in 0..dice.u32(1..=30) {
+            let scattered = dice.i32(0..size.partitions);
+            let partition = if dice.bool() { favourite } else { scattered };
+            let partition = (!keyless || dice.bool()).then_some(partition);
+            let act = Act::Send { topic, partition, size: dice.usize(..=largest), how: how(dice, largest) };
+            steps.push((at, Step::Act(thread, act)));
+        }
+        let others = dice.usize(..size.threads);
+        let act = match dice.u32(..12) {
+            0 => Act::Flush,
+            1 => Act::Get { within: None },
+            2 => Act::Get { within: Some(Duration::from_millis(dice.u64(..500))) },
+            3 => Act::PartitionsFor { topic },
+            _ => continue,
+        };
+        steps.push((at, Step::Act(others, act)));
+    }
+    if dice.u32(..8) == 0 {
+        let within = Duration::from_millis([0, dice.u64(1..2_000), 100_000][dice.usize(..3)]);
+        let within = (dice.u32(..4) > 0).then_some(within);
+        let at = size.length.mul_f64(dice.f64());
+        if dice.u32(..4) > 0 {
+            steps.push((at, Step::Act(dice.usize(..size.threads), Act::Close { within })));
+        } else {
+            steps.extend((0..size.threads).map(|thread| (at, Step::Act(thread, Act::Drop))));
+        }
+    } else if !is_calm && dice.u32(..8) == 0 {
+        // One of several lets go.
+        steps.push((size.length.mul_f64(dice.f64()), Step::Act(size.threads - 1, Act::Drop)));
+    }
+    steps
+}
+
+fn how(dice: &mut Dice, largest: usize) -> How {
+    match dice.u32(..40) {
+        0..4 => How::Send,
+        4..6 => How::TrySend,
+        6 => How::Callback(Callback::Sends(dice.usize(..=largest))),
+        7 if dice.bool() => How::Callback(Callback::Waits),
+        _ => How::Callback(Callback::Nothing),
+    }
+}
+
+/// Troubles of the kinds that were thrown, and in most runs an end of them.
+fn trouble(dice: &mut Dice, size: &Size, thrown: &[Kind], enabled: &[Kind]) -> Steps {
+    let mut steps = Vec::new();
+    for _ in 0..dice.u32(1..=60) {
+        let at = size.length.mul_f64(dice.f64());
+        let kind = thrown[dice.usize(..thrown.len())];
+        let found = of_kind(kind, dice, size, at);
+        if enabled.contains(&kind) {
+            steps.extend(found);
+        }
+    }
+    if dice.u32(..4) > 0 {
+        let calm = size.length.mul_f64(dice.f64() * 1.5);
+        let mends = |step: &Step| matches!(step, Step::Start(_) | Step::Create(..));
+        steps.retain(|(at, step)| *at < calm || mends(step));
+        steps.push((calm, Step::Calm));
+    }
+    steps
+}
+
+fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
+    let broker = dice.i32(1..=3);
+    let topic = dice.usize(..size.topics);
+    let partition = dice.i32(0..size.partitions);
+    let shortly = Duration::from_millis(dice.u64(1..3_000));
+    let one = |step: Step| vec![(at, step)];
+    let fault = |fault: Fault| vec![(at, Step::Fault(fault))];
+    match kind {
+        Kind::LostAnswers => fault(lost_answer(dice).times(dice.u32(1..=2))),
+        Kind::SlowAnswers => fault(Fault::delay(Api::Produce, shortly).times(dice.u32(1..=5))),
+        Kind::Stops => vec![(at, Step::Stop(broker)), (at + shortly, Step::Start(broker))],
+        Kind::Leaders => one(Step::MoveLeader(topic, partition, broker)),
+        Kind::Cuts => one(Step::Cut(broker)),
+        Kind::Stalls => one(Step::Stall(broker, shortly)),
+        Kind::OtherApis => fault(other_api(dice)),
+        Kind::Throttles => {
+            let api = [Api::Produce, Api::Metadata, Api::InitProducerId, Api::ApiVersions][dice.usize(..4)];
+            fault(Fault::throttle(api, shortly))
+        }
+        Kind::Refusals => fault(refusal(dice, TOPICS[topic], partition)),
+        Kind::UnknownCodes => fault(unknown_code(dice, TOPICS[topic], partition)),
+        Kind::Partitions => one(Step::Grow(topic, size.partitions + dice.i32(1..=4))),
+        Kind::LaggingMetadata => lag(dice, size, (topic, partition, broker), (at, shortly)),
+        Kind::LyingMetadata | Kind::LyingHints => {
+            let lies = if kind == Kind::LyingMetadata { &Lie::ALL[..10] } else { &Lie::ALL[10..] };
+            let lie = Step::Lie(dice.bool().then_some(broker), lies[dice.usize(..lies.len())]);
+            vec![(at, lie), (at + shortly, Step::Honest)]
+        }
+        Kind::Recreation => {
+            let create = Step::Create(topic, dice.i32(1..=8), broker);
+            match dice.bool() {
+                true => one(create),
+                false => vec![(at, Step::Delete(topic)), (at + shortly, create)],
+            }
+        }
+        Kind::Forgetting => one(Step::Forget(match dice.u32(..4) {
+            0 => Forgotten::All,
+            1 => Forgotten::Broker(broker),
+            _ => Forgotten::Partition(topic, partition),
+        })),
+        Kind::NewCluster => one(Step::Wipe { keep_topics: dice.u32(..4) > 0 }),
+        Kind::OtherProducers => one(Step::Other),
+        Kind::NewAddresses => one(Step::Move(broker)),
+        Kind::SilentConnections => one(Step::Silence(broker)),
+        Kind::WallClock => one(Step::Jump(dice.i64(-100_000_000..=100_000_000))),
+        Kind::RefusedIds => {
+            let codes = [31, 53, 14, 15, 16, 35, 41, 51, 999];
+            fault(Fault::fail(Api::InitProducerId, codes[dice.usize(..9)]).times(dice.u32(1..=20)))
+        }
+        Kind::Interrupts => one(Step::Interrupt(dice.usize(..size.threads))),
+        Kind::SlowCallbacks => {
+            let how = How::Callback(Callback::Slow(shortly / 4));
+            one(Step::Act(dice.usize(..size.threads), Act::Send { topic, partition: None, size: 10, how }))
+        }
+    }
+}
+
+/// Callbacks that take their time, all together less than any record has.
+fn slow_callbacks(dice: &mut Dice, size: &Size, properties: &[(&'static str, String)]) -> Steps {
+    let delivery = properties.iter().find(|(name, _)| *name == "delivery.timeout.ms");
+    let delivery = delivery.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let count = dice.u64(1..=40);
+    let how = How::Callback(Callback::Slow(Duration::from_millis(delivery / 3 / count)));
+    let at = size.length.mul_f64(dice.f64());
+    let act = Act::Send { topic: 0, partition: Some(0), size: 10, how };
+    (0..count).map(|_| (at, Step::Act(0, act))).collect()
+}
+
+/// A broker's metadata stays as it is while something changes.
+fn lag(
+    dice: &mut Dice,
+    size: &Size,
+    (topic, partition, broker): (usize, i32, i32),
+    (at, shortly): (Duration, Duration),
+) -> Steps {
+    let change = match dice.u32(..4) {
+        0 => Step::Grow(topic, size.partitions + dice.i32(1..=4)),
+        1 => Step::Create(topic, dice.i32(1..=6), broker),
+        _ => Step::MoveLeader(topic, partition, dice.i32(1..=3)),
+    };
+    let soon = shortly.mul_f64(dice.f64());
+    vec![(at, Step::Freeze(broker)), (at + soon, change), (at + shortly, Step::Thaw(broker))]
+}
+
+fn lost_answer(dice: &mut Dice) -> Fault {
+    let kinds = [Fault::drop_answer, Fault::cut_before, Fault::cut_after];
+    kinds[dice.usize(..3)](Api::Produce)
+}
+
+/// The broker says no, at once or after it has written.
+fn refusal(dice: &mut Dice, topic: &str, partition: i32) -> Fault {
+    let passing = [2, 3, 5, 6, 7, 13, 19, 56, 59, 89, 100];
+    let lasting = [10, 29, 45, 47, 87];
+    let after_write = [3, 6, 7, 13, 20, 56, 100, -1];
+    let fault = match dice.u32(..10) {
+        0..6 => Fault::fail(Api::Produce, passing[dice.usize(..passing.len())]),
+        6..8 => Fault::fail_after(Api::Produce, after_write[dice.usize(..after_write.len())]),
+        _ => Fault::fail(Api::Produce, lasting[dice.usize(..lasting.len())]),
+    };
+    let fault = fault.times(dice.u32(1..=3));
+    if dice.bool() { fault.on_partition(topic, partition) } else { fault }
+}
+
+/// A code that nobody knows, before or after the broker has written.
+fn unknown_code(dice: &mut Dice, topic: &str, partition: i32) -> Fault {
+    let code = [999, -32_768, 400, 131][dice.usize(..4)];
+    match dice.u32(..4) {
+        0 => Fault::fail(Api::Metadata, code).on_topic(topic),
+        1 => Fault::fail(Api::Produce, code).on_partition(topic, partition),
+        _ => Fault::fail_after(Api::Produce, code).on_partition(topic, partition),
+    }
+}
+
+fn other_api(dice: &mut Dice) -> Fault {
+    let api = [Api::Metadata, Api::ApiVersions, Api::InitProducerId][dice.usize(..3)];
+    let fault = match (dice.u32(..4), api) {
+        (0, _) => Fault::drop_answer(api),
+        (1, _) => Fault::cut_after(api),
+        (2, _) => Fault::delay(api, Duration::from_millis(dice.u64(1..5_000))),
+        (_, Api::Metadata) => Fault::fail(api, [3, 5, 129][dice.usize(..3)]),
+        (_, Api::InitProducerId) => Fault::fail(api, [14, 15][dice.usize(..2)]),
+        _ => Fault::cut_before(api),
+    };
+    fault.times(dice.u32(1..=3))
+}

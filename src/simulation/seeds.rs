@@ -1,0 +1,189 @@
+//! Many runs, each from a seed, on several threads; and one again, with its history.
+//!
+//! Owns: which seeds run where, what is counted. Must not know: what a run is made of.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::planted::{self, Defect};
+use crate::simulation::coverage::Coverage;
+use crate::simulation::history::{History, Outcome, Violation};
+use crate::simulation::scenario::{Kind, scenario};
+use crate::simulation::world::World;
+use crate::stage;
+
+/// Which runs.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    /// The first seed.
+    pub first: u64,
+    /// How many.
+    pub count: u64,
+    /// On how many threads.
+    pub threads: usize,
+    /// The kinds of trouble that may come.
+    pub kinds: Vec<Kind>,
+    /// A defect that is planted, by its name.
+    pub defect: Option<&'static str>,
+    /// So many findings are enough.
+    pub enough: usize,
+}
+
+/// A seed in which a promise was broken.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The seed.
+    pub seed: u64,
+    /// What was broken.
+    pub what: String,
+}
+
+/// What came of many runs.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// How many runs there were.
+    pub seeds: u64,
+    /// Records that were accepted.
+    pub accepted: u64,
+    /// Those of them that were acknowledged.
+    pub acknowledged: u64,
+    /// Records that came back.
+    pub refused: u64,
+    /// By seed.
+    pub found: Vec<Found>,
+    /// What was reached.
+    pub coverage: Coverage,
+}
+
+/// The defects that can be planted: name, and what it is.
+pub fn defects() -> impl Iterator<Item = (&'static str, &'static str)> {
+    Defect::ALL.into_iter().map(|defect| (defect.name(), defect.about()))
+}
+
+/// Runs all of them; `done` is told of each seed that is over.
+pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> Report {
+    let next = AtomicU64::new(runs.first);
+    let (is_enough, report) = (AtomicBool::new(false), Mutex::new(Report::default()));
+    let work = || {
+        planted::plant(runs.defect.and_then(Defect::named));
+        let mut own = Report::default();
+        while !is_enough.load(Ordering::Relaxed) {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= runs.first + runs.count {
+                break;
+            }
+            let found = own.found.len();
+            own.add(seed, &runs.kinds);
+            if own.found.len() > found {
+                let mut all = report.lock().unwrap();
+                all.found.append(&mut own.found);
+                is_enough.fetch_or(all.found.len() >= runs.enough, Ordering::Relaxed);
+            }
+            done(seed);
+        }
+        planted::plant(None);
+        report.lock().unwrap().join(own);
+    };
+    std::thread::scope(|scope| {
+        (0..runs.threads.max(1)).for_each(|_| drop(scope.spawn(work)));
+    });
+    let mut report = report.into_inner().unwrap();
+    report.found.sort_by_key(|found| found.seed);
+    report
+}
+
+/// Runs one seed again, and tells its history on the standard error output.
+///
+/// # Errors
+/// What was broken.
+pub fn replay(seed: u64, kinds: &[Kind], defect: Option<&'static str>) -> Result<(), String> {
+    planted::plant(defect.and_then(Defect::named));
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, kinds, true, &mut Coverage::default())));
+    planted::plant(None);
+    outcome.unwrap_or_else(|_| Err("a panic".to_owned())).map(drop)
+}
+
+/// One run.
+pub(super) fn run(
+    seed: u64,
+    enabled: &[Kind],
+    is_told: bool,
+    coverage: &mut Coverage,
+) -> Result<History, String> {
+    let (mut setup, kinds) = scenario(seed, enabled);
+    setup.is_told = is_told;
+    if is_told {
+        eprintln!("{kinds:?}, {} threads, {:?}", setup.threads, setup.properties);
+    }
+    for kind in kinds {
+        coverage.add("kind", format!("{kind:?}"), 1);
+    }
+    let mut world = World::new(setup);
+    let lines = world.lines.clone();
+    let ended = world.run().and_then(|()| world.end());
+    let network = lines.network();
+    for (name, count) in &network.steps {
+        coverage.add("step", name, *count);
+    }
+    for ((api, code), count) in &network.observer.codes {
+        coverage.add(&format!("{api:?}"), code, *count);
+    }
+    drop(network);
+    for ((group, name), count) in stage::take_notes() {
+        coverage.add(group, name, count);
+    }
+    let history = ended?;
+    let violations = history.check();
+    if violations.is_empty() { Ok(history) } else { Err(summary(&violations)) }
+}
+
+impl Report {
+    fn add(&mut self, seed: u64, kinds: &[Kind]) {
+        self.seeds += 1;
+        match catch_unwind(AssertUnwindSafe(|| run(seed, kinds, false, &mut self.coverage))) {
+            Ok(Ok(history)) => {
+                self.accepted += history.records.len() as u64;
+                self.refused += history.refused.len() as u64;
+                let outcomes = history.records.iter().filter_map(|record| record.outcome());
+                self.acknowledged += outcomes.filter(|outcome| outcome.is_success()).count() as u64;
+                for outcome in history.records.iter().filter_map(|record| record.outcome()) {
+                    if let Outcome::Failed { kind, .. } = outcome {
+                        self.coverage.add("failed", format!("{kind:?}"), 1);
+                    }
+                }
+                for refused in &history.refused {
+                    self.coverage.add("refused", format!("{:?}", refused.kind), 1);
+                }
+            }
+            Ok(Err(what)) => self.found.push(Found { seed, what }),
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+                self.found.push(Found { seed, what: format!("a panic: {}", text.unwrap_or_default()) });
+            }
+        }
+    }
+
+    fn join(&mut self, other: Report) {
+        self.seeds += other.seeds;
+        self.accepted += other.accepted;
+        self.acknowledged += other.acknowledged;
+        self.refused += other.refused;
+        self.found.extend(other.found);
+        self.coverage.join(other.coverage);
+    }
+}
+
+/// The violations of each kind, and an example.
+fn summary(violations: &[Violation]) -> String {
+    let mut kinds: BTreeMap<String, (&Violation, usize)> = BTreeMap::new();
+    for violation in violations {
+        let text = format!("{violation:?}");
+        let kind = text.split('(').next().unwrap_or_default().to_owned();
+        kinds.entry(kind).or_insert((violation, 0)).1 += 1;
+    }
+    let kinds: Vec<_> = kinds.values().map(|(example, count)| format!("{count} x {example:?}")).collect();
+    kinds.join(", ")
+}

@@ -1,0 +1,20 @@
+//! Runs in which anything may go wrong, from seeds. `examples/simulate.rs` has more of them.
+
+use crate::simulation::scenario::Kind;
+use crate::simulation::seeds::{Runs, run_seeds};
+
+/// Behaviours 34, 41.
+/// `KAFKA_PRODUCER_SEEDS` says how many.
+#[test]
+fn whatever_goes_wrong_promises_are_kept() {
+    let count = std::env::var("KAFKA_PRODUCER_SEEDS").map_or(300, |text| text.parse().expect("a number"));
+    let runs = Runs { first: 1, count, threads: 2, kinds: Kind::held(), defect: None, enough: 20 };
+    let report = run_seeds(&runs, |_| {});
+    println!("{count} seeds: {} accepted, {} acknowledged", report.accepted, report.acknowledged);
+    assert!(
+        report.found.is_empty(),
+        "repeat with cargo run --example simulate -- --seed n: {:#?}",
+        report.found
+    );
+    assert_eq!(report.seeds, count);
+}

@@ -1,0 +1,184 @@
+//! `Threads`: the application's threads, of which one runs at a time.
+//!
+//! Owns: whose turn it is, and what each waits for. Must not know: what they do.
+//! Threads: each player's own, and the one that directs.
+//! Holds: whoever directs goes on only when nobody else can: everyone is idle or waits for something that is not there.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use crate::interrupt::InterruptHandle;
+use crate::logging;
+use crate::planted;
+use crate::simulation::player::{Act, Player};
+use crate::stage::{self, Baton, Clock, Cue, Parked, Role, Turn};
+
+pub(super) struct Threads {
+    threads: Vec<Thread>,
+    turns: Receiver<(usize, Turn)>,
+    /// The number of each that panicked.
+    pub(super) panicked: Vec<usize>,
+}
+
+struct Thread {
+    acts: Sender<Act>,
+    cues: Sender<Cue>,
+    /// What it is to do.
+    queue: VecDeque<Act>,
+    state: State,
+    interrupt: InterruptHandle,
+    handle: Option<JoinHandle<()>>,
+}
+
+enum State {
+    Idle,
+    Parked(Parked),
+    Ended,
+}
+
+impl Threads {
+    /// One thread for each player.
+    pub(super) fn start(players: Vec<Player>, clock: &Clock, seed: u64) -> Threads {
+        let (told, turns) = unbounded();
+        let thread = |(number, player): (usize, Player)| {
+            let (acts, to_do) = unbounded();
+            let (cues, cued) = unbounded();
+            let (handles, handle) = bounded(1);
+            let baton = Baton { number, turns: told.clone(), cues: cued, curtain: false.into() };
+            let role = Role { clock: clock.clone(), baton: Some(baton) };
+            let (told, plant) = (told.clone(), planted::current());
+            let body = move || {
+                let _role = stage::enter(role);
+                planted::plant(plant);
+                fastrand::seed(seed.wrapping_add(number as u64));
+                let _ = handles.send(InterruptHandle::current());
+                let played = catch_unwind(AssertUnwindSafe(|| play(player, &to_do, &told, number)));
+                let _ = told.send((number, Turn::Ended { panicked: played.is_err() }));
+            };
+            let spawned = std::thread::Builder::new().name(format!("player-{number}")).spawn(body);
+            let spawned = spawned.expect("the operating system gives a thread");
+            let interrupt = handle.recv().expect("the thread began");
+            let (queue, state) = (VecDeque::new(), State::Idle);
+            Thread { acts, cues, queue, state, interrupt, handle: Some(spawned) }
+        };
+        let threads = players.into_iter().enumerate().map(thread).collect();
+        Threads { threads, turns, panicked: Vec::new() }
+    }
+
+    /// Gives a thread something to do, after what it has to do already.
+    pub(super) fn give(&mut self, number: usize, act: Act) {
+        let count = self.threads.len();
+        self.threads[number % count].queue.push_back(act);
+    }
+
+    pub(super) fn interrupt(&self, number: usize) {
+        self.threads[number % self.threads.len()].interrupt.interrupt();
+    }
+
+    /// When the first of those that wait gives up.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let deadline = |thread: &Thread| match &thread.state {
+            State::Parked(parked) => parked.deadline,
+            State::Idle | State::Ended => None,
+        };
+        self.threads.iter().filter_map(deadline).min()
+    }
+
+    /// Lets everyone run who can, one after another, until all are idle or wait. True if anyone has run.
+    pub(super) fn run(&mut self, now: Instant, random: &mut fastrand::Rng) -> bool {
+        let mut has_run = false;
+        loop {
+            let able: Vec<usize> =
+                (0..self.threads.len()).filter(|number| self.threads[*number].is_able(now)).collect();
+            if able.is_empty() {
+                return has_run;
+            }
+            has_run = true;
+            self.step(able[random.usize(..able.len())]);
+        }
+    }
+
+    /// Whether all have done what they had to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.threads.iter().all(|thread| match thread.state {
+            State::Idle => thread.queue.is_empty(),
+            State::Parked(_) => false,
+            State::Ended => true,
+        })
+    }
+
+    fn step(&mut self, number: usize) {
+        let thread = &mut self.threads[number];
+        if matches!(thread.state, State::Parked(_)) {
+            let _ = thread.cues.send(Cue::GoOn);
+        } else if let Some(act) = thread.queue.pop_front() {
+            logging::trace!("   thread {number}: {act:?}");
+            let _ = thread.acts.send(act);
+        }
+        self.await_turn(number);
+    }
+
+    fn await_turn(&mut self, number: usize) {
+        let (told, turn) = self.turns.recv().expect("a thread tells when it ends");
+        assert_eq!(told, number, "another thread ran");
+        self.threads[number].state = match turn {
+            Turn::Idle => State::Idle,
+            Turn::Parked(parked) => State::Parked(parked),
+            Turn::Ended { panicked } => {
+                if panicked {
+                    self.panicked.push(number);
+                }
+                State::Ended
+            }
+        };
+    }
+
+    /// The play is over: nobody waits any more, and all threads end. Returns those that panicked.
+    pub(super) fn end(&mut self) -> Vec<usize> {
+        for number in 0..self.threads.len() {
+            let thread = &mut self.threads[number];
+            thread.queue.clear();
+            let _ = thread.cues.send(Cue::Curtain);
+            thread.acts = unbounded().0;
+            while !matches!(self.threads[number].state, State::Ended) {
+                self.await_turn(number);
+            }
+            if let Some(handle) = self.threads[number].handle.take() {
+                let _ = handle.join();
+            }
+        }
+        std::mem::take(&mut self.panicked)
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Thread {
+    fn is_able(&self, now: Instant) -> bool {
+        match &self.state {
+            State::Idle => !self.queue.is_empty(),
+            State::Parked(parked) => {
+                parked.deadline.is_some_and(|deadline| deadline <= now) || (parked.is_ready)()
+            }
+            State::Ended => false,
+        }
+    }
+}
+
+/// A thread's whole life.
+fn play(mut player: Player, to_do: &Receiver<Act>, told: &Sender<(usize, Turn)>, number: usize) {
+    while let Ok(act) = to_do.recv() {
+        player.perform(act);
+        if told.send((number, Turn::Idle)).is_err() {
+            return;
+        }
+    }
+}

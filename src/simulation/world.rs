@@ -1,0 +1,526 @@
+//! `World`: a producer and its cluster, put together as the real ones are, and driven turn by turn.
+//!
+//! Owns: the loop, and what every run must keep to whatever goes wrong: the sender never spins, never sleeps over
+//! something, and ends; every call comes back. Must not know: what goes wrong in this run.
+
+use std::cell::RefMut;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender as Channel, bounded};
+
+use crate::accumulator::{Inbox, RecordAccumulator};
+use crate::completion::{ProducerToken, become_sender_thread};
+use crate::config::{Faults, ProducerConfig, Settings};
+use crate::embedded::{Api, EmbeddedClusterBuilder, TopicConfig};
+#[cfg(test)]
+use crate::embedded::{ClusterRules, EmbeddedCluster};
+#[cfg(test)]
+use crate::error::Error;
+use crate::network::BootstrapServers;
+use crate::producer::{CloseParts, KafkaProducer, Running, SenderThread};
+use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
+use crate::serializer::ByteArraySerializer;
+use crate::simulation::brokers::Brokers;
+use crate::simulation::history::{Delivery, History, Promise, Violation};
+use crate::simulation::ledger::Ledger;
+use crate::simulation::lines::Lines;
+use crate::simulation::network::SimulatedNetwork;
+use crate::simulation::plan::Step;
+#[cfg(test)]
+use crate::simulation::player::TOPICS;
+use crate::simulation::player::{Act, Callback, How, Limits, Player, SimulatedProducer};
+use crate::simulation::threads::Threads;
+use crate::simulation::trace;
+use crate::simulation::weather::Weather;
+use crate::stage::{self, Clock, Entered, Role};
+
+/// What a run begins with.
+pub(super) struct Setup {
+    pub(super) seed: u64,
+    /// Settings besides the required ones.
+    pub(super) properties: Vec<(&'static str, String)>,
+    pub(super) cluster: EmbeddedClusterBuilder,
+    /// What topics are like that come later.
+    pub(super) topic: TopicConfig,
+    pub(super) threads: usize,
+    pub(super) weather: Weather,
+    pub(super) steps: Vec<(Duration, Step)>,
+    /// Nothing goes wrong: each record is acknowledged so long after its linger.
+    pub(super) prompt: Option<Duration>,
+    /// In the end nothing goes wrong any more.
+    pub(super) recovers: bool,
+    /// Its history is told on the standard error output.
+    pub(super) is_told: bool,
+}
+
+pub(super) struct World {
+    pub(super) settings: Settings,
+    /// None once it has ended.
+    sender: Option<Sender<Lines>>,
+    /// Dropped when the sender has ended.
+    alive: Option<Channel<Infallible>>,
+    /// What the sender's thread does last.
+    close_parts: Option<CloseParts>,
+    pub(super) lines: Lines,
+    pub(super) ledger: Arc<Ledger>,
+    accumulator: Arc<RecordAccumulator>,
+    control: Arc<Control>,
+    threads: usize,
+    origin: Instant,
+    now: Instant,
+    slack: Duration,
+    /// What callbacks take, in all.
+    callbacks: Duration,
+    prompt: Option<Duration>,
+    /// Nothing goes wrong at the end, and the first thread still has a handle.
+    recovers: bool,
+    pub(super) turns: u64,
+    /// Turns since time last moved.
+    still: u32,
+    _stage: Entered,
+}
+
+#[cfg(test)]
+impl Setup {
+    /// Three brokers, a topic with some partitions, one thread, and nothing that goes wrong.
+    pub(super) fn calm(partitions: i32) -> Setup {
+        Setup {
+            seed: 0,
+            properties: Vec::new(),
+            cluster: EmbeddedCluster::builder().brokers(3).topic(TOPICS[0], partitions),
+            topic: TopicConfig::new(partitions),
+            threads: 1,
+            weather: Weather::calm(),
+            steps: Vec::new(),
+            prompt: None,
+            recovers: false,
+            is_told: false,
+        }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Setup {
+        self.properties.push((name, value.to_string()));
+        self
+    }
+
+    pub(super) fn step(mut self, at: Duration, step: Step) -> Setup {
+        self.steps.push((at, step));
+        self
+    }
+
+    /// Records to one partition of the first topic, at one time.
+    pub(super) fn send(mut self, at: Duration, partition: i32, count: usize) -> Setup {
+        let how = How::Callback(Callback::Nothing);
+        let act = Act::Send { topic: 0, partition: Some(partition), size: 100, how };
+        self.steps.extend(std::iter::repeat_n((at, Step::Act(0, act)), count));
+        self
+    }
+}
+
+impl Setup {
+    fn callbacks(&self) -> Duration {
+        let time = |(_, step): &(Duration, Step)| match step {
+            Step::Act(_, Act::Send { how: How::Callback(Callback::Slow(time)), .. }) => *time,
+            _ => Duration::ZERO,
+        };
+        self.steps.iter().map(time).sum()
+    }
+}
+
+impl World {
+    pub(super) fn new(setup: Setup) -> World {
+        let mut random = fastrand::Rng::with_seed(setup.seed);
+        fastrand::seed(setup.seed); // the keyless logic's choice, in callbacks
+        let origin = Instant::now();
+        let clock = Clock::new(origin, UNIX_MS);
+        if setup.is_told {
+            trace::begin(clock.clone());
+        }
+        let stage = stage::enter(Role { clock: clock.clone(), baton: None });
+        let settings = settings(&setup.properties);
+        let mut rules = setup.cluster.clone().rules(origin, UNIX_MS).expect("a sound cluster");
+        for broker in rules.brokers().collect::<Vec<_>>() {
+            rules.set_address(broker, SimulatedNetwork::host(broker, 0), SimulatedNetwork::PORT);
+        }
+        let ledger = Arc::new(Ledger::new(clock.clone()));
+        let woken = Arc::new(AtomicBool::new(false));
+        let wake = Arc::clone(&woken);
+        let inbox = Inbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
+        let brokers = Brokers::new(rules, setup.topic.clone());
+        let network = SimulatedNetwork::new(brokers, Arc::clone(&ledger), woken, random.fork());
+        let bootstrap = bootstrap(&settings, &network);
+        let lines = Lines::new(network);
+        let (producer, parts) = produce(&settings, lines.clone(), inbox, bootstrap, &mut random);
+        let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
+        let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
+        let threads = Threads::start(players, &clock, setup.seed);
+        let Parts { sender, accumulator, control, alive, close_parts } = parts;
+        {
+            let mut network = lines.network();
+            network.threads = Some(threads);
+            network.accumulator = Some(Arc::clone(&accumulator));
+        }
+        let (slack, callbacks) = (setup.weather.slack(), setup.callbacks());
+        let world = World {
+            settings,
+            sender: Some(sender),
+            alive: Some(alive),
+            close_parts,
+            lines,
+            ledger,
+            accumulator,
+            control,
+            threads: setup.threads,
+            origin,
+            now: origin,
+            slack,
+            callbacks,
+            prompt: setup.prompt,
+            recovers: setup.recovers,
+            turns: 0,
+            still: 0,
+            _stage: stage,
+        };
+        let mut steps = vec![(Duration::ZERO, Step::Weather(setup.weather))];
+        steps.extend(setup.steps);
+        world.network().plan.extend(origin, steps);
+        world.ledger.expect_within(world.promise().within);
+        world
+    }
+
+    pub(super) fn network(&self) -> RefMut<'_, SimulatedNetwork> {
+        self.lines.network()
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_rules<T>(&self, look: impl FnOnce(&mut ClusterRules) -> T) -> T {
+        look(&mut self.network().brokers.rules)
+    }
+
+    #[cfg(test)]
+    pub(super) fn accumulator(&self) -> &Arc<RecordAccumulator> {
+        &self.accumulator
+    }
+
+    #[cfg(test)]
+    pub(super) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// When the client began, and began again.
+    #[cfg(test)]
+    pub(super) fn beginnings(&self) -> Vec<Duration> {
+        self.network().beginnings.iter().map(|at| *at - self.origin).collect()
+    }
+
+    /// Why the producer is of no use any more, if it is not.
+    #[cfg(test)]
+    pub(super) fn fatal(&self) -> Option<&Error> {
+        self.control.fatal()
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.now - self.origin
+    }
+
+    /// Lets a thread do something now.
+    fn act(&mut self, act: Act) {
+        let now = self.now;
+        self.network().plan.push(now, Step::Act(0, act));
+        let mut network = self.network();
+        network.advance(now);
+    }
+
+    /// Whoever still has a handle closes.
+    fn close(&mut self) {
+        let now = self.now;
+        let mut network = self.network();
+        for thread in 0..self.threads {
+            network.plan.push(now, Step::Act(thread, Act::Close { within: None }));
+        }
+        network.advance(now);
+    }
+
+    /// One turn of the sender, as its thread's loop would take it. False once that loop is over.
+    pub(super) fn turn(&mut self) -> Result<bool, String> {
+        let Some(sender) = &mut self.sender else { return Ok(false) };
+        if sender.is_done(self.now) {
+            self.finish();
+            return Ok(false);
+        }
+        let before = self.now;
+        self.now = sender.run_once(before);
+        self.turns += 1;
+        self.still = if self.now == before { self.still + 1 } else { 0 };
+        if self.still > MOST_TURNS_WITHOUT_TIME {
+            return Err(format!("the sender spins at {:?}", self.elapsed()));
+        }
+        let census = sender.census();
+        let taken = self.accumulator.pool().total() - self.accumulator.pool().free();
+        if census.reserved > taken && !self.accumulator.is_closed() {
+            return Err(format!(
+                "{} bytes are held and {taken} counted at {:?}",
+                census.reserved,
+                self.elapsed()
+            ));
+        }
+        if self.network().stuck {
+            return Err(format!("at {:?} the sender sleeps without end", self.elapsed()));
+        }
+        Ok(true)
+    }
+
+    /// The sender's thread ends.
+    fn finish(&mut self) {
+        if let Some(mut sender) = self.sender.take() {
+            sender.finish(self.now);
+            drop(sender);
+            self.close_parts.take().into_iter().for_each(|close| close());
+            self.alive = None;
+            self.network().hurry();
+        }
+    }
+
+    /// Runs until everything that was planned has happened and is answered.
+    pub(super) fn run(&mut self) -> Result<(), String> {
+        let (mut progress, mut progressed) = (self.ledger.progress(), self.now);
+        while self.turn()? {
+            let is_over = self.network().plan.is_over();
+            if is_over && self.is_idle() && self.ledger.is_all_answered() {
+                break;
+            }
+            if self.ledger.progress() != progress || !is_over {
+                (progress, progressed) = (self.ledger.progress(), self.now);
+            }
+            let longest = self.settings.delivery_timeout.max(self.settings.max_block);
+            if self.now - progressed > longest + self.slack * 2 + self.callbacks + Duration::from_secs(60) {
+                return Err(format!("at {:?} somebody still waits", self.elapsed()));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_idle(&self) -> bool {
+        self.network().threads.as_ref().is_none_or(Threads::is_idle)
+    }
+
+    /// Runs for some time.
+    #[cfg(test)]
+    pub(super) fn run_for(&mut self, time: Duration) -> Result<(), String> {
+        self.rest(time)
+    }
+
+    /// Closes if that has not happened, and tells all that is known.
+    pub(super) fn end(mut self) -> Result<History, String> {
+        if !self.accumulator.is_closed() {
+            self.settle()?;
+        } else if let Some(error) = self.control.fatal().filter(|_| self.recovers) {
+            let text = error.to_string();
+            self.network().remarks.push(Violation::Stuck(text));
+        }
+        if self.sender.is_some() {
+            let (closing, was_closed) =
+                (self.now, self.accumulator.is_closed() && self.control.fatal().is_none());
+            self.close();
+            while self.turn()? {}
+            if !was_closed && self.now - closing > self.slack * 2 + Duration::from_secs(1) {
+                return Err(format!("closing took {:?} though there was nothing to do", self.now - closing));
+            }
+        }
+        let mut network = self.network();
+        network.advance(self.now);
+        if !network.threads.as_ref().is_none_or(Threads::is_idle) {
+            return Err("a call does not come back though the producer is closed".to_owned());
+        }
+        let panicked = network.threads.take().map(|mut threads| threads.end()).unwrap_or_default();
+        network.remarks.extend(panicked.into_iter().map(Violation::Panicked));
+        drop(network);
+        self.look_at_requests();
+        let (records, refused, calls, flushes) = self.ledger.report();
+        let network = self.network();
+        let (logs, mut remarks) = (network.brokers.logs(), network.remarks.clone());
+        remarks.extend(
+            records.iter().filter_map(|record| network.observer.untrue(record)).map(Violation::Untrue),
+        );
+        remarks.extend(self.ledger.remarks());
+        Ok(History { promise: self.promise(), records, refused, calls, flushes, logs, remarks })
+    }
+
+    /// Answers may still be on their way for what was given up; then all memory is back, and what nobody needs is gone.
+    fn settle(&mut self) -> Result<(), String> {
+        if self.recovers {
+            self.probe()?;
+        }
+        let last = self.settings.request_timeout + self.slack * 2 + Duration::from_secs(1);
+        let deadline = self.now + last;
+        let total = self.accumulator.pool().total();
+        self.network().plan.push(deadline, Step::Act(0, Act::Get { within: Some(Duration::ZERO) }));
+        while self.now < deadline && self.accumulator.pool().free() < total && self.turn()? {}
+        let kept = total - self.accumulator.pool().free();
+        if kept > 0 {
+            self.network().remarks.push(Violation::MemoryKept(kept));
+        }
+        let Some(census) = self.sender.as_ref().map(Sender::census) else { return Ok(()) };
+        let mut network = self.network();
+        let bounds = [
+            ("timers", census.timers, census.partitions),
+            ("sequences", census.sequences, census.partitions.max(network.brokers.most_partitions)),
+            ("partitions", census.partitions, network.brokers.most_partitions),
+            ("peers", census.peers, MOST_PEERS),
+        ];
+        let found = bounds.into_iter().filter(|(_, count, bound)| count > bound);
+        network.remarks.extend(found.map(|(what, count, _)| Violation::StateKept(what, count)));
+        Ok(())
+    }
+
+    /// Whatever went wrong is over: after a first round, in which everyone may find out, each partition takes records.
+    fn probe(&mut self) -> Result<(), String> {
+        for round in 0..2 {
+            let places = self.network().brokers.places();
+            let begun = self.ledger.counts();
+            for (topic, partition) in places {
+                let how = How::Callback(Callback::Nothing);
+                let act = Act::Send { topic, partition: Some(partition), size: 1, how };
+                self.act(act);
+            }
+            self.run()?;
+            let bad = if round == 0 { None } else { self.ledger.failure_since(begun) };
+            if let Some(bad) = bad {
+                self.network().remarks.push(Violation::Stuck(bad));
+            }
+            self.rest(self.settings.delivery_timeout)?;
+        }
+        Ok(())
+    }
+
+    /// Lets time pass.
+    fn rest(&mut self, time: Duration) -> Result<(), String> {
+        let end = self.now + time;
+        self.network().plan.push(end, Step::Act(0, Act::Get { within: Some(Duration::ZERO) }));
+        while self.now < end && self.turn()? {}
+        Ok(())
+    }
+
+    /// No more requests of a kind within a second than there is reason for.
+    fn look_at_requests(&mut self) {
+        let settings = &self.settings;
+        let per_second = |pause: Duration| 1.25 / pause.as_secs_f64().max(0.001);
+        let (retries, reconnects) =
+            (per_second(settings.retry_backoff), per_second(settings.reconnect_backoff));
+        let mut network = self.network();
+        let changes = f64::from(network.brokers.leader_changes);
+        let bounds = BTreeMap::from([
+            (Api::Metadata, 12.0 + retries),
+            (Api::InitProducerId, 6.0 + retries),
+            (Api::ApiVersions, 12.0 + 6.0 * reconnects),
+        ]);
+        let mut found = Vec::new();
+        for ((api, second), count) in &network.observer.requests {
+            if bounds.get(api).is_some_and(|bound| f64::from(*count) > *bound) {
+                found.push(format!("{count} x {api:?} in second {second}"));
+            }
+        }
+        for (batch, times) in &network.observer.sent {
+            let most = (0..times.len()).map(|at| {
+                let within =
+                    times[at..].iter().take_while(|time| **time < times[at] + Duration::from_secs(1));
+                within.count()
+            });
+            let most = most.max().unwrap_or(0);
+            if most as f64 > 6.0 + retries + changes {
+                found.push(format!("{most} x batch {batch:?} in a second"));
+            }
+        }
+        network.remarks.extend(found.into_iter().map(Violation::TooManyRequests));
+    }
+
+    fn promise(&self) -> Promise {
+        let settings = &self.settings;
+        let delivery = match settings.acks.wire() {
+            _ if settings.enable_idempotence => Delivery::ExactlyOnce,
+            0 => Delivery::Unknown,
+            _ => Delivery::AtLeastOnce,
+        };
+        let one_by_one = settings.max_in_flight_requests_per_connection == 1;
+        let ordered = delivery == Delivery::ExactlyOnce || (delivery != Delivery::Unknown && one_by_one);
+        // A look at the network without sleep may come between, and be late as well.
+        let longest = settings.delivery_timeout + self.slack * 2 + Duration::from_millis(1);
+        let within = self.prompt.map_or(longest, |prompt| longest.min(settings.linger + prompt));
+        let within = within + self.callbacks;
+        let flushed_within = within + self.slack;
+        let slack = self.slack * 2 + self.callbacks + Duration::from_millis(2);
+        Promise { delivery, ordered, sound: self.prompt.is_some(), within, flushed_within, slack }
+    }
+}
+
+/// The sender, and what the world shares with it.
+struct Parts {
+    sender: Sender<Lines>,
+    accumulator: Arc<RecordAccumulator>,
+    control: Arc<Control>,
+    alive: Channel<Infallible>,
+    close_parts: Option<CloseParts>,
+}
+
+/// A producer whose sender runs when we let it.
+fn produce(
+    settings: &Settings,
+    lines: Lines,
+    inbox: Inbox,
+    bootstrap: Bootstrap,
+    random: &mut fastrand::Rng,
+) -> (SimulatedProducer, Parts) {
+    let token = ProducerToken::next();
+    become_sender_thread(token);
+    let assembly = assemble(settings, token, lines, inbox, bootstrap, random.fork());
+    let Assembly { sender, accumulator, metadata, control } = assembly;
+    let (alive, ended) = bounded(0);
+    let (shared, controlled) = (Arc::clone(&accumulator), Arc::clone(&control));
+    let running = Running { accumulator, metadata, control, thread: SenderThread { ended }, token };
+    let given = settings.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let config = ProducerConfig::from_properties(given).expect("known settings");
+    let builder = KafkaProducer::<[u8], [u8]>::builder(config);
+    let builder = builder.key_serializer(ByteArraySerializer).value_serializer(ByteArraySerializer);
+    let mut close_parts: Option<CloseParts> = None;
+    let producer = builder.build_on(|_, close| {
+        close_parts = Some(close);
+        Ok(running)
+    });
+    let parts = Parts { sender, accumulator: shared, control: controlled, alive, close_parts };
+    (producer.expect("settings without contradictions"), parts)
+}
+
+fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
+    let patience = settings.bootstrap_resolve_timeout;
+    if patience.is_zero() {
+        return Bootstrap::found(network.servers());
+    }
+    let names = settings.bootstrap_servers.clone();
+    Bootstrap::look_up(BootstrapServers::new(names, settings.client_dns_lookup), patience)
+}
+
+fn settings(properties: &[(&'static str, String)]) -> Settings {
+    let required = [
+        ("bootstrap.servers", "server-1:9092,server-2:9092,server-3:9092"),
+        ("client.id", "simulated"),
+        ("get.spin.us", "0"),
+    ];
+    let given = properties.iter().map(|(name, value)| (*name, value.as_str()));
+    let config = ProducerConfig::from_properties(required.into_iter().chain(given)).expect("known settings");
+    let mut faults = Faults::default();
+    let settings = config.resolve(&["key.serializer", "value.serializer"], &mut faults);
+    faults.into_result().expect("settings without contradictions");
+    settings
+}
+
+/// What the clocks on the wall show when the run begins.
+pub(super) const UNIX_MS: i64 = 1_700_000_000_000;
+
+/// Three brokers, as servers to begin with and as brokers, and those of lies.
+const MOST_PEERS: usize = 8;
+
+const MOST_TURNS_WITHOUT_TIME: u32 = 1_000;

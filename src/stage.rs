@@ -1,0 +1,216 @@
+//! The stage on which a thread plays: which clock it reads, and how it waits. Real ones, unless a simulation runs.
+//!
+//! Owns: what a simulation puts in place of both: a thread of it reads a virtual clock, and where it would wait it hands
+//! the turn to whoever directs, so that one of all its threads runs at a time. Must not know: what is waited for.
+//! Holds: without the feature `simulation` nothing is left of this but `Instant::now()`.
+
+use std::time::Instant;
+
+/// The time as this thread sees it.
+#[inline(always)]
+pub(crate) fn now() -> Instant {
+    #[cfg(all(feature = "simulation", not(loom)))]
+    if let Some(now) = played::now() {
+        return now;
+    }
+    Instant::now()
+}
+
+#[cfg(all(feature = "simulation", not(loom)))]
+pub(crate) use played::{
+    Baton, Clock, Cue, Entered, Parked, Role, Turn, enter, note, park, take_notes, wall_ms,
+};
+
+#[cfg(all(feature = "simulation", not(loom)))]
+mod played {
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+    use std::fmt::Debug;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+    use std::time::{Duration, Instant};
+
+    use crossbeam_channel::{Receiver, Select, Sender};
+
+    thread_local! {
+        /// How often what was reached on this thread: group and name.
+        static NOTES: RefCell<Notes> = const { RefCell::new(Notes::new()) };
+        static ROLE: RefCell<Option<Role>> = const { RefCell::new(None) };
+    }
+
+    /// How often something was reached: group and name.
+    pub(crate) type Notes = BTreeMap<(&'static str, String), u64>;
+
+    /// Counts that something was reached.
+    pub(crate) fn note(group: &'static str, name: impl Debug) {
+        NOTES.with_borrow_mut(|notes| *notes.entry((group, format!("{name:?}"))).or_default() += 1);
+    }
+
+    pub(crate) fn take_notes() -> Notes {
+        NOTES.take()
+    }
+
+    /// The one clock of a simulation, and what the clock on the wall shows.
+    #[derive(Debug, Clone)]
+    pub(crate) struct Clock {
+        origin: Instant,
+        nanoseconds: Arc<AtomicU64>,
+        wall_ms: Arc<AtomicI64>,
+        jumps: Arc<AtomicU64>,
+    }
+
+    impl Clock {
+        /// `wall_ms`: what the wall clock shows at the origin.
+        pub(crate) fn new(origin: Instant, wall_ms: i64) -> Clock {
+            let wall_ms = Arc::new(AtomicI64::new(wall_ms));
+            Clock { origin, nanoseconds: Arc::default(), wall_ms, jumps: Arc::default() }
+        }
+
+        pub(crate) fn now(&self) -> Instant {
+            self.origin + self.elapsed()
+        }
+
+        pub(crate) fn elapsed(&self) -> Duration {
+            Duration::from_nanos(self.nanoseconds.load(Ordering::Relaxed))
+        }
+
+        /// Moves on, never back.
+        pub(crate) fn set(&self, now: Instant) {
+            let since = now.saturating_duration_since(self.origin).as_nanos();
+            self.nanoseconds.fetch_max(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+
+        /// User code has taken this long.
+        pub(crate) fn spend(&self, time: Duration) {
+            self.set(self.now() + time);
+        }
+
+        /// Somebody sets the clock on the wall.
+        pub(crate) fn jump(&self, by_ms: i64) {
+            self.wall_ms.fetch_add(by_ms, Ordering::Relaxed);
+            self.jumps.fetch_add(1, Ordering::Relaxed);
+        }
+
+        /// How often somebody has.
+        pub(crate) fn jumps(&self) -> u64 {
+            self.jumps.load(Ordering::Relaxed)
+        }
+
+        pub(crate) fn wall_ms(&self) -> i64 {
+            let elapsed = i64::try_from(self.elapsed().as_millis()).unwrap_or(i64::MAX);
+            self.wall_ms.load(Ordering::Relaxed).saturating_add(elapsed).max(0)
+        }
+    }
+
+    /// What a thread of a simulation is.
+    pub(crate) struct Role {
+        pub(crate) clock: Clock,
+        /// None for the thread that directs, which never waits.
+        pub(crate) baton: Option<Baton>,
+    }
+
+    /// How a thread hands over the turn, and gets it back.
+    pub(crate) struct Baton {
+        pub(crate) number: usize,
+        pub(crate) turns: Sender<(usize, Turn)>,
+        pub(crate) cues: Receiver<Cue>,
+        /// The play is over: nobody waits any more.
+        pub(crate) curtain: AtomicBool,
+    }
+
+    /// Why a thread hands over the turn.
+    pub(crate) enum Turn {
+        /// It waits.
+        Parked(Parked),
+        /// It has done what it was told.
+        Idle,
+        /// It is over, perhaps by a panic.
+        Ended { panicked: bool },
+    }
+
+    /// What a thread waits for.
+    pub(crate) struct Parked {
+        pub(crate) is_ready: Box<dyn Fn() -> bool + Send>,
+        pub(crate) deadline: Option<Instant>,
+    }
+
+    /// What a thread is told that waits.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Cue {
+        GoOn,
+        /// Nothing will happen any more.
+        Curtain,
+    }
+
+    /// Gives this thread a role until the guard is dropped.
+    pub(crate) fn enter(role: Role) -> Entered {
+        ROLE.set(Some(role));
+        Entered
+    }
+
+    /// Ends a thread's role.
+    pub(crate) struct Entered;
+
+    impl Drop for Entered {
+        fn drop(&mut self) {
+            let _ = ROLE.try_with(RefCell::take);
+        }
+    }
+
+    fn with_role<T>(body: impl FnOnce(&Role) -> T) -> Option<T> {
+        ROLE.try_with(|role| role.borrow().as_ref().map(body)).ok().flatten()
+    }
+
+    pub(super) fn now() -> Option<Instant> {
+        with_role(|role| role.clock.now())
+    }
+
+    /// What the clock on the wall shows, in milliseconds since 1970.
+    pub(crate) fn wall_ms() -> Option<i64> {
+        with_role(|role| role.clock.wall_ms())
+    }
+
+    /// Waits until one of the channels has something to tell, or the deadline passes. False on a real thread, which has
+    /// to wait by itself.
+    pub(crate) fn park<T: Send + 'static>(
+        channel: &Receiver<T>,
+        interrupt: Option<Receiver<()>>,
+        deadline: Option<Instant>,
+    ) -> bool {
+        let waits = |role: &Role| {
+            let channel = channel.clone();
+            let is_ready = move || {
+                let mut select = Select::new();
+                select.recv(&channel);
+                if let Some(interrupt) = &interrupt {
+                    select.recv(interrupt);
+                }
+                select.try_ready().is_ok()
+            };
+            if is_ready() || deadline.is_some_and(|deadline| deadline <= role.clock.now()) {
+                return;
+            }
+            let parked = Parked { is_ready: Box::new(is_ready), deadline };
+            match &role.baton {
+                // The play is over: what is waited for is given up at once.
+                Some(baton) if !baton.park(parked) => deadline.iter().for_each(|at| role.clock.set(*at)),
+                Some(_) => {}
+                None => note("waits", "the thread that directs"),
+            }
+        };
+        with_role(waits).is_some()
+    }
+
+    impl Baton {
+        /// False once the play is over.
+        fn park(&self, parked: Parked) -> bool {
+            if self.curtain.load(Ordering::Relaxed) {
+                return false;
+            }
+            let told = self.turns.send((self.number, Turn::Parked(parked)));
+            let goes_on = told.is_ok() && self.cues.recv() == Ok(Cue::GoOn);
+            self.curtain.store(!goes_on, Ordering::Relaxed);
+            goes_on
+        }
+    }
+}
