@@ -140,7 +140,8 @@ fn accumulator() -> (Arc<RecordAccumulator>, Arc<PartitionQueue>) {
     let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
     let accumulator = Arc::new(RecordAccumulator::new(rules, 10_000, inbox));
     let leaders = LeaderRules { availability_timeout: None, rack: None };
-    accumulator.update_topics(&Cluster::led(&[("t", &[Some(1)])]), &mut Leaders::new(leaders));
+    let cluster = Cluster::led(&[("t", &[Some(1)])]);
+    accumulator.update_topics(&cluster, &["t".into()], &mut Leaders::new(leaders));
     let queue = Arc::clone(accumulator.topic("t").unwrap().queue(0).unwrap());
     (accumulator, queue)
 }

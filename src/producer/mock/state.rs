@@ -7,13 +7,12 @@ use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, bounded};
-
 use crate::completion::{BatchCompletion, BatchOutcome, Completion};
 use crate::error::Error;
 use crate::producer::mock::sent_record::SentRecord;
 use crate::producer::mock::topics::Topics;
 use crate::record::TopicName;
+use crate::sync::channel::{Receiver, Sender, bounded};
 
 pub(super) struct State<K: ?Sized + 'static, V: ?Sized + 'static> {
     pub(super) topics: Topics,
