@@ -111,11 +111,6 @@ fn api_versions(name: &str, mut change: impl FnMut(&mut Vec<ApiVersion>) + Send 
     edited(Api::ApiVersions, name, move |message: &mut ApiVersionsResponse| change(&mut message.api_keys))
 }
 
-/// A broker that lacks what every client needs: it is asked like any other, and what it lacks can end the producer.
-fn without(name: &str, change: impl FnMut(&mut Vec<ApiVersion>) + Send + 'static) -> Row {
-    api_versions(name, change).harms_all().for_good()
-}
-
 fn producer_id(name: &str, change: impl FnMut(&mut InitProducerIdResponse) + Send + 'static) -> Row {
     edited(Api::InitProducerId, name, change).harms_all()
 }
@@ -340,17 +335,17 @@ fn about_versions_and_ids() -> Vec<Row> {
     let code = |code: i16| move |m: &mut ApiVersionsResponse| m.error_code = code;
     let mut last = 0;
     vec![
-        without("no versions of anything", Vec::clear),
+        api_versions("no versions of anything", Vec::clear),
         api_versions("no Produce", |keys| keys.retain(|key| key.api_key != 0)).says(&["Produce"]),
-        without("no Metadata", |keys| keys.retain(|key| key.api_key != 3)),
-        without("no InitProducerId", |keys| keys.retain(|key| key.api_key != 22)),
-        without("nothing below a hundred", |keys| {
+        api_versions("no Metadata", |keys| keys.retain(|key| key.api_key != 3)),
+        api_versions("no InitProducerId", |keys| keys.retain(|key| key.api_key != 22)),
+        api_versions("nothing below a hundred", |keys| {
             keys.iter_mut().for_each(|key| (key.min_version, key.max_version) = (100, 200));
         }),
-        without("the ends exchanged", |keys| {
+        api_versions("the ends exchanged", |keys| {
             keys.iter_mut().for_each(|key| (key.min_version, key.max_version) = (i16::MAX, i16::MIN));
         }),
-        without("negative versions", |keys| {
+        api_versions("negative versions", |keys| {
             keys.iter_mut().for_each(|key| (key.min_version, key.max_version) = (i16::MIN, -1));
         }),
         api_versions("all that there may be", |keys| {
@@ -365,10 +360,10 @@ fn about_versions_and_ids() -> Vec<Row> {
         })
         .for_good(),
         row(Api::ApiVersions, "null for the versions", |_| Rewritten::Body(vec![0, 0, 0, 0, 0, 0, 0, 0])),
-        producer_id("the id -1", |m| m.producer_id = (-1).into()),
-        producer_id("the smallest id", |m| m.producer_id = i64::MIN.into()),
+        producer_id("the id -1", |m| m.producer_id = (-1).into()).says(&["InitProducerId", "producer id -1"]),
+        producer_id("the smallest id", |m| m.producer_id = i64::MIN.into()).says(&["InitProducerId"]),
         producer_id("the largest id", |m| m.producer_id = i64::MAX.into()),
-        producer_id("the epoch -1", |m| m.producer_epoch = -1),
+        producer_id("the epoch -1", |m| m.producer_epoch = -1).says(&["InitProducerId", "epoch -1"]),
         producer_id("the largest epoch", |m| m.producer_epoch = i16::MAX),
         producer_id("another id in each answer", move |m| {
             last += 1;

@@ -112,6 +112,12 @@ impl<N: Network, T> NetworkClient<N, T> {
         Ok(())
     }
 
+    /// Whether a broker may understand this request: it has not said that it speaks no version of ours.
+    pub(crate) fn speaks<R: Request>(&self, node: i32, request: &R) -> bool {
+        let versions = self.connections.peer(node).and_then(|peer| peer.state.versions());
+        versions.is_none_or(|versions| versions.choose(request).is_ok())
+    }
+
     /// One turn: writes what is queued, waits no longer than `until` (none: until something happens) or the
     /// network's own next deadline, reads, gives up what is late. Adds what happened to `outcomes` and returns the
     /// time after it. Does not wait where there is something to tell already.

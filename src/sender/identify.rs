@@ -8,6 +8,7 @@
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
 use crate::logging;
 use crate::network::{Expect, Network};
 use crate::planted::{Defect, planted};
@@ -76,6 +77,16 @@ impl<N: Network> Sender<N> {
         };
         if !response.error_code.is_none() {
             let error = Error::from_code(response.error_code, None).with_node(node);
+            return self.producer_id_failed(node, request, error, now);
+        }
+        if response.producer_id < 0 || response.producer_epoch < 0 {
+            // Without an id, or an epoch to count on, batches would go as if idempotence were off.
+            let (id, epoch) = (response.producer_id, response.producer_epoch);
+            let text = format!(
+                "InitProducerId was answered with producer id {id}, epoch {epoch}, which no producer has"
+            );
+            let error =
+                Error::new(ErrorKind::Network, text).with_code(ErrorCode::NETWORK_EXCEPTION).with_node(node);
             return self.producer_id_failed(node, request, error, now);
         }
         if self.is_outdated(request) {

@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::logging;
@@ -37,7 +38,10 @@ impl<N: Network> Sender<N> {
         self.bootstrap.seek(now);
         self.recover(now);
         self.forget_idle_topics(now);
-        let Some(node) = self.somebody(now, |_| true) else { return self.tell_what_is_waited_for(now) };
+        let unable = self.unable_to_tell();
+        let Some(node) = self.somebody(now, |node| !unable.contains(&node)) else {
+            return self.tell_what_is_waited_for(now);
+        };
         let topics = self.metadata.begin_request(now);
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
@@ -46,6 +50,18 @@ impl<N: Network> Sender<N> {
             return self.metadata.failed(error, now, &mut self.random);
         }
         self.tell_what_is_waited_for(now);
+    }
+
+    /// The brokers that are known not to speak Metadata in a version of ours; none where that are all of them, so that
+    /// one is asked and its error told.
+    fn unable_to_tell(&self) -> Vec<i32> {
+        let request = MetadataRequest { topics: Some(Vec::new()), allow_auto_topic_creation: true };
+        let cluster = self.metadata.cluster();
+        let speaks = |node: &&Node| self.client.speaks(node.id(), &request);
+        if !cluster.nodes().any(|node| speaks(&node)) {
+            return Vec::new();
+        }
+        cluster.nodes().filter(|node| !speaks(node)).map(Node::id).collect()
     }
 
     /// For those who wait for metadata no longer than this: nothing has failed yet.
