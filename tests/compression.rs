@@ -5,11 +5,14 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, BatchHeader, EmbeddedCluster, Fault, TopicConfig};
+use kafka_producer::embedded::{Api, BatchHeader, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture};
+use kafka_protocol::messages::ProduceResponse;
+use kafka_protocol::protocol::Decodable;
 use support::{AGES, cluster, producer, to_first};
 
 type Settings = &'static [(&'static str, &'static str)];
@@ -179,6 +182,56 @@ fn a_split_keeps_the_order_with_other_batches_in_flight() {
     let offsets: Vec<_> = all.iter().map(|future| future.get().unwrap().offset().unwrap()).collect();
     assert_eq!(offsets, (1..=243).collect::<Vec<i64>>());
     assert_eq!(cluster.records("t").len(), 244);
+}
+
+/// Counts the batches that the brokers find too large.
+fn count_refusals(cluster: &EmbeddedCluster) -> Arc<AtomicUsize> {
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&refusals);
+    cluster.rewrite_answers(move |answer| {
+        if answer.api == Api::Produce {
+            let mut body = bytes::Bytes::copy_from_slice(answer.body);
+            let message = ProduceResponse::decode(&mut body, answer.version).unwrap();
+            let answers = message.responses.iter().flat_map(|topic| &topic.partition_responses);
+            let too_large = ErrorCode::MESSAGE_TOO_LARGE.0;
+            count.fetch_add(answers.filter(|one| one.error_code == too_large).count(), Ordering::Relaxed);
+        }
+        Rewritten::Unchanged
+    });
+    refusals
+}
+
+/// Fault C18.
+#[test]
+fn what_a_topics_limit_has_taught_bounds_its_next_batches() {
+    for codec in ["none", "gzip"] {
+        let topic = TopicConfig::new(2).max_message_bytes(3000);
+        let cluster = EmbeddedCluster::builder().topic_with("t", topic).start().unwrap();
+        let refusals = count_refusals(&cluster);
+        let producer = producer(&cluster, &[("compression.type", codec)]);
+        let mut random = fastrand::Rng::with_seed(4);
+        let (mut sent, mut futures) = ([Vec::new(), Vec::new()], Vec::new());
+        for number in 0..20_000_usize {
+            // Some fit only where they are alone.
+            let size = if number % 1000 == 500 { 2800 } else { 100 };
+            let value: String = std::iter::repeat_with(|| random.alphanumeric()).take(size).collect();
+            let record = ProducerRecord::new("t", value.clone()).with_partition(number as i32 % 2);
+            futures.push(producer.send(record).unwrap());
+            sent[number % 2].push(value.into_bytes());
+        }
+        for (number, future) in futures.iter().enumerate() {
+            let offset = future.get_timeout(AGES).unwrap().offset();
+            assert_eq!(offset, Some(number as i64 / 2), "{codec}");
+        }
+        for (partition, sent) in sent.into_iter().enumerate() {
+            let records =
+                cluster.records("t").into_iter().filter(|record| record.partition == partition as i32);
+            let read: Vec<_> = records.map(|record| record.value.unwrap()).collect();
+            assert!(read == sent, "{codec}");
+        }
+        let (refusals, batches) = (refusals.load(Ordering::Relaxed), cluster.batches("t", 0).len());
+        assert!((1..60).contains(&refusals) && batches > 300, "{codec}: {refusals}, {batches}");
+    }
 }
 
 /// Behaviour 57.

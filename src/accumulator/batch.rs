@@ -171,7 +171,6 @@ impl OpenBatch {
             last_error: None,
             doubtful: false,
             was_doubtful: false,
-            is_piece: false,
         }
     }
 }
@@ -195,8 +194,6 @@ pub(crate) struct ProducerBatch {
     last_error: Option<Error>,
     doubtful: bool,
     was_doubtful: bool,
-    /// It comes from one that was split.
-    is_piece: bool,
 }
 
 impl ProducerBatch {
@@ -306,12 +303,13 @@ impl ProducerBatch {
         self.sealed.compression_ratio()
     }
 
-    /// The records in smaller batches, after the broker has found this one too large.
+    /// The records in smaller batches of at most `most` bytes before compression, after the broker has found this one too
+    /// large.
     ///
     /// # Errors
     /// If they cannot be read.
-    pub(crate) fn take_apart(&self, batch_size: usize) -> io::Result<Vec<BatchBuilder>> {
-        self.sealed.split(batch_size, self.is_piece)
+    pub(crate) fn take_apart(&self, most: usize) -> io::Result<Vec<BatchBuilder>> {
+        self.sealed.split(most)
     }
 
     /// Becomes those smaller batches, with its sequence numbers, its time, its memory and its duty to answer divided among
@@ -347,7 +345,6 @@ impl ProducerBatch {
                 last_error: last_error.clone(),
                 doubtful,
                 was_doubtful,
-                is_piece: true,
                 sealed,
             };
             first += count;

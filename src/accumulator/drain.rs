@@ -262,9 +262,14 @@ impl Drain {
 
     /// Takes a batch apart that the broker has found too large, and puts the pieces in its place. Gives it back where that
     /// cannot be done.
-    pub(crate) fn split(&mut self, index: usize, batch: ProducerBatch) -> Option<ProducerBatch> {
+    pub(crate) fn split(
+        &mut self,
+        index: usize,
+        batch: ProducerBatch,
+        now: Instant,
+    ) -> Option<ProducerBatch> {
         let Some(partition) = self.partition(index) else { return Some(batch) };
-        let mut pieces = partition.queue.split(batch);
+        let mut pieces = partition.queue.split(batch, now);
         if pieces.len() < 2 {
             return pieces.pop();
         }

@@ -72,6 +72,11 @@ impl<Q> Inbox<Q> {
         Inbox { spin: SharedSpin::new(length), ..self }
     }
 
+    /// Times are kept in terms of this one.
+    pub(crate) fn origin(&self) -> Instant {
+        self.origin
+    }
+
     /// How those who wait for outcomes take turns at polling.
     pub(crate) fn spin(&self) -> &SharedSpin {
         &self.spin

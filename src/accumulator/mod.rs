@@ -18,6 +18,7 @@ mod leaders;
 mod models;
 mod partition;
 mod queue;
+mod sizes;
 mod sticky;
 mod topics;
 
@@ -30,7 +31,7 @@ use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
-use crate::record_batch::{CompressionRatio, RecordParts};
+use crate::record_batch::RecordParts;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, RwLock};
 
@@ -47,6 +48,7 @@ pub(crate) use topics::TopicQueues;
 
 use buffer_pool::Reservation;
 use queue::{Append, Brought, PartitionQueue, Step};
+use sizes::TopicSizes;
 
 /// Something for the sender to look at.
 pub(crate) type Event = inbox::Event<PartitionQueue>;
@@ -242,9 +244,10 @@ impl RecordAccumulator {
         if planted(Defect::PicturesDropQueues) {
             queues.truncate(topic.partitions.len());
         }
-        let ratio = queues.first().map_or_else(Arc::default, |queue| Arc::clone(queue.ratio()));
+        let unknown = || Arc::new(TopicSizes::new(self.inbox.origin()));
+        let sizes = queues.first().map_or_else(unknown, |queue| Arc::clone(queue.sizes()));
         for partition in queues.len()..topic.partitions.len() {
-            queues.push(self.new_queue(&topic.name, partition as i32, &ratio));
+            queues.push(self.new_queue(&topic.name, partition as i32, &sizes));
         }
         self.replace_topic(TopicQueues::new(topic, queues, available, older.as_deref()));
         anew
@@ -318,16 +321,11 @@ impl RecordAccumulator {
         queues.filter(|queue| queue.depth() > 0).cloned().collect()
     }
 
-    fn new_queue(
-        &self,
-        topic: &TopicName,
-        partition: i32,
-        ratio: &Arc<CompressionRatio>,
-    ) -> Arc<PartitionQueue> {
+    fn new_queue(&self, topic: &TopicName, partition: i32, sizes: &Arc<TopicSizes>) -> Arc<PartitionQueue> {
         let free = self.free_numbers.lock().pop();
         let index = free.unwrap_or_else(|| self.numbered.fetch_add(1, Ordering::Relaxed));
-        let (ratio, inbox) = (Arc::clone(ratio), Arc::clone(&self.inbox));
-        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, ratio, inbox);
+        let (sizes, inbox) = (Arc::clone(sizes), Arc::clone(&self.inbox));
+        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, sizes, inbox);
         if self.queues_closed.load(Ordering::Relaxed) {
             queue.close();
         }

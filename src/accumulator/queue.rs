@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
+use crate::accumulator::sizes::TopicSizes;
 use crate::accumulator::sticky::Sticky;
 use crate::completion::{
     BatchCompletion, Callback, Completion, Expedite, Ledger, ProducerToken, RecordFuture,
@@ -21,7 +22,7 @@ use crate::completion::{
 use crate::guard::guarded;
 use crate::logging;
 use crate::record::TopicName;
-use crate::record_batch::{BATCH_OVERHEAD, Codec, CompressionRatio, DoesNotFit, RecordParts};
+use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
 use crate::spin::SharedSpin;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -33,7 +34,7 @@ pub(crate) struct PartitionQueue {
     pub(crate) index: usize,
     rules: QueueRules,
     /// The topic's.
-    ratio: Arc<CompressionRatio>,
+    sizes: Arc<TopicSizes>,
     inbox: Arc<Inbox<PartitionQueue>>,
     /// Batches that are here.
     depth: AtomicU32,
@@ -201,17 +202,17 @@ impl PartitionQueue {
         partition: i32,
         index: usize,
         rules: QueueRules,
-        ratio: Arc<CompressionRatio>,
+        sizes: Arc<TopicSizes>,
         inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
         let (depth, retries) = (AtomicU32::new(0), AtomicU32::new(0));
         let state = Mutex::new(State::default());
-        PartitionQueue { topic, partition, index, rules, ratio, inbox, depth, retries, state }
+        PartitionQueue { topic, partition, index, rules, sizes, inbox, depth, retries, state }
     }
 
     /// What the topic's queues have in common.
-    pub(crate) fn ratio(&self) -> &Arc<CompressionRatio> {
-        &self.ratio
+    pub(crate) fn sizes(&self) -> &Arc<TopicSizes> {
+        &self.sizes
     }
 
     /// Batches that wait to be sent, for the first time or again.
@@ -293,7 +294,7 @@ impl PartitionQueue {
 
     /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
     pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch, pool: &BufferPool) {
-        let batch = open.seal(self.rules.codec, &self.ratio, pool);
+        let batch = open.seal(self.rules.codec, &self.sizes.ratio, pool);
         let mut state = self.state.lock();
         let place = state
             .sealed
@@ -325,7 +326,7 @@ impl PartitionQueue {
         append: &mut Append<'_>,
         clock: impl Fn() -> Instant,
     ) -> Step {
-        let limit = self.limit();
+        let limit = self.limit(&clock);
         let expected = guard.last_size.min(self.rules.batch_size);
         let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), expected, limit);
         let fits = |brought: &mut Brought| matches!(brought, Brought::Batch(new) if new.reserved() == wanted);
@@ -356,11 +357,12 @@ impl PartitionQueue {
         step
     }
 
-    /// How large a new batch may become: `batch.size`, when it is compressed.
-    fn limit(&self) -> usize {
+    /// How large a new batch may become: when it is compressed `batch.size`, or what the brokers are thought to take.
+    fn limit(&self, clock: impl FnOnce() -> Instant) -> usize {
+        let size = self.rules.batch_size.min(self.sizes.bound(clock));
         match self.rules.codec {
-            Codec::None => self.rules.batch_size,
-            _ => self.ratio.room_for(self.rules.batch_size, self.rules.most_raw),
+            Codec::None => size,
+            _ => self.sizes.ratio.room_for(size, self.rules.most_raw),
         }
     }
 
@@ -369,7 +371,7 @@ impl PartitionQueue {
     fn expected_bytes(&self, parts: &RecordParts<'_>) -> usize {
         match self.rules.codec {
             Codec::None => parts.upper_bound(),
-            _ => (parts.upper_bound() as f32 * self.ratio.estimate()) as usize,
+            _ => (parts.upper_bound() as f32 * self.sizes.ratio.estimate()) as usize,
         }
     }
 
@@ -431,7 +433,7 @@ impl PartitionQueue {
         self.depth.fetch_sub(1, Ordering::Relaxed);
         match taken {
             TakenHead::Sealed(batch) => batch,
-            TakenHead::Open(open) => open.seal(self.rules.codec, &self.ratio, pool),
+            TakenHead::Open(open) => open.seal(self.rules.codec, &self.sizes.ratio, pool),
         }
     }
 
@@ -440,11 +442,15 @@ impl PartitionQueue {
         self.retries.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
-    /// Takes a batch apart that a broker has found too large. What was learnt of the topic's compression is forgotten. The
-    /// batch stays whole where its records cannot be read.
-    pub(crate) fn split(&self, batch: ProducerBatch) -> Vec<ProducerBatch> {
-        self.ratio.reset(batch.compression_ratio());
-        let pieces = guarded(|| batch.take_apart(self.rules.batch_size));
+    /// Takes a batch apart that a broker has found too large, and learns from it: a bound for the topic's next batches;
+    /// and what was known of its compression is forgotten. The pieces are made to stay below that bound if each shrinks as
+    /// the whole did. The batch stays whole where its records cannot be read.
+    pub(crate) fn split(&self, batch: ProducerBatch, now: Instant) -> Vec<ProducerBatch> {
+        let ratio = batch.compression_ratio();
+        self.sizes.ratio.reset(ratio);
+        self.sizes.refused(batch.len(), now);
+        let most = (self.sizes.bound(|| now) as f32 / ratio) as usize;
+        let pieces = guarded(|| batch.take_apart(most.min(self.rules.batch_size)));
         match pieces.unwrap_or_else(|| Err(io::Error::other("that panics"))) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {
@@ -602,17 +608,22 @@ mod tests {
 
     fn queue(inbox: &Arc<Inbox<PartitionQueue>>) -> Arc<PartitionQueue> {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
-        Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, Arc::default(), Arc::clone(inbox)))
+        let sizes = Arc::new(TopicSizes::new(inbox.origin()));
+        Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, sizes, Arc::clone(inbox)))
     }
 
     /// Appends a value of so many bytes, in as many steps as it takes. What was asked for on the way, in bytes.
     fn append(queue: &Arc<PartitionQueue>, pool: &BufferPool, value: usize) -> Vec<usize> {
+        append_at(queue, pool, value, Instant::now())
+    }
+
+    fn append_at(queue: &Arc<PartitionQueue>, pool: &BufferPool, value: usize, now: Instant) -> Vec<usize> {
         let (headers, value, mut asked) = (Headers::new(), vec![0; value], Vec::new());
         let parts = RecordParts::new(None, Some(&value), &headers, 0);
         let mut append = Append { parts, callback: None, sticky: None, brought: None };
         let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
         loop {
-            match queue.try_append(&mut append, Instant::now) {
+            match queue.try_append(&mut append, || now) {
                 Step::Appended { full, .. } => {
                     full.into_iter().for_each(|full| queue.seal(full, pool));
                     return asked;
@@ -649,6 +660,39 @@ mod tests {
             let outcome = BatchOutcome::Acknowledged { base_offset: None, log_append_time: None };
             batch.unwrap().settle(outcome, &pool);
         }
+        assert_eq!(pool.free(), pool.total());
+    }
+
+    /// Fault C18.
+    #[test]
+    fn batches_stay_below_what_was_refused_and_grow_again_when_the_limit_may_have_been_raised() {
+        let (origin, seconds) = (Instant::now(), Duration::from_secs);
+        let inbox = Arc::new(Inbox::new(origin, Box::new(|| {})));
+        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        let answer = |batch: ProducerBatch| {
+            let outcome = BatchOutcome::Acknowledged { base_offset: None, log_append_time: None };
+            batch.settle(outcome, &pool);
+        };
+        // The sizes of what so many records of 100 bytes become.
+        let batches = |count: usize, now: Instant| {
+            (0..count).for_each(|_| drop(append_at(&queue, &pool, 100, now)));
+            let all = std::iter::from_fn(|| queue.pop(&pool));
+            all.map(|batch| (batch.count(), answer(batch)).0).collect::<Vec<_>>()
+        };
+        assert_eq!(batches(16, origin), [8, 8]);
+        (0..8).for_each(|_| drop(append_at(&queue, &pool, 100, origin)));
+        let pieces = queue.split(queue.pop(&pool).unwrap(), origin);
+        assert_eq!(pieces.iter().map(ProducerBatch::count).collect::<Vec<_>>(), [3, 3, 2]);
+        pieces.into_iter().for_each(answer);
+        assert_eq!(batches(9, origin + seconds(59)), [3, 3, 3]);
+        append_at(&queue, &pool, 900, origin);
+        append_at(&queue, &pool, 100, origin);
+        let alone = queue.pop(&pool).unwrap();
+        assert_eq!((alone.count(), alone.len() > 900), (1, true), "a larger one is tried alone");
+        answer(alone);
+        assert_eq!(batches(2, origin), [3]);
+        assert_eq!(batches(14, origin + seconds(60)), [7, 7], "after a quiet minute");
+        assert_eq!(batches(16, origin + seconds(120)), [8, 8], "after two");
         assert_eq!(pool.free(), pool.total());
     }
 

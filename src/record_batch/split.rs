@@ -8,19 +8,19 @@
 
 use std::io;
 
-use super::record::{EncodedRecord, Record};
+use super::record::EncodedRecord;
 use super::{BATCH_OVERHEAD, BatchBuilder, DoesNotFit, SealedBatch};
 
 /// Where the base timestamp stands.
 const BASE_TIMESTAMP_AT: std::ops::Range<usize> = 27..35;
 
 impl SealedBatch {
-    /// The records in batches of at most `batch_size` bytes before compression, or of half of what they are now (but at
-    /// least one record) where they are no larger than that, or where `again` says that it was tried already.
+    /// The records in batches of at most `most` bytes before compression, and of at most half of what they are now; but of
+    /// at least one record.
     ///
     /// # Errors
     /// If the codec does not read what it wrote.
-    pub(crate) fn split(&self, batch_size: usize, again: bool) -> io::Result<Vec<BatchBuilder>> {
+    pub(crate) fn split(&self, most: usize) -> io::Result<Vec<BatchBuilder>> {
         let bytes = &self.bytes;
         let compressed = bytes.get(BATCH_OVERHEAD..).unwrap_or_default();
         let raw = self.codec.decompress(compressed, self.raw_size)?;
@@ -31,13 +31,7 @@ impl SealedBatch {
             let record = EncodedRecord::take(&mut rest, base_timestamp);
             records.push(record.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))?);
         }
-        let limit = if again || self.raw_size <= batch_size {
-            let largest = records.iter().map(Record::content_size).max().unwrap_or(0);
-            (self.raw_size / 2).max(BATCH_OVERHEAD + largest)
-        } else {
-            batch_size
-        };
-        Ok(pack(&records, limit))
+        Ok(pack(&records, most.min(self.raw_size / 2)))
     }
 }
 

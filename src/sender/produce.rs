@@ -245,7 +245,7 @@ impl<N: Network> Sender<N> {
     fn split(&mut self, index: usize, mut batch: ProducerBatch, answer: &Answer<'_>, now: Instant) {
         let (count, error) = (batch.count(), answer.error(answer.message));
         batch.note_error(error.clone());
-        if let Some(whole) = self.drain.split(index, batch) {
+        if let Some(whole) = self.drain.split(index, batch, now) {
             let (error, records) = self.errors(&whole, answer);
             return self.fail(index, whole, error, records, now);
         }
