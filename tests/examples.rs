@@ -118,7 +118,7 @@ fn synchronous_tells_the_endings_apart() {
     let text = output("synchronous", &[]);
     has_lines(&text, &["paid: payments-0@0, 5 bytes of value"]);
     for beginning in [
-        "not accepted: payments: the record may take 20092 bytes, which is more than max.request.size=10000",
+        "not accepted: payments-2: the record may take 20092 bytes, which is more than max.request.size=10000",
         "the record is still ours: 20000 bytes of value",
         "look into the log before paying again: payments-1: not acknowledged within delivery.timeout.ms=1000",
         "not paid, to be tried again: payments-",

@@ -320,6 +320,57 @@ fn what_does_not_come_is_asked_for_less_and_less_often_and_holds_up_nothing_new(
     }
 }
 
+/// Fault C1.
+#[test]
+fn who_waits_for_a_leader_in_vain_is_told_so_and_so_is_who_finds_the_buffer_full_of_such_records() {
+    let cluster = cluster(2);
+    change_partitions(&cluster, |partitions| {
+        partitions[1].leader_id = BrokerId(-1);
+        partitions[1].error_code = ErrorCode::LEADER_NOT_AVAILABLE.0;
+    });
+    let more = [
+        ("buffer.memory", "40000"),
+        ("batch.size", "10000"),
+        ("max.block.ms", "200"),
+        ("linger.ms", "0"),
+        ("request.timeout.ms", "1000"),
+        ("delivery.timeout.ms", "4000"),
+    ];
+    let producer = producer(&cluster, &more);
+    producer.partitions_for("t").unwrap();
+    let record = |partition| ProducerRecord::new("t", "x".repeat(9_000)).with_partition(partition);
+    let mut waiting = Vec::new();
+    while let Ok(future) = producer.try_send(record(1)) {
+        waiting.push(future);
+    }
+    assert!(waiting.len() > 2);
+    let of_buffer = producer.send(record(1)).unwrap_err().into_error();
+    let in_company = producer.send(record(0)).unwrap_err().into_error();
+    let of_record = waiting.pop().unwrap().get_timeout(AGES).unwrap_err();
+    for (error, begins, says) in [
+        (of_buffer, "t-1: ", "; its partition has had no leader for "),
+        (in_company, "t-0: ", "; it holds records of t-1, which has had no leader for "),
+        (
+            of_record,
+            "t-1: not acknowledged within delivery.timeout.ms=4000",
+            "; its partition has had no leader for ",
+        ),
+    ] {
+        let text = error.to_string();
+        assert_eq!((error.kind(), error.possibly_written()), (ErrorKind::Timeout, false), "{text}");
+        assert!(text.starts_with(begins) && text.contains(says), "{text}");
+        let waited: u64 =
+            text.split("no leader for ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!((1..10_000).contains(&waited), "{text}");
+        assert!(!text.contains("no broker") && !text.contains("nothing was heard"), "{text}");
+        let code = Some(ErrorCode::LEADER_NOT_AVAILABLE).filter(|_| text.contains("its partition"));
+        assert_eq!(error.code(), code, "{text}");
+    }
+    // With a leader again everything comes to an end.
+    cluster.stop_rewriting();
+    producer.send(ProducerRecord::new("t", "v").with_partition(0)).unwrap().get_timeout(AGES).unwrap();
+}
+
 /// Fault C6.
 #[test]
 fn a_port_that_is_none_is_named() {

@@ -68,9 +68,9 @@ impl Drain {
     }
 
     /// Takes out everything that is not answered yet. The queues must be closed.
-    pub(crate) fn abort(&mut self) -> Vec<Expired> {
+    pub(crate) fn abort(&mut self, now: Instant) -> Vec<Expired> {
         for queue in self.accumulator.filled_queues() {
-            self.adopt(queue);
+            self.adopt(queue, now);
         }
         let whole = |(index, batch)| Expired { index, fate: Fate::Whole(batch) };
         let mut aborted: Vec<_> = self.take_lost().into_iter().map(whole).collect();

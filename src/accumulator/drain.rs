@@ -106,7 +106,7 @@ impl Drain {
     }
 
     fn look_into(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
-        if let Some(index) = self.adopt(queue) {
+        if let Some(index) = self.adopt(queue, now) {
             self.look_again(index, now);
         }
     }
@@ -131,7 +131,7 @@ impl Drain {
                 if !planted(Defect::LeadersStay)
                     && partition.is_led_by_another(leader_of(cluster, &partition.queue))
                 {
-                    partition.leaderless_since = partition.leader.is_none().then_some(now);
+                    partition.queue.note_leaderless(partition.leader.is_none().then_some(now));
                     withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
                     moved.push(index);
                 }
@@ -316,10 +316,9 @@ impl Drain {
         self.partitions.get(index)?.as_ref()?.leader
     }
 
-    /// When a partition without a leader lost it, where that was seen.
-    pub(crate) fn leaderless_since(&self, index: usize) -> Option<Option<Instant>> {
-        let partition = self.partitions.get(index)?.as_ref()?;
-        partition.leader.is_none().then_some(partition.leaderless_since)
+    /// Since when a partition has had no leader, as far as anybody looked.
+    pub(crate) fn leaderless_since(&self, index: usize) -> Option<Instant> {
+        self.partitions.get(index)?.as_ref()?.queue.leaderless_since()
     }
 
     /// Looks again at a partition after one of its batches was answered.
@@ -551,7 +550,7 @@ impl Drain {
     }
 
     /// Not a queue that was forgotten: what tells of it comes too late, and its number may be another's.
-    pub(super) fn adopt(&mut self, queue: Arc<PartitionQueue>) -> Option<usize> {
+    pub(super) fn adopt(&mut self, queue: Arc<PartitionQueue>, now: Instant) -> Option<usize> {
         let index = queue.index;
         if index >= self.partitions.len() {
             self.partitions.resize_with(index + 1, || None);
@@ -562,6 +561,7 @@ impl Drain {
             None if queue.is_retired() => None,
             None => {
                 let leader = leader_of(&self.cluster, &queue);
+                queue.note_leaderless(leader.is_none().then_some(now));
                 slot.insert(Partition::new(queue, leader)).note_topic(&self.cluster);
                 Some(index)
             }

@@ -152,7 +152,8 @@ impl<Q> Inbox<Q> {
         self.asleep_until.store(0, Ordering::SeqCst);
     }
 
-    fn nanoseconds(&self, time: Instant) -> u64 {
+    /// A time as one that is kept in an atomic number.
+    pub(crate) fn nanoseconds(&self, time: Instant) -> u64 {
         time.saturating_duration_since(self.origin).as_nanos() as u64
     }
 }

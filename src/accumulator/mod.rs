@@ -321,6 +321,13 @@ impl RecordAccumulator {
         queues.filter(|queue| queue.depth() > 0).cloned().collect()
     }
 
+    /// One of those that hold something and have no leader, and since when.
+    pub(crate) fn leaderless_queue(&self) -> Option<(Arc<PartitionQueue>, Instant)> {
+        let queues = self.filled_queues().into_iter();
+        let mut leaderless = queues.filter_map(|queue| queue.leaderless_since().map(|since| (queue, since)));
+        leaderless.next()
+    }
+
     fn new_queue(&self, topic: &TopicName, partition: i32, sizes: &Arc<TopicSizes>) -> Arc<PartitionQueue> {
         let free = self.free_numbers.lock().pop();
         let index = free.unwrap_or_else(|| self.numbered.fetch_add(1, Ordering::Relaxed));

@@ -167,7 +167,7 @@ fn models_what_is_accepted_while_the_producer_closes_is_answered() {
         accumulator.close();
         accumulator.close_queues();
         drain.collect(now);
-        for expired in drain.abort() {
+        for expired in drain.abort(now) {
             let Fate::Whole(batch) = expired.fate else { panic!("nothing was sent") };
             let outcome = BatchOutcome::Failed { error: Error::closed(), records: Vec::new() };
             batch.settle(outcome, accumulator.pool());

@@ -22,8 +22,6 @@ pub(super) struct Partition {
     pub(super) leader: Option<i32>,
     /// The topic's id in the last picture that had the partition.
     topic_id: Uuid,
-    /// When it lost its leader; none where it has one, or was never seen with one.
-    pub(super) leaderless_since: Option<Instant>,
     pub(super) listed: Option<List>,
     pub(super) lingering: bool,
     /// The queue was empty, and no event has come since.
@@ -106,7 +104,6 @@ impl Partition {
             queue,
             leader,
             topic_id: Uuid::ZERO,
-            leaderless_since: None,
             listed: None,
             lingering: false,
             quiet: false,

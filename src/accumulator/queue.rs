@@ -24,7 +24,7 @@ use crate::logging;
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
 use crate::spin::SharedSpin;
-use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct PartitionQueue {
@@ -40,6 +40,8 @@ pub(crate) struct PartitionQueue {
     depth: AtomicU32,
     /// Batches that are to be sent again; the sender has them.
     retries: AtomicU32,
+    /// When the sender saw first that there is no leader, in nanoseconds as the inbox counts them; 0 where there is one.
+    leaderless_since: AtomicU64,
     state: Mutex<State>,
 }
 
@@ -205,9 +207,20 @@ impl PartitionQueue {
         sizes: Arc<TopicSizes>,
         inbox: Arc<Inbox<PartitionQueue>>,
     ) -> PartitionQueue {
-        let (depth, retries) = (AtomicU32::new(0), AtomicU32::new(0));
+        let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
         let state = Mutex::new(State::default());
-        PartitionQueue { topic, partition, index, rules, sizes, inbox, depth, retries, state }
+        PartitionQueue {
+            topic,
+            partition,
+            index,
+            rules,
+            sizes,
+            inbox,
+            depth,
+            retries,
+            leaderless_since,
+            state,
+        }
     }
 
     /// What the topic's queues have in common.
@@ -218,6 +231,12 @@ impl PartitionQueue {
     /// Batches that wait to be sent, for the first time or again.
     pub(crate) fn depth(&self) -> u32 {
         self.depth.load(Ordering::Relaxed).saturating_add(self.retries.load(Ordering::Relaxed))
+    }
+
+    /// Since when the partition has had no leader, for those who want to say why they wait.
+    pub(crate) fn leaderless_since(&self) -> Option<Instant> {
+        let since = self.leaderless_since.load(Ordering::Relaxed);
+        self.inbox.origin().checked_add(Duration::from_nanos(since)).filter(|_| since > 0)
     }
 
     /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
@@ -435,6 +454,12 @@ impl PartitionQueue {
             TakenHead::Sealed(batch) => batch,
             TakenHead::Open(open) => open.seal(self.rules.codec, &self.sizes.ratio, pool),
         }
+    }
+
+    /// Says since when there has been no leader; none where there is one.
+    pub(crate) fn note_leaderless(&self, since: Option<Instant>) {
+        let since = since.map_or(0, |time| self.inbox.nanoseconds(time).max(1));
+        self.leaderless_since.store(since, Ordering::Relaxed);
     }
 
     /// Says how many batches are to be sent again.

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::accumulator::{AppendError, Event, LastTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
+use crate::escape::Escaped;
 use crate::guard::noticed;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::metadata::check_topic;
@@ -23,6 +24,7 @@ use crate::producer::caller::Caller;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
 use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
+use crate::sender::Heard;
 use crate::stage;
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
@@ -275,17 +277,38 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
-        let recently = stage::now().checked_sub(RECENTLY);
-        let last = recently.and_then(|recently| self.metadata.last_error(recently));
-        let error = match (error.kind(), last) {
-            (ErrorKind::Timeout, Some(last)) => error.with_last(&last),
-            (ErrorKind::Timeout, None) => error.with_remark(
-                "no broker has reported an error: records come faster than they are acknowledged",
-            ),
-            (ErrorKind::Closed, _) => self.control.fatal().cloned().unwrap_or(error),
+        let error = match error.kind() {
+            ErrorKind::Timeout => self.explain_full(error, topic, partition),
+            ErrorKind::Closed => self.control.fatal().cloned().unwrap_or(error),
             _ => error,
         };
         error.with_topic(&topic.name).with_partition(partition)
+    }
+
+    /// Says what is known of why the buffer stays full.
+    fn explain_full(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
+        let now = stage::now();
+        let last = now.checked_sub(RECENTLY).and_then(|recently| self.metadata.last_error(recently));
+        let own = topic.queue(partition).and_then(|queue| queue.leaderless_since());
+        let leaderless = own.map(|since| now.saturating_duration_since(since));
+        let other = if own.is_none() { self.accumulator.leaderless_queue() } else { None };
+        if last.is_none() && leaderless.is_none() && other.is_none() {
+            let text = "no broker has reported an error: records come faster than they are acknowledged";
+            return error.with_remark(text);
+        }
+        let error = match last.is_some() || leaderless.is_some() {
+            true => Heard { last, leaderless, ..Heard::default() }.explain(error),
+            false => error,
+        };
+        match other {
+            Some((queue, since)) => error.with_remark(&format!(
+                "it holds records of {}-{}, which has had no leader for {} ms",
+                Escaped(&queue.topic),
+                queue.partition,
+                now.saturating_duration_since(since).as_millis()
+            )),
+            None => error,
+        }
     }
 }
 

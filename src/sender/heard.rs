@@ -10,22 +10,22 @@ use crate::error_code::ErrorCode;
 
 /// What is known of a record's way when it is given up.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// What last went wrong.
-    pub(super) last: Option<Error>,
+    pub(crate) last: Option<Error>,
     /// For how long its partition has had no leader.
-    pub(super) leaderless: Option<Duration>,
+    pub(crate) leaderless: Option<Duration>,
     /// How long the leader asks to be left alone.
-    pub(super) throttled: Option<String>,
+    pub(crate) throttled: Option<String>,
     /// What is waited for from the leader.
-    pub(super) waited_for: Option<String>,
+    pub(crate) waited_for: Option<String>,
     /// The broker that answered anything last since the record is there, and how long ago.
-    pub(super) answered: Option<(i32, Duration)>,
+    pub(crate) answered: Option<(i32, Duration)>,
 }
 
 impl Heard {
     /// Puts it into an error. One that quotes a broker itself says enough.
-    pub(super) fn explain(self, error: Error) -> Error {
+    pub(crate) fn explain(self, error: Error) -> Error {
         if error.code().is_some() || error.is_fatal() {
             return error;
         }

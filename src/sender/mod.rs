@@ -44,7 +44,7 @@ pub(crate) use assembly::{Assembly, assemble};
 pub(crate) use bootstrap::Bootstrap;
 use control::End;
 pub(crate) use control::{Control, Counts};
-use heard::Heard;
+pub(crate) use heard::Heard;
 use home::Home;
 use identification::Identification;
 use note::Note;
@@ -226,7 +226,7 @@ impl<N: Network> Sender<N> {
         self.drain.collect(now);
         let closed =
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
-        for expired in self.drain.abort() {
+        for expired in self.drain.abort(now) {
             self.give_up(expired, &closed, true, now);
         }
         self.metadata.close(Error::closed());
@@ -402,7 +402,7 @@ impl<N: Network> Sender<N> {
         let answered = self.answered.filter(|(_, at)| *at >= created);
         let heard = Heard {
             last,
-            leaderless: self.drain.leaderless_since(index).map(|time| since(time.unwrap_or(created))),
+            leaderless: self.drain.leaderless_since(index).map(since),
             throttled: leader.and_then(|leader| self.client.throttled(leader, now)),
             waited_for: leader.and_then(|leader| self.client.waited_for(leader, now)),
             answered: answered.map(|(node, at)| (node, since(at))),

@@ -361,7 +361,7 @@ impl<N: Network> Sender<N> {
         self.accumulator.close();
         self.accumulator.close_queues();
         self.drain.collect(now);
-        for expired in self.drain.abort() {
+        for expired in self.drain.abort(now) {
             self.give_up(expired, &error, false, now);
         }
     }
