@@ -39,7 +39,9 @@ impl ErrorCode {
     /// failure within the append as well.
     ///
     /// Source: `KafkaApis.handleProduceRequest`, `ReplicaManager.appendToLocalLog`, `Partition.appendRecordsToLeader`,
-    /// `Log.analyzeAndValidateRecords`, `LogValidator`, `ProducerAppendInfo`, in Kafka 2.1 to 4.3.
+    /// `Log.append` (`UnifiedLog`), `LogValidator`, `ProducerAppendInfo`, as they are in Kafka 2.1.1, 2.8.2, 3.9.0 and shortly
+    /// before 4.0. UNKNOWN_TOPIC_ID is newer: Produce 13 names topics by their ids, and an id that is not known leads to no
+    /// partition that could be written to.
     pub(crate) fn is_refusal(self, base_offset: i64) -> bool {
         base_offset < 0 && REFUSALS.contains(&self)
     }

@@ -961,7 +961,7 @@ mod tests {
         world.append(0);
         world.accumulator.close_queues();
         world.drain.collect(world.now);
-        assert_eq!(world.drain.abort().len(), 2);
+        assert_eq!(world.drain.abort(world.now).len(), 2);
     }
 
     /// Fault A8. Whoever found the topic before may still have its queues; they take nothing once they are forgotten, and
