@@ -18,6 +18,7 @@ mod leaders;
 mod models;
 mod partition;
 mod queue;
+mod rules;
 mod sizes;
 mod sticky;
 mod topics;
@@ -42,7 +43,7 @@ pub(crate) use drain::{Drain, DrainRules};
 pub(crate) use last_topic::LastTopic;
 pub(crate) use leaders::{LeaderRules, Leaders};
 pub(crate) use partition::DrainGate;
-pub(crate) use queue::QueueRules;
+pub(crate) use rules::QueueRules;
 pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
 

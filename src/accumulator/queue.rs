@@ -14,11 +14,10 @@ use std::time::{Duration, Instant};
 use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::inbox::{Event, Inbox};
+use crate::accumulator::rules::QueueRules;
 use crate::accumulator::sizes::TopicSizes;
 use crate::accumulator::sticky::Sticky;
-use crate::completion::{
-    BatchCompletion, Callback, Completion, Expedite, Ledger, ProducerToken, RecordFuture,
-};
+use crate::completion::{BatchCompletion, Callback, Completion, Expedite, Ledger, RecordFuture};
 use crate::guard::guarded;
 use crate::logging;
 use crate::record::TopicName;
@@ -43,29 +42,6 @@ pub(crate) struct PartitionQueue {
     /// When the sender saw first that there is no leader, in nanoseconds as the inbox counts them; 0 where there is one.
     leaderless_since: AtomicU64,
     state: Mutex<State>,
-}
-
-/// What all queues of a producer have in common.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct QueueRules {
-    pub(crate) producer: ProducerToken,
-    /// `batch.size`.
-    pub(crate) batch_size: usize,
-    /// Where a partition's first batch begins; it grows by doubling, up to `batch.size`.
-    pub(crate) first_capacity: usize,
-    pub(crate) linger: Duration,
-    pub(crate) codec: Codec,
-    /// So much may a batch hold before compression.
-    pub(crate) most_raw: usize,
-}
-
-#[cfg(test)]
-impl QueueRules {
-    /// For tests: no compression, and batches that begin with so many bytes.
-    pub(crate) fn plain(batch_size: usize, first_capacity: usize, linger: Duration) -> QueueRules {
-        let (producer, codec) = (ProducerToken(1), Codec::None);
-        QueueRules { producer, batch_size, first_capacity, linger, codec, most_raw: batch_size }
-    }
 }
 
 #[derive(Default)]
@@ -279,7 +255,7 @@ impl PartitionQueue {
         match open.try_append(&append.parts, &mut append.callback) {
             Ok(future) => self.appended(state, append, future),
             Err(DoesNotFit::Capacity { needed }) => {
-                let extra = self.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
+                let extra = self.rules.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
                 let fits = |brought: &mut Brought| matches!(brought, Brought::Memory(memory) if memory.bytes == extra);
                 match append.brought.take_if(fits) {
                     Some(Brought::Memory(memory)) => {
@@ -347,7 +323,7 @@ impl PartitionQueue {
     ) -> Step {
         let limit = self.limit(&clock);
         let expected = guard.last_size.min(self.rules.batch_size);
-        let wanted = self.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), expected, limit);
+        let wanted = self.rules.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), expected, limit);
         let fits = |brought: &mut Brought| matches!(brought, Brought::Batch(new) if new.reserved() == wanted);
         let Some(Brought::Batch(new)) = append.brought.take_if(fits) else {
             return Step::Open(wanted);
@@ -392,16 +368,6 @@ impl PartitionQueue {
             Codec::None => parts.upper_bound(),
             _ => (parts.upper_bound() as f32 * self.sizes.ratio.estimate()) as usize,
         }
-    }
-
-    /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most `limit`, or
-    /// just what a larger record needs. `expected` bytes make it larger, but never larger than that.
-    fn capacity_for(&self, needed: usize, expected: usize, limit: usize) -> usize {
-        let mut capacity = self.rules.first_capacity.min(limit);
-        while capacity < needed.max(expected) && capacity < limit {
-            capacity = (capacity * 2).min(limit);
-        }
-        capacity.max(needed)
     }
 
     /// Takes the open batch out to be sealed, and keeps its place.
