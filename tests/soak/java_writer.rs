@@ -28,7 +28,8 @@ pub(crate) struct Java {
 struct Told {
     counts: Counts,
     acknowledged: Vec<u64>,
-    retries: Option<u64>,
+    /// Its last word: every answer has come, the journal is complete.
+    has_closed: bool,
 }
 
 impl Java {
@@ -66,7 +67,7 @@ impl Told {
                 self.counts = Counts { tried: *tried, acknowledged: sum, failed: *failed };
                 self.acknowledged = acknowledged.to_vec();
             }
-            (Some("retries"), [retries]) => self.retries = Some(*retries),
+            (Some("closed"), []) => self.has_closed = true,
             _ => {}
         }
     }
@@ -87,12 +88,12 @@ impl Client for Java {
         self.process.kill();
         self.reader.join().unwrap();
         let told = self.told.lock().unwrap();
-        let complaint = match (ended, told.retries) {
-            (Some(true), Some(_)) => None,
+        let complaint = match (ended, told.has_closed) {
+            (Some(true), true) => None,
             (None, _) => Some(format!("it did not stop within {STOP_LIMIT:?}")),
             _ => Some(String::from("it ended with an error: see client.log")),
         };
-        End { retries: format!("{} (records)", told.retries.unwrap_or_default()), complaint }
+        End { complaint }
     }
 }
 

@@ -26,11 +26,13 @@ pub(crate) mod journal;
 pub(crate) mod options;
 pub(crate) mod proxy;
 pub(crate) mod report;
+pub(crate) mod wiretap;
 pub(crate) mod writers;
 
 use std::fs;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -43,6 +45,7 @@ use faults::{ClusterFaults, FaultLog, NetworkFaults};
 use options::{Options, Who};
 use proxy::Proxy;
 use report::Report;
+use wiretap::Wiretap;
 use writers::{Client, Plan};
 
 /// More partitions come to it, and its leaders move.
@@ -76,7 +79,7 @@ pub(crate) fn run(options: &Options) -> Report {
         Who::Java => Box::new(java_writer::Java::start(stage.kafka.jars(), &plan)),
     };
     let log = FaultLog::new(&folder.join("faults"));
-    let Stage { mut kafka, proxies, disk } = stage;
+    let Stage { mut kafka, proxies, tap, disk } = stage;
     let began = Instant::now();
     fire(options, &mut kafka, (&proxies, disk.as_ref().ok()), &log, &*client);
     let fire = began.elapsed();
@@ -94,6 +97,7 @@ pub(crate) fn run(options: &Options) -> Report {
         no_disk: disk.as_ref().err().cloned(),
         end,
         quiet,
+        batches: tap.batches(),
         bumps: evidence.bumps,
         findings,
     };
@@ -105,6 +109,7 @@ pub(crate) fn run(options: &Options) -> Report {
 struct Stage {
     kafka: Kafka,
     proxies: Vec<Proxy>,
+    tap: Arc<Wiretap>,
     /// Broker 3 has half of its partitions there; or why there is none.
     disk: Result<Disk, String>,
 }
@@ -114,7 +119,8 @@ impl Stage {
         let disk = Disk::mount(&std::env::temp_dir());
         // The proxies come first: the brokers advertise their ports.
         let targets: Vec<u16> = (0..BROKERS).map(|_| free_port()).collect();
-        let proxies: Vec<Proxy> = targets.iter().map(|&target| Proxy::start(target)).collect();
+        let tap = Arc::new(Wiretap::default());
+        let proxies: Vec<Proxy> = targets.iter().map(|&target| Proxy::start(target, &tap)).collect();
         let disk_folder = disk.as_ref().ok().map(Disk::path);
         let settings = |node: &Node| {
             let index = usize::try_from(node.id() - 1).unwrap();
@@ -134,7 +140,7 @@ impl Stage {
         for (topic, partitions) in [(GROWING, 4), (STEADY, 3), (REBORN, 3)] {
             kafka.create_topic(topic, partitions, 3, &[]);
         }
-        Stage { kafka, proxies, disk }
+        Stage { kafka, proxies, tap, disk }
     }
 
     /// Through the proxies.

@@ -1,6 +1,6 @@
 //! A TCP proxy in front of one broker: what it does to the connections is said from outside, while they run.
 //!
-//! Owns: a listening port for the whole run, also while the broker behind it is gone. Must not know: Kafka's protocol.
+//! Owns: a listening port for the whole run, also while the broker behind it is gone. Must not know: Kafka's protocol (a wiretap does).
 //! Threads: one that accepts, two for each connection; all of them end with the sockets, or with the process.
 //! Locks: `connections` and `cut`, each for a moment, never both.
 
@@ -12,6 +12,8 @@ use std::thread;
 use std::time::Duration;
 
 use socket2::SockRef;
+
+use super::wiretap::{Stream, Wiretap};
 
 /// A port that stands for a broker's.
 pub(crate) struct Proxy {
@@ -28,6 +30,7 @@ pub(crate) enum Way {
 
 #[derive(Default)]
 struct Shared {
+    tap: Arc<Wiretap>,
     connections: Mutex<Vec<Arc<Connection>>>,
     /// After so many more bytes of this way the connection that they belong to is cut.
     cut: Mutex<Option<(Way, usize)>>,
@@ -48,10 +51,10 @@ struct Connection {
 
 impl Proxy {
     /// In front of the port of this address that `target` names.
-    pub(crate) fn start(target: u16) -> Proxy {
+    pub(crate) fn start(target: u16, tap: &Arc<Wiretap>) -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { tap: Arc::clone(tap), ..Shared::default() });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -161,8 +164,12 @@ impl Shared {
     fn pump(&self, connection: &Connection, way: Way) {
         let (mut from, mut to) = (connection.from(way), connection.to(way));
         let mut buffer = vec![0; 64 * 1024];
+        let mut stream = Stream::new(&self.tap);
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let mut data = &buffer[..count];
+            if way == Way::Requests {
+                stream.pass(data);
+            }
             thread::sleep(Duration::from_millis(self.delay_ms.load(Ordering::Relaxed)));
             while self.holds.load(Ordering::Relaxed) {
                 thread::sleep(Duration::from_millis(5));

@@ -21,6 +21,9 @@ pub(crate) struct Report {
     pub(crate) end: End,
     /// How long after the last fault each thread had an answer again; none if it never had.
     pub(crate) quiet: Option<Duration>,
+    /// How many batches were sent, and how many times more some of them were sent again.
+    pub(crate) batches: (u64, u64),
+    /// By what stands in the logs.
     pub(crate) bumps: u64,
     pub(crate) findings: Findings,
 }
@@ -121,7 +124,8 @@ impl Report {
             Who::Java => writeln!(f, "  failed and there  {}", found.failed_and_there)?,
         }
         writeln!(f, "  in two lives      {} (of {} lives of the topics)", found.in_two_lives, found.lives)?;
-        writeln!(f, "retries             {}", self.end.retries)?;
+        let (batches, again) = self.batches;
+        writeln!(f, "retries             {again}, of {batches} batches")?;
         writeln!(f, "epoch bumps         {}", self.bumps)?;
         writeln!(f, "longest gap         {} ms between two acknowledgements", found.longest_gap_ms)?;
         writeln!(f, "longest answer      {} ms from send to the outcome", found.longest_answer_ms)?;

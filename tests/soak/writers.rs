@@ -6,11 +6,11 @@
 use std::fmt;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
 use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture, RecordMetadata};
@@ -56,8 +56,6 @@ impl fmt::Display for Counts {
 /// What a client says of itself when it has stopped.
 #[derive(Clone, Default)]
 pub(crate) struct End {
-    /// With what is counted: Java's metrics count records, our log tells of batches.
-    pub(crate) retries: String,
     /// What went wrong with it as a whole.
     pub(crate) complaint: Option<String>,
 }
@@ -141,7 +139,7 @@ impl Client for Ours {
             (0, Err(error)) => Some(format!("close: {error}")),
             (count, _) => Some(format!("{count} threads have panicked")),
         };
-        End { retries: format!("{} (batches)", Log::retries()), complaint }
+        End { complaint }
     }
 }
 
@@ -237,26 +235,17 @@ impl Writer {
     }
 }
 
-/// What the producer logs: to a file what an administrator would see, and a count of its retries.
-struct Log {
-    file: Mutex<Option<File>>,
-    retries: AtomicU64,
-}
+/// What the producer logs, in a file: what an administrator would see.
+struct Log(Mutex<Option<File>>);
 
-static LOG: OnceLock<Log> = OnceLock::new();
+static LOG: Log = Log(Mutex::new(None));
 
 impl Log {
-    fn install(path: &std::path::Path) {
-        let log = LOG.get_or_init(|| Log { file: Mutex::new(None), retries: AtomicU64::new(0) });
-        *log.file.lock().unwrap() = Some(File::create(path).unwrap());
-        log.retries.store(0, Ordering::Relaxed);
-        if log::set_logger(log).is_ok() {
-            log::set_max_level(log::LevelFilter::Debug);
+    fn install(path: &Path) {
+        *LOG.0.lock().unwrap() = Some(File::create(path).unwrap());
+        if log::set_logger(&LOG).is_ok() {
+            log::set_max_level(log::LevelFilter::Info);
         }
-    }
-
-    fn retries() -> u64 {
-        LOG.get().map_or(0, |log| log.retries.load(Ordering::Relaxed))
     }
 }
 
@@ -269,16 +258,9 @@ impl log::Log for Log {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let words = record.args().to_string();
-        if record.level() == log::Level::Debug && words.contains("attempt ") && words.contains(" follows in ")
-        {
-            self.retries.fetch_add(1, Ordering::Relaxed);
-        }
-        if record.level() <= log::Level::Info
-            && let Some(file) = self.file.lock().unwrap().as_mut()
-        {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-            let _ = writeln!(file, "{} {} {words}", now.as_millis(), record.level());
+        if let Some(file) = self.0.lock().unwrap().as_mut() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+            let _ = writeln!(file, "{now} {} {}", record.level(), record.args());
         }
     }
 
