@@ -8,8 +8,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::command::{Output, Process, run, tail};
 use super::jars::{CHECKPOINT, KafkaJars};
@@ -317,14 +320,21 @@ impl Node {
 }
 
 /// A port that nobody listens on, below those that the system hands out to clients, so that a broker can come back to it.
+/// It is ours until this process ends: a broker that is down for a moment must not find another process's in its place.
 pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
+    static OURS: Mutex<Vec<File>> = Mutex::new(Vec::new());
     loop {
         // Processes begin at different places.
         let candidate =
             std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
         let port = u16::try_from(20_000 + candidate % 12_000).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let Ok(mark) = File::create(std::env::temp_dir().join(format!("kafka-producer-port-{port}"))) else {
+            continue; // another user's
+        };
+        let is_ours = flock(&mark, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if is_ours && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            OURS.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
             return port;
         }
     }

@@ -70,6 +70,17 @@ const OF_THE_NETWORK: [Kind; 9] = [
     Kind::Refused,
 ];
 
+impl Kind {
+    pub(crate) fn all() -> Vec<Kind> {
+        [&OF_THE_CLUSTER[..], &OF_THE_NETWORK].concat()
+    }
+
+    /// By its name in this file.
+    pub(crate) fn named(name: &str) -> Option<Kind> {
+        Kind::all().into_iter().find(|kind| format!("{kind:?}") == name)
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -144,16 +155,20 @@ struct Deck {
 }
 
 impl Deck {
-    fn new(all: &[Kind]) -> Deck {
-        Deck { all: all.to_vec(), left: Vec::new() }
+    /// Those of the kinds that are wanted.
+    fn new(kinds: &[Kind], options: &Options) -> Deck {
+        let wanted: Vec<Kind> = options.only.iter().filter_map(|name| Kind::named(name)).collect();
+        let is_wanted = |kind: &Kind| wanted.is_empty() || wanted.contains(kind);
+        Deck { all: kinds.iter().copied().filter(is_wanted).collect(), left: Vec::new() }
     }
 
-    fn next(&mut self, rng: &mut Rng) -> Kind {
+    /// None if there is no kind at all.
+    fn next(&mut self, rng: &mut Rng) -> Option<Kind> {
         if self.left.is_empty() {
             self.left.clone_from(&self.all);
             rng.shuffle(&mut self.left);
         }
-        self.left.pop().unwrap()
+        self.left.pop()
     }
 }
 
@@ -161,6 +176,7 @@ impl Deck {
 pub(crate) struct ClusterFaults<'a> {
     kafka: &'a mut Kafka,
     disk: Option<&'a Disk>,
+    options: &'a Options,
     rng: Rng,
     log: &'a FaultLog,
 }
@@ -169,23 +185,25 @@ impl<'a> ClusterFaults<'a> {
     pub(crate) fn new(
         kafka: &'a mut Kafka,
         disk: Option<&'a Disk>,
-        seed: u64,
+        options: &'a Options,
         log: &'a FaultLog,
     ) -> ClusterFaults<'a> {
-        ClusterFaults { kafka, disk, rng: Rng::with_seed(seed), log }
+        ClusterFaults { kafka, disk, options, rng: Rng::with_seed(options.seed), log }
     }
 
     /// Fault after fault; each is mended before the next begins.
     pub(crate) fn run(&mut self, deadline: Instant) {
         let possible = |kind: &Kind| self.disk.is_some() || *kind != Kind::DiskFull;
-        let mut deck = Deck::new(&OF_THE_CLUSTER.into_iter().filter(possible).collect::<Vec<_>>());
+        let kinds: Vec<Kind> = OF_THE_CLUSTER.into_iter().filter(possible).collect();
+        let mut deck = Deck::new(&kinds, self.options);
         // First all is well for a moment.
         self.pause(1000, 2000);
         while Instant::now() < deadline {
-            let kind = deck.next(&mut self.rng);
-            let began = Instant::now();
-            let outcome = self.perform(kind);
-            self.log.note(began, kind, outcome);
+            if let Some(kind) = deck.next(&mut self.rng) {
+                let began = Instant::now();
+                let outcome = self.perform(kind);
+                self.log.note(began, kind, outcome);
+            }
             self.pause(300, 2500);
         }
     }
@@ -370,24 +388,23 @@ fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
 /// The lane of the network.
 pub(crate) struct NetworkFaults<'a> {
     proxies: &'a [Proxy],
+    options: &'a Options,
     rng: Rng,
-    /// Now and then no byte passes for longer than `request.timeout.ms`.
-    has_time: bool,
     log: &'a FaultLog,
 }
 
 impl<'a> NetworkFaults<'a> {
-    pub(crate) fn new(proxies: &'a [Proxy], options: &Options, log: &'a FaultLog) -> NetworkFaults<'a> {
+    pub(crate) fn new(proxies: &'a [Proxy], options: &'a Options, log: &'a FaultLog) -> NetworkFaults<'a> {
         let rng = Rng::with_seed(options.seed.wrapping_add(1));
-        NetworkFaults { proxies, rng, has_time: options.minutes >= 5.0, log }
+        NetworkFaults { proxies, options, rng, log }
     }
 
     /// Until the other lane is through; everything passes afterwards.
     pub(crate) fn run(mut self, is_over: &AtomicBool) {
-        let mut deck = Deck::new(&OF_THE_NETWORK);
+        let mut deck = Deck::new(&OF_THE_NETWORK, self.options);
         while !is_over.load(Ordering::Relaxed) {
             self.pause(500, 2500);
-            let kind = deck.next(&mut self.rng);
+            let Some(kind) = deck.next(&mut self.rng) else { continue };
             let index = self.in_use();
             let began = Instant::now();
             let outcome = self.perform(kind, &self.proxies[index]);
@@ -422,7 +439,8 @@ impl<'a> NetworkFaults<'a> {
             Kind::ClosedToBroker => affected(proxy.half_close(Way::Requests)),
             Kind::Silent => {
                 let count = proxy.hold(true);
-                let length = match self.has_time && self.rng.u8(..5) == 0 {
+                // In a long run now and then for longer than request.timeout.ms.
+                let length = match self.options.minutes >= 5.0 && self.rng.u8(..5) == 0 {
                     true => self.pause(31_000, 36_000),
                     false => self.pause(1000, 6000),
                 };

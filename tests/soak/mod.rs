@@ -183,7 +183,7 @@ fn fire(
         scope.spawn(|| show_progress(deadline, log, client, &is_over));
         // Also if a fault cannot be mended: the others would wait for ever.
         let _over = Over(&is_over);
-        let mut faults = ClusterFaults::new(kafka, disk, options.seed, log);
+        let mut faults = ClusterFaults::new(kafka, disk, options, log);
         faults.run(deadline);
     });
     for topic in [GROWING, STEADY, REBORN] {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::faults::Kind;
+
 /// Whose producer is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -26,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) mode: Mode,
     pub(crate) seed: u64,
     pub(crate) version: String,
+    /// Only these kinds of faults, to look for one that needs them: all if it is empty.
+    pub(crate) only: Vec<String>,
     /// More settings of the producer, to see what they do: not to be judged by.
     pub(crate) more: Vec<(String, String)>,
 }
@@ -40,6 +44,7 @@ impl Options {
             mode: Mode::Default,
             seed: u64::from(now.subsec_nanos()) ^ now.as_secs(),
             version: String::from("4.3.1"),
+            only: Vec::new(),
             more: Vec::new(),
         }
     }
@@ -56,6 +61,12 @@ impl Options {
                 "--version" => options.version = value,
                 "--client" => options.client = named(&CLIENTS, &value).ok_or_else(wrong)?,
                 "--settings" => options.mode = named(&MODES, &value).ok_or_else(wrong)?,
+                "--only" => {
+                    options.only = value.split(',').map(str::to_owned).collect();
+                    if options.only.iter().any(|name| Kind::named(name).is_none()) {
+                        return Err(format!("{}; the kinds of faults are {:?}", wrong(), Kind::all()));
+                    }
+                }
                 "--set" => {
                     let (name, value) = value.split_once('=').ok_or_else(wrong)?;
                     options.more.push((name.to_owned(), value.to_owned()));
@@ -98,6 +109,9 @@ impl fmt::Display for Options {
             f,
             "soak --minutes {minutes} --client {client} --settings {mode} --seed {seed} --version {version}"
         )?;
+        if !self.only.is_empty() {
+            write!(f, " --only {}", self.only.join(","))?;
+        }
         self.more.iter().try_for_each(|(name, value)| write!(f, " --set {name}={value}"))
     }
 }
@@ -116,4 +130,4 @@ const MODES: [(&str, Mode); 3] =
 
 const USAGE: &str =
     "usage: soak [--minutes N] [--client ours|java] [--settings default|short-delivery|acks-1]
-            [--seed N] [--version 4.3.1] [--set name=value ...]";
+            [--seed N] [--version 4.3.1] [--only KIND,...] [--set name=value ...]";
