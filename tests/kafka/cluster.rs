@@ -344,7 +344,8 @@ fn index(broker: i32) -> usize {
     usize::try_from(broker - 1).unwrap()
 }
 
-const START_LIMIT: Duration = Duration::from_secs(60);
-const STOP_LIMIT: Duration = Duration::from_secs(60);
+// A start takes seconds, and far longer where others need the processor, too.
+const START_LIMIT: Duration = Duration::from_secs(240);
+const STOP_LIMIT: Duration = Duration::from_secs(120);
 const KCAT_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
