@@ -155,14 +155,15 @@ fn brokers_that_tell_nothing_for_too_long_are_left() {
 /// batch would be taken for a repetition of another producer's.
 #[test]
 fn two_producers_of_a_cluster_that_was_set_up_anew_keep_their_records() {
-    // Whether metadata tells of the other cluster before the next record is sent, or only when the connection is lost.
-    for told in [false, true] {
+    // Whether metadata tells of the other cluster before the next record is sent, or only when the connection is lost; and
+    // whether the other one has the same id, as where that is part of its configuration.
+    for (told, id) in [(false, "second"), (true, "second"), (false, "first"), (true, "first")] {
         let cluster = EmbeddedCluster::builder().topic("t", 1).cluster_id("first").start().unwrap();
         let settings = &[("linger.ms", "0"), ("metadata.max.age.ms", if told { "20" } else { "300000" })];
         let older = producer(&cluster, settings);
         older.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
         cluster.stop_broker(1);
-        cluster.wipe("second", true);
+        cluster.wipe(id, true);
         cluster.start_broker(1).unwrap();
         let newer = producer(&cluster, settings);
         let mut expected = Vec::new();
@@ -173,7 +174,7 @@ fn two_producers_of_a_cluster_that_was_set_up_anew_keep_their_records() {
                 expected.push(value);
             }
         }
-        assert_eq!(values(&cluster, "t", 0), expected, "told: {told}");
+        assert_eq!(values(&cluster, "t", 0), expected, "told: {told}, id: {id}");
         let ids: std::collections::BTreeSet<_> =
             cluster.batches("t", 0).iter().map(|batch| batch.producer_id).collect();
         assert_eq!(ids.len(), 2, "each has its own");

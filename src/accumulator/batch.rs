@@ -279,7 +279,8 @@ impl ProducerBatch {
         self.doubtful = false;
     }
 
-    /// Whether it was doubtful before the broker did not find it.
+    /// Whether it is doubtful, or was before a broker did not find it: one that has forgotten the producer finds nothing, nor
+    /// does one that has the topic anew.
     pub(crate) fn was_doubtful(&self) -> bool {
         self.was_doubtful
     }

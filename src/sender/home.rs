@@ -16,6 +16,8 @@ pub(super) struct Home {
     connected_before: HashSet<i32>,
     /// Brokers that were connected anew, and how often metadata had been asked for by then.
     unconfirmed: HashMap<i32, u64>,
+    /// A broker was connected anew, and no topic has shown since that it is the one it was.
+    unproven: bool,
 }
 
 /// Another cluster answers than before.
@@ -34,6 +36,7 @@ impl Home {
     pub(super) fn connected(&mut self, node: i32) {
         if !self.connected_before.insert(node) {
             self.unconfirmed.insert(node, self.asked);
+            self.unproven = true;
         }
     }
 
@@ -53,6 +56,14 @@ impl Home {
         }
         let from = self.cluster_id.replace(id.to_owned())?;
         Some(Moved { from, to: id.to_owned() })
+    }
+
+    /// A broker has told of topics: of some that are what they were, or of some that are others under the same name. Returns
+    /// whether it is another cluster that has the old one's id: its brokers began anew, and nothing is left of what was.
+    pub(super) fn is_set_up_anew(&mut self, some_are_the_same: bool, some_are_others: bool) -> bool {
+        let was_unproven = self.unproven;
+        self.unproven &= !(some_are_the_same || some_are_others);
+        was_unproven && some_are_others && !some_are_the_same
     }
 }
 
@@ -82,5 +93,19 @@ mod tests {
         home.ask();
         home.answered(Some("a"));
         assert!(!home.is_unconfirmed(1));
+    }
+
+    /// Fault A2.
+    #[test]
+    fn a_cluster_of_which_nothing_is_left_after_its_brokers_began_anew_is_another_one() {
+        let mut home = Home::default();
+        home.connected(1);
+        assert!(!home.is_set_up_anew(false, true), "topics may be created again");
+        home.connected(1);
+        assert!(!home.is_set_up_anew(false, false), "nothing is told yet");
+        assert!(home.is_set_up_anew(false, true) && !home.is_set_up_anew(false, true));
+        home.connected(1);
+        assert!(!home.is_set_up_anew(true, true), "something is left");
+        assert!(!home.is_set_up_anew(false, true), "it has shown what it is");
     }
 }

@@ -358,7 +358,7 @@ impl<N: Network> Sender<N> {
     fn give_up(&mut self, expired: Expired, error: &Error, abandoned: bool, now: Instant) {
         let Expired { index, fate } = expired;
         let sent = match &fate {
-            Fate::Whole(batch) => batch.is_doubtful(),
+            Fate::Whole(batch) => batch.was_doubtful(),
             Fate::InFlight { .. } => true,
         };
         if sent || matches!(&fate, Fate::Whole(batch) if batch.stamp().is_some()) {

@@ -47,6 +47,23 @@ impl<N: Network> Sender<N> {
         let nothing = self.metadata.beginning(&[]);
         self.take_over(&nothing, now);
         self.metadata.publish_beginning(nothing);
+        self.become_another();
+    }
+
+    /// Looks at the topics that were told: where the brokers began anew and all topics are others, so is the cluster, though
+    /// its id may have been given to it again. It may give the same producer ids to others.
+    pub(super) fn look_at_topics(&mut self, some_are_the_same: bool, some_are_others: bool) {
+        if self.home.is_set_up_anew(some_are_the_same, some_are_others) && self.transaction.is_idempotent() {
+            logging::info!(
+                "the brokers were connected anew, and all topics have other ids: the cluster may have been set up anew, and \
+                 what is not acknowledged yet goes to it under a new producer id"
+            );
+            self.become_another();
+        }
+    }
+
+    /// Lets go of the producer id. What was on its way is numbered anew.
+    fn become_another(&mut self) {
         if self.transaction.is_idempotent() {
             self.transaction.begin_anew();
             self.drain.forget_stamps();

@@ -275,7 +275,7 @@ impl<N: Network> Sender<N> {
 
     /// The broker has taken later batches of the partition and does not have this one: it must have forgotten the
     /// producer. The sequence goes on behind those.
-    fn fail_overtaken(&mut self, index: usize, mut batch: ProducerBatch, now: Instant) {
+    fn fail_overtaken(&mut self, index: usize, batch: ProducerBatch, now: Instant) {
         if batch.is_unanswered() {
             self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
         }
@@ -288,9 +288,6 @@ impl<N: Network> Sender<N> {
             Some(last) => error.with_last(last),
             None => error,
         };
-        if batch.was_doubtful() {
-            batch.note_doubt();
-        }
         self.settle_failed(index, batch, error, Vec::new(), now);
     }
 
@@ -311,7 +308,7 @@ impl<N: Network> Sender<N> {
             error
                 .with_attempts(batch.attempts())
                 .with_elapsed(now.saturating_duration_since(batch.created()))
-                .with_possibly_written(batch.is_doubtful())
+                .with_possibly_written(batch.was_doubtful())
         };
         let records = records.into_iter().map(|(place, error)| (place, whole(error))).collect();
         let outcome = BatchOutcome::Failed { error: whole(error), records };
