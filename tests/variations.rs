@@ -218,6 +218,12 @@ const SAME_ID: &[(&str, Trouble)] = &[
         world.replace("embedded-cluster-00000", true);
         wait(50);
     }),
+    ("the same id, topics later", |world| {
+        world.replace("embedded-cluster-00000", false);
+        wait(100);
+        world.cluster.create_topic("t", TopicConfig::new(PARTITIONS));
+        wait(50);
+    }),
     ("the same id, again and again", |world| {
         for _ in 0..3 {
             world.replace("embedded-cluster-00000", true);

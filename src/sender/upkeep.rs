@@ -14,7 +14,6 @@ use crate::protocol::MetadataRequest;
 use crate::record::TopicName;
 use crate::sender::Sender;
 use crate::sender::note::Note;
-use crate::uuid::Uuid;
 
 impl<N: Network> Sender<N> {
     /// When metadata or a producer id is due; none while there is nobody to ask or the answer is on its way.
@@ -96,13 +95,13 @@ impl<N: Network> Sender<N> {
             return;
         }
         let known = self.metadata.cluster();
-        let is_the_same = |name: &TopicName, id: Uuid| known.topic(name).is_some_and(|known| known.id == id);
+        let id_of = |name: &TopicName| known.topic(name).map(|known| known.id).filter(|id| !id.is_zero());
         let with_ids = response.topics.iter().filter(|topic| !topic.topic_id.is_zero());
-        let mut named = with_ids.filter_map(|topic| Some((topic.name.as_ref()?, topic.topic_id)));
-        let some_are_the_same = named.any(|(name, id)| is_the_same(name, id));
+        let of_known = with_ids.filter_map(|topic| Some(topic.topic_id == id_of(topic.name.as_ref()?)?));
+        let (the_same, others): (Vec<_>, Vec<_>) = of_known.partition(|is_the_same| *is_the_same);
         let picture = self.metadata.prepare(response, version);
-        let some_are_others = self.take_over(&picture, now);
-        self.look_at_topics(some_are_the_same, some_are_others);
+        self.take_over(&picture, now);
+        self.look_at_topics(!the_same.is_empty(), !others.is_empty());
         self.client.retain(|id| picture.cluster.node(id).is_some());
         self.metadata.publish(picture, now, &mut self.random);
         self.free_what_is_forgotten();
@@ -126,13 +125,12 @@ impl<N: Network> Sender<N> {
     }
 
     /// Makes everything here go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
-    /// Returns whether topics were created again since the last one.
-    pub(super) fn take_over(&mut self, picture: &Picture, now: Instant) -> bool {
+    pub(super) fn take_over(&mut self, picture: &Picture, now: Instant) {
         let Picture { cluster, changed, .. } = picture;
-        let created_again = self.accumulator.update_topics(cluster, changed, &mut self.leaders);
-        created_again.iter().for_each(|index| self.transaction.topic_created_again(*index));
+        for index in self.accumulator.update_topics(cluster, changed, &mut self.leaders) {
+            self.transaction.topic_created_again(index);
+        }
         self.drain.update_cluster(cluster, changed, now);
-        !created_again.is_empty()
     }
 
     /// A broker that can be asked now. Where there is none, a connection is begun, and this is asked again when it
