@@ -202,6 +202,7 @@ fn count_refusals(cluster: &EmbeddedCluster) -> Arc<AtomicUsize> {
 }
 
 /// Fault C18.
+/// Behaviour 56.
 #[test]
 fn what_a_topics_limit_has_taught_bounds_its_next_batches() {
     for codec in ["none", "gzip"] {

@@ -53,7 +53,7 @@ fn a_file_that_is_not_there_is_named() {
     let error = ProducerConfig::from_file(path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("no/such/producer.properties"), "{error}");
-    assert!(std::error::Error::source(&error).is_some());
+    assert!(error.get_ref().is_some_and(|cause| cause.is::<std::io::Error>()));
     assert!(ProducerConfig::from_file(std::env::temp_dir()).is_err());
 }
 

@@ -655,6 +655,7 @@ mod tests {
     }
 
     /// Fault C18.
+    /// Behaviour 56.
     #[test]
     fn batches_stay_below_what_was_refused_and_grow_again_when_the_limit_may_have_been_raised() {
         let (origin, seconds) = (Instant::now(), Duration::from_secs);

@@ -61,6 +61,7 @@ mod tests {
     use super::*;
 
     /// Fault C18.
+    /// Behaviour 56.
     #[test]
     fn a_refusal_halves_the_bound_and_each_quiet_minute_doubles_it() {
         let origin = Instant::now();
