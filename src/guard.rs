@@ -35,12 +35,24 @@ pub(crate) fn text_of(value: &dyn fmt::Display) -> String {
     guarded(|| value.to_string()).unwrap_or_else(|| String::from("(its text is not to be had: that panics)"))
 }
 
+/// The same of something that nobody needs any more. Its end is apart: where its text panics as well, two panics at once
+/// would end the process.
+pub(crate) fn last_words(value: impl fmt::Display) -> String {
+    let text = text_of(&value);
+    guarded(|| drop(value));
+    text
+}
+
 /// Something of the user's whose end does no harm, wherever it comes.
 pub(crate) struct Harmless<T>(Option<T>);
 
 impl<T> Harmless<T> {
     pub(crate) fn new(value: T) -> Harmless<T> {
         Harmless(Some(value))
+    }
+
+    pub(crate) fn get(&self) -> Option<&T> {
+        self.0.as_ref()
     }
 
     /// Takes it out; its end is the caller's then.
@@ -99,6 +111,7 @@ mod tests {
         let bad = Harmless::new(Bad);
         assert!(text_of(bad.0.as_ref().unwrap()).contains("panics"));
         drop(bad);
+        assert!(last_words(Bad).contains("panics"));
         assert_eq!(Harmless::new(7).take(), Some(7));
     }
 

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::error::Error;
-use crate::guard::guarded;
+use crate::guard::{Harmless, guarded, last_words};
 use crate::logging;
 use crate::properties::Properties;
 use crate::record::{Headers, RecordMetadata, TopicName};
@@ -122,17 +122,17 @@ impl<K: ?Sized, V: ?Sized> Default for Before<'_, K, V> {
     }
 }
 
-/// A key or a value: the record's own, or an interceptor's.
+/// A key or a value: the record's own, or an interceptor's, which may end anywhere.
 enum Part<'a, T: ?Sized> {
     Given(Option<&'a T>),
-    Replaced(Option<Box<T>>),
+    Replaced(Harmless<Option<Box<T>>>),
 }
 
 impl<T: ?Sized> Part<'_, T> {
     fn get(&self) -> Option<&T> {
         match self {
             Part::Given(part) => *part,
-            Part::Replaced(part) => part.as_deref(),
+            Part::Replaced(part) => part.get()?.as_deref(),
         }
     }
 }
@@ -213,12 +213,12 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
 
     /// Puts another key in the place of the record's own. None: no key.
     pub fn set_key(&mut self, key: Option<Box<K>>) {
-        change(&mut self.now.key, &mut self.before.key, Part::Replaced(key));
+        change(&mut self.now.key, &mut self.before.key, Part::Replaced(Harmless::new(key)));
     }
 
     /// Puts another value in the place of the record's own. None: a tombstone.
     pub fn set_value(&mut self, value: Option<Box<V>>) {
-        change(&mut self.now.value, &mut self.before.value, Part::Replaced(value));
+        change(&mut self.now.value, &mut self.before.value, Part::Replaced(Harmless::new(value)));
     }
 
     /// Whether what was changed since the last call may be in a record. Where it may not the interceptor has failed.
@@ -362,7 +362,7 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
 /// Whether the call went well; if not, it is logged. What it has returned is the user's as well: it is told and dropped
 /// where a panic does no harm.
 fn goes_well(call: &str, run: impl FnOnce() -> Result<(), InterceptorError>) -> bool {
-    match guarded(|| run().map_err(|error| error.to_string())) {
+    match guarded(|| run().map_err(last_words)) {
         Some(Ok(())) => true,
         Some(Err(error)) => {
             logging::warn!("an interceptor's {call} failed: {error}");

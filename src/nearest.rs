@@ -19,7 +19,9 @@ pub(crate) fn nearest_within<'a>(
     }
     let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
     let mut best = None;
-    for name in known {
+    // Whose length differs by more than that is not near, and not worth the work.
+    let may_be_near = |name: &&str| name.chars().count().abs_diff(wanted.len()) <= limit;
+    for name in known.into_iter().filter(may_be_near) {
         let distance = distance(&wanted, name);
         if distance <= limit && best.is_none_or(|(least, _)| distance < least) {
             best = Some((distance, name));

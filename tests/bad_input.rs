@@ -150,6 +150,17 @@ fn silence_for_longer_than_send_waits() {
     says(&impatient(&broker), &["max.block.ms", &broker, "no answer to Metadata yet"]);
 }
 
+/// Fault C1. What a broker has said is not followed by "no answer".
+#[test]
+fn an_answer_is_not_contradicted_by_the_next_request() {
+    let cluster = support::cluster(1);
+    cluster.inject(Fault::drop_answer(Api::Metadata).skip(1).always());
+    let producer = support::producer(&cluster, &[("max.block.ms", "300")]);
+    let error = producer.send(ProducerRecord::new("missing", "v")).unwrap_err().into_error();
+    says(&error, &["max.block.ms", "UNKNOWN_TOPIC_OR_PARTITION"]);
+    assert!(!error.to_string().contains("no answer"), "{error}");
+}
+
 #[test]
 fn garbage() {
     let address = stranger(answer_all(b"\x00\x00\x00\x10garbage garbage "));

@@ -255,6 +255,12 @@ fn get_shows_no_more_than_debug_does() {
     assert_eq!(config.get("basic.auth.user.info").as_deref(), Some("[hidden]"));
     assert_eq!(config.get("sasl.jaas.config").as_deref(), Some("[hidden]"));
     assert_eq!(config.get("no.such.setting"), None);
+    // What a provider of somebody's own may need.
+    let token = "config.providers.vault.param.token";
+    let config = with(&[(token, "tiger"), ("config.providers.vault.param.allowed.paths", "/p")]);
+    assert_eq!(config.get(token).as_deref(), Some("[hidden]"));
+    let shown = format!("{config:?}");
+    assert!(shown.contains("/p") && !shown.contains("tiger"), "{shown}");
 }
 
 /// Fault D3.
@@ -315,6 +321,38 @@ fn what_is_no_regular_file_of_a_sane_size_is_refused_at_once() {
     let variable = format!("${{dir:{}:link}}", directory.display());
     assert_eq!(refusal(with(&[&PROVIDERS[..], &[("client.id", variable.as_str())]].concat())), None);
     std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// Fault D4. What takes no time for a few of its kind takes little for as many as a file has room for.
+#[test]
+fn no_file_of_a_sane_size_takes_for_ever() {
+    let variables: String = PROVIDERS.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+    let endless = |piece: &str| piece.repeat(1_000_000 / piece.len());
+    let list = |setting: &str| {
+        let names: Vec<String> = (0..60_000).map(|number| format!("n{number}")).collect();
+        format!("{setting}={}\n", names.join(","))
+    };
+    let names: String = (0..20_000).map(|number| format!("name.{number}=x\n")).collect();
+    let text = [
+        format!("{variables}client.id={}", endless("${")),
+        format!("{variables}client.id={}}}", endless("${")),
+        format!("{variables}client.id={}", endless("${x:")),
+        list("interceptor.classes"),
+        list("bootstrap.servers"),
+        list("config.providers"),
+        names,
+        endless("n"),
+        endless("\\\n"),
+    ];
+    for text in text {
+        let start = Instant::now();
+        let file = Scratch::new("endless", text.as_bytes());
+        let config = ProducerConfig::from_file(&file.0);
+        let refused =
+            config.and_then(|config| KafkaProducer::<str, str>::new(config)).unwrap_err().to_string();
+        let took = start.elapsed();
+        assert!(took < AGES && refused.len() < 200_000, "{took:?}: {}", &text[..100]);
+    }
 }
 
 /// Fault D5.

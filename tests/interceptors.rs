@@ -251,9 +251,7 @@ impl std::fmt::Display for BadError {
 
 impl Drop for BadError {
     fn drop(&mut self) {
-        if !thread::panicking() {
-            panic!("on purpose: dropped")
-        }
+        panic!("on purpose: dropped")
     }
 }
 
@@ -291,6 +289,56 @@ fn an_error_that_panics_when_it_is_shown_or_dropped_harms_no_record() {
     producer.close().unwrap();
     assert_eq!(told.try_iter().collect::<Vec<_>>(), [Some(0), Some(1), Some(2)]);
     assert_eq!(taken(&log).iter().filter(|line| line.starts_with("last hears t-0@")).count(), 3);
+}
+
+/// A value whose end panics where its text says so.
+struct BadValue(&'static str);
+
+impl Drop for BadValue {
+    fn drop(&mut self) {
+        if self.0.starts_with("bad") {
+            panic!("on purpose: dropped")
+        }
+    }
+}
+
+struct Replaces {
+    with: &'static str,
+    fails: bool,
+}
+
+impl ProducerInterceptor<str, BadValue> for Replaces {
+    fn on_send(&self, record: &mut InterceptedRecord<'_, str, BadValue>) -> Result<(), InterceptorError> {
+        record.set_value(Some(Box::new(BadValue("bad, and replaced at once"))));
+        record.set_value(Some(Box::new(BadValue(self.with))));
+        if self.fails { Err("on purpose".into()) } else { Ok(()) }
+    }
+}
+
+/// Fault E2.
+#[test]
+fn a_value_of_an_interceptor_s_that_panics_when_it_is_dropped_harms_no_record() {
+    let cluster = cluster(1);
+    let replaces = |with, fails| Replaces { with, fails };
+    let rows = [
+        (vec![replaces("bad", false)], "bad"),
+        (vec![replaces("bad", true)], "given"),
+        (vec![replaces("bad", false), replaces("good", false)], "good"),
+        (vec![replaces("bad", false), replaces("bad too", true)], "bad"),
+    ];
+    for (chain, written) in rows {
+        let texts = kafka_producer::serialize_with(|data: &BadValue, out: &mut Vec<u8>| {
+            out.extend_from_slice(data.0.as_bytes());
+            Ok::<(), std::convert::Infallible>(())
+        });
+        let settings = config(&cluster.bootstrap_servers(), &[("linger.ms", "0")]);
+        let builder = KafkaProducer::<str, BadValue>::builder(settings).value_serializer(texts);
+        let builder = chain.into_iter().fold(builder, KafkaProducerBuilder::interceptor);
+        let producer = builder.build().unwrap();
+        producer.send(to_first(&BadValue("given"))).unwrap().get_timeout(AGES).unwrap();
+        let values = support::values(&cluster, "t", 0);
+        assert_eq!(values.last().unwrap(), written);
+    }
 }
 
 /// Fails or panics where the value says so.

@@ -196,3 +196,13 @@ fn storm(seed: u64) {
 fn whatever_threads_do_each_record_is_answered_once_and_in_order() {
     (0..100).for_each(storm);
 }
+
+/// Fault E7.
+#[test]
+fn times_without_end_are_no_panic() {
+    let mock = mock(false);
+    let future = mock.send(to(0, "v")).unwrap();
+    let report = mock.close_timeout(Duration::MAX).unwrap();
+    assert_eq!((report.delivered, report.unanswered), (1, 0));
+    future.get_timeout(Duration::MAX).unwrap();
+}

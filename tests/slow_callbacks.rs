@@ -134,3 +134,27 @@ fn a_serializer_slower_than_the_limits_is_charged_to_none_of_them() {
     }
     support::assert_holds_exactly(&cluster, 3);
 }
+
+/// Faults C1, E1.
+#[test]
+fn what_is_too_late_because_of_a_slow_callback_says_so() {
+    let cluster = cluster(1);
+    let settings = [
+        ("linger.ms", "0"),
+        ("batch.size", "1"),
+        ("request.timeout.ms", "500"),
+        ("delivery.timeout.ms", "600"),
+        // The second waits for the first one's answer, and for its callback.
+        ("max.in.flight.requests.per.connection", "1"),
+    ];
+    let producer = producer(&cluster, &settings);
+    let first = producer.send_with_callback(to_first("000000"), |_| sleep(Duration::from_millis(1200)));
+    first.unwrap();
+    support::wait_until("the callback runs", || cluster.requests(Api::Produce) == 1);
+    sleep(Duration::from_millis(100));
+    let error = producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap_err().to_string();
+    assert!(error.contains("callbacks held up the sender thread for 1"), "{error}");
+    assert!(!error.contains("nothing was heard"), "{error}");
+    producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap();
+    support::assert_holds_exactly(&cluster, 2);
+}

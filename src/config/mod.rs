@@ -227,7 +227,7 @@ impl ProducerConfig {
 fn shown<'a>(name: &str, text: &'a str) -> Cow<'a, str> {
     match find(name) {
         Some(property) => property.shown(text),
-        None if providers::is_parameter(name) => Cow::Borrowed(text),
+        None if providers::is_shown(name) => Cow::Borrowed(text),
         None => Cow::Borrowed(HIDDEN),
     }
 }

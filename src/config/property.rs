@@ -5,6 +5,7 @@
 //! Holds: the text of a secret never leaves through an error.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::error::Error;
@@ -343,7 +344,7 @@ fn integer(text: &str, low: i64, high: i64) -> Option<Value> {
 
 /// The elements, each once, in the order of their first appearance; `None` where one of them is empty.
 fn list(text: &str) -> Option<Vec<String>> {
-    let mut elements: Vec<String> = Vec::new();
+    let (mut elements, mut known) = (Vec::new(), HashSet::new());
     if text.is_empty() {
         return Some(elements);
     }
@@ -351,7 +352,7 @@ fn list(text: &str) -> Option<Vec<String>> {
         if element.is_empty() {
             return None;
         }
-        if !elements.iter().any(|known| known == element) {
+        if known.insert(element) {
             elements.push(element.to_owned());
         }
     }

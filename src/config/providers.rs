@@ -24,6 +24,13 @@ pub(super) fn is_parameter(name: &str) -> bool {
     name.starts_with("config.providers.")
 }
 
+/// Whether its value may be shown: a class, or an option that we know. Others may be the password of somebody's own
+/// provider.
+pub(super) fn is_shown(name: &str) -> bool {
+    let known = [".class", ".param.allowlist.pattern", ".param.allowed.paths"];
+    is_parameter(name) && known.iter().any(|end| name.ends_with(end))
+}
+
 /// The values with their variables replaced. A variable that its provider does not know stays as it is, as in Java,
 /// with a warning in the log; so does, silently, whatever only looks like a variable.
 ///
@@ -204,17 +211,17 @@ fn replace(
     while let Some(start) = rest.find("${") {
         let (before, variable) = rest.split_at(start);
         replaced.push_str(before);
-        let found = variable.find('}').map(|end| variable.split_at(end + 1));
-        let parts = found.and_then(|(whole, after)| {
-            let (provider, key) = whole.get(2..whole.len() - 1)?.split_once(':')?;
-            Some((whole, after, provider, key))
-        });
-        let Some((whole, after, provider, key)) = parts else {
-            replaced.push_str("${");
-            rest = variable.get(2..).unwrap_or_default();
-            continue;
+        // Without an end nothing is a variable any more, and without a colon nothing up to that end is one.
+        let Some((whole, after)) = variable.find('}').map(|end| variable.split_at(end + 1)) else {
+            rest = variable;
+            break;
         };
         rest = after;
+        let parts = whole.get(2..whole.len() - 1).and_then(|inner| inner.split_once(':'));
+        let Some((provider, key)) = parts else {
+            replaced.push_str(whole);
+            continue;
+        };
         let value = match providers.get(provider) {
             Some(provider) => {
                 let (path, key) = key.split_once(':').unwrap_or(("", key));

@@ -159,7 +159,10 @@ impl Metadata {
         let answered = self.state.lock().answered;
         let last = self.last_error(answered.map_or(start, |answered| answered.max(start)));
         let text = format!("{pending}, and max.block.ms is over");
-        let text = match (&last, &self.state.lock().waited_for) {
+        let text = match (
+            &last,
+            self.state.lock().waited_for.as_ref().filter(|_| answered.is_none_or(|at| at < start)),
+        ) {
             (Some(last), _) => format!("{text}; the last error was: {last}"),
             (None, Some(waited_for)) => format!("{text}; {waited_for}"),
             (None, None) => text,

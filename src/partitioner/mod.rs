@@ -70,8 +70,7 @@ pub trait Partitioner: Send + Sync {
     /// record comes back. A number that is no partition of the topic is treated in the same way.
     fn partition(&self, record: &PartitionRequest<'_>, cluster: &Cluster) -> Result<i32, PartitionerError>;
 
-    /// Called once when the producer is closed, after its last record is answered and its thread has ended. A panic is
-    /// logged.
+    /// Called once when the producer is closed, on its thread, after its last record is answered. A panic is logged.
     fn close(&self) {}
 }
 

@@ -17,6 +17,8 @@ pub(crate) struct Heard {
     pub(crate) leaderless: Option<Duration>,
     /// How long the leader asks to be left alone.
     pub(crate) throttled: Option<String>,
+    /// For how long the user's code kept the sender thread from everything, where that was most of the time.
+    pub(crate) held_up: Option<Duration>,
     /// What is waited for from the leader.
     pub(crate) waited_for: Option<String>,
     /// The broker that answered anything last since the record is there, and how long ago.
@@ -39,10 +41,13 @@ impl Heard {
             (None, Some(_)) => error.with_code(ErrorCode::LEADER_NOT_AVAILABLE),
             (None, None) => error,
         };
-        match (now, self.last, self.waited_for, self.answered) {
+        let held_up = self
+            .held_up
+            .map(|time| format!("callbacks held up the sender thread for {} ms", time.as_millis()));
+        match (now, self.last, held_up.or(self.waited_for), self.answered) {
             (Some(now), ..) => error.with_remark(&now),
             (None, Some(_), ..) => error,
-            (None, None, Some(waited_for), _) => error.with_remark(&waited_for),
+            (None, None, Some(reason), _) => error.with_remark(&reason),
             (None, None, None, Some((node, ago))) => {
                 error.with_remark(&format!("broker {node} answered last, {} ms ago", ago.as_millis()))
             }
@@ -80,6 +85,11 @@ mod tests {
                 Heard { throttled: throttled.clone(), waited_for: waited_for.clone(), ..heard() },
                 late(),
                 "late; broker 1 asks to be left alone".to_owned(),
+            ),
+            (
+                Heard { held_up: leaderless, waited_for: waited_for.clone(), answered, ..heard() },
+                late(),
+                "late; callbacks held up the sender thread for 3000 ms".to_owned(),
             ),
             (Heard { leaderless, answered, ..heard() }, late(), format!("late; {no_leader}")),
             (

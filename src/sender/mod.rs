@@ -96,12 +96,17 @@ pub(crate) struct Sender<N: Network> {
     heard: Option<Instant>,
     /// Who answered anything last, and when.
     answered: Option<(i32, Instant)>,
+    /// From when to when the user's code last kept this thread from everything else for long.
+    held_up: Option<(Instant, Instant)>,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
 }
 
 /// Whoever begins to wait makes his answer worth some polling, and the moment after it: he may send again.
 const AWAITED_ANSWERS: u8 = 2;
+
+/// Callbacks that take less hold up nothing that an error has to tell of.
+const LONG: Duration = Duration::from_millis(100);
 
 impl<N: Network> Sender<N> {
     pub(crate) fn new(
@@ -139,6 +144,7 @@ impl<N: Network> Sender<N> {
             awaited: 0,
             heard: None,
             answered: None,
+            held_up: None,
             nobody_until: None,
         }
     }
@@ -179,8 +185,7 @@ impl<N: Network> Sender<N> {
         self.heard = Some(now);
         for outcome in outcomes.drain(..) {
             self.settle(outcome, now);
-            // Callbacks are the user's, and may have taken their time.
-            now = self.client.now();
+            now = self.after_callbacks(now);
         }
         self.outcomes = outcomes;
         now
@@ -330,7 +335,7 @@ impl<N: Network> Sender<N> {
             self.fail(index, batch, Error::new(ErrorKind::Bug, text), Vec::new(), now);
             self.after_outcome(index, now);
         }
-        self.client.now()
+        self.after_callbacks(now)
     }
 
     /// The time up to which everything was read that brokers had sent.
@@ -351,7 +356,25 @@ impl<N: Network> Sender<N> {
             self.give_up(expired, &Error::new(ErrorKind::Timeout, text.as_str()), false, now);
             self.after_outcome(index, now);
         }
-        self.client.now()
+        self.after_callbacks(now)
+    }
+
+    /// The time after callbacks that may have run since `begun`. They are the user's, and may have taken theirs.
+    fn after_callbacks(&mut self, begun: Instant) -> Instant {
+        let now = self.client.now();
+        if now.saturating_duration_since(begun) >= LONG {
+            let first = self.held_up.filter(|(_, end)| *end == begun).map_or(begun, |(first, _)| first);
+            self.held_up = Some((first, now));
+        }
+        now
+    }
+
+    /// For how long callbacks have kept this thread from a record that is there since `created`, if that was most of its
+    /// time.
+    fn held_up(&self, created: Instant, now: Instant) -> Option<Duration> {
+        let (first, end) = self.held_up?;
+        let time = end.saturating_duration_since(first.max(created));
+        (time >= LONG && time * 2 >= now.saturating_duration_since(created)).then_some(time)
     }
 
     /// Ends a batch without an answer from a broker.
@@ -404,6 +427,7 @@ impl<N: Network> Sender<N> {
             last,
             leaderless: self.drain.leaderless_since(index).map(since),
             throttled: leader.and_then(|leader| self.client.throttled(leader, now)),
+            held_up: self.held_up(created, now),
             waited_for: leader.and_then(|leader| self.client.waited_for(leader, now)),
             answered: answered.map(|(node, at)| (node, since(at))),
         };

@@ -97,9 +97,8 @@ pub trait Serializer<T: ?Sized>: Send + Sync {
         scratch: &'a mut Vec<u8>,
     ) -> Result<Option<&'a [u8]>, SerializerError>;
 
-    /// Called once when the producer is closed, after its last record is answered and its thread has ended: by the
-    /// first `close` that waited for that, or when the last handle is dropped. Another thread's `send` may be in
-    /// `serialize` at that moment; the producer refuses its record. A panic is logged.
+    /// Called once when the producer is closed, on its thread, after its last record is answered. Another thread's `send`
+    /// may be in `serialize` at that moment; the producer refuses its record. A panic is logged.
     fn close(&self) {}
 }
 

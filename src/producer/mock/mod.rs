@@ -26,6 +26,7 @@ use crate::completion::{
 };
 use crate::error::{Error, ErrorKind, SendError};
 use crate::error_code::ErrorCode;
+use crate::guard::guarded;
 use crate::interceptor::Outgoing;
 use crate::interrupt::{self, Wait};
 use crate::metadata::check_topic;
@@ -392,7 +393,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
                 None => state.telling = false,
             }
             drop(state);
-            drop(told); // not under the lock: the source of an error may be the user's
+            // Not under the lock: the source of an error may be the user's, and may panic at its end.
+            guarded(|| drop(told));
             match next {
                 Some(Decided::Outcome(record, outcome)) => {
                     as_sender_thread(self.token, true, || record.completion.settle(outcome));
@@ -440,7 +442,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         self.tell();
         let (delivered, abandoned) = if abandon { (0, answered) } else { (answered, 0) };
         let mut report = CloseReport { delivered, abandoned, ..CloseReport::default() };
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout + MOMENT));
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout.saturating_add(MOMENT)));
         let waited = if self.may_wait() { interrupt::wait(&end, deadline) } else { Wait::TimedOut };
         match waited {
             Wait::Interrupted => return Err(Error::interrupted("close")),
