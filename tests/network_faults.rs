@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
-use kafka_producer::{KafkaProducer, ProducerRecord};
+use kafka_producer::{ErrorCode, KafkaProducer, ProducerRecord};
 use log::Level;
 use support::logged::listen;
 use support::{AGES, SOON, TextProducer, cluster, config, producer, to_first, values, wait_until};
@@ -239,6 +239,66 @@ fn a_listener_that_hangs_up_after_api_versions_is_told_once_with_sasl_and_not_ha
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     let again = logged(Level::Info, &port).into_iter().filter(|line| line.contains("answers again"));
     assert_eq!(again.count(), 1);
+}
+
+/// Fault C3.
+#[test]
+fn a_listener_that_has_served_and_then_hangs_up_is_not_said_to_require_sasl() {
+    listen_to_all();
+    for api in [Api::Produce, Api::InitProducerId, Api::Metadata] {
+        for (number, cut) in [Fault::cut_before(api), Fault::cut_after(api)].into_iter().enumerate() {
+            let cluster = cluster(1);
+            let client_id = format!("hung-up-{api:?}-{number}");
+            let more = [("linger.ms", "0"), ("client.id", client_id.as_str()), ("metadata.max.age.ms", "50")];
+            // Metadata is the first that is asked for, so that it has to be answered once.
+            cluster.inject(cut.skip(u32::from(api != Api::InitProducerId)).times(3));
+            let producer = producer(&cluster, &more);
+            for _ in 0..3 {
+                producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+            }
+            wait_until("all was cut off", || cluster.connections_accepted() > 3);
+            producer.close().unwrap();
+            let told = logged(Level::Debug, &client_id);
+            assert!(told.iter().any(|line| line.contains("the broker closed the connection")), "{told:#?}");
+            assert!(!told.iter().any(|line| line.contains("SASL")), "{told:#?}");
+        }
+    }
+}
+
+/// Fault C2.
+#[test]
+fn nothing_follows_a_fatal_error_in_the_log_but_what_fails_with_it() {
+    listen_to_all();
+    for code in [ErrorCode::CLUSTER_AUTHORIZATION_FAILED, ErrorCode::PRODUCER_FENCED] {
+        let cluster = cluster(1);
+        let client_id = format!("dead-{}", code.0);
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("client.id", client_id.as_str())]);
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+        cluster.inject(Fault::fail(Api::Produce, code.0).always());
+        assert!(producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err().is_fatal());
+        thread::sleep(SECOND / 4);
+        drop(producer);
+        let told = logged(Level::Debug, &client_id);
+        assert!(told.iter().any(|line| line.contains(code.name())), "{told:#?}");
+        assert!(!told.iter().any(|line| line.contains("from now on")), "{told:#?}");
+    }
+}
+
+/// Fault C2.
+#[test]
+fn a_refused_batch_is_not_said_to_have_been_given_up() {
+    listen_to_all();
+    for code in [ErrorCode::TOPIC_AUTHORIZATION_FAILED, ErrorCode::INVALID_RECORD] {
+        let cluster = cluster(1);
+        let client_id = format!("refused-{}", code.0);
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("client.id", client_id.as_str())]);
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+        cluster.inject(Fault::fail(Api::Produce, code.0).times(1));
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
+        wait_until("the epoch is told", || {
+            logged(Level::Info, &client_id).iter().any(|line| line.contains("since a batch failed"))
+        });
+    }
 }
 
 /// Fault C4.

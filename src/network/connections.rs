@@ -55,7 +55,7 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) awaited: bool,
     /// Some brokers are not of the cluster any more, and not forgotten yet.
     some_leave: bool,
-    /// What was told of which broker.
+    /// What was told of which broker, and which addresses are known to be right.
     notices: BrokerNotices,
     finished: Vec<Entry<Note<T>>>,
     buffer: Vec<u8>,
@@ -490,8 +490,6 @@ impl<N: Network, T> Connections<N, T> {
         }
         match connection {
             Some(connection) if peer.state.versions().is_some() => {
-                let at_first = lost.is_end() && !connection.served && !connection.in_flight.is_empty();
-                let lost = if at_first { Lost::ClosedAtFirstRequest } else { lost };
                 let error = peer.connection_lost(&connection, &lost, &mut self.notices, now);
                 peer.state.disconnected(now, &mut self.random);
                 self.abandon(id, connection, Some(error), now);

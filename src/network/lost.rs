@@ -29,7 +29,7 @@ pub(super) enum Lost {
     NoAnswer { request: &'static str, sent_at: Instant, within: Duration },
     /// The other side closed the connection.
     Closed { before_first_answer: bool, within_answer: bool },
-    /// The other side closed the connection when it was asked for more than its versions.
+    /// The other side closed the connection when it was asked for more than its versions, and has never answered more.
     ClosedAtFirstRequest,
     /// An answer came that cannot be read.
     Unreadable(DecodeError),

@@ -4,6 +4,7 @@
 //! Holds: the same trouble with a broker is a warning at first and then now and then, not at each attempt; what is done on
 //! purpose is none.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -42,10 +43,33 @@ pub(super) struct Peer<T> {
     short: bool,
     /// A connection has stood once: so the address is the right one.
     was_ready: bool,
+    /// It has answered more than a handshake.
+    served: bool,
 }
 
-/// What was told of which broker.
-pub(super) type BrokerNotices = Notices<i32, LostKind>;
+/// What was told of which broker, and what of an address is known for good.
+#[derive(Debug)]
+pub(super) struct BrokerNotices {
+    told: Notices<i32, LostKind>,
+    /// Hosts and ports that have answered more than a handshake, under whatever id: what they speak is what we speak.
+    served: HashSet<(String, i32)>,
+}
+
+impl BrokerNotices {
+    pub(super) fn new() -> Self {
+        BrokerNotices { told: Notices::new(), served: HashSet::new() }
+    }
+
+    fn note_served(&mut self, host: &str, port: i32) {
+        if self.served.len() >= MANY_ADDRESSES {
+            self.served.clear();
+        }
+        self.served.insert((host.to_owned(), port));
+    }
+}
+
+/// No cluster has so many. Whoever names new ones without end costs no more memory than this.
+const MANY_ADDRESSES: usize = 10_000;
 
 impl<T> Peer<T> {
     pub(super) fn new(node: &Node, rules: ConnectionRules, now: Instant) -> Self {
@@ -63,6 +87,7 @@ impl<T> Peer<T> {
             trouble: None,
             short: false,
             was_ready: false,
+            served: false,
         }
     }
 
@@ -103,6 +128,12 @@ impl<T> Peer<T> {
 
     /// One attempt of this round failed. An address of `None` is the name itself.
     pub(super) fn attempt_failed(&mut self, address: Option<SocketAddr>, lost: &Lost) {
+        let lost = match lost {
+            Lost::Closed { within_answer, .. } if self.was_ready => {
+                &Lost::Closed { before_first_answer: false, within_answer: *within_answer }
+            }
+            lost => lost,
+        };
         let what = match address {
             Some(address) if !self.is_spelt_out(address) => format!("{address}: {lost}"),
             _ => lost.to_string(),
@@ -140,6 +171,9 @@ impl<T> Peer<T> {
         now: Instant,
     ) -> Error {
         let place = self.place(Some(connection.address));
+        let at_first = lost.is_end() && !connection.served && !connection.in_flight.is_empty();
+        let never_served = || !notices.served.contains(&(self.host.clone(), self.port));
+        let lost = if at_first && never_served() { &Lost::ClosedAtFirstRequest } else { lost };
         let error = self.error(ErrorKind::Network, format!("lost the connection to {place}: {lost}"));
         match lost {
             Lost::ClosedHere(_) => logging::debug!("{error}"),
@@ -161,14 +195,17 @@ impl<T> Peer<T> {
     /// A request was answered as it should be: whatever was in trouble is not any more.
     pub(super) fn answered(&mut self, notices: &mut BrokerNotices, now: Instant) {
         self.state.answered();
-        if let Some(repeats) = notices.over(&self.id, now) {
+        if !std::mem::replace(&mut self.served, true) {
+            notices.note_served(&self.host, self.port);
+        }
+        if let Some(repeats) = notices.told.over(&self.id, now) {
             let address = self.connection.as_ref().map(|connection| connection.address);
             logging::info!("{} answers again{repeats}", self.place(address));
         }
     }
 
     fn tell(&self, kind: LostKind, error: &Error, notices: &mut BrokerNotices, now: Instant) {
-        match notices.happened(&self.id, kind, now) {
+        match notices.told.happened(&self.id, kind, now) {
             Some(repeats) => logging::warn!("{error}{repeats}"),
             None => logging::debug!("{error}"),
         }

@@ -90,10 +90,10 @@ impl Troubles {
         }
     }
 
-    /// A batch was given up that may have been sent: its partition goes on under a new epoch.
+    /// A batch failed, refused or given up: its partition goes on under a new epoch.
     pub(super) fn new_epoch(&mut self, epoch: i16, now: Instant) {
         if let Some(repeats) = self.notices.happened(&About::Epoch, ErrorCode::NONE, now) {
-            logging::info!("epoch {epoch} from now on, since a batch was given up{repeats}");
+            logging::info!("epoch {epoch} from now on, since a batch failed{repeats}");
         }
     }
 }

@@ -246,6 +246,9 @@ impl TransactionManager {
     /// other partitions follow once nothing of theirs is outstanding.
     pub(crate) fn bump_epoch(&mut self, is_known: impl Fn(usize) -> bool) -> Vec<usize> {
         let Identity::Known(current) = self.identity else { return Vec::new() };
+        if self.fatal {
+            return Vec::new();
+        }
         let (partitions, waiting) =
             std::mem::take(&mut self.bump_for).into_iter().partition(|p| is_known(*p));
         let partitions: Vec<usize> = partitions;
@@ -415,6 +418,17 @@ mod tests {
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
         assert!(manager.bump_epoch(|_| true).is_empty());
+    }
+
+    /// Fault C2.
+    #[test]
+    fn nothing_is_renewed_after_a_fatal_error() {
+        let mut manager = ready();
+        manager.next_stamp(0, 10);
+        manager.request_epoch_bump(0);
+        manager.set_fatal();
+        assert!(manager.bump_epoch(|_| true).is_empty());
+        assert_eq!(manager.epoch(), Some(0));
     }
 
     #[test]

@@ -340,6 +340,42 @@ fn a_connection_that_ends_at_the_first_request_hints_at_sasl_and_the_waits_betwe
     assert!((at - bench.now).as_millis() <= 60, "an answer makes all good");
 }
 
+/// Fault C3.
+#[test]
+fn the_end_of_a_connection_to_an_address_that_has_served_hints_at_nothing_even_if_it_was_forgotten_meanwhile()
+{
+    let mut bench = Bench::connected();
+    bench.send();
+    bench.turn(SECOND);
+    let id = bench.requests()[0];
+    bench.answer(id);
+    bench.turn(SECOND);
+    bench.client.read::<Ping>(1, 3, &pong(id)[4..], bench.now).unwrap();
+    for forgotten in [false, true] {
+        if forgotten {
+            bench.client.retain(|_| false);
+            bench.turn(SECOND);
+            assert_eq!(bench.client.known(), 0);
+        } else {
+            bench.client.network().socket().ended = true;
+            bench.turn(SECOND);
+        }
+        bench.now += SECOND;
+        bench.connect();
+        bench.send();
+        bench.client.network().socket().ended = true;
+        let text = disconnection(&bench.turn(SECOND)).to_string();
+        assert!(text.ends_with("the broker closed the connection"), "{text}");
+        bench.now += SECOND;
+    }
+    // Nor does the end of a handshake where one has been done before.
+    bench.ready();
+    bench.turn(SECOND);
+    bench.client.network().socket().ended = true;
+    let text = disconnection(&bench.next()).to_string();
+    assert!(text.contains("the broker closed the connection") && !text.contains("SASL"), "{text}");
+}
+
 #[test]
 fn a_name_that_leads_elsewhere_is_looked_up_anew_at_each_attempt() {
     let mut bench = Bench::connected();
