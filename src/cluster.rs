@@ -56,6 +56,17 @@ impl Cluster {
         self.topics.get(name).map(|topic| &**topic)
     }
 
+    /// What brokers have last said of a partition that has no leader.
+    pub(crate) fn no_leader(&self, topic: &str, partition: i32) -> NoLeader {
+        let known = self.topic(topic);
+        if let Some(code) = known.and_then(|topic| topic.error) {
+            return NoLeader::Topic(code);
+        }
+        let place = usize::try_from(partition).ok();
+        let named = known.zip(place).and_then(|(topic, place)| topic.partitions.get(place));
+        named.map_or(NoLeader::NotNamed, |partition| NoLeader::Nobody(partition.error))
+    }
+
     /// How many partitions the topic has; none where it is not known.
     pub fn partition_count(&self, topic: &str) -> Option<usize> {
         self.topic(topic).map(|topic| topic.partitions.len()).filter(|count| *count > 0)
@@ -208,6 +219,30 @@ pub struct PartitionInfo {
     pub(crate) replicas: Vec<i32>,
     pub(crate) in_sync_replicas: Vec<i32>,
     pub(crate) offline_replicas: Vec<i32>,
+    /// Why it has no leader, where a broker says why.
+    pub(crate) error: Option<ErrorCode>,
+}
+
+/// What brokers say of a partition without a leader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoLeader {
+    /// Its topic is not to be had: they answer this.
+    Topic(ErrorCode),
+    /// The partition is not named.
+    NotNamed,
+    /// Nobody leads it; with the code, where they gave one.
+    Nobody(Option<ErrorCode>),
+}
+
+impl NoLeader {
+    /// The code, where brokers gave one.
+    pub(crate) fn code(self) -> Option<ErrorCode> {
+        match self {
+            NoLeader::Topic(code) => Some(code),
+            NoLeader::NotNamed => None,
+            NoLeader::Nobody(code) => code,
+        }
+    }
 }
 
 impl PartitionInfo {
@@ -261,6 +296,7 @@ impl Cluster {
                 replicas: vec![],
                 in_sync_replicas: vec![],
                 offline_replicas: vec![],
+                error: None,
             };
             let partitions = (0..).zip(*leaders).map(partition).collect();
             Arc::new(TopicInfo { name: name.clone(), id: Uuid::ZERO, error: None, partitions })

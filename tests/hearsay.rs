@@ -371,6 +371,20 @@ fn who_waits_for_a_leader_in_vain_is_told_so_and_so_is_who_finds_the_buffer_full
     producer.send(ProducerRecord::new("t", "v").with_partition(0)).unwrap().get_timeout(AGES).unwrap();
 }
 
+/// Fault C1.
+#[test]
+fn no_error_quotes_a_code_for_a_missing_leader_that_no_broker_gave() {
+    let cluster = cluster(2);
+    change_partitions(&cluster, |partitions| partitions[1].leader_id = BrokerId(-1));
+    let more = [("linger.ms", "0"), ("request.timeout.ms", "400"), ("delivery.timeout.ms", "500")];
+    let producer = producer(&cluster, &more);
+    let record = ProducerRecord::new("t", "v").with_partition(1);
+    let error = producer.send(record).unwrap().get_timeout(AGES).unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("; its partition has had no leader for "), "{text}");
+    assert!(error.code().is_none() && !text.contains("LEADER_NOT_AVAILABLE"), "{text}");
+}
+
 /// Fault C6.
 #[test]
 fn a_port_that_is_none_is_named() {

@@ -120,6 +120,7 @@ pub(super) fn hinted(older: &Cluster, news: &[LeaderNews], endpoints: &[Node]) -
         let topic = cluster.topics.get_mut(&news.topic);
         if let Some(partition) = topic.and_then(|topic| topic.partitions.get_mut(place)) {
             (partition.leader, partition.leader_epoch) = (Some(news.leader), news.leader_epoch);
+            partition.error = None;
         }
         changed.insert(news.topic.clone());
     }
@@ -134,7 +135,7 @@ pub(super) fn beginning(older: &Cluster, servers: &[Node]) -> Picture {
     let without_leaders = |topic: &Arc<TopicInfo>| {
         let mut topic = TopicInfo::clone(topic);
         for partition in &mut topic.partitions {
-            (partition.leader, partition.leader_epoch) = (None, -1);
+            (partition.leader, partition.leader_epoch, partition.error) = (None, -1, None);
         }
         Arc::new(topic)
     };
@@ -241,6 +242,7 @@ impl Reading<'_> {
             replicas: told.replica_nodes,
             in_sync_replicas: told.isr_nodes,
             offline_replicas: told.offline_replicas,
+            error: Some(told.error_code).filter(|code| told.leader_id < 0 && !code.is_none()),
         });
         if let Some(leader) = partition.leader.take_if(|leader| !self.nodes.contains_key(leader)) {
             let index = partition.partition;
@@ -276,8 +278,9 @@ fn lacking_partition(topic: &TopicName, partition: i32, known: Option<&Partition
         replicas: Vec::new(),
         in_sync_replicas: Vec::new(),
         offline_replicas: Vec::new(),
+        error: None,
     };
-    PartitionInfo { leader: None, ..known.cloned().unwrap_or_else(blank) }
+    PartitionInfo { leader: None, error: None, ..known.cloned().unwrap_or_else(blank) }
 }
 
 /// A topic's partitions may be so many more than those that an answer has.

@@ -290,7 +290,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let now = stage::now();
         let last = now.checked_sub(RECENTLY).and_then(|recently| self.metadata.last_error(recently));
         let own = topic.queue(partition).and_then(|queue| queue.leaderless_since());
-        let leaderless = own.map(|since| now.saturating_duration_since(since));
+        let no_leader = self.metadata.cluster().no_leader(&topic.name, partition);
+        let leaderless = own.map(|since| (now.saturating_duration_since(since), no_leader));
         let other = if own.is_none() { self.accumulator.leaderless_queue() } else { None };
         if last.is_none() && leaderless.is_none() && other.is_none() {
             let text = "no broker has reported an error: records come faster than they are acknowledged";

@@ -5,16 +5,16 @@
 
 use std::time::Duration;
 
+use crate::cluster::NoLeader;
 use crate::error::Error;
-use crate::error_code::ErrorCode;
 
 /// What is known of a record's way when it is given up.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard {
     /// What last went wrong.
     pub(crate) last: Option<Error>,
-    /// For how long its partition has had no leader.
-    pub(crate) leaderless: Option<Duration>,
+    /// For how long its partition has had no leader, and what brokers say of it.
+    pub(crate) leaderless: Option<(Duration, NoLeader)>,
     /// How long the leader asks to be left alone.
     pub(crate) throttled: Option<String>,
     /// For how long the user's code kept the sender thread from everything, where that was most of the time.
@@ -31,14 +31,11 @@ impl Heard {
         if error.code().is_some() || error.is_fatal() {
             return error;
         }
-        let leaderless = self.leaderless.map(|time| {
-            let code = ErrorCode::LEADER_NOT_AVAILABLE;
-            format!("its partition has had no leader for {} ms ({code})", time.as_millis())
-        });
+        let leaderless = self.leaderless.map(in_words);
         let now = leaderless.as_ref().or(self.throttled.as_ref()).cloned();
-        let error = match (&self.last, leaderless) {
+        let error = match (&self.last, self.leaderless.and_then(|(_, why)| why.code())) {
             (Some(last), _) => error.with_last(last),
-            (None, Some(_)) => error.with_code(ErrorCode::LEADER_NOT_AVAILABLE),
+            (None, Some(code)) => error.with_code(code),
             (None, None) => error,
         };
         let held_up = self
@@ -56,17 +53,30 @@ impl Heard {
     }
 }
 
+fn in_words((time, why): (Duration, NoLeader)) -> String {
+    let time = time.as_millis();
+    match why {
+        NoLeader::Topic(code) => format!("the brokers answer {code} for its topic"),
+        NoLeader::NotNamed => "the brokers do not name its partition".to_owned(),
+        NoLeader::Nobody(Some(code)) => format!("its partition has had no leader for {time} ms ({code})"),
+        NoLeader::Nobody(None) => format!("its partition has had no leader for {time} ms"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::error_code::ErrorCode;
 
     /// Fault C1.
     #[test]
     fn an_error_says_what_was_heard_and_contradicts_nothing() {
         let late = || Error::new(ErrorKind::Timeout, "late");
         let last = Some(Error::from_code(ErrorCode::NOT_ENOUGH_REPLICAS, None).with_node(1));
-        let leaderless = Some(Duration::from_secs(3));
+        let time = Duration::from_secs(3);
+        let unavailable = NoLeader::Nobody(Some(ErrorCode::LEADER_NOT_AVAILABLE));
+        let leaderless = Some((time, unavailable));
         let throttled = Some("broker 1 asks to be left alone".to_owned());
         let waited_for = Some("connecting to broker 1".to_owned());
         let answered = Some((1, Duration::from_millis(20)));
@@ -87,11 +97,30 @@ mod tests {
                 "late; broker 1 asks to be left alone".to_owned(),
             ),
             (
-                Heard { held_up: leaderless, waited_for: waited_for.clone(), answered, ..heard() },
+                Heard { held_up: Some(time), waited_for: waited_for.clone(), answered, ..heard() },
                 late(),
                 "late; callbacks held up the sender thread for 3000 ms".to_owned(),
             ),
             (Heard { leaderless, answered, ..heard() }, late(), format!("late; {no_leader}")),
+            (
+                Heard { leaderless: Some((time, NoLeader::Nobody(None))), answered, ..heard() },
+                late(),
+                "late; its partition has had no leader for 3000 ms".to_owned(),
+            ),
+            (
+                Heard { leaderless: Some((time, NoLeader::NotNamed)), answered, ..heard() },
+                late(),
+                "late; the brokers do not name its partition".to_owned(),
+            ),
+            (
+                Heard {
+                    leaderless: Some((time, NoLeader::Topic(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))),
+                    answered,
+                    ..heard()
+                },
+                late(),
+                "late; the brokers answer 3 UNKNOWN_TOPIC_OR_PARTITION for its topic".to_owned(),
+            ),
             (
                 Heard { last: last.clone(), waited_for, answered, ..heard() },
                 late(),

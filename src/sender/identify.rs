@@ -77,7 +77,7 @@ impl<N: Network> Sender<N> {
         };
         if !response.error_code.is_none() {
             let error = Error::from_code(response.error_code, None).with_node(node);
-            return self.producer_id_failed(node, request, error, now);
+            return self.producer_id_denied(node, request, error, now);
         }
         if response.producer_id < 0 || response.producer_epoch < 0 {
             // Without an id, or an epoch to count on, batches would go as if idempotence were off.
@@ -87,7 +87,7 @@ impl<N: Network> Sender<N> {
             );
             let error =
                 Error::new(ErrorKind::Network, text).with_code(ErrorCode::NETWORK_EXCEPTION).with_node(node);
-            return self.producer_id_failed(node, request, error, now);
+            return self.producer_id_denied(node, request, error, now);
         }
         if self.is_outdated(request) {
             return;
@@ -95,6 +95,15 @@ impl<N: Network> Sender<N> {
         (self.identification.failures, self.identification.refused_by) = (0, Vec::new());
         self.transaction.producer_id_received(response.producer_id, response.producer_epoch);
         self.gate_changed = true;
+        self.troubles.producer_id(now);
+    }
+
+    /// A broker has answered, and not with a producer id. Failures of connections are told of where they happen.
+    fn producer_id_denied(&mut self, node: i32, request: u64, error: Error, now: Instant) {
+        if error.is_retriable() && !self.is_outdated(request) {
+            self.troubles.no_producer_id(&no_producer_id(&error), now);
+        }
+        self.producer_id_failed(node, request, error, now);
     }
 
     /// Whether a newer request has gone, or none is wanted any more of the cluster that this one went to.
@@ -107,7 +116,8 @@ impl<N: Network> Sender<N> {
         if self.is_outdated(request) {
             return;
         }
-        self.metadata.note_error(error.clone(), now);
+        let refusal = no_producer_id(&error);
+        self.metadata.note_error(refusal.clone(), now);
         let again = now + self.settings.retry_backoff.after(self.identification.failures, &mut self.random);
         let again = if planted(Defect::IdsAtOnce) { now } else { again };
         self.identification.failures = self.identification.failures.saturating_add(1);
@@ -122,13 +132,7 @@ impl<N: Network> Sender<N> {
             return self.transaction.producer_id_failed(now);
         }
         self.transaction.producer_id_refused(again);
-        let text = format!("no producer id, which enable.idempotence=true needs: {error}");
-        let refusal = Error::new(error.kind(), text).with_source(error.clone());
-        let refusal = error.code().map_or(refusal.clone(), |code| refusal.with_code(code));
-        match self.identification.failures {
-            1 => logging::warn!("{refusal}"),
-            _ => logging::debug!("{refusal}"),
-        }
+        self.troubles.no_producer_id(&refusal, now);
         for (index, batch) in self.drain.take_waiting(now) {
             self.fail(index, batch, refusal.clone(), Vec::new(), now);
             self.after_outcome(index, now);
@@ -152,4 +156,11 @@ impl<N: Network> Sender<N> {
             self.troubles.new_epoch(epoch, now);
         }
     }
+}
+
+/// What it means that there is none, with the error in it that says why.
+fn no_producer_id(error: &Error) -> Error {
+    let text = format!("no producer id, which enable.idempotence=true needs: {error}");
+    let wrapped = Error::new(error.kind(), text).with_source(error.clone());
+    error.code().map_or(wrapped.clone(), |code| wrapped.with_code(code))
 }

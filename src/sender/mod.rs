@@ -423,9 +423,10 @@ impl<N: Network> Sender<N> {
         let leader = self.drain.leader(index).and_then(|id| cluster.node(id));
         let since = |time: Instant| now.saturating_duration_since(time.max(created));
         let answered = self.answered.filter(|(_, at)| *at >= created);
+        let no_leader = self.drain.name(index).map(|(topic, partition)| cluster.no_leader(topic, partition));
         let heard = Heard {
             last,
-            leaderless: self.drain.leaderless_since(index).map(since),
+            leaderless: self.drain.leaderless_since(index).map(since).zip(no_leader),
             throttled: leader.and_then(|leader| self.client.throttled(leader, now)),
             held_up: self.held_up(created, now),
             waited_for: leader.and_then(|leader| self.client.waited_for(leader, now)),

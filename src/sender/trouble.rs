@@ -6,6 +6,7 @@
 
 use std::time::Instant;
 
+use crate::cluster::NoLeader;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::logging;
@@ -24,6 +25,8 @@ enum About {
     Topic(TopicName),
     /// How large the topic's batches may be.
     SizesOf(TopicName),
+    /// The producer id, as long as there is none.
+    ProducerId,
     /// The epoch of this producer.
     Epoch,
 }
@@ -68,13 +71,16 @@ impl Troubles {
         }
     }
 
-    /// The brokers have answered, and this partition still has no leader though records wait for one.
-    pub(super) fn leaderless(&mut self, (topic, partition): (&TopicName, i32), now: Instant) {
+    /// The brokers have answered, and this partition still has no leader though records wait for one. Where its topic is
+    /// not to be had, or does not have it, that is told already.
+    pub(super) fn leaderless(&mut self, (topic, partition): (&TopicName, i32), why: NoLeader, now: Instant) {
+        let NoLeader::Nobody(told) = why else { return };
         let code = ErrorCode::LEADER_NOT_AVAILABLE;
         if let Some(repeats) = self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {
             let advice = Advice(of_metadata(code));
+            let told = told.map_or(String::new(), |code| format!(" ({code})"));
             logging::warn!(
-                "{topic}-{partition}: records wait for a leader, and there is none{advice}{repeats}"
+                "{topic}-{partition}: records wait for a leader, and there is none{told}{advice}{repeats}"
             );
         }
     }
@@ -87,6 +93,22 @@ impl Troubles {
                 "{topic}-{partition}: a batch of {count} records is sent again in smaller ones: {error}{repeats}"
             ),
             None => logging::debug!("{topic}-{partition}: a batch of {count} records is split: {error}"),
+        }
+    }
+
+    /// A broker gave no producer id, and is asked again, or will be when a record needs one.
+    pub(super) fn no_producer_id(&mut self, error: &Error, now: Instant) {
+        let code = error.code().unwrap_or(ErrorCode::NONE);
+        match self.notices.happened(&About::ProducerId, code, now) {
+            Some(repeats) => logging::warn!("{error}{repeats}"),
+            None => logging::debug!("{error}"),
+        }
+    }
+
+    /// A broker gave a producer id.
+    pub(super) fn producer_id(&mut self, now: Instant) {
+        if let Some(repeats) = self.notices.over(&About::ProducerId, now) {
+            logging::info!("there is a producer id now, after {}", failures(repeats));
         }
     }
 

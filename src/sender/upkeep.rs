@@ -107,7 +107,11 @@ impl<N: Network> Sender<N> {
         self.free_what_is_forgotten();
         self.bootstrap.sought();
         answered.iter().for_each(|(topic, code)| self.troubles.topic(topic, *code, now));
-        self.drain.leaderless().for_each(|place| self.troubles.leaderless(place, now));
+        let cluster = self.metadata.cluster();
+        for (topic, partition) in self.drain.leaderless() {
+            let why = cluster.no_leader(topic, partition);
+            self.troubles.leaderless((topic, partition), why, now);
+        }
         self.fail_absent(&answered, now);
     }
 

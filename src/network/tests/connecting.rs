@@ -365,7 +365,7 @@ fn the_end_of_a_connection_to_an_address_that_has_served_hints_at_nothing_even_i
         bench.send();
         bench.client.network().socket().ended = true;
         let text = disconnection(&bench.turn(SECOND)).to_string();
-        assert!(text.ends_with("the broker closed the connection"), "{text}");
+        assert!(text.contains("the broker closed the connection") && !text.contains("SASL"), "{text}");
         bench.now += SECOND;
     }
     // Nor does the end of a handshake where one has been done before.

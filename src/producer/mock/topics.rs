@@ -47,6 +47,7 @@ impl Topics {
             replicas: vec![BROKER],
             in_sync_replicas: vec![BROKER],
             offline_replicas: Vec::new(),
+            error: None,
         };
         let partitions = (0..partition_count.max(1)).map(partition).collect();
         let info = TopicInfo { name: name.clone(), id: Uuid::default(), error: None, partitions };
