@@ -91,19 +91,19 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Plants each defect and looks for it.
+/// Plants each defect, and looks for a seed that shows it and shows nothing without it.
 fn find_defects(runs: &Runs) -> Result<(), Box<dyn Error>> {
     let mut survivors = Vec::new();
     for (name, about) in defects() {
-        let report = run_seeds(&Runs { defect: Some(name), enough: 3, ..runs.clone() }, |_| {});
-        let first = report.found.first().map(|found| format!("seed {}: {}", found.seed, found.what));
-        println!(
-            "{name} ({about}): {} of {} seeds; {}",
-            report.found.len(),
-            report.seeds,
-            first.unwrap_or_default()
-        );
-        if report.found.is_empty() {
+        let begun = Instant::now();
+        let report = run_seeds(&Runs { defect: Some(name), enough: 1, ..runs.clone() }, |_| {});
+        let shows_nothing =
+            |seed: u64| run_seeds(&Runs { first: seed, count: 1, ..runs.clone() }, |_| {}).found.is_empty();
+        let found = report.found.iter().find(|found| shows_nothing(found.seed));
+        let text =
+            found.map_or("NOT FOUND".to_owned(), |found| format!("seed {}: {}", found.seed, found.what));
+        println!("{name} ({about}): {:.1} s, {text}", begun.elapsed().as_secs_f64());
+        if found.is_none() {
             survivors.push(name);
         }
     }

@@ -98,4 +98,8 @@ defects! {
     NobodyHearsNews: "whoever waits for metadata is not told that it is there",
     MetadataAtOnce: "metadata that did not come is asked for again at once",
     IdsAtOnce: "a producer id that was refused is asked for again at once",
+    ClustersMix: "another cluster is not noticed (A2)",
+    ReturnedIsTrusted: "a broker that is connected anew is taken for one of the same cluster (A2)",
+    ErrorsRefuse: "whatever error is answered, nothing was written (A4)",
+    TimeOfBefore: "what goes after a callback has the time of before it (E1)",
 }

@@ -206,6 +206,13 @@ impl Metadata {
         self.state.lock().schedule.request_update();
     }
 
+    /// Somebody new needs it: that others have waited for it in vain does not hold it up.
+    pub(crate) fn hurry(&self) {
+        let mut state = self.state.lock();
+        state.schedule.request_update();
+        state.schedule.hurry();
+    }
+
     /// The leader of this partition, as we believe, says that it is not, or has not answered.
     pub(crate) fn leader_refused(&self, topic: &TopicName, partition: i32) {
         self.state.lock().beliefs.leader_refused(topic, partition);

@@ -7,6 +7,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::planted::{Defect, planted};
+
 /// The cluster that the records go to.
 #[derive(Debug, Default)]
 pub(super) struct Home {
@@ -16,6 +18,8 @@ pub(super) struct Home {
     connected_before: HashSet<i32>,
     /// Brokers that were connected anew, and how often metadata had been asked for by then.
     unconfirmed: HashMap<i32, u64>,
+    /// How often metadata had been asked for when a connection last ended, as long as none has told anything since.
+    lost: Option<u64>,
     /// A broker was connected anew, and no topic has shown since that it is the one it was.
     unproven: bool,
 }
@@ -32,17 +36,26 @@ impl Home {
         self.asked += 1;
     }
 
-    /// A connection stands. Where there was one before it may have ended because the broker began anew, with nothing.
-    pub(super) fn connected(&mut self, node: i32) {
-        if !self.connected_before.insert(node) {
+    /// A connection has ended: perhaps because its broker began anew, with nothing, and all others with it.
+    pub(super) fn lost(&mut self) {
+        self.lost = Some(self.asked);
+    }
+
+    /// A connection stands, to a broker that may have begun anew since metadata last told of the cluster. Whether it has to
+    /// be asked for now.
+    pub(super) fn connected(&mut self, node: i32) -> bool {
+        let is_again = !self.connected_before.insert(node);
+        let may_be_another = is_again || self.lost.is_some();
+        if may_be_another {
             self.unconfirmed.insert(node, self.asked);
             self.unproven = true;
         }
+        may_be_another
     }
 
     /// Whether metadata has yet to tell which cluster this broker belongs to.
     pub(super) fn is_unconfirmed(&self, node: i32) -> bool {
-        self.unconfirmed.contains_key(&node)
+        self.unconfirmed.contains_key(&node) && !planted(Defect::ReturnedIsTrusted)
     }
 
     /// A broker has told its cluster's id, where it knows one. What was asked before a broker was connected says nothing
@@ -50,6 +63,7 @@ impl Home {
     pub(super) fn answered(&mut self, cluster_id: Option<&str>) -> Option<Moved> {
         let asked = self.asked;
         self.unconfirmed.retain(|_, asked_by_then| *asked_by_then >= asked);
+        self.lost = self.lost.filter(|asked_by_then| *asked_by_then >= asked);
         let id = cluster_id?;
         if self.cluster_id.as_deref() == Some(id) {
             return None;
@@ -93,6 +107,21 @@ mod tests {
         home.ask();
         home.answered(Some("a"));
         assert!(!home.is_unconfirmed(1));
+    }
+
+    /// Fault A2.
+    #[test]
+    fn who_is_connected_for_the_first_time_after_others_were_lost_waits_for_metadata_as_well() {
+        let mut home = Home::default();
+        home.ask();
+        assert!(!home.connected(1));
+        home.lost();
+        assert!(home.connected(2) && home.is_unconfirmed(2));
+        home.answered(Some("a"));
+        assert!(home.connected(3) && home.is_unconfirmed(2), "asked for before the loss");
+        home.ask();
+        home.answered(Some("a"));
+        assert!(!home.is_unconfirmed(2) && !home.is_unconfirmed(3) && !home.connected(4));
     }
 
     /// Fault A2.

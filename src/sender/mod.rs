@@ -269,12 +269,16 @@ impl<N: Network> Sender<N> {
             Outcome::Bootstrapped(servers) => self.looked_up(servers, now),
             Outcome::Connected { node } => {
                 logging::debug!("connected to broker {node}");
-                self.home.connected(node);
+                // No batch goes to a server to begin with.
+                if self.home.connected(node) && node >= 0 && self.transaction.is_idempotent() {
+                    self.metadata.hurry();
+                }
             }
             Outcome::Disconnected { node, error } => {
                 let error = if node >= 0 { error.with_node(node) } else { error };
                 self.metadata.note_error(error, now);
                 self.metadata.lost(node);
+                self.home.lost();
                 self.metadata.request_update();
             }
         }
@@ -361,7 +365,7 @@ impl<N: Network> Sender<N> {
 
     /// The time after callbacks that may have run since `begun`. They are the user's, and may have taken theirs.
     fn after_callbacks(&mut self, begun: Instant) -> Instant {
-        let now = self.client.now();
+        let now = if planted(Defect::TimeOfBefore) { begun } else { self.client.now() };
         if now.saturating_duration_since(begun) >= LONG {
             let first = self.held_up.filter(|(_, end)| *end == begun).map_or(begun, |(first, _)| first);
             self.held_up = Some((first, now));

@@ -8,13 +8,15 @@ use crate::config::ClusterChange;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::network::Network;
+use crate::planted::{Defect, planted};
 use crate::sender::Sender;
 use crate::sender::home::Moved;
 
 impl<N: Network> Sender<N> {
     /// Looks at which cluster has answered. False where this producer may not go on with it.
     pub(super) fn is_at_home(&mut self, cluster_id: Option<&str>, node: i32, now: Instant) -> bool {
-        let Some(Moved { from, to }) = self.home.answered(cluster_id) else { return true };
+        let moved = self.home.answered(cluster_id).filter(|_| !planted(Defect::ClustersMix));
+        let Some(Moved { from, to }) = moved else { return true };
         let text = format!(
             "the cluster is another one now: its id was \"{}\" and is \"{}\"",
             from.escape_debug(),

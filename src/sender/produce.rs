@@ -32,6 +32,8 @@ struct Answer<'a> {
     message: Option<&'a str>,
     /// Why there is no answer.
     failure: Option<&'a Error>,
+    /// There is an answer, and this batch is not in it.
+    is_missing: bool,
     base_offset: i64,
     log_append_time: i64,
     log_start_offset: i64,
@@ -44,6 +46,10 @@ impl Answer<'_> {
     fn error(&self, message: Option<&str>) -> Error {
         match self.failure {
             Some(failure) => failure.clone().with_code(self.code).with_node(self.node),
+            None if self.is_missing => {
+                let text = "the broker's answer does not mention the partition";
+                Error::new(ErrorKind::Network, text).with_code(self.code).with_node(self.node)
+            }
             None => Error::from_code(self.code, message).with_node(self.node),
         }
     }
@@ -108,7 +114,8 @@ impl<N: Network> Sender<N> {
         for (place, carried) in note.batches.into_iter().enumerate() {
             let found = answers.of(place, &carried);
             let answer = found.map_or_else(|| no_answer(node), |answer| answer_of(answer, node));
-            if !answer.code.is_none() && !answer.code.is_refusal(answer.base_offset) {
+            let is_refusal = answer.code.is_refusal(answer.base_offset) || planted(Defect::ErrorsRefuse);
+            if !answer.code.is_none() && !is_refusal {
                 self.drain.note_doubt(carried.index, carried.batch_id);
             }
             self.carry_out(&carried, &answer, now);
@@ -454,6 +461,7 @@ fn answer_of(answer: &PartitionProduceResponse, node: i32) -> Answer<'_> {
         code: answer.error_code,
         message: answer.error_message.as_deref(),
         failure: None,
+        is_missing: false,
         base_offset: answer.base_offset,
         log_append_time: answer.log_append_time_ms,
         log_start_offset: answer.log_start_offset,
@@ -466,8 +474,9 @@ fn answer_of(answer: &PartitionProduceResponse, node: i32) -> Answer<'_> {
 fn no_answer(node: i32) -> Answer<'static> {
     Answer {
         code: ErrorCode::NETWORK_EXCEPTION,
-        message: Some("the answer does not mention the partition"),
+        message: None,
         failure: None,
+        is_missing: true,
         base_offset: -1,
         log_append_time: -1,
         log_start_offset: -1,

@@ -50,7 +50,16 @@ impl fmt::Display for Coverage {
 const WANTED: &[(&str, &[&str])] = &[
     (
         "verdict",
-        &["Acknowledge", "AcknowledgeDuplicate", "Retry", "Split", "RetryWithNewEpoch", "Fail", "Fatal"],
+        &[
+            "Acknowledge",
+            "AcknowledgeDuplicate",
+            "Retry",
+            "Split",
+            "RetryWithNewEpoch",
+            "Overtaken",
+            "Fail",
+            "Fatal",
+        ],
     ),
     (
         "Produce",

@@ -34,6 +34,8 @@ pub(super) struct Promise {
     pub(super) ordered: bool,
     /// Nothing goes wrong: each record is acknowledged, once in the log, and those of a partition in the order of `send`.
     pub(super) sound: bool,
+    /// So many bytes of key, value and header are not too large for any topic.
+    pub(super) largest: usize,
     /// Each record is answered within this time.
     pub(super) within: Duration,
     /// Each flush is over within this time. It may be longer: a flush waits for what is sent before the sender
@@ -229,6 +231,10 @@ impl Content {
         name_of(&self.value)
     }
 
+    fn size(&self) -> usize {
+        self.key.as_ref().map_or(0, Vec::len) + self.value.len() + self.header.len()
+    }
+
     fn is(&self, logged: &Logged) -> bool {
         let (first, last) = self.timestamps;
         self.key == logged.key && self.header == logged.header && (first..=last).contains(&logged.timestamp)
@@ -304,6 +310,8 @@ impl History {
             Outcome::Failed { kind: ErrorKind::Bug, text, .. } => {
                 violations.push(Violation::Defect(format!("{record}: {text}")));
             }
+            Outcome::Failed { kind: ErrorKind::RecordTooLarge, .. }
+                if record.content.size() > self.promise.largest => {}
             Outcome::Failed { text, .. } if self.promise.sound => {
                 violations.push(Violation::FailedForNothing(format!("{record}: {text}")));
             }

@@ -56,9 +56,10 @@ impl Observer {
     /// What a record's error says that is not so, if something is.
     pub(super) fn untrue(&self, record: &Accepted) -> Option<String> {
         let Some(Outcome::Failed { text, partition, .. }) = record.outcome() else { return None };
-        let until = record.told.first().map_or(Duration::MAX, |told| told.at);
+        // When a record without a callback was given up nobody has seen.
+        let until = record.told.first().map(|told| told.at);
         let heard = |(at, api, about, code): &&(Duration, Api, i32, i16)| {
-            (record.at..=until).contains(at)
+            until.is_some_and(|until| (record.at..=until).contains(at))
                 && *code != 0
                 && match api {
                     Api::Produce => Some(*about) == *partition,

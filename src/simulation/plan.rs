@@ -42,7 +42,7 @@ pub(super) enum Step {
     Create(usize, i32, i32),
     /// Producers are forgotten in one partition, on one broker, everywhere.
     Forget(Forgotten),
-    /// Another cluster takes this one's place; the topics may be there again, and empty.
+    /// Another cluster takes this one's place, and all connections break; the topics may be there again, and empty.
     Wipe {
         keep_topics: bool,
     },

@@ -14,6 +14,8 @@ use crate::simulation::world::Setup;
 type Dice = fastrand::Rng;
 type Steps = Vec<(Duration, Step)>;
 
+const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
+
 /// A kind of trouble. Each may be switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -111,16 +113,21 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let thrown: Vec<Kind> =
         (0..dice.usize(1..=5)).map(|_| Kind::ALL[dice.usize(..Kind::ALL.len())]).collect();
     let mut steps = application(dice, &size, is_calm);
-    let is_cut_short = steps.iter().any(|(_, step)| match step {
-        Step::Act(_, Act::Close { within }) => within.is_some_and(|within| within < Duration::from_secs(100)),
-        _ => false,
-    });
+    let is_cut_short = steps.iter().any(|(_, step)| is_hasty(step));
     let lets_go = steps.iter().any(|(_, step)| matches!(step, Step::Act(0, Act::Drop)));
     let mut trouble = trouble(dice, &size, &thrown, enabled);
+    let denial = denial(dice, &size, &thrown, enabled);
+    let is_denied = denial.is_some();
+    trouble.extend(denial);
     let weather = if is_calm { Weather::calm() } else { Weather::random(dice) };
-    let topic = topic(dice, &size, is_calm);
-    let (cluster, is_slow) = cluster(dice, &size, &topic, is_calm);
-    let properties = properties(dice);
+    let limit = limit(dice);
+    let versions = Versions::random(dice);
+    let properties = properties(dice, versions.know_zstd());
+    // What is too large is refused; only with idempotence does that leave the others as they are.
+    let is_idempotent = properties.contains(&("enable.idempotence", "true".to_owned()));
+    let limit = limit.filter(|_| !is_calm || is_idempotent);
+    let topic = topic(&size, limit);
+    let (cluster, is_slow) = cluster(&versions, &size, &topic, is_calm);
     if is_calm && dice.bool() {
         steps.extend(slow_callbacks(dice, &size, &properties));
     }
@@ -135,22 +142,76 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     // Nobody finds a cluster again all of whose brokers have moved, unless he begins again.
     let stays = properties.contains(&("metadata.recovery.strategy", "none".to_owned()));
     let is_lost = stays && steps.iter().any(|(_, step)| matches!(step, Step::Move(_) | Step::Wipe { .. }));
-    let recovers = is_mended && !lets_go && !is_slow && !is_lost;
-    let setup =
-        Setup { seed, properties, cluster, topic, threads, weather, steps, prompt, recovers, is_told: false };
+    let recovers = is_mended && !lets_go && !is_slow && !is_lost && (is_calm || !is_denied);
+    // A record alone in its batch has some more bytes around it.
+    let largest = limit.map_or(usize::MAX, |limit| limit.saturating_sub(150));
+    let is_told = false;
+    let setup = Setup {
+        seed,
+        properties,
+        cluster,
+        topic,
+        threads,
+        weather,
+        steps,
+        prompt,
+        largest,
+        recovers,
+        is_told,
+    };
     (setup, kinds)
 }
 
-fn topic(dice: &mut Dice, size: &Size, is_calm: bool) -> TopicConfig {
+/// Whether this ends the run before all has to be answered.
+fn is_hasty(step: &Step) -> bool {
+    match step {
+        Step::Act(_, Act::Close { within }) => within.is_some_and(|within| within < Duration::from_secs(100)),
+        _ => false,
+    }
+}
+
+/// With idempotence this is the end, so not too often.
+fn denial(dice: &mut Dice, size: &Size, thrown: &[Kind], enabled: &[Kind]) -> Option<(Duration, Step)> {
+    let kind = Kind::Refusals;
+    (thrown.contains(&kind) && enabled.contains(&kind) && dice.u32(..8) == 0).then(|| {
+        let denied = Fault::fail(Api::Produce, CLUSTER_AUTHORIZATION_FAILED);
+        (size.length.mul_f64(dice.f64()), Step::Fault(denied))
+    })
+}
+
+/// The topics, all alike.
+fn topic(size: &Size, limit: Option<usize>) -> TopicConfig {
     let topic = TopicConfig::new(size.partitions);
-    // Batches have to be split; some records are too large by themselves.
+    limit.map_or(topic.clone(), |limit| topic.max_message_bytes(limit))
+}
+
+/// Batches have to be split; some records are too large by themselves.
+fn limit(dice: &mut Dice) -> Option<usize> {
     let limit = dice.usize(200..3_000);
-    if dice.u32(..3) == 0 && !is_calm { topic.max_message_bytes(limit) } else { topic }
+    (dice.u32(..3) == 0).then_some(limit)
+}
+
+/// What kind of brokers these are, the newest Produce that they speak, and how slow they are.
+struct Versions {
+    kind: u32,
+    newest: i16,
+    delay: Duration,
+}
+
+impl Versions {
+    fn random(dice: &mut Dice) -> Versions {
+        let (newest, delay) = (dice.i16(3..=13), Duration::from_millis(dice.u64(..200)));
+        Versions { kind: dice.u32(..6), newest, delay }
+    }
+
+    fn know_zstd(&self) -> bool {
+        self.kind != 0 || self.newest >= 7
+    }
 }
 
 /// The cluster, and whether its answers are always slow.
 fn cluster(
-    dice: &mut Dice,
+    versions: &Versions,
     size: &Size,
     topic: &TopicConfig,
     is_calm: bool,
@@ -159,20 +220,18 @@ fn cluster(
     for name in &TOPICS[..size.topics] {
         cluster = cluster.topic_with(*name, topic.clone());
     }
-    let (newest, delay) = (dice.i16(3..=13), Duration::from_millis(dice.u64(..200)));
-    let kind = dice.u32(..6);
-    let cluster = match kind {
-        0 => cluster.api_versions(Api::Produce, 3..=newest),
-        1 if !is_calm => cluster.answer_delay(delay),
+    let cluster = match versions.kind {
+        0 => cluster.api_versions(Api::Produce, 3..=versions.newest),
+        1 if !is_calm => cluster.answer_delay(versions.delay),
         // Without topic ids; and without leader epochs to believe.
         2 => cluster.api_versions(Api::Produce, 3..=9).api_versions(Api::Metadata, 0..=9),
         3 => cluster.api_versions(Api::Produce, 3..=7).api_versions(Api::Metadata, 0..=7),
         _ => cluster,
     };
-    (cluster, kind == 1)
+    (cluster, versions.kind == 1)
 }
 
-fn properties(dice: &mut Dice) -> Vec<(&'static str, String)> {
+fn properties(dice: &mut Dice, knows_zstd: bool) -> Vec<(&'static str, String)> {
     let linger = [0, 0, 5, 50, 1000][dice.usize(..5)];
     let request_timeout = dice.u64(100..=10_000);
     let spare = [500, 5_000, 60_000][dice.usize(..3)];
@@ -211,6 +270,7 @@ fn properties(dice: &mut Dice) -> Vec<(&'static str, String)> {
     properties
         .extend(rare.iter().filter(|(of, ..)| dice.u32(..*of) == 0).map(|(_, name, value)| (*name, *value)));
     let codec = ["none", "none", "gzip", "snappy", "lz4", "zstd"][dice.usize(..6)];
+    let codec = if codec == "zstd" && !knows_zstd { "none" } else { codec };
     let recovery = ["rebootstrap", "rebootstrap", "none"][dice.usize(..3)];
     let texts = properties.into_iter().map(|(name, value)| (name, value.to_string()));
     let words = [
@@ -329,11 +389,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
                 false => vec![(at, Step::Delete(topic)), (at + shortly, create)],
             }
         }
-        Kind::Forgetting => one(Step::Forget(match dice.u32(..4) {
-            0 => Forgotten::All,
-            1 => Forgotten::Broker(broker),
-            _ => Forgotten::Partition(topic, partition),
-        })),
+        Kind::Forgetting => forgetting(dice, (topic, partition, broker), at),
         Kind::NewCluster => one(Step::Wipe { keep_topics: dice.u32(..4) > 0 }),
         Kind::OtherProducers => one(Step::Other),
         Kind::NewAddresses => one(Step::Move(broker)),
@@ -349,6 +405,20 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
             one(Step::Act(dice.usize(..size.threads), Act::Send { topic, partition: None, size: 10, how }))
         }
     }
+}
+
+/// Producers are forgotten; the next batch of one partition may be told so.
+fn forgetting(dice: &mut Dice, (topic, partition, broker): (usize, i32, i32), at: Duration) -> Steps {
+    let what = match dice.u32(..4) {
+        0 => Forgotten::All,
+        1 => Forgotten::Broker(broker),
+        _ => Forgotten::Partition(topic, partition),
+    };
+    // Brokers of before 2.5 say so; newer ones take whatever comes.
+    let says_so = Fault::fail(Api::Produce, 59).on_partition(TOPICS[topic], partition);
+    let is_told = dice.bool() && !matches!(what, Forgotten::Broker(_));
+    let told = is_told.then_some((at, Step::Fault(says_so)));
+    [(at, Step::Forget(what))].into_iter().chain(told).collect()
 }
 
 /// Callbacks that take their time, all together less than any record has.
@@ -383,11 +453,12 @@ fn lost_answer(dice: &mut Dice) -> Fault {
     kinds[dice.usize(..3)](Api::Produce)
 }
 
-/// The broker says no, at once or after it has written.
+/// The broker says no, at once or after it has written. It never says 45 or 59 here: they tell that it lacks the batch,
+/// and where it has it no broker says so. The first comes of itself, the second where a broker has forgotten.
 fn refusal(dice: &mut Dice, topic: &str, partition: i32) -> Fault {
-    let passing = [2, 3, 5, 6, 7, 13, 19, 56, 59, 89, 100];
-    let lasting = [10, 29, 45, 47, 87];
-    let after_write = [3, 6, 7, 13, 20, 56, 100, -1];
+    let passing = [2, 3, 5, 6, 7, 13, 19, 56, 89, 100];
+    let lasting = [10, 29, 47, 87];
+    let after_write = [3, 6, 7, 13, 20, 46, 56, 100, -1];
     let fault = match dice.u32(..10) {
         0..6 => Fault::fail(Api::Produce, passing[dice.usize(..passing.len())]),
         6..8 => Fault::fail_after(Api::Produce, after_write[dice.usize(..after_write.len())]),

@@ -53,6 +53,7 @@ fn sound() -> History {
         delivery: Delivery::ExactlyOnce,
         ordered: true,
         sound: true,
+        largest: 100,
         within: SECOND,
         flushed_within: SECOND,
         slack: Duration::ZERO,
@@ -183,6 +184,20 @@ fn what_is_allowed_is_not_reported() {
     assert_eq!(history.check(), [], "or not");
     tell(&mut history, 0, failed(false));
     assert_eq!(history.check(), [], "it is not");
+
+    let mut too_large = sound();
+    log(&mut too_large, 0).remove(2);
+    let refused = Outcome::Failed {
+        kind: ErrorKind::RecordTooLarge,
+        possibly_written: false,
+        attempts: 1,
+        partition: Some(0),
+        text: String::new(),
+    };
+    tell(&mut too_large, 4, refused);
+    assert_eq!(too_large.check(), [Violation::FailedForNothing("0/2: ".into())], "it is small");
+    too_large.promise.largest = 0;
+    assert_eq!(too_large.check(), [], "it is too large for its topic");
 
     let mut twice = sound();
     (twice.promise.delivery, twice.promise.sound) = (Delivery::AtLeastOnce, false);

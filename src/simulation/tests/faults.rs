@@ -45,6 +45,14 @@ fn loses_nothing(setup: Setup) {
     assert!(history.refused.is_empty(), "{:?}", history.refused);
 }
 
+/// And nothing fails but one record, whose partition never comes.
+#[track_caller]
+fn refuses_only_one(setup: Setup) {
+    let history = keeps_its_promises(setup);
+    assert!(history.records.iter().all(|record| record.outcome().is_some_and(Outcome::is_success)));
+    assert_eq!(history.refused.len(), 1, "{:?}", history.refused);
+}
+
 /// Fault A1.
 #[test]
 fn what_is_acknowledged_is_there_though_a_broker_shows_fewer_partitions_for_a_while() {
@@ -60,6 +68,30 @@ fn a_producer_of_the_new_cluster_that_has_the_same_id_takes_nothing_from_ours() 
     let setup = Setup { recovers: true, ..Setup::calm(1) }.with("metadata.max.age.ms", 500);
     let setup = setup.send(SECOND, 0, 1).step(3 * SECOND, Step::Wipe { keep_topics: true });
     keeps_its_promises(setup.step(3 * SECOND, Step::Other).send(5 * SECOND, 0, 1));
+}
+
+/// Fault A2.
+#[test]
+fn a_broker_of_the_new_cluster_that_we_never_met_takes_nothing_under_the_old_id() {
+    let setup = Setup { recovers: true, ..Setup::calm(3) }.with("linger.ms", 0);
+    let setup = (0..3).fold(setup, |setup, to| setup.step(SECOND, Step::MoveLeader(0, to, to + 1)));
+    let setup = setup.send(2 * SECOND, 0, 1).step(3 * SECOND, Step::Wipe { keep_topics: true });
+    // The new cluster's leaders are wherever they are: some of them we have not been connected to.
+    keeps_its_promises(
+        (0..20)
+            .fold(setup, |setup, at| (0..3).fold(setup, |setup, to| setup.send(3 * SECOND + at * MS, to, 1))),
+    );
+}
+
+/// Fault A2.
+#[test]
+fn a_broker_that_is_connected_anew_gets_records_at_once_whatever_topic_is_waited_for() {
+    let setup = Setup { threads: 2, prompt: Some(200 * MS), ..Setup::calm(1) };
+    let setup = setup.with("connections.max.idle.ms", 2_500).with("retry.backoff.ms", 50);
+    let setup = setup.with("retry.backoff.max.ms", 10_000).with("linger.ms", 0).with("max.block.ms", 60_000);
+    let lacking = Act::Send { topic: 0, partition: Some(7), size: 1, how: How::Callback(Callback::Nothing) };
+    let setup = setup.step(SECOND, Step::Act(1, lacking));
+    refuses_only_one((0..10).fold(setup, |setup, at| setup.send(at * 5 * SECOND, 0, 1)));
 }
 
 /// Fault B11.
@@ -160,4 +192,16 @@ fn slow_callbacks_delay_and_neither_fail_nor_repeat_what_is_healthy() {
         }
         loses_nothing(setup);
     }
+}
+
+/// Fault C1.
+#[test]
+fn where_an_answer_lacks_a_partition_no_code_is_quoted_that_nobody_answered() {
+    let setup = busy().with("retries", 1).step(2 * SECOND, Step::Lie(None, Lie::NoAnswers));
+    let history = keeps_its_promises(setup.step(6 * SECOND, Step::Honest));
+    let told = |outcome: &Outcome| match outcome {
+        Outcome::Failed { text, .. } => text.contains("the broker's answer does not mention the partition"),
+        Outcome::Acknowledged { .. } => false,
+    };
+    assert!(history.records.iter().filter_map(|record| record.outcome()).any(told));
 }
