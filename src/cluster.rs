@@ -1,7 +1,8 @@
 //! `Cluster`: an immutable picture of brokers, topics and leaders; a newer one takes its place.
 //!
 //! Owns: the picture. Must not know: how it is fetched, who waits for it.
-//! Holds: pictures share what they have in common, so that one which differs in a topic costs about that topic.
+//! Holds: pictures share what they have in common, so that one which differs in a topic costs about that topic; a
+//! partition takes about as much memory as the answer that told of it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -188,6 +189,28 @@ pub struct TopicInfo {
 }
 
 impl TopicInfo {
+    /// A topic with these partitions, the first one with number 0, whose lists are in `replicas`.
+    pub(crate) fn new(
+        name: TopicName,
+        id: Uuid,
+        error: Option<ErrorCode>,
+        partitions: Vec<PartitionState>,
+        mut replicas: Replicas,
+    ) -> TopicInfo {
+        replicas.0.shrink_to_fit();
+        let shared = Arc::new(Shared { topic: name.clone(), replicas });
+        let partition = |(partition, state): (i32, PartitionState)| PartitionInfo {
+            shared: Arc::clone(&shared),
+            partition,
+            leader: state.leader.unwrap_or(NO_LEADER),
+            leader_epoch: state.leader_epoch,
+            replicas: state.replicas,
+            error: state.error,
+        };
+        let partitions = (0..).zip(partitions).map(partition).collect();
+        TopicInfo { name, id, error, partitions }
+    }
+
     /// The topic's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -210,17 +233,16 @@ impl TopicInfo {
 }
 
 /// A partition: who leads it and who has copies.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct PartitionInfo {
-    pub(crate) topic: TopicName,
-    pub(crate) partition: i32,
-    pub(crate) leader: Option<i32>,
-    pub(crate) leader_epoch: i32,
-    pub(crate) replicas: Vec<i32>,
-    pub(crate) in_sync_replicas: Vec<i32>,
-    pub(crate) offline_replicas: Vec<i32>,
+    shared: Arc<Shared>,
+    partition: i32,
+    /// Or [`NO_LEADER`].
+    leader: i32,
+    leader_epoch: i32,
+    replicas: ReplicasOf,
     /// Why it has no leader, where a broker says why.
-    pub(crate) error: Option<ErrorCode>,
+    error: Option<ErrorCode>,
 }
 
 /// What brokers say of a partition without a leader.
@@ -245,10 +267,105 @@ impl NoLeader {
     }
 }
 
+/// What the partitions of a topic have in common.
+struct Shared {
+    topic: TopicName,
+    replicas: Replicas,
+}
+
+const NO_LEADER: i32 = -1;
+
+/// Who leads a partition, and where its lists are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PartitionState {
+    pub(crate) leader: Option<i32>,
+    pub(crate) leader_epoch: i32,
+    pub(crate) replicas: ReplicasOf,
+    /// Why it has no leader, where a broker says why.
+    pub(crate) error: Option<ErrorCode>,
+}
+
+/// Of many partitions who has a copy, whose copy is up to date, and who has one and is down.
+///
+/// For each partition the lengths of the three lists, and behind them what is in them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Replicas(Vec<i32>);
+
+/// Where in [`Replicas`] a partition's lists are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ReplicasOf(u32);
+
+/// The lists of a partition, in the order in which they are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReplicaList {
+    All,
+    InSync,
+    Offline,
+}
+
+impl Replicas {
+    /// Begins the lists of another partition. What they have is added list by list.
+    pub(crate) fn begin(&mut self) -> ReplicasOf {
+        let place = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        self.0.extend([0; LISTS]);
+        ReplicasOf(place)
+    }
+
+    /// Adds a broker to a list of the partition that was begun last.
+    pub(crate) fn add(&mut self, partition: ReplicasOf, list: ReplicaList, broker: i32) {
+        if let Some(length) = self.0.get_mut((partition.0 as usize).saturating_add(list as usize)) {
+            *length += 1;
+            self.0.push(broker);
+        }
+    }
+
+    pub(crate) fn get(&self, partition: ReplicasOf, list: ReplicaList) -> &[i32] {
+        let rest = self.0.get(partition.0 as usize..).unwrap_or_default();
+        let Some((lengths, brokers)) = rest.split_first_chunk::<LISTS>() else { return &[] };
+        let mut brokers = brokers;
+        for (place, length) in lengths.iter().enumerate() {
+            let Some((list_here, others)) = brokers.split_at_checked(*length as usize) else { return &[] };
+            if place == list as usize {
+                return list_here;
+            }
+            brokers = others;
+        }
+        &[]
+    }
+}
+
+const LISTS: usize = 3;
+
 impl PartitionInfo {
+    /// The same for a topic whose partitions' lists are in `replicas`.
+    pub(crate) fn state(&self, replicas: &mut Replicas) -> PartitionState {
+        let place = replicas.begin();
+        for list in [ReplicaList::All, ReplicaList::InSync, ReplicaList::Offline] {
+            self.list(list).iter().for_each(|broker| replicas.add(place, list, *broker));
+        }
+        PartitionState {
+            leader: self.leader(),
+            leader_epoch: self.leader_epoch,
+            replicas: place,
+            error: self.error,
+        }
+    }
+
+    pub(crate) fn set_leader(&mut self, leader: Option<i32>, leader_epoch: i32) {
+        (self.leader, self.leader_epoch, self.error) = (leader.unwrap_or(NO_LEADER), leader_epoch, None);
+    }
+
+    pub(crate) fn topic_name(&self) -> &TopicName {
+        &self.shared.topic
+    }
+
+    fn list(&self, list: ReplicaList) -> &[i32] {
+        self.shared.replicas.get(self.replicas, list)
+    }
+
     /// The topic's name.
     pub fn topic(&self) -> &str {
-        &self.topic
+        &self.shared.topic
     }
 
     /// The partition's number.
@@ -258,7 +375,7 @@ impl PartitionInfo {
 
     /// The id of the broker that leads the partition; none while there is no leader.
     pub fn leader(&self) -> Option<i32> {
-        self.leader
+        (self.leader != NO_LEADER).then_some(self.leader)
     }
 
     /// The leader's epoch, or -1 where the broker does not tell it.
@@ -268,17 +385,44 @@ impl PartitionInfo {
 
     /// The ids of all brokers that have a copy.
     pub fn replicas(&self) -> &[i32] {
-        &self.replicas
+        self.list(ReplicaList::All)
     }
 
     /// The ids of the brokers whose copy is up to date.
     pub fn in_sync_replicas(&self) -> &[i32] {
-        &self.in_sync_replicas
+        self.list(ReplicaList::InSync)
     }
 
     /// The ids of the brokers that have a copy and are down.
     pub fn offline_replicas(&self) -> &[i32] {
-        &self.offline_replicas
+        self.list(ReplicaList::Offline)
+    }
+
+    fn lists(&self) -> [&[i32]; LISTS] {
+        [self.replicas(), self.in_sync_replicas(), self.offline_replicas()]
+    }
+}
+
+impl PartialEq for PartitionInfo {
+    fn eq(&self, other: &PartitionInfo) -> bool {
+        let leader = |it: &PartitionInfo| (it.partition, it.leader, it.leader_epoch, it.error);
+        leader(self) == leader(other) && self.lists() == other.lists() && self.topic() == other.topic()
+    }
+}
+
+impl Eq for PartitionInfo {}
+
+impl fmt::Debug for PartitionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartitionInfo")
+            .field("topic", &self.topic())
+            .field("partition", &self.partition)
+            .field("leader", &self.leader())
+            .field("leader_epoch", &self.leader_epoch)
+            .field("replicas", &self.replicas())
+            .field("in_sync_replicas", &self.in_sync_replicas())
+            .field("offline_replicas", &self.offline_replicas())
+            .finish()
     }
 }
 
@@ -288,18 +432,15 @@ impl Cluster {
     pub(crate) fn led(topics: &[(&'static str, &[Option<i32>])]) -> Cluster {
         let topic = |(name, leaders): &(&'static str, &[Option<i32>])| {
             let name = TopicName::from(*name);
-            let partition = |(partition, leader): (i32, &Option<i32>)| PartitionInfo {
-                topic: name.clone(),
-                partition,
+            let mut replicas = Replicas::default();
+            let partition = |leader: &Option<i32>| PartitionState {
                 leader: *leader,
                 leader_epoch: 0,
-                replicas: vec![],
-                in_sync_replicas: vec![],
-                offline_replicas: vec![],
+                replicas: replicas.begin(),
                 error: None,
             };
-            let partitions = (0..).zip(*leaders).map(partition).collect();
-            Arc::new(TopicInfo { name: name.clone(), id: Uuid::ZERO, error: None, partitions })
+            let partitions = leaders.iter().map(partition).collect();
+            Arc::new(TopicInfo::new(name.clone(), Uuid::ZERO, None, partitions, replicas))
         };
         Cluster { topics: topics.iter().map(topic).collect(), ..Cluster::default() }
     }

@@ -125,7 +125,7 @@ impl Drain {
         let accumulator = Arc::clone(&self.accumulator);
         let (mut moved, mut withdrawn) = (Vec::new(), false);
         for topic in changed.iter().filter_map(|name| accumulator.queues(name)) {
-            for index in topic.all_queues().map(|queue| queue.index) {
+            for index in topic.used_queues().map(|queue| queue.index) {
                 let Some(Some(partition)) = self.partitions.get_mut(index) else { continue };
                 partition.note_topic(cluster);
                 if !planted(Defect::LeadersStay)
@@ -581,7 +581,7 @@ impl Drain {
 
 fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
     let partition = usize::try_from(queue.partition).ok()?;
-    cluster.topic(&queue.topic)?.partitions.get(partition)?.leader
+    cluster.topic(&queue.topic)?.partitions.get(partition)?.leader()
 }
 
 #[cfg(test)]
@@ -979,6 +979,7 @@ mod tests {
         for _ in 0..5 {
             world.pass(1);
             world.append(0);
+            world.queue(2);
             assert_eq!(world.departing(), [0; 0]);
             world.accumulator.retire_topic("t");
             assert_eq!(forget(&mut world), 0, "something lingers");
@@ -996,7 +997,7 @@ mod tests {
             assert!(world.accumulator.topic("t").is_none());
             world.accumulator.update_topics(&cluster(3, 1), &["t".into()], &mut leaders);
         }
-        assert_eq!(world.accumulator.numbered.load(std::sync::atomic::Ordering::Relaxed), 3);
+        assert_eq!(world.accumulator.queue_maker.numbers(), 3);
         let headers = crate::record::Headers::new();
         let parts = crate::record_batch::RecordParts::new(None, Some(b"v"), &headers, 0);
         let target = Target { queue: &old, sticky: None };

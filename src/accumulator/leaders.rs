@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, TopicInfo};
+use crate::cluster::{Cluster, PartitionInfo, TopicInfo};
 
 /// The settings about it.
 #[derive(Debug, Clone, Default)]
@@ -50,23 +50,30 @@ impl Leader {
 }
 
 /// A partition that has a leader.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Led {
     pub(super) partition: i32,
-    pub(super) leader: Arc<Leader>,
-}
-
-impl PartialEq for Led {
-    fn eq(&self, other: &Led) -> bool {
-        self.partition == other.partition && Arc::ptr_eq(&self.leader, &other.leader)
-    }
+    /// Its place among the leaders.
+    leader: u32,
 }
 
 /// The partitions of a topic that have a leader.
-#[derive(Default, PartialEq)]
+#[derive(Default)]
 pub(super) struct Available {
     /// Those whose leader is in the client's rack come first.
     partitions: Vec<Led>,
     in_rack: usize,
+    /// In the order in which partitions name them.
+    leaders: Vec<Arc<Leader>>,
+}
+
+impl PartialEq for Available {
+    fn eq(&self, other: &Available) -> bool {
+        let is_same = |(one, another): (&Arc<Leader>, &Arc<Leader>)| Arc::ptr_eq(one, another);
+        (self.in_rack, self.leaders.len()) == (other.in_rack, other.leaders.len())
+            && self.leaders.iter().zip(&other.leaders).all(is_same)
+            && self.partitions == other.partitions
+    }
 }
 
 impl Leaders {
@@ -87,18 +94,28 @@ impl Leaders {
 
     /// The partitions of a topic that have a leader.
     pub(super) fn available(&mut self, topic: &TopicInfo, cluster: &Cluster) -> Available {
-        let (mut partitions, mut others) = (Vec::new(), Vec::new());
-        for partition in &topic.partitions {
-            let Some(id) = partition.leader else { continue };
-            let rack = cluster.node(id).and_then(|node| node.rack.as_deref());
-            let in_rack = rack.is_some() && rack == self.rules.rack.as_deref();
-            let leader = Arc::clone(&self.nodes.entry(id).or_default().leader);
-            let list = if in_rack { &mut partitions } else { &mut others };
-            list.push(Led { partition: partition.partition, leader });
+        let mut leaders = Vec::new();
+        let mut places: HashMap<i32, (u32, bool), foldhash::fast::FixedState> = HashMap::default();
+        for id in topic.partitions.iter().filter_map(PartitionInfo::leader) {
+            places.entry(id).or_insert_with(|| {
+                let rack = cluster.node(id).and_then(|node| node.rack.as_deref());
+                leaders.push(Arc::clone(&self.nodes.entry(id).or_default().leader));
+                (leaders.len() as u32 - 1, rack.is_some() && rack == self.rules.rack.as_deref())
+            });
         }
+        let led = |wanted: bool| {
+            let places = &places;
+            topic.partitions.iter().filter_map(move |partition| {
+                let (leader, in_rack) = *places.get(&partition.leader()?)?;
+                (in_rack == wanted).then_some(Led { partition: partition.partition(), leader })
+            })
+        };
+        // There may be a million.
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        partitions.extend(led(true));
         let in_rack = partitions.len();
-        partitions.append(&mut others);
-        Available { partitions, in_rack }
+        partitions.extend(led(false));
+        Available { partitions, in_rack, leaders }
     }
 }
 
@@ -106,6 +123,11 @@ impl Available {
     /// All of them.
     pub(super) fn all(&self) -> &[Led] {
         &self.partitions
+    }
+
+    /// Whether its leader takes nothing at the moment.
+    pub(super) fn is_slow(&self, led: &Led) -> bool {
+        self.leaders.get(led.leader as usize).is_some_and(|leader| leader.is_slow())
     }
 
     /// Those in the client's rack; all where there are none.

@@ -2,7 +2,7 @@
 //!
 //! Owns: the queues of all partitions, the memory bound. Must not know: transactions, sockets, requests, metadata.
 //! Threads: `append` and `topic` on application threads; `update_topics` and all of `drain` on the sender thread.
-//! Locks: one queue, or the pool, or the inbox at a time, never two. The table of topics is locked for a look-up only.
+//! Locks: one queue, or the pool, or the inbox, or the maker of queues at a time, never two. The table of topics is locked for a look-up only.
 //! Holds: records of a partition leave in the order of `append`; each batch is settled once; memory is reserved before
 //! a byte is written.
 
@@ -18,6 +18,7 @@ mod leaders;
 mod models;
 mod partition;
 mod queue;
+mod queues;
 mod rules;
 mod sizes;
 mod sticky;
@@ -30,11 +31,10 @@ use std::time::{Duration, Instant};
 use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
-use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::record_batch::RecordParts;
-use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use crate::sync::{Mutex, RwLock};
+use crate::sync::RwLock;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 pub(crate) use batch::{BatchId, ProducerBatch};
 pub(crate) use buffer_pool::BufferPool;
@@ -43,13 +43,13 @@ pub(crate) use drain::{Drain, DrainRules};
 pub(crate) use last_topic::LastTopic;
 pub(crate) use leaders::{LeaderRules, Leaders};
 pub(crate) use partition::DrainGate;
+use queues::QueueMaker;
 pub(crate) use rules::QueueRules;
 pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
 
 use buffer_pool::Reservation;
 use queue::{Append, Brought, PartitionQueue, Step};
-use sizes::TopicSizes;
 
 /// Something for the sender to look at.
 pub(crate) type Event = inbox::Event<PartitionQueue>;
@@ -64,13 +64,8 @@ pub(crate) struct RecordAccumulator {
     topics: RwLock<HashMap<TopicName, Arc<TopicQueues>, foldhash::fast::FixedState>>,
     /// Counts the changes of `topics`.
     topics_version: AtomicU64,
-    /// How many partitions have had a number of their own.
-    numbered: AtomicUsize,
-    /// The numbers of partitions that were forgotten. Touched by the sender thread only.
-    free_numbers: Mutex<Vec<usize>>,
+    queue_maker: Arc<QueueMaker>,
     closed: AtomicBool,
-    /// Touched by the sender thread only.
-    queues_closed: AtomicBool,
 }
 
 /// How long a caller may wait.
@@ -97,16 +92,15 @@ impl RecordAccumulator {
         let first_capacity = rules.first_capacity.min(batch_size);
         let most_raw = rules.most_raw.clamp(batch_size, buffer_memory.max(1));
         let rules = QueueRules { batch_size, first_capacity, most_raw, ..rules };
+        let queue_maker = Arc::new(QueueMaker::new(rules, Arc::clone(&inbox)));
         RecordAccumulator {
             rules,
             pool: BufferPool::new(buffer_memory),
             inbox,
             topics: RwLock::default(),
             topics_version: AtomicU64::new(0),
-            numbered: AtomicUsize::new(0),
-            free_numbers: Mutex::default(),
+            queue_maker,
             closed: AtomicBool::new(false),
-            queues_closed: AtomicBool::new(false),
         }
     }
 
@@ -239,19 +233,9 @@ impl RecordAccumulator {
         if older.as_ref().is_some_and(|older| older.shows(topic, &available)) {
             return Vec::new();
         }
-        let mut queues: Vec<_> = older.iter().flat_map(|older| older.all_queues()).cloned().collect();
-        let is_another = older.as_ref().is_some_and(|older| older.is_another(topic));
-        let anew = queues.iter().filter(|_| is_another).map(|queue| queue.index).collect();
-        if planted(Defect::PicturesDropQueues) {
-            queues.truncate(topic.partitions.len());
-        }
-        let unknown = || Arc::new(TopicSizes::new(self.inbox.origin()));
-        let sizes = queues.first().map_or_else(unknown, |queue| Arc::clone(queue.sizes()));
-        for partition in queues.len()..topic.partitions.len() {
-            queues.push(self.new_queue(&topic.name, partition as i32, &sizes));
-        }
-        self.replace_topic(TopicQueues::new(topic, queues, available, older.as_deref()));
-        anew
+        self.replace_topic(TopicQueues::new(topic, available, older.as_deref(), &self.queue_maker));
+        let another = older.iter().filter(|older| older.is_another(topic));
+        another.flat_map(|older| older.used_queues()).map(|queue| queue.index).collect()
     }
 
     /// Takes no more records for a topic until it is updated again. Its queues stay as long as they may hold something: a
@@ -267,19 +251,15 @@ impl RecordAccumulator {
         let retired: Vec<_> = self.topics.read().values().filter(|topic| !topic.usable).cloned().collect();
         let mut forgotten = Vec::new();
         for topic in retired {
-            if !topic.all_queues().all(|queue| is_idle(queue.index)) {
-                continue;
-            }
             // Whoever found the topic before it was retired may append to it yet.
-            if !topic.all_queues().all(|queue| queue.retire()) {
-                topic.all_queues().for_each(|queue| queue.reopen());
+            if !topic.used_queues().all(|queue| is_idle(queue.index)) || !topic.retire() {
                 continue;
             }
             self.topics.write().remove(&topic.name);
             self.topics_version.fetch_add(1, Ordering::Release);
-            forgotten.extend(topic.all_queues().map(|queue| queue.index));
+            forgotten.extend(topic.used_queues().map(|queue| queue.index));
         }
-        self.free_numbers.lock().extend(&forgotten);
+        self.queue_maker.free(&forgotten);
         forgotten
     }
 
@@ -296,9 +276,9 @@ impl RecordAccumulator {
 
     /// Refuses appends under each queue's lock, so that none can slip in behind the sender's last look.
     pub(crate) fn close_queues(&self) {
-        self.queues_closed.store(true, Ordering::Relaxed);
+        self.queue_maker.close();
         for topic in self.topics.read().values() {
-            topic.all_queues().for_each(|queue| queue.close());
+            topic.used_queues().for_each(|queue| queue.close());
         }
     }
 
@@ -318,7 +298,7 @@ impl RecordAccumulator {
     /// The queues that hold something, whether or not the sender has been told of them yet.
     pub(crate) fn filled_queues(&self) -> Vec<Arc<PartitionQueue>> {
         let topics = self.topics.read();
-        let queues = topics.values().flat_map(|topic| topic.all_queues());
+        let queues = topics.values().flat_map(|topic| topic.used_queues());
         queues.filter(|queue| queue.depth() > 0).cloned().collect()
     }
 
@@ -327,17 +307,6 @@ impl RecordAccumulator {
         let queues = self.filled_queues().into_iter();
         let mut leaderless = queues.filter_map(|queue| queue.leaderless_since().map(|since| (queue, since)));
         leaderless.next()
-    }
-
-    fn new_queue(&self, topic: &TopicName, partition: i32, sizes: &Arc<TopicSizes>) -> Arc<PartitionQueue> {
-        let free = self.free_numbers.lock().pop();
-        let index = free.unwrap_or_else(|| self.numbered.fetch_add(1, Ordering::Relaxed));
-        let (sizes, inbox) = (Arc::clone(sizes), Arc::clone(&self.inbox));
-        let queue = PartitionQueue::new(topic.clone(), partition, index, self.rules, sizes, inbox);
-        if self.queues_closed.load(Ordering::Relaxed) {
-            queue.close();
-        }
-        Arc::new(queue)
     }
 }
 

@@ -60,7 +60,7 @@ struct State {
 
 /// Whether a queue takes records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Access {
+pub(crate) enum Access {
     #[default]
     Open,
     /// Its topic was forgotten; there may be another queue for the partition.
@@ -175,16 +175,16 @@ enum TakenHead {
 }
 
 impl PartitionQueue {
+    /// The queue of a topic's partition, with its number within the producer.
     pub(crate) fn new(
-        topic: TopicName,
-        partition: i32,
-        index: usize,
+        (topic, partition, index): (TopicName, i32, usize),
         rules: QueueRules,
         sizes: Arc<TopicSizes>,
         inbox: Arc<Inbox<PartitionQueue>>,
+        access: Access,
     ) -> PartitionQueue {
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        let state = Mutex::new(State::default());
+        let state = Mutex::new(State { access, ..State::default() });
         PartitionQueue {
             topic,
             partition,
@@ -197,11 +197,6 @@ impl PartitionQueue {
             leaderless_since,
             state,
         }
-    }
-
-    /// What the topic's queues have in common.
-    pub(crate) fn sizes(&self) -> &Arc<TopicSizes> {
-        &self.sizes
     }
 
     /// Batches that wait to be sent, for the first time or again.
@@ -516,7 +511,11 @@ impl PartitionQueue {
     }
 
     pub(super) fn is_retired(&self) -> bool {
-        self.state.lock().access == Access::Retired
+        self.access() == Access::Retired
+    }
+
+    pub(super) fn access(&self) -> Access {
+        self.state.lock().access
     }
 }
 
@@ -600,7 +599,7 @@ mod tests {
     fn queue(inbox: &Arc<Inbox<PartitionQueue>>) -> Arc<PartitionQueue> {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
         let sizes = Arc::new(TopicSizes::new(inbox.origin()));
-        Arc::new(PartitionQueue::new("t".into(), 0, 0, rules, sizes, Arc::clone(inbox)))
+        Arc::new(PartitionQueue::new(("t".into(), 0, 0), rules, sizes, Arc::clone(inbox), Access::Open))
     }
 
     /// Appends a value of so many bytes, in as many steps as it takes. What was asked for on the way, in bytes.

@@ -1,17 +1,19 @@
 //! What `send` needs to know of a topic, found by one look-up.
 //!
-//! Owns: the queues of a topic's partitions, and which partition keyless records go to at the moment. Must not know:
-//! brokers, how the metadata was fetched.
-//! Holds: a `TopicQueues` never changes; a newer one takes its place and keeps sticky partition and queues, also those of
-//! partitions that the newer picture lacks: it may be one of a broker that lags behind.
+//! Owns: which partitions a topic has, and which of them keyless records go to at the moment. Must not know: brokers,
+//! how the metadata was fetched.
+//! Holds: a `TopicQueues` never changes; a newer one takes its place and shares sticky partition and queues with it, also
+//! those of partitions that the newer picture lacks: it may be one of a broker that lags behind.
 
 use std::sync::Arc;
 
 use crate::accumulator::leaders::{Available, Led};
 use crate::accumulator::queue::PartitionQueue;
+use crate::accumulator::queues::{QueueMaker, Queues};
 use crate::accumulator::sticky::Sticky;
 use crate::cluster::TopicInfo;
 use crate::partitioner::{LoadTable, next_partition};
+use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::uuid::Uuid;
@@ -21,9 +23,9 @@ pub(crate) struct TopicQueues {
     pub(crate) name: TopicName,
     /// Where a broker has told one.
     id: Uuid,
-    pub(crate) queues: Vec<Arc<PartitionQueue>>,
-    /// Those behind them, of partitions that the picture lacks: they take nothing, and what is in them stays.
-    unseen: Vec<Arc<PartitionQueue>>,
+    partition_count: usize,
+    /// Also of partitions that the picture lacks: they take nothing, and what is in them stays.
+    queues: Queues,
     available: Available,
     /// Whether records may be sent; false for a topic that is not there (any more) or was forgotten.
     pub(super) usable: bool,
@@ -39,45 +41,72 @@ struct Usage {
 }
 
 impl TopicQueues {
-    /// The picture that follows `older`: `queues` are all there ever were, and those of `topic` are in it.
+    /// The picture that follows `older`; the first one has its queues from `maker`.
     pub(super) fn new(
         topic: &TopicInfo,
-        mut queues: Vec<Arc<PartitionQueue>>,
         available: Available,
         older: Option<&TopicQueues>,
+        maker: &Arc<QueueMaker>,
     ) -> TopicQueues {
         let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
-        let unseen = queues.split_off(topic.partitions.len().min(queues.len()));
+        let first = || Queues::new(topic.name.clone(), Arc::clone(maker));
+        let mut queues = older.map_or_else(first, |older| older.queues.clone());
+        let partition_count = topic.partitions.len();
+        if planted(Defect::PicturesDropQueues) {
+            queues.drop_behind(partition_count);
+        }
+        queues.make_room(partition_count);
         let id = older.map(|older| older.id).filter(|_| topic.id.is_zero()).unwrap_or(topic.id);
-        TopicQueues { name: topic.name.clone(), id, queues, unseen, available, usable: true, usage }
+        let name = topic.name.clone();
+        TopicQueues { name, id, partition_count, queues, available, usable: true, usage }
     }
 
     /// The same, but closed to records. The queues stay, for what is still in them.
     pub(super) fn unusable(&self) -> TopicQueues {
-        let (name, queues, unseen) = (self.name.clone(), self.queues.clone(), self.unseen.clone());
-        let (available, usage) = (Available::default(), Arc::clone(&self.usage));
-        TopicQueues { name, id: self.id, queues, unseen, available, usable: false, usage }
+        let (name, id, queues) = (self.name.clone(), self.id, self.queues.clone());
+        let (partition_count, available, usage) =
+            (self.partition_count, Available::default(), Arc::clone(&self.usage));
+        TopicQueues { name, id, partition_count, queues, available, usable: false, usage }
     }
 
-    /// The queues of all partitions that there ever were, by number.
-    pub(super) fn all_queues(&self) -> impl Iterator<Item = &Arc<PartitionQueue>> {
-        self.queues.iter().chain(&self.unseen)
+    /// The queues of all partitions to which a record ever went, by number.
+    pub(super) fn used_queues(&self) -> impl Iterator<Item = &Arc<PartitionQueue>> {
+        self.queues.all()
+    }
+
+    /// See `Queues::retire`.
+    pub(super) fn retire(&self) -> bool {
+        self.queues.retire()
     }
 
     #[inline]
     pub(crate) fn partition_count(&self) -> usize {
-        self.queues.len()
+        self.partition_count
+    }
+
+    /// Whether the topic has this partition.
+    #[inline]
+    pub(crate) fn has(&self, partition: i32) -> bool {
+        self.place(partition).is_some()
     }
 
     #[inline]
     pub(crate) fn queue(&self, partition: i32) -> Option<&Arc<PartitionQueue>> {
-        self.queues.get(usize::try_from(partition).ok()?)
+        self.queues.queue(self.place(partition)?)
+    }
+
+    #[inline]
+    fn place(&self, partition: i32) -> Option<usize> {
+        usize::try_from(partition).ok().filter(|place| *place < self.partition_count)
     }
 
     /// Whether this picture shows what a newer one would.
     pub(super) fn shows(&self, topic: &TopicInfo, available: &Available) -> bool {
         let is_same = topic.id.is_zero() || topic.id == self.id;
-        is_same && self.usable && self.queues.len() == topic.partitions.len() && self.available == *available
+        is_same
+            && self.usable
+            && self.partition_count == topic.partitions.len()
+            && self.available == *available
     }
 
     /// Whether the topic was deleted and created again since: another one with the same name.
@@ -108,13 +137,13 @@ impl TopicQueues {
     #[inline]
     pub(crate) fn sticky_partition(&self, adaptive: bool) -> i32 {
         let current = self.usage.sticky.current();
-        if self.queue(current).is_some() {
+        if self.has(current) {
             return current;
         }
         let chosen = self.next_partition(adaptive);
         let held = self.usage.sticky.choose(current, chosen);
         // A thread with an older picture may have chosen what this one lacks; the queue will say so, and we come again.
-        if self.queue(held).is_some() { held } else { chosen }
+        if self.has(held) { held } else { chosen }
     }
 
     fn next_partition(&self, adaptive: bool) -> i32 {
@@ -122,15 +151,16 @@ impl TopicQueues {
         let adapted = || self.adapted(preferred).or_else(|| self.adapted(self.available.all()));
         let even = || LoadTable::new(preferred.iter().map(|led| (0, led.partition)));
         let table = if adaptive { adapted().or_else(even) } else { even() };
-        next_partition(self.queues.len(), table.as_ref(), fastrand::u32(..))
+        next_partition(self.partition_count, table.as_ref(), fastrand::u32(..))
     }
 
     /// The table of those that take data. A slow broker gets no more where something waits for it already; where
     /// nothing does, it may show that it has recovered.
     fn adapted(&self, partitions: &[Led]) -> Option<LoadTable> {
-        LoadTable::new(partitions.iter().filter_map(|Led { partition, leader }| {
-            let depth = self.queue(*partition).map_or(0, |queue| queue.depth());
-            (depth == 0 || !leader.is_slow()).then_some((depth, *partition))
+        LoadTable::new(partitions.iter().filter_map(|led| {
+            let used = self.place(led.partition).and_then(|place| self.queues.used(place));
+            let depth = used.map_or(0, |queue| queue.depth());
+            (depth == 0 || !self.available.is_slow(led)).then_some((depth, led.partition))
         }))
     }
 }
@@ -173,7 +203,8 @@ mod tests {
             let rules = LeaderRules { availability_timeout, rack: rack.map(str::to_owned) };
             let mut world = World { accumulator, leaders: Leaders::new(rules), start };
             world.update(leaders);
-            for (queue, depth) in world.topic().queues.iter().zip(depths) {
+            for (partition, depth) in (0..).zip(depths) {
+                let queue = &world.queue(partition);
                 (0..*depth).for_each(|_| world.append(queue));
                 assert_eq!(queue.depth(), *depth);
             }
@@ -186,6 +217,10 @@ mod tests {
 
         fn topic(&self) -> Arc<TopicQueues> {
             self.accumulator.topic("t").unwrap()
+        }
+
+        fn queue(&self, partition: i32) -> Arc<PartitionQueue> {
+            Arc::clone(self.topic().queue(partition).unwrap())
         }
 
         /// A batch size of 1 makes a batch of each record.
@@ -243,7 +278,7 @@ mod tests {
         assert!(chi_square(&seen, &[1; 6]) < 20.5, "{seen:?}");
 
         // What is to be sent again waits as well.
-        world.topic().queues[0].note_retries(12);
+        world.queue(0).note_retries(12);
         let seen = world.choices(true, 60_000);
         assert!(chi_square(&seen, &[1, 12, 1, 13, 8, 4]) < 20.5, "{seen:?}");
     }
@@ -257,7 +292,7 @@ mod tests {
         world.set_slow(2, true);
         assert_eq!(world.chosen(true), [0, 2, 4], "the empty queue is how it can show that it has recovered");
         assert_eq!(world.chosen(false), [0, 1, 2, 4], "without adaptive partitioning");
-        let queue = Arc::clone(&world.topic().queues[2]);
+        let queue = world.queue(2);
         world.append(&queue);
         assert_eq!(world.chosen(true), [0, 4]);
         world.update(&[Some(1), Some(3), Some(2), None, Some(3)]);

@@ -42,10 +42,10 @@ impl Beliefs {
 
     /// Whether what is told of a partition takes the place of what is known.
     pub(super) fn takes(&mut self, known: &PartitionInfo, leader_epoch: i32) -> bool {
-        let (topic, partition) = (&known.topic, known.partition);
-        let older = leader_epoch >= 0 && leader_epoch < known.leader_epoch;
+        let (topic, partition) = (known.topic_name(), known.partition());
+        let older = leader_epoch >= 0 && leader_epoch < known.leader_epoch();
         let refused = self.refused.get(topic).is_some_and(|refused| refused.contains(&partition))
-            || known.leader.is_none_or(|leader| self.lost.contains(&leader));
+            || known.leader().is_none_or(|leader| self.lost.contains(&leader));
         if older && refused {
             let told = self.told.entry(topic.clone()).or_default();
             let told = told.entry(partition).or_insert(Told { leader_epoch, times: 0 });
@@ -89,7 +89,9 @@ mod tests {
 
     fn known(leader: Option<i32>, leader_epoch: i32) -> PartitionInfo {
         let cluster = Cluster::led(&[("t", &[leader])]);
-        PartitionInfo { leader_epoch, ..cluster.topic("t").unwrap().partitions[0].clone() }
+        let mut known = cluster.topic("t").unwrap().partitions[0].clone();
+        known.set_leader(leader, leader_epoch);
+        known
     }
 
     /// What is done to the beliefs before something is told: nothing, or one of these.

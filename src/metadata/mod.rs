@@ -10,7 +10,7 @@ mod beliefs;
 mod picture;
 mod schedule;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -191,6 +191,11 @@ impl Metadata {
     pub(crate) fn begin_request(&self, now: Instant) -> Vec<TopicName> {
         let state = &mut *self.state.lock();
         state.schedule.begin(state.wanted.keys(), now).iter().cloned().collect()
+    }
+
+    /// The topics that the request under way asks for.
+    pub(crate) fn asked(&self) -> BTreeSet<TopicName> {
+        self.state.lock().schedule.under_way().topics
     }
 
     /// The request came to nothing.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::beliefs::Beliefs;
 use super::schedule::Asked;
-use crate::cluster::{Cluster, Node, PartitionInfo, TopicInfo, Topics};
+use crate::cluster::{Cluster, Node, PartitionInfo, PartitionState, Replicas, TopicInfo, Topics};
 use crate::logging;
 use crate::protocol::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -64,11 +64,8 @@ pub(super) fn answered(
     let moved = |node: &Node| older.nodes.get(&node.id).is_some_and(|known| known.rack != node.rack);
     let racks_changed = cluster.nodes.values().any(moved);
     let mut picture = Picture::default();
-    let mut told: HashMap<TopicName, MetadataResponseTopic> = HashMap::new();
-    for topic in response.topics {
-        let name = topic.name.as_deref().and_then(|name| asked.topics.get(name));
-        told.extend(name.map(|name| (name.clone(), topic)));
-    }
+    let told = response.topics.into_iter().map(|topic| (topic.name.clone(), topic));
+    let mut told: HashMap<TopicName, MetadataResponseTopic> = told.collect();
     for name in &asked.topics {
         let known = older.topics.get(name);
         let Some(topic) = told.remove(name) else {
@@ -113,14 +110,13 @@ pub(super) fn hinted(older: &Cluster, news: &[LeaderNews], endpoints: &[Node]) -
         };
         let place = usize::try_from(news.partition).unwrap_or(usize::MAX);
         let known = cluster.topics.get(&news.topic).and_then(|topic| topic.partitions.get(place));
-        if known.is_none_or(|known| known.leader_epoch >= news.leader_epoch) {
+        if known.is_none_or(|known| known.leader_epoch() >= news.leader_epoch) {
             continue;
         }
         cluster.nodes.insert(node.id, node.clone());
         let topic = cluster.topics.get_mut(&news.topic);
         if let Some(partition) = topic.and_then(|topic| topic.partitions.get_mut(place)) {
-            (partition.leader, partition.leader_epoch) = (Some(news.leader), news.leader_epoch);
-            partition.error = None;
+            partition.set_leader(Some(news.leader), news.leader_epoch);
         }
         changed.insert(news.topic.clone());
     }
@@ -135,7 +131,7 @@ pub(super) fn beginning(older: &Cluster, servers: &[Node]) -> Picture {
     let without_leaders = |topic: &Arc<TopicInfo>| {
         let mut topic = TopicInfo::clone(topic);
         for partition in &mut topic.partitions {
-            (partition.leader, partition.leader_epoch, partition.error) = (None, -1, None);
+            partition.set_leader(None, -1);
         }
         Arc::new(topic)
     };
@@ -167,7 +163,7 @@ fn warn_of_ports(cluster: &Cluster, older: &Cluster) {
 fn is_lacking(topic: &TopicInfo) -> bool {
     match topic.error {
         Some(code) => code.invalidates_metadata(),
-        None => topic.partitions.is_empty() || topic.partitions.iter().any(|one| one.leader.is_none()),
+        None => topic.partitions.is_empty() || topic.partitions.iter().any(|one| one.leader().is_none()),
     }
 }
 
@@ -193,8 +189,10 @@ impl Reading<'_> {
         };
         // Under another id it is another topic.
         let known = known.filter(|known| known.id == id || known.id.is_zero());
-        let mut answered = told.partitions;
-        answered.sort_by_key(|partition| partition.partition_index);
+        let (mut answered, mut replicas) = (told.partitions, told.replicas);
+        if !answered.is_sorted_by_key(|partition| partition.partition_index) {
+            answered.sort_by_key(|partition| partition.partition_index);
+        }
         let most =
             (2 * answered.len() + MORE_PARTITIONS).max(known.map_or(0, |known| known.partitions.len()));
         let mut partitions = Vec::with_capacity(answered.len());
@@ -208,9 +206,9 @@ impl Reading<'_> {
             while partitions.len() < place {
                 let missing = partitions.len();
                 self.note(&format!("lacks partition {missing}"));
-                partitions.push(lacking_partition(name, missing as i32, known(missing)));
+                partitions.push(lacking_partition(known(missing), &mut replicas));
             }
-            let partition = self.partition(name, told, known(place));
+            let partition = self.partition(told, known(place), &mut replicas);
             match partitions.get_mut(place) {
                 None => partitions.push(partition),
                 Some(first) => {
@@ -222,30 +220,26 @@ impl Reading<'_> {
             }
         }
         let error = Some(told.error_code).filter(|code| !code.is_none());
-        TopicInfo { name: name.clone(), id, error, partitions }
+        TopicInfo::new(name.clone(), id, error, partitions, replicas)
     }
 
     fn partition(
         &mut self,
-        topic: &TopicName,
         told: MetadataResponsePartition,
         known: Option<&PartitionInfo>,
-    ) -> PartitionInfo {
+        replicas: &mut Replicas,
+    ) -> PartitionState {
         let reliable = self.version >= EPOCHS_RELIABLE_FROM;
         let leader_epoch = if reliable { told.leader_epoch } else { -1 };
         let newer = known.filter(|known| reliable && !self.beliefs.takes(known, leader_epoch));
-        let mut partition = newer.cloned().unwrap_or_else(|| PartitionInfo {
-            topic: topic.clone(),
-            partition: told.partition_index,
+        let mut partition = newer.map(|newer| newer.state(replicas)).unwrap_or(PartitionState {
             leader: Some(told.leader_id).filter(|id| *id >= 0),
             leader_epoch,
-            replicas: told.replica_nodes,
-            in_sync_replicas: told.isr_nodes,
-            offline_replicas: told.offline_replicas,
+            replicas: told.replicas,
             error: Some(told.error_code).filter(|code| told.leader_id < 0 && !code.is_none()),
         });
         if let Some(leader) = partition.leader.take_if(|leader| !self.nodes.contains_key(leader)) {
-            let index = partition.partition;
+            let index = told.partition_index;
             self.note(&format!(
                 "names broker {leader} as the leader of partition {index}, and no such broker"
             ));
@@ -269,18 +263,11 @@ impl Reading<'_> {
 }
 
 /// A partition that an answer has left out: without a leader as long as nobody tells of one.
-fn lacking_partition(topic: &TopicName, partition: i32, known: Option<&PartitionInfo>) -> PartitionInfo {
-    let blank = || PartitionInfo {
-        topic: topic.clone(),
-        partition,
-        leader: None,
-        leader_epoch: -1,
-        replicas: Vec::new(),
-        in_sync_replicas: Vec::new(),
-        offline_replicas: Vec::new(),
-        error: None,
-    };
-    PartitionInfo { leader: None, error: None, ..known.cloned().unwrap_or_else(blank) }
+fn lacking_partition(known: Option<&PartitionInfo>, replicas: &mut Replicas) -> PartitionState {
+    match known {
+        Some(known) => PartitionState { leader: None, error: None, ..known.state(replicas) },
+        None => PartitionState { leader: None, leader_epoch: -1, replicas: replicas.begin(), error: None },
+    }
 }
 
 /// A topic's partitions may be so many more than those that an answer has.
@@ -291,6 +278,7 @@ const LONGEST_REMARK: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::ReplicaList;
     use crate::error_code::ErrorCode;
     use crate::uuid::Uuid;
 
@@ -299,22 +287,29 @@ mod tests {
     /// Brokers 1 and 2 tell of topic `t`: partition, leader, leader epoch.
     fn answer(partitions: &[(i32, i32, i32)]) -> MetadataResponse {
         let broker = |node_id| MetadataResponseBroker { node_id, host: "h".to_owned(), port: 1, rack: None };
-        let partition =
-            |&(partition_index, leader_id, leader_epoch): &(i32, i32, i32)| MetadataResponsePartition {
-                error_code: ErrorCode::NONE,
+        let mut replicas = Replicas::default();
+        let partition = |&(partition_index, leader_id, leader_epoch): &(i32, i32, i32)| {
+            let place = replicas.begin();
+            for (list, broker) in [(ReplicaList::All, 1), (ReplicaList::All, 2), (ReplicaList::InSync, 1)] {
+                replicas.add(place, list, broker);
+            }
+            let error_code = ErrorCode::NONE;
+            MetadataResponsePartition {
+                error_code,
                 partition_index,
                 leader_id,
                 leader_epoch,
-                replica_nodes: vec![1, 2],
-                isr_nodes: vec![1],
-                offline_replicas: vec![],
-            };
+                replicas: place,
+            }
+        };
+        let partitions = partitions.iter().map(partition).collect();
         let topic = MetadataResponseTopic {
             error_code: ErrorCode::NONE,
-            name: Some(TOPIC.into()),
+            name: TOPIC.into(),
             topic_id: Uuid::ZERO,
             is_internal: false,
-            partitions: partitions.iter().map(partition).collect(),
+            partitions,
+            replicas,
             topic_authorized_operations: i32::MIN,
         };
         MetadataResponse {
@@ -347,8 +342,8 @@ mod tests {
     /// The leader and the epoch of each partition.
     fn leaders(picture: &Picture) -> Vec<(Option<i32>, i32)> {
         let partitions = picture.cluster.topic(TOPIC).unwrap().partitions();
-        assert!(partitions.iter().enumerate().all(|(place, one)| one.partition == place as i32));
-        partitions.iter().map(|one| (one.leader, one.leader_epoch)).collect()
+        assert!(partitions.iter().enumerate().all(|(place, one)| one.partition() == place as i32));
+        partitions.iter().map(|one| (one.leader(), one.leader_epoch())).collect()
     }
 
     fn remark(picture: &Picture) -> &str {
@@ -488,7 +483,7 @@ mod tests {
     fn an_answer_about_some_topics_leaves_the_others_as_they_are() {
         let older = first(answer(&[(0, 1, 5)]));
         let mut response = answer(&[(0, 1, 5)]);
-        response.topics[0].name = Some("new".into());
+        response.topics[0].name = "new".into();
         response.brokers.remove(0);
         let picture =
             answered(response, 13, &asked(false, &["new"]), &older.cluster, &mut Beliefs::default());
@@ -506,7 +501,7 @@ mod tests {
     fn what_is_not_told_is_lacking_and_what_nobody_asked_for_is_left_out() {
         let older = first(answer(&[(0, 1, 5)]));
         let mut response = answer(&[(0, 1, 5)]);
-        response.topics[0].name = Some("other".into());
+        response.topics[0].name = "other".into();
         let picture = read(response, 13, &older, &mut Beliefs::default());
         assert!(picture.cluster.topic(TOPIC).is_none() && picture.cluster.topic("other").is_none());
         assert_eq!((&picture.changed, &picture.lacking), (&vec![TOPIC.into()], &vec![TOPIC.into()]));

@@ -18,7 +18,8 @@ use super::settings::NetworkSettings;
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::protocol::{Request, decode_response, encode_request, pause_after};
+use crate::protocol::{Request, Response, decode_response_with, encode_request, pause_after};
+use crate::wire::{DecodeError, Decoder};
 
 /// What a request waits for, and for how long at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,7 +179,18 @@ impl<N: Network, T> NetworkClient<N, T> {
         frame: &[u8],
         now: Instant,
     ) -> Result<R::Response, Error> {
-        match decode_response::<R>(version, frame) {
+        self.read_with::<R>(node, (version, frame), now, R::Response::decode)
+    }
+
+    /// As `read`, where the fields are read by `decode`.
+    pub(crate) fn read_with<R: Request>(
+        &mut self,
+        node: i32,
+        (version, frame): (i16, &[u8]),
+        now: Instant,
+        decode: impl FnOnce(&mut Decoder<'_>) -> Result<R::Response, DecodeError>,
+    ) -> Result<R::Response, Error> {
+        match decode_response_with::<R>(version, frame, decode) {
             Ok(response) => {
                 self.connections.answered(node, now);
                 self.pause(node, pause_after::<R>(version, &response), now);

@@ -153,7 +153,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     ) -> Result<Arc<TopicQueues>, Error> {
         loop {
             if let Some(topic) = self.accumulator.find_topic(name, last)
-                && partition.is_none_or(|partition| topic.queue(partition).is_some())
+                && partition.is_none_or(|partition| topic.has(partition))
             {
                 topic.touch();
                 return Ok(topic);

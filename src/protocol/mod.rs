@@ -18,6 +18,6 @@ mod vectors;
 pub(crate) use broker_versions::BrokerVersions;
 pub(crate) use header::correlation_id;
 pub(crate) use messages::*;
-#[cfg(test)]
-pub(crate) use request::Response;
-pub(crate) use request::{Request, decode_response, encode_request, pause_after};
+pub(crate) use request::{
+    Request, Response, decode_response, decode_response_with, encode_request, pause_after,
+};

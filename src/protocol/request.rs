@@ -68,9 +68,18 @@ pub(crate) fn encode_request<R: Request>(
 
 /// Reads a frame without its size field: header and body, and nothing behind them.
 pub(crate) fn decode_response<R: Request>(version: i16, frame: &[u8]) -> Result<R::Response, DecodeError> {
+    decode_response_with::<R>(version, frame, R::Response::decode)
+}
+
+/// As `decode_response`, where the fields are read by `decode`.
+pub(crate) fn decode_response_with<R: Request>(
+    version: i16,
+    frame: &[u8],
+    decode: impl FnOnce(&mut Decoder<'_>) -> Result<R::Response, DecodeError>,
+) -> Result<R::Response, DecodeError> {
     let mut input = Decoder::new(frame, version, version >= R::FLEXIBLE_FROM);
     let response = decode_response_header(&mut input, R::KEY)
-        .and_then(|_| R::Response::decode(&mut input))
+        .and_then(|_| decode(&mut input))
         .and_then(|response| input.finish().map(|()| response));
     response.map_err(|error| error.of_response(R::NAME, version))
 }

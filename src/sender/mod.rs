@@ -247,7 +247,7 @@ impl<N: Network> Sender<N> {
                 logging::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
                 match note {
                     Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
-                    Note::Metadata => self.metadata_answered(node, version, &frame, now),
+                    Note::Metadata => self.metadata_answered(node, version, frame, now),
                     Note::InitProducerId(request) => {
                         self.producer_id_answered(node, request, version, &frame, now);
                     }

@@ -10,10 +10,11 @@ use crate::error_code::ErrorCode;
 use crate::logging;
 use crate::metadata::Picture;
 use crate::network::{Expect, Network, Readiness};
-use crate::protocol::MetadataRequest;
+use crate::protocol::{MetadataRequest, MetadataResponse};
 use crate::record::TopicName;
 use crate::sender::Sender;
 use crate::sender::note::Note;
+use crate::wire::Decoder;
 
 impl<N: Network> Sender<N> {
     /// When metadata or a producer id is due; none while there is nobody to ask or the answer is on its way.
@@ -70,8 +71,13 @@ impl<N: Network> Sender<N> {
         self.metadata.note_waited_for(waited_for);
     }
 
-    pub(super) fn metadata_answered(&mut self, node: i32, version: i16, frame: &[u8], now: Instant) {
-        let response = match self.client.read::<MetadataRequest>(node, version, frame, now) {
+    pub(super) fn metadata_answered(&mut self, node: i32, version: i16, frame: Vec<u8>, now: Instant) {
+        let mut asked = self.metadata.asked();
+        let decode =
+            |input: &mut Decoder<'_>| MetadataResponse::decode_wanted(input, |name| asked.take(name));
+        let read = self.client.read_with::<MetadataRequest>(node, (version, &frame), now, decode);
+        drop(frame); // It may be large, and so is what follows.
+        let response = match read {
             Ok(response) => response,
             Err(error) => return self.metadata.failed(error, now, &mut self.random),
         };
@@ -89,15 +95,14 @@ impl<N: Network> Sender<N> {
             return;
         }
         let topics = response.topics.iter();
-        let answered: Vec<_> =
-            topics.filter_map(|topic| Some((topic.name.clone()?, topic.error_code))).collect();
+        let answered: Vec<_> = topics.map(|topic| (topic.name.clone(), topic.error_code)).collect();
         if !self.is_at_home(response.cluster_id.as_deref(), node, now) {
             return;
         }
         let known = self.metadata.cluster();
         let id_of = |name: &TopicName| known.topic(name).map(|known| known.id).filter(|id| !id.is_zero());
         let with_ids = response.topics.iter().filter(|topic| !topic.topic_id.is_zero());
-        let of_known = with_ids.filter_map(|topic| Some(topic.topic_id == id_of(topic.name.as_ref()?)?));
+        let of_known = with_ids.filter_map(|topic| Some(topic.topic_id == id_of(&topic.name)?));
         let (the_same, others): (Vec<_>, Vec<_>) = of_known.partition(|is_the_same| *is_the_same);
         let picture = self.metadata.prepare(response, version);
         self.take_over(&picture, now);

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, Node, PartitionInfo, TopicInfo};
+use crate::cluster::{Cluster, Node, PartitionState, ReplicaList, Replicas, TopicInfo};
 use crate::partitioner::{next_partition, should_switch};
 use crate::record::TopicName;
 use crate::uuid::Uuid;
@@ -39,18 +39,15 @@ impl Topics {
     }
 
     pub(super) fn add(&mut self, name: TopicName, partition_count: i32) {
-        let partition = |partition| PartitionInfo {
-            topic: name.clone(),
-            partition,
-            leader: Some(BROKER),
-            leader_epoch: 0,
-            replicas: vec![BROKER],
-            in_sync_replicas: vec![BROKER],
-            offline_replicas: Vec::new(),
-            error: None,
+        let mut replicas = Replicas::default();
+        let partition = |_| {
+            let place = replicas.begin();
+            replicas.add(place, ReplicaList::All, BROKER);
+            replicas.add(place, ReplicaList::InSync, BROKER);
+            PartitionState { leader: Some(BROKER), leader_epoch: 0, replicas: place, error: None }
         };
         let partitions = (0..partition_count.max(1)).map(partition).collect();
-        let info = TopicInfo { name: name.clone(), id: Uuid::default(), error: None, partitions };
+        let info = TopicInfo::new(name.clone(), Uuid::default(), None, partitions, replicas);
         Arc::make_mut(&mut self.cluster).topics.insert(name, Arc::new(info));
     }
 

@@ -24,6 +24,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::super::request::{Request, Response};
+use crate::cluster::{ReplicaList, Replicas, ReplicasOf};
 use crate::error_code::ErrorCode;
 use crate::record::TopicName;
 use crate::uuid::Uuid;
@@ -79,19 +80,28 @@ pub(crate) struct MetadataResponse {
     pub(crate) cluster_id: Option<String>,
     /// -1: not known.
     pub(crate) controller_id: i32,
+    /// A topic without a name is left out: it was asked for by its id and does not exist.
     pub(crate) topics: Vec<MetadataResponseTopic>,
     /// A set of bits; [`i32::MIN`]: not asked for.
     pub(crate) cluster_authorized_operations: i32,
     pub(crate) error_code: ErrorCode,
 }
 
-impl Response for MetadataResponse {
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+impl MetadataResponse {
+    /// Reads the fields, and keeps of the topics those that are `wanted`, under the names that it gives.
+    pub(crate) fn decode_wanted(
+        input: &mut Decoder<'_>,
+        mut wanted: impl FnMut(&str) -> Option<TopicName>,
+    ) -> Result<Self, DecodeError> {
         let throttle_time_ms = if input.version() >= 3 { input.i32("throttle_time_ms")? } else { 0 };
         let brokers = input.array("brokers", MetadataResponseBroker::decode)?;
         let cluster_id = if input.version() >= 2 { input.nullable_string("cluster_id")? } else { None };
         let controller_id = input.i32("controller_id")?;
-        let topics = input.array("topics", MetadataResponseTopic::decode)?;
+        let mut topics = Vec::new();
+        input.array("topics", |input| {
+            topics.extend(MetadataResponseTopic::decode_wanted(input, &mut wanted)?);
+            Ok(())
+        })?;
         let cluster_authorized_operations = match input.version() {
             8..=10 => input.i32("cluster_authorized_operations")?,
             _ => NOT_ASKED_FOR,
@@ -107,6 +117,12 @@ impl Response for MetadataResponse {
             cluster_authorized_operations,
             error_code: ErrorCode(error_code),
         })
+    }
+}
+
+impl Response for MetadataResponse {
+    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        Self::decode_wanted(input, |name| Some(TopicName::from(Arc::<str>::from(name))))
     }
 
     fn throttle_time_ms(&self) -> i32 {
@@ -136,18 +152,22 @@ impl MetadataResponseBroker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MetadataResponseTopic {
     pub(crate) error_code: ErrorCode,
-    /// None only for a topic that was asked for by its id and does not exist.
-    pub(crate) name: Option<TopicName>,
+    pub(crate) name: TopicName,
     /// Zero before version 10, and for a topic that does not exist.
     pub(crate) topic_id: Uuid,
     pub(crate) is_internal: bool,
     pub(crate) partitions: Vec<MetadataResponsePartition>,
+    /// Of all partitions.
+    pub(crate) replicas: Replicas,
     /// A set of bits; [`i32::MIN`]: not asked for.
     pub(crate) topic_authorized_operations: i32,
 }
 
 impl MetadataResponseTopic {
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    fn decode_wanted(
+        input: &mut Decoder<'_>,
+        wanted: impl FnOnce(&str) -> Option<TopicName>,
+    ) -> Result<Option<Self>, DecodeError> {
         let error_code = ErrorCode(input.i16("error_code")?);
         let name = match input.version() {
             12.. => input.nullable_string("name")?,
@@ -155,24 +175,27 @@ impl MetadataResponseTopic {
         };
         let topic_id = if input.version() >= 10 { input.uuid("topic_id")? } else { Uuid::ZERO };
         let is_internal = input.bool("is_internal")?;
-        let partitions = input.array("partitions", MetadataResponsePartition::decode)?;
+        let mut replicas = Replicas::default();
+        let partitions =
+            input.array("partitions", |input| MetadataResponsePartition::decode(input, &mut replicas))?;
         let topic_authorized_operations = match input.version() {
             8.. => input.i32("topic_authorized_operations")?,
             _ => NOT_ASKED_FOR,
         };
         input.tags(|_, _| Ok(()))?;
-        let name = name.map(|name| TopicName::from(Arc::<str>::from(name)));
-        Ok(MetadataResponseTopic {
+        Ok(name.and_then(wanted).map(|name| MetadataResponseTopic {
             error_code,
             name,
             topic_id,
             is_internal,
             partitions,
+            replicas,
             topic_authorized_operations,
-        })
+        }))
     }
 }
 
+/// Of which there may be a million.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MetadataResponsePartition {
     pub(crate) error_code: ErrorCode,
@@ -181,34 +204,41 @@ pub(crate) struct MetadataResponsePartition {
     pub(crate) leader_id: i32,
     /// -1: not known; always so before version 7.
     pub(crate) leader_epoch: i32,
-    pub(crate) replica_nodes: Vec<i32>,
-    pub(crate) isr_nodes: Vec<i32>,
-    pub(crate) offline_replicas: Vec<i32>,
+    /// In the topic's.
+    pub(crate) replicas: ReplicasOf,
 }
 
 impl MetadataResponsePartition {
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    fn decode(input: &mut Decoder<'_>, replicas: &mut Replicas) -> Result<Self, DecodeError> {
         let error_code = ErrorCode(input.i16("error_code")?);
         let partition_index = input.i32("partition_index")?;
         let leader_id = input.i32("leader_id")?;
         let leader_epoch = if input.version() >= 7 { input.i32("leader_epoch")? } else { -1 };
-        let replica_nodes = input.array("replica_nodes", |node| node.i32("node_id"))?;
-        let isr_nodes = input.array("isr_nodes", |node| node.i32("node_id"))?;
-        let offline_replicas = match input.version() {
-            5.. => input.array("offline_replicas", |node| node.i32("node_id"))?,
-            _ => Vec::new(),
-        };
+        let place = replicas.begin();
+        for (list, field, since) in LISTS {
+            if input.version() >= since {
+                input.array(field, |input| {
+                    replicas.add(place, list, input.i32("node_id")?);
+                    Ok(())
+                })?;
+            }
+        }
         input.tags(|_, _| Ok(()))?;
         Ok(MetadataResponsePartition {
             error_code,
             partition_index,
             leader_id,
             leader_epoch,
-            replica_nodes,
-            isr_nodes,
-            offline_replicas,
+            replicas: place,
         })
     }
 }
+
+/// A partition's lists of brokers, and the first version that has each.
+const LISTS: [(ReplicaList, &str, i16); 3] = [
+    (ReplicaList::All, "replica_nodes", 1),
+    (ReplicaList::InSync, "isr_nodes", 1),
+    (ReplicaList::Offline, "offline_replicas", 5),
+];
 
 const NOT_ASKED_FOR: i32 = i32::MIN;

@@ -5,6 +5,7 @@ use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response as parts;
 
 use super::{Generator, requests, responses, theirs_text, theirs_uuid};
+use crate::cluster::{ReplicaList, Replicas};
 use crate::error_code::ErrorCode;
 use crate::protocol::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
@@ -43,7 +44,7 @@ fn responses_are_read_as_meant() {
         brokers: theirs.brokers.iter().map(our_broker).collect(),
         cluster_id: theirs.cluster_id.as_ref().map(ToString::to_string),
         controller_id: theirs.controller_id.0,
-        topics: theirs.topics.iter().map(our_topic).collect(),
+        topics: theirs.topics.iter().filter_map(our_topic).collect(),
         cluster_authorized_operations: theirs.cluster_authorized_operations,
         error_code: ErrorCode(theirs.error_code),
     });
@@ -105,26 +106,38 @@ fn our_broker(theirs: &parts::MetadataResponseBroker) -> MetadataResponseBroker 
     }
 }
 
-fn our_topic(theirs: &parts::MetadataResponseTopic) -> MetadataResponseTopic {
-    MetadataResponseTopic {
+fn our_topic(theirs: &parts::MetadataResponseTopic) -> Option<MetadataResponseTopic> {
+    let mut replicas = Replicas::default();
+    let partitions = theirs.partitions.iter().map(|theirs| our_partition(theirs, &mut replicas)).collect();
+    Some(MetadataResponseTopic {
         error_code: ErrorCode(theirs.error_code),
-        name: theirs.name.as_ref().map(|name| name.to_string().into()),
+        name: theirs.name.as_ref()?.to_string().into(),
         topic_id: Uuid(*theirs.topic_id.as_bytes()),
         is_internal: theirs.is_internal,
-        partitions: theirs.partitions.iter().map(our_partition).collect(),
+        partitions,
+        replicas,
         topic_authorized_operations: theirs.topic_authorized_operations,
-    }
+    })
 }
 
-fn our_partition(theirs: &parts::MetadataResponsePartition) -> MetadataResponsePartition {
-    let nodes = |nodes: &[theirs::BrokerId]| nodes.iter().map(|id| id.0).collect();
+fn our_partition(
+    theirs: &parts::MetadataResponsePartition,
+    replicas: &mut Replicas,
+) -> MetadataResponsePartition {
+    let place = replicas.begin();
+    for (list, nodes) in [
+        (ReplicaList::All, &theirs.replica_nodes),
+        (ReplicaList::InSync, &theirs.isr_nodes),
+        (ReplicaList::Offline, &theirs.offline_replicas),
+    ] {
+        nodes.iter().for_each(|node| replicas.add(place, list, node.0));
+        assert!(replicas.get(place, list).iter().eq(nodes.iter().map(|node| &node.0)));
+    }
     MetadataResponsePartition {
         error_code: ErrorCode(theirs.error_code),
         partition_index: theirs.partition_index,
         leader_id: theirs.leader_id.0,
         leader_epoch: theirs.leader_epoch,
-        replica_nodes: nodes(&theirs.replica_nodes),
-        isr_nodes: nodes(&theirs.isr_nodes),
-        offline_replicas: nodes(&theirs.offline_replicas),
+        replicas: place,
     }
 }
