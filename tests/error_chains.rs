@@ -98,8 +98,7 @@ fn each_level_of_every_error_that_has_a_cause_says_its_own_part() {
 
     cluster.inject(Fault::fail(Api::InitProducerId, 31).always());
     let barred = producer(&cluster, &[]);
-    let fatal =
-        barred.send(to_first("v")).and_then(|future| Ok(future.get_timeout(AGES))).unwrap().unwrap_err();
+    let fatal = barred.send(to_first("v")).map(|future| future.get_timeout(AGES)).unwrap().unwrap_err();
     errors.push((fatal, ErrorKind::Authorization, 1));
 
     for (error, kind, count) in errors {
