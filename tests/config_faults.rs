@@ -348,8 +348,7 @@ fn no_file_of_a_sane_size_takes_for_ever() {
         let start = Instant::now();
         let file = Scratch::new("endless", text.as_bytes());
         let config = ProducerConfig::from_file(&file.0);
-        let refused =
-            config.and_then(|config| KafkaProducer::<str, str>::new(config)).unwrap_err().to_string();
+        let refused = config.and_then(KafkaProducer::<str, str>::new).unwrap_err().to_string();
         let took = start.elapsed();
         assert!(took < AGES && refused.len() < 200_000, "{took:?}: {}", &text[..100]);
     }
