@@ -65,7 +65,7 @@ impl Cluster {
         }
         let place = usize::try_from(partition).ok();
         let named = known.zip(place).and_then(|(topic, place)| topic.partitions.get(place));
-        named.map_or(NoLeader::NotNamed, |partition| NoLeader::Nobody(partition.error))
+        named.map_or(NoLeader::NotNamed, |partition| NoLeader::Nobody(partition.why_no_leader()))
     }
 
     /// How many partitions the topic has; none where it is not known.
@@ -202,10 +202,9 @@ impl TopicInfo {
         let partition = |(partition, state): (i32, PartitionState)| PartitionInfo {
             shared: Arc::clone(&shared),
             partition,
-            leader: state.leader.unwrap_or(NO_LEADER),
+            leader: state.leader.unwrap_or_else(|| no_leader(state.error)),
             leader_epoch: state.leader_epoch,
             replicas: state.replicas,
-            error: state.error,
         };
         let partitions = (0..).zip(partitions).map(partition).collect();
         TopicInfo { name, id, error, partitions }
@@ -237,12 +236,10 @@ impl TopicInfo {
 pub struct PartitionInfo {
     shared: Arc<Shared>,
     partition: i32,
-    /// Or [`NO_LEADER`].
+    /// Or, below 0, that there is none, and why ([`no_leader`]): there may be a million of these.
     leader: i32,
     leader_epoch: i32,
     replicas: ReplicasOf,
-    /// Why it has no leader, where a broker says why.
-    error: Option<ErrorCode>,
 }
 
 /// What brokers say of a partition without a leader.
@@ -274,6 +271,13 @@ struct Shared {
 }
 
 const NO_LEADER: i32 = -1;
+/// To which the code of what is why is added.
+const NO_LEADER_SINCE: i32 = -100_000;
+
+/// What stands for a leader where there is none.
+fn no_leader(why: Option<ErrorCode>) -> i32 {
+    why.map_or(NO_LEADER, |code| NO_LEADER_SINCE + i32::from(code.0))
+}
 
 /// Who leads a partition, and where its lists are.
 #[derive(Debug, Clone, Copy)]
@@ -347,12 +351,12 @@ impl PartitionInfo {
             leader: self.leader(),
             leader_epoch: self.leader_epoch,
             replicas: place,
-            error: self.error,
+            error: self.why_no_leader(),
         }
     }
 
     pub(crate) fn set_leader(&mut self, leader: Option<i32>, leader_epoch: i32) {
-        (self.leader, self.leader_epoch, self.error) = (leader.unwrap_or(NO_LEADER), leader_epoch, None);
+        (self.leader, self.leader_epoch) = (leader.unwrap_or(NO_LEADER), leader_epoch);
     }
 
     pub(crate) fn topic_name(&self) -> &TopicName {
@@ -375,7 +379,13 @@ impl PartitionInfo {
 
     /// The id of the broker that leads the partition; none while there is no leader.
     pub fn leader(&self) -> Option<i32> {
-        (self.leader != NO_LEADER).then_some(self.leader)
+        (self.leader >= 0).then_some(self.leader)
+    }
+
+    /// The code with which brokers say why there is no leader.
+    fn why_no_leader(&self) -> Option<ErrorCode> {
+        let code = (self.leader < NO_LEADER).then(|| i16::try_from(self.leader - NO_LEADER_SINCE).ok());
+        code.flatten().map(ErrorCode)
     }
 
     /// The leader's epoch, or -1 where the broker does not tell it.
@@ -405,7 +415,7 @@ impl PartitionInfo {
 
 impl PartialEq for PartitionInfo {
     fn eq(&self, other: &PartitionInfo) -> bool {
-        let leader = |it: &PartitionInfo| (it.partition, it.leader, it.leader_epoch, it.error);
+        let leader = |it: &PartitionInfo| (it.partition, it.leader, it.leader_epoch);
         leader(self) == leader(other) && self.lists() == other.lists() && self.topic() == other.topic()
     }
 }
