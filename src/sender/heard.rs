@@ -71,6 +71,7 @@ mod tests {
 
     /// Fault C1.
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn an_error_says_what_was_heard_and_contradicts_nothing() {
         let late = || Error::new(ErrorKind::Timeout, "late");
         let last = Some(Error::from_code(ErrorCode::NOT_ENOUGH_REPLICAS, None).with_node(1));
