@@ -56,9 +56,10 @@ impl<N: Network> Sender<N> {
     /// its id may have been given to it again. It may give the same producer ids to others.
     pub(super) fn look_at_topics(&mut self, some_are_the_same: bool, some_are_others: bool) {
         if self.home.is_set_up_anew(some_are_the_same, some_are_others) && self.transaction.is_idempotent() {
-            logging::info!(
-                "the brokers were connected anew, and all topics have other ids: the cluster may have been set up anew, and \
-                 what is not acknowledged yet goes to it under a new producer id"
+            logging::warn!(
+                "the brokers were connected anew, and all topics have other ids: the cluster was probably set up \
+                 anew under its old id; what was acknowledged before may be gone, and what is not acknowledged yet goes to \
+                 it under a new producer id"
             );
             self.become_another();
         }
