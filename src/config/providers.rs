@@ -291,7 +291,8 @@ fn in_directory(directory: &Path, key: &str) -> Result<Option<String>, Error> {
         matches!((parts.next(), parts.next()), (Some(Component::Normal(name)), None) if name == key);
     let file = directory.join(key);
     let is_missing = || file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
-    if !is_name || is_missing() {
+    // A directory is no entry, as in Java's.
+    if !is_name || is_missing() || file.is_dir() {
         return Ok(None);
     }
     let shown = file.display().to_string();
