@@ -9,7 +9,7 @@ mod soak;
 use soak::options::Options;
 
 #[test]
-#[ignore = "needs Kafka, two minutes and more: run by .ci/run"]
+#[ignore = "needs Kafka, two minutes and more: run by `.ci/run soak`"]
 fn two_minutes_under_fire_lose_repeat_and_reorder_nothing() {
     let _turn = kafka::turn();
     let report = soak::run(&Options::new());
