@@ -14,12 +14,16 @@ use fastrand::Rng;
 #[allow(dead_code, reason = "the checks need not all of it")]
 #[path = "../../../src/record_batch/compression/mod.rs"]
 mod compression;
+#[allow(dead_code, reason = "codecs need not all of it")]
 #[path = "../../../src/guard.rs"]
 mod guard;
 #[path = "codec_check/inputs.rs"]
 mod inputs;
 #[path = "codec_check/judges.rs"]
 mod judges;
+#[allow(dead_code, unused_macros, reason = "codecs need not all of it")]
+#[path = "../../../src/logging.rs"]
+mod logging;
 
 use compression::Codec;
 
