@@ -233,28 +233,6 @@ const SAME_ID: &[(&str, Trouble)] = &[
     }),
 ];
 
-/// Faults A2, A2b. Where batches go by their topic's id, connections that outlive their cluster do no harm.
-#[test]
-fn another_cluster_behind_the_same_connections_repeats_nothing() {
-    run_where(|mode| mode.produce >= 13 && mode.has_ids(), SAME_CONNECTIONS);
-}
-
-const SAME_CONNECTIONS: &[(&str, Trouble)] = &[
-    ("another id", |world| world.wipe("another-cluster", true)),
-    ("back and forth", |world| {
-        for id in ["one", "two", "one", "two"] {
-            world.wipe(id, true);
-            wait(50);
-        }
-    }),
-    ("with answers missing", |world| {
-        world.cluster.inject(Fault::cut_after(Api::Produce).times(2));
-        world.cluster.inject(Fault::drop_answer(Api::Produce).times(2));
-        world.wipe("another-cluster", true);
-        wait(100);
-    }),
-];
-
 /// Faults A3, A4.
 #[test]
 fn whatever_a_broker_forgets_refuses_or_says_order_and_truth_are_kept() {
