@@ -16,17 +16,9 @@ use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint};
 use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceResponse};
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::protocol::StrBytes;
+use support::rewritten::changed;
 use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};
-
-fn changed<T: Decodable + Encodable>(answer: &BrokerAnswer<'_>, change: impl FnOnce(&mut T)) -> Rewritten {
-    let mut body = bytes::Bytes::copy_from_slice(answer.body);
-    let mut message = T::decode(&mut body, answer.version).unwrap();
-    change(&mut message);
-    let mut body = Vec::new();
-    message.encode(&mut body, answer.version).unwrap();
-    Rewritten::Body(body)
-}
 
 /// Changes every Metadata answer from now on.
 fn change_metadata(

@@ -9,14 +9,13 @@ use std::panic;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_producer::embedded::EmbeddedCluster;
 use kafka_producer::{
     Acknowledgement, ErrorKind, InterceptedRecord, InterceptorError, KafkaProducer, ProducerInterceptor,
     ProducerRecord,
 };
-use support::{AGES, assert_holds_exactly, cluster, config, producer, send_numbered, to_first, values};
+use support::{AGES, assert_holds_exactly, cluster, config, producer, to_first, values};
 
 static LINES: AtomicUsize = AtomicUsize::new(0);
 
@@ -67,26 +66,8 @@ fn callbacks_that_panic_and_a_logger_that_does_leave_no_record_unanswered() {
 fn whatever_is_logged_on_the_way_records_arrive_once_and_in_order() {
     panic_at_every_line();
     let cluster = EmbeddedCluster::builder().brokers(3).topic("t", 1).start().unwrap();
-    let settings = [("batch.size", "200"), ("linger.ms", "0"), ("compression.type", "zstd")];
-    let producer = producer(&cluster, &settings);
-    let faults = [
-        Fault::fail(Api::Produce, 6),
-        Fault::cut_after(Api::Produce),
-        Fault::fail(Api::Produce, 10).skip(2),
-        Fault::cut_before(Api::Produce).skip(4),
-        Fault::fail(Api::Produce, 45).skip(6),
-        Fault::fail(Api::Metadata, 3),
-    ];
-    faults.into_iter().for_each(|fault| cluster.inject(fault));
-    let mut futures = Vec::new();
-    for hundred in 0..10 {
-        futures.extend(send_numbered(&producer, hundred * 100..(hundred + 1) * 100));
-        cluster.move_leader("t", 0, 1 + hundred as i32 % 3);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    for future in futures {
-        future.get_timeout(AGES).unwrap();
-    }
+    let producer = producer(&cluster, &support::MANY_BATCHES);
+    support::send_a_thousand_under_faults(&cluster, &producer);
     drop(producer);
     assert_holds_exactly(&cluster, 1000);
 }

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kafka_producer::ProducerRecord;
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
-use support::{AGES, TextProducer, assert_holds_exactly, producer, send_numbered};
+use kafka_producer::embedded::EmbeddedCluster;
+use support::{TextProducer, assert_holds_exactly, producer};
 
 static USED: Mutex<Option<TextProducer>> = Mutex::new(None);
 static LINES: AtomicUsize = AtomicUsize::new(0);
@@ -50,28 +50,10 @@ fn listen() {
 fn a_logger_may_use_the_producer_whose_lines_it_writes() {
     listen();
     let cluster = EmbeddedCluster::builder().brokers(3).topic("t", 1).topic("log", 3).start().unwrap();
-    let settings =
-        [("batch.size", "200"), ("linger.ms", "0"), ("compression.type", "zstd"), ("max.block.ms", "1000")];
+    let settings: Vec<_> = support::MANY_BATCHES.into_iter().chain([("max.block.ms", "1000")]).collect();
     let producer = producer(&cluster, &settings);
     *USED.lock().unwrap() = Some(producer.clone());
-    let faults = [
-        Fault::fail(Api::Produce, 6),
-        Fault::cut_after(Api::Produce),
-        Fault::fail(Api::Produce, 10).skip(2),
-        Fault::cut_before(Api::Produce).skip(4),
-        Fault::fail(Api::Produce, 45).skip(6),
-        Fault::fail(Api::Metadata, 3),
-    ];
-    faults.into_iter().for_each(|fault| cluster.inject(fault));
-    let mut futures = Vec::new();
-    for hundred in 0..10 {
-        futures.extend(send_numbered(&producer, hundred * 100..(hundred + 1) * 100));
-        cluster.move_leader("t", 0, 1 + hundred as i32 % 3);
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    for future in futures {
-        future.get_timeout(AGES).unwrap();
-    }
+    support::send_a_thousand_under_faults(&cluster, &producer);
     producer.close().unwrap();
     *USED.lock().unwrap() = None;
     assert_holds_exactly(&cluster, 1000);

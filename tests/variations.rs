@@ -13,8 +13,9 @@ use std::time::Duration;
 use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_protocol::messages::produce_response::LeaderIdAndEpoch;
 use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceResponse};
+use support::rewritten::changed;
 use variations_support::judge::{Trouble, run_all, run_where};
-use variations_support::{PARTITIONS, changed, wait};
+use variations_support::{PARTITIONS, wait};
 
 /// Fault A1.
 #[test]

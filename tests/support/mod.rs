@@ -7,12 +7,13 @@
 
 pub(crate) mod logged;
 pub(crate) mod printed;
+pub(crate) mod rewritten;
 pub(crate) mod scratch;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, EmbeddedRecord};
+use kafka_producer::embedded::{Api, EmbeddedCluster, EmbeddedRecord, Fault};
 use kafka_producer::{
     InterruptHandle, KafkaProducer, NoKey, ProducerConfig, ProducerRecord, RecordFuture, Value,
 };
@@ -72,6 +73,34 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// be long, and each flush ends a batch.
 pub(crate) fn send_numbered(producer: &TextProducer, numbers: std::ops::Range<usize>) -> Vec<RecordFuture> {
     numbers.map(|number| producer.send(to_first(format!("{number:06}"))).unwrap()).collect()
+}
+
+/// Settings under which a thousand small records are over a hundred batches, and nearly each of these a full one.
+pub(crate) const MANY_BATCHES: [(&str, &str); 3] =
+    [("batch.size", "200"), ("linger.ms", "200"), ("compression.type", "zstd")];
+
+/// Sends 1,000 numbered records to partition 0 of `t` while its leader moves, connections break and answers are
+/// errors, and waits until each is acknowledged.
+pub(crate) fn send_a_thousand_under_faults(cluster: &EmbeddedCluster, producer: &TextProducer) {
+    let faults = [
+        // MESSAGE_TOO_LARGE comes first: a batch that was cut off may be in the log, is therefore not split, and fails.
+        Fault::fail(Api::Produce, 10),
+        Fault::fail(Api::Produce, 6),
+        Fault::cut_after(Api::Produce),
+        Fault::cut_before(Api::Produce).skip(4),
+        Fault::fail(Api::Produce, 45).skip(6),
+    ];
+    faults.into_iter().for_each(|fault| cluster.inject(fault.on_partition("t", 0)));
+    cluster.inject(Fault::fail(Api::Metadata, 3));
+    let mut futures = Vec::new();
+    for hundred in 0..10 {
+        futures.extend(send_numbered(producer, hundred * 100..(hundred + 1) * 100));
+        cluster.move_leader("t", 0, 1 + hundred as i32 % 3);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    for future in futures {
+        future.get_timeout(AGES).unwrap();
+    }
 }
 
 pub(crate) fn text(bytes: Option<&Vec<u8>>) -> Option<String> {

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, BrokerAnswer, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{KafkaProducer, ProducerRecord, RecordFuture};
 use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
-use kafka_protocol::protocol::{Decodable, Encodable};
 
+use crate::support::rewritten::changed;
 use crate::support::{TextProducer, config, text};
 
 pub(crate) const PARTITIONS: i32 = 6;
@@ -195,18 +195,6 @@ pub(crate) fn another_producer(cluster: &EmbeddedCluster, mode: Mode) -> TextPro
     ];
     let settings: Vec<_> = settings.into_iter().chain(mode.more.iter().copied()).collect();
     KafkaProducer::new(config(&cluster.bootstrap_servers(), &settings)).unwrap()
-}
-
-pub(crate) fn changed<T: Decodable + Encodable>(
-    answer: &BrokerAnswer<'_>,
-    change: impl FnOnce(&mut T),
-) -> Rewritten {
-    let mut body = bytes::Bytes::copy_from_slice(answer.body);
-    let mut message = T::decode(&mut body, answer.version).unwrap();
-    change(&mut message);
-    let mut body = Vec::new();
-    message.encode(&mut body, answer.version).unwrap();
-    Rewritten::Body(body)
 }
 
 pub(crate) fn wait(ms: u64) {
