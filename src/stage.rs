@@ -18,19 +18,20 @@ pub(crate) fn now() -> Instant {
 
 #[cfg(all(feature = "simulation", not(loom)))]
 pub(crate) use played::{
-    Baton, Clock, Cue, Entered, Parked, Role, Turn, enter, note, park, take_notes, wall_ms,
+    Baton, Clock, Cue, Entered, Handover, Parked, Role, Turn, enter, note, park, take_notes, wall_ms,
 };
 
 #[cfg(all(feature = "simulation", not(loom)))]
 mod played {
     use std::cell::RefCell;
     use std::collections::BTreeMap;
+    use std::collections::VecDeque;
     use std::fmt::Debug;
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+    use std::sync::{Arc, Condvar, Mutex, PoisonError};
     use std::time::{Duration, Instant};
 
-    use crossbeam_channel::{Receiver, Select, Sender};
+    use crossbeam_channel::{Receiver, Select};
 
     thread_local! {
         /// How often what was reached on this thread: group and name.
@@ -112,8 +113,8 @@ mod played {
     /// How a thread hands over the turn, and gets it back.
     pub(crate) struct Baton {
         pub(crate) number: usize,
-        pub(crate) turns: Sender<(usize, Turn)>,
-        pub(crate) cues: Receiver<Cue>,
+        pub(crate) turns: Handover<(usize, Turn)>,
+        pub(crate) cues: Handover<Cue>,
         /// The play is over: nobody waits any more.
         pub(crate) curtain: AtomicBool,
     }
@@ -140,6 +141,39 @@ mod played {
         GoOn,
         /// Nothing will happen any more.
         Curtain,
+    }
+
+    /// A queue between two threads of which one runs at a time: whoever waits sleeps at once. A channel of crossbeam's
+    /// spins and yields first, which took more than half of a simulation's time.
+    pub(crate) struct Handover<T>(Arc<(Mutex<VecDeque<T>>, Condvar)>);
+
+    impl<T> Handover<T> {
+        pub(crate) fn new() -> Handover<T> {
+            Handover(Arc::new((Mutex::new(VecDeque::new()), Condvar::new())))
+        }
+
+        pub(crate) fn send(&self, value: T) {
+            let (queue, filled) = &*self.0;
+            queue.lock().unwrap_or_else(PoisonError::into_inner).push_back(value);
+            filled.notify_one();
+        }
+
+        pub(crate) fn receive(&self) -> T {
+            let (queue, filled) = &*self.0;
+            let mut values = queue.lock().unwrap_or_else(PoisonError::into_inner);
+            loop {
+                match values.pop_front() {
+                    Some(value) => return value,
+                    None => values = filled.wait(values).unwrap_or_else(PoisonError::into_inner),
+                }
+            }
+        }
+    }
+
+    impl<T> Clone for Handover<T> {
+        fn clone(&self) -> Handover<T> {
+            Handover(Arc::clone(&self.0))
+        }
     }
 
     /// Gives this thread a role until the guard is dropped.
@@ -207,8 +241,8 @@ mod played {
             if self.curtain.load(Ordering::Relaxed) {
                 return false;
             }
-            let told = self.turns.send((self.number, Turn::Parked(parked)));
-            let goes_on = told.is_ok() && self.cues.recv() == Ok(Cue::GoOn);
+            self.turns.send((self.number, Turn::Parked(parked)));
+            let goes_on = self.cues.receive() == Cue::GoOn;
             self.curtain.store(!goes_on, Ordering::Relaxed);
             goes_on
         }

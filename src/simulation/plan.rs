@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::embedded::Fault;
-use crate::simulation::player::Act;
+use crate::simulation::player::{Act, How};
 use crate::simulation::weather::Weather;
 
 /// Something that happens at a time of its own. Topics and threads go by their number.
@@ -123,7 +123,12 @@ impl Step {
     pub(super) fn name(&self) -> String {
         match self {
             Step::Lie(_, lie) => format!("Lie {lie:?}"),
-            Step::Act(_, Act::Send { how, .. }) => format!("Send {}", first_word(how)),
+            Step::Act(_, Act::Send { how: How::Callback(then), .. }) => {
+                format!("Send with {}", first_word(then))
+            }
+            Step::Act(_, Act::Send { how, .. }) => first_word(how),
+            Step::Act(_, act) => first_word(act),
+            Step::Forget(what) => format!("Forget {}", first_word(what)),
             other => first_word(other),
         }
     }
@@ -131,7 +136,7 @@ impl Step {
 
 fn first_word(value: &impl std::fmt::Debug) -> String {
     let text = format!("{value:?}");
-    text.split(|c: char| !c.is_alphanumeric()).take(2).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
 #[derive(Default)]

@@ -9,24 +9,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::bounded;
 
 use crate::interrupt::InterruptHandle;
 use crate::logging;
 use crate::planted;
 use crate::simulation::player::{Act, Player};
-use crate::stage::{self, Baton, Clock, Cue, Parked, Role, Turn};
+use crate::stage::{self, Baton, Clock, Cue, Handover, Parked, Role, Turn};
 
 pub(super) struct Threads {
     threads: Vec<Thread>,
-    turns: Receiver<(usize, Turn)>,
+    turns: Handover<(usize, Turn)>,
     /// The number of each that panicked.
     pub(super) panicked: Vec<usize>,
 }
 
 struct Thread {
-    acts: Sender<Act>,
-    cues: Sender<Cue>,
+    /// None when there is nothing more to do.
+    acts: Handover<Option<Vec<Act>>>,
+    cues: Handover<Cue>,
     /// What it is to do.
     queue: VecDeque<Act>,
     state: State,
@@ -43,21 +44,20 @@ enum State {
 impl Threads {
     /// One thread for each player.
     pub(super) fn start(players: Vec<Player>, clock: &Clock, seed: u64) -> Threads {
-        let (told, turns) = unbounded();
+        let turns = Handover::new();
         let thread = |(number, player): (usize, Player)| {
-            let (acts, to_do) = unbounded();
-            let (cues, cued) = unbounded();
+            let (acts, cues) = (Handover::new(), Handover::new());
             let (handles, handle) = bounded(1);
-            let baton = Baton { number, turns: told.clone(), cues: cued, curtain: false.into() };
+            let baton = Baton { number, turns: turns.clone(), cues: cues.clone(), curtain: false.into() };
             let role = Role { clock: clock.clone(), baton: Some(baton) };
-            let (told, plant) = (told.clone(), planted::current());
+            let (to_do, told, plant) = (acts.clone(), turns.clone(), planted::current());
             let body = move || {
                 let _role = stage::enter(role);
                 planted::plant(plant);
                 fastrand::seed(seed.wrapping_add(number as u64));
                 let _ = handles.send(InterruptHandle::current());
                 let played = catch_unwind(AssertUnwindSafe(|| play(player, &to_do, &told, number)));
-                let _ = told.send((number, Turn::Ended { panicked: played.is_err() }));
+                told.send((number, Turn::Ended { panicked: played.is_err() }));
             };
             let spawned = std::thread::Builder::new().name(format!("player-{number}")).spawn(body);
             let spawned = spawned.expect("the operating system gives a thread");
@@ -98,7 +98,7 @@ impl Threads {
                 return has_run;
             }
             has_run = true;
-            self.step(able[random.usize(..able.len())]);
+            self.step(able[random.usize(..able.len())], random);
         }
     }
 
@@ -111,19 +111,22 @@ impl Threads {
         })
     }
 
-    fn step(&mut self, number: usize) {
+    /// Lets one thread go on, or do some of what it is to do: each act for itself, or several in one go.
+    fn step(&mut self, number: usize, random: &mut fastrand::Rng) {
         let thread = &mut self.threads[number];
         if matches!(thread.state, State::Parked(_)) {
-            let _ = thread.cues.send(Cue::GoOn);
-        } else if let Some(act) = thread.queue.pop_front() {
-            logging::trace!("   thread {number}: {act:?}");
-            let _ = thread.acts.send(act);
+            thread.cues.send(Cue::GoOn);
+        } else {
+            let count = thread.queue.len().min(random.usize(1..=MOST_AT_ONCE));
+            let acts: Vec<Act> = thread.queue.drain(..count).collect();
+            logging::trace!("   thread {number}: {acts:?}");
+            thread.acts.send(Some(acts));
         }
         self.await_turn(number);
     }
 
     fn await_turn(&mut self, number: usize) {
-        let (told, turn) = self.turns.recv().expect("a thread tells when it ends");
+        let (told, turn) = self.turns.receive();
         assert_eq!(told, number, "another thread ran");
         self.threads[number].state = match turn {
             Turn::Idle => State::Idle,
@@ -142,8 +145,8 @@ impl Threads {
         for number in 0..self.threads.len() {
             let thread = &mut self.threads[number];
             thread.queue.clear();
-            let _ = thread.cues.send(Cue::Curtain);
-            thread.acts = unbounded().0;
+            thread.cues.send(Cue::Curtain);
+            thread.acts.send(None);
             while !matches!(self.threads[number].state, State::Ended) {
                 self.await_turn(number);
             }
@@ -174,11 +177,17 @@ impl Thread {
 }
 
 /// A thread's whole life.
-fn play(mut player: Player, to_do: &Receiver<Act>, told: &Sender<(usize, Turn)>, number: usize) {
-    while let Ok(act) = to_do.recv() {
-        player.perform(act);
-        if told.send((number, Turn::Idle)).is_err() {
-            return;
-        }
+fn play(
+    mut player: Player,
+    to_do: &Handover<Option<Vec<Act>>>,
+    told: &Handover<(usize, Turn)>,
+    number: usize,
+) {
+    while let Some(acts) = to_do.receive() {
+        acts.into_iter().for_each(|act| player.perform(act));
+        told.send((number, Turn::Idle));
     }
 }
+
+/// So many acts a thread does at most before others may come in between.
+const MOST_AT_ONCE: usize = 12;
