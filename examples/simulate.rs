@@ -45,7 +45,14 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let found = defects().find(|(name, _)| *name == wanted);
                 runs.defect = Some(found.ok_or(format!("no defect is called {wanted}"))?.0);
             }
-            other => return Err(format!("unknown argument {other}").into()),
+            "--help" | "-h" => {
+                println!("{USAGE}");
+                return Ok(());
+            }
+            other => {
+                eprintln!("{USAGE}");
+                return Err(format!("unknown argument {other}").into());
+            }
         }
     }
     std::panic::set_hook(Box::new(|_| {})); // a panic is told with its seed
@@ -55,6 +62,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         (None, false) => simulate(&runs),
     }
 }
+
+const USAGE: &str = "\
+usage: simulate [--seeds N] [--first N] [--threads N] [--enough N]   N seeds, from the first on; ends after enough findings
+       simulate --seed N                                            one again, with its history
+       simulate --planted                                           is each planted defect found?
+  --without KIND, --only KIND, --all   which kinds of trouble there are
+  --defect NAME                        with this planted defect";
 
 fn kind(name: &str) -> Result<Kind, String> {
     Kind::named(name).ok_or_else(|| format!("no kind of trouble is called {name}; there are {:?}", Kind::ALL))

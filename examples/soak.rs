@@ -15,6 +15,10 @@ mod kafka;
 mod soak;
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|argument| argument == "--help" || argument == "-h") {
+        println!("{}", soak::options::USAGE);
+        return ExitCode::SUCCESS;
+    }
     let options = match soak::options::Options::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {

@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::guard::{Harmless, guarded};
 use crate::interrupt::{self, Wait};
@@ -110,7 +111,8 @@ impl RecordFuture {
         }
     }
 
-    /// Whether the outcome is there; never blocks.
+    /// Whether the outcome is there; never blocks. In a forked child it is: `try_get` has one at once, the record's own or
+    /// an error of kind [`Forked`](ErrorKind::Forked), since no other will come.
     pub fn is_done(&self) -> bool {
         let latest = self.latest();
         matches!(latest.batch.end.get(), Some(BatchEnd::Settled(_))) || latest.batch.queue.is_forked()
@@ -439,7 +441,7 @@ impl Completion {
         self.tell(outcome);
     }
 
-    /// Hands the duty on to batches that hold so many of the records each, in order. Whoever waits goes on waiting for
+    /// Hands the duty on to batches that hold these numbers of the records, in order. Whoever waits goes on waiting for
     /// the one that has his record.
     pub(crate) fn split(mut self, counts: impl IntoIterator<Item = u32>) -> Vec<Completion> {
         let Some(callbacks) = self.callbacks.take() else { return Vec::new() };
@@ -475,7 +477,8 @@ impl Completion {
         // Not before: whoever logs may take his time, and the duty comes first.
         if panicked > 0 {
             let BatchCompletion { topic, partition, .. } = &*self.shared;
-            logging::error!("{topic}-{partition}: {panicked} callbacks of a batch panicked");
+            let callbacks = Counted(panicked, "callback");
+            logging::error!("{topic}-{partition}: {callbacks} of a batch panicked");
         }
     }
 

@@ -28,7 +28,11 @@ pub enum ErrorKind {
     /// A partitioner failed or named a partition that does not exist. The record was not accepted.
     Partitioning,
     /// Something did not happen in time: `max.block.ms`, `delivery.timeout.ms`, `request.timeout.ms`, or the limit
-    /// given to the call.
+    /// given to the call. The text says what was waited for and what was last heard from the brokers.
+    ///
+    /// From `send`, the record was not accepted: give it to `send` again when the brokers answer, or the buffer has room.
+    /// As an outcome, all retries are over: where [`possibly_written`](Error::possibly_written) is false the record can be
+    /// sent again; where it is true that may make a duplicate. From `get_timeout` nothing is decided: ask again later.
     Timeout,
     /// The thread was interrupted through its `InterruptHandle`.
     Interrupted,
@@ -58,7 +62,13 @@ pub enum ErrorKind {
     Authorization,
     /// Another producer with a newer epoch has taken over.
     Fenced,
-    /// The broker answered with an error that has no kind of its own; see [`Error::code`].
+    /// The broker answered with an error that has no kind of its own, see [`Error::code`], or what the brokers say allows
+    /// no right answer any more: the partition is gone, later records have overtaken this one, the cluster is another.
+    ///
+    /// As an outcome, what could be retried has been: [`is_retriable`](Error::is_retriable) says whether it may succeed
+    /// later, [`possibly_written`](Error::possibly_written) whether sending it again may make a duplicate, and
+    /// [`is_fatal`](Error::is_fatal) whether another producer is needed for that. Otherwise the code says what has to be
+    /// put right, at the brokers or in the topic's settings.
     Broker,
     /// A defect of this crate: please report it.
     Bug,

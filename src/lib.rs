@@ -64,6 +64,9 @@ mod backoff;
 // What strangers say, fit for an error or a log line.
 mod escape;
 
+// How many there are of something, as people say it.
+mod counted;
+
 // The broker's answer, as a code.
 mod error_code;
 

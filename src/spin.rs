@@ -116,7 +116,7 @@ impl SharedSpin {
         spin.poll(Instant::now(), limit, true, is_done).1 == Polled::Done
     }
 
-    /// What was waited for came after so much sleep.
+    /// What was waited for came after this much sleep.
     pub(crate) fn slept(&self, time: Duration) {
         if let Some(mut spin) = self.0.try_lock() {
             spin.slept(time);

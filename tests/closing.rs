@@ -6,7 +6,7 @@ mod support;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -160,6 +160,29 @@ fn a_limited_close_delivers_what_it_can_and_counts_the_rest() {
     let report = producer.close_timeout(Duration::from_millis(300)).unwrap();
     assert!(start.elapsed() >= Duration::from_millis(290));
     assert_eq!((report.delivered, report.failed, report.abandoned), (0, 1, 3));
+}
+
+/// What is given up is told in the log as well: who ignores the report has a trace of it.
+#[test]
+fn a_limited_close_that_gives_up_is_a_warning_and_one_that_does_not_is_none() {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    support::logged::listen(log::LevelFilter::Warn, |record| {
+        TOLD.lock().unwrap().push(record.args().to_string());
+    });
+    let given_up = |count: usize| {
+        let cluster = cluster(1);
+        let producer = producer(&cluster, &[("linger.ms", "10000")]);
+        producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
+        cluster.inject(Fault::drop_answer(Api::Produce).always());
+        send_numbered(&producer, 0..count);
+        // A time that no other test here has.
+        producer.close_timeout(Duration::from_millis(123)).unwrap();
+        let told = TOLD.lock().unwrap().drain(..).filter(|line| line.contains("123 ms")).collect::<Vec<_>>();
+        told
+    };
+    assert_eq!(given_up(1), ["close: 1 record given up, not acknowledged within 123 ms"]);
+    assert_eq!(given_up(3), ["close: 3 records given up, not acknowledged within 123 ms"]);
+    assert_eq!(given_up(0), [""; 0]);
 }
 
 /// Behaviour 4.

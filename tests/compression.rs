@@ -108,7 +108,7 @@ fn batches_are_filled_by_what_the_last_ones_shrank_to() {
 
 type Told = Arc<Mutex<Vec<(usize, Option<i64>)>>>;
 
-/// Sends so many records of `size` random letters in one batch, each with a callback.
+/// Sends `count` records of `size` random letters in one batch, each with a callback.
 fn send_together(
     producer: &support::TextProducer,
     count: usize,

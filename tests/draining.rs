@@ -10,7 +10,7 @@ use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, SeenBatch, SeenProdu
 use kafka_producer::{ErrorCode, ProducerRecord};
 use support::{AGES, cluster, producer, send_numbered, to_first, values};
 
-/// An answer takes so long that everything is queued by then.
+/// How long an answer takes: everything is queued by then.
 const ANSWER: Duration = Duration::from_millis(50);
 
 fn slow_cluster(partitions: i32) -> EmbeddedCluster {

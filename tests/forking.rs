@@ -9,11 +9,14 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fork::Fork;
-use kafka_producer::{ErrorKind, ProducerRecord};
+use kafka_producer::{
+    Cluster, ErrorKind, Headers, InterceptedRecord, InterceptorError, KafkaProducer, PartitionRequest,
+    Partitioner, PartitionerError, ProducerInterceptor, ProducerRecord, Serializer, SerializerError,
+};
 use support::{AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first};
 
 /// What a forked child says. It ends when it has said it; one that hangs is ended.
@@ -132,4 +135,77 @@ fn a_callback_may_fork_and_records_are_still_there_once() {
     }
     producer.close().unwrap();
     assert_holds_exactly(&cluster, 20);
+}
+
+/// Forks at the first record that it sees.
+#[derive(Default)]
+struct Forks {
+    is_forked: AtomicBool,
+}
+
+impl Forks {
+    fn fork(&self) {
+        if !self.is_forked.swap(true, Ordering::Relaxed) {
+            fork::fork().unwrap();
+        }
+    }
+}
+
+impl Serializer<str> for Forks {
+    fn serialize<'a>(
+        &'a self,
+        _topic: &str,
+        _headers: &mut Headers,
+        value: &'a str,
+        _out: &'a mut Vec<u8>,
+    ) -> Result<Option<&'a [u8]>, SerializerError> {
+        self.fork();
+        Ok(Some(value.as_bytes()))
+    }
+}
+
+impl Partitioner for Forks {
+    fn partition(&self, _: &PartitionRequest<'_>, _: &Cluster) -> Result<i32, PartitionerError> {
+        self.fork();
+        Ok(0)
+    }
+}
+
+impl ProducerInterceptor<str, str> for Forks {
+    fn on_send(&self, _: &mut InterceptedRecord<'_, str, str>) -> Result<(), InterceptorError> {
+        self.fork();
+        Ok(())
+    }
+}
+
+/// Fault A5. The child comes back from there into the midst of `send`, where nothing may be touched that one of the
+/// parent's threads may have locked.
+#[test]
+fn a_serializer_a_partitioner_or_an_interceptor_may_fork_and_the_child_is_told_so() {
+    for what in ["serializer", "partitioner", "interceptor"] {
+        let cluster = cluster(1);
+        let builder = KafkaProducer::<str, str>::builder(support::config(&cluster.bootstrap_servers(), &[]));
+        let builder = match what {
+            "serializer" => builder.value_serializer(Forks::default()),
+            "partitioner" => builder.partitioner(Forks::default()),
+            _ => builder.interceptor(Forks::default()),
+        };
+        let producer = builder.build().unwrap();
+        let (mut here, mut there) = UnixStream::pair().unwrap();
+        let parent = std::process::id();
+        let sent = producer.send(ProducerRecord::new("t", "000000"));
+        if std::process::id() != parent {
+            let said = sent.map_or_else(|error| format!("{:?}", error.kind()), |_| String::from("accepted"));
+            let _ = there.write_all(said.as_bytes());
+            std::process::exit(0)
+        }
+        drop(there);
+        here.set_read_timeout(Some(AGES)).unwrap();
+        let mut said = String::new();
+        here.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "Forked", "{what}");
+        sent.unwrap().get_timeout(AGES).unwrap();
+        producer.close().unwrap();
+        assert_holds_exactly(&cluster, 1);
+    }
 }

@@ -61,6 +61,7 @@ fn refuse(answer: &BrokerAnswer<'_>, leader: i32, epoch: i32, endpoint: Option<(
 }
 
 /// Fault B1.
+/// Behaviour 83.
 #[test]
 fn a_topic_that_is_created_again_with_an_older_epoch_is_found_also_where_topics_have_no_ids() {
     for version in [7, 8, 9, 10] {
@@ -90,6 +91,7 @@ fn a_topic_that_is_created_again_with_an_older_epoch_is_found_also_where_topics_
 }
 
 /// Fault B2.
+/// Behaviour 84.
 #[test]
 fn a_hint_that_metadata_never_confirms_is_given_up() {
     let cluster = three_brokers(1);
@@ -110,6 +112,7 @@ fn a_hint_that_metadata_never_confirms_is_given_up() {
 }
 
 /// Fault B3.
+/// Behaviour 86.
 #[test]
 fn hints_that_contradict_each_other_do_not_make_a_batch_go_all_the_time() {
     let cluster = three_brokers(1);
@@ -132,6 +135,7 @@ fn hints_that_contradict_each_other_do_not_make_a_batch_go_all_the_time() {
 }
 
 /// Fault B4.
+/// Behaviour 85.
 #[test]
 fn a_hint_s_address_of_a_known_broker_is_used() {
     let cluster = three_brokers(1);
@@ -167,6 +171,7 @@ fn a_hint_s_address_of_a_known_broker_is_used() {
 }
 
 /// Faults B6, C8.
+/// Behaviour 87.
 #[test]
 fn a_partition_that_an_answer_leaves_out_holds_up_no_other_and_is_named() {
     let cluster = cluster(3);
@@ -219,6 +224,7 @@ fn metadata_without_brokers_is_said_to_be_that() {
 }
 
 /// Fault B7.
+/// Behaviour 88.
 #[test]
 fn a_leader_that_is_no_broker_is_no_leader() {
     let cluster = cluster(3);
@@ -253,6 +259,7 @@ fn a_short_max_age_is_no_reason_to_ask_all_the_time() {
 }
 
 /// Fault B9.
+/// Behaviour 89.
 #[test]
 fn topics_that_are_used_one_after_the_other_are_asked_for_one_by_one() {
     const TOPICS: usize = 300;
@@ -278,6 +285,7 @@ fn topics_that_are_used_one_after_the_other_are_asked_for_one_by_one() {
 }
 
 /// Fault B10.
+/// Behaviour 89.
 #[test]
 fn what_does_not_come_is_asked_for_less_and_less_often_and_holds_up_nothing_new() {
     for leaderless in [false, true] {
@@ -392,6 +400,7 @@ fn a_port_that_is_none_is_named() {
 }
 
 /// Fault C6.
+/// Behaviour 85.
 #[test]
 fn a_hint_s_port_that_is_none_is_not_used() {
     let cluster = three_brokers(1);

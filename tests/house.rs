@@ -195,7 +195,7 @@ fn machine_paths(path: &str, text: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// A function that is so many lines long.
+    /// A function of this number of lines.
     fn function(lines: usize) -> String {
         format!("fn long(\n) -> [u8; 2] {{\n{}}}\n", "    work();\n".repeat(lines - 3))
     }

@@ -55,6 +55,7 @@ fn a_producer_id_that_is_not_to_be_had_at_once_is_asked_for_again() {
 }
 
 /// Fault B11. (66) What waits fails with the reason, and the next record asks again.
+/// Behaviour 91.
 #[test]
 fn a_producer_id_that_is_refused_fails_what_waits_and_the_next_record_asks_again() {
     for code in [
@@ -170,6 +171,7 @@ fn a_broker_that_forgot_the_producer_is_served_from_the_beginning() {
 
 /// Fault A3. A broker takes a producer that it does not know at any sequence. So when it has forgotten this one and refuses
 /// the first of several batches, it takes those behind it; written afterwards, the first one would be out of order.
+/// Behaviour 94.
 #[test]
 fn a_batch_that_others_have_overtaken_fails_and_says_why() {
     let refused = [3, 5, 6, 7, 19, 20, 56, 59, 89, 100].map(|code| Fault::fail(Api::Produce, code));

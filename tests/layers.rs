@@ -27,6 +27,7 @@ const FLOORS: [&[&str]; 7] = [
         "guard",
         "origin",
         "escape",
+        "counted",
         "notices",
         "stage",
         "planted",

@@ -29,7 +29,7 @@ struct Shares {
     again: [usize; 2],
 }
 
-/// So long broker 2 takes no data.
+/// For how long broker 2 takes no data.
 const LATE: Duration = Duration::from_secs(3);
 
 /// It takes none because it has not answered.
@@ -126,7 +126,7 @@ fn rack_aware(cluster: &EmbeddedCluster, rack: &str, more: &[(&str, &str)]) -> T
     producer(cluster, &[&aware, more].concat())
 }
 
-/// How many of so many keyless records went to each partition.
+/// How many of `count` keyless records went to each partition.
 fn spread(producer: &TextProducer, count: usize) -> BTreeMap<i32, usize> {
     let futures: Vec<_> = (0..count).map(|_| producer.send(ProducerRecord::new("t", "v")).unwrap()).collect();
     let mut partitions = BTreeMap::new();

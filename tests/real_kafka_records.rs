@@ -90,7 +90,7 @@ fn a_time_that_the_topic_does_not_take_is_refused(version: &str) {
 
 fn a_quota_slows_down_and_loses_nothing(version: &str) {
     const RATE: usize = 500_000;
-    /// Kafka takes the mean of this many seconds: so much goes through at once.
+    /// Kafka takes the mean of this many seconds: as much goes through at once.
     const BURST: usize = 10;
     let kafka = Kafka::start(version, 1);
     kafka.create_topic("test", 1, 1, &[]);

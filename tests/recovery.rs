@@ -153,6 +153,7 @@ fn brokers_that_tell_nothing_for_too_long_are_left() {
 
 /// Fault A2. A cluster that was set up anew gives out the same producer ids again. Under its old one, a producer's next
 /// batch would be taken for a repetition of another producer's.
+/// Behaviour 92.
 #[test]
 fn two_producers_of_a_cluster_that_was_set_up_anew_keep_their_records() {
     // Whether metadata tells of the other cluster and its topics before the next record is sent, or only when the connection is lost; and
@@ -216,6 +217,7 @@ fn what_was_on_its_way_when_the_cluster_was_set_up_anew_goes_to_the_new_one_in_o
 }
 
 /// Fault A2. A topic that was created again begins with new sequences, under another epoch, and only it.
+/// Behaviour 93.
 #[test]
 fn a_topic_that_was_created_again_has_new_sequences_and_others_keep_theirs() {
     let cluster = EmbeddedCluster::builder().topic("t", 1).topic("other", 1).start().unwrap();
@@ -244,6 +246,7 @@ fn a_topic_that_was_created_again_has_new_sequences_and_others_keep_theirs() {
 }
 
 /// Fault A2b. Nothing lands in another cluster unasked where that is set.
+/// Behaviour 92.
 #[test]
 fn with_metadata_cluster_change_fail_another_cluster_is_the_end() {
     let old = EmbeddedCluster::builder().topic("t", 1).cluster_id("old").start().unwrap();
@@ -286,11 +289,18 @@ fn with_metadata_cluster_change_fail_another_cluster_is_the_end() {
     }
 }
 
+static TOLD: Mutex<Vec<(log::Level, String)>> = Mutex::new(Vec::new());
+
+fn listen_to_all() {
+    listen(log::LevelFilter::Info, |record| {
+        TOLD.lock().unwrap().push((record.level(), record.args().to_string()));
+    });
+}
+
 /// Fault A2b. A move to another cluster is told, with both ids.
 #[test]
 fn a_move_to_another_cluster_is_a_warning() {
-    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
-    listen(log::LevelFilter::Warn, |record| TOLD.lock().unwrap().push(record.args().to_string()));
+    listen_to_all();
     let cluster = EmbeddedCluster::builder().topic("t", 1).cluster_id("from-here").start().unwrap();
     let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "20")]);
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
@@ -299,9 +309,117 @@ fn a_move_to_another_cluster_is_a_warning() {
     cluster.start_broker(1).unwrap();
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     let told = TOLD.lock().unwrap().clone();
-    let moves: Vec<_> = told.iter().filter(|line| line.contains("from-here")).collect();
+    let is_told = |(level, line): &&(_, String)| *level == log::Level::Warn && line.contains("from-here");
+    let moves: Vec<_> = told.iter().filter(is_told).map(|(_, line)| line).collect();
     assert!(
         moves.len() == 1 && moves[0].contains("to-there") && moves[0].contains("producer id"),
         "{told:?}"
     );
+}
+
+/// Fault A2b. Nothing lands in a cluster that was emptied where that is set, whatever its id, and with or without
+/// idempotence.
+/// Behaviour 92.
+#[test]
+fn with_metadata_cluster_change_fail_a_cluster_that_was_set_up_anew_is_the_end() {
+    for (id, idempotence) in [("first", "true"), ("first", "false"), ("second", "true"), ("second", "false")]
+    {
+        // Produce with names: a batch for the topic of before would be taken.
+        let cluster = EmbeddedCluster::builder().topic("t", 1).cluster_id("first");
+        let cluster = cluster.api_versions(Api::Produce, 3..=9).start().unwrap();
+        let settings =
+            [("linger.ms", "0"), ("metadata.cluster.change", "fail"), ("enable.idempotence", idempotence)];
+        let producer = producer(&cluster, &settings);
+        producer.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
+        cluster.stop_broker(1);
+        cluster.wipe(id, true);
+        cluster.start_broker(1).unwrap();
+        for _ in 0..3 {
+            let error = match producer.send(to_first("after")) {
+                Ok(future) => future.get_timeout(AGES).unwrap_err(),
+                Err(error) => error.into_error(),
+            };
+            let text = error.to_string();
+            assert!(error.is_fatal(), "{text}");
+            assert!(text.contains("metadata.cluster.change=fail"), "{text}");
+        }
+        assert_eq!(values(&cluster, "t", 0), [""; 0], "id: {id}, idempotence: {idempotence}");
+    }
+}
+
+/// Fault A2b. A topic that was created again while its broker was away is no other cluster.
+#[test]
+fn with_metadata_cluster_change_fail_a_topic_may_be_created_again() {
+    let cluster = EmbeddedCluster::builder().topic("t", 1).topic("other", 1).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.cluster.change", "fail")]);
+    producer.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
+    producer.send(ProducerRecord::new("other", "before")).unwrap().get_timeout(AGES).unwrap();
+    cluster.stop_broker(1);
+    cluster.recreate_topic("t", TopicConfig::new(1));
+    cluster.start_broker(1).unwrap();
+    producer.send(to_first("after")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(values(&cluster, "t", 0), ["after"]);
+}
+
+/// A cluster of two brokers that know topics by name only, so that a batch for the topic of before is taken.
+fn two_brokers_without_topic_ids_in_produce() -> EmbeddedCluster {
+    let cluster = EmbeddedCluster::builder().brokers(2).cluster_id("first").topic("t", 2);
+    cluster.api_versions(Api::Produce, 3..=9).start().unwrap()
+}
+
+fn to_partition(
+    partition: i32,
+    value: &str,
+) -> ProducerRecord<kafka_producer::NoKey, kafka_producer::Value<String>> {
+    ProducerRecord::new("t", value.to_owned()).with_partition(partition)
+}
+
+/// Fault A2. Connections that were closed for being idle show nothing of what happens to their brokers. So a broker that
+/// is connected for the first time afterwards may belong to another cluster.
+#[test]
+fn a_cluster_that_was_set_up_anew_while_all_connections_were_idle_is_noticed() {
+    for id in ["second", "first"] {
+        let cluster = two_brokers_without_topic_ids_in_produce();
+        let older = producer(&cluster, &[("linger.ms", "0"), ("connections.max.idle.ms", "100")]);
+        older.send(to_partition(0, "before")).unwrap().get_timeout(AGES).unwrap();
+        wait_until("idle connections are closed", || cluster.connections_open() == 0);
+        cluster.wipe(id, true);
+        let newer = producer(&cluster, &[("linger.ms", "0")]);
+        newer.send(to_partition(1, "newer")).unwrap().get_timeout(AGES).unwrap();
+        // The first one for this broker.
+        older.send(to_partition(1, "older")).unwrap().get_timeout(AGES).unwrap();
+        assert_eq!(values(&cluster, "t", 1), ["newer", "older"], "id: {id}");
+    }
+}
+
+/// Fault A2. What a broker tells of a new topic alone shows nothing of the others.
+#[test]
+fn an_answer_about_a_new_topic_does_not_show_that_the_cluster_is_the_same() {
+    let cluster = EmbeddedCluster::builder().cluster_id("first").topic("t", 1).topic("new", 1);
+    let cluster = cluster.api_versions(Api::Produce, 3..=9).start().unwrap();
+    // Until the pause is over only a new topic is asked for.
+    let pause = [("retry.backoff.ms", "2000"), ("retry.backoff.max.ms", "2000")];
+    let older = producer(&cluster, &[&[("linger.ms", "0")][..], &pause].concat());
+    older.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
+    cluster.stop_broker(1);
+    cluster.wipe("first", true);
+    cluster.start_broker(1).unwrap();
+    let newer = producer(&cluster, &[("linger.ms", "0")]);
+    for number in 0..2 {
+        newer.send(to_first(format!("newer {number}"))).unwrap().get_timeout(AGES).unwrap();
+    }
+    older.partitions_for("new").unwrap();
+    older.send(to_first("older")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(values(&cluster, "t", 0), ["newer 0", "newer 1", "older"]);
+}
+
+/// Two producers have the same id in two clusters: the log says in which.
+#[test]
+fn a_producer_id_is_told_with_its_cluster() {
+    listen_to_all();
+    let cluster = EmbeddedCluster::builder().topic("t", 1).cluster_id("by-name").start().unwrap();
+    producer(&cluster, &[]).send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let told = TOLD.lock().unwrap().clone();
+    let wanted = "producer id 1000, epoch 0, in the cluster \"by-name\"";
+    assert!(told.iter().any(|(_, line)| line == wanted), "{told:?}");
 }

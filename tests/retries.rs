@@ -507,7 +507,7 @@ fn a_code_that_refuses_before_the_append_says_that_nothing_was_written() {
     assert!(error.possibly_written(), "a disk may fail within the append: {error}");
 }
 
-/// So many records of 100 bytes in one batch.
+/// `count` records of 100 bytes in one batch.
 fn one_batch(producer: &TextProducer, count: usize) -> Vec<RecordFuture> {
     let futures = (0..count).map(|_| producer.send(to_first("v".repeat(100))).unwrap()).collect();
     producer.flush().unwrap();

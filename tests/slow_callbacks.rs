@@ -20,7 +20,7 @@ struct Heard {
     bad: AtomicUsize,
 }
 
-/// Sends so many records whose callbacks take `each`.
+/// Sends `count` records whose callbacks take `each`.
 fn send_slowly_heard(
     producer: &TextProducer,
     count: usize,

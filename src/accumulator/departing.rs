@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::accumulator::batch::{BatchId, ProducerBatch};
 use crate::completion::Completion;
+use crate::counted::Counted;
 use crate::error::Error;
 use crate::record::TopicName;
 
@@ -64,8 +65,7 @@ impl Absent {
     }
 
     fn now(&self) -> String {
-        let (topic, count) = (&self.topic, self.count);
-        format!("{topic} has {count} partition{} now", if count == 1 { "" } else { "s" })
+        format!("{} has {} now", self.topic, Counted(self.count, "partition"))
     }
 }
 

@@ -592,7 +592,7 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::record_batch::tests::plan_panics;
 
-    /// So long that nothing goes because of it.
+    /// Longer than any test: nothing goes because of it.
     const LINGER: Duration = Duration::from_secs(10);
 
     struct Everything;
@@ -609,7 +609,7 @@ mod tests {
         fn stamp(&mut self, _: usize, _: &mut ProducerBatch) {}
     }
 
-    /// So many partitions of topic `t`, led by this broker.
+    /// Topic `t` with this number of partitions, led by this broker.
     fn cluster(partitions: usize, leader: i32) -> Arc<Cluster> {
         Arc::new(Cluster::led(&[("t", &vec![Some(leader); partitions])]))
     }

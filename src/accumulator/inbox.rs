@@ -67,7 +67,7 @@ impl<Q> Inbox<Q> {
         Inbox { events, asleep_until, awaited, spin, ledger, process, origin, wake }
     }
 
-    /// Lets those who wait for outcomes poll so long before they sleep.
+    /// Lets those who wait for outcomes poll for this time before they sleep.
     pub(crate) fn with_spin(self, length: Duration) -> Inbox<Q> {
         Inbox { spin: SharedSpin::new(length), ..self }
     }

@@ -71,7 +71,7 @@ pub(crate) struct RecordAccumulator {
 /// How long a caller may wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Patience {
-    /// At most so long.
+    /// No longer than this.
     AtMost(Duration),
     /// Not at all: it would be an error of kind `WouldBlock`.
     None,

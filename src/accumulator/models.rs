@@ -41,7 +41,7 @@ impl Sleeper {
         Sleeper { inbox: Arc::new(Inbox::new(Instant::now(), wake)), woken }
     }
 
-    /// As the sender does: looks, sleeps where there is nothing, until it has seen so many events.
+    /// As the sender does: looks, sleeps where there is nothing, until it has seen `wanted` events.
     fn see(&self, wanted: usize) {
         let (mut seen, mut events) = (0, Vec::new());
         loop {

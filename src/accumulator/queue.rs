@@ -602,7 +602,7 @@ mod tests {
         Arc::new(PartitionQueue::new(("t".into(), 0, 0), rules, sizes, Arc::clone(inbox), Access::Open))
     }
 
-    /// Appends a value of so many bytes, in as many steps as it takes. What was asked for on the way, in bytes.
+    /// Appends a value of this size in bytes, in as many steps as it takes. What was asked for on the way, in bytes.
     fn append(queue: &Arc<PartitionQueue>, pool: &BufferPool, value: usize) -> Vec<usize> {
         append_at(queue, pool, value, Instant::now())
     }
@@ -664,7 +664,7 @@ mod tests {
             let outcome = BatchOutcome::Acknowledged { base_offset: None, log_append_time: None };
             batch.settle(outcome, &pool);
         };
-        // The sizes of what so many records of 100 bytes become.
+        // How many records each batch has when `count` of 100 bytes have gone in.
         let batches = |count: usize, now: Instant| {
             (0..count).for_each(|_| drop(append_at(&queue, &pool, 100, now)));
             let all = std::iter::from_fn(|| queue.pop(&pool));

@@ -18,7 +18,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 
 type Place = OnceLock<Arc<PartitionQueue>>;
 
-/// So many at once are added to a topic.
+/// How many at once are added to a topic.
 const SHELF: usize = 16;
 
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl Queues {
         Queues { topic, sizes, retired: Arc::default(), maker, shelves: Vec::new() }
     }
 
-    /// Has a place for the queue of each of so many partitions.
+    /// Has a place for the queue of each partition.
     pub(super) fn make_room(&mut self, partition_count: usize) {
         let shelves = partition_count.div_ceil(SHELF);
         if shelves > self.shelves.len() {
@@ -120,7 +120,7 @@ impl Queues {
         self.retired.store(retired, Ordering::Relaxed);
     }
 
-    /// As a defect: forgets the queues of the partitions behind so many.
+    /// As a defect: forgets the queues of the partitions behind the first `partition_count`.
     pub(super) fn drop_behind(&mut self, partition_count: usize) {
         let older = std::mem::take(&mut self.shelves);
         self.make_room(partition_count);

@@ -17,12 +17,12 @@ pub(crate) struct QueueRules {
     pub(crate) first_capacity: usize,
     pub(crate) linger: Duration,
     pub(crate) codec: Codec,
-    /// So much may a batch hold before compression.
+    /// How much a batch may hold before compression.
     pub(crate) most_raw: usize,
 }
 
 impl QueueRules {
-    /// The size of buffer in which so many bytes fit: the first capacity doubled as often as needed, at most `limit`, or
+    /// The size of buffer in which these bytes fit: the first capacity doubled as often as needed, at most `limit`, or
     /// just what a larger record needs. `expected` bytes make it larger, but never larger than that.
     pub(super) fn capacity_for(&self, needed: usize, expected: usize, limit: usize) -> usize {
         let mut capacity = self.first_capacity.min(limit);
@@ -35,7 +35,7 @@ impl QueueRules {
 
 #[cfg(test)]
 impl QueueRules {
-    /// For tests: no compression, and batches that begin with so many bytes.
+    /// For tests: no compression, and batches that begin with this number of bytes.
     pub(crate) fn plain(batch_size: usize, first_capacity: usize, linger: Duration) -> QueueRules {
         let (producer, codec) = (ProducerToken(1), Codec::None);
         QueueRules { producer, batch_size, first_capacity, linger, codec, most_raw: batch_size }

@@ -193,7 +193,7 @@ mod tests {
     }
 
     impl World {
-        /// Leaders as in `cluster`; so many batches in each partition's queue.
+        /// Leaders as in `cluster`, and how many batches are in each partition's queue.
         fn new(rack: Option<&str>, leaders: &[Option<i32>], depths: &[u32]) -> World {
             let start = Instant::now();
             let rules = QueueRules::plain(1, 1, Duration::ZERO);

@@ -363,7 +363,7 @@ fn client_id(values: &Values<'_>, faults: &mut Faults) -> String {
 static PRODUCERS: AtomicU64 = AtomicU64::new(0);
 
 const IN_FLIGHT: &str = "max.in.flight.requests.per.connection";
-/// A broker remembers the sequences of so many batches for each producer and partition.
+/// For how many batches of each producer and partition a broker remembers the sequences.
 const MOST_IN_FLIGHT_WITH_IDEMPOTENCE: i64 = 5;
 /// 2^31-1 ms: Java keeps linger and delivery time-out in an int.
 const LONGEST_LINGER: Duration = Duration::from_millis(i32::MAX as u64);

@@ -29,7 +29,7 @@ pub struct TopicConfig {
 }
 
 impl TopicConfig {
-    /// A topic of so many partitions, with Kafka's defaults for the rest.
+    /// A topic with this number of partitions, and Kafka's defaults for the rest.
     #[must_use]
     pub fn new(partitions: i32) -> Self {
         Self {
@@ -43,7 +43,7 @@ impl TopicConfig {
         }
     }
 
-    /// The same, but with so many partitions.
+    /// The same with another number of partitions.
     #[must_use]
     pub fn partitions(mut self, partitions: i32) -> Self {
         self.partitions = partitions;
@@ -143,7 +143,7 @@ impl EmbeddedClusterBuilder {
         self
     }
 
-    /// A topic of so many partitions. Their leaders go round the brokers: partition 0 on broker 1, and so on.
+    /// A topic with this number of partitions. Their leaders go round the brokers: partition 0 on broker 1, and so on.
     #[must_use]
     pub fn topic(self, name: impl Into<String>, partitions: i32) -> Self {
         self.topic_with(name, TopicConfig::new(partitions))
@@ -156,7 +156,7 @@ impl EmbeddedClusterBuilder {
         self
     }
 
-    /// A topic that is asked for and does not exist is created with so many partitions, if the request allows
+    /// A topic that is asked for and does not exist is created with this number of partitions, if the request allows
     /// it; as in Kafka the request that caused it is still answered with UNKNOWN_TOPIC_OR_PARTITION. Off if
     /// not said.
     #[must_use]
@@ -165,7 +165,7 @@ impl EmbeddedClusterBuilder {
         self
     }
 
-    /// Every answer comes so much later, as over a long line: requests are carried out when they arrive, and
+    /// By how much every answer comes later, as over a long line: requests are carried out when they arrive, and
     /// several answers may be on their way at once.
     #[must_use]
     pub fn answer_delay(mut self, delay: Duration) -> Self {

@@ -31,7 +31,7 @@ pub(super) struct Topic {
     pub(super) id: Uuid,
     pub(super) config: TopicConfig,
     pub(super) partitions: Vec<Partition>,
-    /// Metadata tells of so many of them.
+    /// How many of them Metadata tells of.
     pub(super) told: usize,
 }
 
@@ -44,7 +44,7 @@ pub(super) struct Partition {
 }
 
 impl Cluster {
-    /// So many brokers, their ids from 1; the first ones in these racks, the others in none.
+    /// Brokers with ids from 1; the first ones in these racks, the others in none.
     pub(super) fn new(brokers: i32, racks: &[String]) -> Self {
         let racks = racks.iter().cloned().map(Some).chain(std::iter::repeat(None));
         let broker = |(id, rack)| (id, Broker { host: "127.0.0.1".to_owned(), port: 0, rack, live: true });

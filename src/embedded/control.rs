@@ -123,12 +123,12 @@ impl ClusterRules {
             && self.cluster.create_topic(name, config)
     }
 
-    /// Adds partitions to a topic until it has so many; `false` if there is no such topic.
+    /// Adds partitions to a topic until it has `partitions` of them; `false` if there is no such topic.
     pub fn create_partitions(&mut self, topic: &str, partitions: i32) -> bool {
         self.cluster.grow_topic(topic, partitions)
     }
 
-    /// Lets Metadata tell of the first so many partitions of a topic only, as a broker does that has not heard yet that
+    /// Lets Metadata tell of a topic's first `partitions` only, as a broker does that has not heard yet that
     /// there are more; with `i32::MAX` of all again. `false` if there is no such topic.
     pub fn tell_partitions(&mut self, topic: &str, partitions: i32) -> bool {
         let Some(topic) = self.cluster.topics.get_mut(topic) else { return false };

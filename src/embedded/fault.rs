@@ -112,14 +112,14 @@ impl Fault {
         self
     }
 
-    /// Lets so many requests pass first.
+    /// How many requests pass before it acts.
     #[must_use]
     pub fn skip(mut self, requests: u32) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Acts on so many requests; 1 if not said.
+    /// On how many requests it acts; 1 if not said.
     #[must_use]
     pub fn times(mut self, requests: u32) -> Self {
         self.times = Some(requests);

@@ -32,8 +32,9 @@
 //! numbered from 1, partitions from 0.
 //!
 //! Things can be made to go wrong while it runs: see [`Fault`], [`EmbeddedCluster::stop_broker`],
-//! [`EmbeddedCluster::move_leader`] and, for brokers that lie, [`EmbeddedCluster::rewrite_answers`]. The producer waits for its answers as long as it does on a real cluster: where a
-//! test loses them, let it set `request.timeout.ms` (30 s if not set) and `delivery.timeout.ms` (2 minutes) to less.
+//! [`EmbeddedCluster::move_leader`] and, for brokers that lie, [`EmbeddedCluster::rewrite_answers`]. The producer waits
+//! for its answers as long as it does on a real cluster: where a test loses them, let it set `request.timeout.ms` (30 s if
+//! not set) and `delivery.timeout.ms` (2 minutes) to less.
 //!
 //! Its rules are to be had without sockets, for simulations: [`ClusterRules`].
 //!
@@ -193,6 +194,15 @@ impl EmbeddedCluster {
     /// connection) is none of its calls. It runs while the cluster is locked: calling the cluster from it blocks for
     /// ever.
     ///
+    /// A message is read and written by whatever knows Kafka's messages, here by the crate `kafka-protocol`. Your own
+    /// package needs these beside this one:
+    ///
+    /// ```toml
+    /// [dev-dependencies]
+    /// kafka-protocol = { version = "0.18", default-features = false, features = ["broker", "client"] }
+    /// bytes = "1"
+    /// ```
+    ///
     /// ```
     /// use kafka_producer::embedded::{Api, EmbeddedCluster, Rewritten};
     /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
@@ -298,12 +308,12 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.recreate_topic(name, config))
     }
 
-    /// Adds partitions to a topic until it has so many; `false` if there is no such topic.
+    /// Adds partitions to a topic until it has `partitions` of them; `false` if there is no such topic.
     pub fn create_partitions(&self, topic: &str, partitions: i32) -> bool {
         self.server.with_rules(|rules| rules.create_partitions(topic, partitions))
     }
 
-    /// Lets Metadata tell of the first so many partitions of a topic only, as a broker does that has not heard yet that
+    /// Lets Metadata tell of a topic's first `partitions` only, as a broker does that has not heard yet that
     /// there are more; with `i32::MAX` of all again. `false` if there is no such topic.
     pub fn tell_partitions(&self, topic: &str, partitions: i32) -> bool {
         self.server.with_rules(|rules| rules.tell_partitions(topic, partitions))

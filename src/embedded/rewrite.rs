@@ -55,7 +55,7 @@ pub enum Rewritten {
     Nothing,
     /// These bytes in place of the whole frame, length and header, too: several frames, half of one, anything.
     Raw(Vec<u8>),
-    /// As `Raw`, but each piece comes so much later than the one before it.
+    /// As `Raw`, in pieces, each with the time by which it comes later than the one before it.
     Pieces(Vec<(Duration, Vec<u8>)>),
     /// As `Raw`, and then the broker closes the connection.
     Close(Vec<u8>),

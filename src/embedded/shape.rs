@@ -24,7 +24,7 @@ enum Kind {
     Bytes,
     /// An array of structs.
     Array(&'static [Field]),
-    /// An array of plain numbers of so many bytes.
+    /// An array of plain numbers, and how many bytes each takes.
     Numbers(usize),
 }
 

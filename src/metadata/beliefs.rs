@@ -22,7 +22,7 @@ pub(super) struct Beliefs {
     told: HashMap<TopicName, HashMap<i32, Told>>,
 }
 
-/// The same older epoch, so many times in a row.
+/// The same older epoch, and how many times in a row.
 #[derive(Debug)]
 struct Told {
     leader_epoch: i32,
@@ -79,7 +79,7 @@ impl Beliefs {
     }
 }
 
-/// So many times in a row: a broker that lags behind has heard by then.
+/// How many times in a row: a broker that lags behind has heard by then.
 const ENOUGH: u32 = 3;
 
 #[cfg(test)]
@@ -107,6 +107,7 @@ mod tests {
     type Line = (&'static [(Event, i32)], &'static [bool]);
 
     /// Faults B1, B2.
+    /// Behaviour 84.
     #[test]
     fn an_older_epoch_is_taken_only_where_it_is_told_three_times_and_the_leader_refuses() {
         let table: &[Line] = &[

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::{Cluster, Node};
+use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::interrupt::{self, Wait};
@@ -193,6 +194,11 @@ impl Metadata {
         state.schedule.begin(state.wanted.keys(), now).iter().cloned().collect()
     }
 
+    /// Whether the request under way asks for all topics.
+    pub(crate) fn asks_for_all(&self) -> bool {
+        self.state.lock().schedule.asks_for_all()
+    }
+
     /// The topics that the request under way asks for.
     pub(crate) fn asked(&self) -> BTreeSet<TopicName> {
         self.state.lock().schedule.under_way().topics
@@ -349,6 +355,7 @@ impl State {
         let absent = || missing("not present in metadata".to_owned());
         let Some(info) = self.cluster.topic(topic) else { return Standing::NotYet(absent()) };
         let count = info.partitions.len();
+        let has = Counted(count, "partition");
         match (info.error, partition) {
             (
                 Some(code @ (ErrorCode::INVALID_TOPIC_EXCEPTION | ErrorCode::TOPIC_AUTHORIZATION_FAILED)),
@@ -358,7 +365,7 @@ impl State {
                 Standing::NotYet(missing(format!("not present in metadata ({code})")).with_code(code))
             }
             (None, Some(partition)) if partition as usize >= count => Standing::NotYet(missing(format!(
-                "partition {partition} not present in metadata, the topic has {count} partitions"
+                "partition {partition} not present in metadata, the topic has {has}"
             ))),
             (None, _) if count == 0 => Standing::NotYet(absent()),
             (None, _) => Standing::Usable,

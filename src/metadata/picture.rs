@@ -270,7 +270,7 @@ fn lacking_partition(known: Option<&PartitionInfo>, replicas: &mut Replicas) -> 
     }
 }
 
-/// A topic's partitions may be so many more than those that an answer has.
+/// How many more partitions a topic may have than an answer mentions.
 const MORE_PARTITIONS: usize = 1000;
 
 const LONGEST_REMARK: usize = 200;
@@ -412,6 +412,7 @@ mod tests {
     }
 
     /// Fault B1.
+    /// Behaviour 83.
     #[test]
     fn epochs_are_believed_from_version_9_on_and_for_the_same_topic() {
         let newer = [(0, 2, 7)];
@@ -479,6 +480,7 @@ mod tests {
     }
 
     /// Fault B9.
+    /// Behaviour 90.
     #[test]
     fn an_answer_about_some_topics_leaves_the_others_as_they_are() {
         let older = first(answer(&[(0, 1, 5)]));

@@ -147,6 +147,11 @@ impl Schedule {
         self.under_way.clone().unwrap_or_default()
     }
 
+    /// Whether that asks for everything.
+    pub(super) fn asks_for_all(&self) -> bool {
+        self.under_way.as_ref().is_some_and(|asked| asked.whole)
+    }
+
     /// The request came to nothing.
     pub(super) fn failed(&mut self, now: Instant, random: &mut fastrand::Rng) {
         let Some(asked) = self.under_way.take() else { return };

@@ -141,5 +141,5 @@ const MOST_BUFFERS: usize = 1024;
 /// More than a socket takes at once: what lies behind it needs no look.
 const MUCH_BYTES: usize = 1 << 20;
 
-/// So many need no allocation.
+/// How many need no allocation.
 const FEW_BUFFERS: usize = 32;

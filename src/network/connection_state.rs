@@ -166,7 +166,7 @@ impl<V> ConnectionState<V> {
         self.paused.filter(|pause| pause.until > now)
     }
 
-    /// Nobody has looked for so long whether the phase is over: it may last longer.
+    /// Nobody has looked whether the phase is over for this time: it may last longer by it.
     pub(super) fn postpone(&mut self, by: Duration) {
         if let Phase::Resolving { give_up_at } | Phase::Connecting { give_up_at } = &mut self.phase {
             *give_up_at = later(*give_up_at, by);

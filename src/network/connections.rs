@@ -539,6 +539,9 @@ impl<N: Network, T> Connections<N, T> {
         logging::debug!("closing the connection to {}: {why}", peer.place(Some(connection.address)));
         self.network.close(connection.socket);
         peer.state.closed();
+        if !peer.leaving {
+            self.outcomes.push(Outcome::Closed { node: id });
+        }
     }
 
     /// What is to be done about a broker now.

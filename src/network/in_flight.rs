@@ -107,7 +107,7 @@ impl<T> InFlight<T> {
         self.written < self.entries.len()
     }
 
-    /// What is not wholly written had no chance for so long: it gets that time back.
+    /// What is not wholly written had no chance for this time: it gets it back.
     pub(super) fn postpone_unwritten(&mut self, by: Duration) {
         for entry in self.entries.iter_mut().skip(self.written) {
             entry.deadline = later(entry.deadline, by);

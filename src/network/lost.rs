@@ -87,15 +87,16 @@ impl fmt::Display for Lost {
                 write!(f, "no answer to {request} within {} ms", within.as_millis())
             }
             Lost::Closed { before_first_answer: true, .. } => f.write_str(
-                "the connection was closed before the first answer, as a listener does that expects TLS or SASL \
-                 (security.protocol), or one that is not Kafka's",
+                "the connection was closed before the first answer: the broker may be stopping, or the listener expects \
+                 TLS or SASL (security.protocol) or is not Kafka's",
             ),
             Lost::Closed { within_answer: true, .. } => {
                 f.write_str("the broker closed the connection in the middle of an answer")
             }
             Lost::Closed { .. } => f.write_str("the broker closed the connection"),
             Lost::ClosedAtFirstRequest => f.write_str(
-                "this listener may require SASL (it closes the connection after ApiVersions): see security.protocol",
+                "this listener may require SASL (it closes the connection after ApiVersions): see security.protocol; or the \
+                 broker is stopping",
             ),
             Lost::Unreadable(error) => write!(f, "{error}"),
             Lost::BadFrame(frame) => write!(f, "{frame}"),

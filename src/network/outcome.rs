@@ -19,8 +19,10 @@ pub(crate) enum Outcome<T> {
     /// The connection stands and the broker's versions are known.
     Connected { node: i32 },
     /// The connection is lost or could not be made; the requests that were on it have failed before this outcome.
-    /// The error names the address and what happened. Not told of connections closed for being idle.
+    /// The error names the address and what happened.
     Disconnected { node: i32, error: Error },
+    /// A connection was closed here on which nothing was on its way, since it was idle. Nothing is wrong.
+    Closed { node: i32 },
     /// What came of looking up where to begin: servers, at least one, or an error that names all of them.
     Bootstrapped(Result<Vec<Node>, Error>),
 }

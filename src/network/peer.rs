@@ -68,7 +68,7 @@ impl BrokerNotices {
     }
 }
 
-/// No cluster has so many. Whoever names new ones without end costs no more memory than this.
+/// No cluster has as many. Whoever names new ones without end costs no more memory than this.
 const MANY_ADDRESSES: usize = 10_000;
 
 impl<T> Peer<T> {

@@ -77,16 +77,20 @@ pub trait Producer<K: ?Sized, V: ?Sized>: Send + Sync {
     /// Those of a topic that cannot be used; `Closed`; `IllegalState` in a callback.
     fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error>;
 
-    /// Refuses new records and blocks until everything that was accepted is answered: see [`KafkaProducer::close`].
+    /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
+    /// serializers and partitioner. In a callback it does not wait. Closing twice is fine. See [`KafkaProducer::close`].
     ///
     /// # Errors
-    /// `Interrupted`.
+    /// `Interrupted`, and the producer goes on closing; `Timeout` where a callback is still running after
+    /// `delivery.timeout.ms` and holds up the others; `Forked`.
     fn close(&self) -> Result<(), Error>;
 
-    /// As `close`, but waits at most so long: see [`KafkaProducer::close_timeout`].
+    /// As `close`, but waits no longer than `timeout`, and fails what is not answered by then with an error of kind
+    /// `Closed`; the report says how many records were delivered, failed and given up. See
+    /// [`KafkaProducer::close_timeout`].
     ///
     /// # Errors
-    /// As `close`.
+    /// `Interrupted`, and the producer goes on closing; `Forked`.
     fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error>;
 }
 

@@ -25,6 +25,7 @@ use crate::completion::{
     self, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::config::{ProducerConfig, Settings};
+use crate::counted::Counted;
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
@@ -136,7 +137,8 @@ pub struct CloseReport {
     /// Given up because the time was over; some of them may have been written.
     pub abandoned: u64,
     /// Not answered yet, though the time is over: they wait behind a callback that is still running, and are answered
-    /// when it has returned.
+    /// when it has returned. So are those of the batch whose callback it is: `get` sees an outcome when all callbacks of
+    /// its batch have returned.
     pub unanswered: u64,
     /// A callback, an interceptor or the `close` of a serializer or partitioner is still running. The producer's thread
     /// ends by itself when that has returned.
@@ -266,7 +268,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     }
 
     /// Refuses new records, sends everything that was accepted, and blocks until it is answered: at most
-    /// `delivery.timeout.ms`. Closing twice, or from several threads, is fine.
+    /// `delivery.timeout.ms` and a second or two for what is left to be done then. Closing twice, or from several threads, is
+    /// fine.
     ///
     /// Then interceptors, serializers and partitioner are closed, on the producer's thread; every call of `close` waits
     /// for that, too.
@@ -282,10 +285,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         let report = self.core.close(None)?;
         if (report.callback_running || report.unanswered > 0) && !is_in_callback() {
             let what = if report.callback_running { "a callback is still running" } else { "time is over" };
-            let text = format!(
-                "close: {what}, and {} records are not answered yet; the producer goes on closing",
-                report.unanswered
-            );
+            let unanswered = Counted(report.unanswered, "record");
+            let text =
+                format!("close: {what}, with {unanswered} not answered yet; the producer goes on closing");
             return Err(Error::new(ErrorKind::Timeout, text));
         }
         Ok(())
@@ -295,7 +297,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// [`Closed`](ErrorKind::Closed). With 0 that is at once.
     ///
     /// It returns in time, whatever a callback does: what is still to be answered then, and that a callback is running, is
-    /// in the report.
+    /// in the report. Where anything is given up or left unanswered, a warning in the log says so as well.
     ///
     /// # Errors
     /// `Interrupted` and `Forked`, as `close`.
@@ -305,7 +307,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
-    /// Comes before everything that a thread of the parent's may have locked.
+    /// Comes before everything that a thread of the parent's may have locked, and again after code of the user's.
+    #[inline(always)]
     fn check_process(&self) -> Result<(), Error> {
         if self.process.is_another_process() { Err(Error::forked()) } else { Ok(()) }
     }
@@ -318,7 +321,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
         let timeout = if own_callback { Some(Duration::ZERO) } else { timeout };
         let limit = timeout.unwrap_or(longest_close(self.settings.delivery_timeout));
-        self.close_within(limit)
+        let report = self.close_within(limit)?;
+        if !is_in_callback() {
+            report.tell(limit);
+        }
+        Ok(report)
     }
 
     /// Closes, and waits for the end of the sender thread unless this is a callback.
@@ -385,6 +392,21 @@ impl CloseReport {
             ..CloseReport::default()
         }
     }
+
+    /// Says in the log what was left when the time was over.
+    fn tell(&self, limit: Duration) {
+        let (abandoned, unanswered) = (self.abandoned, self.unanswered);
+        let within = limit.as_millis();
+        if abandoned > 0 {
+            let abandoned = Counted(abandoned, "record");
+            logging::warn!("close: {abandoned} given up, not acknowledged within {within} ms");
+        }
+        if unanswered > 0 {
+            let unanswered = Counted(unanswered, "record");
+            let behind = if self.callback_running { ", behind a callback that is still running" } else { "" };
+            logging::warn!("close: {unanswered} not answered within {within} ms{behind}");
+        }
+    }
 }
 
 /// Closes when the last handle goes: waits for what was accepted, at most `delivery.timeout.ms`, and logs what was
@@ -397,15 +419,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
         }
         match self.close_within(longest_close(self.settings.delivery_timeout)) {
             Ok(report) if report.failed + report.abandoned > 0 => {
-                logging::error!(
-                    "dropping the producer: {} records were lost",
-                    report.failed + report.abandoned
-                );
+                let lost = Counted(report.failed + report.abandoned, "record");
+                logging::error!("dropping the producer: {lost} lost");
             }
             Ok(report) if report.callback_running && !is_in_callback() => {
+                let unanswered = Counted(report.unanswered, "record");
                 logging::warn!(
-                    "dropping the producer: a callback is still running, and {} records wait behind it",
-                    report.unanswered
+                    "dropping the producer: a callback is still running, with {unanswered} not answered yet"
                 );
             }
             Ok(_) => {}

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::cluster::Cluster;
+use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::guard::{guarded, text_of};
 use crate::interceptor::Outgoing;
@@ -101,8 +102,8 @@ fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Erro
 
 /// The error for a partitioner that chose a partition which the topic does not have.
 pub(super) fn no_such_partition(topic: &TopicName, partition_count: usize, partition: i32) -> Error {
-    let last = partition_count.saturating_sub(1);
-    let text = format!("the partitioner chose partition {partition}; the topic has 0 to {last}");
+    let has = Counted(partition_count, "partition");
+    let text = format!("the partitioner chose partition {partition}; the topic has {has}, counted from 0");
     Error::new(ErrorKind::Partitioning, text).with_topic(topic)
 }
 

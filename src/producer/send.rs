@@ -42,10 +42,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         callback: Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        // Before anything that a thread of the parent's may have locked.
-        if self.process.is_another_process() {
-            return Err(Error::forked());
-        }
+        self.check_process()?;
         if !self.parts.interceptors.is_empty() {
             return self.send_intercepted(record, callback, patience);
         }
@@ -75,6 +72,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let mut record =
             InterceptedRecord::new(record.topic.clone(), place, record.headers.clone(), key, value);
         self.parts.interceptors.on_send(&mut record);
+        self.check_process()?;
         let (topic, partition) = (record.parts().topic.clone(), record.partition());
         let with_interceptors = |headers: &Headers| -> Option<Callback> {
             let (interceptors, headers) = (Arc::clone(&self.parts.interceptors), headers.clone());
@@ -129,6 +127,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     ) -> Result<RecordFuture, Error> {
         let (name, partition) = (record.topic, record.partition);
         let parts = self.parts.plugins.serialize(record, scratch)?;
+        // A serializer may have forked, and this be the child.
+        self.check_process()?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
         self.check_size(&parts).map_err(|error| chosen.of(error.with_topic(name)))?;
         self.append(topic, (partition, chosen), parts, callback(parts.headers), patience)
@@ -250,6 +250,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
         if let Some(partition) = self.parts.plugins.partition(&topic.name, parts, || self.metadata.cluster())
         {
+            self.check_process()?;
             return partition.map(chosen);
         }
         match parts.key {

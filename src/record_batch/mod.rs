@@ -199,7 +199,7 @@ impl Stamp {
     pub(crate) const NONE: Stamp =
         Stamp { producer_id: -1, producer_epoch: -1, base_sequence: -1, transactional: false };
 
-    /// The stamp of a batch that begins so many records later.
+    /// The stamp of a batch that begins `records` later.
     pub(crate) fn after(self, records: u32) -> Stamp {
         if self.producer_id < 0 {
             return self;
@@ -208,7 +208,7 @@ impl Stamp {
     }
 }
 
-/// The sequence number that comes so many later; they wrap from 2^31-1 to 0.
+/// The sequence number that comes `count` later; they wrap from 2^31-1 to 0.
 pub(crate) fn sequence_after(base: i32, count: u32) -> i32 {
     ((i64::from(base) + i64::from(count)) % (1 << 31)) as i32
 }
@@ -302,7 +302,7 @@ pub(crate) mod tests {
         static PANICS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
     }
 
-    /// So many of the next batches that this thread seals panic.
+    /// How many of the next batches that this thread seals panic.
     pub(crate) fn plan_panics(count: u32) {
         PANICS.set(count);
     }

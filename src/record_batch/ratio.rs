@@ -47,7 +47,7 @@ impl CompressionRatio {
 const IMPROVING_STEP: f32 = 0.005;
 const DETERIORATING_STEP: f32 = 0.05;
 
-/// So much worse may a batch be than expected.
+/// How much worse a batch may be than expected.
 const SAFETY_FACTOR: f32 = 1.05;
 
 #[cfg(test)]

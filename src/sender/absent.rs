@@ -63,5 +63,5 @@ impl Absences {
     }
 }
 
-/// So long must the brokers agree where none tells a topic's id.
+/// How long the brokers must agree where none tells a topic's id.
 const WITHOUT_IDS: Duration = Duration::from_secs(30);

@@ -46,7 +46,7 @@ impl Bootstrap {
         Bootstrap { servers, lookup: None, seeking_since: None, notices: Notices::new() }
     }
 
-    /// The names are to be looked up, for so long at most.
+    /// The names are to be looked up, for no longer than `patience`.
     pub(crate) fn look_up(names: BootstrapServers, patience: Duration) -> Bootstrap {
         let lookup = Lookup { names, patience, give_up_at: None, ask_at: None, last_error: None };
         Bootstrap { servers: Vec::new(), lookup: Some(lookup), seeking_since: None, notices: Notices::new() }

@@ -2,26 +2,30 @@
 //!
 //! Owns: the cluster's id, which brokers have been connected anew. Must not know: what follows when another cluster answers.
 //! Holds: no batch that has a sequence goes to a broker that may belong to another cluster by now: there, the producer id
-//! may be another producer's, and what is acknowledged as a repetition would not be in the log. Kafka's own client does
-//! not look at the cluster's id.
+//! may be another producer's, and what is acknowledged as a repetition would not be in the log. Where another cluster is to
+//! be the end, no batch at all does. Kafka's own client does not look at the cluster's id.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 use crate::planted::{Defect, planted};
+use crate::record::TopicName;
 
 /// The cluster that the records go to.
 #[derive(Debug, Default)]
 pub(super) struct Home {
     cluster_id: Option<String>,
-    /// How often metadata has been asked for.
+    /// How often all topics have been asked for.
     asked: u64,
     connected_before: HashSet<i32>,
-    /// Brokers that were connected anew, and how often metadata had been asked for by then.
+    /// Brokers that were connected anew, and how often all topics had been asked for by then.
     unconfirmed: HashMap<i32, u64>,
-    /// How often metadata had been asked for when a connection last ended, as long as none has told anything since.
+    /// How often all topics had been asked for when a connection last ended, as long as no answer to that has come since.
     lost: Option<u64>,
     /// A broker was connected anew, and no topic has shown since that it is the one it was.
     unproven: bool,
+    /// The topics that have shown since to be others under their old names.
+    others: HashSet<TopicName>,
 }
 
 /// Another cluster answers than before.
@@ -31,12 +35,14 @@ pub(super) struct Moved {
 }
 
 impl Home {
-    /// Metadata is asked for.
-    pub(super) fn ask(&mut self) {
-        self.asked += 1;
+    /// Metadata is asked for, of all topics or of some. What a broker tells of some does not show whether the others are
+    /// what they were.
+    pub(super) fn ask(&mut self, all: bool) {
+        self.asked += u64::from(all);
     }
 
-    /// A connection has ended: perhaps because its broker began anew, with nothing, and all others with it.
+    /// A connection has ended: perhaps because its broker began anew, with nothing, and all others with it. Where it was
+    /// closed for being idle, nobody sees that happen.
     pub(super) fn lost(&mut self) {
         self.lost = Some(self.asked);
     }
@@ -53,9 +59,10 @@ impl Home {
         may_be_another
     }
 
-    /// Whether metadata has yet to tell which cluster this broker belongs to.
+    /// Whether metadata of all topics has yet to show which cluster this broker belongs to.
     pub(super) fn is_unconfirmed(&self, node: i32) -> bool {
-        self.unconfirmed.contains_key(&node) && !planted(Defect::ReturnedIsTrusted)
+        let is_doubtful = self.unconfirmed.contains_key(&node) || !self.others.is_empty();
+        is_doubtful && !planted(Defect::ReturnedIsTrusted)
     }
 
     /// A broker has told its cluster's id, where it knows one. What was asked before a broker was connected says nothing
@@ -72,12 +79,40 @@ impl Home {
         Some(Moved { from, to: id.to_owned() })
     }
 
-    /// A broker has told of topics: of some that are what they were, or of some that are others under the same name. Returns
-    /// whether it is another cluster that has the old one's id: its brokers began anew, and nothing is left of what was.
-    pub(super) fn is_set_up_anew(&mut self, some_are_the_same: bool, some_are_others: bool) -> bool {
-        let was_unproven = self.unproven;
-        self.unproven &= !(some_are_the_same || some_are_others);
-        was_unproven && some_are_others && !some_are_the_same
+    /// A broker has told of topics that were known, and whether each is what it was or another under the same name. Returns
+    /// whether it is another cluster that has the old one's id: its brokers began anew, and of all topics none is left.
+    pub(super) fn is_set_up_anew<'a>(
+        &mut self,
+        told: impl IntoIterator<Item = (&'a TopicName, bool)>,
+        all: bool,
+    ) -> bool {
+        if !self.unproven {
+            return false;
+        }
+        let mut some_is_left = false;
+        for (topic, is_what_it_was) in told {
+            if !is_what_it_was {
+                self.others.insert(topic.clone());
+            }
+            // Not where the new one has become the known one meanwhile.
+            some_is_left |= is_what_it_was && !self.others.contains(topic);
+        }
+        let is_another = all && !self.others.is_empty() && !some_is_left;
+        if some_is_left || is_another {
+            self.unproven = false;
+            self.others.clear();
+        }
+        is_another
+    }
+}
+
+/// `in the cluster "uSq2…"`.
+impl fmt::Display for Home {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.cluster_id {
+            Some(id) => write!(f, "in the cluster \"{}\"", id.escape_debug()),
+            None => f.write_str("in a cluster without an id"),
+        }
     }
 }
 
@@ -97,14 +132,14 @@ mod tests {
     #[test]
     fn who_is_connected_anew_waits_for_metadata_that_was_asked_for_later() {
         let mut home = Home::default();
-        home.ask();
+        home.ask(true);
         home.connected(1);
         assert!(!home.is_unconfirmed(1), "the first time");
         home.connected(1);
         assert!(home.is_unconfirmed(1) && !home.is_unconfirmed(2));
         home.answered(Some("a"));
         assert!(home.is_unconfirmed(1), "asked for before");
-        home.ask();
+        home.ask(true);
         home.answered(Some("a"));
         assert!(!home.is_unconfirmed(1));
     }
@@ -113,13 +148,13 @@ mod tests {
     #[test]
     fn who_is_connected_for_the_first_time_after_others_were_lost_waits_for_metadata_as_well() {
         let mut home = Home::default();
-        home.ask();
+        home.ask(true);
         assert!(!home.connected(1));
         home.lost();
         assert!(home.connected(2) && home.is_unconfirmed(2));
         home.answered(Some("a"));
         assert!(home.connected(3) && home.is_unconfirmed(2), "asked for before the loss");
-        home.ask();
+        home.ask(true);
         home.answered(Some("a"));
         assert!(!home.is_unconfirmed(2) && !home.is_unconfirmed(3) && !home.connected(4));
     }
@@ -127,14 +162,36 @@ mod tests {
     /// Fault A2.
     #[test]
     fn a_cluster_of_which_nothing_is_left_after_its_brokers_began_anew_is_another_one() {
+        let (one, two) = (TopicName::from("one"), TopicName::from("two"));
+        let (nothing, same, other) = ([], [(&one, true)], [(&one, false)]);
         let mut home = Home::default();
         home.connected(1);
-        assert!(!home.is_set_up_anew(false, true), "topics may be created again");
+        assert!(!home.is_set_up_anew(other, true), "topics may be created again");
         home.connected(1);
-        assert!(!home.is_set_up_anew(false, false), "nothing is told yet");
-        assert!(home.is_set_up_anew(false, true) && !home.is_set_up_anew(false, true));
+        assert!(!home.is_set_up_anew(nothing, true), "nothing is told yet");
+        assert!(home.is_set_up_anew(other, true) && !home.is_set_up_anew(other, true));
         home.connected(1);
-        assert!(!home.is_set_up_anew(true, true), "something is left");
-        assert!(!home.is_set_up_anew(false, true), "it has shown what it is");
+        assert!(!home.is_set_up_anew([(&one, false), (&two, true)], true), "something is left");
+        assert!(!home.is_set_up_anew(other, true), "it has shown what it is");
+        home.connected(1);
+        assert!(!home.is_set_up_anew(same, false) && !home.is_set_up_anew(other, true), "the same holds");
+    }
+
+    /// Fault A2.
+    #[test]
+    fn what_is_told_of_some_topics_raises_a_doubt_that_all_of_them_settle() {
+        let (one, two) = (TopicName::from("one"), TopicName::from("two"));
+        for (is_left, is_another) in [(true, false), (false, true)] {
+            let mut home = Home::default();
+            home.connected(1);
+            home.connected(1);
+            home.ask(true);
+            home.answered(Some("a"));
+            assert!(!home.is_set_up_anew([(&one, false)], false) && home.is_unconfirmed(1));
+            // What was told of it has become what is known of it.
+            assert!(!home.is_set_up_anew([(&one, true)], false) && home.is_unconfirmed(1));
+            assert_eq!(home.is_set_up_anew([(&one, true), (&two, is_left)], true), is_another);
+            assert!(!home.is_unconfirmed(1));
+        }
     }
 }

@@ -93,7 +93,9 @@ impl<N: Network> Sender<N> {
             return;
         }
         (self.identification.failures, self.identification.refused_by) = (0, Vec::new());
-        self.transaction.producer_id_received(response.producer_id, response.producer_epoch);
+        let (id, epoch) = (response.producer_id, response.producer_epoch);
+        logging::info!("producer id {id}, epoch {epoch}, {}", self.home);
+        self.transaction.producer_id_received(id, epoch);
         self.gate_changed = true;
         self.troubles.producer_id(now);
     }

@@ -90,7 +90,7 @@ pub(crate) struct Sender<N: Network> {
     /// Something has changed that may let held-back partitions go.
     gate_changed: bool,
     closing: bool,
-    /// So many answers more count as waited for.
+    /// How many more answers count as awaited.
     awaited: u8,
     /// Everything that brokers had sent up to this time was read: what depends on their answers is late by this clock.
     heard: Option<Instant>,
@@ -270,8 +270,14 @@ impl<N: Network> Sender<N> {
             Outcome::Connected { node } => {
                 logging::debug!("connected to broker {node}");
                 // No batch goes to a server to begin with.
-                if self.home.connected(node) && node >= 0 && self.transaction.is_idempotent() {
+                if self.home.connected(node) && node >= 0 && self.minds_the_cluster() {
                     self.metadata.hurry();
+                }
+            }
+            // No batch went to a server to begin with.
+            Outcome::Closed { node } => {
+                if node >= 0 {
+                    self.home.lost();
                 }
             }
             Outcome::Disconnected { node, error } => {
@@ -299,7 +305,7 @@ impl<N: Network> Sender<N> {
                 let readiness = self.client.ready(node, now);
                 self.leaders.update_latency(id, matches!(readiness, Readiness::Ready), heard);
                 match readiness {
-                    Readiness::Ready if self.transaction.is_idempotent() && self.home.is_unconfirmed(id) => {
+                    Readiness::Ready if self.minds_the_cluster() && self.home.is_unconfirmed(id) => {
                         self.metadata.request_update();
                         break;
                     }

@@ -270,7 +270,6 @@ impl<N: Network> Sender<N> {
         now: Instant,
     ) {
         if batch.is_unanswered() {
-            self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
             if batch.is_doubtful() {
                 self.transaction.mark_unresolved(index);
             } else if !planted(Defect::FailureWithoutBump) {
@@ -283,9 +282,6 @@ impl<N: Network> Sender<N> {
     /// The broker has taken later batches of the partition and does not have this one: it must have forgotten the
     /// producer. The sequence goes on behind those.
     fn fail_overtaken(&mut self, index: usize, batch: ProducerBatch, now: Instant) {
-        if batch.is_unanswered() {
-            self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
-        }
         let error = Error::new(
             ErrorKind::Broker,
             "the broker has lost track of this producer: later records of the partition are in the log already, and \
@@ -298,7 +294,7 @@ impl<N: Network> Sender<N> {
         self.settle_failed(index, batch, error, Vec::new(), now);
     }
 
-    /// Tells why a batch failed, with all that is known of it.
+    /// Counts a batch as failed, and tells why it has, with all that is known of it.
     fn settle_failed(
         &mut self,
         index: usize,
@@ -307,6 +303,9 @@ impl<N: Network> Sender<N> {
         records: Vec<(u32, Error)>,
         now: Instant,
     ) {
+        if batch.is_unanswered() {
+            self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
+        }
         let whole = |error: Error| {
             let error = match self.drain.name(index) {
                 Some((topic, partition)) => error.with_topic(topic).with_partition(partition),

@@ -85,7 +85,7 @@ impl Troubles {
         }
     }
 
-    /// A broker found a batch of so many records too large, so that it goes in smaller ones.
+    /// A broker found a batch of `count` records too large, so that it goes in smaller ones.
     pub(super) fn split(&mut self, place: (&TopicName, i32), count: u32, error: &Error, now: Instant) {
         let ((topic, partition), Some(code)) = (place, error.code()) else { return };
         match self.notices.happened(&About::SizesOf(topic.clone()), code, now) {

@@ -46,7 +46,7 @@ impl<N: Network> Sender<N> {
         let topics = self.metadata.begin_request(now);
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
-        self.home.ask();
+        self.home.ask(self.metadata.asks_for_all());
         if let Err((_, error)) = self.client.send(node, &request, expect, Note::Metadata, now) {
             return self.metadata.failed(error, now, &mut self.random);
         }
@@ -96,17 +96,12 @@ impl<N: Network> Sender<N> {
         }
         let topics = response.topics.iter();
         let answered: Vec<_> = topics.map(|topic| (topic.name.clone(), topic.error_code)).collect();
-        if !self.is_at_home(response.cluster_id.as_deref(), node, now) {
-            return;
-        }
-        let known = self.metadata.cluster();
-        let id_of = |name: &TopicName| known.topic(name).map(|known| known.id).filter(|id| !id.is_zero());
-        let with_ids = response.topics.iter().filter(|topic| !topic.topic_id.is_zero());
-        let of_known = with_ids.filter_map(|topic| Some(topic.topic_id == id_of(&topic.name)?));
-        let (the_same, others): (Vec<_>, Vec<_>) = of_known.partition(|is_the_same| *is_the_same);
+        let Some(is_set_up_anew) = self.look_who_answers(&response, node, now) else { return };
         let picture = self.metadata.prepare(response, version);
         self.take_over(&picture, now);
-        self.look_at_topics(!the_same.is_empty(), !others.is_empty());
+        if is_set_up_anew {
+            self.become_another();
+        }
         self.client.retain(|id| picture.cluster.node(id).is_some());
         self.metadata.publish(picture, now, &mut self.random);
         self.free_what_is_forgotten();

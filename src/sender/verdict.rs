@@ -142,7 +142,7 @@ mod tests {
     const SEVERAL_PLAIN: Context = Context { idempotent: false, ..SEVERAL_OF_UNKNOWN_FATE };
     const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
 
-    /// Behaviours 26, 56, 57.
+    /// Behaviours 26, 56, 57, 95.
     #[test]
     #[allow(clippy::too_many_lines, reason = "it is a table")]
     fn the_table() {

@@ -117,7 +117,6 @@ impl TransactionManager {
     }
 
     pub(crate) fn producer_id_received(&mut self, id: i64, epoch: i16) {
-        logging::info!("producer id {id}, epoch {epoch}");
         self.identity = Identity::Known(ProducerIdAndEpoch { id, epoch });
     }
 
@@ -332,7 +331,7 @@ pub(crate) struct SequenceContext {
     pub(crate) unresolved: bool,
 }
 
-/// So many batches of a producer does a broker remember in each partition, to know them when they come again.
+/// How many batches of a producer a broker remembers in each partition, to know them when they come again.
 const REMEMBERED_BATCHES: u64 = 5;
 
 #[cfg(test)]

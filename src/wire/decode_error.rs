@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::counted::Counted;
+
 /// Bytes that are not the message that they should be.
 ///
 /// Boxed: errors are rare, and every read returns a `Result`.
@@ -73,10 +75,13 @@ impl std::error::Error for DecodeError {}
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Problem::TooShort { wanted, left } => write!(f, "{wanted} bytes wanted, {left} left"),
-            Problem::TooLong { left } => write!(f, "{left} bytes too many"),
+            Problem::TooShort { wanted, left } => {
+                write!(f, "{} wanted, {left} left", Counted(*wanted, "byte"))
+            }
+            Problem::TooLong { left } => write!(f, "{} too many", Counted(*left, "byte")),
             Problem::Count { announced, left } => {
-                write!(f, "{announced} elements announced, {left} bytes left")
+                let (elements, bytes) = (Counted(*announced, "element"), Counted(*left, "byte"));
+                write!(f, "{elements} announced, {bytes} left")
             }
             Problem::NegativeLength(length) => write!(f, "a length of {length}"),
             Problem::Null => f.write_str("null where a value has to be"),

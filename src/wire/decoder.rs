@@ -272,7 +272,7 @@ mod tests {
             d.i8("x")
         };
         let error = plain(&[0x7f, 0xff, 0xff, 0xff, 1]).array("a", &mut count).unwrap_err();
-        assert_eq!(error.to_string(), "a: 2147483647 elements announced, 1 bytes left (at byte 0)");
+        assert_eq!(error.to_string(), "a: 2147483647 elements announced, 1 byte left (at byte 0)");
         assert!(compact(&[0xff, 0xff, 0xff, 0xff, 0x07, 1]).array("a", &mut count).is_err());
         assert_eq!(called, 0);
         assert!(compact(&[0xff, 0xff, 0xff, 0xff, 0x07, 1]).string("s").is_err());
@@ -322,7 +322,7 @@ mod tests {
         assert_eq!(input.finish(), Ok(()));
 
         let half_read = compact(&[1, 0, 2, 42, 43]).tags(|_, field| field.i8("known").map(drop));
-        assert_eq!(half_read.unwrap_err().to_string(), "tagged field: 1 bytes too many (at byte 4)");
+        assert_eq!(half_read.unwrap_err().to_string(), "tagged field: 1 byte too many (at byte 4)");
         let past_the_field = compact(&[1, 0, 1, 42, 43]).tags(|_, field| field.i16("known").map(drop));
         assert!(past_the_field.is_err());
         assert!(compact(&[1, 0, 5, 42]).tags(|_, _| Ok(())).is_err());

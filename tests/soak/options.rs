@@ -128,6 +128,6 @@ const CLIENTS: [(&str, Who); 2] = [("ours", Who::Ours), ("java", Who::Java)];
 const MODES: [(&str, Mode); 3] =
     [("default", Mode::Default), ("short-delivery", Mode::ShortDelivery), ("acks-1", Mode::Acks1)];
 
-const USAGE: &str =
+pub(crate) const USAGE: &str =
     "usage: soak [--minutes N] [--client ours|java] [--settings default|short-delivery|acks-1]
             [--seed N] [--version 4.3.1] [--only KIND,...] [--set name=value ...]";

@@ -32,7 +32,7 @@ pub(crate) enum Way {
 struct Shared {
     tap: Arc<Wiretap>,
     connections: Mutex<Vec<Arc<Connection>>>,
-    /// After so many more bytes of this way the connection that they belong to is cut.
+    /// Which way, and how many more bytes go before the connection that they belong to is cut.
     cut: Mutex<Option<(Way, usize)>>,
     delay_ms: AtomicU64,
     /// Bytes wait, both ways.
@@ -75,7 +75,7 @@ impl Proxy {
         connections.len()
     }
 
-    /// Cuts the connection on which so many more bytes have gone this way, in the middle of a message.
+    /// Cuts the connection on which `bytes` more have gone this way, in the middle of a message.
     pub(crate) fn cut_after(&self, way: Way, bytes: usize) {
         *lock(&self.shared.cut) = Some((way, bytes));
     }
@@ -90,7 +90,7 @@ impl Proxy {
         lock(&self.shared.cut).take().is_some()
     }
 
-    /// Every piece of data comes so much later, both ways.
+    /// Every piece of data comes later by `delay`, both ways.
     pub(crate) fn delay(&self, delay: Duration) -> usize {
         let delay = u64::try_from(delay.as_millis()).unwrap();
         self.shared.delay_ms.store(delay, Ordering::Relaxed);

@@ -69,8 +69,7 @@ pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Sends so many records to partition 0 of `t`, numbered from `first`, `per_batch` in each request: the linger has to
-/// be long, and each flush ends a batch.
+/// Sends a record for each of these numbers to partition 0 of `t`.
 pub(crate) fn send_numbered(producer: &TextProducer, numbers: std::ops::Range<usize>) -> Vec<RecordFuture> {
     numbers.map(|number| producer.send(to_first(format!("{number:06}"))).unwrap()).collect()
 }

@@ -85,7 +85,7 @@ impl Bench {
         self.next_note
     }
 
-    /// The thread is elsewhere for so long.
+    /// The thread is elsewhere for this time.
     pub(super) fn stay_away(&mut self, time: Duration) {
         self.client.network().away = time;
         self.now += time;
@@ -111,6 +111,7 @@ pub(super) fn summary(outcomes: &[Outcome<u32>]) -> String {
         Outcome::Connected { .. } => "connected".to_owned(),
         Outcome::Bootstrapped(_) => "bootstrapped".to_owned(),
         Outcome::Disconnected { .. } => "disconnected".to_owned(),
+        Outcome::Closed { .. } => "closed".to_owned(),
     };
     outcomes.iter().map(word).collect::<Vec<_>>().join(", ")
 }

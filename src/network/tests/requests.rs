@@ -329,7 +329,7 @@ fn a_request_in_vain_takes_those_along_that_are_as_silent_and_none_that_is_in_us
         }
     }
     assert_eq!(summary(&bench.turn(SECOND)), "answered 7");
-    assert_eq!(summary(&bench.next()), "timed out 7, disconnected");
+    assert_eq!(summary(&bench.next()), "timed out 7, disconnected, closed");
     let standing: Vec<_> = (1..=4).filter(|id| bench.client.is_connected(*id)).collect();
     assert_eq!(standing, [2, 3]);
     assert_eq!(bench.client.ready(&nodes[3], bench.now), Readiness::Waiting, "it comes back at once");

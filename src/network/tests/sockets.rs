@@ -72,7 +72,7 @@ fn at(address: SocketAddr) -> Node {
     node(1, &address.ip().to_string(), address.port())
 }
 
-/// Turns until there are so many outcomes.
+/// Turns until there are `count` outcomes.
 fn outcomes<P: Poller>(client: &mut Client<P>, count: usize) -> Vec<Outcome<u32>> {
     let (begin, mut now, mut outcomes) = (Instant::now(), Instant::now(), Vec::new());
     while outcomes.len() < count {

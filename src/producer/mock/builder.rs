@@ -52,8 +52,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducerBuilder<K, V> {
         self
     }
 
-    /// Gives the topic so many partitions, at least one. Keys then go to the partitions that they have in a real topic
-    /// of that size.
+    /// Gives the topic this number of partitions, at least one. Keys then go to the partitions that they have in a real
+    /// topic of that size.
     #[must_use]
     pub fn topic(mut self, name: impl Into<TopicName>, partitions: i32) -> Self {
         self.topics.add(name.into(), partitions);

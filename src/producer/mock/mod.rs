@@ -24,6 +24,7 @@ use crate::completion::{
     self, BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture,
     as_sender_thread, is_in_callback, is_sender_thread, not_in_callback,
 };
+use crate::counted::Counted;
 use crate::error::{Error, ErrorKind, SendError};
 use crate::error_code::ErrorCode;
 use crate::guard::guarded;
@@ -463,9 +464,9 @@ fn exists(partition: i32, partition_count: usize) -> bool {
 }
 
 fn not_in_metadata(topic: &TopicName, partition: i32, partition_count: usize) -> Error {
+    let has = Counted(partition_count, "partition");
     let text = format!(
-        "partition {partition} not present in metadata, the topic has {partition_count} partitions; \
-         MockProducerBuilder::topic gives it more"
+        "partition {partition} not present in metadata, the topic has {has}; MockProducerBuilder::topic gives it more"
     );
     Error::new(ErrorKind::Timeout, text).with_topic(topic)
 }

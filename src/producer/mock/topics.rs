@@ -59,7 +59,7 @@ impl Topics {
         Arc::clone(&self.cluster)
     }
 
-    /// The partition for a keyless record of so many bytes (KIP-794).
+    /// The partition for a keyless record of this size in bytes (KIP-794).
     pub(super) fn keyless_partition(&mut self, topic: &TopicName, bytes: usize) -> i32 {
         let count = self.cluster.partition_count(topic).unwrap_or(1);
         let choose = || Sticky { partition: next_partition(count, None, fastrand::u32(..)), bytes: 0 };

@@ -24,7 +24,7 @@ use crate::wire::EncodedMessage;
 
 const VALUES_PER_VERSION: usize = 300;
 
-/// Of so many of them each cut and some damage is tried as well.
+/// Of how many of them each cut and some damage is tried as well.
 const DAMAGED_PER_VERSION: usize = 15;
 
 /// Random fields of a message in one version.
