@@ -333,12 +333,15 @@ fn with_metadata_cluster_change_fail_a_cluster_that_was_set_up_anew_is_the_end()
         producer.send(to_first("before")).unwrap().get_timeout(AGES).unwrap();
         cluster.stop_broker(1);
         cluster.wipe(id, true);
+        // It is the first to go when the broker is back.
+        let waiting = producer.send(to_first("meanwhile")).unwrap();
         cluster.start_broker(1).unwrap();
-        for _ in 0..3 {
-            let error = match producer.send(to_first("after")) {
-                Ok(future) => future.get_timeout(AGES).unwrap_err(),
-                Err(error) => error.into_error(),
-            };
+        let mut errors = vec![waiting.get_timeout(AGES).unwrap_err()];
+        errors.extend((0..3).map(|_| match producer.send(to_first("after")) {
+            Ok(future) => future.get_timeout(AGES).unwrap_err(),
+            Err(error) => error.into_error(),
+        }));
+        for error in errors {
             let text = error.to_string();
             assert!(error.is_fatal(), "{text}");
             assert!(text.contains("metadata.cluster.change=fail"), "{text}");
