@@ -4,7 +4,7 @@
 //! requests, connections, time.
 //! Holds: a leader is a live replica; every change of leader counts the leader epoch up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
@@ -15,7 +15,8 @@ use super::partition::PartitionLog;
 pub(super) struct Cluster {
     pub(super) brokers: BTreeMap<i32, Broker>,
     pub(super) topics: BTreeMap<String, Topic>,
-    topics_created: u64,
+    /// By the ids of all topics that were ever created. Those that are gone are still here.
+    names: HashMap<Uuid, String>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,8 +57,8 @@ impl Cluster {
         if self.topics.contains_key(name) {
             return false;
         }
-        self.topics_created += 1;
-        let id = Uuid::from_u128(TOPIC_IDS | u128::from(self.topics_created));
+        let id = Uuid::from_u128(TOPIC_IDS | (self.names.len() as u128 + 1));
+        self.names.insert(id, name.to_owned());
         let partitions = (0..config.partitions).map(|index| self.new_partition(index, &config)).collect();
         self.topics.insert(name.to_owned(), Topic { id, config, partitions, told: usize::MAX });
         true
@@ -79,7 +80,7 @@ impl Cluster {
         Self {
             brokers: self.brokers.clone(),
             topics: self.topics.iter().map(topic).collect(),
-            topics_created: self.topics_created,
+            names: self.names.clone(),
         }
     }
 
@@ -97,7 +98,8 @@ impl Cluster {
     }
 
     pub(super) fn topic_by_id(&self, id: Uuid) -> Option<(&str, &Topic)> {
-        self.topics.iter().find(|(_, topic)| topic.id == id).map(|(name, topic)| (name.as_str(), topic))
+        let (name, topic) = self.topics.get_key_value(self.names.get(&id)?)?;
+        (topic.id == id).then_some((name, topic))
     }
 
     pub(super) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
