@@ -24,7 +24,6 @@ mod sizes;
 mod sticky;
 mod topics;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +46,7 @@ use queues::QueueMaker;
 pub(crate) use rules::QueueRules;
 pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
+use topics::TopicTable;
 
 use buffer_pool::Reservation;
 use queue::{Append, Brought, PartitionQueue, Step};
@@ -61,7 +61,7 @@ pub(crate) struct RecordAccumulator {
     rules: QueueRules,
     pool: BufferPool,
     inbox: Arc<Inbox>,
-    topics: RwLock<HashMap<TopicName, Arc<TopicQueues>, foldhash::fast::FixedState>>,
+    topics: RwLock<TopicTable>,
     /// Counts the changes of `topics`.
     topics_version: AtomicU64,
     queue_maker: Arc<QueueMaker>,
@@ -136,7 +136,7 @@ impl RecordAccumulator {
     }
 
     fn replace_topic(&self, topic: TopicQueues) {
-        self.topics.write().insert(topic.name.clone(), Arc::new(topic));
+        self.topics.write().put(topic);
         self.topics_version.fetch_add(1, Ordering::Release);
     }
 
@@ -248,7 +248,7 @@ impl RecordAccumulator {
     /// Forgets the topics that take no records and of which nothing is left. `is_idle`: nothing of the partition with this
     /// number is on its way. Returns their partitions' numbers, which others may get from now on.
     pub(crate) fn forget_retired(&self, is_idle: impl Fn(usize) -> bool) -> Vec<usize> {
-        let retired: Vec<_> = self.topics.read().values().filter(|topic| !topic.usable).cloned().collect();
+        let retired: Vec<_> = self.topics.read().retired().cloned().collect();
         let mut forgotten = Vec::new();
         for topic in retired {
             // Whoever found the topic before it was retired may append to it yet.

@@ -5,6 +5,7 @@
 //! Holds: a `TopicQueues` never changes; a newer one takes its place and shares sticky partition and queues with it, also
 //! those of partitions that the newer picture lacks: it may be one of a broker that lags behind.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::accumulator::leaders::{Available, Led};
@@ -17,6 +18,45 @@ use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::uuid::Uuid;
+
+/// All topics that are known, by name.
+#[derive(Default)]
+pub(super) struct TopicTable {
+    topics: HashMap<TopicName, Arc<TopicQueues>, foldhash::fast::FixedState>,
+    /// Those that take no records: few of very many.
+    retired: BTreeSet<TopicName>,
+}
+
+impl TopicTable {
+    #[inline]
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<TopicQueues>> {
+        self.topics.get(name)
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &Arc<TopicQueues>> {
+        self.topics.values()
+    }
+
+    /// The topics that take no records.
+    pub(super) fn retired(&self) -> impl Iterator<Item = &Arc<TopicQueues>> {
+        self.retired.iter().filter_map(|name| self.topics.get(name))
+    }
+
+    /// Takes the place of what was there under this name.
+    pub(super) fn put(&mut self, topic: TopicQueues) {
+        if topic.usable {
+            self.retired.remove(&topic.name);
+        } else {
+            self.retired.insert(topic.name.clone());
+        }
+        self.topics.insert(topic.name.clone(), Arc::new(topic));
+    }
+
+    pub(super) fn remove(&mut self, name: &TopicName) {
+        self.retired.remove(name);
+        self.topics.remove(name);
+    }
+}
 
 /// A topic's partitions as `send` sees them.
 pub(crate) struct TopicQueues {
