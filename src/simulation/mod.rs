@@ -31,6 +31,7 @@ mod lies;
 mod network;
 mod observer;
 mod trace;
+mod wire;
 
 mod lines;
 

@@ -26,6 +26,7 @@ use crate::simulation::observer::Observer;
 use crate::simulation::plan::{Plan, Step};
 use crate::simulation::threads::Threads;
 use crate::simulation::weather::Weather;
+use crate::simulation::wire::Wire;
 use crate::stage::Clock;
 
 pub(super) struct SimulatedNetwork {
@@ -36,6 +37,7 @@ pub(super) struct SimulatedNetwork {
     pub(super) accumulator: Option<Arc<RecordAccumulator>>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) observer: Observer,
+    pub(super) wire: Wire,
     pub(super) remarks: Vec<Violation>,
     /// How often each kind of step was taken.
     pub(super) steps: BTreeMap<String, u64>,
@@ -102,6 +104,7 @@ impl SimulatedNetwork {
             accumulator: None,
             ledger,
             observer: Observer::default(),
+            wire: Wire::default(),
             remarks: Vec::new(),
             steps: BTreeMap::new(),
             stuck: false,
@@ -294,6 +297,7 @@ impl SimulatedNetwork {
             Happening::ToClient(id, bytes) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
                     self.observer.answered(&bytes, self.clock.elapsed());
+                    self.wire.arrived(id, &bytes);
                     socket.readable.extend(bytes);
                 }
             }
@@ -519,6 +523,7 @@ impl Network for SimulatedNetwork {
             let at = self.now + self.weather.latency(&mut self.random);
             self.schedule(at, Happening::Room(id));
         }
+        self.wire.wrote(id, buffers, taken);
         let mut bytes = Vec::with_capacity(taken);
         for buffer in buffers {
             bytes.extend_from_slice(&buffer[..buffer.len().min(taken - bytes.len())]);
@@ -541,6 +546,7 @@ impl Network for SimulatedNetwork {
         for (place, byte) in buffer.iter_mut().zip(socket.readable.drain(..count)) {
             *place = byte;
         }
+        self.wire.read(id, count);
         Ok(count)
     }
 
@@ -550,6 +556,7 @@ impl Network for SimulatedNetwork {
 
     fn close(&mut self, id: SocketId) {
         assert!(self.sockets.remove(&id).is_some(), "closed twice");
+        self.wire.closed(id);
         self.dispatch(id, Happening::ClosedByClient(id));
     }
 

@@ -348,6 +348,7 @@ impl World {
         let (records, refused, calls, flushes) = self.ledger.report();
         let network = self.network();
         let (logs, mut remarks) = (network.brokers.logs(), network.remarks.clone());
+        remarks.extend(network.wire.remarks.iter().cloned());
         remarks.extend(
             records.iter().filter_map(|record| network.observer.untrue(record)).map(Violation::Untrue),
         );
