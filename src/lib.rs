@@ -113,7 +113,7 @@ pub mod embedded;
 #[doc(hidden)]
 pub mod simulation;
 
-// The readers of strangers' bytes, for tests and fuzzing.
+// What tests, fuzzing and benchmarks need of the inside.
 #[cfg(feature = "internal")]
 #[doc(hidden)]
 pub mod internal;

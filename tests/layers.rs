@@ -37,14 +37,14 @@ const FLOORS: [&[&str]; 7] = [
     &["record_batch", "protocol"],
     &["accumulator", "transaction", "metadata", "network"],
     &["sender"],
-    &["producer", "internal"],
+    &["producer"],
 ];
 
 /// Rooms beside the house: they import nothing of ours, and nobody but `lib.rs` imports them.
 const BESIDE: [&str; 1] = ["embedded"];
 
 /// Rooms above the house: they may import every other, and nobody but `lib.rs` imports them.
-const ABOVE: [&str; 1] = ["simulation"];
+const ABOVE: [&str; 2] = ["internal", "simulation"];
 
 /// Circles that are still to be opened. No new one may come; one that is gone has to leave this list.
 const OPEN_CIRCLES: [&str; 0] = [];

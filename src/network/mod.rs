@@ -43,7 +43,7 @@ pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::RequestFailure;
 pub(crate) use seam::Network;
-#[cfg(any(test, feature = "simulation"))]
+#[cfg(any(test, feature = "internal", feature = "simulation"))]
 pub(crate) use seam::{NetworkEvent, SocketId};
 pub(crate) use settings::NetworkSettings;
 pub(crate) use socket_network::{SocketNetwork, SocketOptions};

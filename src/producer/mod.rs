@@ -38,9 +38,11 @@ use crate::sender::{Control, Counts};
 use crate::serializer::Serializer;
 use crate::stage;
 
-pub use builder::KafkaProducerBuilder;
 #[cfg(feature = "simulation")]
-pub(crate) use builder::{CloseParts, Running};
+pub(crate) use builder::CloseParts;
+pub use builder::KafkaProducerBuilder;
+#[cfg(any(feature = "internal", feature = "simulation"))]
+pub(crate) use builder::Running;
 pub use interface::Producer;
 pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 

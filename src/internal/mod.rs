@@ -1,7 +1,11 @@
-//! The readers of strangers' bytes, for `tests/decoders.rs` and `fuzz/`: not part of the public interface.
+//! What tests and benchmarks need of the inside: the readers of strangers' bytes for `tests/decoders.rs` and `fuzz/`, and
+//! for `benchmarks/` a producer that is driven turn by turn. Not part of the public interface.
 //!
 //! Owns: nothing. Must not know: what becomes of what was read.
-//! Holds: each returns what is wrong in words, as a user would be told, and never panics.
+//! Holds: each reader returns what is wrong in words, as a user would be told, and never panics.
+
+mod filled;
+mod stepped;
 
 use std::ops::RangeInclusive;
 
@@ -11,6 +15,9 @@ use crate::protocol::{
     ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request, decode_response,
 };
 use crate::record_batch::{Codec, read_records};
+
+pub use filled::{FilledBatch, Sealed};
+pub use stepped::{Broker, SteppedProducer};
 
 /// An API whose answers are read: its name, and its versions.
 #[derive(Debug, Clone)]
