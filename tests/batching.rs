@@ -209,7 +209,10 @@ fn a_partitioner_that_fails_or_errs_queues_nothing() {
         let error = producer.send(ProducerRecord::new("t", value)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Partitioning);
         let text = error.to_string();
-        assert!(text.contains(&format!("partition {partition}")) && text.contains("0 to 2"), "{text}");
+        assert!(
+            text.contains(&format!("partition {partition}")) && text.contains("3 partitions, counted from 0"),
+            "{text}"
+        );
     }
     producer.close().unwrap();
     assert_eq!(cluster.records("t"), []);

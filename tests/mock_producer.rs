@@ -543,7 +543,9 @@ impl Partitioner for ByValue {
 fn a_partitioner_that_fails_or_errs_refuses_the_record() {
     let producer: TextMock =
         MockProducer::builder(StringSerializer, StringSerializer).topic("t", 3).partitioner(ByValue).build();
-    for (value, says) in [("no number", "invalid digit"), ("3", "0 to 2"), ("-1", "partition -1")] {
+    for (value, says) in
+        [("no number", "invalid digit"), ("3", "3 partitions, counted from 0"), ("-1", "partition -1")]
+    {
         let record = ProducerRecord::new("t", value);
         let refused = producer.send(record.clone()).unwrap_err();
         assert_eq!((refused.kind(), refused.record() == &record), (ErrorKind::Partitioning, true));
