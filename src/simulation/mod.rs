@@ -30,6 +30,7 @@ mod happening;
 mod lies;
 mod network;
 mod observer;
+mod sequence_rules;
 mod trace;
 mod wire;
 

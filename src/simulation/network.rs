@@ -225,6 +225,7 @@ impl SimulatedNetwork {
                 self.clock.jump(-std::mem::take(&mut self.jumped));
             }
             Step::Stall(broker, time) => drop(self.stalled.insert(broker, self.now + time)),
+            Step::Detain(broker, time) => self.detain(broker, time),
             Step::Cut(broker) => self.cut(broker),
             Step::Silence(broker) => self.silence(broker),
             Step::Move(broker) => self.move_broker(broker),
@@ -246,6 +247,13 @@ impl SimulatedNetwork {
             self.upcoming.retain(|_, happening| happening.socket() != Some(id));
             self.drop_link(id);
             self.schedule(self.now, Happening::ClosedByBroker(id, End::Reset));
+        }
+    }
+
+    /// What is still to be sent over the connections to a broker comes later.
+    fn detain(&mut self, broker: i32, time: Duration) {
+        for id in self.links_to(broker) {
+            self.links.get_mut(&id).into_iter().for_each(|link| link.last_arrival = self.now + time);
         }
     }
 

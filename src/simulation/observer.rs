@@ -71,6 +71,9 @@ impl Observer {
         {
             return Some(format!("{record}: {text} -- but at {at:?} {api:?} was answered {code}"));
         }
+        if text.contains("the broker answered 46") {
+            return Some(format!("{record}: {text} -- but then the broker has it"));
+        }
         let quoted = text.split("the broker answered ").skip(1).filter_map(|rest| {
             let number = rest.split(|c: char| !(c.is_ascii_digit() || c == '-')).next()?;
             number.parse::<i16>().ok()

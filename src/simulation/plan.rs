@@ -22,6 +22,8 @@ pub(super) enum Step {
     MoveLeader(usize, i32, i32),
     /// For so long nothing passes between this broker and the client.
     Stall(i32, Duration),
+    /// What goes over the connections to this broker that stand takes so much longer from now on; new ones are quick.
+    Detain(i32, Duration),
     /// All connections to this broker break.
     Cut(i32),
     /// Something between forgets all connections to this broker: what is sent on them is lost, and nobody is told.

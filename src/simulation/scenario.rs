@@ -47,6 +47,22 @@ pub enum Kind {
     SlowCallbacks,
 }
 
+impl Size {
+    fn random(dice: &mut Dice) -> Size {
+        let size = Size {
+            is_dense: dice.u32(..4) == 0,
+            topics: [1, 1, 2, 3][dice.usize(..4)],
+            partitions: dice.i32(1..=6),
+            threads: [1, 1, 2, 4][dice.usize(..4)],
+            length: Duration::from_millis(dice.u64(50..20_000)),
+        };
+        match size.is_dense {
+            true => Size { topics: 1, partitions: size.partitions.min(2), length: size.length / 5, ..size },
+            false => size,
+        }
+    }
+}
+
 impl Kind {
     /// All of them.
     pub const ALL: [Kind; 24] = [
@@ -76,6 +92,19 @@ impl Kind {
         Kind::SlowCallbacks,
     ];
 
+    /// Those that decide what becomes of single batches.
+    const OF_SEQUENCES: [Kind; 9] = [
+        Kind::LostAnswers,
+        Kind::SlowAnswers,
+        Kind::Leaders,
+        Kind::Cuts,
+        Kind::Stalls,
+        Kind::Refusals,
+        Kind::Forgetting,
+        Kind::SilentConnections,
+        Kind::NewCluster,
+    ];
+
     /// Those under which a promise is still known to be broken.
     pub const OPEN: [Kind; 0] = [];
 
@@ -94,6 +123,9 @@ impl Kind {
 
 /// How large everything is.
 struct Size {
+    /// Few partitions, small batches, and much that goes wrong with them in a short time: what is sent again, given up and
+    /// numbered anew meets each other.
+    is_dense: bool,
     topics: usize,
     partitions: i32,
     threads: usize,
@@ -103,15 +135,10 @@ struct Size {
 /// All of a run, and the kinds of trouble in it.
 pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let dice = &mut Dice::with_seed(seed);
-    let size = Size {
-        topics: [1, 1, 2, 3][dice.usize(..4)],
-        partitions: dice.i32(1..=6),
-        threads: [1, 1, 2, 4][dice.usize(..4)],
-        length: Duration::from_millis(dice.u64(50..20_000)),
-    };
-    let is_calm = dice.u32(..10) == 0;
-    let thrown: Vec<Kind> =
-        (0..dice.usize(1..=5)).map(|_| Kind::ALL[dice.usize(..Kind::ALL.len())]).collect();
+    let size = Size::random(dice);
+    let is_calm = !size.is_dense && dice.u32(..10) == 0;
+    let possible = if size.is_dense { &Kind::OF_SEQUENCES[..] } else { &Kind::ALL };
+    let thrown: Vec<Kind> = (0..dice.usize(1..=5)).map(|_| possible[dice.usize(..possible.len())]).collect();
     let mut steps = application(dice, &size, is_calm);
     let is_cut_short = steps.iter().any(|(_, step)| is_hasty(step));
     let lets_go = steps.iter().any(|(_, step)| matches!(step, Step::Act(0, Act::Drop)));
@@ -122,7 +149,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let weather = if is_calm { Weather::calm() } else { Weather::random(dice) };
     let limit = limit(dice);
     let versions = Versions::random(dice);
-    let properties = properties(dice, versions.know_zstd());
+    let properties = properties(dice, size.is_dense, versions.know_zstd());
     // What is too large is refused; only with idempotence does that leave the others as they are.
     let is_idempotent = properties.contains(&("enable.idempotence", "true".to_owned()));
     let limit = limit.filter(|_| !is_calm || is_idempotent);
@@ -231,16 +258,16 @@ fn cluster(
     (cluster, versions.kind == 1)
 }
 
-fn properties(dice: &mut Dice, knows_zstd: bool) -> Vec<(&'static str, String)> {
-    let linger = [0, 0, 5, 50, 1000][dice.usize(..5)];
-    let request_timeout = dice.u64(100..=10_000);
-    let spare = [500, 5_000, 60_000][dice.usize(..3)];
+fn properties(dice: &mut Dice, is_dense: bool, knows_zstd: bool) -> Vec<(&'static str, String)> {
+    let linger = [0, 0, 5, 50, 1000][dice.usize(..if is_dense { 3 } else { 5 })];
+    let request_timeout = dice.u64(100..=if is_dense { 1_000 } else { 10_000 });
+    let spare = [500, 5_000, 60_000][dice.usize(..if is_dense { 2 } else { 3 })];
     let delivery_timeout = linger + request_timeout + dice.u64(..=spare);
-    let batch_size = [0, 200, 1_000, 4_000, 16_384][dice.usize(..5)];
+    let batch_size = [0, 200, 1_000, 4_000, 16_384][dice.usize(..if is_dense { 3 } else { 5 })];
     let memory = [20_000, 100_000, 1_000_000][dice.usize(..3)];
     let (idempotent, acks) =
         [("true", "all"), ("true", "all"), ("true", "all"), ("false", "all"), ("false", "1"), ("false", "0")]
-            [dice.usize(..6)];
+            [dice.usize(..if is_dense { 3 } else { 6 })];
     let retry_backoff = if dice.bool() { 100 } else { dice.u64(1..=200) };
     let mut properties = vec![
         ("linger.ms", linger),
@@ -337,7 +364,8 @@ fn how(dice: &mut Dice, largest: usize) -> How {
 /// Troubles of the kinds that were thrown, and in most runs an end of them.
 fn trouble(dice: &mut Dice, size: &Size, thrown: &[Kind], enabled: &[Kind]) -> Steps {
     let mut steps = Vec::new();
-    for _ in 0..dice.u32(1..=60) {
+    let least = if size.is_dense { 30 } else { 1 };
+    for _ in 0..dice.u32(least..=60) {
         let at = size.length.mul_f64(dice.f64());
         let kind = thrown[dice.usize(..thrown.len())];
         let found = of_kind(kind, dice, size, at);
@@ -367,6 +395,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
         Kind::Stops => vec![(at, Step::Stop(broker)), (at + shortly, Step::Start(broker))],
         Kind::Leaders => one(Step::MoveLeader(topic, partition, broker)),
         Kind::Cuts => one(Step::Cut(broker)),
+        Kind::Stalls if dice.bool() => one(Step::Detain(broker, shortly)),
         Kind::Stalls => one(Step::Stall(broker, shortly)),
         Kind::OtherApis => fault(other_api(dice)),
         Kind::Throttles => {
@@ -425,11 +454,16 @@ fn forgetting(dice: &mut Dice, (topic, partition, broker): (usize, i32, i32), at
 fn slow_callbacks(dice: &mut Dice, size: &Size, properties: &[(&'static str, String)]) -> Steps {
     let delivery = properties.iter().find(|(name, _)| *name == "delivery.timeout.ms");
     let delivery = delivery.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
-    let count = dice.u64(1..=40);
-    let how = How::Callback(Callback::Slow(Duration::from_millis(delivery / 3 / count)));
+    let count = [1, 2, 4, dice.u64(1..=40)][dice.usize(..4)];
+    let slow = How::Callback(Callback::Slow(Duration::from_millis(delivery / 3 / count)));
     let at = size.length.mul_f64(dice.f64());
-    let act = Act::Send { topic: 0, partition: Some(0), size: 10, how };
-    (0..count).map(|_| (at, Step::Act(0, act))).collect()
+    let send = |partition: i32, how| Act::Send { topic: 0, partition: Some(partition), size: 10, how };
+    let slow = (0..count).map(|_| (at, Step::Act(0, send(0, slow))));
+    // What is ready by then goes right after them.
+    let soon = at + Duration::from_micros(dice.u64(1..5_000));
+    let others =
+        (0..size.partitions).map(|it| (soon, Step::Act(0, send(it, How::Callback(Callback::Nothing)))));
+    slow.chain(others).collect()
 }
 
 /// A broker's metadata stays as it is while something changes.

@@ -1,11 +1,11 @@
-//! `Wire`: what an idempotent producer may write to a connection, by what it has read until then.
+//! `Wire`: what the client writes to its connections and reads from them, frame by frame.
 //!
-//! Owns: for each partition, which batches were written under which numbers, and what was heard of them. Must not know:
-//! how the client decides. Brokers forgive much of what is wrong here (they answer OUT_OF_ORDER_SEQUENCE_NUMBER, and the
-//! batch goes again), until one of them has forgotten the producer.
+//! Owns: which request an answer belongs to, and when the client has read it; what it was told of topics and ids. Must not
+//! know: which batches may go when.
 //! Only what is decided upon now is judged: a frame that goes into a socket which had no room was decided upon earlier.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::network::SocketId;
 use crate::simulation::history::Violation;
+use crate::simulation::sequence_rules::{Content, Numbers, Partition};
 
 #[derive(Default)]
 pub(super) struct Wire {
@@ -46,28 +47,15 @@ struct Socket {
 struct Asked {
     api: ApiKey,
     version: i16,
-    batches: Vec<(Place, i64, Numbers)>,
+    batches: Vec<Written>,
 }
 
-/// Epoch and first sequence number: in this order within a partition.
-type Numbers = (i16, i32);
-
-/// What one producer id has written to a partition.
-#[derive(Default)]
-struct Partition {
-    batches: BTreeMap<Numbers, Batch>,
-    /// The broker has answered that it has a batch of this id, and not since that it does not know the id.
-    is_known: bool,
-}
-
-struct Batch {
-    count: i32,
-    /// Requests that carry it and are not answered.
-    on_its_way: u32,
-    /// The broker has it.
-    is_written: bool,
-    /// Later ones have been written since nothing carries it any more.
-    overtaken_by: Option<Numbers>,
+/// A batch as a request brings it.
+struct Written {
+    place: Place,
+    producer_id: i64,
+    numbers: Numbers,
+    content: Content,
 }
 
 impl Wire {
@@ -97,18 +85,14 @@ impl Wire {
 
     fn asked(&mut self, id: SocketId, frame: &[u8], is_now: bool) {
         let Some((asked, correlation_id)) = self.read_request(frame) else { return };
-        for (place, producer_id, numbers, count) in &asked.1 {
+        for Written { place, producer_id, numbers, content } in &asked.batches {
             let partition = self.partitions.entry((place.clone(), *producer_id)).or_default();
-            if let Some(wrong) = partition.write(*numbers, *count, is_now) {
-                self.remarks.push(Violation::Unruly(format!(
-                    "{}-{}, producer id {producer_id}, epoch {}, sequence {}: {wrong}",
-                    place.0, place.1, numbers.0, numbers.1
-                )));
+            if let Some(wrong) = partition.write(*numbers, *content, is_now) {
+                let place = format!("{}-{}, producer id {producer_id}", place.0, place.1);
+                let text = format!("{place}, epoch {}, sequence {}: {wrong}", numbers.0, numbers.1);
+                self.remarks.push(Violation::Unruly(text));
             }
         }
-        let batches = asked.1.into_iter().map(|(place, id, numbers, _)| (place, id, numbers)).collect();
-        let (api, version) = asked.0;
-        let asked = Asked { api, version, batches };
         self.sockets.entry(id).or_default().asked.insert(correlation_id, asked);
     }
 
@@ -170,42 +154,47 @@ impl Wire {
             let each = topic.partition_responses.iter();
             codes.extend(each.map(|one| ((name.clone(), one.index), one.error_code)));
         }
-        for (place, producer_id, numbers) in &asked.batches {
-            let code = codes.get(place).copied();
-            if let Some(partition) = self.partitions.get_mut(&(place.clone(), *producer_id)) {
-                partition.answered(*numbers, code);
-            }
+        asked.batches.iter().for_each(|batch| self.tried(batch, codes.get(&batch.place).copied()));
+    }
+
+    /// A try of a batch has ended; with a code, if it was answered.
+    fn tried(&mut self, batch: &Written, code: Option<i16>) {
+        if let Some(partition) = self.partitions.get_mut(&(batch.place.clone(), batch.producer_id)) {
+            partition.tried(batch.numbers, code);
         }
     }
 
     /// A request of a kind that matters here, and its correlation id.
-    fn read_request(&self, frame: &[u8]) -> Option<(ReadRequest, i32)> {
+    fn read_request(&self, frame: &[u8]) -> Option<(Asked, i32)> {
         let mut rest = frame;
         let (key, version, correlation_id) =
             (rest.try_get_i16().ok()?, rest.try_get_i16().ok()?, rest.try_get_i32().ok()?);
         let api = ApiKey::try_from(key).ok()?;
-        if matches!(api, ApiKey::InitProducerId | ApiKey::Metadata) {
-            return Some((((api, version), Vec::new()), correlation_id));
-        }
-        if api != ApiKey::Produce {
-            return None;
-        }
+        let batches = match api {
+            ApiKey::InitProducerId | ApiKey::Metadata => Vec::new(),
+            ApiKey::Produce => self.read_batches(frame, version)?,
+            _ => return None,
+        };
+        Some((Asked { api, version, batches }, correlation_id))
+    }
+
+    /// The batches that have a place in a sequence.
+    fn read_batches(&self, frame: &[u8], version: i16) -> Option<Vec<Written>> {
         let mut rest = Bytes::copy_from_slice(frame);
         RequestHeader::decode(&mut rest, ProduceRequest::header_version(version)).ok()?;
-        let request = ProduceRequest::decode(&mut rest, version).ok()?;
         let mut batches = Vec::new();
-        for topic in &request.topic_data {
+        for topic in ProduceRequest::decode(&mut rest, version).ok()?.topic_data {
             let name = self.topic_name(&topic.name, topic.topic_id);
-            for partition in &topic.partition_data {
-                let Some((id, numbers, count)) = partition.records.as_deref().and_then(read_numbers) else {
+            for partition in topic.partition_data {
+                let read = partition.records.as_deref().and_then(read_head);
+                let Some((producer_id, numbers, content)) = read.filter(|(id, ..)| *id >= 0) else {
                     continue;
                 };
-                if id >= 0 {
-                    batches.push(((name.clone(), partition.index), id, numbers, count));
-                }
+                let place = (name.clone(), partition.index);
+                batches.push(Written { place, producer_id, numbers, content });
             }
         }
-        Some((((api, version), batches), correlation_id))
+        Some(batches)
     }
 
     fn topic_name(&self, name: &str, id: Uuid) -> String {
@@ -215,82 +204,18 @@ impl Wire {
     /// The client gives up a connection, and with it all answers that were to come.
     pub(super) fn closed(&mut self, id: SocketId) {
         let asked = self.sockets.remove(&id).into_iter().flat_map(|socket| socket.asked.into_values());
-        for (place, producer_id, numbers) in asked.flat_map(|asked| asked.batches) {
-            if let Some(partition) = self.partitions.get_mut(&(place, producer_id)) {
-                partition.answered(numbers, None);
-            }
-        }
+        asked.flat_map(|asked| asked.batches).for_each(|batch| self.tried(&batch, None));
     }
 }
 
-impl Partition {
-    /// A batch is written, and if it was drained just now, returns what is wrong with that.
-    fn write(&mut self, numbers: Numbers, count: i32, is_now: bool) -> Option<String> {
-        let (epoch, sequence) = numbers;
-        let is_new = self.batches.get(&numbers).is_none_or(|batch| batch.count != count);
-        // Smaller batches take the place of one that was too large.
-        let replaced = self.batches.range((epoch, sequence)..(epoch, sequence.saturating_add(count)));
-        let replaced: Vec<Numbers> = replaced.map(|(numbers, _)| *numbers).filter(|_| is_new).collect();
-        replaced.iter().for_each(|numbers| drop(self.batches.remove(numbers)));
-        let wrong = if is_now { self.is_wrong(numbers, is_new) } else { None };
-        for (_, earlier) in self.batches.range_mut((epoch, 0)..numbers) {
-            if is_now && earlier.on_its_way == 0 && !earlier.is_written {
-                earlier.overtaken_by = Some(numbers);
-            }
-        }
-        let batch = Batch { count, on_its_way: 0, is_written: false, overtaken_by: None };
-        let batch = self.batches.entry(numbers).or_insert(batch);
-        batch.on_its_way += 1;
-        wrong
-    }
-
-    fn is_wrong(&self, numbers: Numbers, is_new: bool) -> Option<String> {
-        let (epoch, _) = numbers;
-        if let Some((latest, _)) = self.batches.last_key_value().filter(|((latest, _), _)| *latest > epoch) {
-            return Some(format!("epoch {} has begun", latest.0));
-        }
-        if let Some(later) = self.batches.get(&numbers).and_then(|batch| batch.overtaken_by) {
-            return Some(format!("it goes again, and {later:?} has gone before it meanwhile"));
-        }
-        let earlier = self.batches.range((epoch, 0)..numbers);
-        let missing: Vec<_> = earlier.filter(|(_, batch)| !batch.is_written).collect();
-        let (oldest, batch) = missing.first()?;
-        if let Some((waiting, _)) = missing.iter().find(|(_, batch)| batch.on_its_way == 0 && is_new) {
-            return Some(format!("it is new, and {waiting:?} has yet to go again"));
-        }
-        if batch.on_its_way > 0 && !is_new {
-            return Some(format!("it goes again, and {oldest:?} is on its way"));
-        }
-        if !self.is_known {
-            return Some(format!("no broker knows the producer yet, and {oldest:?} is on its way"));
-        }
-        let since = self.batches.range(**oldest..numbers).count();
-        (since >= 5).then(|| format!("{since} batches have gone since {oldest:?}"))
-    }
-
-    /// What became of one try; none: nobody knows.
-    fn answered(&mut self, numbers: Numbers, code: Option<i16>) {
-        if code == Some(59) {
-            self.is_known = false;
-        }
-        let Some(batch) = self.batches.get_mut(&numbers) else { return };
-        batch.on_its_way = batch.on_its_way.saturating_sub(1);
-        if matches!(code, Some(0 | 46)) {
-            self.is_known = true;
-            // Whatever came before it in the sequence is there as well, or never will be.
-            self.batches.range_mut((numbers.0, 0)..=numbers).for_each(|(_, batch)| batch.is_written = true);
-        }
-    }
-}
-
-type ReadRequest = ((ApiKey, i16), Vec<(Place, i64, Numbers, i32)>);
-
-/// Producer id, epoch and first sequence, and how many records: from the head of a record batch.
-fn read_numbers(mut batch: &[u8]) -> Option<(i64, Numbers, i32)> {
+/// Producer id, epoch and first sequence, and what it holds: from the head of a record batch.
+fn read_head(mut batch: &[u8]) -> Option<(i64, Numbers, Content)> {
     batch = batch.get(43..)?;
     let (id, epoch) = (batch.try_get_i64().ok()?, batch.try_get_i16().ok()?);
     let (sequence, count) = (batch.try_get_i32().ok()?, batch.try_get_i32().ok()?);
-    Some((id, (epoch, sequence), count))
+    let mut hasher = DefaultHasher::new();
+    batch.hash(&mut hasher);
+    Some((id, (epoch, sequence), Content { count, hash: hasher.finish() }))
 }
 
 fn decode<R: Decodable + HeaderVersion>(mut body: Bytes, version: i16) -> Option<R> {

@@ -456,6 +456,22 @@ mod tests {
         assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (true, Resend::All));
     }
 
+    /// Fault A3. What comes in after the topic was created again may have been written to the topic of before.
+    #[test]
+    fn answers_of_the_topic_of_before_do_not_introduce_the_producer_to_the_new_one() {
+        let mut manager = ready();
+        let first = manager.next_stamp(0, 10);
+        manager.acknowledged(0, &first, 10);
+        let second = manager.next_stamp(0, 10);
+        manager.topic_created_again(0);
+        manager.acknowledged(0, &second, 10);
+        assert_eq!(manager.bump_epoch(|_| true), [0]);
+        let third = manager.next_stamp(0, 10);
+        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (false, Resend::OneByOne));
+        manager.acknowledged(0, &third, 10);
+        assert!(manager.may_stamp(0, 1));
+    }
+
     /// Fault A8. A partition that was forgotten has no second life under the same id and epoch, whatever number it has.
     #[test]
     fn after_a_sequence_was_forgotten_new_ones_begin_under_a_newer_epoch() {

@@ -85,7 +85,10 @@ impl PartitionSequences {
     }
 
     pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
-        self.introduced = Some(stamp.producer_id);
+        // Before a new epoch begins an answer may be that of a topic which has been created again since.
+        if !self.bump_wanted {
+            self.introduced = Some(stamp.producer_id);
+        }
         let ours =
             |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
         if !self.owner.is_some_and(ours) {

@@ -1,0 +1,153 @@
+//! `Partition`: what an idempotent producer may write to a partition, by what it has heard until then.
+//!
+//! Owns: which batches were written under which numbers, and what was heard of them. Must not know: how the client
+//! decides, how batches travel.
+//! Brokers forgive much of what is wrong here (they answer OUT_OF_ORDER_SEQUENCE_NUMBER, and the batch goes again), until
+//! one of them has forgotten the producer, or an answer is lost.
+
+use std::collections::{BTreeMap, HashMap};
+
+/// Epoch and first sequence number: in this order within a partition.
+pub(super) type Numbers = (i16, i32);
+
+/// The records of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) count: i32,
+    pub(super) hash: u64,
+}
+
+/// What one producer id has written to a partition.
+#[derive(Default)]
+pub(super) struct Partition {
+    batches: BTreeMap<Numbers, Batch>,
+    /// Where batches that were too large had their numbers: epoch, the first and the one behind the last.
+    split: Vec<(i16, i32, i32)>,
+    /// Under which numbers records were written last.
+    written_as: HashMap<u64, Numbers>,
+    /// The broker has answered that it has a batch of this id, and not since that it does not know the id.
+    is_known: bool,
+}
+
+struct Batch {
+    content: Content,
+    /// Requests that carry it and are not answered.
+    on_its_way: u32,
+    /// A try of it had no answer: the broker may have it, or may get it yet.
+    is_doubtful: bool,
+    /// The broker has it.
+    is_written: bool,
+    /// Later ones have been written since nothing carries it any more.
+    overtaken_by: Option<Numbers>,
+}
+
+impl Partition {
+    /// A batch is written, and if it was drained just now, returns what is wrong with that.
+    pub(super) fn write(&mut self, numbers: Numbers, content: Content, is_now: bool) -> Option<String> {
+        let wrong = self.is_wrong(numbers, content).filter(|_| is_now);
+        if self.is_new(numbers, content) {
+            for numbers in self.replaced(numbers, content) {
+                let count = self.batches.remove(&numbers).map_or(0, |batch| batch.content.count);
+                self.split.push((numbers.0, numbers.1, numbers.1.saturating_add(count)));
+            }
+        }
+        for (_, earlier) in self.batches.range_mut((numbers.0, 0)..numbers) {
+            if is_now && earlier.on_its_way == 0 && !earlier.is_written {
+                earlier.overtaken_by = Some(numbers);
+            }
+        }
+        let (is_doubtful, is_written) = (false, false);
+        let batch = Batch { content, on_its_way: 0, is_doubtful, is_written, overtaken_by: None };
+        self.batches.entry(numbers).or_insert(batch).on_its_way += 1;
+        self.written_as.insert(content.hash, numbers);
+        wrong
+    }
+
+    fn is_new(&self, numbers: Numbers, content: Content) -> bool {
+        self.batches.get(&numbers).is_none_or(|batch| batch.content != content)
+    }
+
+    /// Smaller batches take the place of one that was too large.
+    fn replaced(&self, (epoch, sequence): Numbers, content: Content) -> Vec<Numbers> {
+        let replaced = self.batches.range((epoch, sequence)..(epoch, sequence.saturating_add(content.count)));
+        replaced.map(|(numbers, _)| *numbers).collect()
+    }
+
+    fn is_wrong(&self, numbers: Numbers, content: Content) -> Option<String> {
+        let (epoch, _) = numbers;
+        if let Some((latest, _)) = self.batches.last_key_value().filter(|((latest, _), _)| *latest > epoch) {
+            return Some(format!("epoch {} has begun", latest.0));
+        }
+        let is_piece =
+            self.split.iter().any(|(of, first, end)| *of == epoch && (*first..*end).contains(&numbers.1));
+        let wrong = match self.is_new(numbers, content) {
+            true => self
+                .is_there_already(numbers, content)
+                .or_else(|| self.is_new_wrong(numbers).filter(|_| !is_piece)),
+            false => self.is_old_wrong(numbers),
+        };
+        wrong.or_else(|| {
+            let (before, _) = self.missing(numbers).find(|(_, batch)| batch.on_its_way > 0)?;
+            let text = format!("no broker knows the producer yet, and {before:?} is on its way");
+            (!self.is_known).then_some(text)
+        })
+    }
+
+    /// Batches before this one that no broker is known to have.
+    fn missing(&self, numbers: Numbers) -> impl Iterator<Item = (Numbers, &Batch)> {
+        let earlier = self.batches.range((numbers.0, 0)..numbers);
+        earlier.filter(|(_, batch)| !batch.is_written).map(|(numbers, batch)| (*numbers, batch))
+    }
+
+    /// Records that may be in the log already, under numbers that the broker would not know again.
+    fn is_there_already(&self, numbers: Numbers, content: Content) -> Option<String> {
+        let may_be_there =
+            |numbers: &&Numbers| self.batches.get(numbers).is_some_and(|it| it.is_doubtful && !it.is_written);
+        if let Some(before) = self.replaced(numbers, content).iter().find(may_be_there) {
+            return Some(format!("it is a piece of {before:?}, which may be there already"));
+        }
+        let before = self.written_as.get(&content.hash).filter(|before| **before != numbers);
+        let before = before.filter(may_be_there)?;
+        let (earlier, _) = self.missing(*before).find(|(_, batch)| batch.is_doubtful)?;
+        Some(format!("as {before:?} it may come in yet, right behind {earlier:?}"))
+    }
+
+    fn is_new_wrong(&self, numbers: Numbers) -> Option<String> {
+        let (oldest, _) = self.missing(numbers).next()?;
+        if let Some((waiting, _)) = self.missing(numbers).find(|(_, batch)| batch.on_its_way == 0) {
+            return Some(format!("it is new, and {waiting:?} has yet to go again"));
+        }
+        let since = self.batches.range(oldest..numbers).count();
+        (since >= REMEMBERED).then(|| format!("{since} batches have gone since {oldest:?}"))
+    }
+
+    fn is_old_wrong(&self, numbers: Numbers) -> Option<String> {
+        if let Some(later) = self.batches.get(&numbers).and_then(|batch| batch.overtaken_by) {
+            return Some(format!("it goes again, and {later:?} has gone before it meanwhile"));
+        }
+        let (oldest, batch) = self.missing(numbers).next()?;
+        (batch.on_its_way > 0).then(|| format!("it goes again, and {oldest:?} is on its way"))
+    }
+
+    /// What became of one try; without a code nobody knows.
+    pub(super) fn tried(&mut self, numbers: Numbers, code: Option<i16>) {
+        if code == Some(UNKNOWN_PRODUCER_ID) {
+            self.is_known = false;
+        }
+        let Some(batch) = self.batches.get_mut(&numbers) else { return };
+        batch.on_its_way = batch.on_its_way.saturating_sub(1);
+        batch.is_doubtful |= code.is_none();
+        if matches!(code, Some(NONE | DUPLICATE_SEQUENCE_NUMBER)) {
+            self.is_known = true;
+            // Whatever came before it in the sequence is there as well, or never will be.
+            self.batches.range_mut((numbers.0, 0)..=numbers).for_each(|(_, batch)| batch.is_written = true);
+        }
+    }
+}
+
+/// How many of a producer's batches a broker knows again.
+const REMEMBERED: usize = 5;
+
+const NONE: i16 = 0;
+const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+const UNKNOWN_PRODUCER_ID: i16 = 59;
