@@ -53,7 +53,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
         &self,
         topic: &TopicName,
         parts: &RecordParts<'_>,
-        cluster: impl FnOnce() -> Arc<Cluster>,
+        cluster: impl FnOnce() -> Result<Arc<Cluster>, Error>,
     ) -> Option<Result<i32, Error>> {
         let partitioner = self.partitioner.as_ref()?;
         let request = PartitionRequest::new(topic, parts.key, parts.value);
@@ -61,7 +61,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
             let text = format!("the partitioner failed: {}", text_of(&error));
             Error::new(ErrorKind::Partitioning, text).with_topic(topic).with_source(error)
         };
-        Some(partitioner.partition(&request, &cluster()).map_err(failed))
+        Some(cluster().and_then(|cluster| partitioner.partition(&request, &cluster).map_err(failed)))
     }
 
     /// Tells all of them that the producer is closed. One that panics harms no other.

@@ -127,10 +127,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     ) -> Result<RecordFuture, Error> {
         let (name, partition) = (record.topic, record.partition);
         let parts = self.parts.plugins.serialize(record, scratch)?;
-        // A serializer may have forked, and this be the child.
-        self.check_process()?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
-        self.check_size(&parts).map_err(|error| chosen.of(error.with_topic(name)))?;
+        self.check_ready(&parts).map_err(|error| chosen.of(error.with_topic(name)))?;
         self.append(topic, (partition, chosen), parts, callback(parts.headers), patience)
     }
 
@@ -248,9 +246,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if let Some(partition) = explicit {
             return Ok(chosen(partition));
         }
-        if let Some(partition) = self.parts.plugins.partition(&topic.name, parts, || self.metadata.cluster())
-        {
+        let cluster = || {
             self.check_process()?;
+            Ok(self.metadata.cluster())
+        };
+        if let Some(partition) = self.parts.plugins.partition(&topic.name, parts, cluster) {
             return partition.map(chosen);
         }
         match parts.key {
@@ -261,15 +261,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 
+    /// The last look at a record before it is appended: it may be too large; and serializers or the partitioner may have
+    /// forked, and this be the child.
     #[inline]
-    fn check_size(&self, parts: &RecordParts<'_>) -> Result<(), Error> {
+    fn check_ready(&self, parts: &RecordParts<'_>) -> Result<(), Error> {
         let size = upper_bound(parts);
         let limits = [
             ("max.request.size", self.settings.max_request_size),
             ("buffer.memory", self.accumulator.pool().total()),
         ];
         match limits.into_iter().find(|(_, limit)| size > *limit) {
-            None => Ok(()),
+            None if !self.process.is_another_process() => Ok(()),
+            None => Err(Error::forked()),
             Some((name, limit)) => {
                 let text = format!("the record may take {size} bytes, which is more than {name}={limit}");
                 Err(Error::new(ErrorKind::RecordTooLarge, text))

@@ -327,7 +327,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         cluster: &Arc<Cluster>,
     ) -> Result<i32, Error> {
         let partition_count = cluster.partition_count(topic).unwrap_or_default();
-        match (self.plugins.partition(topic, parts, || Arc::clone(cluster)), parts.key) {
+        match (self.plugins.partition(topic, parts, || Ok(Arc::clone(cluster))), parts.key) {
             (Some(Ok(chosen)), _) if !exists(chosen, partition_count) => {
                 Err(no_such_partition(topic, partition_count, chosen))
             }
