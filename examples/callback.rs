@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use kafka_producer::embedded::{EmbeddedCluster, TopicConfig};
+use kafka_embedded::{EmbeddedCluster, TopicConfig};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 #[derive(Default)]

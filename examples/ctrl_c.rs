@@ -13,7 +13,7 @@ use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{ErrorKind, InterruptHandle, KafkaProducer, ProducerConfig, ProducerRecord};
 use signal_hook::consts::SIGINT;
 

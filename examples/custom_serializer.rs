@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{
     ErrorKind, Headers, KafkaProducer, ProducerConfig, ProducerRecord, Properties, Serializer,
     SerializerError, SerializerRegistry, StringSerializer, serialize_with,

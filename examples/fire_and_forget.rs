@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster};
+use kafka_embedded::{Api, EmbeddedCluster};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 const RECORDS: usize = 10_000;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use kafka_producer::embedded::{EmbeddedCluster, EmbeddedRecord};
+use kafka_embedded::{EmbeddedCluster, EmbeddedRecord};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, RecordMetadata, TopicName};
 
 const STRING_SERIALIZER: &str = "org.apache.kafka.common.serialization.StringSerializer";

@@ -1,10 +1,10 @@
 //! Runs the simulation of this crate from many seeds, or one again with its history: for whoever changes the crate.
 //!
 //! ```sh
-//! cargo run --release --example simulate -- --seeds 10000           # seeds 1 to 10,000
-//! cargo run --release --example simulate -- --first 5000 --seeds 100
-//! cargo run --release --example simulate -- --seed 17               # one again, with its history
-//! cargo run --release --example simulate -- --planted               # is each planted defect found?
+//! cargo run --release --features simulation --example simulate -- --seeds 10000           # seeds 1 to 10,000
+//! cargo run --release --features simulation --example simulate -- --first 5000 --seeds 100
+//! cargo run --release --features simulation --example simulate -- --seed 17               # one again, with its history
+//! cargo run --release --features simulation --example simulate -- --planted               # is each planted defect found?
 //! ```
 //! `--without KIND` switches a kind of trouble off, `--only KIND` all but that, `--all` none; `--defect NAME` plants a
 //! defect.

@@ -10,7 +10,7 @@
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordMetadata};
 
 /// Kafka's error code for "not the leader of this partition": the producer asks who is, and sends again.

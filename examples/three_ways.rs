@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster};
+use kafka_embedded::{Api, EmbeddedCluster};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 const RECORDS: usize = 100;

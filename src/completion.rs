@@ -29,7 +29,7 @@ use crate::sync::channel::{Receiver, Sender, bounded};
 /// Dropping it costs nothing and withdraws nothing. It may be asked again and from several threads.
 ///
 /// ```
-/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_embedded::EmbeddedCluster;
 /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
 ///
 /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;

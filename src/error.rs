@@ -373,7 +373,7 @@ impl std::error::Error for Error {
 /// one; where the record borrows from a local, use [`into_error`](SendError::into_error) before `?`.
 ///
 /// ```
-/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_embedded::EmbeddedCluster;
 /// use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
 ///
 /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;

@@ -103,7 +103,7 @@ pub(crate) enum Wait<T> {
 /// Waits for a message of `channel`, an interrupt of this thread, or the deadline; an interrupt wins over a message
 /// that is there too.
 pub(crate) fn wait<T: Send + 'static>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
-    #[cfg(all(feature = "simulation", not(loom)))]
+    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
     if crate::stage::park(channel, with_signal(Receiver::clone), deadline) {
         return if take_interrupt() { Wait::Interrupted } else { what_is_there(channel) };
     }

@@ -104,17 +104,12 @@ mod origin;
 // The one way to the logger of the program.
 mod logging;
 
-// Beside the way: a cluster for tests and examples.
-#[cfg(feature = "embedded")]
-pub mod embedded;
-
 // Above all of it: the producer in a world of its own, from a seed.
-#[cfg(all(feature = "simulation", not(loom)))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 #[doc(hidden)]
 pub mod simulation;
 
 // What tests, fuzzing and benchmarks need of the inside.
-#[cfg(feature = "internal")]
 #[doc(hidden)]
 pub mod internal;
 

@@ -6,29 +6,29 @@
 /// Whether this defect is planted.
 #[inline(always)]
 pub(crate) fn planted(defect: Defect) -> bool {
-    #[cfg(all(feature = "simulation", not(loom)))]
+    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
     return current() == Some(defect);
-    #[cfg(not(all(feature = "simulation", not(loom))))]
+    #[cfg(not(all(any(test, feature = "simulation"), not(loom))))]
     {
         let _ = defect;
         false
     }
 }
 
-#[cfg(all(feature = "simulation", not(loom)))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 thread_local! {
     static PLANTED: std::cell::Cell<Option<Defect>> = const { std::cell::Cell::new(None) };
 }
 
 /// The defect that is planted on this thread.
-#[cfg(all(feature = "simulation", not(loom)))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 #[inline]
 pub(crate) fn current() -> Option<Defect> {
     PLANTED.try_with(std::cell::Cell::get).ok().flatten()
 }
 
 /// Plants a defect on this thread, in place of the one that is.
-#[cfg(all(feature = "simulation", not(loom)))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) fn plant(defect: Option<Defect>) {
     PLANTED.set(defect);
 }
@@ -41,7 +41,7 @@ macro_rules! defects {
             $(#[doc = $about] $name,)*
         }
 
-        #[cfg(all(feature = "simulation", not(loom)))]
+        #[cfg(all(any(test, feature = "simulation"), not(loom)))]
         impl Defect {
             pub(crate) const ALL: [Defect; [$($about),*].len()] = [$(Defect::$name),*];
 

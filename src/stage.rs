@@ -9,19 +9,19 @@ use std::time::Instant;
 /// The time as this thread sees it.
 #[inline(always)]
 pub(crate) fn now() -> Instant {
-    #[cfg(all(feature = "simulation", not(loom)))]
+    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
     if let Some(now) = played::now() {
         return now;
     }
     Instant::now()
 }
 
-#[cfg(all(feature = "simulation", not(loom)))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) use played::{
     Baton, Clock, Cue, Entered, Handover, Parked, Role, Turn, enter, note, park, take_notes, wall_ms,
 };
 
-#[cfg(all(feature = "simulation", not(loom)))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 mod played {
     use std::cell::RefCell;
     use std::collections::BTreeMap;

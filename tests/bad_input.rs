@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, Fault};
+use kafka_embedded::{Api, Fault};
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerRecord};
 use support::{SOON, TextProducer, config};
 

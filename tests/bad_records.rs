@@ -8,7 +8,7 @@ mod support;
 
 use std::time::Duration;
 
-use kafka_producer::embedded::{EmbeddedCluster, EmbeddedRecord, TopicConfig};
+use kafka_embedded::{EmbeddedCluster, EmbeddedRecord, TopicConfig};
 use kafka_producer::{
     Error, ErrorKind, Headers, KafkaProducer, ProducerRecord, RecordKey, RecordMetadata, RecordValue,
     SendError,
@@ -153,7 +153,7 @@ fn a_topic_s_name_is_held_against_kafka_s_rule_before_a_broker_is_asked() {
         delivered(&producer, ProducerRecord::new(name.clone(), vec![1]));
         assert_eq!(producer.partitions_for(name).unwrap().len(), 1);
     }
-    let asked = cluster.requests(kafka_producer::embedded::Api::Metadata);
+    let asked = cluster.requests(kafka_embedded::Api::Metadata);
     for (name, problem) in [
         ("a".repeat(250), "has 250 characters"),
         ("a".repeat(100_000), "has 100000 characters"),
@@ -175,7 +175,7 @@ fn a_topic_s_name_is_held_against_kafka_s_rule_before_a_broker_is_asked() {
         assert_eq!((error.kind(), error.record() == &record), (ErrorKind::InvalidTopic, true));
         assert_eq!(producer.partitions_for(name).unwrap_err().kind(), ErrorKind::InvalidTopic);
     }
-    assert_eq!(cluster.requests(kafka_producer::embedded::Api::Metadata), asked, "no broker was asked");
+    assert_eq!(cluster.requests(kafka_embedded::Api::Metadata), asked, "no broker was asked");
 }
 
 /// Behaviour 11.

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{EmbeddedCluster, SeenBatch};
+use kafka_embedded::{EmbeddedCluster, SeenBatch};
 use kafka_producer::{
     Cluster, ErrorKind, KafkaProducer, PartitionRequest, Partitioner, PartitionerError, ProducerRecord,
     partition_for_key,
@@ -255,7 +255,7 @@ fn a_registered_partitioner_is_found_by_name_and_an_unknown_one_is_an_error() {
 /// Behaviour 14.
 #[test]
 fn keyless_records_avoid_partitions_without_a_leader_and_keyed_ones_do_not() {
-    let topic = kafka_producer::embedded::TopicConfig::new(2).replication_factor(1);
+    let topic = kafka_embedded::TopicConfig::new(2).replication_factor(1);
     let cluster = EmbeddedCluster::builder().brokers(2).topic_with("t", topic).start().unwrap();
     let away = cluster.leader("t", 1).unwrap();
     cluster.stop_broker(away);

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use kafka_producer::embedded::{BatchHeader, EmbeddedRecord};
+use kafka_embedded::{BatchHeader, EmbeddedRecord};
 use kafka_producer::{
     InterruptHandle, KafkaProducer, ProducerRecord, SerializerError, StringSerializer, serialize_with,
 };

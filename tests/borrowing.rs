@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord, TopicName};
 
 fn cluster() -> EmbeddedCluster {

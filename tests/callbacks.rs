@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, Fault};
+use kafka_embedded::{Api, Fault};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use support::{AGES, SOON, assert_holds_exactly, cluster, producer, to_first};
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{
     Cluster, ErrorKind, Headers, InterruptHandle, KafkaProducer, PartitionRequest, Partitioner,
     PartitionerError, ProducerRecord, RecordFuture, Serializer, SerializerError,

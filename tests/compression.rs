@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, BatchHeader, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, BatchHeader, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture};
 use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::Decodable;
@@ -74,7 +74,7 @@ fn every_codec_is_read_by_another_decoder_from_one_record_to_full_batches() {
         let read: Vec<&[u8]> = records.iter().map(|record| record.value.as_deref().unwrap()).collect();
         let sent: Vec<&[u8]> = batches.iter().flatten().map(Vec::as_slice).collect();
         assert!(read == sent, "{codec} {settings:?}");
-        let whole = |record: &&kafka_producer::embedded::EmbeddedRecord| {
+        let whole = |record: &&kafka_embedded::EmbeddedRecord| {
             record.key.as_deref() == Some(b"key") && record.headers.len() == 2
         };
         assert_eq!(records.iter().filter(whole).count(), sent.len());

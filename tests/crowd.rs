@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{Error, ErrorKind, InterruptHandle, ProducerRecord, RecordFuture, RecordMetadata};
 use support::{AGES, SOON, TextProducer, producer, text, wait_until};
 

@@ -9,8 +9,8 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use kafka_embedded::{Api, Fault};
 use kafka_producer::KafkaProducer;
-use kafka_producer::embedded::{Api, Fault};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{AGES, TextProducer, cluster, config, producer, to_first, values, wait_until};
 

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, SeenBatch, SeenProduce};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, SeenBatch, SeenProduce};
 use kafka_producer::{ErrorCode, ProducerRecord};
 use support::{AGES, cluster, producer, send_numbered, to_first, values};
 

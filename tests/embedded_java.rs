@@ -6,7 +6,7 @@
 mod kafka;
 
 use kafka::jars::KafkaJars;
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 #[test]

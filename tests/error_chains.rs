@@ -7,7 +7,7 @@ mod support;
 use std::error::Error as StdError;
 use std::fmt;
 
-use kafka_producer::embedded::{Api, Fault};
+use kafka_embedded::{Api, Fault};
 use kafka_producer::{
     Cluster, ErrorKind, KafkaProducer, PartitionRequest, Partitioner, PartitionerError, ProducerConfig,
     ProducerRecord, StringSerializer, serialize_with,

@@ -64,7 +64,7 @@ fn quickstart_shows_where_each_record_is_and_reads_it_back() {
 
 #[test]
 fn quickstart_takes_a_java_properties_file_and_says_what_it_cannot_do() {
-    let cluster = kafka_producer::embedded::EmbeddedCluster::builder().topic("fruit", 2).start().unwrap();
+    let cluster = kafka_embedded::EmbeddedCluster::builder().topic("fruit", 2).start().unwrap();
     let file = env::temp_dir().join(format!("kafka-producer-quickstart-{}.properties", std::process::id()));
     let config = |more: &str| {
         let servers = cluster.bootstrap_servers();

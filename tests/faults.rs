@@ -18,7 +18,7 @@ type Held = BTreeMap<String, Vec<String>>;
 
 #[test]
 fn every_fault_has_its_row_and_every_row_its_tests() {
-    let files = ["src", "tests"].into_iter().flat_map(source::rust_files);
+    let files = ["src", "tests", "crates"].into_iter().flat_map(source::rust_files);
     let mut held = Held::new();
     for (path, text) in files {
         say(&path.to_string_lossy().replace('\\', "/"), &text, &mut held);

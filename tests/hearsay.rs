@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, BrokerAnswer, EmbeddedCluster, Rewritten, TopicConfig};
+use kafka_embedded::{Api, BrokerAnswer, EmbeddedCluster, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint};

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use kafka_producer::embedded::{Api, BrokerAnswer, EmbeddedCluster, Rewritten};
+use kafka_embedded::{Api, BrokerAnswer, EmbeddedCluster, Rewritten};
 use kafka_producer::{KafkaProducer, ProducerRecord};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponsePartition};

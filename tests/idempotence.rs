@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{ErrorCode, ErrorKind};
 use support::{
     AGES, assert_holds_exactly, cluster, config, producer, send_numbered, to_first, values, wait_until,

@@ -7,7 +7,7 @@ mod support;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use kafka_producer::embedded::{Api, Fault};
+use kafka_embedded::{Api, Fault};
 use kafka_producer::{
     Acknowledgement, ErrorCode, ErrorKind, InterceptedRecord, InterceptorError, KafkaProducer,
     KafkaProducerBuilder, ProducerConfig, ProducerInterceptor, ProducerRecord, Properties,
@@ -125,7 +125,7 @@ fn they_see_records_in_order_and_outcomes_before_the_callback_and_are_closed_las
 #[test]
 fn each_may_change_what_the_next_one_sees() {
     let (cluster, log) = (cluster(2), Log::default());
-    cluster.create_topic("elsewhere", kafka_producer::embedded::TopicConfig::new(2));
+    cluster.create_topic("elsewhere", kafka_embedded::TopicConfig::new(2));
     let settings = config(&cluster.bootstrap_servers(), &[]);
     let producer =
         builder(settings, &["value", "value", "key", "place", "topic", "last"], &log).build().unwrap();

@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster};
+use kafka_embedded::{Api, EmbeddedCluster};
 use kafka_producer::{ProducerRecord, RecordFuture};
 use peak_alloc::PeakAlloc;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

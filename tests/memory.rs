@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{ErrorKind, ProducerRecord, RecordFuture};
 use support::{
     AGES, SOON, TextProducer, assert_holds_exactly, cluster, interruptible, producer, to_first, values,

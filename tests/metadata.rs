@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use support::logged::listen;
 use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{
     Cluster, Error, ErrorCode, ErrorKind, Headers, KafkaProducer, MockProducer, PartitionRequest,
     Partitioner, PartitionerError, Producer, ProducerRecord, RecordFuture, RoundRobinPartitioner, SentRecord,

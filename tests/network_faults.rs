@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, KafkaProducer, ProducerRecord};
 use log::Level;
 use support::logged::listen;

@@ -139,17 +139,13 @@ fn a_producer_that_waits_for_an_answer_a_linger_or_a_backoff_does_not_spin() {
     let lingering = producer.send(to_first("v")).unwrap();
     assert_idle("linger");
     lingering.get_timeout(AGES).unwrap();
-    cluster
-        .inject(kafka_producer::embedded::Fault::fail(kafka_producer::embedded::Api::Produce, 19).always());
+    cluster.inject(kafka_embedded::Fault::fail(kafka_embedded::Api::Produce, 19).always());
     let refused = producer.send(to_first("v")).unwrap();
     assert!(refused.get_timeout(Duration::from_millis(100)).is_err());
     assert_idle("backoff");
     cluster.clear_faults();
     refused.get_timeout(AGES).unwrap();
-    let delay = kafka_producer::embedded::Fault::delay(
-        kafka_producer::embedded::Api::Produce,
-        Duration::from_millis(2_500),
-    );
+    let delay = kafka_embedded::Fault::delay(kafka_embedded::Api::Produce, Duration::from_millis(2_500));
     cluster.inject(delay);
     let late = producer.send(to_first("v")).unwrap();
     assert!(late.get_timeout(Duration::from_millis(100)).is_err());

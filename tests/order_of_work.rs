@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{
     Cluster, ErrorKind, Headers, KafkaProducer, PartitionRequest, Partitioner, PartitionerError,
     ProducerRecord, Serializer, SerializerError,

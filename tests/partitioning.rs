@@ -7,8 +7,8 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::ProducerRecord;
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use support::{AGES, TextProducer, producer, text, wait_until};
 
 /// One partition a broker and nobody to take over: partition 0 on broker 1, and so on.

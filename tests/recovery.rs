@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{KafkaProducer, ProducerRecord};
 use support::logged::listen;
 use support::{AGES, TextProducer, cluster, config, producer, send_numbered, to_first, values, wait_until};

@@ -9,8 +9,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::ProducerRecord;
-use kafka_producer::embedded::EmbeddedCluster;
 use support::{TextProducer, assert_holds_exactly, producer};
 
 static USED: Mutex<Option<TextProducer>> = Mutex::new(None);
@@ -32,7 +32,7 @@ fn use_it(producer: &TextProducer) {
 
 fn listen() {
     support::logged::listen(log::LevelFilter::Trace, |record| {
-        let is_ours = record.target().starts_with("kafka_producer") && !record.target().contains("embedded");
+        let is_ours = record.target().starts_with("kafka_producer");
         if !is_ours || AT_IT.replace(true) {
             return;
         }

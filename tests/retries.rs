@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture};
 use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::{Decodable, Encodable};

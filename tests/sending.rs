@@ -7,7 +7,7 @@ mod support;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use kafka_producer::embedded::{EmbeddedCluster, TopicConfig};
+use kafka_embedded::{EmbeddedCluster, TopicConfig};
 use kafka_producer::{
     ErrorKind, Headers, KafkaProducer, ProducerConfig, ProducerRecord, Serializer, SerializerError,
     SerializerRegistry, StringSerializer, serialize_with,
@@ -368,7 +368,7 @@ impl Serializer<str> for Marking {
 #[test]
 fn a_refused_record_comes_back_as_it_was_given_however_often() {
     let cluster = cluster(1);
-    cluster.delay(kafka_producer::embedded::Api::Produce, Duration::from_millis(300), 1);
+    cluster.delay(kafka_embedded::Api::Produce, Duration::from_millis(300), 1);
     let settings = [("buffer.memory", "2000"), ("batch.size", "1000"), ("max.request.size", "2000")];
     let settings = config(&cluster.bootstrap_servers(), &settings);
     let producer = KafkaProducer::<str, str>::with_serializers(settings, Marking, Marking).unwrap();

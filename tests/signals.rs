@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::KafkaProducer;
-use kafka_producer::embedded::EmbeddedCluster;
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGALRM, SIGTERM, SIGUSR1};
 use support::logged::listen;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::sleep;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{KafkaProducer, RecordFuture, StringSerializer, serialize_with};
 use support::{AGES, TextProducer, cluster, config, producer, to_first};
 

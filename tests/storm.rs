@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use kafka_producer::{ProducerRecord, RecordFuture};
 use support::{AGES, producer, text, three_brokers};
 

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerRecord};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::{AGES, TextProducer, cluster, config, to_first, values, wait_until};

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{ErrorCode, ProducerRecord};
 use log::Level;
 use support::{AGES, TextProducer, producer, wait_until};

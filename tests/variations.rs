@@ -10,7 +10,7 @@ mod variations_support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_protocol::messages::produce_response::LeaderIdAndEpoch;
 use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceResponse};
 use support::rewritten::changed;

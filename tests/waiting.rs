@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, Fault};
+use kafka_embedded::{Api, Fault};
 use kafka_producer::{ErrorKind, InterruptHandle, ProducerRecord};
 use support::{
     AGES, SOON, assert_holds_exactly, cluster, interruptible, producer, send_numbered, to_first, wait_until,

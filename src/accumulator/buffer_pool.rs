@@ -187,7 +187,7 @@ impl BufferPool {
     }
 
     /// Whether the first of those who wait could be served.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn withholds(&self) -> bool {
         let state = self.state.lock();
         state.waiters.front().is_some_and(|head| head.bytes <= self.total.saturating_sub(state.reserved))

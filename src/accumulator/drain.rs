@@ -360,7 +360,7 @@ impl Drain {
     }
 
     /// How many partitions and timers there are, and how much memory the batches hold that were sent.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         let partitions = self.partitions.iter().flatten();
         let sent = |partition: &Partition| -> usize {

@@ -35,7 +35,6 @@ use values::Values;
 
 pub use choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
 pub(crate) use faults::Faults;
-#[cfg(feature = "internal")]
 pub(crate) use properties_file::count as read_properties;
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
 pub(crate) use settings::Settings;

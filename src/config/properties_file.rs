@@ -71,7 +71,6 @@ fn parse(text: &str) -> Result<Vec<Pair>, String> {
 }
 
 /// How many pairs a text has.
-#[cfg(feature = "internal")]
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     parse(text).map(|pairs| pairs.len())
 }

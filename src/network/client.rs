@@ -227,7 +227,7 @@ impl<N: Network, T> NetworkClient<N, T> {
     }
 
     /// How many brokers are kept in mind.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn census(&self) -> usize {
         self.connections.peers.len()
     }

@@ -62,7 +62,6 @@ impl FrameReader {
 }
 
 /// Cuts a stream that comes in pieces of `step` bytes: how many bytes the answers have together.
-#[cfg(feature = "internal")]
 pub(crate) fn read_all(stream: &[u8], step: usize) -> Result<usize, String> {
     let (mut reader, mut read) = (FrameReader::default(), 0);
     for mut piece in stream.chunks(step.max(1)) {

@@ -37,13 +37,11 @@ mod client;
 
 pub(crate) use bootstrap::BootstrapServers;
 pub(crate) use client::{Expect, NetworkClient, Readiness};
-#[cfg(feature = "internal")]
 pub(crate) use frame::read_all as read_frames;
 pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::RequestFailure;
 pub(crate) use seam::Network;
-#[cfg(any(test, feature = "internal", feature = "simulation"))]
 pub(crate) use seam::{NetworkEvent, SocketId};
 pub(crate) use settings::NetworkSettings;
 pub(crate) use socket_network::{SocketNetwork, SocketOptions};

@@ -33,7 +33,7 @@ use crate::serializer::{Serializer, SerializerRegistry};
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
 ///
 /// ```
-/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_embedded::EmbeddedCluster;
 /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer, serialize_with};
 ///
 /// let cluster = EmbeddedCluster::builder().topic("temperatures", 1).start()?;

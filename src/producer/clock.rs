@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Milliseconds since the epoch.
 #[inline]
 pub(super) fn now_ms() -> i64 {
-    #[cfg(all(feature = "simulation", not(loom)))]
+    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
     if let Some(simulated) = crate::stage::wall_ms() {
         return simulated;
     }

@@ -38,10 +38,9 @@ use crate::sender::{Control, Counts};
 use crate::serializer::Serializer;
 use crate::stage;
 
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 pub(crate) use builder::CloseParts;
 pub use builder::KafkaProducerBuilder;
-#[cfg(any(feature = "internal", feature = "simulation"))]
 pub(crate) use builder::Running;
 pub use interface::Producer;
 pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
@@ -56,7 +55,7 @@ pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 /// callbacks.
 ///
 /// ```
-/// use kafka_producer::embedded::EmbeddedCluster;
+/// use kafka_embedded::EmbeddedCluster;
 /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 ///
 /// let cluster = EmbeddedCluster::builder().topic("orders", 6).start()?; // or a Kafka cluster of yours

@@ -20,7 +20,6 @@ pub(crate) use compression::Codec;
 pub(crate) use ratio::CompressionRatio;
 use record::Record;
 pub(crate) use record::RecordParts;
-#[cfg(feature = "internal")]
 pub(crate) use split::read_records;
 
 /// The size of a batch's header, and of an empty batch.

@@ -36,7 +36,6 @@ impl SealedBatch {
 }
 
 /// How many records there are; `None` if the bytes are none.
-#[cfg(feature = "internal")]
 pub(crate) fn read_records(mut bytes: &[u8]) -> Option<usize> {
     let mut count = 0;
     while !bytes.is_empty() {

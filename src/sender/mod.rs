@@ -9,7 +9,7 @@
 mod absent;
 mod assembly;
 mod bootstrap;
-#[cfg(feature = "simulation")]
+#[cfg(any(test, feature = "simulation"))]
 mod census;
 mod control;
 mod heard;

@@ -166,7 +166,7 @@ impl<N: Network> Sender<N> {
         if answer.code == ErrorCode::UNKNOWN_PRODUCER_ID {
             self.transaction.forget_introduction(index);
         }
-        #[cfg(all(feature = "simulation", not(loom)))]
+        #[cfg(all(any(test, feature = "simulation"), not(loom)))]
         crate::stage::note("verdict", verdict);
         match verdict {
             Verdict::Acknowledge => self.acknowledge(index, batch, answer, now),

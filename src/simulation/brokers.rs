@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use crate::embedded::{Action, ClusterRules, EmbeddedRecord, TopicConfig};
+use kafka_embedded::{Action, ClusterRules, EmbeddedRecord, TopicConfig};
+
 use crate::simulation::history::{Log, Logged, OTHERS};
 use crate::simulation::lies::Lies;
 use crate::simulation::plan::{Forgotten, Step};

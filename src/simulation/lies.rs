@@ -5,12 +5,12 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use kafka_embedded::{Api, BrokerAnswer, Rewritten};
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint};
 use kafka_protocol::messages::{MetadataResponse, ProduceResponse};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
-use crate::embedded::{Api, BrokerAnswer, Rewritten};
 use crate::simulation::plan::Lie;
 
 /// Who lies at the moment, and how.

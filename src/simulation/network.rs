@@ -13,9 +13,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use kafka_embedded::{Action, ActionKind, ClusterRules, ConnectionId, SeenProduce};
+
 use crate::accumulator::RecordAccumulator;
 use crate::cluster::Node;
-use crate::embedded::{Action, ActionKind, ClusterRules, ConnectionId, SeenProduce};
 use crate::logging;
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::simulation::brokers::Brokers;

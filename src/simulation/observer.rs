@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use kafka_embedded::{Api, SeenProduce};
 use kafka_protocol::messages::{
     ApiVersionsResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 
-use crate::embedded::{Api, SeenProduce};
 use crate::simulation::history::{Accepted, Outcome};
 
 #[derive(Default)]

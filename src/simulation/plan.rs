@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::embedded::Fault;
+use kafka_embedded::Fault;
+
 use crate::simulation::player::{Act, How};
 use crate::simulation::weather::Weather;
 

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
+
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, Callback, How, TOPICS};
 use crate::simulation::weather::Weather;

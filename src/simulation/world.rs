@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender as Channel, bounded};
+use kafka_embedded::{Api, EmbeddedClusterBuilder, TopicConfig};
+#[cfg(test)]
+use kafka_embedded::{ClusterRules, EmbeddedCluster};
 
 use crate::accumulator::{Inbox, RecordAccumulator};
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{Faults, ProducerConfig, Settings};
-use crate::embedded::{Api, EmbeddedClusterBuilder, TopicConfig};
-#[cfg(test)]
-use crate::embedded::{ClusterRules, EmbeddedCluster};
 #[cfg(test)]
 use crate::error::Error;
 use crate::network::BootstrapServers;

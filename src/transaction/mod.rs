@@ -279,7 +279,7 @@ impl TransactionManager {
     }
 
     /// For how many partitions sequences are kept.
-    #[cfg(feature = "simulation")]
+    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn census(&self) -> usize {
         self.partitions.len()
     }

@@ -49,6 +49,15 @@ pub(crate) fn files(folder: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The crates of the workspace beside the package itself, in order.
+pub(crate) fn members() -> Vec<String> {
+    let folders = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap());
+    let mut names: Vec<String> =
+        folders.map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
 /// The Rust files under a folder, with their texts.
 pub(crate) fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
     let rust = files(folder).into_iter().filter(|path| path.extension().is_some_and(|ext| ext == "rs"));

@@ -13,7 +13,7 @@ pub(crate) mod scratch;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, EmbeddedRecord, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, EmbeddedRecord, Fault};
 use kafka_producer::{
     InterruptHandle, KafkaProducer, NoKey, ProducerConfig, ProducerRecord, RecordFuture, Value,
 };

@@ -1,6 +1,6 @@
 //! Answers of the embedded brokers, changed on their way: by the codec that is not ours.
 
-use kafka_producer::embedded::{BrokerAnswer, Rewritten};
+use kafka_embedded::{BrokerAnswer, Rewritten};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
 /// The broker's answer with a change.

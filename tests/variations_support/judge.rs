@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use kafka_producer::embedded::Api;
+use kafka_embedded::Api;
 use kafka_producer::{Error, RecordMetadata};
 
 use super::{

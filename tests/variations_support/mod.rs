@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_producer::embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{KafkaProducer, ProducerRecord, RecordFuture};
 use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;

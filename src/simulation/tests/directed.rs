@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
+
 use crate::error::ErrorKind;
 use crate::simulation::history::{History, Outcome};
 use crate::simulation::plan::Step;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
+
 use crate::simulation::history::{History, Outcome};
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, Callback, How, TOPICS};

@@ -13,7 +13,7 @@ fn whatever_goes_wrong_promises_are_kept() {
     println!("{count} seeds: {} accepted, {} acknowledged", report.accepted, report.acknowledged);
     assert!(
         report.found.is_empty(),
-        "repeat with cargo run --example simulate -- --seed n: {:#?}",
+        "repeat with cargo run --features simulation --example simulate -- --seed n: {:#?}",
         report.found
     );
     assert_eq!(report.seeds, count);

@@ -1,13 +1,13 @@
 //! The embedded cluster on its sockets: connections that are delayed, cut, refused, and what it leaves behind.
 
-mod embedded_support;
+mod support;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use embedded_support::{Batch, ByHand, produce, value};
-use kafka_producer::embedded::{Api, EmbeddedCluster};
+use kafka_embedded::{Api, EmbeddedCluster};
+use support::{Batch, ByHand, produce, value};
 
 fn one() -> Vec<u8> {
     Batch::of(vec![value("a")]).bytes()

@@ -13,7 +13,7 @@ use super::api::Api;
 /// How many partitions a topic has and what it takes.
 ///
 /// ```
-/// use kafka_producer::embedded::TopicConfig;
+/// use kafka_embedded::TopicConfig;
 ///
 /// let config = TopicConfig::new(6).compacted().max_message_bytes(100_000);
 /// ```
@@ -133,7 +133,7 @@ impl EmbeddedClusterBuilder {
     /// rack if not said.
     ///
     /// ```
-    /// use kafka_producer::embedded::EmbeddedCluster;
+    /// use kafka_embedded::EmbeddedCluster;
     ///
     /// let builder = EmbeddedCluster::builder().brokers(3).racks(["zone-a", "zone-b", "zone-a"]).topic("t", 6);
     /// ```

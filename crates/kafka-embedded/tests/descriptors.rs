@@ -3,7 +3,7 @@
 #![cfg(all(test, unix))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod embedded_support;
+mod support;
 
 use std::fs::File;
 use std::io::Read;
@@ -11,9 +11,9 @@ use std::net::TcpStream;
 use std::thread::sleep;
 use std::time::Duration;
 
-use embedded_support::{Batch, ByHand, produce, value};
-use kafka_producer::embedded::EmbeddedCluster;
+use kafka_embedded::EmbeddedCluster;
 use rustix::process::{Resource, getrlimit, setrlimit};
+use support::{Batch, ByHand, produce, value};
 
 /// Takes descriptors until there are none.
 fn take_all() -> Vec<File> {

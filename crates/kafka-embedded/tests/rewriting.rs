@@ -3,12 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
-mod embedded_support;
+mod support;
 
 use std::time::{Duration, Instant};
 
-use embedded_support::{Batch, ByHand, NOW_MS, decode, frame, produce, value};
-use kafka_producer::embedded::{
+use kafka_embedded::{
     ActionKind, Api, ClusterRules, ConnectionId, EmbeddedCluster, EmbeddedClusterBuilder, Rewritten,
     TopicConfig,
 };
@@ -18,6 +17,7 @@ use kafka_protocol::messages::{
     MetadataResponse, ProduceRequest, ProduceResponse, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use support::{Batch, ByHand, NOW_MS, decode, frame, produce, value};
 
 fn rules(builder: EmbeddedClusterBuilder) -> ClusterRules {
     builder.rules(Instant::now(), NOW_MS).unwrap()
@@ -135,7 +135,7 @@ fn an_answer_becomes_nothing_bytes_pieces_or_an_end_in_its_place_of_the_order() 
     // The pieces hold up the answer behind them, and that one the end.
     assert_eq!((0..3).map(|_| ask(&mut rules, start).count()).sum::<usize>(), 0);
     assert_eq!(rules.next_due(), Some(start + second));
-    let kinds = |actions: Vec<kafka_producer::embedded::Action>| -> Vec<ActionKind> {
+    let kinds = |actions: Vec<kafka_embedded::Action>| -> Vec<ActionKind> {
         actions.into_iter().map(|action| action.kind).collect()
     };
     assert_eq!(kinds(rules.due(start + second)), [ActionKind::Answer(vec![1])]);

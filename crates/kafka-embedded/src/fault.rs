@@ -14,7 +14,7 @@ use super::api::Api;
 ///
 /// ```
 /// use kafka_producer::ErrorCode;
-/// use kafka_producer::embedded::{Api, Fault};
+/// use kafka_embedded::{Api, Fault};
 ///
 /// // The third and fourth Produce request to partition 0 find that the leader is elsewhere.
 /// let elsewhere = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;

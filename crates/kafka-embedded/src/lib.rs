@@ -5,7 +5,7 @@
 //! logs can be read back. It keeps everything in memory.
 //!
 //! ```
-//! use kafka_producer::embedded::{Api, EmbeddedCluster};
+//! use kafka_embedded::{Api, EmbeddedCluster};
 //! use kafka_producer::{ErrorCode, KafkaProducer, ProducerConfig, ProducerRecord};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -150,7 +150,7 @@ impl EmbeddedCluster {
     }
 
     /// Answers the next `times` requests of a kind with an error code, such as
-    /// [`ErrorCode::NOT_LEADER_OR_FOLLOWER.0`](crate::ErrorCode): [`Fault::fail`].
+    /// `ErrorCode::NOT_LEADER_OR_FOLLOWER.0` of `kafka_producer`: [`Fault::fail`].
     pub fn fail(&self, api: Api, error_code: i16, times: u32) {
         self.inject(Fault::fail(api, error_code).times(times));
     }
@@ -204,7 +204,7 @@ impl EmbeddedCluster {
     /// ```
     ///
     /// ```
-    /// use kafka_producer::embedded::{Api, EmbeddedCluster, Rewritten};
+    /// use kafka_embedded::{Api, EmbeddedCluster, Rewritten};
     /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
     /// use kafka_protocol::messages::MetadataResponse;
     /// use kafka_protocol::protocol::{Decodable, Encodable};

@@ -2,13 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
-mod embedded_support;
+mod support;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use embedded_support::{Batch, NOW_MS, Plain, decode, frame, produce, value};
-use kafka_producer::embedded::{
+use kafka_embedded::{
     Action, ActionKind, Api, ClusterRules, ConnectionId, EmbeddedCluster, EmbeddedClusterBuilder, Fault,
     TopicConfig,
 };
@@ -22,6 +21,7 @@ use kafka_protocol::messages::{
     TopicName, TransactionalId,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion, Request, StrBytes};
+use support::{Batch, NOW_MS, Plain, decode, frame, produce, value};
 
 /// The rules with a time that only the test moves.
 struct World {

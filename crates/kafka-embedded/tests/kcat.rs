@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-mod embedded_support;
+mod support;
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use embedded_support::{Batch, ByHand, Plain, produce, value};
-use kafka_producer::embedded::{Api, EmbeddedCluster};
+use kafka_embedded::{Api, EmbeddedCluster};
+use support::{Batch, ByHand, Plain, produce, value};
 
 fn kcat(arguments: &[&str], input: &str) -> String {
     let mut child = Command::new("kcat")
