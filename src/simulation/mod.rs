@@ -26,6 +26,7 @@ mod plan;
 
 // … brokers, lines and time, …
 mod brokers;
+mod ends;
 mod happening;
 mod lies;
 mod network;

@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Action, ActionKind, ClusterRules, ConnectionId, SeenProduce};
+use kafka_embedded::{Action, ActionKind, ClusterRules, SeenProduce};
 
 use crate::accumulator::RecordAccumulator;
 use crate::cluster::Node;
 use crate::logging;
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::simulation::brokers::Brokers;
+use crate::simulation::ends::{Link, Socket};
 use crate::simulation::happening::{End, Happening};
 use crate::simulation::history::Violation;
 use crate::simulation::ledger::Ledger;
@@ -65,28 +66,6 @@ pub(super) struct SimulatedNetwork {
     /// How often each broker has moved.
     moved: BTreeMap<i32, u8>,
     events: Vec<NetworkEvent>,
-}
-
-/// The client's end of a connection.
-struct Socket {
-    connected: bool,
-    readable: VecDeque<u8>,
-    end: Option<End>,
-    has_room: bool,
-    watched: bool,
-}
-
-/// The broker's end of a connection, and what is on its way there.
-struct Link {
-    broker: i32,
-    /// Nobody is at this address any more.
-    is_deserted: bool,
-    /// What is sent is lost.
-    is_silent: bool,
-    connection: Option<ConnectionId>,
-    received: Vec<u8>,
-    last_arrival: Instant,
-    last_delivery: Instant,
 }
 
 impl SimulatedNetwork {

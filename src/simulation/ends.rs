@@ -1,0 +1,32 @@
+//! `Socket`, `Link`: the two ends of a connection in the simulated network.
+//!
+//! Owns: what each end knows. Must not know: who is at it.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use kafka_embedded::ConnectionId;
+
+use crate::simulation::happening::End;
+
+/// The client's end of a connection.
+pub(super) struct Socket {
+    pub(super) connected: bool,
+    pub(super) readable: VecDeque<u8>,
+    pub(super) end: Option<End>,
+    pub(super) has_room: bool,
+    pub(super) watched: bool,
+}
+
+/// The broker's end of a connection, and what is on its way there.
+pub(super) struct Link {
+    pub(super) broker: i32,
+    /// Nobody is at this address any more.
+    pub(super) is_deserted: bool,
+    /// What is sent is lost.
+    pub(super) is_silent: bool,
+    pub(super) connection: Option<ConnectionId>,
+    pub(super) received: Vec<u8>,
+    pub(super) last_arrival: Instant,
+    pub(super) last_delivery: Instant,
+}
