@@ -28,8 +28,8 @@ const TOPICS: usize = 10_000;
 const PARTITIONS: i32 = 50_000;
 const PRODUCERS: usize = 1000;
 
-/// So that what the producer keeps of it counts for little.
-const LITTLE_MEMORY: [(&str, &str); 1] = [("buffer.memory", "4000000")];
+/// Little memory, so that the buffers that it keeps count for little, and nobody polls, which takes a processor or does not.
+const SETTINGS: [(&str, &str); 2] = [("buffer.memory", "4000000"), ("get.spin.us", "0")];
 
 /// Of a partition or a topic with one: what the producer keeps of it between two records, at most.
 const HELD_BYTES: usize = 4000;
@@ -92,7 +92,7 @@ fn a_record_to_each_of_ten_thousand_topics_is_there_once_and_the_last_topic_cost
     let names: Vec<String> = (0..TOPICS).map(|number| format!("topic-{number:05}")).collect();
     let builder = EmbeddedCluster::builder().brokers(3);
     let cluster = names.iter().fold(builder, |builder, name| builder.topic(name, 1)).start().unwrap();
-    let producer = producer(&cluster, &LITTLE_MEMORY);
+    let producer = producer(&cluster, &SETTINGS);
     let to = |name: &String| {
         producer.send(ProducerRecord::new(name.clone(), name.clone()).with_partition(0)).unwrap()
     };
@@ -118,7 +118,7 @@ fn a_record_to_each_of_ten_thousand_topics_is_there_once_and_the_last_topic_cost
 fn a_record_to_each_of_fifty_thousand_partitions_is_there_once_and_the_last_costs_what_the_first_did() {
     let _one = one_at_a_time();
     let cluster = EmbeddedCluster::builder().brokers(3).topic("t", PARTITIONS).start().unwrap();
-    let producer = producer(&cluster, &LITTLE_MEMORY);
+    let producer = producer(&cluster, &SETTINGS);
     let first = Cost::of(|| drop(producer.partitions_for("t").unwrap()));
     let to = |partition: i32| {
         let record = ProducerRecord::new("t", format!("{partition}")).with_partition(partition);
