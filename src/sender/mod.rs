@@ -371,7 +371,7 @@ impl<N: Network> Sender<N> {
 
     /// The time after callbacks that may have run since `begun`. They are the user's, and may have taken theirs.
     fn after_callbacks(&mut self, begun: Instant) -> Instant {
-        let now = if planted(Defect::TimeOfBefore) { begun } else { self.client.now() };
+        let now = self.client.now();
         if now.saturating_duration_since(begun) >= LONG {
             let first = self.held_up.filter(|(_, end)| *end == begun).map_or(begun, |(first, _)| first);
             self.held_up = Some((first, now));

@@ -8,7 +8,6 @@ use crate::config::ClusterChange;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::network::Network;
-use crate::planted::{Defect, planted};
 use crate::protocol::MetadataResponse;
 use crate::record::TopicName;
 use crate::sender::Sender;
@@ -29,7 +28,7 @@ impl<N: Network> Sender<N> {
         now: Instant,
     ) -> Option<bool> {
         let moved = self.home.answered(response.cluster_id.as_deref());
-        if let Some(Moved { from, to }) = moved.filter(|_| !planted(Defect::ClustersMix)) {
+        if let Some(Moved { from, to }) = moved {
             let (from, to) = (from.escape_debug(), to.escape_debug());
             let what = format!("the cluster is another one now: its id was \"{from}\" and is \"{to}\"");
             return self.may_follow(&what, node, now).then(|| {

@@ -90,7 +90,7 @@ fn by_code(code: ErrorCode, context: &Context) -> Verdict {
 /// still come in on a connection that we gave up as well, so may this one, right behind it: sent again under another
 /// number it could be there twice. (Kafka's own client takes that risk.)
 fn out_of_order(context: &Context) -> Verdict {
-    if context.sequence.unresolved && context.of_unknown_fate && !planted(Defect::DoubtfulIsNumberedAnew) {
+    if context.sequence.unresolved && context.of_unknown_fate {
         return Verdict::Fail;
     }
     let early = context.sequence.place == Place::Early;

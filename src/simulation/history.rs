@@ -370,7 +370,13 @@ impl History {
         for log in &self.logs {
             let mut seen: HashMap<usize, ()> = HashMap::new();
             let mut furthest = None;
+            let mut forgotten = log.forgotten.iter().copied().peekable();
             for logged in &log.records {
+                // A broker that has forgotten the producer takes again what it has, and what it never had, at any place:
+                // nobody can tell whether a batch without an answer was there before. (Kafka's own client can not either.)
+                while forgotten.next_if(|end| *end <= logged.offset).is_some() {
+                    furthest = furthest.filter(|_| self.promise.delivery != Delivery::ExactlyOnce);
+                }
                 let Some(number) = order.get(logged.value.as_slice()).copied() else { continue };
                 if seen.insert(number, ()).is_some() {
                     continue;

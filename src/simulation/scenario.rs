@@ -460,10 +460,9 @@ fn slow_callbacks(dice: &mut Dice, size: &Size, properties: &[(&'static str, Str
     let at = size.length.mul_f64(dice.f64());
     let send = |partition: i32, how| Act::Send { topic: 0, partition: Some(partition), size: 10, how };
     let slow = (0..count).map(|_| (at, Step::Act(0, send(0, slow))));
-    // What is ready by then goes right after them.
-    let soon = at + Duration::from_micros(dice.u64(1..5_000));
-    let others =
-        (0..size.partitions).map(|it| (soon, Step::Act(0, send(it, How::Callback(Callback::Nothing)))));
+    // More than goes at once: the rest goes right after them.
+    let others = (0..10 * size.partitions).map(|it| it % size.partitions);
+    let others = others.map(|it| (at, Step::Act(0, send(it, How::Callback(Callback::Nothing)))));
     slow.chain(others).collect()
 }
 

@@ -33,10 +33,14 @@ struct Batch {
     content: Content,
     /// Requests that carry it and are not answered.
     on_its_way: u32,
-    /// A try of it had no answer: the broker may have it, or may get it yet.
+    /// A try of it had no answer, or one that does not say that nothing was written: the broker may have it.
     is_doubtful: bool,
+    /// A try of it had no answer at all: it may come in yet.
+    is_unanswered: bool,
     /// The broker has it.
     is_written: bool,
+    /// It was refused, and the broker has later ones.
+    is_too_late: bool,
     /// Later ones have been written since nothing carries it any more.
     overtaken_by: Option<Numbers>,
 }
@@ -56,8 +60,15 @@ impl Partition {
                 earlier.overtaken_by = Some(numbers);
             }
         }
-        let (is_doubtful, is_written) = (false, false);
-        let batch = Batch { content, on_its_way: 0, is_doubtful, is_written, overtaken_by: None };
+        let batch = Batch {
+            content,
+            on_its_way: 0,
+            is_doubtful: false,
+            is_unanswered: false,
+            is_written: false,
+            is_too_late: false,
+            overtaken_by: None,
+        };
         self.batches.entry(numbers).or_insert(batch).on_its_way += 1;
         self.written_as.insert(content.hash, numbers);
         wrong
@@ -75,15 +86,21 @@ impl Partition {
 
     fn is_wrong(&self, numbers: Numbers, content: Content) -> Option<String> {
         let (epoch, _) = numbers;
+        let before = self.written_as.get(&content.hash);
+        if before.and_then(|before| self.batches.get(before)).is_some_and(|before| before.is_too_late) {
+            return Some("the broker has refused it and taken later ones".to_owned());
+        }
         if let Some((latest, _)) = self.batches.last_key_value().filter(|((latest, _), _)| *latest > epoch) {
             return Some(format!("epoch {} has begun", latest.0));
         }
         let is_piece =
-            self.split.iter().any(|(of, first, end)| *of == epoch && (*first..*end).contains(&numbers.1));
+            |(of, first, end): &(i16, i32, i32)| *of == epoch && (*first..*end).contains(&numbers.1);
+        let was_sent = before.is_some() || self.split.iter().any(is_piece);
         let wrong = match self.is_new(numbers, content) {
-            true => self
-                .is_there_already(numbers, content)
-                .or_else(|| self.is_new_wrong(numbers).filter(|_| !is_piece)),
+            true => {
+                let there = self.is_there_already(numbers, content);
+                there.or_else(|| self.is_new_wrong(numbers).filter(|_| !was_sent))
+            }
             false => self.is_old_wrong(numbers),
         };
         wrong.or_else(|| {
@@ -101,14 +118,15 @@ impl Partition {
 
     /// Records that may be in the log already, under numbers that the broker would not know again.
     fn is_there_already(&self, numbers: Numbers, content: Content) -> Option<String> {
-        let may_be_there =
-            |numbers: &&Numbers| self.batches.get(numbers).is_some_and(|it| it.is_doubtful && !it.is_written);
+        let may_be_there = |numbers: &&Numbers| {
+            self.batches.get(numbers).is_some_and(|it| it.is_unanswered && !it.is_written)
+        };
         if let Some(before) = self.replaced(numbers, content).iter().find(may_be_there) {
             return Some(format!("it is a piece of {before:?}, which may be there already"));
         }
         let before = self.written_as.get(&content.hash).filter(|before| **before != numbers);
         let before = before.filter(may_be_there)?;
-        let (earlier, _) = self.missing(*before).find(|(_, batch)| batch.is_doubtful)?;
+        let (earlier, _) = self.missing(*before).find(|(_, batch)| batch.is_unanswered)?;
         Some(format!("as {before:?} it may come in yet, right behind {earlier:?}"))
     }
 
@@ -136,17 +154,26 @@ impl Partition {
         }
         let Some(batch) = self.batches.get_mut(&numbers) else { return };
         batch.on_its_way = batch.on_its_way.saturating_sub(1);
-        batch.is_doubtful |= code.is_none();
+        batch.is_unanswered |= code.is_none();
+        batch.is_doubtful |= !code.is_some_and(|code| REFUSALS.contains(&code));
         if matches!(code, Some(NONE | DUPLICATE_SEQUENCE_NUMBER)) {
             self.is_known = true;
             // Whatever came before it in the sequence is there as well, or never will be.
-            self.batches.range_mut((numbers.0, 0)..=numbers).for_each(|(_, batch)| batch.is_written = true);
+            for (at, batch) in self.batches.range_mut((numbers.0, 0)..=numbers) {
+                let is_refused = batch.on_its_way == 0 && !batch.is_doubtful && *at != numbers;
+                batch.is_too_late |= is_refused && !batch.is_written;
+                batch.is_written = true;
+            }
         }
     }
 }
 
 /// How many of a producer's batches a broker knows again.
 const REMEMBERED: usize = 5;
+
+/// With these nothing was written: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER,
+/// MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER.
+const REFUSALS: [i16; 5] = [3, 5, 6, 10, 45];
 
 const NONE: i16 = 0;
 const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
