@@ -177,8 +177,7 @@ fn a_limited_close_that_gives_up_is_a_warning_and_one_that_does_not_is_none() {
         send_numbered(&producer, 0..count);
         // A time that no other test here has.
         producer.close_timeout(Duration::from_millis(123)).unwrap();
-        let told = TOLD.lock().unwrap().drain(..).filter(|line| line.contains("123 ms")).collect::<Vec<_>>();
-        told
+        TOLD.lock().unwrap().drain(..).filter(|line| line.contains("123 ms")).collect::<Vec<_>>()
     };
     assert_eq!(given_up(1), ["close: 1 record given up, not acknowledged within 123 ms"]);
     assert_eq!(given_up(3), ["close: 3 records given up, not acknowledged within 123 ms"]);
