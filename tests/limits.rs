@@ -29,7 +29,13 @@ const PARTITIONS: i32 = 50_000;
 const PRODUCERS: usize = 1000;
 
 /// Little memory, so that the buffers that it keeps count for little, and nobody polls, which takes a processor or does not.
-const SETTINGS: [(&str, &str); 2] = [("buffer.memory", "4000000"), ("get.spin.us", "0")];
+/// Nothing is late on a busy machine.
+const SETTINGS: [(&str, &str); 4] = [
+    ("buffer.memory", "4000000"),
+    ("get.spin.us", "0"),
+    ("delivery.timeout.ms", "300000"),
+    ("max.block.ms", "300000"),
+];
 
 /// Of a partition or a topic with one: what the producer keeps of it between two records, at most.
 const HELD_BYTES: usize = 4000;
