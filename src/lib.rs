@@ -113,12 +113,6 @@ pub mod simulation;
 #[doc(hidden)]
 pub mod internal;
 
-// The harness of the tests on Apache Kafka, which also reads our messages by Kafka's own schemas.
-#[cfg(test)]
-#[macro_use]
-#[path = "../tests/kafka/mod.rs"]
-mod kafka;
-
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod kafka;
-
-use kafka::jars::KafkaJars;
+use harness::jars::KafkaJars;
 use kafka_embedded::EmbeddedCluster;
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 

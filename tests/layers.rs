@@ -41,7 +41,7 @@ const FLOORS: [&[&str]; 7] = [
 ];
 
 /// Crates beside the house: each is one room, whose files have an order.
-const CRATES: [&str; 1] = ["kafka-embedded"];
+const CRATES: [&str; 3] = ["harness", "kafka-embedded", "soak"];
 
 /// Rooms above the house: they may import every other, and nobody but `lib.rs` imports them.
 const ABOVE: [&str; 2] = ["internal", "simulation"];

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-#[macro_use]
-mod kafka;
 mod real_kafka_support;
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,13 +11,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka::cluster::Kafka;
-use kafka::log_segments::Batch;
-use kafka::read_back::Row;
+use harness::cluster::Kafka;
+use harness::log_segments::Batch;
+use harness::read_back::Row;
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture, RecordMetadata};
 use real_kafka_support::{BytesProducer, bytes_producer, now_ms, text_producer};
 
-on_each_version! {
+harness::on_each_version! {
     three_ways_to_send
     a_hundred_thousand_records_are_read_back_as_they_were_sent
     acks_0_1_and_all

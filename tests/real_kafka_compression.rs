@@ -2,15 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-#[macro_use]
-mod kafka;
 mod real_kafka_support;
 
-use kafka::cluster::Kafka;
+use harness::cluster::Kafka;
 use kafka_producer::ProducerRecord;
 use real_kafka_support::bytes_producer;
 
-on_each_version! {
+harness::on_each_version! {
     every_codec_is_read_by_java_and_by_kcat
     a_batch_that_the_topic_finds_too_large_is_split
 }

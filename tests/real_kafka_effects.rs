@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-mod kafka;
 mod real_kafka_support;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kafka::cluster::Kafka;
-use kafka::log_segments::Batch;
+use harness::cluster::Kafka;
+use harness::log_segments::Batch;
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, PropertySupport};
 use real_kafka_support::{TextProducer, text_producer};
 
@@ -37,7 +36,7 @@ fn batches(
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]
 fn settings_are_seen_in_the_log() {
-    let _turn = kafka::turn();
+    let _turn = harness::turn();
     let kafka = Kafka::start("4.3.1", 1);
 
     // enable.idempotence, and acks and retries that switch it off.
@@ -82,7 +81,7 @@ fn settings_are_seen_in_the_log() {
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]
 fn settings_are_seen_by_the_caller() {
-    let _turn = kafka::turn();
+    let _turn = harness::turn();
     let kafka = Kafka::start("4.3.1", 1);
     kafka.create_topic("t", 1, 1, &[]);
     for (acks, known) in [("0", false), ("1", true), ("-1", true)] {
@@ -101,7 +100,7 @@ fn settings_are_seen_by_the_caller() {
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]
 fn a_producer_with_each_properties_file_delivers() {
-    let _turn = kafka::turn();
+    let _turn = harness::turn();
     let kafka = Kafka::start("4.3.1", 1);
     kafka.create_topic("files", 2, 1, &[]);
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/properties");

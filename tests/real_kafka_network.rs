@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-mod kafka;
-
 use std::time::Duration;
 
-use kafka::cluster::{Kafka, free_port};
+use harness::cluster::{Kafka, free_port};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 /// Fault C3.

@@ -4,13 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-mod kafka;
 mod support;
 
 use std::sync::Mutex;
 
-use kafka::jars::KafkaJars;
-use kafka::java::Properties;
+use harness::jars::KafkaJars;
+use harness::java::Properties;
 use kafka_producer::{
     ErrorKind, Headers, KafkaProducer, ProducerConfig, Properties as Settings, PropertyDescription,
     PropertyOrigin, PropertySupport, PropertyType, Serializer, SerializerError, SerializerRegistry,

@@ -2,17 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-#[macro_use]
-mod kafka;
 mod real_kafka_support;
 
 use std::time::{Duration, Instant};
 
-use kafka::cluster::Kafka;
+use harness::cluster::Kafka;
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use real_kafka_support::{bytes_producer, now_ms};
 
-on_each_version! {
+harness::on_each_version! {
     the_topic_says_whose_time_counts
     a_record_without_a_key_in_a_compacted_topic_fails_by_itself_and_so_do_those_in_its_company
     a_time_that_the_topic_does_not_take_is_refused

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-mod kafka;
-
 use std::collections::BTreeMap;
 
-use kafka::jars::KafkaJars;
-use kafka::java::{DefaultValue, Setting};
+use harness::jars::KafkaJars;
+use harness::java::{DefaultValue, Setting};
 use kafka_producer::{ProducerConfig, PropertyDescription, PropertyOrigin};
 
 #[test]

@@ -330,7 +330,7 @@ mod tests {
         use std::io::Write;
         let mut random = fastrand::Rng::with_seed(13);
         let texts: Vec<String> = (0..40_000).map(|_| any_text(&mut random)).collect();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kafka/PropertiesOracle.java");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/harness/src/PropertiesOracle.java");
         let mut java = std::process::Command::new("java")
             .arg(source)
             .stdin(std::process::Stdio::piped())

@@ -10,7 +10,6 @@ mod messages;
 mod request;
 
 #[cfg(test)]
-#[path = "../../tests/kafka/wire.rs"]
 mod against_schemas;
 #[cfg(test)]
 mod vectors;

@@ -1,0 +1,351 @@
+//! A running Kafka of one broker or several, on free ports of the loopback address, with its own scratch directory.
+//!
+//! Holds: the brokers are gone when the value is dropped, also by a panic; a killed test process ends them too
+//! (command.rs), and the directory it leaves is removed by the next start (scratch.rs).
+
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::command::{Output, Process, run, tail};
+use super::jars::{CHECKPOINT, KafkaJars};
+use super::probe::{self, Metadata};
+use super::scratch::Scratch;
+
+/// A running cluster. Brokers are numbered from 1, as in Kafka's own metadata.
+pub struct Kafka {
+    jars: KafkaJars,
+    nodes: Vec<Node>,
+    running: Vec<Option<Process>>,
+    _run: Scratch,
+}
+
+impl Kafka {
+    /// Starts `brokers` combined nodes and waits until all of them know all of them. Topics are not created by being
+    /// named; they have up to three replicas, two of which must be in sync.
+    pub fn start(version: &str, brokers: usize) -> Kafka {
+        Kafka::start_with(version, brokers, &[])
+    }
+
+    /// The same with more lines for each broker's properties file.
+    pub fn start_with(version: &str, brokers: usize, settings: &[(&str, &str)]) -> Kafka {
+        let settings: Settings =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Kafka::start_each(version, brokers, &|_| settings.clone())
+    }
+
+    /// The same with lines of its own for each broker; a later line replaces an earlier one of the same name.
+    pub fn start_each(version: &str, brokers: usize, settings: &dyn Fn(&Node) -> Settings) -> Kafka {
+        let jars = KafkaJars::fetch(version);
+        // Between finding a free port and using it somebody else may take it.
+        Kafka::try_start(&jars, brokers, settings)
+            .or_else(|_| Kafka::try_start(&jars, brokers, settings))
+            .unwrap_or_else(|error| panic!("Kafka {version} did not start: {error}"))
+    }
+
+    fn try_start(
+        jars: &KafkaJars,
+        brokers: usize,
+        settings: &dyn Fn(&Node) -> Settings,
+    ) -> Result<Kafka, String> {
+        let run = Scratch::new(jars.home());
+        let nodes = Node::some(run.path(), brokers);
+        let running = nodes.iter().map(|_| None).collect();
+        let mut kafka = Kafka { jars: jars.clone(), nodes, running, _run: run };
+        for (index, node) in kafka.nodes.iter().enumerate() {
+            node.write(&kafka.nodes, &settings(node));
+            kafka.running[index] = Some(node.start(&mut node.java(jars)));
+        }
+        kafka.wait_until_live(START_LIMIT)?;
+        Ok(kafka)
+    }
+
+    /// Starts the one node that lies in `run` with this command.
+    pub fn start_node(jars: KafkaJars, run: Scratch, node: Node, java: &mut Command) -> Kafka {
+        let running = vec![Some(node.start(java))];
+        let mut kafka = Kafka { jars, nodes: vec![node], running, _run: run };
+        kafka.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+        kafka
+    }
+
+    /// The jars it runs from.
+    pub fn jars(&self) -> &KafkaJars {
+        &self.jars
+    }
+
+    /// Every broker's address, as a client's `bootstrap.servers`.
+    pub fn bootstrap_servers(&self) -> String {
+        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect::<Vec<_>>().join(",")
+    }
+
+    /// Ends a broker in order (SIGTERM): it hands its partitions over and is gone.
+    pub fn stop(&mut self, broker: i32) {
+        if let Some(mut process) = self.running[index(broker)].take() {
+            process.terminate();
+            // An archive of classes is written at this end.
+            assert!(process.wait(STOP_LIMIT).is_some(), "broker {broker} did not stop within {STOP_LIMIT:?}");
+        }
+    }
+
+    /// Ends a broker at once (SIGKILL): the others notice by its session's end, after 1.5 s.
+    pub fn kill(&mut self, broker: i32) {
+        self.running[index(broker)] = None;
+    }
+
+    /// Starts a broker again, on its port and its data, and waits until all that run know each other.
+    pub fn restart(&mut self, broker: i32) {
+        self.stop(broker);
+        let node = &self.nodes[index(broker)];
+        self.running[index(broker)] = Some(node.start(&mut node.java(&self.jars)));
+        self.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+    }
+
+    /// Holds a broker's process (SIGSTOP): its connections stay open, and nobody answers there.
+    pub fn freeze(&mut self, broker: i32) {
+        self.running[index(broker)].as_mut().expect("a running broker").freeze();
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&mut self, broker: i32) {
+        self.running[index(broker)].as_mut().expect("a running broker").thaw();
+    }
+
+    /// Whether a broker's process is there; one that ended by itself is not.
+    pub fn is_running(&mut self, broker: i32) -> bool {
+        let process = self.running[index(broker)].as_mut();
+        process.is_some_and(|process| process.wait(Duration::ZERO).is_none())
+    }
+
+    /// The port of each broker, in order of their ids, whether it runs or not.
+    pub fn ports(&self) -> Vec<u16> {
+        self.nodes.iter().map(|node| node.port).collect()
+    }
+
+    /// Creates a topic and waits until every broker knows its leaders and all replicas are in sync.
+    pub fn create_topic(&self, name: &str, partitions: i32, replicas: i16, configs: &[(&str, &str)]) {
+        probe::create_topic(self.any_port(), name, partitions, replicas, configs).unwrap();
+        self.wait_until_in_sync(name);
+    }
+
+    /// Waits until every running broker names a leader for each partition, and each replica is in sync.
+    pub fn wait_until_in_sync(&self, topic: &str) {
+        let in_sync = |metadata: Metadata| {
+            let sound = |partition: &probe::Partition| {
+                partition.error == 0
+                    && partition.leader > 0
+                    && partition.in_sync.len() == partition.replicas.len()
+            };
+            !metadata.partitions.is_empty() && metadata.partitions.iter().all(sound)
+        };
+        let deadline = Instant::now() + START_LIMIT;
+        while !self.running_ports().all(|port| probe::metadata(port, Some(topic)).is_ok_and(in_sync)) {
+            assert!(Instant::now() < deadline, "{topic} is not in sync after {START_LIMIT:?}");
+            thread::sleep(POLL);
+        }
+    }
+
+    /// The broker that leads a partition now.
+    pub fn leader(&self, topic: &str, partition: i32) -> i32 {
+        let metadata = probe::metadata(self.any_port(), Some(topic)).unwrap();
+        let found = metadata.partitions.iter().find(|candidate| candidate.index == partition);
+        found.unwrap_or_else(|| panic!("{topic} has no partition {partition}")).leader
+    }
+
+    /// Runs one of Kafka's tools; `{servers}` among the arguments stands for the brokers' addresses.
+    pub fn tool(&self, class: &str, arguments: &[&str], input: &[u8]) -> Output {
+        let servers = self.bootstrap_servers();
+        let filled: Vec<&str> =
+            arguments.iter().map(|&word| if word == "{servers}" { &servers } else { word }).collect();
+        self.jars.tool(class, &filled, input)
+    }
+
+    /// Runs kcat on this cluster.
+    pub fn kcat(&self, arguments: &[&str], input: &[u8]) -> Output {
+        let mut command = Command::new("kcat");
+        command.args(["-b", &self.bootstrap_servers()]).args(arguments);
+        run(&mut command, input, KCAT_LIMIT).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The directory of a broker's logs: `TOPIC-PARTITION/…`.
+    pub fn data_directory(&self, broker: i32) -> PathBuf {
+        self.nodes[index(broker)].data()
+    }
+
+    fn running_ports(&self) -> impl Iterator<Item = u16> {
+        let both = self.nodes.iter().zip(&self.running);
+        both.filter(|(_, process)| process.is_some()).map(|(node, _)| node.port)
+    }
+
+    fn any_port(&self) -> u16 {
+        self.running_ports().next().expect("a running broker")
+    }
+
+    /// Until each running broker answers and names all that run as live.
+    fn wait_until_live(&mut self, limit: Duration) -> Result<(), String> {
+        let deadline = Instant::now() + limit;
+        let expected = self.running_ports().count();
+        let knows_all =
+            |port| probe::metadata(port, None).is_ok_and(|metadata| metadata.brokers.len() >= expected);
+        while !self.running_ports().all(knows_all) {
+            for (node, process) in self.nodes.iter().zip(&mut self.running) {
+                let ended = process.as_mut().and_then(|process| process.wait(Duration::ZERO)).is_some();
+                if ended || Instant::now() > deadline {
+                    let what = if ended { "ended" } else { "is not ready" };
+                    return Err(format!("broker {} {what}; its log:\n{}", node.id, node.log_tail()));
+                }
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Kafka {
+    fn drop(&mut self) {
+        // Before their directory.
+        self.running.clear();
+    }
+}
+
+/// Lines of a properties file.
+pub type Settings = Vec<(String, String)>;
+
+/// One broker's place: ports and directory. It outlives the process that runs there.
+pub struct Node {
+    id: i32,
+    port: u16,
+    controller_port: u16,
+    directory: PathBuf,
+}
+
+impl Node {
+    /// A node of its own in this directory, its properties written.
+    pub fn single(run: &Scratch) -> Node {
+        let mut nodes = Node::some(run.path(), 1);
+        nodes[0].write(&nodes, &Settings::new());
+        nodes.remove(0)
+    }
+
+    fn some(run: &Path, count: usize) -> Vec<Node> {
+        let node = |id: i32| Node {
+            id,
+            port: free_port(),
+            controller_port: free_port(),
+            directory: run.join(format!("n{id}")),
+        };
+        (1..).take(count).map(node).collect()
+    }
+
+    pub fn id(&self) -> i32 {
+        self.id
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn controller_port(&self) -> u16 {
+        self.controller_port
+    }
+
+    pub fn properties_file(&self) -> String {
+        self.directory.join("server.properties").display().to_string()
+    }
+
+    /// All that lies there.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// The properties, and a data directory made by hand, which is quicker than Kafka's own formatting.
+    fn write(&self, nodes: &[Node], settings: &Settings) {
+        let voter = |node: &Node| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
+        let voters = nodes.iter().map(voter).collect::<Vec<_>>().join(",");
+        let replicas = nodes.len().min(3);
+        let mut properties = include_str!("broker.properties")
+            .replace("@NODE@", &self.id.to_string())
+            .replace("@PORT@", &self.port.to_string())
+            .replace("@CONTROLLER_PORT@", &self.controller_port.to_string())
+            .replace("@VOTERS@", &voters)
+            .replace("@DATA@", &self.data().display().to_string())
+            .replace("@REPLICAS@", &replicas.to_string())
+            .replace("@IN_SYNC@", &replicas.min(2).to_string());
+        for (name, value) in settings {
+            properties += &format!("{name}={value}\n");
+        }
+        fs::create_dir_all(&self.directory).unwrap();
+        fs::write(self.properties_file(), properties).unwrap();
+        // Without the checkpoint Kafka formats (the first time), or runs with its features off.
+        let checkpoint = self.directory.ancestors().nth(3).unwrap().join(CHECKPOINT);
+        if checkpoint.is_file() {
+            self.mark(&self.data());
+            fs::copy(checkpoint, self.data().join(CHECKPOINT)).unwrap();
+        }
+    }
+
+    /// Makes a directory one of this node's, to be named in `log.dirs`.
+    pub fn mark(&self, directory: &Path) {
+        let identity = format!("version=1\ncluster.id=kafka-producer-tests-0\nnode.id={}\n", self.id);
+        fs::create_dir_all(directory).unwrap();
+        fs::write(directory.join("meta.properties"), identity).unwrap();
+    }
+
+    /// The command that runs this broker.
+    fn java(&self, jars: &KafkaJars) -> Command {
+        let mut java = jars.java(&self.directory);
+        java.args(["-Xmx128m", "kafka.Kafka", &self.properties_file()]);
+        java
+    }
+
+    fn start(&self, java: &mut Command) -> Process {
+        let log = File::options().create(true).append(true).open(self.directory.join("log")).unwrap();
+        let errors = log.try_clone().unwrap();
+        Process::start(java.stdin(std::process::Stdio::null()).stdout(log).stderr(errors)).unwrap()
+    }
+
+    fn log_tail(&self) -> String {
+        tail(&fs::read(self.directory.join("log")).unwrap_or_default())
+    }
+}
+
+/// A port that nobody listens on, below those that the system hands out to clients, so that a broker can come back to it.
+/// It is ours until this process ends: a broker that is down for a moment must not find another process's in its place.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static OURS: Mutex<Vec<File>> = Mutex::new(Vec::new());
+    loop {
+        // Processes begin at different places.
+        let candidate =
+            std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(20_000 + candidate % 12_000).unwrap();
+        let Ok(mark) = File::create(std::env::temp_dir().join(format!("kafka-producer-port-{port}"))) else {
+            continue; // another user's
+        };
+        let is_ours = flock(&mark, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if is_ours && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            OURS.lock().unwrap_or_else(PoisonError::into_inner).push(mark);
+            return port;
+        }
+    }
+}
+
+fn index(broker: i32) -> usize {
+    usize::try_from(broker - 1).unwrap()
+}
+
+// A start takes seconds, and far longer where others need the processor, too.
+const START_LIMIT: Duration = Duration::from_secs(240);
+const STOP_LIMIT: Duration = Duration::from_secs(120);
+const KCAT_LIMIT: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(20);

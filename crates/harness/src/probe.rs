@@ -1,0 +1,165 @@
+//! A few requests over a bare socket, for the harness itself: is the cluster ready, who leads what, create a topic.
+//!
+//! Must not know: the producer under test. Old, fixed versions that every broker of 3.x and 4.x answers.
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// What one broker knows of the cluster.
+pub struct Metadata {
+    /// Ids of the live brokers.
+    pub brokers: Vec<i32>,
+    pub partitions: Vec<Partition>,
+}
+
+/// A partition of the topic that was asked for.
+pub struct Partition {
+    pub error: i16,
+    pub index: i32,
+    pub leader: i32,
+    pub replicas: Vec<i32>,
+    pub in_sync: Vec<i32>,
+}
+
+/// Asks the broker on this port: Metadata version 1.
+pub fn metadata(port: u16, topic: Option<&str>) -> io::Result<Metadata> {
+    let mut request = Request::new(3, 1);
+    request.array(topic.as_slice(), |request, name| request.string(name));
+    let mut answer = request.ask(port, Duration::from_millis(1000))?;
+    let brokers = answer.array(|answer| {
+        let node = answer.i32()?;
+        answer.string()?;
+        answer.i32()?;
+        answer.string()?;
+        Ok(node)
+    })?;
+    answer.i32()?; // the controller, or whom it takes for one
+    let topics = answer.array(|answer| {
+        answer.i16()?;
+        answer.string()?;
+        answer.take(1)?;
+        answer.array(Answer::partition)
+    })?;
+    Ok(Metadata { brokers, partitions: topics.into_iter().flatten().collect() })
+}
+
+/// Creates a topic: CreateTopics version 2. The error is Kafka's code and words.
+pub fn create_topic(
+    port: u16,
+    name: &str,
+    partitions: i32,
+    replicas: i16,
+    configs: &[(&str, &str)],
+) -> io::Result<()> {
+    let mut request = Request::new(19, 2);
+    request.array(&[name], |request, name| {
+        request.string(name);
+        request.bytes.extend(partitions.to_be_bytes());
+        request.bytes.extend(replicas.to_be_bytes());
+        request.bytes.extend(0_i32.to_be_bytes()); // no assignments by hand
+        request.array(configs, |request, (key, value)| {
+            request.string(key);
+            request.string(value);
+        });
+    });
+    request.bytes.extend(15_000_i32.to_be_bytes());
+    request.bytes.push(0); // not only validate
+    let mut answer = request.ask(port, Duration::from_secs(20))?;
+    answer.i32()?; // throttle time
+    answer.array(|answer| {
+        answer.string()?;
+        let code = answer.i16()?;
+        let message = answer.string()?;
+        match code {
+            0 => Ok(()),
+            _ => Err(io::Error::other(format!("creating topic {name}: error {code} {message:?}"))),
+        }
+    })?;
+    Ok(())
+}
+
+struct Request {
+    bytes: Vec<u8>,
+}
+
+impl Request {
+    /// The length is filled in later; correlation 1, no client id.
+    fn new(api: i16, version: i16) -> Request {
+        let mut bytes = vec![0; 4];
+        bytes.extend(api.to_be_bytes());
+        bytes.extend(version.to_be_bytes());
+        bytes.extend(1_i32.to_be_bytes());
+        bytes.extend((-1_i16).to_be_bytes());
+        Request { bytes }
+    }
+
+    fn string(&mut self, text: &str) {
+        self.bytes.extend(i16::try_from(text.len()).unwrap().to_be_bytes());
+        self.bytes.extend(text.as_bytes());
+    }
+
+    fn array<T>(&mut self, items: &[T], write: impl Fn(&mut Request, &T)) {
+        self.bytes.extend(i32::try_from(items.len()).unwrap().to_be_bytes());
+        for item in items {
+            write(self, item);
+        }
+    }
+
+    fn ask(mut self, port: u16, limit: Duration) -> io::Result<Answer> {
+        let length = u32::try_from(self.bytes.len() - 4).unwrap();
+        self.bytes[..4].copy_from_slice(&length.to_be_bytes());
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let mut socket = TcpStream::connect_timeout(&address, Duration::from_millis(300))?;
+        socket.set_read_timeout(Some(limit))?;
+        socket.write_all(&self.bytes)?;
+        let mut length = [0; 4];
+        socket.read_exact(&mut length)?;
+        let mut bytes = Vec::new();
+        socket.take(u64::from(u32::from_be_bytes(length))).read_to_end(&mut bytes)?;
+        let mut answer = Answer { bytes, position: 0 };
+        answer.i32()?; // correlation
+        Ok(answer)
+    }
+}
+
+struct Answer {
+    bytes: Vec<u8>,
+    position: usize,
+}
+
+impl Answer {
+    fn take(&mut self, count: usize) -> io::Result<&[u8]> {
+        let start = self.position;
+        self.position += count;
+        self.bytes.get(start..start + count).ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+
+    fn i16(&mut self) -> io::Result<i16> {
+        Ok(i16::from_be_bytes(self.take(2)?.try_into().unwrap()))
+    }
+
+    fn i32(&mut self) -> io::Result<i32> {
+        Ok(i32::from_be_bytes(self.take(4)?.try_into().unwrap()))
+    }
+
+    /// Null becomes empty.
+    fn string(&mut self) -> io::Result<String> {
+        let length = usize::try_from(self.i16()?).unwrap_or(0);
+        Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
+    }
+
+    fn array<T>(&mut self, read: impl Fn(&mut Answer) -> io::Result<T>) -> io::Result<Vec<T>> {
+        (0..self.i32()?).map(|_| read(self)).collect()
+    }
+
+    fn partition(&mut self) -> io::Result<Partition> {
+        Ok(Partition {
+            error: self.i16()?,
+            index: self.i32()?,
+            leader: self.i32()?,
+            replicas: self.array(Answer::i32)?,
+            in_sync: self.array(Answer::i32)?,
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! What we encode is what Kafka's schemas say, and what they say we decode, in each version that we claim.
+//! Unit tests, because the messages are private.
+
+use std::sync::Arc;
+
+use harness::jars::KafkaJars;
+use harness::schema::{Schemas, Value};
+
+use super::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
+use super::messages::{PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData};
+use super::request::{Request, decode_response, encode_request};
+use crate::cluster::ReplicaList;
+use crate::record::TopicName;
+use crate::uuid::Uuid;
+
+const NEWEST: &str = "4.3.1";
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn versions_lie_in_the_stable_range_of_the_newest_kafka() {
+    fn check<R: Request>(schemas: &Schemas) {
+        let stable = schemas.stable_versions(R::KEY).unwrap();
+        assert!(
+            R::VERSIONS.start() >= stable.start() && R::VERSIONS.end() == stable.end(),
+            "{}: {stable:?}",
+            R::NAME
+        );
+        assert_eq!(schemas.first_flexible_version(R::KEY), Some(R::FLEXIBLE_FROM), "{}", R::NAME);
+    }
+    let schemas = schemas();
+    check::<ProduceRequest>(&schemas);
+    check::<MetadataRequest>(&schemas);
+    check::<InitProducerIdRequest>(&schemas);
+    check::<ApiVersionsRequest>(&schemas);
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn requests_are_what_the_schemas_say() {
+    let schemas = schemas();
+    each_version(&schemas, &produce(), |version, body| {
+        assert!(body["TransactionalId"] == "tx" && body["Acks"] == -1 && body["TimeoutMs"] == 30_000);
+        let (topics, uuid) = (&body["TopicData"], Value::Uuid(std::array::from_fn(|index| index as u8)));
+        assert_eq!(topics.elements().len(), 2);
+        match version {
+            13.. => assert_eq!(topics[0]["TopicId"], uuid),
+            _ => assert!(topics[0]["Name"] == "first" && topics[1]["Name"] == "zweites ☎"),
+        }
+        for (topic, count) in topics.elements().iter().zip([2, 1]) {
+            assert_eq!(topic["PartitionData"].elements().len(), count);
+            for (index, partition) in topic["PartitionData"].elements().iter().enumerate() {
+                assert_eq!(partition["Index"].int(), index as i64);
+                assert_eq!(partition["Records"], Value::Bytes(vec![index as u8; 150 * (index + 1)]));
+            }
+        }
+    });
+    for topics in [None, Some(vec![]), Some(vec![TopicName::from("a"), TopicName::from("b")])] {
+        let request = MetadataRequest { topics: topics.clone(), allow_auto_topic_creation: true };
+        each_version(&schemas, &request, |version, body| {
+            assert!(version < 4 || body["AllowAutoTopicCreation"] == true);
+            match &topics {
+                None => assert_eq!(body["Topics"], Value::Null),
+                Some(names) => {
+                    let seen: Vec<_> =
+                        body["Topics"].elements().iter().map(|topic| topic["Name"].text().unwrap()).collect();
+                    assert_eq!(seen, names.iter().map(TopicName::as_str).collect::<Vec<_>>());
+                }
+            }
+        });
+    }
+    for transactional_id in [None, Some(Arc::from("tx"))] {
+        let request = InitProducerIdRequest {
+            transactional_id,
+            transaction_timeout_ms: 60_000,
+            producer_id: 1 << 40,
+            producer_epoch: 7,
+        };
+        each_version(&schemas, &request, |version, body| {
+            assert_eq!(body["TransactionalId"].text(), request.transactional_id.as_deref());
+            assert!(body["TransactionTimeoutMs"] == 60_000);
+            assert!(version < 3 || body["ProducerId"] == 1 << 40 && body["ProducerEpoch"] == 7);
+        });
+    }
+    let request =
+        ApiVersionsRequest { client_software_name: "kafka-producer", client_software_version: "0.1.0" };
+    each_version(&schemas, &request, |version, body| {
+        assert!(
+            version < 3
+                || body["ClientSoftwareName"] == "kafka-producer" && body["ClientSoftwareVersion"] == "0.1.0"
+        );
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn produce_responses_are_read_as_the_schemas_say() {
+    each_response::<ProduceRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        all(body, "NodeEndpoints", &ours.node_endpoints, |ours, body| {
+            same(body, "NodeId", ours.node_id);
+            same(body, "Port", ours.port);
+            assert_eq!((body["Host"].text(), body["Rack"].text()), (Some(&*ours.host), ours.rack.as_deref()));
+        });
+        all(body, "Responses", &ours.responses, |ours, body| {
+            assert!(body.get("Name").is_none_or(|name| *name == ours.name.as_str()));
+            assert!(body.get("TopicId").is_none_or(|id| *id == Value::Uuid(ours.topic_id.0)));
+            all(body, "PartitionResponses", &ours.partition_responses, same_partition_response);
+        });
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn metadata_responses_are_read_as_the_schemas_say() {
+    each_response::<MetadataRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "ControllerId", ours.controller_id);
+        same(body, "ErrorCode", ours.error_code.0);
+        assert!(body.get("ClusterId").is_none_or(|id| id.text() == ours.cluster_id.as_deref()));
+        all(body, "Brokers", &ours.brokers, |ours, body| {
+            same(body, "NodeId", ours.node_id);
+            same(body, "Port", ours.port);
+            assert_eq!((body["Host"].text(), body["Rack"].text()), (Some(&*ours.host), ours.rack.as_deref()));
+        });
+        let named = body["Topics"].elements().iter().filter(|topic| topic["Name"].text().is_some());
+        let named: Vec<_> = named.collect();
+        assert_eq!(ours.topics.len(), named.len());
+        for (topic, body) in ours.topics.iter().zip(named) {
+            same(body, "ErrorCode", topic.error_code.0);
+            assert_eq!(body["Name"].text(), Some(topic.name.as_str()));
+            assert!(body.get("TopicId").is_none_or(|id| *id == Value::Uuid(topic.topic_id.0)));
+            assert!(body["IsInternal"] == topic.is_internal);
+            all(body, "Partitions", &topic.partitions, |ours, body| {
+                same(body, "PartitionIndex", ours.partition_index);
+                same(body, "LeaderId", ours.leader_id);
+                same(body, "LeaderEpoch", ours.leader_epoch);
+                for (list, field) in [
+                    (ReplicaList::All, "ReplicaNodes"),
+                    (ReplicaList::InSync, "IsrNodes"),
+                    (ReplicaList::Offline, "OfflineReplicas"),
+                ] {
+                    all(body, field, topic.replicas.get(ours.replicas, list), |ours, node| {
+                        assert!(*node == i64::from(*ours))
+                    });
+                }
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn init_producer_id_responses_are_read_as_the_schemas_say() {
+    each_response::<InitProducerIdRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "ErrorCode", ours.error_code.0);
+        same(body, "ProducerId", ours.producer_id);
+        same(body, "ProducerEpoch", ours.producer_epoch);
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn api_versions_responses_are_read_as_the_schemas_say() {
+    each_response::<ApiVersionsRequest>(&schemas(), |ours, body| {
+        same(body, "ErrorCode", ours.error_code.0);
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "FinalizedFeaturesEpoch", ours.finalized_features_epoch);
+        assert!(body.get("ZkMigrationReady").is_none_or(|ready| *ready == ours.zk_migration_ready));
+        all(body, "ApiKeys", &ours.api_keys, |ours, body| {
+            same(body, "ApiKey", ours.api_key);
+            same(body, "MinVersion", ours.min_version);
+            same(body, "MaxVersion", ours.max_version);
+        });
+        all(body, "SupportedFeatures", &ours.supported_features, |ours, body| {
+            assert!(body["Name"] == ours.name.as_str());
+            same(body, "MinVersion", ours.min_version);
+            same(body, "MaxVersion", ours.max_version);
+        });
+        all(body, "FinalizedFeatures", &ours.finalized_features, |ours, body| {
+            assert!(body["Name"] == ours.name.as_str());
+            same(body, "MaxVersionLevel", ours.max_version_level);
+            same(body, "MinVersionLevel", ours.min_version_level);
+        });
+    });
+}
+
+fn same_partition_response(ours: &PartitionProduceResponse, body: &Value) {
+    same(body, "Index", ours.index);
+    same(body, "ErrorCode", ours.error_code.0);
+    same(body, "BaseOffset", ours.base_offset);
+    same(body, "LogAppendTimeMs", ours.log_append_time_ms);
+    same(body, "LogStartOffset", ours.log_start_offset);
+    assert!(body.get("ErrorMessage").is_none_or(|message| message.text() == ours.error_message.as_deref()));
+    all(body, "RecordErrors", &ours.record_errors, |ours, body| {
+        same(body, "BatchIndex", ours.batch_index);
+        assert_eq!(body["BatchIndexErrorMessage"].text(), ours.batch_index_error_message.as_deref());
+    });
+    if let Some(leader) = body.get("CurrentLeader") {
+        // Where it is left out, the schema says what it is.
+        let (id, epoch) =
+            ours.current_leader.map_or((-1, -1), |leader| (leader.leader_id, leader.leader_epoch));
+        same(leader, "LeaderId", id);
+        same(leader, "LeaderEpoch", epoch);
+    }
+}
+
+/// Equal, if this version has the field.
+fn same(body: &Value, name: &str, ours: impl Into<i64>) {
+    let ours = ours.into();
+    assert!(body.get(name).is_none_or(|value| *value == ours), "{name} {ours} in {body:?}");
+}
+
+/// The same elements, if this version has the field.
+fn all<T>(body: &Value, name: &str, ours: &[T], check: impl Fn(&T, &Value)) {
+    if let Some(array) = body.get(name) {
+        assert_eq!(array.elements().len(), ours.len(), "{name}");
+        ours.iter().zip(array.elements()).for_each(|(ours, element)| check(ours, element));
+    }
+}
+
+/// Made-up responses of every version: read and compared; cut anywhere or too long they are errors.
+fn each_response<R: Request>(schemas: &Schemas, check: impl Fn(&R::Response, &Value)) {
+    for version in R::VERSIONS {
+        for seed in 0..100 {
+            let body = schemas.sample_response(R::KEY, version, seed);
+            let frame = schemas.encode_response_frame(R::KEY, version, 42, &body).unwrap();
+            match decode_response::<R>(version, &frame) {
+                Ok(ours) => check(&ours, &body),
+                Err(error) => panic!("{} version {version} seed {seed}: {error:?}\n{body:?}", R::NAME),
+            }
+            for length in 0..frame.len() {
+                assert!(
+                    decode_response::<R>(version, &frame[..length]).is_err(),
+                    "{} cut at {length}",
+                    R::NAME
+                );
+            }
+            assert!(decode_response::<R>(version, &[&frame[..], &[0]].concat()).is_err());
+        }
+    }
+}
+
+fn schemas() -> Schemas {
+    KafkaJars::fetch(NEWEST).schemas()
+}
+
+/// Encodes in every version, checks size and header, and hands the body over.
+fn each_version<R: Request>(schemas: &Schemas, request: &R, check: impl Fn(i16, &Value)) {
+    for version in R::VERSIONS {
+        let message = encode_request(request, version, 77, "client");
+        let mut frame = Vec::new();
+        let mut from = 0;
+        for (position, batch) in &message.splices {
+            frame.extend(&message.bytes[from..*position]);
+            frame.extend(batch.iter());
+            from = *position;
+        }
+        frame.extend(&message.bytes[from..]);
+        let (size, frame) = frame.split_at(4);
+        assert_eq!(u32::from_be_bytes(size.try_into().unwrap()) as usize, frame.len());
+        let (header, body) = match schemas.decode_request_frame(frame) {
+            Ok(decoded) => decoded,
+            Err(error) => panic!("{} version {version}: {error}", R::NAME),
+        };
+        assert!(
+            header["RequestApiKey"] == i64::from(R::KEY) && header["RequestApiVersion"] == i64::from(version)
+        );
+        assert!(header["CorrelationId"] == 77 && header["ClientId"] == "client");
+        check(version, &body);
+    }
+}
+
+fn produce() -> ProduceRequest {
+    let partition = |index: i32| {
+        let records = vec![index as u8; 150 * (index as usize + 1)];
+        PartitionProduceData { index, records: Arc::new(records) }
+    };
+    let topic = |name: &'static str, count: i32| TopicProduceData {
+        name: TopicName::from(name),
+        topic_id: Uuid(std::array::from_fn(|index| index as u8)),
+        partitions: (0..count).map(partition).collect(),
+    };
+    ProduceRequest {
+        transactional_id: Some(Arc::from("tx")),
+        transaction_v2: true,
+        acks: -1,
+        timeout_ms: 30_000,
+        topics: vec![topic("first", 2), topic("zweites ☎", 1)],
+    }
+}
