@@ -210,10 +210,12 @@ impl Partition {
         departing
     }
 
-    /// How many batches have gone since the oldest that is not answered yet and has a place in the sequence, that one
-    /// included.
+    /// How many batches have gone since the oldest that is not answered yet and has a place in the sequence, or had one
+    /// when it was sent, that one included.
     pub(super) fn outstanding(&self) -> u64 {
-        let oldest = self.oldest_of(|batch| batch.is_unanswered() && batch.stamp().is_some());
+        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
+        let retry = self.retries.iter().find(|batch| batch.is_unanswered() && batch.stamp().is_some());
+        let oldest = in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id());
         oldest.map_or(0, |batch| self.next_id.saturating_sub(batch.id().opened))
     }
 
@@ -223,12 +225,8 @@ impl Partition {
 
     /// The oldest batch that has been sent and is not settled. Found without a walk through all that are on their way.
     pub(super) fn first_unanswered(&self) -> Option<&ProducerBatch> {
-        self.oldest_of(ProducerBatch::is_unanswered)
-    }
-
-    fn oldest_of(&self, wanted: impl Fn(&ProducerBatch) -> bool) -> Option<&ProducerBatch> {
-        let in_flight = self.in_flight.iter().find(|batch| wanted(batch));
-        let retry = self.retries.iter().find(|batch| wanted(batch));
+        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
+        let retry = self.retries.iter().find(|batch| batch.is_unanswered());
         in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
     }
 

@@ -116,6 +116,10 @@ impl Brokers {
     pub(super) fn calm(&mut self) {
         self.rules.clear_faults();
         self.lies.end();
+        self.thaw();
+    }
+
+    fn thaw(&mut self) {
         let brokers: Vec<i32> = self.rules.brokers().collect();
         brokers.into_iter().for_each(|broker| self.rules.thaw_metadata(broker));
     }
@@ -131,6 +135,8 @@ impl Brokers {
         }
         self.wiped += 1;
         self.leader_changes += 1;
+        // A broker of the new cluster knows nothing of the old one.
+        self.thaw();
         self.rules.wipe(format!("cluster-{}", self.wiped), keep_topics);
     }
 

@@ -378,6 +378,12 @@ impl History {
                     furthest = furthest.filter(|_| self.promise.delivery != Delivery::ExactlyOnce);
                 }
                 let Some(number) = order.get(logged.value.as_slice()).copied() else { continue };
+                // To a broker that has forgotten it the producer is new, and of several batches on their way it may take
+                // the later ones alone: of those that failed, and may be written, none can be in order then.
+                let is_success = self.records[number].outcome().is_some_and(Outcome::is_success);
+                if !log.forgotten.is_empty() && !is_success {
+                    continue;
+                }
                 if seen.insert(number, ()).is_some() {
                     continue;
                 }

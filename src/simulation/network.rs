@@ -233,7 +233,10 @@ impl SimulatedNetwork {
     /// What is still to be sent over the connections to a broker comes later.
     fn detain(&mut self, broker: i32, time: Duration) {
         for id in self.links_to(broker) {
-            self.links.get_mut(&id).into_iter().for_each(|link| link.last_arrival = self.now + time);
+            self.links
+                .get_mut(&id)
+                .into_iter()
+                .for_each(|link| link.last_arrival = link.last_arrival.max(self.now + time));
         }
     }
 

@@ -21,8 +21,8 @@ pub(super) struct Content {
 #[derive(Default)]
 pub(super) struct Partition {
     batches: BTreeMap<Numbers, Batch>,
-    /// Where batches that were too large had their numbers: epoch, the first and the one behind the last.
-    split: Vec<(i16, i32, i32)>,
+    /// A batch was too large: what comes may be a piece, which has its numbers already.
+    has_split: bool,
     /// Under which numbers records were written last.
     written_as: HashMap<u64, Numbers>,
     /// The broker has answered that it has a batch of this id, and not since that it does not know the id.
@@ -46,14 +46,18 @@ struct Batch {
 }
 
 impl Partition {
+    /// The topic is another one: what was heard before says nothing of it.
+    pub(super) fn begin_again(&mut self) {
+        *self = Partition { written_as: std::mem::take(&mut self.written_as), ..Partition::default() };
+    }
+
     /// A batch is written, and if it was drained just now, returns what is wrong with that.
     pub(super) fn write(&mut self, numbers: Numbers, content: Content, is_now: bool) -> Option<String> {
         let wrong = self.is_wrong(numbers, content).filter(|_| is_now);
         if self.is_new(numbers, content) {
-            for numbers in self.replaced(numbers, content) {
-                let count = self.batches.remove(&numbers).map_or(0, |batch| batch.content.count);
-                self.split.push((numbers.0, numbers.1, numbers.1.saturating_add(count)));
-            }
+            let replaced = self.replaced(numbers, content);
+            self.has_split |= !replaced.is_empty();
+            replaced.iter().for_each(|numbers| drop(self.batches.remove(numbers)));
         }
         for (_, earlier) in self.batches.range_mut((numbers.0, 0)..numbers) {
             if is_now && earlier.on_its_way == 0 && !earlier.is_written {
@@ -93,9 +97,8 @@ impl Partition {
         if let Some((latest, _)) = self.batches.last_key_value().filter(|((latest, _), _)| *latest > epoch) {
             return Some(format!("epoch {} has begun", latest.0));
         }
-        let is_piece =
-            |(of, first, end): &(i16, i32, i32)| *of == epoch && (*first..*end).contains(&numbers.1);
-        let was_sent = before.is_some() || self.split.iter().any(is_piece);
+        let is_piece = self.has_split || !self.replaced(numbers, content).is_empty();
+        let was_sent = before.is_some() || is_piece;
         let wrong = match self.is_new(numbers, content) {
             true => {
                 let there = self.is_there_already(numbers, content);
@@ -171,9 +174,8 @@ impl Partition {
 /// How many of a producer's batches a broker knows again.
 const REMEMBERED: usize = 5;
 
-/// With these nothing was written: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER,
-/// MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER.
-const REFUSALS: [i16; 5] = [3, 5, 6, 10, 45];
+/// With these nothing was written, whatever else is wrong: MESSAGE_TOO_LARGE, OUT_OF_ORDER_SEQUENCE_NUMBER.
+const REFUSALS: [i16; 2] = [10, 45];
 
 const NONE: i16 = 0;
 const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;

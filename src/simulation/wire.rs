@@ -142,7 +142,8 @@ impl Wire {
         for topic in answer.topics.into_iter().filter(|topic| !topic.topic_id.is_nil()) {
             let Some(name) = topic.name.map(|name| name.to_string()) else { continue };
             if self.names.insert(topic.topic_id, name.clone()).is_none() {
-                self.partitions.retain(|((other, _), _), _| *other != name);
+                let same = self.partitions.iter_mut().filter(|(((other, _), _), _)| *other == name);
+                same.for_each(|(_, partition)| partition.begin_again());
             }
         }
     }

@@ -66,7 +66,7 @@ impl PartitionSequences {
         *self = PartitionSequences { owner: Some(owner), introduced, ..PartitionSequences::default() };
     }
 
-    /// Whether a batch of this producer id has been acknowledged, under any epoch. Until then a broker would take
+    /// Whether a batch of this producer id has been acknowledged. Until then a broker would take
     /// whatever sequence comes first, so that the second batch could come before the first, or in its place.
     pub(super) fn is_introduced(&self, producer_id: i64) -> bool {
         self.introduced == Some(producer_id)
@@ -85,14 +85,14 @@ impl PartitionSequences {
     }
 
     pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
-        // Before a new epoch begins an answer may be that of a topic which has been created again since.
-        if !self.bump_wanted {
-            self.introduced = Some(stamp.producer_id);
-        }
         let ours =
             |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
         if !self.owner.is_some_and(ours) {
             return;
+        }
+        // Before a new epoch begins an answer may be that of a topic which has been created again since.
+        if !self.bump_wanted {
+            self.introduced = Some(stamp.producer_id);
         }
         let last = after(stamp.base_sequence, count.saturating_sub(1));
         if self.last_acknowledged.is_none_or(|before| is_behind(before, last)) {
