@@ -184,8 +184,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// `Err` means that the record was **not accepted** and comes back inside the error; nothing was queued. By kind:
     /// `Serialization`, `Partitioning`, `Timeout` (metadata or memory, after `max.block.ms`), `Interrupted`,
     /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
-    /// a callback, `Forked` in a forked child, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)). `Ok` means **accepted**: exactly
-    /// one outcome follows, within `delivery.timeout.ms`.
+    /// a callback, `Forked` in a forked child, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)).
+    /// `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
     pub fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
@@ -232,7 +232,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// [`Interrupted`](ErrorKind::Interrupted), and [`IllegalState`](ErrorKind::IllegalState) in a callback, of this or
-    /// any other producer; [`Forked`](ErrorKind::Forked). The outcome of the records is not told here: ask their futures or callbacks.
+    /// any other producer; [`Forked`](ErrorKind::Forked). The outcome of the records is not told here: ask their futures or
+    /// callbacks.
     pub fn flush(&self) -> Result<(), Error> {
         self.core.check_process()?;
         not_in_callback("flush()")?;
@@ -269,8 +270,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     }
 
     /// Refuses new records, sends everything that was accepted, and blocks until it is answered: at most
-    /// `delivery.timeout.ms` and a second or two for what is left to be done then. Closing twice, or from several threads, is
-    /// fine.
+    /// `delivery.timeout.ms`, and a second or two for what is left to be done then. Closing twice, or from several threads,
+    /// is fine.
     ///
     /// Then interceptors, serializers and partitioner are closed, on the producer's thread; every call of `close` waits
     /// for that, too.
