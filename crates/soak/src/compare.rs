@@ -46,8 +46,10 @@ pub struct Findings {
 
     /// Between one acknowledgement and the next.
     pub longest_gap_ms: i64,
-    /// From `send` to the outcome.
+    /// From when it was accepted to the outcome.
     pub longest_answer_ms: i64,
+    /// How long `send` waited until it accepted or refused.
+    pub longest_send_ms: i64,
     /// Some of what does not fit, in words.
     pub examples: Vec<String>,
 }
@@ -59,6 +61,9 @@ type Id = (u32, u64);
 struct Promise {
     topic: String,
     tried_ms: i64,
+    /// When it was accepted, which is at once where nothing else is said; or refused.
+    accepted_ms: i64,
+    answered_ms: Option<i64>,
     outcomes: u32,
     outcome: Outcome,
 }
@@ -117,8 +122,12 @@ impl Judge {
         };
         let promise = self.promises.entry(id).or_default();
         if event == "T" {
-            (promise.topic, promise.tried_ms) = (topic.to_owned(), ms);
+            (promise.topic, promise.tried_ms, promise.accepted_ms) = (topic.to_owned(), ms, ms);
             self.findings.tried += 1;
+            return;
+        }
+        if event == "A" {
+            promise.accepted_ms = ms;
             return;
         }
         promise.outcomes += 1;
@@ -136,8 +145,10 @@ impl Judge {
             ("F", ["1", ..]) => Outcome::Failed { possibly_written: Some(true) },
             _ => Outcome::Failed { possibly_written: None },
         };
-        let answer_ms = ms - promise.tried_ms;
-        self.findings.longest_answer_ms = self.findings.longest_answer_ms.max(answer_ms);
+        match event {
+            "R" => promise.accepted_ms = ms,
+            _ => _ = promise.answered_ms.get_or_insert(ms),
+        }
     }
 
     /// A line of what was found.
@@ -183,11 +194,22 @@ impl Judge {
             self.judge_one(*id, &promises[id], found);
         }
         self.judge_order(&promises, &places);
+        self.measure(&promises);
         self.acknowledged_ms.sort_unstable();
         let gaps = self.acknowledged_ms.windows(2).map(|pair| pair[1] - pair[0]);
         self.findings.longest_gap_ms = gaps.max().unwrap_or_default();
         self.findings.lives = self.lives.len();
         self.findings
+    }
+
+    fn measure(&mut self, promises: &HashMap<Id, Promise>) {
+        for promise in promises.values() {
+            let send_ms = promise.accepted_ms - promise.tried_ms;
+            // The outcome may come before `send` has returned.
+            let answer_ms = promise.answered_ms.map_or(0, |ms| ms - promise.accepted_ms);
+            self.findings.longest_send_ms = self.findings.longest_send_ms.max(send_ms);
+            self.findings.longest_answer_ms = self.findings.longest_answer_ms.max(answer_ms);
+        }
     }
 
     fn judge_one(&mut self, id: Id, promise: &Promise, found: &[Place]) {
@@ -288,7 +310,7 @@ impl Judge {
 /// Event, record, topic, time, and the rest of a journal's line.
 fn event(line: &str) -> Option<(&str, Id, &str, i64, &str)> {
     let mut words = line.splitn(6, ' ');
-    let event = words.next().filter(|word| ["T", "R", "K", "F"].contains(word))?;
+    let event = words.next().filter(|word| ["T", "A", "R", "K", "F"].contains(word))?;
     let id = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
     let topic = words.next()?;
     let ms = words.next()?.parse().ok()?;
@@ -360,9 +382,18 @@ mod tests {
             possibly_and_there: 1,
             longest_gap_ms: 39,
             longest_answer_ms: 48,
+            longest_send_ms: 17,
             ..Findings::default()
         };
         assert_eq!(judged(JOURNAL, &sound()), expected);
+    }
+
+    #[test]
+    fn the_time_that_send_waits_is_no_part_of_the_answer_s() {
+        let late = [JOURNAL, &["A 0 2 a 130 ", "A 1 0 a 125 "]].concat();
+        let findings = judged(&late, &sound());
+        // The outcome of the last came before its send had returned.
+        assert_eq!((findings.longest_send_ms, findings.longest_answer_ms), (28, 20));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! T thread number topic ms                    handed to send
+//! A thread number topic ms                    accepted only now: written where `send` has waited (ours alone does)
 //! R thread number topic ms words              not accepted
 //! K thread number topic ms partition offset   acknowledged; the offset is - where the broker does not tell it
 //! F thread number topic ms written words      failed; written: 0 certainly not, 1 possibly, ? where it is not said
@@ -44,6 +45,10 @@ impl Journal {
 
     pub fn tried(&self, id: Id) {
         self.write('T', id, "");
+    }
+
+    pub fn accepted_late(&self, id: Id) {
+        self.write('A', id, "");
     }
 
     pub fn refused(&self, id: Id, words: &str) {

@@ -90,6 +90,13 @@ impl Options {
         chosen.chain(self.more.iter().cloned()).collect()
     }
 
+    /// Within which every accepted record has its outcome.
+    pub fn delivery_timeout_ms(&self) -> i64 {
+        let properties = self.properties();
+        let set = properties.iter().rfind(|(name, _)| name == "delivery.timeout.ms");
+        set.map_or(120_000, |(_, value)| value.parse().unwrap())
+    }
+
     pub fn duration(&self) -> Duration {
         Duration::from_secs_f64(self.minutes * 60.0)
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use fastrand::Rng;
 use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture, RecordMetadata};
@@ -64,6 +64,8 @@ pub const THREADS: usize = 6;
 /// This one waits for each answer, and those from `REBORN_FROM` on write to the topic that is deleted: `send` waits there.
 const ONE_BY_ONE: usize = 3;
 const REBORN_FROM: usize = 4;
+/// A `send` that takes longer has waited for something.
+const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// Ours.
 pub struct Ours {
@@ -198,7 +200,12 @@ impl Writer {
         );
         self.journal.tried(id);
         self.shared.tried.fetch_add(1, Ordering::Relaxed);
-        match self.hand_over(id, key.as_deref(), &value) {
+        let begun = Instant::now();
+        let handed_over = self.hand_over(id, key.as_deref(), &value);
+        if handed_over.is_ok() && begun.elapsed() > AT_ONCE {
+            self.journal.accepted_late(id);
+        }
+        match handed_over {
             // The callback has told of the outcome.
             Ok(future) if self.thread == ONE_BY_ONE => drop(future.get()),
             Ok(_) => {}
