@@ -467,6 +467,7 @@ mod tests {
         manager.acknowledged(0, &second, 10);
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         let third = manager.next_stamp(0, 10);
+        manager.acknowledged(0, &second, 10); // It was given up, and comes in late.
         assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (false, Resend::OneByOne));
         manager.acknowledged(0, &third, 10);
         assert!(manager.may_stamp(0, 1));
