@@ -57,7 +57,7 @@ impl Partition {
         if self.is_new(numbers, content) {
             let replaced = self.replaced(numbers, content);
             self.has_split |= !replaced.is_empty();
-            replaced.iter().for_each(|numbers| drop(self.batches.remove(numbers)));
+            self.batches.retain(|numbers, _| !replaced.contains(numbers));
         }
         for (_, earlier) in self.batches.range_mut((numbers.0, 0)..numbers) {
             if is_now && earlier.on_its_way == 0 && !earlier.is_written {
