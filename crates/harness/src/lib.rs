@@ -3,8 +3,7 @@
 //!
 //! ```ignore
 //! let mut kafka = Kafka::start("4.3.1", 3);
-//! kafka.create_topic("test", 6, 3, &[]);
-//! … send to kafka.bootstrap_servers() …
+//! // Send to kafka.bootstrap_servers(), and read it back:
 //! assert_eq!(kafka.read_back("test").len(), 100);
 //! ```
 //!
