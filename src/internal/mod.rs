@@ -5,6 +5,7 @@
 //! Holds: each reader returns what is wrong in words, as a user would be told, and never panics.
 
 mod filled;
+#[cfg(not(loom))]
 mod stepped;
 
 use std::ops::RangeInclusive;
@@ -17,6 +18,7 @@ use crate::protocol::{
 use crate::record_batch::{Codec, read_records};
 
 pub use filled::{FilledBatch, Sealed};
+#[cfg(not(loom))]
 pub use stepped::{Broker, SteppedProducer};
 
 /// An API whose answers are read: its name, and its versions.

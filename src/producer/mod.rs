@@ -38,9 +38,10 @@ use crate::sender::{Control, Counts};
 use crate::serializer::Serializer;
 use crate::stage;
 
-#[cfg(any(test, feature = "simulation"))]
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) use builder::CloseParts;
 pub use builder::KafkaProducerBuilder;
+#[cfg(not(loom))]
 pub(crate) use builder::Running;
 pub use interface::Producer;
 pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
