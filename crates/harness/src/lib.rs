@@ -1,7 +1,7 @@
 //! Apache Kafka itself, for tests: the released server is fetched, started with one broker or three, and read back by
 //! clients that are not ours. Needs Java 17 or later (a JDK), Maven, kcat and `sh`.
 //!
-//! ```ignore
+//! ```text
 //! let mut kafka = Kafka::start("4.3.1", 3);
 //! // Send to kafka.bootstrap_servers(), and read it back:
 //! assert_eq!(kafka.read_back("test").len(), 100);

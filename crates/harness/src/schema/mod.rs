@@ -4,7 +4,7 @@
 //! Must not know: anything else of this package, so that unit tests inside `src` can include it by `#[path]`.
 //! Strict on purpose: bytes left over, an unknown tag, a null where there may be none, an overlong number are errors.
 //!
-//! ```ignore
+//! ```text
 //! let schemas = jars.schemas();
 //! let produce = schemas.decode_request(0, 9, &bytes)?;
 //! assert_eq!(produce["TopicData"][0]["Name"], "test");
