@@ -231,7 +231,9 @@ fn what_a_topics_limit_has_taught_bounds_its_next_batches() {
             assert!(read == sent, "{codec}");
         }
         let (refusals, batches) = (refusals.load(Ordering::Relaxed), cluster.batches("t", 0).len());
-        assert!((1..60).contains(&refusals) && batches > 300, "{codec}: {refusals}, {batches}");
+        // Where nothing was learnt each piece is as large again as what was refused. On a busy machine many are on their way
+        // before the first refusal comes.
+        assert!(refusals > 0 && refusals * 3 < batches && batches > 300, "{codec}: {refusals}, {batches}");
     }
 }
 
