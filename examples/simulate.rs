@@ -100,7 +100,7 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
         let _ = replay(first.seed, &runs.kinds, runs.defect);
         return Err(format!("promises were broken in {} seeds", report.found.len()).into());
     }
-    let missing = report.coverage.missing();
+    let missing = report.missing();
     if runs.count >= 10_000 && !missing.is_empty() {
         return Err(format!("never reached: {}", missing.join(", ")).into());
     }

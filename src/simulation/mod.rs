@@ -27,6 +27,7 @@ mod plan;
 // … brokers, lines and time, …
 mod brokers;
 mod ends;
+mod frame_reader;
 mod happening;
 mod lies;
 mod network;

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use kafka_embedded::{Api, SeenProduce};
 use kafka_protocol::messages::{
-    ApiVersionsResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse, ResponseHeader,
+    ApiVersionsResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse,
 };
-use kafka_protocol::protocol::{Decodable, HeaderVersion};
 
+use crate::simulation::frame_reader::{answer_id, decode, request_head};
 use crate::simulation::history::{Accepted, Outcome};
 
 #[derive(Default)]
@@ -32,11 +32,7 @@ pub(super) struct Observer {
 impl Observer {
     /// A request on its way.
     pub(super) fn asked(&mut self, frame: &[u8], at: Duration) {
-        let mut rest = frame;
-        if rest.len() < 8 {
-            return;
-        }
-        let (key, version, correlation_id) = (rest.get_i16(), rest.get_i16(), rest.get_i32());
+        let Some((key, version, correlation_id)) = request_head(frame) else { return };
         let Some(api) = Api::ALL.into_iter().find(|api| api.key() == key) else { return };
         self.open.insert(correlation_id, (api, version));
         *self.requests.entry((api, at.as_secs())).or_default() += 1;
@@ -85,10 +81,9 @@ impl Observer {
 
     /// An answer that reaches the client, with its length in front. What cannot be read is somebody's lie.
     pub(super) fn answered(&mut self, frame: &[u8], at: Duration) {
-        let Some(correlation_id) = frame.get(4..8).and_then(|bytes| bytes.try_into().ok()) else { return };
-        let Some((api, version)) = self.open.remove(&i32::from_be_bytes(correlation_id)) else { return };
-        let body = &frame[4..];
-        for (partition, code) in codes(api, version, body).unwrap_or_default() {
+        let body = Bytes::copy_from_slice(frame.get(4..).unwrap_or_default());
+        let Some((api, version)) = answer_id(&body).and_then(|id| self.open.remove(&id)) else { return };
+        for (partition, code) in codes(api, version, &body).unwrap_or_default() {
             *self.codes.entry((api, code)).or_default() += 1;
             if code != 0 {
                 self.errors.push((at, api, partition, code));
@@ -98,7 +93,7 @@ impl Observer {
 }
 
 /// All codes in an answer, with the partitions that they are about.
-fn codes(api: Api, version: i16, body: &[u8]) -> Option<Vec<(i32, i16)>> {
+fn codes(api: Api, version: i16, body: &Bytes) -> Option<Vec<(i32, i16)>> {
     Some(match api {
         Api::Produce => {
             let answer: ProduceResponse = decode(body, version)?;
@@ -123,10 +118,4 @@ fn codes(api: Api, version: i16, body: &[u8]) -> Option<Vec<(i32, i16)>> {
         }
         _ => Vec::new(),
     })
-}
-
-fn decode<R: Decodable + HeaderVersion>(body: &[u8], version: i16) -> Option<R> {
-    let mut rest = Bytes::copy_from_slice(body);
-    ResponseHeader::decode(&mut rest, R::header_version(version)).ok()?;
-    R::decode(&mut rest, version).ok()
 }

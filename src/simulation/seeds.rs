@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::planted::{self, Defect};
 use crate::simulation::coverage::Coverage;
 use crate::simulation::history::{History, Outcome, Violation};
+use crate::simulation::plan::{Lie, Step};
 use crate::simulation::scenario::{Kind, scenario};
 use crate::simulation::world::World;
 use crate::stage;
@@ -140,6 +141,14 @@ pub(super) fn run(
 }
 
 impl Report {
+    /// What was to be reached and was not.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let kinds = Kind::ALL.into_iter().map(|kind| ("kind", format!("{kind:?}")));
+        let lies = Lie::ALL.into_iter().map(|lie| ("step", Step::Lie(None, lie).name()));
+        self.coverage.missing(kinds.chain(lies))
+    }
+
     fn add(&mut self, seed: u64, kinds: &[Kind]) {
         self.seeds += 1;
         match catch_unwind(AssertUnwindSafe(|| run(seed, kinds, false, &mut self.coverage))) {

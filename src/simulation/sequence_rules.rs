@@ -53,11 +53,12 @@ impl Partition {
 
     /// A batch is written, and if it was drained just now, returns what is wrong with that.
     pub(super) fn write(&mut self, numbers: Numbers, content: Content, is_now: bool) -> Option<String> {
-        let wrong = self.is_wrong(numbers, content).filter(|_| is_now);
-        if self.is_new(numbers, content) {
-            let replaced = self.replaced(numbers, content);
-            self.has_split |= !replaced.is_empty();
-            self.batches.retain(|numbers, _| !replaced.contains(numbers));
+        let is_new = self.batches.get(&numbers).is_none_or(|batch| batch.content != content);
+        let replaced = is_new.then(|| self.replaced(numbers, content));
+        let wrong = if is_now { self.is_wrong(numbers, content, replaced.as_deref()) } else { None };
+        for numbers in replaced.into_iter().flatten() {
+            self.has_split = true;
+            self.batches.remove(&numbers);
         }
         for (_, earlier) in self.batches.range_mut((numbers.0, 0)..numbers) {
             if is_now && earlier.on_its_way == 0 && !earlier.is_written {
@@ -78,17 +79,14 @@ impl Partition {
         wrong
     }
 
-    fn is_new(&self, numbers: Numbers, content: Content) -> bool {
-        self.batches.get(&numbers).is_none_or(|batch| batch.content != content)
-    }
-
     /// Smaller batches take the place of one that was too large.
     fn replaced(&self, (epoch, sequence): Numbers, content: Content) -> Vec<Numbers> {
         let replaced = self.batches.range((epoch, sequence)..(epoch, sequence.saturating_add(content.count)));
         replaced.map(|(numbers, _)| *numbers).collect()
     }
 
-    fn is_wrong(&self, numbers: Numbers, content: Content) -> Option<String> {
+    /// `replaced`: the batches whose place it takes, if it is a new one.
+    fn is_wrong(&self, numbers: Numbers, content: Content, replaced: Option<&[Numbers]>) -> Option<String> {
         let (epoch, _) = numbers;
         let before = self.written_as.get(&content.hash);
         if before.and_then(|before| self.batches.get(before)).is_some_and(|before| before.is_too_late) {
@@ -97,14 +95,12 @@ impl Partition {
         if let Some((latest, _)) = self.batches.last_key_value().filter(|((latest, _), _)| *latest > epoch) {
             return Some(format!("epoch {} has begun", latest.0));
         }
-        let is_piece = self.has_split || !self.replaced(numbers, content).is_empty();
-        let was_sent = before.is_some() || is_piece;
-        let wrong = match self.is_new(numbers, content) {
-            true => {
-                let there = self.is_there_already(numbers, content);
-                there.or_else(|| self.is_new_wrong(numbers).filter(|_| !was_sent))
-            }
-            false => self.is_old_wrong(numbers),
+        let wrong = match replaced {
+            Some(replaced) => self.is_there_already(numbers, content, replaced).or_else(|| {
+                let was_sent = before.is_some() || self.has_split || !replaced.is_empty();
+                if was_sent { None } else { self.is_new_wrong(numbers) }
+            }),
+            None => self.is_old_wrong(numbers),
         };
         wrong.or_else(|| {
             let (before, _) = self.missing(numbers).find(|(_, batch)| batch.on_its_way > 0)?;
@@ -120,11 +116,11 @@ impl Partition {
     }
 
     /// Records that may be in the log already, under numbers that the broker would not know again.
-    fn is_there_already(&self, numbers: Numbers, content: Content) -> Option<String> {
+    fn is_there_already(&self, numbers: Numbers, content: Content, replaced: &[Numbers]) -> Option<String> {
         let may_be_there = |numbers: &&Numbers| {
             self.batches.get(numbers).is_some_and(|it| it.is_unanswered && !it.is_written)
         };
-        if let Some(before) = self.replaced(numbers, content).iter().find(may_be_there) {
+        if let Some(before) = replaced.iter().find(may_be_there) {
             return Some(format!("it is a piece of {before:?}, which may be there already"));
         }
         let before = self.written_as.get(&content.hash).filter(|before| **before != numbers);

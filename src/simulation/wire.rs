@@ -11,13 +11,12 @@ use std::io::IoSlice;
 use bytes::{Buf, Bytes};
 use kafka_protocol::messages::{
     ApiKey, InitProducerIdResponse, MetadataResponse, ProduceRequest, ProduceResponse, RequestHeader,
-    ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
-
 use uuid::Uuid;
 
 use crate::network::SocketId;
+use crate::simulation::frame_reader::{answer_id, decode, request_head};
 use crate::simulation::history::Violation;
 use crate::simulation::sequence_rules::{Content, Numbers, Partition};
 
@@ -39,7 +38,7 @@ struct Socket {
     /// The last write was cut short: what comes next was to go then already.
     is_behind: bool,
     /// Answers that have arrived, and how many bytes of them are still to be read.
-    arrived: VecDeque<(usize, Vec<u8>)>,
+    arrived: VecDeque<(usize, Bytes)>,
     asked: BTreeMap<i32, Asked>,
 }
 
@@ -59,7 +58,7 @@ struct Written {
 }
 
 impl Wire {
-    /// The client offers these bytes, and so many of them are taken.
+    /// The client offers these bytes, and the first `taken` of them are.
     pub(super) fn wrote(&mut self, id: SocketId, buffers: &[IoSlice<'_>], taken: usize) {
         let offered: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let socket = self.sockets.entry(id).or_default();
@@ -99,10 +98,10 @@ impl Wire {
     /// An answer, with its length in front, has arrived, and waits to be read.
     pub(super) fn arrived(&mut self, id: SocketId, bytes: &[u8]) {
         let socket = self.sockets.entry(id).or_default();
-        socket.arrived.push_back((bytes.len(), bytes.get(4..).unwrap_or_default().to_vec()));
+        socket.arrived.push_back((bytes.len(), Bytes::copy_from_slice(bytes.get(4..).unwrap_or_default())));
     }
 
-    /// The client has read so many bytes.
+    /// The client has read this number of bytes.
     pub(super) fn read(&mut self, id: SocketId, mut count: usize) {
         while let Some((rest, _)) = self.sockets.entry(id).or_default().arrived.front_mut() {
             let part = count.min(*rest);
@@ -111,17 +110,14 @@ impl Wire {
                 return;
             }
             if let Some((_, frame)) = self.sockets.entry(id).or_default().arrived.pop_front() {
-                self.answered(id, frame);
+                self.answered(id, &frame);
             }
         }
     }
 
-    fn answered(&mut self, id: SocketId, frame: Vec<u8>) {
-        let Some(correlation_id) = frame.first_chunk::<4>().map(|bytes| i32::from_be_bytes(*bytes)) else {
-            return;
-        };
-        let Some(asked) = self.sockets.entry(id).or_default().asked.remove(&correlation_id) else { return };
-        let frame = Bytes::from(frame);
+    fn answered(&mut self, id: SocketId, frame: &Bytes) {
+        let asked = &mut self.sockets.entry(id).or_default().asked;
+        let Some(asked) = answer_id(frame).and_then(|id| asked.remove(&id)) else { return };
         match asked.api {
             ApiKey::InitProducerId => {
                 decode(frame, asked.version).into_iter().for_each(|it| self.identified(&it))
@@ -167,9 +163,7 @@ impl Wire {
 
     /// A request of a kind that matters here, and its correlation id.
     fn read_request(&self, frame: &[u8]) -> Option<(Asked, i32)> {
-        let mut rest = frame;
-        let (key, version, correlation_id) =
-            (rest.try_get_i16().ok()?, rest.try_get_i16().ok()?, rest.try_get_i32().ok()?);
+        let (key, version, correlation_id) = request_head(frame)?;
         let api = ApiKey::try_from(key).ok()?;
         let batches = match api {
             ApiKey::InitProducerId | ApiKey::Metadata => Vec::new(),
@@ -217,9 +211,4 @@ fn read_head(mut batch: &[u8]) -> Option<(i64, Numbers, Content)> {
     let mut hasher = DefaultHasher::new();
     batch.hash(&mut hasher);
     Some((id, (epoch, sequence), Content { count, hash: hasher.finish() }))
-}
-
-fn decode<R: Decodable + HeaderVersion>(mut body: Bytes, version: i16) -> Option<R> {
-    ResponseHeader::decode(&mut body, R::header_version(version)).ok()?;
-    R::decode(&mut body, version).ok()
 }
