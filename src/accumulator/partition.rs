@@ -213,9 +213,7 @@ impl Partition {
     /// How many batches have gone since the oldest that is not answered yet and has a place in the sequence, or had one
     /// when it was sent, that one included.
     pub(super) fn outstanding(&self) -> u64 {
-        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
-        let retry = self.retries.iter().find(|batch| batch.is_unanswered() && batch.stamp().is_some());
-        let oldest = in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id());
+        let oldest = self.oldest_unanswered(|retry| retry.stamp().is_some());
         oldest.map_or(0, |batch| self.next_id.saturating_sub(batch.id().opened))
     }
 
@@ -225,8 +223,13 @@ impl Partition {
 
     /// The oldest batch that has been sent and is not settled. Found without a walk through all that are on their way.
     pub(super) fn first_unanswered(&self) -> Option<&ProducerBatch> {
+        self.oldest_unanswered(|_| true)
+    }
+
+    /// The oldest one of what is on its way and of those that go again that count.
+    fn oldest_unanswered(&self, counts: impl Fn(&ProducerBatch) -> bool) -> Option<&ProducerBatch> {
         let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
-        let retry = self.retries.iter().find(|batch| batch.is_unanswered());
+        let retry = self.retries.iter().find(|batch| batch.is_unanswered() && counts(batch));
         in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
     }
 
