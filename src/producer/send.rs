@@ -263,21 +263,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     /// The last look at a record before it is appended: it may be too large; and serializers or the partitioner may have
     /// forked, and this be the child.
-    #[inline]
+    #[inline(always)]
     fn check_ready(&self, parts: &RecordParts<'_>) -> Result<(), Error> {
         let size = upper_bound(parts);
-        let limits = [
-            ("max.request.size", self.settings.max_request_size),
-            ("buffer.memory", self.accumulator.pool().total()),
-        ];
-        match limits.into_iter().find(|(_, limit)| size > *limit) {
-            None if !self.process.is_another_process() => Ok(()),
-            None => Err(Error::forked()),
-            Some((name, limit)) => {
-                let text = format!("the record may take {size} bytes, which is more than {name}={limit}");
-                Err(Error::new(ErrorKind::RecordTooLarge, text))
-            }
+        let (request, memory) = (self.settings.max_request_size, self.accumulator.pool().total());
+        if size > request {
+            return Err(too_large(size, "max.request.size", request));
         }
+        if size > memory {
+            return Err(too_large(size, "buffer.memory", memory));
+        }
+        self.check_process()
     }
 
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
@@ -332,7 +328,13 @@ impl Chosen {
     }
 }
 
-#[inline]
+#[cold]
+fn too_large(size: usize, name: &str, limit: usize) -> Error {
+    let text = format!("the record may take {size} bytes, which is more than {name}={limit}");
+    Error::new(ErrorKind::RecordTooLarge, text)
+}
+
+#[inline(always)]
 fn target(topic: &TopicQueues, chosen: Chosen) -> Result<Target<'_>, Error> {
     let queue = topic.queue(chosen.partition);
     let queue =
