@@ -1,7 +1,7 @@
 //! Kafka's messages by Kafka's own schemas, the JSON files in the jar of the Java clients: decodes and encodes any
 //! request or response in any version, without a line written for that message.
 //!
-//! Must not know: anything else of this package, so that unit tests inside `src` can include it by `#[path]`.
+//! Must not know: anything else of this package.
 //! Strict on purpose: bytes left over, an unknown tag, a null where there may be none, an overlong number are errors.
 //!
 //! ```text
@@ -10,7 +10,6 @@
 //! assert_eq!(produce["TopicData"][0]["Name"], "test");
 //! ```
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
