@@ -6,11 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::bootstrap::BootstrapServers;
+use super::bootstrap_servers::BootstrapServers;
 use super::connection_state::{Phase, later};
-use super::connections::{Connections, Note};
-use super::in_flight::Entry;
-use super::lost::Lost;
+use super::connections::{Connections, RequestOwner};
+use super::disconnect_reason::DisconnectReason;
+use super::in_flight::InFlightRequest;
 use super::outcome::Outcome;
 use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
@@ -99,8 +99,8 @@ impl<N: Network, T> NetworkClient<N, T> {
             Expect::AnswerWithin(timeout) => (true, timeout),
             Expect::WrittenWithin(timeout) => (false, timeout),
         };
-        let entry = Entry {
-            note: Note::Caller(note),
+        let entry = InFlightRequest {
+            note: RequestOwner::Caller(note),
             correlation_id,
             version,
             name: R::NAME,
@@ -197,7 +197,7 @@ impl<N: Network, T> NetworkClient<N, T> {
                 Ok(response)
             }
             Err(error) => {
-                self.connections.refuse(node, Lost::Unreadable(error.clone()), now);
+                self.connections.refuse(node, DisconnectReason::Unreadable(error.clone()), now);
                 Err(of_broker(node, Error::new(ErrorKind::Network, error.to_string())))
             }
         }
@@ -301,7 +301,7 @@ impl<N: Network, T> NetworkClient<N, T> {
     }
 
     /// What is known of a broker, if it is where it was.
-    fn peer_at(&self, node: &Node) -> Option<&Peer<Note<T>>> {
+    fn peer_at(&self, node: &Node) -> Option<&Peer<RequestOwner<T>>> {
         self.connections.peer(node.id()).filter(|peer| peer.is_at(node))
     }
 

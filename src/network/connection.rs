@@ -8,10 +8,10 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::disconnect_reason::DisconnectReason;
 use super::frame::FrameReader;
 use super::handshake::Handshake;
-use super::in_flight::{Entry, InFlight, WrongAnswer};
-use super::lost::Lost;
+use super::in_flight::{InFlight, InFlightRequest, WrongAnswer};
 use super::seam::{Network, SocketId};
 use crate::protocol::correlation_id;
 
@@ -32,8 +32,8 @@ pub(super) struct Connection<T> {
 
 /// A whole answer, and the request that it belongs to.
 #[derive(Debug)]
-pub(super) struct Answer<T> {
-    pub(super) entry: Entry<T>,
+pub(super) struct AnsweredRequest<T> {
+    pub(super) entry: InFlightRequest<T>,
     pub(super) frame: Vec<u8>,
 }
 
@@ -57,12 +57,12 @@ impl<T> Connection<T> {
     pub(super) fn flush<N: Network>(
         &mut self,
         network: &mut N,
-        finished: &mut Vec<Entry<T>>,
-    ) -> Result<(), Lost> {
+        finished: &mut Vec<InFlightRequest<T>>,
+    ) -> Result<(), DisconnectReason> {
         while self.in_flight.has_unwritten() {
             let (written, offered) = match self.write_once(network) {
                 Err(error) if is_transient(&error) => (0, 1),
-                outcome => outcome.map_err(|error| self.lost(error))?,
+                outcome => outcome.map_err(|error| self.io_failed(error))?,
             };
             self.in_flight.advance(written, finished);
             if written < offered {
@@ -78,26 +78,36 @@ impl<T> Connection<T> {
     }
 
     /// Reads once into the buffer; what does not fit makes the socket readable again.
-    pub(super) fn read<N: Network>(&mut self, network: &mut N, buffer: &mut [u8]) -> Result<usize, Lost> {
+    pub(super) fn read<N: Network>(
+        &mut self,
+        network: &mut N,
+        buffer: &mut [u8],
+    ) -> Result<usize, DisconnectReason> {
         match network.read(self.socket, buffer) {
-            Ok(0) => Err(Lost::Closed {
+            Ok(0) => Err(DisconnectReason::Closed {
                 before_first_answer: !self.answered && !self.frames.is_within(),
                 within_answer: self.frames.is_within(),
             }),
             Err(error) if is_transient(&error) => Ok(0),
-            outcome => outcome.map_err(|error| self.lost(error)),
+            outcome => outcome.map_err(|error| self.io_failed(error)),
         }
     }
 
     /// The next whole answer in what was read.
-    pub(super) fn next_answer(&mut self, input: &mut &[u8]) -> Result<Option<Answer<T>>, Lost> {
-        let Some(frame) = self.frames.next(input).map_err(Lost::BadFrame)? else { return Ok(None) };
+    pub(super) fn next_answer(
+        &mut self,
+        input: &mut &[u8],
+    ) -> Result<Option<AnsweredRequest<T>>, DisconnectReason> {
+        let Some(frame) = self.frames.next(input).map_err(DisconnectReason::BadFrame)? else {
+            return Ok(None);
+        };
         let got = correlation_id(&frame);
         let is_first = !self.answered;
-        let wrong = |wrong: WrongAnswer| Lost::WrongAnswer { expected: wrong.expected, got, is_first };
+        let wrong =
+            |wrong: WrongAnswer| DisconnectReason::WrongAnswer { expected: wrong.expected, got, is_first };
         let entry = self.in_flight.answered(got).map_err(wrong)?;
         self.answered = true;
-        Ok(Some(Answer { entry, frame }))
+        Ok(Some(AnsweredRequest { entry, frame }))
     }
 
     /// One vectored write of what is unwritten: how much went out, and how much was offered.
@@ -122,12 +132,12 @@ impl<T> Connection<T> {
     }
 
     /// Before the first answer a reset tells the same as an orderly end: the other side wants something else.
-    fn lost(&self, error: io::Error) -> Lost {
+    fn io_failed(&self, error: io::Error) -> DisconnectReason {
         let ended = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
         if ended && !self.answered {
-            return Lost::Closed { before_first_answer: true, within_answer: false };
+            return DisconnectReason::Closed { before_first_answer: true, within_answer: false };
         }
-        Lost::Io(error)
+        DisconnectReason::Io(error)
     }
 }
 

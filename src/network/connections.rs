@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use super::connection::{Answer, Connection};
+use super::connection::{AnsweredRequest, Connection};
 use super::connection_state::{ConnectionRules, Pause, Phase, later};
+use super::disconnect_reason::DisconnectReason;
 use super::handshake::Progress;
-use super::in_flight::Entry;
-use super::lost::Lost;
+use super::in_flight::InFlightRequest;
 use super::outcome::{Outcome, RequestFailure};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
@@ -25,9 +25,9 @@ use crate::logging;
 
 /// Whose request it is.
 #[derive(Debug)]
-pub(super) enum Note<T> {
+pub(super) enum RequestOwner<T> {
     /// The connection's own.
-    Handshake,
+    Connection,
     /// The caller's, who wants this back.
     Caller(T),
 }
@@ -40,7 +40,7 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) random: fastrand::Rng,
     pub(super) outcomes: Vec<Outcome<T>>,
     rules: ConnectionRules,
-    pub(super) peers: HashMap<i32, Peer<Note<T>>, foldhash::fast::FixedState>,
+    pub(super) peers: HashMap<i32, Peer<RequestOwner<T>>, foldhash::fast::FixedState>,
     /// How many sockets and look-ups were named.
     named: u32,
     correlation_id: i32,
@@ -57,7 +57,7 @@ pub(super) struct Connections<N: Network, T> {
     some_leave: bool,
     /// What was told of which broker, and which addresses are known to be right.
     notices: BrokerNotices,
-    finished: Vec<Entry<Note<T>>>,
+    finished: Vec<InFlightRequest<RequestOwner<T>>>,
     buffer: Vec<u8>,
 }
 
@@ -84,7 +84,7 @@ impl<N: Network, T> Connections<N, T> {
         }
     }
 
-    pub(super) fn peer(&self, id: i32) -> Option<&Peer<Note<T>>> {
+    pub(super) fn peer(&self, id: i32) -> Option<&Peer<RequestOwner<T>>> {
         self.peers.get(&id)
     }
 
@@ -113,7 +113,7 @@ impl<N: Network, T> Connections<N, T> {
         peer.lookup = token;
         peer.last_attempt = Some(now);
         let Some(port) = node.usable_port() else {
-            peer.attempt_failed(None, &Lost::NoPort);
+            peer.attempt_failed(None, &DisconnectReason::NoPort);
             return self.try_next(node.id(), now);
         };
         let deadline = peer.state.deadline();
@@ -122,7 +122,7 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     /// Queues a request; it goes out with the next flush. False where there is no connection.
-    pub(super) fn queue(&mut self, id: i32, entry: Entry<Note<T>>) -> bool {
+    pub(super) fn queue(&mut self, id: i32, entry: InFlightRequest<RequestOwner<T>>) -> bool {
         let Some(connection) = self.peers.get_mut(&id).and_then(|peer| peer.connection.as_mut()) else {
             return false;
         };
@@ -186,7 +186,7 @@ impl<N: Network, T> Connections<N, T> {
             NetworkEvent::Writable(socket) => self.writable(socket, now),
             NetworkEvent::Failed(socket, error) => {
                 if self.connection_of(socket).is_some() {
-                    self.lose(node_of(socket.0), Lost::Io(error), now);
+                    self.lose(node_of(socket.0), DisconnectReason::Io(error), now);
                 }
             }
             NetworkEvent::Resolved { token, addresses } => {
@@ -197,7 +197,7 @@ impl<N: Network, T> Connections<N, T> {
                 }
                 match addresses {
                     Ok(addresses) => peer.state.resolved(addresses),
-                    Err(error) => peer.attempt_failed(None, &Lost::NotResolved(error)),
+                    Err(error) => peer.attempt_failed(None, &DisconnectReason::NotResolved(error)),
                 }
                 self.try_next(id, now);
             }
@@ -213,18 +213,21 @@ impl<N: Network, T> Connections<N, T> {
         if !self.is_overdue(now) {
             return;
         }
-        let is_due = |peer: &&Peer<Note<T>>| self.due(peer, now).is_some();
+        let is_due = |peer: &&Peer<RequestOwner<T>>| self.due(peer, now).is_some();
         let due: Vec<i32> = self.peers.values().filter(is_due).map(|peer| peer.id).collect();
         for id in due {
             self.hear_out(id, now);
             match self.peers.get(&id).and_then(|peer| self.due(peer, now)) {
-                Some(Due::Lost(lost)) => {
-                    let sent_at =
-                        if let Lost::NoAnswer { sent_at, .. } = &lost { Some(*sent_at) } else { None };
-                    self.lose(id, lost, now);
+                Some(Overdue::Disconnect(reason)) => {
+                    let sent_at = if let DisconnectReason::NoAnswer { sent_at, .. } = &reason {
+                        Some(*sent_at)
+                    } else {
+                        None
+                    };
+                    self.lose(id, reason, now);
                     sent_at.into_iter().for_each(|time| self.close_silent(time));
                 }
-                Some(Due::Idle) => self.close_quietly(id, "idle"),
+                Some(Overdue::Idle) => self.close_quietly(id, "idle"),
                 None => {}
             }
         }
@@ -240,16 +243,16 @@ impl<N: Network, T> Connections<N, T> {
         }
         if let Some(connection) = peer.connection.take() {
             self.network.close(connection.socket);
-            let lost = Lost::ClosedHere(why);
-            let error = was_ready.then(|| peer.connection_lost(&connection, &lost, &mut self.notices, now));
+            let reason = DisconnectReason::ClosedHere(why);
+            let error = was_ready.then(|| peer.connection_lost(&connection, &reason, &mut self.notices, now));
             self.abandon(id, connection, error, now);
         }
     }
 
     /// Ends a connection on which came what cannot be an answer.
-    pub(super) fn refuse(&mut self, id: i32, lost: Lost, now: Instant) {
+    pub(super) fn refuse(&mut self, id: i32, reason: DisconnectReason, now: Instant) {
         if self.peers.get(&id).is_some_and(|peer| peer.state.versions().is_some()) {
-            self.lose(id, lost, now);
+            self.lose(id, reason, now);
         }
     }
 
@@ -321,7 +324,7 @@ impl<N: Network, T> Connections<N, T> {
         SocketId((u64::from(self.named) << 32) | u64::from(id.cast_unsigned()))
     }
 
-    fn connection_of(&mut self, socket: SocketId) -> Option<&mut Connection<Note<T>>> {
+    fn connection_of(&mut self, socket: SocketId) -> Option<&mut Connection<RequestOwner<T>>> {
         let connection = self.peers.get_mut(&node_of(socket.0))?.connection.as_mut()?;
         (connection.socket == socket).then_some(connection)
     }
@@ -345,7 +348,7 @@ impl<N: Network, T> Connections<N, T> {
             };
             if let Err(error) = self.network.connect(socket, address) {
                 peer.state.address_failed();
-                peer.attempt_failed(Some(address), &Lost::Io(error));
+                peer.attempt_failed(Some(address), &DisconnectReason::Io(error));
                 continue;
             }
             peer.connection = Some(Connection::new(socket, address, now));
@@ -397,13 +400,18 @@ impl<N: Network, T> Connections<N, T> {
             }
         };
         self.buffer = buffer;
-        if let Err(lost) = outcome {
-            self.lose(node_of(socket.0), lost, now);
+        if let Err(reason) = outcome {
+            self.lose(node_of(socket.0), reason, now);
         }
     }
 
     /// Reads once; returns how much.
-    fn read_answers(&mut self, socket: SocketId, buffer: &mut [u8], now: Instant) -> Result<usize, Lost> {
+    fn read_answers(
+        &mut self,
+        socket: SocketId,
+        buffer: &mut [u8],
+        now: Instant,
+    ) -> Result<usize, DisconnectReason> {
         let id = node_of(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(0) };
         let Some(connection) = &mut peer.connection else { return Ok(0) };
@@ -413,12 +421,12 @@ impl<N: Network, T> Connections<N, T> {
         }
         let mut input = buffer.get(..count).unwrap_or_default();
         while let Some(connection) = self.connection_of(socket) {
-            let Some(Answer { entry, frame }) = connection.next_answer(&mut input)? else { break };
-            connection.served |= matches!(entry.note, Note::Caller(_));
+            let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
+            connection.served |= matches!(entry.note, RequestOwner::Caller(_));
             self.answers_due -= 1;
             match entry.note {
-                Note::Handshake => self.handshake_answered(id, &frame, now)?,
-                Note::Caller(note) => {
+                RequestOwner::Connection => self.handshake_answered(id, &frame, now)?,
+                RequestOwner::Caller(note) => {
                     let (version, sent_at) = (entry.version, entry.sent_at);
                     self.outcomes.push(Outcome::Answered { node: id, note, version, frame, sent_at });
                 }
@@ -431,8 +439,8 @@ impl<N: Network, T> Connections<N, T> {
         let correlation_id = self.next_correlation_id();
         let Some(connection) = self.peers.get(&id).and_then(|peer| peer.connection.as_ref()) else { return };
         let request = connection.handshake.request(correlation_id, &self.settings.client_id);
-        let entry = Entry {
-            note: Note::Handshake,
+        let entry = InFlightRequest {
+            note: RequestOwner::Connection,
             correlation_id,
             version: request.version,
             name: request.name,
@@ -444,10 +452,10 @@ impl<N: Network, T> Connections<N, T> {
         self.queue(id, entry);
     }
 
-    fn handshake_answered(&mut self, id: i32, frame: &[u8], now: Instant) -> Result<(), Lost> {
+    fn handshake_answered(&mut self, id: i32, frame: &[u8], now: Instant) -> Result<(), DisconnectReason> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
-        match connection.handshake.answered(frame).map_err(Lost::Handshake)? {
+        match connection.handshake.answered(frame).map_err(DisconnectReason::Handshake)? {
             Progress::Continue => {
                 self.ask_for_handshake(id, now);
                 self.flush(id, now);
@@ -471,18 +479,18 @@ impl<N: Network, T> Connections<N, T> {
         peer.last_used = now;
         let outcome = connection.flush(&mut self.network, &mut self.finished);
         for entry in self.finished.drain(..) {
-            if let Note::Caller(note) = entry.note {
+            if let RequestOwner::Caller(note) = entry.note {
                 self.outcomes.push(Outcome::Written { node: id, note });
             }
         }
-        if let Err(lost) = outcome {
-            self.lose(id, lost, now);
+        if let Err(reason) = outcome {
+            self.lose(id, reason, now);
         }
     }
 
     /// A connection is gone, or was never made: its requests fail, and the next address has its turn, if there is
     /// one.
-    fn lose(&mut self, id: i32, lost: Lost, now: Instant) {
+    fn lose(&mut self, id: i32, reason: DisconnectReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let connection = peer.connection.take();
         if let Some(connection) = &connection {
@@ -490,13 +498,13 @@ impl<N: Network, T> Connections<N, T> {
         }
         match connection {
             Some(connection) if peer.state.versions().is_some() => {
-                let error = peer.connection_lost(&connection, &lost, &mut self.notices, now);
+                let error = peer.connection_lost(&connection, &reason, &mut self.notices, now);
                 peer.state.disconnected(now, &mut self.random);
                 self.abandon(id, connection, Some(error), now);
             }
             connection => {
                 peer.state.address_failed();
-                peer.attempt_failed(connection.as_ref().map(|connection| connection.address), &lost);
+                peer.attempt_failed(connection.as_ref().map(|connection| connection.address), &reason);
                 if let Some(connection) = connection {
                     self.abandon(id, connection, None, now);
                 }
@@ -507,7 +515,13 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Gives back what was on its way. `error`: why a connection ended that was ready; one that was not has none of
     /// the caller's requests.
-    fn abandon(&mut self, id: i32, mut connection: Connection<Note<T>>, error: Option<Error>, now: Instant) {
+    fn abandon(
+        &mut self,
+        id: i32,
+        mut connection: Connection<RequestOwner<T>>,
+        error: Option<Error>,
+        now: Instant,
+    ) {
         let error = error.map(|error| error.with_code(ErrorCode::NETWORK_EXCEPTION));
         let address = connection.address;
         for (entry, written) in connection.in_flight.abandon() {
@@ -516,7 +530,7 @@ impl<N: Network, T> Connections<N, T> {
             let timed_out = entry.deadline <= now;
             let error = if timed_out { too_late(peer, address, &entry) } else { error.clone() };
             let failure = if timed_out { RequestFailure::TimedOut } else { RequestFailure::Disconnected };
-            if let Note::Caller(note) = entry.note {
+            if let RequestOwner::Caller(note) = entry.note {
                 self.outcomes.push(Outcome::Failed { node: id, note, failure, written, error });
             }
         }
@@ -545,26 +559,30 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     /// What is to be done about a broker now.
-    fn due(&self, peer: &Peer<Note<T>>, now: Instant) -> Option<Due> {
+    fn due(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Overdue> {
         if peer.state.deadline().is_some_and(|deadline| deadline <= now) {
             let time = |since| now.saturating_duration_since(since);
-            return Some(Due::Lost(match &peer.connection {
-                Some(connection) => Lost::ConnectedTooLate(time(connection.since)),
-                None => Lost::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now))),
+            return Some(Overdue::Disconnect(match &peer.connection {
+                Some(connection) => DisconnectReason::ConnectedTooLate(time(connection.since)),
+                None => DisconnectReason::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now))),
             }));
         }
         let connection = peer.connection.as_ref()?;
         if let Some(entry) = connection.in_flight.overdue(now) {
             let within = entry.deadline.saturating_duration_since(entry.sent_at);
-            return Some(Due::Lost(Lost::NoAnswer { request: entry.name, sent_at: entry.sent_at, within }));
+            return Some(Overdue::Disconnect(DisconnectReason::NoAnswer {
+                request: entry.name,
+                sent_at: entry.sent_at,
+                within,
+            }));
         }
         let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
         let idle_at = later(peer.last_used, self.settings.max_idle?);
-        (idle && idle_at <= now).then_some(Due::Idle)
+        (idle && idle_at <= now).then_some(Overdue::Idle)
     }
 
     /// Before when nothing has to be done about a broker.
-    fn deadline(&self, peer: &Peer<Note<T>>, now: Instant) -> Option<Instant> {
+    fn deadline(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Instant> {
         let connection = peer.connection.as_ref();
         let answer = connection.and_then(|connection| connection.in_flight.deadline());
         let ready = connection.filter(|_| peer.state.versions().is_some());
@@ -576,8 +594,8 @@ impl<N: Network, T> Connections<N, T> {
     }
 }
 
-enum Due {
-    Lost(Lost),
+enum Overdue {
+    Disconnect(DisconnectReason),
     Idle,
 }
 
@@ -586,7 +604,7 @@ fn node_of(name: u64) -> i32 {
     (name as u32).cast_signed()
 }
 
-fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &Entry<T>) -> Error {
+fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &InFlightRequest<T>) -> Error {
     let (place, name) = (peer.place(Some(address)), entry.name);
     let time = entry.deadline.saturating_duration_since(entry.sent_at).as_millis();
     let message = format!("{place}: no answer to {name} within {time} ms; the connection was closed");

@@ -14,7 +14,7 @@ use crate::wire::EncodedMessage;
 
 /// A request on its way.
 #[derive(Debug)]
-pub(super) struct Entry<T> {
+pub(super) struct InFlightRequest<T> {
     pub(super) note: T,
     pub(super) correlation_id: i32,
     pub(super) version: i16,
@@ -28,7 +28,7 @@ pub(super) struct Entry<T> {
 /// The requests of one connection, oldest first: written ones that wait for their answer, then unwritten ones.
 #[derive(Debug)]
 pub(super) struct InFlight<T> {
-    entries: VecDeque<Entry<T>>,
+    entries: VecDeque<InFlightRequest<T>>,
     /// How many of the entries are wholly written.
     written: usize,
     /// How many bytes of the next one are.
@@ -48,13 +48,13 @@ impl<T> InFlight<T> {
         InFlight { entries: VecDeque::new(), written: 0, offset: 0, congested: false }
     }
 
-    pub(super) fn push(&mut self, entry: Entry<T>) {
+    pub(super) fn push(&mut self, entry: InFlightRequest<T>) {
         self.entries.push_back(entry);
     }
 
     /// `count` bytes, from the front of what is unwritten, went out; what is left then had no room. Requests that
     /// get no answer leave here when they are wholly written.
-    pub(super) fn advance(&mut self, count: usize, finished: &mut Vec<Entry<T>>) {
+    pub(super) fn advance(&mut self, count: usize, finished: &mut Vec<InFlightRequest<T>>) {
         self.offset += count;
         while let Some(entry) = self.entries.get(self.written) {
             let size = entry.message.size_bytes();
@@ -72,7 +72,10 @@ impl<T> InFlight<T> {
     }
 
     /// Takes the request that an answer with this correlation id belongs to.
-    pub(super) fn answered(&mut self, correlation_id: Option<i32>) -> Result<Entry<T>, WrongAnswer> {
+    pub(super) fn answered(
+        &mut self,
+        correlation_id: Option<i32>,
+    ) -> Result<InFlightRequest<T>, WrongAnswer> {
         let oldest = self.entries.front().filter(|_| self.written > 0).map(|entry| entry.correlation_id);
         if oldest.is_none() || oldest != correlation_id {
             return Err(WrongAnswer { expected: oldest });
@@ -82,7 +85,7 @@ impl<T> InFlight<T> {
     }
 
     /// Takes all that is here: each request, and whether it was wholly written.
-    pub(super) fn abandon(&mut self) -> impl Iterator<Item = (Entry<T>, bool)> {
+    pub(super) fn abandon(&mut self) -> impl Iterator<Item = (InFlightRequest<T>, bool)> {
         let written = std::mem::take(&mut self.written);
         (self.offset, self.congested) = (0, false);
         let entries = std::mem::take(&mut self.entries);
@@ -120,12 +123,12 @@ impl<T> InFlight<T> {
     }
 
     /// The oldest request.
-    pub(super) fn oldest(&self) -> Option<&Entry<T>> {
+    pub(super) fn oldest(&self) -> Option<&InFlightRequest<T>> {
         self.entries.front()
     }
 
     /// The oldest request whose time is up.
-    pub(super) fn overdue(&self, now: Instant) -> Option<&Entry<T>> {
+    pub(super) fn overdue(&self, now: Instant) -> Option<&InFlightRequest<T>> {
         self.entries.iter().find(|entry| entry.deadline <= now)
     }
 
@@ -179,9 +182,23 @@ mod tests {
 
     use super::*;
 
-    fn entry(id: i32, message: EncodedMessage, expects_answer: bool, deadline: Instant) -> Entry<i32> {
+    fn entry(
+        id: i32,
+        message: EncodedMessage,
+        expects_answer: bool,
+        deadline: Instant,
+    ) -> InFlightRequest<i32> {
         let (note, correlation_id, version, name) = (id, id, 0, "Test");
-        Entry { note, correlation_id, version, name, expects_answer, sent_at: deadline, deadline, message }
+        InFlightRequest {
+            note,
+            correlation_id,
+            version,
+            name,
+            expects_answer,
+            sent_at: deadline,
+            deadline,
+            message,
+        }
     }
 
     fn plain(bytes: &[u8]) -> EncodedMessage {

@@ -8,9 +8,9 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 // From the bottom up: where to begin, what the sender thread sees of sockets, …
-mod bootstrap;
-mod names;
+mod bootstrap_servers;
 mod seam;
+mod system_names;
 
 // … the real ones, …
 mod poller;
@@ -20,10 +20,10 @@ mod waker;
 
 // … what can be said about one connection, …
 mod connection_state;
+mod disconnect_reason;
 mod frame;
 mod handshake;
 mod in_flight;
-mod lost;
 mod outcome;
 mod settings;
 
@@ -35,7 +35,7 @@ mod peer;
 // … and the face to the sender.
 mod client;
 
-pub(crate) use bootstrap::BootstrapServers;
+pub(crate) use bootstrap_servers::BootstrapServers;
 pub(crate) use client::{Expect, NetworkClient, Readiness};
 pub(crate) use frame::read_all as read_frames;
 pub(crate) use outcome::Outcome;

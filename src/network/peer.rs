@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use super::connection::Connection;
 use super::connection_state::{ConnectionRules, ConnectionState, Phase};
-use super::lost::{Lost, LostKind};
+use super::disconnect_reason::{DisconnectKind, DisconnectReason};
 use crate::cluster::Node;
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
@@ -38,7 +38,7 @@ pub(super) struct Peer<T> {
     /// What went wrong at the addresses tried in this round.
     tried: Vec<String>,
     /// The kind of the last of them.
-    trouble: Option<LostKind>,
+    trouble: Option<DisconnectKind>,
     /// The last of them was no fault of the address.
     short: bool,
     /// A connection has stood once: so the address is the right one.
@@ -50,7 +50,7 @@ pub(super) struct Peer<T> {
 /// What was told of which broker, and what of an address is known for good.
 #[derive(Debug)]
 pub(super) struct BrokerNotices {
-    told: Notices<i32, LostKind>,
+    told: Notices<i32, DisconnectKind>,
     /// Hosts and ports that have answered more than a handshake, under whatever id: what they speak is what we speak.
     served: HashSet<(String, i32)>,
 }
@@ -127,21 +127,21 @@ impl<T> Peer<T> {
     }
 
     /// One attempt of this round failed. An address of `None` is the name itself.
-    pub(super) fn attempt_failed(&mut self, address: Option<SocketAddr>, lost: &Lost) {
-        let lost = match lost {
-            Lost::Closed { within_answer, .. } if self.was_ready => {
-                &Lost::Closed { before_first_answer: false, within_answer: *within_answer }
+    pub(super) fn attempt_failed(&mut self, address: Option<SocketAddr>, reason: &DisconnectReason) {
+        let reason = match reason {
+            DisconnectReason::Closed { within_answer, .. } if self.was_ready => {
+                &DisconnectReason::Closed { before_first_answer: false, within_answer: *within_answer }
             }
-            lost => lost,
+            reason => reason,
         };
         let what = match address {
-            Some(address) if !self.is_spelt_out(address) => format!("{address}: {lost}"),
-            _ => lost.to_string(),
+            Some(address) if !self.is_spelt_out(address) => format!("{address}: {reason}"),
+            _ => reason.to_string(),
         };
         logging::debug!("{}: {what}", self.place(None));
         self.tried.push(what);
-        self.trouble = Some(lost.kind());
-        self.short = lost.is_shortage();
+        self.trouble = Some(reason.kind());
+        self.short = reason.is_shortage();
     }
 
     /// No address is left: the error of the whole round.
@@ -166,21 +166,22 @@ impl<T> Peer<T> {
     pub(super) fn connection_lost(
         &mut self,
         connection: &Connection<T>,
-        lost: &Lost,
+        reason: &DisconnectReason,
         notices: &mut BrokerNotices,
         now: Instant,
     ) -> Error {
         let place = self.place(Some(connection.address));
-        let at_first = lost.is_end() && !connection.served && !connection.in_flight.is_empty();
+        let at_first = reason.is_end() && !connection.served && !connection.in_flight.is_empty();
         let never_served = || !notices.served.contains(&(self.host.clone(), self.port));
-        let lost = if at_first && never_served() { &Lost::ClosedAtFirstRequest } else { lost };
-        let error = self.error(ErrorKind::Network, format!("lost the connection to {place}: {lost}"));
-        match lost {
-            Lost::ClosedHere(_) => logging::debug!("{error}"),
-            _ if connection.served && connection.in_flight.is_empty() && lost.is_end() => {
+        let reason =
+            if at_first && never_served() { &DisconnectReason::ClosedAtFirstRequest } else { reason };
+        let error = self.error(ErrorKind::Network, format!("lost the connection to {place}: {reason}"));
+        match reason {
+            DisconnectReason::ClosedHere(_) => logging::debug!("{error}"),
+            _ if connection.served && connection.in_flight.is_empty() && reason.is_end() => {
                 logging::info!("{error}")
             }
-            _ => self.tell(lost.kind(), &error, notices, now),
+            _ => self.tell(reason.kind(), &error, notices, now),
         }
         error
     }
@@ -204,7 +205,7 @@ impl<T> Peer<T> {
         }
     }
 
-    fn tell(&self, kind: LostKind, error: &Error, notices: &mut BrokerNotices, now: Instant) {
+    fn tell(&self, kind: DisconnectKind, error: &Error, notices: &mut BrokerNotices, now: Instant) {
         match notices.told.happened(&self.id, kind, now) {
             Some(repeats) => logging::warn!("{error}{repeats}"),
             None => logging::debug!("{error}"),

@@ -9,9 +9,9 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::bootstrap::BootstrapServers;
-use super::names::{Names, SystemNames};
+use super::bootstrap_servers::BootstrapServers;
 use super::seam::NetworkEvent;
+use super::system_names::{Names, SystemNames};
 
 /// Names that are being looked up, and what came of them.
 #[derive(Debug)]

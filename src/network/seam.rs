@@ -7,7 +7,7 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::bootstrap::BootstrapServers;
+use super::bootstrap_servers::BootstrapServers;
 use crate::cluster::Node;
 
 /// A socket's name, chosen by whoever connects it and never used twice.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::bootstrap::BootstrapServers;
+use super::bootstrap_servers::BootstrapServers;
 use super::poller::{Interest, Poller, Ready, SystemPoller};
 use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
@@ -39,7 +39,7 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
     poller: P,
     waker: Waker,
     resolver: Resolver,
-    sockets: HashMap<SocketId, Connection, foldhash::fast::FixedState>,
+    sockets: HashMap<SocketId, OpenSocket, foldhash::fast::FixedState>,
     ready: Vec<Ready>,
     spin: Spin,
     /// The last wait ended with something to read.
@@ -50,7 +50,7 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
 }
 
 #[derive(Debug)]
-struct Connection {
+struct OpenSocket {
     stream: Arc<TcpStream>,
     connecting: bool,
     watches_writable: bool,
@@ -84,7 +84,7 @@ impl<P: Poller> SocketNetwork<P> {
 
     #[cfg(test)]
     pub(super) fn stream(&self, socket: SocketId) -> Option<Arc<TcpStream>> {
-        self.sockets.get(&socket).map(|connection| connection.stream.clone())
+        self.sockets.get(&socket).map(|open| open.stream.clone())
     }
 
     fn open(&self, address: SocketAddr) -> io::Result<TcpStream> {
@@ -116,15 +116,15 @@ impl<P: Poller> SocketNetwork<P> {
         }
         for ready in &self.ready {
             let id = SocketId(ready.key);
-            let Some(connection) = self.sockets.get_mut(&id) else { continue };
-            if connection.connecting {
-                events.extend(connection.settle(id, &mut self.poller));
+            let Some(open) = self.sockets.get_mut(&id) else { continue };
+            if open.connecting {
+                events.extend(open.settle(id, &mut self.poller));
                 continue;
             }
             if ready.readable {
                 events.push(NetworkEvent::Readable(id));
             }
-            if ready.writable && connection.watches_writable {
+            if ready.writable && open.watches_writable {
                 events.push(NetworkEvent::Writable(id));
             }
         }
@@ -184,7 +184,7 @@ impl<P: Poller> Network for SocketNetwork<P> {
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {
         let stream = Arc::new(self.open(address)?);
         self.poller.add(socket.0, &stream, Interest::Write)?;
-        self.sockets.insert(socket, Connection { stream, connecting: true, watches_writable: false });
+        self.sockets.insert(socket, OpenSocket { stream, connecting: true, watches_writable: false });
         Ok(())
     }
 
@@ -197,17 +197,17 @@ impl<P: Poller> Network for SocketNetwork<P> {
     }
 
     fn watch_writable(&mut self, socket: SocketId, on: bool) {
-        let Some(connection) = self.sockets.get_mut(&socket) else { return };
-        if connection.watches_writable != on && !connection.connecting {
+        let Some(open) = self.sockets.get_mut(&socket) else { return };
+        if open.watches_writable != on && !open.connecting {
             let interest = if on { Interest::ReadWrite } else { Interest::Read };
-            connection.watch(socket, interest, &mut self.poller);
+            open.watch(socket, interest, &mut self.poller);
         }
-        connection.watches_writable = on;
+        open.watches_writable = on;
     }
 
     fn close(&mut self, socket: SocketId) {
-        if let Some(connection) = self.sockets.remove(&socket)
-            && let Err(error) = self.poller.remove(socket.0, &connection.stream)
+        if let Some(open) = self.sockets.remove(&socket)
+            && let Err(error) = self.poller.remove(socket.0, &open.stream)
         {
             logging::error!("cannot stop watching a socket: {error}");
         }
@@ -238,7 +238,7 @@ impl<P: Poller> Network for SocketNetwork<P> {
     }
 }
 
-impl Connection {
+impl OpenSocket {
     /// What came of connecting; nothing where that is still open.
     fn settle<P: Poller>(&mut self, id: SocketId, poller: &mut P) -> Option<NetworkEvent> {
         match self.stream.take_error().and_then(|error| error.map_or(Ok(()), Err)) {

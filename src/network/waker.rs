@@ -8,21 +8,21 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::network::poller::Signal;
+use crate::network::poller::WakeSignal;
 
 /// Ends the wait of a [`SocketNetwork`](super::SocketNetwork), or its next one. Cheap to clone, may be used from any
 /// thread, and does nothing when the network is gone.
 #[derive(Clone)]
-pub(crate) struct Waker(Arc<Shared>);
+pub(crate) struct Waker(Arc<WakerState>);
 
-struct Shared {
+struct WakerState {
     state: AtomicU8,
-    signal: Box<dyn Signal>,
+    signal: Box<dyn WakeSignal>,
 }
 
 impl Waker {
-    pub(super) fn new(signal: impl Signal) -> Self {
-        Waker(Arc::new(Shared { state: AtomicU8::new(AWAKE), signal: Box::new(signal) }))
+    pub(super) fn new(signal: impl WakeSignal) -> Self {
+        Waker(Arc::new(WakerState { state: AtomicU8::new(AWAKE), signal: Box::new(signal) }))
     }
 
     /// Ends the wait. Does not block.
@@ -66,7 +66,7 @@ mod tests {
 
     struct Count(Arc<AtomicUsize>);
 
-    impl Signal for Count {
+    impl WakeSignal for Count {
         fn raise(&self) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }

@@ -44,9 +44,9 @@ impl<N: Network> Sender<N> {
             self.identification.refused_by.clear();
         }
         let refused_by = std::mem::take(&mut self.identification.refused_by);
-        let somebody = self.somebody(now, |node| !refused_by.contains(&node));
+        let node = self.any_ready_node(now, |node| !refused_by.contains(&node));
         self.identification.refused_by = refused_by;
-        let Some(node) = somebody else { return };
+        let Some(node) = node else { return };
         let request = InitProducerIdRequest {
             transactional_id: None,
             transaction_timeout_ms: i32::MAX,

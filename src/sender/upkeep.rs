@@ -40,7 +40,7 @@ impl<N: Network> Sender<N> {
         self.recover(now);
         self.forget_idle_topics(now);
         let unable = self.unable_to_tell();
-        let Some(node) = self.somebody(now, |node| !unable.contains(&node)) else {
+        let Some(node) = self.any_ready_node(now, |node| !unable.contains(&node)) else {
             return self.tell_what_is_waited_for(now);
         };
         let topics = self.metadata.begin_request(now);
@@ -139,7 +139,7 @@ impl<N: Network> Sender<N> {
 
     /// A broker that can be asked now. Where there is none, a connection is begun, and this is asked again when it
     /// stands, or when a broker may be tried again that failed or asked for a pause.
-    pub(super) fn somebody(&mut self, now: Instant, is_welcome: impl Fn(i32) -> bool) -> Option<i32> {
+    pub(super) fn any_ready_node(&mut self, now: Instant, is_welcome: impl Fn(i32) -> bool) -> Option<i32> {
         let cluster = self.metadata.cluster();
         let welcome = cluster.nodes().filter(|node| is_welcome(node.id()));
         if let Some(node) = self.client.least_loaded(welcome, now)

@@ -1,4 +1,4 @@
-//! `Socket`, `Link`: the two ends of a connection in the simulated network.
+//! `ClientEnd`, `BrokerEnd`: the two ends of a connection in the simulated network.
 //!
 //! Owns: what each end knows. Must not know: who is at it.
 
@@ -10,7 +10,7 @@ use kafka_embedded::ConnectionId;
 use crate::simulation::happening::End;
 
 /// The client's end of a connection.
-pub(super) struct Socket {
+pub(super) struct ClientEnd {
     pub(super) connected: bool,
     pub(super) readable: VecDeque<u8>,
     pub(super) end: Option<End>,
@@ -19,7 +19,7 @@ pub(super) struct Socket {
 }
 
 /// The broker's end of a connection, and what is on its way there.
-pub(super) struct Link {
+pub(super) struct BrokerEnd {
     pub(super) broker: i32,
     /// Nobody is at this address any more.
     pub(super) is_deserted: bool,

@@ -14,7 +14,7 @@
 
 // From the bottom up: what is promised and told, and what lies in the logs, …
 mod history;
-mod weather;
+mod link_quality;
 
 // … what the application does, and on which threads, …
 mod ledger;

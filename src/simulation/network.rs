@@ -20,21 +20,21 @@ use crate::cluster::Node;
 use crate::logging;
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::simulation::brokers::Brokers;
-use crate::simulation::ends::{Link, Socket};
+use crate::simulation::ends::{BrokerEnd, ClientEnd};
 use crate::simulation::happening::{End, Happening};
 use crate::simulation::history::Violation;
 use crate::simulation::ledger::Ledger;
+use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::observer::Observer;
 use crate::simulation::plan::{Plan, Step};
 use crate::simulation::threads::Threads;
-use crate::simulation::weather::Weather;
 use crate::simulation::wire::Wire;
 use crate::stage::Clock;
 
 pub(super) struct SimulatedNetwork {
     pub(super) brokers: Brokers,
     pub(super) plan: Plan,
-    pub(super) weather: Weather,
+    pub(super) link_quality: LinkQuality,
     pub(super) threads: Option<Threads>,
     pub(super) accumulator: Option<Arc<RecordAccumulator>>,
     pub(super) ledger: Arc<Ledger>,
@@ -56,9 +56,9 @@ pub(super) struct SimulatedNetwork {
     upcoming: BTreeMap<(Instant, u64), Happening>,
     numbered: u64,
     /// The client's ends.
-    sockets: BTreeMap<SocketId, Socket>,
+    sockets: BTreeMap<SocketId, ClientEnd>,
     /// The brokers' ends.
-    links: BTreeMap<SocketId, Link>,
+    links: BTreeMap<SocketId, BrokerEnd>,
     /// Nothing passes between client and broker until then.
     stalled: BTreeMap<i32, Instant>,
     /// How far the clock on the wall is off.
@@ -79,7 +79,7 @@ impl SimulatedNetwork {
         SimulatedNetwork {
             brokers,
             plan: Plan::default(),
-            weather: Weather::calm(),
+            link_quality: LinkQuality::calm(),
             threads: None,
             accumulator: None,
             ledger,
@@ -197,11 +197,11 @@ impl SimulatedNetwork {
                 self.threads.iter_mut().for_each(|threads| threads.give(thread, act));
             }
             Step::Interrupt(thread) => self.threads.iter().for_each(|threads| threads.interrupt(thread)),
-            Step::Weather(weather) => self.weather = weather,
+            Step::Links(quality) => self.link_quality = quality,
             Step::Calm => {
                 self.brokers.calm();
                 self.stalled.clear();
-                self.weather = Weather::calm();
+                self.link_quality = LinkQuality::calm();
                 self.clock.jump(-std::mem::take(&mut self.jumped));
             }
             Step::Stall(broker, time) => drop(self.stalled.insert(broker, self.now + time)),
@@ -312,14 +312,14 @@ impl SimulatedNetwork {
             let moved = (0..=self.moved(broker)).find(|moved| Self::host(broker, *moved) == host)?;
             Some(Self::address(broker, moved))
         });
-        let found = found.filter(|_| self.random.f64() >= self.weather.unresolved);
+        let found = found.filter(|_| self.random.f64() >= self.link_quality.unresolved);
         let unknown = || io::Error::new(ErrorKind::NotFound, "no such name");
         let addresses = found.map(|address| vec![address]).ok_or_else(unknown);
         self.events.push(NetworkEvent::Resolved { token, addresses });
     }
 
     fn looked_up(&mut self) {
-        let unknown = self.random.f64() < self.weather.unresolved;
+        let unknown = self.random.f64() < self.link_quality.unresolved;
         let servers = if unknown { Err(io::Error::other("no server")) } else { Ok(self.servers()) };
         self.events.push(NetworkEvent::Bootstrapped(servers));
     }
@@ -334,7 +334,7 @@ impl SimulatedNetwork {
     /// A connection attempt reaches the broker.
     fn knock(&mut self, id: SocketId) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        if link.is_silent || self.random.f64() < self.weather.silent {
+        if link.is_silent || self.random.f64() < self.link_quality.silent {
             return; // nobody answers
         }
         let broker = link.broker;
@@ -394,7 +394,7 @@ impl SimulatedNetwork {
 
     /// Sends something from a broker to the client.
     fn deliver(&mut self, id: SocketId, happening: Happening) {
-        let latency = self.weather.latency(&mut self.random);
+        let latency = self.link_quality.latency(&mut self.random);
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
         let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
         link.last_delivery = link.last_delivery.max(self.now + latency).max(free);
@@ -404,7 +404,7 @@ impl SimulatedNetwork {
 
     /// Sends something from the client to a broker.
     fn dispatch(&mut self, id: SocketId, happening: Happening) {
-        let latency = self.weather.latency(&mut self.random);
+        let latency = self.link_quality.latency(&mut self.random);
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
         let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
         link.last_arrival = link.last_arrival.max(self.now + latency).max(free);
@@ -431,7 +431,7 @@ impl SimulatedNetwork {
     }
 
     fn has_news(&self) -> bool {
-        let ready = |socket: &Socket| {
+        let ready = |socket: &ClientEnd| {
             socket.end.is_some() || !socket.readable.is_empty() || (socket.watched && socket.has_room)
         };
         !self.events.is_empty() || self.sockets.values().any(ready)
@@ -447,7 +447,7 @@ impl SimulatedNetwork {
 
     /// Ends a wait. A thread is not always run when it could be: before it has the events, or after.
     fn wake(&mut self, events: &mut Vec<NetworkEvent>) -> Instant {
-        let late = self.weather.oversleep(&mut self.random);
+        let late = self.link_quality.oversleep(&mut self.random);
         let before = self.random.bool();
         if before {
             self.advance(self.now + late);
@@ -466,12 +466,12 @@ impl Network for SimulatedNetwork {
         if host.starts_with("server-") {
             self.beginnings.push(self.now);
         }
-        let at = self.now + self.weather.latency(&mut self.random);
+        let at = self.now + self.link_quality.latency(&mut self.random);
         self.schedule(at, Happening::Resolved { token, host: host.to_owned() });
     }
 
     fn look_up(&mut self, _servers: &BootstrapServers) {
-        let at = self.now + self.weather.latency(&mut self.random);
+        let at = self.now + self.link_quality.latency(&mut self.random);
         self.schedule(at, Happening::LookedUp);
     }
 
@@ -480,10 +480,10 @@ impl Network for SimulatedNetwork {
         let [_, _, moved, broker] = ip.octets();
         let broker = i32::from(broker);
         let (readable, end) = (VecDeque::new(), None);
-        let socket = Socket { connected: false, readable, end, has_room: true, watched: false };
+        let socket = ClientEnd { connected: false, readable, end, has_room: true, watched: false };
         assert!(self.sockets.insert(id, socket).is_none(), "a socket's name was used twice");
         let (last_arrival, last_delivery) = (self.now, self.now);
-        let link = Link {
+        let link = BrokerEnd {
             broker,
             is_deserted: moved != self.moved(broker),
             is_silent: false,
@@ -508,10 +508,10 @@ impl Network for SimulatedNetwork {
             return Err(ErrorKind::WouldBlock.into());
         }
         let offered = buffers.iter().map(|buffer| buffer.len()).sum();
-        let taken = self.weather.piece(offered, &mut self.random);
+        let taken = self.link_quality.piece(offered, &mut self.random);
         if taken < offered {
             socket.has_room = false;
-            let at = self.now + self.weather.latency(&mut self.random);
+            let at = self.now + self.link_quality.latency(&mut self.random);
             self.schedule(at, Happening::Room(id));
         }
         self.wire.wrote(id, buffers, taken);
@@ -533,7 +533,7 @@ impl Network for SimulatedNetwork {
                 None => Err(ErrorKind::WouldBlock.into()),
             };
         }
-        let count = self.weather.piece(there, &mut self.random);
+        let count = self.link_quality.piece(there, &mut self.random);
         for (place, byte) in buffer.iter_mut().zip(socket.readable.drain(..count)) {
             *place = byte;
         }

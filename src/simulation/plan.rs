@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use kafka_embedded::Fault;
 
+use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::player::{Act, How};
-use crate::simulation::weather::Weather;
 
 /// Something that happens at a time of its own. Topics and threads go by their number.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) enum Step {
     /// Something between forgets all connections to this broker: what is sent on them is lost, and nobody is told.
     Silence(i32),
     /// The lines become better or worse.
-    Weather(Weather),
+    Links(LinkQuality),
     /// The topic has so many partitions from now on, if it has fewer.
     Grow(usize, i32),
     /// This broker's metadata stays as it is, or catches up.

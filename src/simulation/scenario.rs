@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
+use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, Callback, How, TOPICS};
-use crate::simulation::weather::Weather;
 use crate::simulation::world::Setup;
 
 type Dice = fastrand::Rng;
@@ -147,7 +147,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let denial = denial(dice, &size, &thrown, enabled);
     let is_denied = denial.is_some();
     trouble.extend(denial);
-    let weather = if is_calm { Weather::calm() } else { Weather::random(dice) };
+    let link_quality = if is_calm { LinkQuality::calm() } else { LinkQuality::random(dice) };
     let limit = limit(dice);
     let versions = Versions::random(dice);
     let properties = properties(dice, size.is_dense, versions.know_zstd());
@@ -180,7 +180,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
         cluster,
         topic,
         threads,
-        weather,
+        link_quality,
         steps,
         prompt,
         largest,

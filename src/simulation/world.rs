@@ -28,6 +28,7 @@ use crate::simulation::brokers::Brokers;
 use crate::simulation::history::{Delivery, History, Promise, Violation};
 use crate::simulation::ledger::Ledger;
 use crate::simulation::lines::Lines;
+use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::network::SimulatedNetwork;
 use crate::simulation::plan::Step;
 #[cfg(test)]
@@ -35,7 +36,6 @@ use crate::simulation::player::TOPICS;
 use crate::simulation::player::{Act, Callback, How, Limits, Player, SimulatedProducer};
 use crate::simulation::threads::Threads;
 use crate::simulation::trace;
-use crate::simulation::weather::Weather;
 use crate::stage::{self, Clock, Entered, Role};
 
 /// What a run begins with.
@@ -47,7 +47,7 @@ pub(super) struct Setup {
     /// What topics are like that come later.
     pub(super) topic: TopicConfig,
     pub(super) threads: usize,
-    pub(super) weather: Weather,
+    pub(super) link_quality: LinkQuality,
     pub(super) steps: Vec<(Duration, Step)>,
     /// Nothing goes wrong: each record is acknowledged so long after its linger.
     pub(super) prompt: Option<Duration>,
@@ -97,7 +97,7 @@ impl Setup {
             cluster: EmbeddedCluster::builder().brokers(3).topic(TOPICS[0], partitions),
             topic: TopicConfig::new(partitions),
             threads: 1,
-            weather: Weather::calm(),
+            link_quality: LinkQuality::calm(),
             steps: Vec::new(),
             prompt: None,
             largest: usize::MAX,
@@ -168,7 +168,7 @@ impl World {
             network.threads = Some(threads);
             network.accumulator = Some(Arc::clone(&accumulator));
         }
-        let (slack, callbacks) = (setup.weather.slack(), setup.callbacks());
+        let (slack, callbacks) = (setup.link_quality.slack(), setup.callbacks());
         let world = World {
             settings,
             sender: Some(sender),
@@ -190,7 +190,7 @@ impl World {
             still: 0,
             _stage: stage,
         };
-        let mut steps = vec![(Duration::ZERO, Step::Weather(setup.weather))];
+        let mut steps = vec![(Duration::ZERO, Step::Links(setup.link_quality))];
         steps.extend(setup.steps);
         world.network().plan.extend(origin, steps);
         world.ledger.expect_within(world.promise().within);

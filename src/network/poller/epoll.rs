@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
 
-use super::{Interest, LONGEST_WAIT, Poller, Ready, Signal, refused};
+use super::{Interest, LONGEST_WAIT, Poller, Ready, WakeSignal, refused};
 
 /// Many sockets through one epoll instance.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl Poller for EpollPoller {
     }
 }
 
-impl Signal for EventfdSignal {
+impl WakeSignal for EventfdSignal {
     fn raise(&self) {
         // It fails only where the counter is full, and then an edge has been seen already.
         let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());

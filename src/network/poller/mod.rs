@@ -1,7 +1,7 @@
 //! `Poller`: waits for many sockets and one wake-up at once.
 //!
 //! Owns: readiness, per operating system. Must not know: what is read and written.
-//! Threads: the poller belongs to one thread; a [`Signal`] may be raised from any, also when the poller is gone.
+//! Threads: the poller belongs to one thread; a [`WakeSignal`] may be raised from any, also when the poller is gone.
 //! Holds: readiness is level-triggered: what is not dealt with is reported again.
 //!
 //! Two back ends, one behaviour: epoll and eventfd on Linux, `poll` and a loopback socket pair elsewhere. The tests
@@ -46,7 +46,7 @@ pub(crate) struct Ready {
 /// Waits for many sockets and one wake-up at once.
 pub(crate) trait Poller: Sized {
     /// What ends a wait from another thread.
-    type Signal: Signal;
+    type Signal: WakeSignal;
 
     /// A poller without sockets, and what wakes it.
     fn new() -> io::Result<(Self, Self::Signal)>;
@@ -66,7 +66,7 @@ pub(crate) trait Poller: Sized {
 }
 
 /// Ends a wait from another thread; one that is raised while nobody waits ends the next wait.
-pub(crate) trait Signal: Send + Sync + 'static {
+pub(crate) trait WakeSignal: Send + Sync + 'static {
     /// Does not block and cannot fail in a way that matters.
     fn raise(&self);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use super::{Interest, LONGEST_WAIT, Poller, Ready, Signal, refused};
+use super::{Interest, LONGEST_WAIT, Poller, Ready, WakeSignal, refused};
 
 /// A list of sockets, handed to `poll` each time.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Poller for PortablePoller {
     }
 }
 
-impl Signal for PairSignal {
+impl WakeSignal for PairSignal {
     fn raise(&self) {
         // It fails where the pair is full, and then a signal is waiting, or where the poller is gone.
         let _ = (&self.0).write(&[1]);

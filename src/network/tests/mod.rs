@@ -1,8 +1,8 @@
 //! The client as a whole: against a network that only exists in memory, with virtual time, and against real sockets.
 
-mod bench;
 mod broker;
 mod connecting;
 mod fake;
+mod fixture;
 mod requests;
 mod sockets;

@@ -3,99 +3,99 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, address, disconnection, summary};
 use super::broker::{self, Ping, SECOND, asked, node, ping, pong, pong_with_pause, settings};
 use super::fake::FakeNetwork;
+use super::fixture::{Fixture, address, disconnection, summary};
 use crate::error::ErrorKind;
 use crate::error_code::ErrorCode;
 use crate::network::{Expect, NetworkSettings, Outcome, Readiness};
 
 #[test]
 fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_notes() {
-    let mut bench = Bench::connected();
-    let writes = bench.client.network().socket().writes;
-    let notes = [bench.send(), bench.send(), bench.send()];
-    assert_eq!(bench.client.in_flight(1), 3);
-    assert!(bench.turn(SECOND).is_empty());
-    assert_eq!(bench.client.network().socket().writes, writes + 1);
-    assert!(bench.client.network().answers_due > 0);
-    let ids = bench.requests();
+    let mut fixture = Fixture::connected();
+    let writes = fixture.client.network().socket().writes;
+    let notes = [fixture.send(), fixture.send(), fixture.send()];
+    assert_eq!(fixture.client.in_flight(1), 3);
+    assert!(fixture.turn(SECOND).is_empty());
+    assert_eq!(fixture.client.network().socket().writes, writes + 1);
+    assert!(fixture.client.network().answers_due > 0);
+    let ids = fixture.requests();
     assert!(ids[0] + 1 == ids[1] && ids[1] + 1 == ids[2]);
-    bench.answer(ids[0]);
-    bench.answer(ids[1]);
-    let sent_at = bench.now - SECOND;
-    match &bench.turn(SECOND)[..] {
+    fixture.answer(ids[0]);
+    fixture.answer(ids[1]);
+    let sent_at = fixture.now - SECOND;
+    match &fixture.turn(SECOND)[..] {
         [Outcome::Answered { node: 1, note, version: 3, frame, sent_at: at }, second] => {
             assert_eq!((*note, &frame[..4], *at), (notes[0], &ids[0].to_be_bytes()[..], sent_at));
             assert_eq!(summary(std::slice::from_ref(second)), format!("answered {}", notes[1]));
         }
         other => panic!("{other:?}"),
     }
-    assert_eq!(bench.client.in_flight(1), 1);
-    bench.answer(ids[2]);
-    bench.turn(SECOND);
-    bench.turn(SECOND);
-    assert_eq!(bench.client.network().answers_due, 0);
+    assert_eq!(fixture.client.in_flight(1), 1);
+    fixture.answer(ids[2]);
+    fixture.turn(SECOND);
+    fixture.turn(SECOND);
+    assert_eq!(fixture.client.network().answers_due, 0);
 }
 
 /// Behaviour 37.
 #[test]
 fn as_many_requests_are_on_their_way_as_is_allowed() {
-    let mut bench = Bench::with(NetworkSettings { max_in_flight: 2, ..settings() }, 1);
-    bench.connect();
-    bench.send();
-    assert_eq!(bench.ready(), Readiness::Ready, "several in one turn");
-    bench.send();
-    assert_eq!(bench.ready(), Readiness::Waiting);
-    bench.turn(SECOND);
-    let id = bench.requests()[0];
-    bench.answer(id);
-    bench.turn(SECOND);
-    assert_eq!(bench.ready(), Readiness::Ready);
+    let mut fixture = Fixture::with(NetworkSettings { max_in_flight: 2, ..settings() }, 1);
+    fixture.connect();
+    fixture.send();
+    assert_eq!(fixture.ready(), Readiness::Ready, "several in one turn");
+    fixture.send();
+    assert_eq!(fixture.ready(), Readiness::Waiting);
+    fixture.turn(SECOND);
+    let id = fixture.requests()[0];
+    fixture.answer(id);
+    fixture.turn(SECOND);
+    assert_eq!(fixture.ready(), Readiness::Ready);
 }
 
 #[test]
 fn a_socket_without_room_holds_requests_back_until_it_has_room() {
-    let mut bench = Bench::connected();
-    bench.client.network().socket().room = 10;
-    bench.send();
-    bench.turn(Duration::ZERO);
-    assert_eq!(bench.ready(), Readiness::Waiting);
-    assert!(bench.requests().is_empty());
-    bench.client.network().socket().room = usize::MAX;
-    bench.turn(SECOND);
-    assert_eq!(bench.requests().len(), 1);
-    assert_eq!(bench.ready(), Readiness::Ready);
+    let mut fixture = Fixture::connected();
+    fixture.client.network().socket().room = 10;
+    fixture.send();
+    fixture.turn(Duration::ZERO);
+    assert_eq!(fixture.ready(), Readiness::Waiting);
+    assert!(fixture.requests().is_empty());
+    fixture.client.network().socket().room = usize::MAX;
+    fixture.turn(SECOND);
+    assert_eq!(fixture.requests().len(), 1);
+    assert_eq!(fixture.ready(), Readiness::Ready);
 }
 
 /// Behaviour 39.
 #[test]
 fn a_request_without_an_answer_is_done_when_it_is_written() {
-    let mut bench = Bench::connected();
-    let (first, second) = (bench.send(), bench.send_with(Expect::WrittenWithin(SECOND)));
-    let now = bench.now;
-    assert_eq!(summary(&bench.turn(SECOND)), format!("written {second}"));
-    assert_eq!(bench.now, now, "what there is to tell is told at once");
-    assert_eq!(bench.client.in_flight(1), 1);
-    let id = bench.requests()[0];
-    bench.answer(id);
-    assert_eq!(summary(&bench.turn(SECOND)), format!("answered {first}"));
+    let mut fixture = Fixture::connected();
+    let (first, second) = (fixture.send(), fixture.send_with(Expect::WrittenWithin(SECOND)));
+    let now = fixture.now;
+    assert_eq!(summary(&fixture.turn(SECOND)), format!("written {second}"));
+    assert_eq!(fixture.now, now, "what there is to tell is told at once");
+    assert_eq!(fixture.client.in_flight(1), 1);
+    let id = fixture.requests()[0];
+    fixture.answer(id);
+    assert_eq!(summary(&fixture.turn(SECOND)), format!("answered {first}"));
 }
 
 /// Behaviour 36.
 #[test]
 fn a_request_that_times_out_takes_its_connection_along() {
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.turn(SECOND);
-    bench.send_with(Expect::AnswerWithin(SECOND * 5));
-    bench.client.network().socket().room = 0;
-    bench.turn(Duration::ZERO);
-    let before = bench.now;
-    let outcomes = bench.next();
-    assert_eq!(bench.now - before, SECOND * 5, "the earliest deadline counts");
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.turn(SECOND);
+    fixture.send_with(Expect::AnswerWithin(SECOND * 5));
+    fixture.client.network().socket().room = 0;
+    fixture.turn(Duration::ZERO);
+    let before = fixture.now;
+    let outcomes = fixture.next();
+    assert_eq!(fixture.now - before, SECOND * 5, "the earliest deadline counts");
     assert_eq!(summary(&outcomes), "failed 1, timed out 2, disconnected");
-    assert!(bench.client.network().sockets.is_empty() && !bench.client.is_connected(1));
+    assert!(fixture.client.network().sockets.is_empty() && !fixture.client.is_connected(1));
     match &outcomes[..] {
         [
             Outcome::Failed { written: true, error: first, .. },
@@ -118,29 +118,29 @@ fn a_request_that_times_out_takes_its_connection_along() {
         }
         other => panic!("{other:?}"),
     }
-    let Readiness::NotBefore(at) = bench.ready() else { panic!("no backoff") };
-    assert!((40..=60).contains(&(at - bench.now).as_millis()));
+    let Readiness::NotBefore(at) = fixture.ready() else { panic!("no backoff") };
+    assert!((40..=60).contains(&(at - fixture.now).as_millis()));
 }
 
 /// Fault E1.
 #[test]
 fn an_answer_that_came_while_the_thread_was_elsewhere_counts() {
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.send();
-    bench.turn(SECOND);
-    bench.client.network().piece = 3;
-    let ids = bench.requests();
-    ids.iter().for_each(|id| bench.answer(*id));
-    bench.stay_away(SECOND * 100);
-    assert_eq!(summary(&bench.turn(SECOND)), "answered 1, answered 2");
-    assert!(bench.client.is_connected(1));
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.send();
+    fixture.turn(SECOND);
+    fixture.client.network().piece = 3;
+    let ids = fixture.requests();
+    ids.iter().for_each(|id| fixture.answer(*id));
+    fixture.stay_away(SECOND * 100);
+    assert_eq!(summary(&fixture.turn(SECOND)), "answered 1, answered 2");
+    assert!(fixture.client.is_connected(1));
 
-    bench.send();
-    bench.turn(SECOND);
-    bench.stay_away(SECOND * 100);
+    fixture.send();
+    fixture.turn(SECOND);
+    fixture.stay_away(SECOND * 100);
     assert_eq!(
-        summary(&bench.turn(SECOND)),
+        summary(&fixture.turn(SECOND)),
         "timed out 3, disconnected",
         "what was written and not answered is late"
     );
@@ -149,44 +149,44 @@ fn an_answer_that_came_while_the_thread_was_elsewhere_counts() {
 /// Fault E1.
 #[test]
 fn what_could_not_be_written_because_the_thread_was_elsewhere_is_not_late() {
-    let mut bench = Bench::connected();
-    bench.client.network().socket().room = 10;
-    bench.send();
-    bench.turn(Duration::ZERO);
-    bench.send();
-    bench.stay_away(SECOND * 100);
-    bench.client.network().socket().room = usize::MAX;
-    assert!(bench.turn(SECOND).is_empty());
-    let ids = bench.requests();
+    let mut fixture = Fixture::connected();
+    fixture.client.network().socket().room = 10;
+    fixture.send();
+    fixture.turn(Duration::ZERO);
+    fixture.send();
+    fixture.stay_away(SECOND * 100);
+    fixture.client.network().socket().room = usize::MAX;
+    assert!(fixture.turn(SECOND).is_empty());
+    let ids = fixture.requests();
     assert_eq!(ids.len(), 2);
-    ids.iter().for_each(|id| bench.answer(*id));
-    assert_eq!(summary(&bench.turn(SECOND)), "answered 1, answered 2");
+    ids.iter().for_each(|id| fixture.answer(*id));
+    assert_eq!(summary(&fixture.turn(SECOND)), "answered 1, answered 2");
 }
 
 /// Fault E1.
 #[test]
 fn a_connection_that_was_made_while_the_thread_was_elsewhere_stands() {
-    let mut bench = Bench::new();
-    bench.ready();
-    bench.stay_away(SECOND * 100);
-    bench.turn(SECOND);
-    bench.stay_away(SECOND * 100);
-    bench.turn(SECOND);
-    bench.answer_versions();
-    bench.stay_away(SECOND * 100);
-    assert_eq!(summary(&bench.turn(SECOND)), "connected");
-    assert_eq!(bench.client.network().attempts.len(), 1);
+    let mut fixture = Fixture::new();
+    fixture.ready();
+    fixture.stay_away(SECOND * 100);
+    fixture.turn(SECOND);
+    fixture.stay_away(SECOND * 100);
+    fixture.turn(SECOND);
+    fixture.answer_versions();
+    fixture.stay_away(SECOND * 100);
+    assert_eq!(summary(&fixture.turn(SECOND)), "connected");
+    assert_eq!(fixture.client.network().attempts.len(), 1);
 }
 
 #[test]
 fn an_answer_to_something_else_ends_the_connection() {
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.send();
-    bench.turn(SECOND);
-    let ids = bench.requests();
-    bench.answer(ids[1]);
-    let outcomes = bench.turn(SECOND);
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.send();
+    fixture.turn(SECOND);
+    let ids = fixture.requests();
+    fixture.answer(ids[1]);
+    let outcomes = fixture.turn(SECOND);
     assert_eq!(summary(&outcomes), "failed 1, failed 2, disconnected");
     let words = format!("an answer to request {} came where request {} was next", ids[1], ids[0]);
     assert!(disconnection(&outcomes).to_string().contains(&words));
@@ -194,96 +194,96 @@ fn an_answer_to_something_else_ends_the_connection() {
 
 #[test]
 fn an_answer_that_nothing_asked_for_ends_the_connection() {
-    let mut bench = Bench::connected();
-    bench.answer(7);
-    let outcomes = bench.turn(SECOND);
+    let mut fixture = Fixture::connected();
+    fixture.answer(7);
+    let outcomes = fixture.turn(SECOND);
     assert!(disconnection(&outcomes).to_string().contains("an answer came that nothing had asked for"));
 }
 
 #[test]
 fn good_answers_before_a_bad_one_count() {
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.send();
-    bench.turn(SECOND);
-    let id = bench.requests()[0];
-    bench.answer(id);
-    bench.client.network().socket().answer(&[0x7f, 0xff, 0xff, 0xff]);
-    assert_eq!(summary(&bench.turn(SECOND)), "answered 1, failed 2, disconnected");
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.send();
+    fixture.turn(SECOND);
+    let id = fixture.requests()[0];
+    fixture.answer(id);
+    fixture.client.network().socket().answer(&[0x7f, 0xff, 0xff, 0xff]);
+    assert_eq!(summary(&fixture.turn(SECOND)), "answered 1, failed 2, disconnected");
 }
 
 /// Behaviour 40.
 #[test]
 fn a_pause_is_kept_and_does_not_hold_back_answers() {
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.turn(SECOND);
-    bench.client.pause(1, SECOND * 3, bench.now);
-    let until = bench.now + SECOND * 3;
-    assert_eq!(bench.ready(), Readiness::NotBefore(until));
-    let id = bench.requests()[0];
-    bench.answer(id);
-    assert_eq!(summary(&bench.turn(SECOND)), "answered 1");
-    assert_eq!(bench.ready(), Readiness::NotBefore(until));
-    bench.now = until;
-    assert_eq!(bench.ready(), Readiness::Ready);
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.turn(SECOND);
+    fixture.client.pause(1, SECOND * 3, fixture.now);
+    let until = fixture.now + SECOND * 3;
+    assert_eq!(fixture.ready(), Readiness::NotBefore(until));
+    let id = fixture.requests()[0];
+    fixture.answer(id);
+    assert_eq!(summary(&fixture.turn(SECOND)), "answered 1");
+    assert_eq!(fixture.ready(), Readiness::NotBefore(until));
+    fixture.now = until;
+    assert_eq!(fixture.ready(), Readiness::Ready);
 }
 
 /// Fault B5.
 #[test]
 fn a_pause_in_any_answer_is_kept_at_that_address_under_whatever_id() {
-    let mut bench = Bench::connected();
+    let mut fixture = Fixture::connected();
     let (way_in, elsewhere, later) =
         (node(-1, "kafka", 9092), node(2, "kafka", 9093), node(3, "kafka", 9092));
     for other in [&way_in, &elsewhere] {
-        bench.client.ready(other, bench.now);
-        bench.turn(SECOND);
-        bench.turn(SECOND);
-        bench.client.network().answer_all();
-        bench.turn(SECOND);
+        fixture.client.ready(other, fixture.now);
+        fixture.turn(SECOND);
+        fixture.turn(SECOND);
+        fixture.client.network().answer_all();
+        fixture.turn(SECOND);
     }
     let answer = |time| pong_with_pause(7, time)[4..].to_vec();
-    let read = |bench: &mut Bench, version, time| {
-        bench.client.read::<Ping>(1, version, &answer(time), bench.now).unwrap();
+    let read = |fixture: &mut Fixture, version, time| {
+        fixture.client.read::<Ping>(1, version, &answer(time), fixture.now).unwrap();
     };
     for (version, time) in [(1, 3000), (3, 0), (3, -1), (3, i32::MIN)] {
-        read(&mut bench, version, time);
-        assert_eq!(bench.ready(), Readiness::Ready, "version {version}, {time} ms");
+        read(&mut fixture, version, time);
+        assert_eq!(fixture.ready(), Readiness::Ready, "version {version}, {time} ms");
     }
-    read(&mut bench, 3, 3000);
-    let until = bench.now + SECOND * 3;
-    assert_eq!(bench.ready(), Readiness::NotBefore(until));
-    assert_eq!(bench.client.ready(&way_in, bench.now), Readiness::NotBefore(until));
-    assert_eq!(bench.client.ready(&elsewhere, bench.now), Readiness::Ready);
-    let text = bench.client.waited_for(&bench.node, bench.now).unwrap();
+    read(&mut fixture, 3, 3000);
+    let until = fixture.now + SECOND * 3;
+    assert_eq!(fixture.ready(), Readiness::NotBefore(until));
+    assert_eq!(fixture.client.ready(&way_in, fixture.now), Readiness::NotBefore(until));
+    assert_eq!(fixture.client.ready(&elsewhere, fixture.now), Readiness::Ready);
+    let text = fixture.client.waited_for(&fixture.node, fixture.now).unwrap();
     assert!(text.starts_with("kafka:9092: throttled until the 3000 ms are over"), "{text}");
-    assert!(!bench.client.is_out_of_reach(&bench.node, bench.now), "it is well");
-    bench.client.ready(&later, bench.now);
-    bench.turn(Duration::ZERO);
-    bench.turn(Duration::ZERO);
-    bench.client.network().answer_all();
-    bench.turn(Duration::ZERO);
-    assert_eq!(bench.client.ready(&later, bench.now), Readiness::NotBefore(until));
-    bench.now = until;
-    assert_eq!(bench.ready(), Readiness::Ready);
+    assert!(!fixture.client.is_out_of_reach(&fixture.node, fixture.now), "it is well");
+    fixture.client.ready(&later, fixture.now);
+    fixture.turn(Duration::ZERO);
+    fixture.turn(Duration::ZERO);
+    fixture.client.network().answer_all();
+    fixture.turn(Duration::ZERO);
+    assert_eq!(fixture.client.ready(&later, fixture.now), Readiness::NotBefore(until));
+    fixture.now = until;
+    assert_eq!(fixture.ready(), Readiness::Ready);
 
-    read(&mut bench, 3, i32::MAX);
-    let hour = bench.now + SECOND * 3600;
-    assert_eq!(bench.ready(), Readiness::NotBefore(hour), "nobody is left alone for 24 days");
+    read(&mut fixture, 3, i32::MAX);
+    let hour = fixture.now + SECOND * 3600;
+    assert_eq!(fixture.ready(), Readiness::NotBefore(hour), "nobody is left alone for 24 days");
 }
 
 /// Fault C9.
 #[test]
 fn an_answer_that_cannot_be_read_is_what_all_on_its_connection_are_told() {
-    let mut bench = Bench::connected();
+    let mut fixture = Fixture::connected();
     for _ in 0..3 {
-        bench.send();
+        fixture.send();
     }
-    bench.turn(SECOND);
-    let error = bench.client.read::<Ping>(1, 3, &[0, 0, 0, 0, 1], bench.now).unwrap_err();
+    fixture.turn(SECOND);
+    let error = fixture.client.read::<Ping>(1, 3, &[0, 0, 0, 0, 1], fixture.now).unwrap_err();
     let words = "Ping v3 response: throttle_time_ms: 4 bytes wanted, 1 left (at byte 4)";
     assert_eq!(error.to_string(), format!("{words} (broker 1)"));
-    let outcomes = bench.turn(SECOND);
+    let outcomes = fixture.turn(SECOND);
     assert_eq!(summary(&outcomes), "failed 1, failed 2, failed 3, disconnected");
     for outcome in &outcomes {
         let (Outcome::Failed { error, .. } | Outcome::Disconnected { error, .. }) = outcome else {
@@ -293,86 +293,86 @@ fn an_answer_that_cannot_be_read_is_what_all_on_its_connection_are_told() {
         assert_eq!(error.to_string(), lost);
     }
     // An answer of a connection that is gone harms no other.
-    bench.client.read::<Ping>(1, 3, &[0, 0, 0, 0, 1], bench.now).unwrap_err();
-    assert_eq!(summary(&bench.turn(Duration::ZERO)), "");
+    fixture.client.read::<Ping>(1, 3, &[0, 0, 0, 0, 1], fixture.now).unwrap_err();
+    assert_eq!(summary(&fixture.turn(Duration::ZERO)), "");
 }
 
 /// Fault B12.
 #[test]
 fn a_request_in_vain_takes_those_along_that_are_as_silent_and_none_that_is_in_use() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     let nodes: Vec<_> = (1..=4).map(|id| node(id, "kafka", 9092 + id as u16)).collect();
     for node in &nodes {
-        bench.client.ready(node, bench.now);
-        bench.turn(SECOND);
-        bench.turn(SECOND);
-        bench.client.network().answer_all();
-        bench.turn(SECOND);
+        fixture.client.ready(node, fixture.now);
+        fixture.turn(SECOND);
+        fixture.turn(SECOND);
+        fixture.client.network().answer_all();
+        fixture.turn(SECOND);
     }
-    bench.now += SECOND * 100;
-    let ask = |bench: &mut Bench, id, seconds| {
-        bench.client.send(id, &ping(), Expect::AnswerWithin(SECOND * seconds), 7, bench.now).unwrap();
-        bench.turn(Duration::ZERO);
+    fixture.now += SECOND * 100;
+    let ask = |fixture: &mut Fixture, id, seconds| {
+        fixture.client.send(id, &ping(), Expect::AnswerWithin(SECOND * seconds), 7, fixture.now).unwrap();
+        fixture.turn(Duration::ZERO);
     };
-    ask(&mut bench, 3, 60);
-    bench.client.network().answer_all();
-    bench.turn(SECOND);
+    ask(&mut fixture, 3, 60);
+    fixture.client.network().answer_all();
+    fixture.turn(SECOND);
     // The first is dead, the second slow, the third was heard of a second ago, the fourth is as silent as the first.
-    bench.now += Duration::from_millis(1);
-    ask(&mut bench, 1, 30);
-    ask(&mut bench, 2, 60);
-    bench.now += SECOND;
-    ask(&mut bench, 3, 60);
-    for socket in bench.client.network().sockets.values_mut().skip(2) {
+    fixture.now += Duration::from_millis(1);
+    ask(&mut fixture, 1, 30);
+    ask(&mut fixture, 2, 60);
+    fixture.now += SECOND;
+    ask(&mut fixture, 3, 60);
+    for socket in fixture.client.network().sockets.values_mut().skip(2) {
         for request in socket.take_requests() {
             socket.answer(&pong(asked(&request).correlation_id));
         }
     }
-    assert_eq!(summary(&bench.turn(SECOND)), "answered 7");
-    assert_eq!(summary(&bench.next()), "timed out 7, disconnected, closed");
-    let standing: Vec<_> = (1..=4).filter(|id| bench.client.is_connected(*id)).collect();
+    assert_eq!(summary(&fixture.turn(SECOND)), "answered 7");
+    assert_eq!(summary(&fixture.next()), "timed out 7, disconnected, closed");
+    let standing: Vec<_> = (1..=4).filter(|id| fixture.client.is_connected(*id)).collect();
     assert_eq!(standing, [2, 3]);
-    assert_eq!(bench.client.ready(&nodes[3], bench.now), Readiness::Waiting, "it comes back at once");
+    assert_eq!(fixture.client.ready(&nodes[3], fixture.now), Readiness::Waiting, "it comes back at once");
 }
 
 #[test]
 fn closing_gives_back_what_was_on_its_way() {
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.turn(SECOND);
-    bench.send();
-    bench.client.close(bench.now);
-    assert_eq!(summary(&bench.turn(SECOND)), "failed 1, failed 2, disconnected");
-    assert!(bench.client.network().sockets.is_empty());
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.turn(SECOND);
+    fixture.send();
+    fixture.client.close(fixture.now);
+    assert_eq!(summary(&fixture.turn(SECOND)), "failed 1, failed 2, disconnected");
+    assert!(fixture.client.network().sockets.is_empty());
 
-    let mut bench = Bench::connected();
-    bench.send();
-    bench.client.disconnect(1, "for a test", bench.now);
-    assert!(matches!(bench.ready(), Readiness::NotBefore(_)));
-    assert_eq!(summary(&bench.turn(SECOND)), "failed 1, disconnected");
+    let mut fixture = Fixture::connected();
+    fixture.send();
+    fixture.client.disconnect(1, "for a test", fixture.now);
+    assert!(matches!(fixture.ready(), Readiness::NotBefore(_)));
+    assert_eq!(summary(&fixture.turn(SECOND)), "failed 1, disconnected");
 }
 
 #[test]
 fn a_request_in_no_common_version_comes_back() {
-    let mut bench = Bench::connected();
+    let mut fixture = Fixture::connected();
     let mut request = ping();
     request.newest = 2;
     let expect = Expect::AnswerWithin(SECOND);
-    bench.client.send(1, &request, expect, 1, bench.now).unwrap();
+    fixture.client.send(1, &request, expect, 1, fixture.now).unwrap();
     let apis = [(18, 0, 4), (77, 10, 12)];
-    bench.client.disconnect(1, "for a test", bench.now);
-    bench.turn(SECOND);
-    bench.now += SECOND;
-    bench.ready();
-    bench.turn(SECOND);
-    bench.turn(SECOND);
-    let socket = bench.client.network().socket();
+    fixture.client.disconnect(1, "for a test", fixture.now);
+    fixture.turn(SECOND);
+    fixture.now += SECOND;
+    fixture.ready();
+    fixture.turn(SECOND);
+    fixture.turn(SECOND);
+    let socket = fixture.client.network().socket();
     let id = asked(&socket.take_requests()[0]).correlation_id;
     socket.answer(&broker::versions_answer(id, 4, 0, &apis));
-    bench.turn(SECOND);
-    let (note, error) = bench.client.send(1, &ping(), expect, 8, bench.now).unwrap_err();
+    fixture.turn(SECOND);
+    let (note, error) = fixture.client.send(1, &ping(), expect, 8, fixture.now).unwrap_err();
     assert_eq!((note, error.kind(), error.node()), (8, ErrorKind::UnsupportedVersion, Some(1)));
-    let (note, error) = bench.client.send(5, &ping(), expect, 9, bench.now).unwrap_err();
+    let (note, error) = fixture.client.send(5, &ping(), expect, 9, fixture.now).unwrap_err();
     assert_eq!((note, error.kind()), (9, ErrorKind::Network));
 }
 
@@ -381,19 +381,19 @@ fn a_request_in_no_common_version_comes_back() {
 fn each_note_comes_back_exactly_once() {
     for seed in 0..400 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut bench = Bench::with(NetworkSettings { max_idle: Some(SECOND * 20), ..settings() }, 2);
+        let mut fixture = Fixture::with(NetworkSettings { max_idle: Some(SECOND * 20), ..settings() }, 2);
         let (mut back, mut closed) = (Vec::new(), false);
         for step in 0.. {
-            if step < 300 && bench.ready() == Readiness::Ready {
+            if step < 300 && fixture.ready() == Readiness::Ready {
                 let time = SECOND * random.u32(1..10);
                 let answered = random.u8(..4) > 0;
                 let expect = if answered { Expect::AnswerWithin(time) } else { Expect::WrittenWithin(time) };
-                bench.send_with(expect);
+                fixture.send_with(expect);
             }
             if step == 300 {
-                (closed, _) = (true, bench.client.close(bench.now));
+                (closed, _) = (true, fixture.client.close(fixture.now));
             }
-            for outcome in bench.turn(Duration::from_millis(random.u64(0..4000))) {
+            for outcome in fixture.turn(Duration::from_millis(random.u64(0..4000))) {
                 match outcome {
                     Outcome::Answered { note, .. } | Outcome::Written { note, .. } => back.push(note),
                     Outcome::Failed { note, .. } => back.push(note),
@@ -403,11 +403,11 @@ fn each_note_comes_back_exactly_once() {
             if closed {
                 break;
             }
-            stir(bench.client.network(), &mut random);
+            stir(fixture.client.network(), &mut random);
         }
         back.sort_unstable();
-        assert_eq!(back, (1..=bench.next_note).collect::<Vec<_>>(), "seed {seed}");
-        assert!(bench.next_note > 20 && bench.client.network().sockets.is_empty());
+        assert_eq!(back, (1..=fixture.next_note).collect::<Vec<_>>(), "seed {seed}");
+        assert!(fixture.next_note > 20 && fixture.client.network().sockets.is_empty());
     }
 }
 

@@ -8,9 +8,9 @@ use kafka_embedded::{Api, EmbeddedCluster, Fault};
 
 use crate::error::ErrorKind;
 use crate::simulation::history::{History, Outcome};
+use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::Step;
 use crate::simulation::player::{Act, TOPICS};
-use crate::simulation::weather::Weather;
 use crate::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -158,8 +158,8 @@ fn a_broker_that_asks_for_it_is_left_at_once_and_nothing_is_lost() {
 /// Nobody can be looked up before the fourth second.
 fn unresolved_at_first(patience: u64) -> Setup {
     let mut setup = Setup::calm(1).with("linger.ms", 0).with("bootstrap.resolve.timeout.ms", patience);
-    setup.weather.unresolved = 1.0;
-    setup.step(4 * SECOND, Step::Weather(Weather::calm()))
+    setup.link_quality.unresolved = 1.0;
+    setup.step(4 * SECOND, Step::Links(LinkQuality::calm()))
 }
 
 #[test]

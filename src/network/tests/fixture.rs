@@ -9,7 +9,7 @@ use crate::cluster::Node;
 use crate::error::Error;
 use crate::network::{Expect, NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
 
-pub(super) struct Bench {
+pub(super) struct Fixture {
     pub(super) client: NetworkClient<FakeNetwork, u32>,
     pub(super) start: Instant,
     pub(super) now: Instant,
@@ -21,10 +21,10 @@ pub(super) fn address(last: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, last], 9092))
 }
 
-impl Bench {
+impl Fixture {
     /// One broker, id 1, whose name has one address.
     pub(super) fn new() -> Self {
-        Bench::with(settings(), 1)
+        Fixture::with(settings(), 1)
     }
 
     pub(super) fn with(settings: NetworkSettings, addresses: u8) -> Self {
@@ -32,13 +32,13 @@ impl Bench {
         network.names.insert("kafka".to_owned(), (1..=addresses).map(address).collect());
         let now = Instant::now();
         let client = NetworkClient::new(network, settings, fastrand::Rng::with_seed(1));
-        Bench { client, start: now, now, node: node(1, "kafka", 9092), next_note: 0 }
+        Fixture { client, start: now, now, node: node(1, "kafka", 9092), next_note: 0 }
     }
 
     pub(super) fn connected() -> Self {
-        let mut bench = Bench::new();
-        bench.connect();
-        bench
+        let mut fixture = Fixture::new();
+        fixture.connect();
+        fixture
     }
 
     pub(super) fn ready(&mut self) -> Readiness {

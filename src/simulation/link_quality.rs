@@ -1,12 +1,12 @@
-//! `Weather`: how good the lines are.
+//! `LinkQuality`: how good the links between client and brokers are.
 //!
 //! Owns: the chances. Must not know: what travels.
 
 use std::time::Duration;
 
-/// How good the lines are, and how punctual the sender's thread is.
+/// How good the links are, and how punctual the sender's thread is.
 #[derive(Debug, Clone)]
-pub(super) struct Weather {
+pub(super) struct LinkQuality {
     /// One way, in microseconds.
     latency_us: (u64, u64),
     /// How often a write or a read is cut short.
@@ -20,10 +20,10 @@ pub(super) struct Weather {
     pub(super) silent: f64,
 }
 
-impl Weather {
+impl LinkQuality {
     /// Nothing goes wrong.
-    pub(super) fn calm() -> Weather {
-        Weather {
+    pub(super) fn calm() -> LinkQuality {
+        LinkQuality {
             latency_us: (100, 1_000),
             pieces: 0.0,
             oversleeps: 0.0,
@@ -34,11 +34,11 @@ impl Weather {
     }
 
     /// Anything between a good day and a bad one.
-    pub(super) fn random(random: &mut fastrand::Rng) -> Weather {
+    pub(super) fn random(random: &mut fastrand::Rng) -> LinkQuality {
         let sometimes =
             |random: &mut fastrand::Rng, most: f64| if random.bool() { 0.0 } else { random.f64() * most };
         let slowest = [1_000, 20_000, 200_000][random.usize(..3)];
-        Weather {
+        LinkQuality {
             latency_us: (50, slowest),
             pieces: sometimes(random, 0.9),
             oversleeps: sometimes(random, 0.5),

@@ -1,4 +1,4 @@
-//! `Lost`: why a connection ended or could not be made, in words for people.
+//! `DisconnectReason`: why a connection ended or could not be made, in words for people.
 //!
 //! Owns: the wording. Must not know: states, sockets.
 
@@ -14,7 +14,7 @@ use crate::wire::DecodeError;
 
 /// Why a connection ended or could not be made.
 #[derive(Debug)]
-pub(super) enum Lost {
+pub(super) enum DisconnectReason {
     /// The system says so: refused, reset, unreachable, …
     Io(io::Error),
     /// The name has no address.
@@ -44,24 +44,24 @@ pub(super) enum Lost {
 }
 
 /// One of the kinds of loss, without what belongs to a single one.
-pub(super) type LostKind = mem::Discriminant<Lost>;
+pub(super) type DisconnectKind = mem::Discriminant<DisconnectReason>;
 
-impl Lost {
-    pub(super) fn kind(&self) -> LostKind {
+impl DisconnectReason {
+    pub(super) fn kind(&self) -> DisconnectKind {
         mem::discriminant(self)
     }
 
     /// The address is not to blame: this process may open no more sockets, or the system is short of memory.
     pub(super) fn is_shortage(&self) -> bool {
         let short = [Errno::MFILE, Errno::NOBUFS].map(|errno| Some(errno.raw_os_error()));
-        matches!(self, Lost::Io(error) if short.contains(&error.raw_os_error()))
+        matches!(self, DisconnectReason::Io(error) if short.contains(&error.raw_os_error()))
     }
 
     /// The other side has ended the connection, between two answers.
     pub(super) fn is_end(&self) -> bool {
         match self {
-            Lost::Closed { within_answer, .. } => !within_answer,
-            Lost::Io(error) => {
+            DisconnectReason::Closed { within_answer, .. } => !within_answer,
+            DisconnectReason::Io(error) => {
                 matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
             }
             _ => false,
@@ -69,46 +69,46 @@ impl Lost {
     }
 }
 
-impl fmt::Display for Lost {
+impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Lost::Io(error) => write!(f, "{error}"),
-            Lost::NotResolved(error) => write!(f, "the name could not be resolved: {error}"),
-            Lost::NoPort => f.write_str("that is no port (1 to 65535): check the broker's advertised.listeners"),
-            Lost::ResolvedTooLate(time) => {
+            DisconnectReason::Io(error) => write!(f, "{error}"),
+            DisconnectReason::NotResolved(error) => write!(f, "the name could not be resolved: {error}"),
+            DisconnectReason::NoPort => f.write_str("that is no port (1 to 65535): check the broker's advertised.listeners"),
+            DisconnectReason::ResolvedTooLate(time) => {
                 write!(f, "the name was not resolved within {} ms", time.as_millis())
             }
-            Lost::ConnectedTooLate(time) => write!(
+            DisconnectReason::ConnectedTooLate(time) => write!(
                 f,
                 "not connected within {} ms (socket.connection.setup.timeout.ms)",
                 time.as_millis()
             ),
-            Lost::NoAnswer { request, within, .. } => {
+            DisconnectReason::NoAnswer { request, within, .. } => {
                 write!(f, "no answer to {request} within {} ms", within.as_millis())
             }
-            Lost::Closed { before_first_answer: true, .. } => f.write_str(
+            DisconnectReason::Closed { before_first_answer: true, .. } => f.write_str(
                 "the connection was closed before the first answer: the broker may be stopping, or the listener expects \
                  TLS or SASL (security.protocol) or is not Kafka's",
             ),
-            Lost::Closed { within_answer: true, .. } => {
+            DisconnectReason::Closed { within_answer: true, .. } => {
                 f.write_str("the broker closed the connection in the middle of an answer")
             }
-            Lost::Closed { .. } => f.write_str("the broker closed the connection"),
-            Lost::ClosedAtFirstRequest => f.write_str(
+            DisconnectReason::Closed { .. } => f.write_str("the broker closed the connection"),
+            DisconnectReason::ClosedAtFirstRequest => f.write_str(
                 "this listener may require SASL (it closes the connection after ApiVersions): see security.protocol; or the \
                  broker is stopping",
             ),
-            Lost::Unreadable(error) => write!(f, "{error}"),
-            Lost::BadFrame(frame) => write!(f, "{frame}"),
-            Lost::WrongAnswer { is_first: true, .. } => f.write_str(
+            DisconnectReason::Unreadable(error) => write!(f, "{error}"),
+            DisconnectReason::BadFrame(frame) => write!(f, "{frame}"),
+            DisconnectReason::WrongAnswer { is_first: true, .. } => f.write_str(
                 "what came is not an answer to the first request: the listener is probably not Kafka's",
             ),
-            Lost::WrongAnswer { expected: Some(expected), got: Some(got), .. } => {
+            DisconnectReason::WrongAnswer { expected: Some(expected), got: Some(got), .. } => {
                 write!(f, "an answer to request {got} came where request {expected} was next")
             }
-            Lost::WrongAnswer { .. } => f.write_str("an answer came that nothing had asked for"),
-            Lost::Handshake(what) => f.write_str(what),
-            Lost::ClosedHere(why) => f.write_str(why),
+            DisconnectReason::WrongAnswer { .. } => f.write_str("an answer came that nothing had asked for"),
+            DisconnectReason::Handshake(what) => f.write_str(what),
+            DisconnectReason::ClosedHere(why) => f.write_str(why),
         }
     }
 }

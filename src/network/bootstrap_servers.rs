@@ -9,7 +9,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use super::names::{Names, SystemNames};
+use super::system_names::{Names, SystemNames};
 use crate::cluster::Node;
 use crate::config::ClientDnsLookup;
 use crate::escape::Escaped;
