@@ -7,7 +7,7 @@ use crate::simulation::seeds::{Runs, run_seeds};
 /// `KAFKA_PRODUCER_SEEDS` says how many.
 #[test]
 fn whatever_goes_wrong_promises_are_kept() {
-    let count = std::env::var("KAFKA_PRODUCER_SEEDS").map_or(300, |text| text.parse().expect("a number"));
+    let count = std::env::var("KAFKA_PRODUCER_SEEDS").map_or(100, |text| text.parse().expect("a number"));
     let runs = Runs { first: 1, count, threads: 2, kinds: Kind::held(), defect: None, enough: 20 };
     let report = run_seeds(&runs, |_| {});
     println!("{count} seeds: {} accepted, {} acknowledged", report.accepted, report.acknowledged);
