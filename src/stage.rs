@@ -213,8 +213,9 @@ mod played {
     ) -> bool {
         let waits = |role: &Role| {
             let channel = channel.clone();
-            let is_ready =
-                move || has_something_to_tell(&channel) || interrupt.as_ref().is_some_and(has_something_to_tell);
+            let is_ready = move || {
+                has_something_to_tell(&channel) || interrupt.as_ref().is_some_and(has_something_to_tell)
+            };
             if is_ready() || deadline.is_some_and(|deadline| deadline <= role.clock.now()) {
                 return;
             }
