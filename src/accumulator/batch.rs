@@ -275,7 +275,7 @@ impl ProducerBatch {
     }
 
     /// The broker has looked for it by its sequence and does not have it; unless it has forgotten the producer.
-    pub(crate) fn is_not_written(&mut self) {
+    pub(crate) fn clear_doubt(&mut self) {
         self.doubtful = false;
     }
 

@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use crate::accumulator::batch::{BatchId, ProducerBatch};
-use crate::accumulator::departing::{Expired, Fate};
 use crate::accumulator::drain::Drain;
+use crate::accumulator::drained::{Expired, Fate};
 use crate::accumulator::partition::give_up;
 use crate::accumulator::queue::Head;
 

@@ -1,7 +1,7 @@
 //! `Drain`: the sender's side of the accumulator: which partitions have something to send, and what is on its way.
 //!
 //! Owns: ready queues per leader, retries, batches in flight, one timer per partition. Must not know: sequences (it asks
-//! a `DrainGate`), requests, sockets.
+//! the `TransactionManager`), requests, sockets.
 //! Threads: the sender thread owns it by value.
 //! Holds: a turn's work depends on what is ready and due, never on how many partitions there are; batches of a
 //! partition leave in the order of their ids; whoever was drained goes to the end of its leader's queue.
@@ -11,15 +11,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::batch::{BatchId, ProducerBatch};
-use crate::accumulator::departing::{Absent, Departing, Expired, Fate};
-use crate::accumulator::partition::{DrainGate, Haste, List, Partition, Taken, give_up};
+use crate::accumulator::batch::ProducerBatch;
+use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
+use crate::accumulator::partition::{List, Partition, SendConditions, Taken, give_up};
 use crate::accumulator::queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
 use crate::completion::BatchCompletion;
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
+use crate::transaction::TransactionManager;
 
 /// The settings that decide when a batch goes and when it is too late.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,7 @@ pub(crate) struct Drain {
     ready: BTreeMap<i32, VecDeque<usize>>,
     /// Partitions with something to send and no leader.
     leaderless: Vec<usize>,
-    /// Partitions with something to send that the gate does not let go yet.
+    /// Partitions with something to send, whose sequences do not allow it yet.
     held_back: Vec<usize>,
     /// Partitions whose open batch waits for company, in the order in which they began to.
     pub(super) lingering: VecDeque<usize>,
@@ -172,8 +173,8 @@ impl Drain {
         self.partitions.get(index)?.as_ref()?.absence(index, &self.cluster)
     }
 
-    /// Something that the gate looks at has changed: ask it again about those it held back.
-    pub(crate) fn gate_changed(&mut self, now: Instant) {
+    /// The sequences may allow by now what they did not.
+    pub(crate) fn look_at_held_back(&mut self, now: Instant) {
         for index in std::mem::take(&mut self.held_back) {
             self.unlist(index);
             self.examine(index, now);
@@ -191,17 +192,17 @@ impl Drain {
         node: i32,
         max_bytes: usize,
         now: Instant,
-        gate: &mut impl DrainGate,
-    ) -> Vec<Departing> {
-        let mut departing = Vec::new();
+        transaction: &mut TransactionManager,
+    ) -> Vec<DrainedBatch> {
+        let mut drained = Vec::new();
         let mut size = 0;
         for _ in 0..self.ready.get(&node).map_or(0, VecDeque::len) {
             let Some(index) = self.ready.get_mut(&node).and_then(VecDeque::pop_front) else { break };
-            let room = if departing.is_empty() { usize::MAX } else { max_bytes.saturating_sub(size) };
-            match self.take_from(index, room, now, gate) {
+            let room = if drained.is_empty() { usize::MAX } else { max_bytes.saturating_sub(size) };
+            match self.take_from(index, room, now, transaction) {
                 Taken::Batch(batch, outlook) => {
                     size += batch.bytes.len();
-                    departing.push(batch);
+                    drained.push(batch);
                     self.unlist(index);
                     match outlook {
                         Some(outlook) => self.place(index, outlook, now),
@@ -228,27 +229,24 @@ impl Drain {
                 Taken::Later => self.unlist(index),
             }
         }
-        departing
+        drained
     }
 
     /// Takes a batch out of those in flight because its request is over.
-    pub(crate) fn arrived(&mut self, index: usize, batch_id: BatchId) -> Option<ProducerBatch> {
-        let partition = self.partition(index)?;
-        let place = partition.in_flight.iter().position(|batch| batch.id() == batch_id)?;
+    pub(crate) fn arrived(&mut self, batch: &BatchRef) -> Option<ProducerBatch> {
+        let partition = self.partition(batch.index)?;
+        let place = partition.in_flight.iter().position(|other| other.id() == batch.batch_id)?;
         partition.in_flight.remove(place)
     }
 
     /// A batch's request has failed after it was written: the broker may have the batch.
-    pub(crate) fn note_doubt(&mut self, index: usize, batch_id: BatchId) {
+    pub(crate) fn note_doubt(&mut self, batch: &BatchRef) {
         if planted(Defect::NoDoubt) {
             return;
         }
-        let Some(partition) = self.partition(index) else { return };
-        partition
-            .in_flight
-            .iter_mut()
-            .filter(|batch| batch.id() == batch_id)
-            .for_each(ProducerBatch::note_doubt);
+        let Some(partition) = self.partition(batch.index) else { return };
+        let in_flight = partition.in_flight.iter_mut().filter(|other| other.id() == batch.batch_id);
+        in_flight.for_each(ProducerBatch::note_doubt);
     }
 
     /// Puts a batch back, to be sent again but not before the time given; at once without one.
@@ -370,8 +368,14 @@ impl Drain {
         (partitions.count(), self.timers.len(), reserved)
     }
 
-    fn take_from(&mut self, index: usize, room: usize, now: Instant, gate: &mut impl DrainGate) -> Taken {
-        let (mute, haste) = (self.rules.mute, self.haste(now));
+    fn take_from(
+        &mut self,
+        index: usize,
+        room: usize,
+        now: Instant,
+        transaction: &mut TransactionManager,
+    ) -> Taken {
+        let (mute, conditions) = (self.rules.mute, self.send_conditions(now));
         let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else {
             return Taken::Nothing;
         };
@@ -383,7 +387,7 @@ impl Drain {
                 return Taken::Later;
             }
             partition.has_waited();
-            return partition.take_retry(index, room, gate);
+            return partition.take_retry(index, room, transaction);
         }
         let (pool, outstanding) = (self.accumulator.pool(), partition.outstanding());
         let mut refused = Taken::Nothing;
@@ -391,7 +395,7 @@ impl Drain {
             let (Head::Sealed { size, .. } | Head::Open { size, .. }) = head else { return false };
             if *size > room {
                 refused = Taken::TooLarge;
-            } else if !gate.may_send(index, outstanding) {
+            } else if !transaction.may_stamp(index, outstanding) {
                 refused = Taken::HeldBack;
             } else {
                 return true;
@@ -399,7 +403,7 @@ impl Drain {
             false
         };
         let Some((batch, outlook)) =
-            partition.queue.pop_if(pool, wanted, |head| haste.is_sendable(head, true))
+            partition.queue.pop_if(pool, wanted, |head| conditions.is_sendable(head, true))
         else {
             return refused;
         };
@@ -407,7 +411,7 @@ impl Drain {
         if batch.is_lost() {
             return Taken::Lost(batch);
         }
-        Taken::Batch(partition.depart(index, batch, gate), Some(outlook))
+        Taken::Batch(partition.depart(index, batch, transaction), Some(outlook))
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
@@ -421,12 +425,12 @@ impl Drain {
     }
 
     pub(super) fn examine_anyway(&mut self, index: usize, now: Instant) {
-        let haste = self.haste(now);
+        let conditions = self.send_conditions(now);
         let Some(partition) = self.partition(index) else { return };
         let on_its_way = partition.has_outstanding();
         let outlook = match partition.quiet {
             true => Outlook { head: Head::Empty, sendable: false },
-            false => partition.queue.peek(|head| haste.is_sendable(head, on_its_way)),
+            false => partition.queue.peek(|head| conditions.is_sendable(head, on_its_way)),
         };
         self.place(index, outlook, now);
     }
@@ -463,9 +467,9 @@ impl Drain {
     }
 
     /// What makes batches leave before they are full.
-    fn haste(&self, now: Instant) -> Haste {
+    fn send_conditions(&self, now: Instant) -> SendConditions {
         let at_once = self.closing || self.accumulator.pool().is_short();
-        Haste { now, linger: self.rules.linger, at_once }
+        SendConditions { now, linger: self.rules.linger, at_once }
     }
 
     fn list(&mut self, index: usize, list: List) {
@@ -595,20 +599,6 @@ mod tests {
     /// Longer than any test: nothing goes because of it.
     const LINGER: Duration = Duration::from_secs(10);
 
-    struct Everything;
-
-    impl DrainGate for Everything {
-        fn may_send(&mut self, _: usize, _: u64) -> bool {
-            true
-        }
-
-        fn may_resend(&mut self, _: usize, _: bool, _: bool) -> bool {
-            true
-        }
-
-        fn stamp(&mut self, _: usize, _: &mut ProducerBatch) {}
-    }
-
     /// Topic `t` with this number of partitions, led by this broker.
     fn cluster(partitions: usize, leader: i32) -> Arc<Cluster> {
         Arc::new(Cluster::led(&[("t", &vec![Some(leader); partitions])]))
@@ -618,6 +608,7 @@ mod tests {
     struct World {
         accumulator: Arc<RecordAccumulator>,
         drain: Drain,
+        on_their_way: Vec<BatchRef>,
         now: Instant,
     }
 
@@ -633,7 +624,7 @@ mod tests {
             let rules = DrainRules { linger: LINGER, delivery_timeout: 10 * LINGER, mute: false };
             let mut drain = Drain::new(Arc::clone(&accumulator), rules);
             drain.update_cluster(&cluster, &["t".into()], now);
-            World { accumulator, drain, now }
+            World { accumulator, drain, on_their_way: Vec::new(), now }
         }
 
         fn queue(&self, partition: i32) -> Arc<PartitionQueue> {
@@ -663,15 +654,19 @@ mod tests {
 
         fn departing_to(&mut self, broker: i32, max_bytes: usize) -> Vec<i32> {
             self.drain.collect(self.now);
-            let departing = self.drain.drain(broker, max_bytes, self.now, &mut Everything);
-            departing.iter().map(|departing| departing.partition).collect()
+            // Without idempotence no sequence holds anything back.
+            let mut transaction = TransactionManager::new(false);
+            let drained = self.drain.drain(broker, max_bytes, self.now, &mut transaction);
+            let partitions = drained.iter().map(|drained| drained.batch.partition).collect();
+            self.on_their_way.extend(drained.into_iter().map(|drained| drained.batch));
+            partitions
         }
 
-        /// The batch of the partition that is on its way, which is over.
+        /// The oldest batch of the partition that is on its way, which is over.
         fn arrived(&mut self, partition: i32) -> ProducerBatch {
             let index = self.queue(partition).index;
-            let id = self.drain.outstanding(index)[0].id();
-            self.drain.arrived(index, id).unwrap()
+            let place = self.on_their_way.iter().position(|batch| batch.index == index).unwrap();
+            self.drain.arrived(&self.on_their_way.remove(place)).unwrap()
         }
 
         /// One batch through the partition, which then has nothing.
@@ -989,8 +984,7 @@ mod tests {
             assert_eq!(world.departing(), [0]);
             world.accumulator.retire_topic("t");
             assert_eq!(forget(&mut world), 0, "something is on its way");
-            let batch = world.drain.outstanding(old.index)[0].id();
-            drop(world.drain.arrived(old.index, batch).unwrap());
+            drop(world.drain.arrived(&world.on_their_way.remove(0)).unwrap());
             world.drain.revisit(old.index, world.now);
             assert_eq!(forget(&mut world), 3);
             assert!(world.drain.timers.is_empty() && world.drain.lingering.is_empty());

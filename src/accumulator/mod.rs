@@ -1,6 +1,6 @@
 //! `RecordAccumulator`: records wait here, per partition, until the sender takes them.
 //!
-//! Owns: the queues of all partitions, the memory bound. Must not know: transactions, sockets, requests, metadata.
+//! Owns: the queues of all partitions, the memory bound. Must not know: producer ids, sockets, requests, metadata.
 //! Threads: `append` and `topic` on application threads; `update_topics` and all of `drain` on the sender thread.
 //! Locks: one queue, or the pool, or the inbox, or the maker of queues at a time, never two. The table of topics is locked for a look-up only.
 //! Holds: records of a partition leave in the order of `append`; each batch is settled once; memory is reserved before
@@ -9,8 +9,8 @@
 mod batch;
 mod buffer_pool;
 mod clearing;
-mod departing;
 mod drain;
+mod drained;
 mod inbox;
 mod last_topic;
 mod leaders;
@@ -35,13 +35,12 @@ use crate::record_batch::RecordParts;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-pub(crate) use batch::{BatchId, ProducerBatch};
+pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
-pub(crate) use departing::{Absent, Departing, Expired, Fate};
 pub(crate) use drain::{Drain, DrainRules};
+pub(crate) use drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 pub(crate) use last_topic::LastTopic;
 pub(crate) use leaders::{LeaderRules, Leaders};
-pub(crate) use partition::DrainGate;
 use queues::QueueMaker;
 pub(crate) use rules::QueueRules;
 pub(crate) use sticky::Sticky;

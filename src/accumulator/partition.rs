@@ -10,17 +10,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::ProducerBatch;
-use crate::accumulator::departing::{Absent, Departing, Expired, Fate};
+use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 use crate::accumulator::queue::{Head, Outlook, PartitionQueue, Urgency};
 use crate::cluster::Cluster;
 use crate::planted::{Defect, planted};
+use crate::transaction::TransactionManager;
 use crate::uuid::Uuid;
 
 /// What the sender knows of a partition.
 pub(super) struct Partition {
     pub(super) queue: Arc<PartitionQueue>,
     pub(super) leader: Option<i32>,
-    /// The topic's id in the last picture that had the partition.
+    /// The topic's id in the last picture that had the partition; zero where it told none.
     topic_id: Uuid,
     pub(super) listed: Option<List>,
     pub(super) lingering: bool,
@@ -45,28 +46,16 @@ pub(super) enum List {
     HeldBack,
 }
 
-/// Says which batches may go, and stamps them. The sequence numbers' owner answers.
-pub(crate) trait DrainGate {
-    /// Whether a batch that was not sent before may go; `outstanding`: how many of the partition have gone since the
-    /// oldest that is not answered yet, that one included.
-    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool;
-    /// Whether a batch that was sent before may go again; `of_unknown_fate`: the broker may have it. `on_its_way`: others
-    /// of the partition are.
-    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool, on_its_way: bool) -> bool;
-    /// Gives a batch that goes for the first time its stamp.
-    fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch);
-}
-
 /// What decides whether an open batch leaves.
 #[derive(Clone, Copy)]
-pub(super) struct Haste {
+pub(super) struct SendConditions {
     pub(super) now: Instant,
     pub(super) linger: Duration,
     /// Memory is short, or the producer is being closed.
     pub(super) at_once: bool,
 }
 
-impl Haste {
+impl SendConditions {
     /// `on_its_way`: something of the partition has been sent and is not answered.
     pub(super) fn is_sendable(&self, head: &Head, on_its_way: bool) -> bool {
         match *head {
@@ -85,12 +74,12 @@ impl Haste {
 /// What came of the try to take a batch from a partition.
 pub(super) enum Taken {
     /// With what was found behind it, where somebody looked.
-    Batch(Departing, Option<Outlook>),
+    Batch(DrainedBatch, Option<Outlook>),
     /// It is lost, and only to be failed.
     Lost(ProducerBatch),
     /// It does not fit into this request.
     TooLarge,
-    /// The gate says no.
+    /// Its sequence does not allow it yet.
     HeldBack,
     /// An answer that is on its way, or the end of a backoff, has to come first; it will bring us back.
     Later,
@@ -132,7 +121,7 @@ impl Partition {
     pub(super) fn note_topic(&mut self, cluster: &Cluster) {
         let number = usize::try_from(self.queue.partition).unwrap_or(usize::MAX);
         let topic = cluster.topic(&self.queue.topic).filter(|topic| number < topic.partitions.len());
-        if let Some(topic) = topic.filter(|topic| !topic.id.is_zero()) {
+        if let Some(topic) = topic {
             self.topic_id = topic.id;
         }
     }
@@ -165,12 +154,17 @@ impl Partition {
     }
 
     /// Takes the first batch that may go again, unless one before it is on its way.
-    pub(super) fn take_retry(&mut self, index: usize, room: usize, gate: &mut impl DrainGate) -> Taken {
-        let on_its_way = self.in_flight.iter().any(ProducerBatch::is_unanswered);
+    pub(super) fn take_retry(
+        &mut self,
+        index: usize,
+        room: usize,
+        transaction: &mut TransactionManager,
+    ) -> Taken {
+        let in_company = self.in_flight.iter().any(ProducerBatch::is_unanswered);
         let outstanding = self.outstanding();
         let may_go = |batch: &ProducerBatch| match batch.stamp() {
-            Some(_) => gate.may_resend(index, batch.is_doubtful(), on_its_way),
-            None => gate.may_send(index, outstanding),
+            Some(_) => transaction.may_resend(index, batch.is_doubtful(), in_company),
+            None => transaction.may_stamp(index, outstanding),
         };
         let Some(place) = self.retries.iter().position(may_go) else { return Taken::HeldBack };
         let Some(batch) = self.retries.get(place) else { return Taken::Nothing };
@@ -184,30 +178,31 @@ impl Partition {
         if batch.is_lost() {
             return Taken::Lost(batch);
         }
-        Taken::Batch(self.depart(index, batch, gate), None)
+        Taken::Batch(self.depart(index, batch, transaction), None)
     }
 
     pub(super) fn depart(
         &mut self,
         index: usize,
         mut batch: ProducerBatch,
-        gate: &mut impl DrainGate,
-    ) -> Departing {
+        transaction: &mut TransactionManager,
+    ) -> DrainedBatch {
         if batch.stamp().is_none() || planted(Defect::NumberedAgain) {
-            gate.stamp(index, &mut batch);
+            batch.assign(transaction.next_stamp(index, batch.count()));
         }
         batch.depart();
         self.next_id = self.next_id.max(batch.id().opened + 1);
-        let departing = Departing {
+        let reference = BatchRef {
             index,
             batch_id: batch.id(),
             topic: self.queue.topic.clone(),
+            topic_id: self.topic_id,
             partition: self.queue.partition,
-            bytes: batch.bytes(),
         };
+        let drained = DrainedBatch { batch: reference, bytes: batch.bytes() };
         let place = self.in_flight.partition_point(|other| other.id() < batch.id());
         self.in_flight.insert(place, batch);
-        departing
+        drained
     }
 
     /// How many batches have gone since the oldest that is not answered yet and has a place in the sequence, or had one

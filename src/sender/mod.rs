@@ -26,9 +26,7 @@ mod verdict;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{
-    Drain, DrainGate, DrainRules, Expired, Fate, LeaderRules, Leaders, ProducerBatch, RecordAccumulator,
-};
+use crate::accumulator::{Drain, DrainRules, Expired, Fate, LeaderRules, Leaders, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
 use crate::completion::BatchOutcome;
 use crate::config::{ClusterChange, MetadataRecoveryStrategy};
@@ -37,7 +35,7 @@ use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::planted::{Defect, planted};
-use crate::transaction::{Resend, TransactionManager};
+use crate::transaction::TransactionManager;
 
 use absent::Absences;
 pub(crate) use assembly::{Assembly, assemble};
@@ -166,7 +164,7 @@ impl<N: Network> Sender<N> {
         self.renew_epoch(now);
         self.nobody_until = None;
         if std::mem::take(&mut self.gate_changed) {
-            self.drain.gate_changed(now);
+            self.drain.look_at_held_back(now);
         }
         let node_deadline = self.send_ready(now);
         let now = self.fail_lost(now);
@@ -310,12 +308,12 @@ impl<N: Network> Sender<N> {
                         break;
                     }
                     Readiness::Ready => {
-                        let mut gate = Gate(&mut self.transaction);
-                        let departing = self.drain.drain(id, self.settings.max_request_size, now, &mut gate);
-                        if departing.is_empty() {
+                        let most = self.settings.max_request_size;
+                        let drained = self.drain.drain(id, most, now, &mut self.transaction);
+                        if drained.is_empty() {
                             break;
                         }
-                        self.send_produce(id, &cluster, departing, now);
+                        self.send_produce(id, drained, now);
                     }
                     Readiness::NotBefore(time) => {
                         wake = Some(wake.map_or(time, |wake| wake.min(time)));
@@ -475,28 +473,5 @@ impl<N: Network> Sender<N> {
         let gate = self.gate_changed.then_some(now);
         let all = [self.drain.next_deadline(), node_deadline, closing, upkeep, gate];
         all.into_iter().flatten().min()
-    }
-}
-
-/// Lets the accumulator ask the owner of the sequences.
-struct Gate<'a>(&'a mut TransactionManager);
-
-impl DrainGate for Gate<'_> {
-    fn may_send(&mut self, partition: usize, outstanding: u64) -> bool {
-        self.0.may_stamp(partition, outstanding)
-    }
-
-    fn may_resend(&mut self, partition: usize, of_unknown_fate: bool, on_its_way: bool) -> bool {
-        match self.0.may_resend(partition) {
-            Resend::All => true,
-            Resend::OneByOne => !on_its_way,
-            Resend::OfUnknownFate => of_unknown_fate,
-            Resend::None => false,
-        }
-    }
-
-    fn stamp(&mut self, partition: usize, batch: &mut ProducerBatch) {
-        let stamp = self.0.next_stamp(partition, batch.count());
-        batch.assign(stamp);
     }
 }

@@ -2,9 +2,7 @@
 //!
 //! Owns: the kinds of requests that the sender makes, and the batches that a Produce request carries.
 
-use crate::accumulator::BatchId;
-use crate::record::TopicName;
-use crate::uuid::Uuid;
+use crate::accumulator::BatchRef;
 
 /// What a request was about; comes back with its answer.
 pub(crate) enum Note {
@@ -16,14 +14,5 @@ pub(crate) enum Note {
 
 /// The batches that a request carries.
 pub(crate) struct ProduceNote {
-    pub(super) batches: Vec<Carried>,
-}
-
-/// One batch of them.
-pub(super) struct Carried {
-    pub(super) index: usize,
-    pub(super) batch_id: BatchId,
-    pub(super) topic: TopicName,
-    pub(super) topic_id: Uuid,
-    pub(super) partition: i32,
+    pub(super) batches: Vec<BatchRef>,
 }

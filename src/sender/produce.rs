@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{Departing, ProducerBatch};
-use crate::cluster::{Cluster, Node};
+use crate::accumulator::{BatchRef, DrainedBatch, ProducerBatch};
+use crate::cluster::Node;
 use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
@@ -22,7 +22,7 @@ use crate::protocol::{
 };
 use crate::record::TopicName;
 use crate::sender::Sender;
-use crate::sender::note::{Carried, Note, ProduceNote};
+use crate::sender::note::{Note, ProduceNote};
 use crate::sender::verdict::{Context, Verdict, classify};
 use crate::uuid::Uuid;
 
@@ -56,24 +56,18 @@ impl Answer<'_> {
 }
 
 impl<N: Network> Sender<N> {
-    pub(super) fn send_produce(
-        &mut self,
-        node: i32,
-        cluster: &Cluster,
-        departing: Vec<Departing>,
-        now: Instant,
-    ) {
+    pub(super) fn send_produce(&mut self, node: i32, drained: Vec<DrainedBatch>, now: Instant) {
         let mut topics: Vec<TopicProduceData> = Vec::new();
-        let mut batches = Vec::with_capacity(departing.len());
-        for Departing { index, batch_id, topic, partition, bytes } in departing {
-            let place = topics.iter().rposition(|known| known.name == topic).unwrap_or_else(|| {
-                let topic_id = cluster.topic(&topic).map_or(Uuid::ZERO, |info| info.id);
-                topics.push(TopicProduceData { name: topic.clone(), topic_id, partitions: Vec::new() });
+        let mut batches = Vec::with_capacity(drained.len());
+        for DrainedBatch { batch, bytes } in drained {
+            let place = topics.iter().rposition(|known| known.name == batch.topic).unwrap_or_else(|| {
+                let (name, topic_id) = (batch.topic.clone(), batch.topic_id);
+                topics.push(TopicProduceData { name, topic_id, partitions: Vec::new() });
                 topics.len() - 1
             });
             let Some(data) = topics.get_mut(place) else { continue };
-            data.partitions.push(PartitionProduceData { index: partition, records: bytes });
-            batches.push(Carried { index, batch_id, topic, topic_id: data.topic_id, partition });
+            data.partitions.push(PartitionProduceData { index: batch.partition, records: bytes });
+            batches.push(batch);
         }
         let request = ProduceRequest {
             transactional_id: None,
@@ -87,12 +81,12 @@ impl<N: Network> Sender<N> {
             if self.settings.acks == 0 { Expect::WrittenWithin(limit) } else { Expect::AnswerWithin(limit) };
         let note = Note::Produce(ProduceNote { batches });
         if let Err((Note::Produce(note), error)) = self.client.send(node, &request, expect, note, now) {
-            for carried in note.batches {
-                if let Some(mut batch) = self.drain.arrived(carried.index, carried.batch_id) {
+            for sent in note.batches {
+                if let Some(mut batch) = self.drain.arrived(&sent) {
                     batch.note_not_sent();
-                    self.fail(carried.index, batch, error.clone(), Vec::new(), now);
+                    self.fail(sent.index, batch, error.clone(), Vec::new(), now);
                 }
-                self.after_outcome(carried.index, now);
+                self.after_outcome(sent.index, now);
             }
         }
     }
@@ -111,21 +105,21 @@ impl<N: Network> Sender<N> {
         };
         self.learn_leaders(&response, &note, now);
         let mut answers = Answers::new(&response);
-        for (place, carried) in note.batches.into_iter().enumerate() {
-            let found = answers.of(place, &carried);
+        for (place, sent) in note.batches.into_iter().enumerate() {
+            let found = answers.of(place, &sent);
             let answer = found.map_or_else(|| no_answer(node), |answer| answer_of(answer, node));
             let is_refusal = answer.code.is_refusal(answer.base_offset) || planted(Defect::ErrorsRefuse);
             if !answer.code.is_none() && !is_refusal {
-                self.drain.note_doubt(carried.index, carried.batch_id);
+                self.drain.note_doubt(&sent);
             }
-            self.carry_out(&carried, &answer, now);
+            self.carry_out(&sent, &answer, now);
         }
     }
 
     /// `acks=0`: what is written counts as done; nobody will say where it is.
     pub(super) fn produce_written(&mut self, node: i32, note: ProduceNote, now: Instant) {
-        for carried in note.batches {
-            self.carry_out(&carried, &Answer { code: ErrorCode::NONE, ..no_answer(node) }, now);
+        for sent in note.batches {
+            self.carry_out(&sent, &Answer { code: ErrorCode::NONE, ..no_answer(node) }, now);
         }
     }
 
@@ -141,27 +135,27 @@ impl<N: Network> Sender<N> {
         let code = error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
         self.metadata.note_error(error.clone(), now);
         self.metadata.request_update();
-        for carried in note.batches {
+        for sent in note.batches {
             let answer = Answer { code, failure: Some(error), ..no_answer(node) };
             if written {
-                self.drain.note_doubt(carried.index, carried.batch_id);
+                self.drain.note_doubt(&sent);
             }
-            self.carry_out(&carried, &answer, now);
+            self.carry_out(&sent, &answer, now);
         }
     }
 
-    fn carry_out(&mut self, carried: &Carried, answer: &Answer<'_>, now: Instant) {
-        let index = carried.index;
-        let Some(mut batch) = self.drain.arrived(index, carried.batch_id) else { return };
+    fn carry_out(&mut self, sent: &BatchRef, answer: &Answer<'_>, now: Instant) {
+        let index = sent.index;
+        let Some(mut batch) = self.drain.arrived(sent) else { return };
         if answer.code.invalidates_metadata() {
             self.metadata.request_update();
             if self.drain.leader(index) == Some(answer.node) {
-                self.metadata.leader_refused(&carried.topic, carried.partition);
+                self.metadata.leader_refused(&sent.topic, sent.partition);
             }
         }
         let verdict = classify(answer.code, &self.context(index, &batch, answer, now));
         if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && !self.transaction.is_unresolved(index) {
-            batch.is_not_written();
+            batch.clear_doubt();
         }
         if answer.code == ErrorCode::UNKNOWN_PRODUCER_ID {
             self.transaction.forget_introduction(index);
@@ -379,9 +373,7 @@ impl<N: Network> Sender<N> {
         }
         let asked = note.batches.iter();
         let names: HashMap<(&str, Uuid), &TopicName> = asked
-            .flat_map(|carried| {
-                [((&*carried.topic, Uuid::ZERO), &carried.topic), (("", carried.topic_id), &carried.topic)]
-            })
+            .flat_map(|sent| [((&*sent.topic, Uuid::ZERO), &sent.topic), (("", sent.topic_id), &sent.topic)])
             .collect();
         let mut news = Vec::new();
         for topic in topics {
@@ -433,8 +425,8 @@ impl<'a> Answers<'a> {
 
     /// The answer to the batch that stood in this place of the request. From version 13 on topics have ids there, and no
     /// names.
-    fn of(&mut self, place: usize, carried: &Carried) -> Option<&'a PartitionProduceResponse> {
-        let Carried { topic, topic_id, partition, .. } = carried;
+    fn of(&mut self, place: usize, sent: &BatchRef) -> Option<&'a PartitionProduceResponse> {
+        let BatchRef { topic, topic_id, partition, .. } = sent;
         let ours = |(name, id, answer): &&PlacedAnswer<'_>| {
             answer.index == *partition && (*name == topic || (name.is_empty() && id == topic_id))
         };

@@ -146,16 +146,16 @@ impl TransactionManager {
         !(stale || unknown || too_many || unresolved || bump_wanted)
     }
 
-    /// Which batches that have their sequence may be sent again. Before a partition is numbered anew, those of unknown
-    /// fate go once more under their old numbers: the broker knows by these whether it has them.
-    pub(crate) fn may_resend(&self, partition: usize) -> Resend {
+    /// Whether a batch that has its sequence may be sent again. Before a partition is numbered anew, only those of unknown
+    /// fate are, once more under their old numbers: the broker knows by these whether it has them. Where the broker does
+    /// not know the producer, none goes while others of the partition are on their way: in company.
+    pub(crate) fn may_resend(&self, partition: usize, of_unknown_fate: bool, in_company: bool) -> bool {
         match self.identity {
-            _ if self.fatal => Resend::None,
-            Identity::NotNeeded => Resend::All,
-            Identity::Known(_) if self.is_bump_wanted(partition) => Resend::OfUnknownFate,
-            Identity::Known(current) if !self.is_introduced(partition, current) => Resend::OneByOne,
-            Identity::Known(_) => Resend::All,
-            Identity::Wanted { .. } | Identity::Refused { .. } | Identity::Requested => Resend::None,
+            _ if self.fatal => false,
+            Identity::NotNeeded => true,
+            Identity::Known(_) if self.is_bump_wanted(partition) => of_unknown_fate,
+            Identity::Known(current) => self.is_introduced(partition, current) || !in_company,
+            Identity::Wanted { .. } | Identity::Refused { .. } | Identity::Requested => false,
         }
     }
 
@@ -312,17 +312,6 @@ pub(crate) enum Due {
     Never,
 }
 
-/// Which of a partition's batches may be sent again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Resend {
-    All,
-    /// All, but only when nothing else of the partition is on its way: the broker does not know the producer.
-    OneByOne,
-    /// Only those that the broker may have written without our knowing.
-    OfUnknownFate,
-    None,
-}
-
 /// What is known of a batch's place in its partition's sequence.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SequenceContext {
@@ -337,6 +326,26 @@ const REMEMBERED_BATCHES: u64 = 5;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Which of a partition's batches may be sent again.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Resend {
+        All,
+        /// All, but only when nothing else of the partition is on its way.
+        OneByOne,
+        OfUnknownFate,
+    }
+
+    fn may_resend(manager: &TransactionManager, partition: usize) -> Resend {
+        let asked = [(false, false), (false, true), (true, false), (true, true)];
+        match asked.map(|(of_unknown_fate, company)| manager.may_resend(partition, of_unknown_fate, company))
+        {
+            [true, true, true, true] => Resend::All,
+            [true, false, true, false] => Resend::OneByOne,
+            [false, false, true, true] => Resend::OfUnknownFate,
+            other => panic!("{other:?}"),
+        }
+    }
 
     fn ready() -> TransactionManager {
         let mut manager = TransactionManager::new(true);
@@ -408,11 +417,14 @@ mod tests {
         let mut manager = ready();
         manager.next_stamp(0, 10);
         manager.next_stamp(1, 10);
-        assert_eq!(manager.may_resend(0), Resend::OneByOne);
+        assert_eq!(may_resend(&manager, 0), Resend::OneByOne);
         manager.request_epoch_bump(0);
         (0..2).for_each(|_| manager.request_epoch_bump(1));
         assert_eq!(manager.bump_epoch(|partition| partition == 1), [1]);
-        assert_eq!((manager.may_resend(0), manager.may_resend(1)), (Resend::OfUnknownFate, Resend::OneByOne));
+        assert_eq!(
+            (may_resend(&manager, 0), may_resend(&manager, 1)),
+            (Resend::OfUnknownFate, Resend::OneByOne)
+        );
         assert!(!manager.may_stamp(0, 0));
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         assert_eq!(manager.next_stamp(0, 1).producer_epoch, 1, "the new epoch serves both");
@@ -447,13 +459,13 @@ mod tests {
         let mut manager = ready();
         let first = manager.next_stamp(0, 10);
         manager.acknowledged(0, &first, 10);
-        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (true, Resend::All));
+        assert_eq!((manager.may_stamp(0, 1), may_resend(&manager, 0)), (true, Resend::All));
         manager.forget_introduction(0);
-        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (false, Resend::OneByOne));
+        assert_eq!((manager.may_stamp(0, 1), may_resend(&manager, 0)), (false, Resend::OneByOne));
         assert!(manager.may_stamp(0, 0));
         let second = manager.next_stamp(0, 10);
         manager.acknowledged(0, &second, 10);
-        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (true, Resend::All));
+        assert_eq!((manager.may_stamp(0, 1), may_resend(&manager, 0)), (true, Resend::All));
     }
 
     /// Fault A3. What comes in after the topic was created again may have been written to the topic of before.
@@ -468,7 +480,7 @@ mod tests {
         assert_eq!(manager.bump_epoch(|_| true), [0]);
         let third = manager.next_stamp(0, 10);
         manager.acknowledged(0, &second, 10); // It was given up, and comes in late.
-        assert_eq!((manager.may_stamp(0, 1), manager.may_resend(0)), (false, Resend::OneByOne));
+        assert_eq!((manager.may_stamp(0, 1), may_resend(&manager, 0)), (false, Resend::OneByOne));
         manager.acknowledged(0, &third, 10);
         assert!(manager.may_stamp(0, 1));
     }

@@ -1,4 +1,4 @@
-//! What leaves a partition's queue: a batch for a request, or one whose time is over.
+//! What leaves a partition's queue: a batch for a request and the reference to it, or one whose time is over.
 //!
 //! Owns: their shape. Must not know: how they are chosen.
 
@@ -11,14 +11,22 @@ use crate::completion::Completion;
 use crate::counted::Counted;
 use crate::error::Error;
 use crate::record::TopicName;
+use crate::uuid::Uuid;
 
-/// A batch that leaves with the next request to its leader.
-pub(crate) struct Departing {
-    /// The partition's dense number, for the way back.
+/// Names a batch that is on its way, from the drain to the verdict on its answer.
+pub(crate) struct BatchRef {
+    /// The partition's number within the producer.
     pub(crate) index: usize,
     pub(crate) batch_id: BatchId,
     pub(crate) topic: TopicName,
+    /// Zero where the brokers tell none.
+    pub(crate) topic_id: Uuid,
     pub(crate) partition: i32,
+}
+
+/// A batch that leaves with the next request to its leader.
+pub(crate) struct DrainedBatch {
+    pub(crate) batch: BatchRef,
     pub(crate) bytes: Arc<Vec<u8>>,
 }
 
