@@ -2,8 +2,9 @@
 //! sideways to another room of its floor, never up, never through the re-exports of `lib.rs`.
 //!
 //! Every `crate::`, `super::` and `self::` path outside tests is read from the source, in `use` lines and anywhere
-//! else. Within a room a name that `mod.rs` only passes on counts as an import of the file that defines it, and passing
-//! a name on is no import; what is left has to be free of circles, so that the files of a room have an order, too.
+//! else. Within a room a name that `mod.rs` only passes on counts as an import of the file that defines it. Passing a
+//! name on is no import, unless the file that passes it on uses it as well; what is left has to be free of circles, so
+//! that the files of a room have an order, too.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -41,9 +42,6 @@ const FLOORS: [&[&str]; 8] = [
     &["producer"],
 ];
 
-/// Crates beside the house: each is one room, whose files have an order.
-const CRATES: [&str; 3] = ["harness", "kafka-embedded", "soak"];
-
 /// Rooms above the house: they may import every other, and nobody but `lib.rs` imports them.
 const ABOVE: [&str; 2] = ["internal", "simulation"];
 
@@ -67,29 +65,47 @@ fn imports_point_down() {
 
 #[test]
 fn the_files_of_other_crates_have_an_order() {
-    let members = source::members();
-    assert_eq!(members, CRATES, "each crate has to be in the list");
-    for member in CRATES {
-        let folder = format!("crates/{member}/src");
-        let files = source::rust_files(&folder);
-        assert!(!files.is_empty(), "{folder}");
+    let files: BTreeMap<_, _> = source::rust_files("").into_iter().collect();
+    // Libraries and programs of several files; a program of one file has no order to keep.
+    let roots = files.keys().filter(|path| path.ends_with("lib.rs") || path.ends_with("main.rs"));
+    let folders: BTreeSet<&Path> = roots.filter_map(|path| path.parent()).collect();
+    let (mut checked, mut violations) = (BTreeSet::new(), Vec::new());
+    for folder in folders.iter().copied().filter(|folder| *folder != Path::new("src")) {
+        let inside = files.iter().filter_map(|(path, text)| {
+            let home = path.ancestors().skip(1).find(|parent| folders.contains(parent));
+            let inside = path.strip_prefix(folder).ok().filter(|_| home == Some(folder))?;
+            Some((inside.to_string_lossy().replace('\\', "/"), text))
+        });
         // As one room of a house, so that its root is the room's face.
-        let sources = files.into_iter().map(|(path, text)| {
-            let inside = path.strip_prefix(&folder).unwrap().to_string_lossy().replace('\\', "/");
-            let inside = if inside == "lib.rs" { String::from("mod.rs") } else { inside };
+        let sources = inside.filter(|(inside, _)| !inside.starts_with("bin/")).map(|(inside, text)| {
+            let inside =
+                if matches!(inside.as_str(), "lib.rs" | "main.rs") { "mod.rs".into() } else { inside };
             (format!("room/{inside}"), text.replace("crate::", "crate::room::"))
         });
-        assert_eq!(check(&sources.collect(), &[&["room"]], &[], &[]), [""; 0], "{member}");
+        let found = check(&sources.collect(), &[&["room"]], &[], &[]);
+        violations.extend(found.into_iter().map(|violation| format!("{}: {violation}", folder.display())));
+        checked.extend(folder.iter().take(2).map(|part| part.to_string_lossy().into_owned()));
     }
+    assert!(violations.is_empty(), "{} violations:\n{violations:#?}", violations.len());
+    let members = source::members();
+    let unseen: Vec<_> = members.iter().filter(|member| !checked.contains(*member)).collect();
+    assert!(!members.is_empty() && unseen.is_empty(), "not looked at: {unseen:?}");
 }
 
 type Module = Vec<String>;
 
 /// A file of the house.
+#[derive(Default)]
 struct File {
     name: String,
     /// Names that it passes on, with the whole path of each.
     exports: BTreeMap<String, Module>,
+    /// Modules all of whose names it passes on, with the line where it says so.
+    globs: Vec<(usize, Module)>,
+    /// Names that it makes itself.
+    defines: BTreeSet<String>,
+    /// Names that stand in it without a path in front of them.
+    mentions: BTreeSet<String>,
     imports: Vec<(usize, Module)>,
 }
 
@@ -185,18 +201,68 @@ fn read(sources: &BTreeMap<String, String>) -> BTreeMap<Module, File> {
         let module = module_of(name);
         let (tokens, test_modules) = source::without_tests(&source::tokens(text));
         tests.extend(test_modules.into_iter().map(|test| [module.clone(), vec![test]].concat()));
-        let mut file = File { name: format!("src/{name}"), exports: BTreeMap::new(), imports: Vec::new() };
+        let mut file = File { name: format!("src/{name}"), ..File::default() };
+        read_names(&tokens, &mut file);
         read_paths(&tokens, &module, &modules, &mut file);
         files.insert(module, file);
     }
     files.retain(|module, _| !tests.iter().any(|test| module.starts_with(test)));
+    while expand_globs(&mut files) {}
     files
+}
+
+/// Makes names of `pub use module::*`; true if there were any that were not known.
+fn expand_globs(files: &mut BTreeMap<Module, File>) -> bool {
+    let mut found = Vec::new();
+    for (module, file) in &*files {
+        for (line, target) in &file.globs {
+            let Some(passed) = files.get(target) else { continue };
+            for name in passed.defines.iter().chain(passed.exports.keys()) {
+                if !file.exports.contains_key(name) && !file.defines.contains(name) {
+                    found.push((module.clone(), *line, [target.clone(), vec![name.clone()]].concat()));
+                }
+            }
+        }
+    }
+    for (module, line, path) in &found {
+        if let Some(file) = files.get_mut(module) {
+            file.pass_on(*line, path.last().cloned().unwrap_or_default(), path);
+        }
+    }
+    !found.is_empty()
+}
+
+impl File {
+    fn pass_on(&mut self, line: usize, name: String, path: &Module) {
+        if self.mentions.contains(&name) {
+            self.imports.push((line, path.clone()));
+        }
+        self.exports.insert(name, path.clone());
+    }
+}
+
+/// Reads which names a file makes, and which it mentions outside of its `use` lines.
+fn read_names(tokens: &[Token], file: &mut File) {
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        if token.is("use") {
+            at += tokens[at..].iter().position(|token| token.is(";")).unwrap_or(0);
+        } else if token.is_word() {
+            let before = at.checked_sub(1).map_or("", |before| tokens[before].text.as_str());
+            if matches!(before, "struct" | "enum" | "trait" | "type" | "fn" | "const" | "static") {
+                file.defines.insert(token.text.clone());
+            } else if !matches!(before, "::" | "." | "mod") {
+                file.mentions.insert(token.text.clone());
+            }
+        }
+        at += 1;
+    }
 }
 
 fn module_of(name: &str) -> Module {
     let path = Path::new(name).with_extension("");
     let mut parts: Module = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
-    if parts.last().is_some_and(|last| last == "mod" || last == "lib") {
+    if parts.last().is_some_and(|last| matches!(last.as_str(), "mod" | "lib" | "main")) {
         parts.pop();
     }
     parts
@@ -225,11 +291,18 @@ fn read_paths(tokens: &[Token], module: &Module, modules: &BTreeSet<Module>, fil
         for (path, alias) in leaves {
             let child = [module.clone(), vec![path[0].clone()]].concat();
             let Some(path) = absolute(module, path) else { continue };
-            if passes_on && let Some(name) = alias.or_else(|| path.last().cloned()) {
-                file.exports.insert(name, path.clone());
+            // A `mod.rs` that passes on what its own files define is their face; their user only if it mentions it.
+            let face = (path.starts_with(&child) || path.starts_with(module)) && !module.is_empty();
+            match path.split_last() {
+                Some((last, whole)) if passes_on && last == "*" => {
+                    file.globs.push((token.line, whole.to_vec()))
+                }
+                Some((last, _)) if passes_on => {
+                    file.pass_on(token.line, alias.unwrap_or_else(|| last.clone()), &path);
+                }
+                _ => {}
             }
-            // A `mod.rs` that passes on what its own files define is their face, not their user.
-            if !(passes_on && (path.starts_with(&child) || path.starts_with(module)) && !module.is_empty()) {
+            if !(passes_on && face) {
                 file.imports.push((token.line, path));
             }
         }
@@ -439,6 +512,24 @@ mod tests {
             ("middle/mod.rs", "mod one; mod two; pub use one::Thing; trait Trait {} fn f() { two::g() }");
         let circle = "these import each other in a circle: src/middle/mod.rs, src/middle/two.rs";
         assert_eq!(verdict(&[both, uses_mod]), [circle]);
+    }
+
+    #[test]
+    fn a_face_that_uses_what_it_passes_on_is_its_user() {
+        let back = ("middle/one.rs", "use super::Trait; pub struct Thing;");
+        let circle = "these import each other in a circle: src/middle/mod.rs, src/middle/one.rs";
+        let faces = [
+            ("pub use one::Thing;", "fn f() -> Thing { two() }"),
+            ("pub use one::Thing as Other;", "struct House { other: Other }"),
+            ("pub use self::one::*;", "impl Thing {}"),
+            ("pub(crate) use crate::middle::{one::Thing, two};", "fn f(_: &Thing);"),
+        ];
+        for (passes_on, uses) in faces {
+            let face = format!("mod one; mod two; {passes_on} trait Trait {{ fn thing() -> a::Thing; }}");
+            assert_eq!(verdict(&[("middle/mod.rs", &face), back]), [""; 0], "{face}");
+            let user = face + uses;
+            assert_eq!(verdict(&[("middle/mod.rs", &user), back]), [circle], "{user}");
+        }
     }
 
     #[test]

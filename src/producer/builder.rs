@@ -60,8 +60,36 @@ pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     interceptors: Vec<Box<dyn ProducerInterceptor<K, V>>>,
 }
 
+impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
+    /// Creates a producer with the serializers that `key.serializer` and `value.serializer` name, and starts its
+    /// sender thread. Blocks as long as the names in `bootstrap.servers` take to resolve.
+    ///
+    /// # Errors
+    /// See [`KafkaProducerBuilder::build`].
+    pub fn new(config: ProducerConfig) -> Result<Self, Error> {
+        Self::builder(config).build()
+    }
+
+    /// Creates a producer with serializers given as values.
+    ///
+    /// # Errors
+    /// See [`KafkaProducerBuilder::build`].
+    pub fn with_serializers(
+        config: ProducerConfig,
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> Result<Self, Error> {
+        Self::builder(config).key_serializer(key_serializer).value_serializer(value_serializer).build()
+    }
+
+    /// A builder, for parts of your own.
+    pub fn builder(config: ProducerConfig) -> KafkaProducerBuilder<K, V> {
+        KafkaProducerBuilder::new(config)
+    }
+}
+
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
-    pub(super) fn new(config: ProducerConfig) -> Self {
+    fn new(config: ProducerConfig) -> Self {
         KafkaProducerBuilder {
             config,
             serializers: SerializerRegistry::new(),

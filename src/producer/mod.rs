@@ -24,7 +24,7 @@ use crate::cluster::PartitionInfo;
 use crate::completion::{
     self, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
 };
-use crate::config::{ProducerConfig, Settings};
+use crate::config::Settings;
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
@@ -35,7 +35,6 @@ use crate::origin::Origin;
 use crate::producer::plugins::Plugins;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::sender::{Control, Counts};
-use crate::serializer::Serializer;
 use crate::stage;
 
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
@@ -148,32 +147,6 @@ pub struct CloseReport {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
-    /// Creates a producer with the serializers that `key.serializer` and `value.serializer` name, and starts its
-    /// sender thread. Blocks as long as the names in `bootstrap.servers` take to resolve.
-    ///
-    /// # Errors
-    /// See [`KafkaProducerBuilder::build`].
-    pub fn new(config: ProducerConfig) -> Result<Self, Error> {
-        Self::builder(config).build()
-    }
-
-    /// Creates a producer with serializers given as values.
-    ///
-    /// # Errors
-    /// See [`KafkaProducerBuilder::build`].
-    pub fn with_serializers(
-        config: ProducerConfig,
-        key_serializer: impl Serializer<K> + 'static,
-        value_serializer: impl Serializer<V> + 'static,
-    ) -> Result<Self, Error> {
-        Self::builder(config).key_serializer(key_serializer).value_serializer(value_serializer).build()
-    }
-
-    /// A builder, for parts of your own.
-    pub fn builder(config: ProducerConfig) -> KafkaProducerBuilder<K, V> {
-        KafkaProducerBuilder::new(config)
-    }
-
     /// Sends a record: serializes it, chooses its partition, and puts it into that partition's batch. The sender
     /// thread does the rest; the future tells the outcome to whoever asks.
     ///

@@ -19,6 +19,7 @@ mod identify;
 mod moving;
 mod note;
 mod produce;
+mod rebootstrap;
 mod trouble;
 mod upkeep;
 mod verdict;

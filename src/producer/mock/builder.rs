@@ -32,8 +32,30 @@ pub struct MockProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     auto_complete: bool,
 }
 
+impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
+    /// A producer that acknowledges every record at once, and whose topics have one partition each.
+    pub fn new(
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> Self
+    where
+        K: ToOwned<Owned: Send + Sync + 'static>,
+        V: ToOwned<Owned: Send + Sync + 'static>,
+    {
+        Self::builder(key_serializer, value_serializer).build()
+    }
+
+    /// A builder, for everything else.
+    pub fn builder(
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> MockProducerBuilder<K, V> {
+        MockProducerBuilder::new(key_serializer, value_serializer)
+    }
+}
+
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducerBuilder<K, V> {
-    pub(super) fn new(
+    fn new(
         key_serializer: impl Serializer<K> + 'static,
         value_serializer: impl Serializer<V> + 'static,
     ) -> Self {

@@ -40,7 +40,6 @@ use crate::producer::plugins::{Plugins, Scratch, check_record, no_such_partition
 use crate::producer::{CloseReport, MOMENT};
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::record_batch::RecordParts;
-use crate::serializer::Serializer;
 
 pub use builder::MockProducerBuilder;
 pub use sent_record::SentRecord;
@@ -119,26 +118,6 @@ struct Mock<K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
-    /// A producer that acknowledges every record at once, and whose topics have one partition each.
-    pub fn new(
-        key_serializer: impl Serializer<K> + 'static,
-        value_serializer: impl Serializer<V> + 'static,
-    ) -> Self
-    where
-        K: ToOwned<Owned: Send + Sync + 'static>,
-        V: ToOwned<Owned: Send + Sync + 'static>,
-    {
-        Self::builder(key_serializer, value_serializer).build()
-    }
-
-    /// A builder, for everything else.
-    pub fn builder(
-        key_serializer: impl Serializer<K> + 'static,
-        value_serializer: impl Serializer<V> + 'static,
-    ) -> MockProducerBuilder<K, V> {
-        MockProducerBuilder::new(key_serializer, value_serializer)
-    }
-
     /// The records that were accepted since the last [`clear`](Self::clear), in the order of `send`, whatever their
     /// outcome.
     pub fn history(&self) -> Vec<SentRecord<K, V>> {

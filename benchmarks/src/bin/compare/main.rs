@@ -14,7 +14,7 @@ use kafka_producer_benchmarks::work::Work;
 
 use crate::case::{CASES, Case, ROUND_TRIP};
 use crate::outcome::{Outcome, RoundTrips, Throughput};
-use crate::run::Run;
+use crate::run::{LIBRDKAFKA, OURS, Run};
 
 const USAGE: &str = "usage: compare [OPTION …]
   --rounds N              how often each client does each case (3)
@@ -25,9 +25,7 @@ const USAGE: &str = "usage: compare [OPTION …]
   --quick                 a fortieth of the records in one round, nothing is judged
   --check                 only see that the sink gets what the clients were given";
 
-/// The clients and the records of the check before everything else.
-const OURS: &str = "ours";
-const LIBRDKAFKA: &str = "librdkafka";
+/// The records of the check before everything else.
 const CHECKED: u64 = 200_000;
 const CHECKED_THOROUGHLY: u64 = 1_000_000;
 

@@ -7,9 +7,8 @@ use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::report::Report;
 
 use crate::case::{Bar, Case, ROUND_TRIP_AT_MOST};
-use crate::run::Run;
+use crate::run::{LIBRDKAFKA, OURS, Run};
 use crate::table::{Table, figure, median};
-use crate::{LIBRDKAFKA, OURS};
 
 /// The figures of one client in one case, a list with one entry per round for each name.
 type Figures = BTreeMap<&'static str, Vec<f64>>;

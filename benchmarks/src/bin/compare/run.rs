@@ -15,6 +15,10 @@ use kafka_producer_benchmarks::work::Work;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
+/// The clients.
+pub(crate) const OURS: &str = "ours";
+pub(crate) const LIBRDKAFKA: &str = "librdkafka";
+
 /// After this a client is taken for hung.
 const PATIENCE: Duration = Duration::from_secs(300);
 

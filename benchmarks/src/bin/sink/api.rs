@@ -10,8 +10,9 @@ use std::net::TcpStream;
 use kafka_producer_benchmarks::work::TOPIC;
 
 use crate::answer::Answer;
+use crate::header::Header;
 use crate::input::{Input, malformed};
-use crate::produce::{self, Log};
+use crate::produce::{self, Log, TOPIC_ID};
 
 const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
@@ -28,19 +29,9 @@ const APIS: [(i16, i16, i16); 6] = [
     (INIT_PRODUCER_ID, 0, 5),
 ];
 
-/// The topic's id where a version names topics by it.
-pub(crate) const TOPIC_ID: [u8; 16] = *b"kafka-bench-sink";
-
 const BROKER_ID: i32 = 1;
 const HOST: &[u8] = b"127.0.0.1";
 const UNSUPPORTED_VERSION: i16 = 35;
-
-/// What stands in front of every request.
-pub(crate) struct Header {
-    key: i16,
-    pub(crate) version: i16,
-    pub(crate) correlation_id: i32,
-}
 
 /// Serves a client until it closes the connection; `silent`: Produce requests are not answered. What is not Kafka counts as an error and ends the connection.
 pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &Log) {
@@ -61,7 +52,7 @@ fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &Log) -> io::Re
         let begin = input.position();
         let size = input.i32()?;
         let end = input.position() + u64::try_from(size).map_err(|_| malformed(format!("size {size}")))?;
-        let header = header(&mut input)?;
+        let header = Header::read(&mut input)?;
         if header.key == PRODUCE {
             produce::handle(&header, &mut input, &mut answer, log, &mut produced)?;
             if input.position() != end {
@@ -85,15 +76,6 @@ fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &Log) -> io::Re
         answer.send(&mut socket)?;
     }
     Ok(())
-}
-
-/// The fixed part and the client id; the tags of a flexible header are left to be skipped with the body, except
-/// Produce's, whose body is read.
-fn header(input: &mut Input) -> io::Result<Header> {
-    let header = Header { key: input.i16()?, version: input.i16()?, correlation_id: input.i32()? };
-    let mut client_id = Vec::new();
-    input.string(false, &mut client_id)?;
-    Ok(header)
 }
 
 fn api_versions(header: &Header, answer: &mut Answer) {

@@ -11,6 +11,7 @@
 
 mod answer;
 mod api;
+mod header;
 mod input;
 mod produce;
 mod verify;

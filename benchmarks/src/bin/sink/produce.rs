@@ -12,9 +12,12 @@ use kafka_producer_benchmarks::report::Report;
 use kafka_producer_benchmarks::work::TOPIC;
 
 use crate::answer::Answer;
-use crate::api::{Header, TOPIC_ID};
+use crate::header::Header;
 use crate::input::{Input, malformed};
 use crate::verify::{self, Tally};
+
+/// The topic's id where a version names topics by it.
+pub(crate) const TOPIC_ID: [u8; 16] = *b"kafka-bench-sink";
 
 /// The bytes of a batch's header, and those of them that its length field does not count.
 const BATCH_HEADER: usize = 61;
