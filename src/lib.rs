@@ -7,6 +7,9 @@
 // The caller's room: `send`, `flush`, `close`.
 mod producer;
 
+// The same calls for unit tests: nothing is sent.
+mod mock;
+
 // What is sent, and what comes back.
 mod record;
 
@@ -123,12 +126,11 @@ pub use error::{Error, ErrorKind, SendError};
 pub use error_code::ErrorCode;
 pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
 pub use interrupt::InterruptHandle;
+pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
 };
-pub use producer::{
-    CloseReport, KafkaProducer, KafkaProducerBuilder, MockProducer, MockProducerBuilder, Producer, SentRecord,
-};
+pub use producer::{CloseReport, KafkaProducer, KafkaProducerBuilder, Producer};
 pub use properties::Properties;
 pub use record::{
     Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,

@@ -16,7 +16,7 @@ use std::path::Path;
 use source::Token;
 
 /// The rooms, from the ground up. Everything in `src` but `lib.rs` is in one of them.
-const FLOORS: [&[&str]; 8] = [
+const FLOORS: &[&[&str]] = &[
     &[
         "record",
         "error_code",
@@ -40,6 +40,7 @@ const FLOORS: [&[&str]; 8] = [
     &["accumulator", "metadata", "network"],
     &["sender"],
     &["producer"],
+    &["mock"],
 ];
 
 /// Rooms above the house: they may import every other, and nobody but `lib.rs` imports them.
@@ -54,7 +55,7 @@ fn imports_point_down() {
         let inside = path.strip_prefix("src").unwrap().to_owned();
         (inside.to_string_lossy().replace('\\', "/"), text)
     });
-    let violations = check(&sources.collect(), &FLOORS, &[], &ABOVE);
+    let violations = check(&sources.collect(), FLOORS, &[], &ABOVE);
     let circle = |rest: &&str| format!("these import each other in a circle: {rest}");
     let known: Vec<String> = OPEN_CIRCLES.iter().map(circle).collect();
     let news: Vec<_> = violations.iter().filter(|violation| !known.contains(violation)).collect();

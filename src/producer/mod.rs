@@ -8,7 +8,6 @@ mod builder;
 mod caller;
 mod clock;
 mod interface;
-mod mock;
 mod plugins;
 mod send;
 
@@ -32,7 +31,6 @@ use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::metadata::{Metadata, check_topic};
 use crate::origin::Origin;
-use crate::producer::plugins::Plugins;
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::sender::{Control, Counts};
 use crate::stage;
@@ -43,7 +41,7 @@ pub use builder::KafkaProducerBuilder;
 #[cfg(not(loom))]
 pub(crate) use builder::Running;
 pub use interface::Producer;
-pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
+pub(crate) use plugins::{Plugins, Scratch, check_record, no_such_partition};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
 ///
@@ -349,7 +347,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 }
 
 /// How much longer than its time `close` waits for the sender thread to fail what is left.
-const MOMENT: Duration = Duration::from_millis(50);
+pub(crate) const MOMENT: Duration = Duration::from_millis(50);
 
 /// The same while no code of the user's runs there: the machine is busy.
 const LONGEST_MOMENT: Duration = Duration::from_secs(2);

@@ -18,17 +18,17 @@ use crate::record::TopicName;
 use crate::record_batch::RecordParts;
 use crate::serializer::{Serializer, SerializerError};
 
-pub(super) struct Plugins<K: ?Sized, V: ?Sized> {
-    pub(super) key_serializer: Box<dyn Serializer<K>>,
-    pub(super) value_serializer: Box<dyn Serializer<V>>,
+pub(crate) struct Plugins<K: ?Sized, V: ?Sized> {
+    pub(crate) key_serializer: Box<dyn Serializer<K>>,
+    pub(crate) value_serializer: Box<dyn Serializer<V>>,
     /// None: the built-in choice.
-    pub(super) partitioner: Option<Box<dyn Partitioner>>,
+    pub(crate) partitioner: Option<Box<dyn Partitioner>>,
 }
 
 impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
     /// The record's bytes, with the time of day where it has no time of its own.
     #[inline(always)]
-    pub(super) fn serialize<'a>(
+    pub(crate) fn serialize<'a>(
         &'a self,
         record: Outgoing<'a, K, V>,
         scratch: &'a mut Scratch,
@@ -49,7 +49,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
 
     /// The partitioner's choice; none where there is no partitioner. That the partition exists is not checked.
     #[inline]
-    pub(super) fn partition(
+    pub(crate) fn partition(
         &self,
         topic: &TopicName,
         parts: &RecordParts<'_>,
@@ -65,7 +65,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
     }
 
     /// Tells all of them that the producer is closed. One that panics harms no other.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         close_one("key.serializer", || self.key_serializer.close());
         close_one("value.serializer", || self.value_serializer.close());
         close_one("partitioner.class", || {
@@ -82,7 +82,7 @@ fn close_one(name: &str, close: impl FnOnce()) {
 
 /// What is checked before anything is asked for or serialized.
 #[inline]
-pub(super) fn check_record<K: ?Sized, V: ?Sized>(record: &Outgoing<'_, K, V>) -> Result<(), Error> {
+pub(crate) fn check_record<K: ?Sized, V: ?Sized>(record: &Outgoing<'_, K, V>) -> Result<(), Error> {
     let invalid = |text| Err(Error::new(ErrorKind::InvalidRecord, text).with_topic(record.topic));
     if let Some(partition @ ..0) = record.partition {
         return invalid(format!("partition {partition} is negative; a partition is 0 or more, or not given"));
@@ -101,7 +101,7 @@ fn not_serialized(part: &str, topic: &TopicName, error: SerializerError) -> Erro
 }
 
 /// The error for a partitioner that chose a partition which the topic does not have.
-pub(super) fn no_such_partition(topic: &TopicName, partition_count: usize, partition: i32) -> Error {
+pub(crate) fn no_such_partition(topic: &TopicName, partition_count: usize, partition: i32) -> Error {
     let has = Counted(partition_count, "partition");
     let text = format!("the partitioner chose partition {partition}; the topic has {has}, counted from 0");
     Error::new(ErrorKind::Partitioning, text).with_topic(topic)
@@ -109,7 +109,7 @@ pub(super) fn no_such_partition(topic: &TopicName, partition_count: usize, parti
 
 /// Buffers for serializers that cannot borrow.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -120,7 +120,7 @@ const SCRATCH_LIMIT: usize = 1 << 20;
 impl Scratch {
     /// Makes them ready for the next record.
     #[inline]
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.key.clear();
         self.value.clear();
         if self.key.capacity().max(self.value.capacity()) > SCRATCH_LIMIT {

@@ -32,12 +32,12 @@ use crate::interceptor::Outgoing;
 use crate::interrupt::{self, Wait};
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
-use crate::producer::interface::Producer;
-use crate::producer::mock::sent_record::{Copies, Copying};
-use crate::producer::mock::state::{Decided, Outstanding, State};
-use crate::producer::mock::topics::Topics;
-use crate::producer::plugins::{Plugins, Scratch, check_record, no_such_partition};
-use crate::producer::{CloseReport, MOMENT};
+
+use crate::mock::sent_record::{Copies, Copying};
+use crate::mock::state::{Decided, Outstanding, State};
+use crate::mock::topics::Topics;
+
+use crate::producer::{CloseReport, MOMENT, Plugins, Producer, Scratch, check_record, no_such_partition};
 use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
 use crate::record_batch::RecordParts;
 

@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
+use crate::mock::sent_record::{Copying, copy};
+use crate::mock::topics::Topics;
+use crate::mock::{Mock, MockProducer};
 use crate::partitioner::Partitioner;
-use crate::producer::mock::sent_record::{Copying, copy};
-use crate::producer::mock::topics::Topics;
-use crate::producer::mock::{Mock, MockProducer};
-use crate::producer::plugins::Plugins;
+use crate::producer::Plugins;
 use crate::record::TopicName;
 use crate::serializer::Serializer;
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use crate::completion::{BatchCompletion, BatchOutcome, Completion};
 use crate::error::Error;
-use crate::producer::mock::sent_record::SentRecord;
-use crate::producer::mock::topics::Topics;
+use crate::mock::sent_record::SentRecord;
+use crate::mock::topics::Topics;
 use crate::record::TopicName;
 use crate::sync::channel::{Receiver, Sender, bounded};
 
