@@ -47,7 +47,7 @@ pub(super) struct Connections<N: Network, T> {
     /// Brokers for which something was queued since the last flush.
     queued: Vec<i32>,
     /// Nothing has to be done before this time.
-    next_deadline: Option<Instant>,
+    pub(super) next_deadline: Option<Instant>,
     /// When this thread last turned away from the network.
     left: Option<Instant>,
     answers_due: usize,
@@ -208,32 +208,6 @@ impl<N: Network, T> Connections<N, T> {
         }
     }
 
-    /// Gives up what has lasted too long.
-    pub(super) fn expire(&mut self, now: Instant) {
-        if !self.is_overdue(now) {
-            return;
-        }
-        let is_due = |peer: &&Peer<RequestOwner<T>>| self.due(peer, now).is_some();
-        let due: Vec<i32> = self.peers.values().filter(is_due).map(|peer| peer.id).collect();
-        for id in due {
-            self.hear_out(id, now);
-            match self.peers.get(&id).and_then(|peer| self.due(peer, now)) {
-                Some(Overdue::Disconnect(reason)) => {
-                    let sent_at = if let DisconnectReason::NoAnswer { sent_at, .. } = &reason {
-                        Some(*sent_at)
-                    } else {
-                        None
-                    };
-                    self.lose(id, reason, now);
-                    sent_at.into_iter().for_each(|time| self.close_silent(time));
-                }
-                Some(Overdue::Idle) => self.close_quietly(id, "idle"),
-                None => {}
-            }
-        }
-        self.next_deadline = self.peers.values().filter_map(|peer| self.deadline(peer, now)).min();
-    }
-
     /// Ends a connection, or an attempt to make one, from our side.
     pub(super) fn drop_connection(&mut self, id: i32, why: &'static str, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
@@ -381,7 +355,7 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Reads whatever a broker has sent, before it is given up: it may have answered in time while this thread was
     /// elsewhere.
-    fn hear_out(&mut self, id: i32, now: Instant) {
+    pub(super) fn hear_out(&mut self, id: i32, now: Instant) {
         let Some(peer) = self.peers.get(&id) else { return };
         let is_connected = !matches!(peer.state.phase(), Phase::Resolving { .. } | Phase::Connecting { .. });
         let connection = peer.connection.as_ref().filter(|_| is_connected);
@@ -490,7 +464,7 @@ impl<N: Network, T> Connections<N, T> {
 
     /// A connection is gone, or was never made: its requests fail, and the next address has its turn, if there is
     /// one.
-    fn lose(&mut self, id: i32, reason: DisconnectReason, now: Instant) {
+    pub(super) fn lose(&mut self, id: i32, reason: DisconnectReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let connection = peer.connection.take();
         if let Some(connection) = &connection {
@@ -537,17 +511,7 @@ impl<N: Network, T> Connections<N, T> {
         self.outcomes.extend(error.map(|error| Outcome::Disconnected { node: id, error }));
     }
 
-    /// A request was sent at this time and not answered. What was silent then and has been since may be as dead: a load
-    /// balancer forgets all idle connections alike, and a new one costs next to nothing. One that is in use is left.
-    fn close_silent(&mut self, since: Instant) {
-        let silent: Vec<i32> =
-            self.peers.values().filter(|peer| peer.is_silent_since(since)).map(|peer| peer.id).collect();
-        for id in silent {
-            self.close_quietly(id, "as silent as another that did not answer");
-        }
-    }
-
-    fn close_quietly(&mut self, id: i32, why: &str) {
+    pub(super) fn close_quietly(&mut self, id: i32, why: &str) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(connection) = peer.connection.take() else { return };
         logging::debug!("closing the connection to {}: {why}", peer.place(Some(connection.address)));
@@ -557,46 +521,6 @@ impl<N: Network, T> Connections<N, T> {
             self.outcomes.push(Outcome::Closed { node: id });
         }
     }
-
-    /// What is to be done about a broker now.
-    fn due(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Overdue> {
-        if peer.state.deadline().is_some_and(|deadline| deadline <= now) {
-            let time = |since| now.saturating_duration_since(since);
-            return Some(Overdue::Disconnect(match &peer.connection {
-                Some(connection) => DisconnectReason::ConnectedTooLate(time(connection.since)),
-                None => DisconnectReason::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now))),
-            }));
-        }
-        let connection = peer.connection.as_ref()?;
-        if let Some(entry) = connection.in_flight.overdue(now) {
-            let within = entry.deadline.saturating_duration_since(entry.sent_at);
-            return Some(Overdue::Disconnect(DisconnectReason::NoAnswer {
-                request: entry.name,
-                sent_at: entry.sent_at,
-                within,
-            }));
-        }
-        let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
-        let idle_at = later(peer.last_used, self.settings.max_idle?);
-        (idle && idle_at <= now).then_some(Overdue::Idle)
-    }
-
-    /// Before when nothing has to be done about a broker.
-    fn deadline(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Instant> {
-        let connection = peer.connection.as_ref();
-        let answer = connection.and_then(|connection| connection.in_flight.deadline());
-        let ready = connection.filter(|_| peer.state.versions().is_some());
-        let idle = ready.zip(self.settings.max_idle).map(|(connection, max_idle)| {
-            let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
-            later(since, max_idle)
-        });
-        [peer.state.deadline(), answer, idle].into_iter().flatten().min()
-    }
-}
-
-enum Overdue {
-    Disconnect(DisconnectReason),
-    Idle,
 }
 
 /// The broker's id in a socket's or a look-up's name.

@@ -30,6 +30,7 @@ mod settings;
 // … one connection, one broker, all brokers, …
 mod connection;
 mod connections;
+mod overdue;
 mod peer;
 
 // … and the face to the sender.

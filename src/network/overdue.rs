@@ -1,0 +1,90 @@
+//! What has lasted too long: connections that are not made, requests that are not answered, connections that stand idle.
+//!
+//! Owns: what is due when, and what is done about it. Must not know: who may be asked what.
+//! Holds: nobody is given up before what he has sent is read.
+
+use std::time::Instant;
+
+use super::connection_state::later;
+use super::connections::{Connections, RequestOwner};
+use super::disconnect_reason::DisconnectReason;
+use super::peer::Peer;
+use super::seam::Network;
+
+/// What is to be done about a broker now.
+enum Overdue {
+    Disconnect(DisconnectReason),
+    Idle,
+}
+
+impl<N: Network, T> Connections<N, T> {
+    /// Gives up what has lasted too long.
+    pub(super) fn expire(&mut self, now: Instant) {
+        if !self.is_overdue(now) {
+            return;
+        }
+        let is_due = |peer: &&Peer<RequestOwner<T>>| self.due(peer, now).is_some();
+        let due: Vec<i32> = self.peers.values().filter(is_due).map(|peer| peer.id).collect();
+        for id in due {
+            self.hear_out(id, now);
+            match self.peers.get(&id).and_then(|peer| self.due(peer, now)) {
+                Some(Overdue::Disconnect(reason)) => {
+                    let sent_at = if let DisconnectReason::NoAnswer { sent_at, .. } = &reason {
+                        Some(*sent_at)
+                    } else {
+                        None
+                    };
+                    self.lose(id, reason, now);
+                    sent_at.into_iter().for_each(|time| self.close_silent(time));
+                }
+                Some(Overdue::Idle) => self.close_quietly(id, "idle"),
+                None => {}
+            }
+        }
+        self.next_deadline = self.peers.values().filter_map(|peer| self.deadline(peer, now)).min();
+    }
+
+    /// A request was sent at this time and not answered. What was silent then and has been since may be as dead: a load
+    /// balancer forgets all idle connections alike, and a new one costs next to nothing. One that is in use is left.
+    fn close_silent(&mut self, since: Instant) {
+        let silent: Vec<i32> =
+            self.peers.values().filter(|peer| peer.is_silent_since(since)).map(|peer| peer.id).collect();
+        for id in silent {
+            self.close_quietly(id, "as silent as another that did not answer");
+        }
+    }
+
+    fn due(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Overdue> {
+        if peer.state.deadline().is_some_and(|deadline| deadline <= now) {
+            let time = |since| now.saturating_duration_since(since);
+            return Some(Overdue::Disconnect(match &peer.connection {
+                Some(connection) => DisconnectReason::ConnectedTooLate(time(connection.since)),
+                None => DisconnectReason::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now))),
+            }));
+        }
+        let connection = peer.connection.as_ref()?;
+        if let Some(entry) = connection.in_flight.overdue(now) {
+            let within = entry.deadline.saturating_duration_since(entry.sent_at);
+            return Some(Overdue::Disconnect(DisconnectReason::NoAnswer {
+                request: entry.name,
+                sent_at: entry.sent_at,
+                within,
+            }));
+        }
+        let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
+        let idle_at = later(peer.last_used, self.settings.max_idle?);
+        (idle && idle_at <= now).then_some(Overdue::Idle)
+    }
+
+    /// Before when nothing has to be done about a broker.
+    fn deadline(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Instant> {
+        let connection = peer.connection.as_ref();
+        let answer = connection.and_then(|connection| connection.in_flight.deadline());
+        let ready = connection.filter(|_| peer.state.versions().is_some());
+        let idle = ready.zip(self.settings.max_idle).map(|(connection, max_idle)| {
+            let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
+            later(since, max_idle)
+        });
+        [peer.state.deadline(), answer, idle].into_iter().flatten().min()
+    }
+}
