@@ -79,6 +79,9 @@ mod error;
 // The outcome reaches the future and the callback.
 mod completion;
 
+// What was last heard of the brokers.
+mod last_heard;
+
 // Waiting that can be interrupted.
 mod interrupt;
 

@@ -3,14 +3,15 @@
 //! Owns: the wanted topics, the latest `Cluster`, the waiters. Must not know: sockets, queues, records.
 //! Threads: `cluster`, `wait_for_topic` on application threads; the rest on the sender thread.
 //! Locks: its own, never with another; nobody waits under it, and no picture is made under it.
-//! Holds: a picture is published only after the sender has prepared everything for it, so whoever is woken can go on.
+//! Holds: what a broker has told is published only after the sender has prepared everything for it, so whoever is woken
+//! can go on.
 //! Source: Kafka's `ProducerMetadata`, `Metadata`, `KafkaProducer.waitOnMetadata`.
 
 mod beliefs;
 mod picture;
 mod schedule;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -21,6 +22,7 @@ use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::interrupt::{self, Wait};
+use crate::last_heard::LastHeard;
 use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::protocol::MetadataResponse;
@@ -36,6 +38,7 @@ pub(crate) use picture::{LeaderNews, Picture};
 
 pub(crate) struct Metadata {
     state: Mutex<State>,
+    heard: Arc<LastHeard>,
 }
 
 struct State {
@@ -48,11 +51,6 @@ struct State {
     beliefs: Beliefs,
     /// Who waits holds the receiver; its sender is dropped when there is something to look at.
     news: (Sender<Infallible>, Receiver<Infallible>),
-    /// When a broker last told something.
-    answered: Option<Instant>,
-    last_error: Option<(Error, Instant)>,
-    /// What the next news wait for, for people.
-    waited_for: Option<String>,
     closed: Option<Error>,
 }
 
@@ -73,12 +71,9 @@ impl Metadata {
             schedule: Schedule::new(max_age, backoff),
             beliefs: Beliefs::default(),
             news: bounded(0),
-            answered: None,
-            last_error: None,
-            waited_for: None,
             closed: None,
         };
-        Metadata { state: Mutex::new(state) }
+        Metadata { state: Mutex::new(state), heard: Arc::default() }
     }
 
     /// The latest picture of the cluster.
@@ -86,10 +81,9 @@ impl Metadata {
         Arc::clone(&self.state.lock().cluster)
     }
 
-    /// The last thing that went wrong between us and the brokers, if it was not before `since`.
-    pub(crate) fn last_error(&self, since: Instant) -> Option<Error> {
-        let state = self.state.lock();
-        state.last_error.as_ref().filter(|(_, at)| *at >= since).map(|(error, _)| error.clone())
+    /// What was last heard of the brokers: the sender tells it here as well.
+    pub(crate) fn heard(&self) -> &Arc<LastHeard> {
+        &self.heard
     }
 
     /// Waits until the topic, and the partition if one is named, are known; at most `patience`. Returns how long it
@@ -156,14 +150,9 @@ impl Metadata {
 
     fn too_late(&self, topic: &TopicName, pending: Error, start: Instant) -> Error {
         let waited = stage::now().saturating_duration_since(start);
-        // What went wrong before the brokers' last answer is over.
-        let answered = self.state.lock().answered;
-        let last = self.last_error(answered.map_or(start, |answered| answered.max(start)));
         let text = format!("{pending}, and max.block.ms is over");
-        let text = match (
-            &last,
-            self.state.lock().waited_for.as_ref().filter(|_| answered.is_none_or(|at| at < start)),
-        ) {
+        let (last, waited_for) = self.heard.why_no_metadata(start);
+        let text = match (&last, waited_for) {
             (Some(last), _) => format!("{text}; the last error was: {last}"),
             (None, Some(waited_for)) => format!("{text}; {waited_for}"),
             (None, None) => text,
@@ -199,17 +188,10 @@ impl Metadata {
         self.state.lock().schedule.asks_for_all()
     }
 
-    /// The topics that the request under way asks for.
-    pub(crate) fn asked(&self) -> BTreeSet<TopicName> {
-        self.state.lock().schedule.under_way().topics
-    }
-
     /// The request came to nothing.
     pub(crate) fn failed(&self, error: Error, now: Instant, random: &mut fastrand::Rng) {
-        let mut state = self.state.lock();
-        state.waited_for = None;
-        state.schedule.failed(now, random);
-        state.last_error = Some((error, now));
+        self.heard.no_metadata(error, now);
+        self.state.lock().schedule.failed(now, random);
     }
 
     /// Something shows that the picture is out of date.
@@ -239,14 +221,6 @@ impl Metadata {
         self.state.lock().want(topic);
     }
 
-    pub(crate) fn note_waited_for(&self, waited_for: Option<String>) {
-        self.state.lock().waited_for = waited_for;
-    }
-
-    pub(crate) fn note_error(&self, error: Error, now: Instant) {
-        self.state.lock().last_error = Some((error, now));
-    }
-
     /// Turns the answer to the request that is under way into the next picture. It is not published yet.
     pub(crate) fn prepare(&self, response: MetadataResponse, version: i16) -> Picture {
         let (older, asked, mut beliefs) = {
@@ -258,16 +232,13 @@ impl Metadata {
         picture
     }
 
-    /// The picture to begin with, or to begin again with. It is not published yet.
-    pub(crate) fn beginning(&self, servers: &[Node]) -> Picture {
-        picture::beginning(&self.cluster(), servers)
-    }
-
-    /// Makes a picture the current one that no broker has told; news are wanted.
-    pub(crate) fn publish_beginning(&self, picture: Picture) {
+    /// Begins with these servers, or begins again: news are wanted. Nobody is woken.
+    pub(crate) fn begin(&self, servers: &[Node]) -> Picture {
+        let picture = picture::beginning(&self.cluster(), servers);
         let mut state = self.state.lock();
-        state.cluster = picture.cluster;
+        state.cluster = Arc::clone(&picture.cluster);
         state.schedule.begin_again();
+        picture
     }
 
     /// The picture with leaders that a broker told in another answer; none if it says nothing new.
@@ -279,15 +250,17 @@ impl Metadata {
     /// leader, are asked for again.
     pub(crate) fn publish(&self, picture: Picture, now: Instant, random: &mut fastrand::Rng) {
         let Picture { cluster, changed, lacking, remarks } = picture;
+        self.heard.metadata(now);
+        for (topic, remark) in &remarks {
+            remark.iter().for_each(|remark| self.heard.error(remarked(topic, remark), now));
+        }
         let mut guard = self.state.lock();
         let state = &mut *guard;
         let changed = !changed.is_empty() || state.cluster.nodes != cluster.nodes;
-        state.waited_for = None;
-        state.answered = Some(now);
         state.cluster = cluster;
         state.schedule.answered(lacking, changed, now, random);
         let news: Vec<Error> =
-            remarks.into_iter().filter_map(|(topic, remark)| state.remark(topic, remark, now)).collect();
+            remarks.into_iter().filter_map(|(topic, remark)| state.remark(topic, remark)).collect();
         if !planted(Defect::NobodyHearsNews) {
             state.news = bounded(0);
         }
@@ -384,17 +357,21 @@ impl State {
     }
 
     /// Takes note of what was wrong with what was told of a topic, or that it is all right now. Returns it if it is new.
-    fn remark(&mut self, topic: TopicName, remark: Option<String>, now: Instant) -> Option<Error> {
+    fn remark(&mut self, topic: TopicName, remark: Option<String>) -> Option<Error> {
         let Some(remark) = remark else {
             self.remarks.remove(&topic);
             return None;
         };
-        let error = Error::new(ErrorKind::Broker, remark.as_str()).with_topic(&topic);
-        self.last_error = Some((error.clone(), now));
         let is_new = self.remarks.get(&topic) != Some(&remark);
+        let error = is_new.then(|| remarked(&topic, &remark));
         self.remarks.insert(topic, remark);
-        is_new.then_some(error)
+        error
     }
+}
+
+/// What was wrong with what was told of a topic.
+fn remarked(topic: &TopicName, remark: &str) -> Error {
+    Error::new(ErrorKind::Broker, remark).with_topic(topic)
 }
 
 /// Kafka's rule for names, before a broker is asked: so the error can say what the rule is.

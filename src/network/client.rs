@@ -15,10 +15,10 @@ use super::outcome::Outcome;
 use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
 use super::settings::NetworkSettings;
-use crate::cluster::Node;
+use crate::cluster::{Cluster, Node};
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::protocol::{Request, Response, decode_response_with, encode_request, pause_after};
+use crate::protocol::{Request, decode_response_with, encode_request, pause_after};
 use crate::wire::{DecodeError, Decoder};
 
 /// What a request waits for, and for how long at most.
@@ -169,9 +169,7 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.awaited = awaited;
     }
 
-    /// Reads an answer. A pause that the broker asks for in it is kept: it is not ready before its end (KIP-219). One
-    /// that cannot be read ends the connection, and whatever is on its way there fails with the next `poll` for that
-    /// reason.
+    #[cfg(test)]
     pub(crate) fn read<R: Request>(
         &mut self,
         node: i32,
@@ -179,14 +177,17 @@ impl<N: Network, T> NetworkClient<N, T> {
         frame: &[u8],
         now: Instant,
     ) -> Result<R::Response, Error> {
-        self.read_with::<R>(node, (version, frame), now, R::Response::decode)
+        self.read_with::<R>(node, version, frame, now, <R::Response as crate::protocol::Response>::decode)
     }
 
-    /// As `read`, where the fields are read by `decode`.
+    /// Reads an answer, its fields by `decode`. A pause that the broker asks for in it is kept: it is not ready before its
+    /// end (KIP-219). One that cannot be read ends the connection, and whatever is on its way there fails with the next
+    /// `poll` for that reason.
     pub(crate) fn read_with<R: Request>(
         &mut self,
         node: i32,
-        (version, frame): (i16, &[u8]),
+        version: i16,
+        frame: &[u8],
         now: Instant,
         decode: impl FnOnce(&mut Decoder<'_>) -> Result<R::Response, DecodeError>,
     ) -> Result<R::Response, Error> {
@@ -259,6 +260,23 @@ impl<N: Network, T> NetworkClient<N, T> {
     #[cfg(test)]
     pub(crate) fn versions(&self, node: i32) -> Option<&crate::protocol::BrokerVersions> {
         self.connections.peer(node)?.state.versions()
+    }
+
+    /// A broker of the cluster that is welcome and can be asked now. Where there is none, a connection is begun, and an outcome of `poll`
+    /// tells when it stands; the error is when one may be tried again that failed or asked for a pause.
+    pub(crate) fn any_ready_node(
+        &mut self,
+        cluster: &Cluster,
+        is_welcome: impl Fn(i32) -> bool,
+        now: Instant,
+    ) -> Result<i32, Option<Instant>> {
+        let welcome = || cluster.nodes().filter(|node| is_welcome(node.id()));
+        if let Some(node) = self.least_loaded(welcome(), now)
+            && self.ready(node, now) == Readiness::Ready
+        {
+            return Ok(node.id());
+        }
+        Err(welcome().filter_map(|node| self.not_before(node, now)).min())
     }
 
     /// The broker to ask where any will do: a ready one with the fewest requests on their way, else one that is

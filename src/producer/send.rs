@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::guard::noticed;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
+use crate::last_heard::Explanation;
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
 use crate::producer::Core;
@@ -24,7 +25,6 @@ use crate::producer::caller::Caller;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
 use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
-use crate::sender::Heard;
 use crate::stage;
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
@@ -288,7 +288,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// Says what is known of why the buffer stays full.
     fn explain_full(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
         let now = stage::now();
-        let last = now.checked_sub(RECENTLY).and_then(|recently| self.metadata.last_error(recently));
+        let last = now.checked_sub(RECENTLY).and_then(|recently| self.metadata.heard().last_error(recently));
         let own = topic.queue(partition).and_then(|queue| queue.leaderless_since());
         let no_leader = self.metadata.cluster().no_leader(&topic.name, partition);
         let leaderless = own.map(|since| (now.saturating_duration_since(since), no_leader));
@@ -298,7 +298,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             return error.with_remark(text);
         }
         let error = match last.is_some() || leaderless.is_some() {
-            true => Heard { last, leaderless, ..Heard::default() }.explain(error),
+            true => Explanation { last, leaderless, ..Explanation::default() }.explain(error),
             false => error,
         };
         match other {

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use crate::accumulator::{Inbox, LeaderRules, QueueRules, RecordAccumulator};
+use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
 use crate::completion::ProducerToken;
 use crate::config::{CompressionType, Settings};
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, NetworkSettings};
 use crate::record_batch::Codec;
-use crate::sender::{Bootstrap, Control, Sender, SenderSettings};
+use crate::sender::{Bootstrap, Control, Sender};
 
 /// A sender, and what the producer's handles share with it.
 pub(crate) struct Assembly<N: Network> {
@@ -45,7 +45,7 @@ pub(crate) fn assemble<N: Network>(
     let control = Arc::new(Control::default());
     let client = NetworkClient::new(network, network_settings(settings), random.fork());
     let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
-    let sender = Sender::new(sender_settings(settings, retry_backoff), client, shared, bootstrap, random);
+    let sender = Sender::new(Arc::new(settings.clone()), client, shared, bootstrap, random);
     Assembly { sender, accumulator, metadata, control }
 }
 
@@ -77,28 +77,6 @@ fn network_settings(settings: &Settings) -> NetworkSettings {
         setup_timeout_max: settings.socket_connection_setup_timeout_max,
         max_idle: settings.connections_max_idle,
         request_timeout: settings.request_timeout,
-    }
-}
-
-fn sender_settings(settings: &Settings, retry_backoff: ExponentialBackoff) -> SenderSettings {
-    SenderSettings {
-        acks: settings.acks.wire(),
-        enable_idempotence: settings.enable_idempotence,
-        retries: settings.retries,
-        request_timeout: settings.request_timeout,
-        delivery_timeout: settings.delivery_timeout,
-        linger: settings.linger,
-        max_request_size: settings.max_request_size_bytes,
-        max_in_flight: settings.max_in_flight_requests_per_connection,
-        retry_backoff,
-        metadata_max_idle: settings.metadata_max_idle,
-        leaders: LeaderRules {
-            availability_timeout: settings.partitioner_availability_timeout,
-            rack: settings.client_rack.clone(),
-        },
-        metadata_recovery: settings.metadata_recovery_strategy,
-        rebootstrap_trigger: settings.metadata_recovery_rebootstrap_trigger,
-        cluster_change: settings.metadata_cluster_change,
     }
 }
 

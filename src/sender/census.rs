@@ -18,8 +18,8 @@ pub(crate) struct Census {
 
 impl<N: Network> Sender<N> {
     pub(crate) fn census(&self) -> Census {
-        let (partitions, timers, reserved) = self.drain.census();
-        let (sequences, peers) = (self.transaction.census(), self.client.census());
+        let (partitions, timers, reserved) = self.produce.drain.census();
+        let (sequences, peers) = (self.identity.transaction.census(), self.client.census());
         Census { reserved, partitions, timers, sequences, peers }
     }
 }

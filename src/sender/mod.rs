@@ -1,150 +1,143 @@
 //! `Sender`: the one loop on the one thread: drains the accumulator, asks the brokers, and carries out what follows.
 //!
-//! Owns: everything that only this thread touches. Must not know: serializers, partitioners, the caller's handles.
+//! Owns: the order of a turn, the table of all kinds of requests, and what follows for the whole from what a part was told.
+//! What only this thread touches belongs to one of its three parts: `MetadataUpdater`, `ProducerIdentity`, `Produce`. Must
+//! not know: serializers, partitioners, the caller's handles.
 //! Threads: the sender thread. Time and randomness come in as arguments, sockets through `Network`, so that the whole of
 //! it runs under simulation as well.
 //! Holds: every batch that was taken from a queue is settled exactly once; nothing here waits but `NetworkClient::poll`.
 //! Source: Kafka's `Sender`.
 
-mod absent;
 mod assembly;
-mod bootstrap;
 #[cfg(any(test, feature = "simulation"))]
 mod census;
+mod client_request;
 mod control;
-mod heard;
-mod home;
-mod identification;
-mod identify;
-mod moving;
-mod note;
+mod effects;
+mod metadata_updater;
 mod produce;
-mod rebootstrap;
-mod trouble;
-mod upkeep;
-mod verdict;
+mod producer_identity;
+mod turn;
+mod warnings;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::accumulator::{Drain, DrainRules, Expired, Fate, LeaderRules, Leaders, RecordAccumulator};
-use crate::backoff::ExponentialBackoff;
-use crate::completion::BatchOutcome;
-use crate::config::{ClusterChange, MetadataRecoveryStrategy};
+use crate::accumulator::RecordAccumulator;
+use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
+use crate::last_heard::LastHeard;
 use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::planted::{Defect, planted};
-use crate::transaction::TransactionManager;
 
-use absent::Absences;
 pub(crate) use assembly::{Assembly, assemble};
-pub(crate) use bootstrap::Bootstrap;
+use client_request::{ClientRequest, Context, NoResponse, Received, SendProgress};
 use control::End;
 pub(crate) use control::{Control, Counts};
-pub(crate) use heard::Heard;
-use home::Home;
-use identification::Identification;
-use note::Note;
-use trouble::Troubles;
+use effects::{Effects, NewMetadata};
+pub(crate) use metadata_updater::Bootstrap;
+use metadata_updater::{MetadataContext, MetadataUpdater};
+use produce::{GivenUp, Produce, ProduceContext};
+use producer_identity::{InitProducerIdContext, ProducerIdentity};
+use turn::Turn;
 
-/// The settings that the sender's own decisions depend on.
-#[derive(Debug, Clone)]
-pub(crate) struct SenderSettings {
-    /// `acks` as on the wire: 0, 1, -1.
-    pub(crate) acks: i16,
-    pub(crate) enable_idempotence: bool,
-    pub(crate) retries: u32,
-    pub(crate) request_timeout: Duration,
-    pub(crate) delivery_timeout: Duration,
-    pub(crate) linger: Duration,
-    pub(crate) max_request_size: usize,
-    pub(crate) max_in_flight: usize,
-    pub(crate) retry_backoff: ExponentialBackoff,
-    pub(crate) metadata_max_idle: Duration,
-    pub(crate) leaders: LeaderRules,
-    pub(crate) metadata_recovery: MetadataRecoveryStrategy,
-    pub(crate) rebootstrap_trigger: Duration,
-    pub(crate) cluster_change: ClusterChange,
+/// Makes the table of all kinds of requests: what each is about, and the part of the sender that takes its answer, with
+/// what that needs of the others.
+macro_rules! requests {
+    ($($kind:ident($context:ident): $part:ident.$handler:ident($($other:ident),*),)*) => {
+        /// What a request was about; comes back with its answer.
+        enum RequestContext {
+            $($kind($context),)*
+        }
+
+        $(impl From<$context> for RequestContext {
+            fn from(context: $context) -> RequestContext {
+                RequestContext::$kind(context)
+            }
+        })*
+
+        impl<N: Network> Sender<N> {
+            /// A request is over: its answer is read, and its part takes it.
+            fn answered(
+                &mut self,
+                context: RequestContext,
+                node: i32,
+                received: Received,
+                now: Instant,
+            ) -> Effects {
+                match context {
+                    $(RequestContext::$kind(mut context) => {
+                        let answer = received.read(&mut self.client, node, &mut context, now);
+                        self.$part.$handler(context, answer, $(&mut self.$other,)* now)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+requests! {
+    Produce(ProduceContext): produce.answered(identity),
+    Metadata(MetadataContext): metadata_updater.answered(),
+    InitProducerId(InitProducerIdContext): identity.answered(),
 }
 
 pub(crate) struct Sender<N: Network> {
-    settings: SenderSettings,
-    client: NetworkClient<N, Note>,
+    client: NetworkClient<N, RequestContext>,
     accumulator: Arc<RecordAccumulator>,
-    drain: Drain,
-    leaders: Leaders,
     metadata: Arc<Metadata>,
-    transaction: TransactionManager,
+    heard: Arc<LastHeard>,
     control: Arc<Control>,
-    /// Where to begin, and to begin again.
-    bootstrap: Bootstrap,
-    home: Home,
-    absences: Absences,
-    identification: Identification,
-    random: fastrand::Rng,
-    troubles: Troubles,
-    outcomes: Vec<Outcome<Note>>,
-    /// Something has changed that may let held-back partitions go.
-    gate_changed: bool,
+    metadata_updater: MetadataUpdater,
+    identity: ProducerIdentity,
+    produce: Produce,
+    outcomes: Vec<Outcome<RequestContext>>,
     closing: bool,
     /// How many more answers count as awaited.
     awaited: u8,
-    /// Everything that brokers had sent up to this time was read: what depends on their answers is late by this clock.
-    heard: Option<Instant>,
-    /// Who answered anything last, and when.
-    answered: Option<(i32, Instant)>,
-    /// From when to when the user's code last kept this thread from everything else for long.
-    held_up: Option<(Instant, Instant)>,
-    /// When a broker may be tried again, where none could be asked.
-    nobody_until: Option<Instant>,
+    /// Everything that brokers had sent up to this time was read.
+    read_until: Option<Instant>,
 }
 
 /// Whoever begins to wait makes his answer worth some polling, and the moment after it: he may send again.
 const AWAITED_ANSWERS: u8 = 2;
 
-/// Callbacks that take less hold up nothing that an error has to tell of.
-const LONG: Duration = Duration::from_millis(100);
-
 impl<N: Network> Sender<N> {
-    pub(crate) fn new(
-        settings: SenderSettings,
-        client: NetworkClient<N, Note>,
+    fn new(
+        settings: Arc<Settings>,
+        client: NetworkClient<N, RequestContext>,
         shared: (Arc<RecordAccumulator>, Arc<Metadata>, Arc<Control>),
         bootstrap: Bootstrap,
-        random: fastrand::Rng,
+        mut random: fastrand::Rng,
     ) -> Sender<N> {
         let (accumulator, metadata, control) = shared;
-        let rules = DrainRules {
-            linger: settings.linger,
-            delivery_timeout: settings.delivery_timeout,
-            mute: settings.max_in_flight == 1,
-        };
-        metadata.publish_beginning(metadata.beginning(bootstrap.servers()));
+        let (one, other) = (random.fork(), random.fork());
         Sender {
-            drain: Drain::new(Arc::clone(&accumulator), rules),
-            leaders: Leaders::new(settings.leaders.clone()),
-            transaction: TransactionManager::new(settings.enable_idempotence),
-            settings,
             client,
+            metadata_updater: MetadataUpdater::new(
+                Arc::clone(&settings),
+                Arc::clone(&metadata),
+                bootstrap,
+                one,
+            ),
+            identity: ProducerIdentity::new(Arc::clone(&settings), Arc::clone(&metadata), other),
+            produce: Produce::new(
+                settings,
+                Arc::clone(&accumulator),
+                Arc::clone(&metadata),
+                Arc::clone(&control),
+                random,
+            ),
             accumulator,
+            heard: Arc::clone(metadata.heard()),
             metadata,
             control,
-            bootstrap,
-            home: Home::default(),
-            absences: Absences::default(),
-            identification: Identification::default(),
-            random,
-            troubles: Troubles::new(),
             outcomes: Vec::new(),
-            gate_changed: false,
             closing: false,
             awaited: 0,
-            heard: None,
-            answered: None,
-            held_up: None,
-            nobody_until: None,
+            read_until: None,
         }
     }
 
@@ -160,28 +153,31 @@ impl<N: Network> Sender<N> {
 
     /// One turn. Returns the time after its wait for the network.
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
-        self.drain.collect(now);
+        self.produce.drain.collect(now);
         let now = self.expire(now);
-        self.renew_epoch(now);
-        self.nobody_until = None;
-        if std::mem::take(&mut self.gate_changed) {
-            self.drain.look_at_held_back(now);
+        if self.identity.renew_epoch(&mut self.produce.drain, now) {
+            self.produce.sequences_changed();
         }
-        let node_deadline = self.send_ready(now);
+        self.produce.look_at_held_back(now);
+        let send_again = self.send_batches(now);
         let now = self.fail_lost(now);
-        self.look_up(now);
+        let turn = self.turn(now);
+        let effects = self.metadata_updater.bootstrap(&mut self.client, turn);
+        self.carry_out(effects, now);
         // Not before: what is ready may lack a leader.
-        self.refresh_metadata(now);
+        self.ask_for_metadata(now);
         // After the metadata: an answer that does not come holds up all behind it.
-        self.identify(now);
-        let until = self.next_deadline(node_deadline, now);
+        if let Some(request) = self.identity.request(&mut self.client, &self.produce.drain, now) {
+            self.send(request, now);
+        }
+        let until = self.next_deadline(send_again, now);
         if self.accumulator.inbox().take_awaited() {
             self.awaited = AWAITED_ANSWERS;
         }
         self.client.set_awaited(self.awaited > 0);
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let mut now = self.wait(now, until, &mut outcomes);
-        self.heard = Some(now);
+        self.read_until = Some(now);
         for outcome in outcomes.drain(..) {
             self.settle(outcome, now);
             now = self.after_callbacks(now);
@@ -191,7 +187,12 @@ impl<N: Network> Sender<N> {
     }
 
     /// Waits for the network. Memory that callers wait for is handed on before the thread sleeps.
-    fn wait(&mut self, now: Instant, until: Option<Instant>, outcomes: &mut Vec<Outcome<Note>>) -> Instant {
+    fn wait(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        outcomes: &mut Vec<Outcome<RequestContext>>,
+    ) -> Instant {
         let mut now = now;
         if self.accumulator.pool().holds_back() {
             now = self.client.poll(now, Some(now), outcomes);
@@ -213,13 +214,15 @@ impl<N: Network> Sender<N> {
         if !self.closing {
             self.closing = true;
             self.accumulator.close_queues();
-            self.drain.collect(now);
-            self.drain.close(now);
+            self.produce.drain.collect(now);
+            self.produce.drain.close(now);
         }
         match end {
             End::Now => true,
             End::By(_) if planted(Defect::CloseForgets) => true,
-            End::By(deadline) => deadline.is_some_and(|deadline| now >= deadline) || self.drain.is_empty(),
+            End::By(deadline) => {
+                deadline.is_some_and(|deadline| now >= deadline) || self.produce.drain.is_empty()
+            }
         }
     }
 
@@ -227,74 +230,104 @@ impl<N: Network> Sender<N> {
     pub(crate) fn finish(&mut self, now: Instant) {
         self.accumulator.close();
         self.accumulator.close_queues();
-        self.drain.collect(now);
-        let closed =
+        let error =
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
-        for expired in self.drain.abort(now) {
-            self.give_up(expired, &closed, true, now);
-        }
+        let why = GivenUp { error, abandoned: true };
+        self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
         self.metadata.close(Error::closed());
         self.accumulator.inbox().close();
         self.client.close(now);
     }
 
-    fn settle(&mut self, outcome: Outcome<Note>, now: Instant) {
-        match outcome {
+    fn settle(&mut self, outcome: Outcome<RequestContext>, now: Instant) {
+        let effects = match outcome {
             Outcome::Answered { node, note, version, frame, sent_at } => {
                 self.awaited = self.awaited.saturating_sub(1);
-                self.answered = Some((node, now));
+                self.heard.answer(node, now);
                 logging::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
-                match note {
-                    Note::Produce(note) => self.produce_answered(node, note, version, &frame, now),
-                    Note::Metadata => self.metadata_answered(node, version, frame, now),
-                    Note::InitProducerId(request) => {
-                        self.producer_id_answered(node, request, version, &frame, now);
-                    }
-                }
-            }
-            Outcome::Written { node, note } => {
-                if let Note::Produce(note) = note {
-                    self.produce_written(node, note, now);
-                }
+                self.answered(note, node, Received::Frame { version, bytes: frame }, now)
             }
             Outcome::Failed { node, note, failure, written, error } => {
                 logging::debug!("broker {node}: {failure:?}: {error}");
-                match note {
-                    Note::Produce(note) => self.produce_failed(node, note, written, &error, now),
-                    Note::Metadata => self.metadata.failed(error, now, &mut self.random),
-                    Note::InitProducerId(request) => self.producer_id_failed(node, request, error, now),
-                }
+                let progress = if written { SendProgress::Written } else { SendProgress::Queued };
+                self.answered(note, node, Received::Nothing(NoResponse { error, progress }), now)
             }
-            Outcome::Bootstrapped(servers) => self.looked_up(servers, now),
+            Outcome::Written { node, note: RequestContext::Produce(context) } => {
+                self.produce.written(context, node, &mut self.identity, now)
+            }
+            // No other request goes without an answer.
+            Outcome::Written { .. } => Effects::none(),
+            Outcome::Bootstrapped(servers) => self.metadata_updater.looked_up(servers, now),
             Outcome::Connected { node } => {
-                logging::debug!("connected to broker {node}");
-                // No batch goes to a server to begin with.
-                if self.home.connected(node) && node >= 0 && self.minds_the_cluster() {
-                    self.metadata.hurry();
-                }
+                self.metadata_updater.connected(node);
+                Effects::none()
             }
-            // No batch went to a server to begin with.
             Outcome::Closed { node } => {
-                if node >= 0 {
-                    self.home.lost();
-                }
+                self.metadata_updater.closed(node);
+                Effects::none()
             }
             Outcome::Disconnected { node, error } => {
-                let error = if node >= 0 { error.with_node(node) } else { error };
-                self.metadata.note_error(error, now);
-                self.metadata.lost(node);
-                self.home.lost();
-                self.metadata.request_update();
+                self.metadata_updater.disconnected(node, error, now);
+                Effects::none()
             }
+        };
+        self.carry_out(effects, now);
+    }
+
+    /// Carries out what follows for the whole sender from what one of its parts was told.
+    fn carry_out(&mut self, effects: Effects, now: Instant) {
+        for (node, why) in effects.disconnect {
+            self.client.disconnect(node, why, now);
+        }
+        if let Some(picture) = effects.beginning {
+            self.produce.take_over(&picture, &mut self.identity.transaction, now);
+        }
+        if let Some(NewMetadata { picture, .. }) = &effects.metadata {
+            self.produce.take_over(picture, &mut self.identity.transaction, now);
+        }
+        if effects.other_cluster && self.identity.transaction.is_idempotent() {
+            self.identity.transaction.begin_anew();
+            self.produce.drain.forget_stamps();
+            self.produce.sequences_changed();
+        }
+        if let Some(NewMetadata { picture, topics }) = effects.metadata {
+            self.client.retain(|id| picture.cluster.node(id).is_some());
+            self.metadata_updater.publish(picture, &topics, now);
+            self.produce.free_what_is_forgotten(&mut self.identity.transaction);
+            self.produce.fail_missing(&topics, &mut self.identity.transaction, now);
+        }
+        if let Some(topics) = effects.idle_topics {
+            topics.iter().for_each(|topic| self.accumulator.retire_topic(topic));
+            self.produce.free_what_is_forgotten(&mut self.identity.transaction);
+        }
+        if effects.sequences_changed {
+            self.produce.sequences_changed();
+        }
+        if let Some(error) = effects.no_producer_id {
+            self.produce.fail_waiting(&error, &mut self.identity.transaction, now);
+        }
+        if let Some(error) = effects.fatal {
+            self.become_fatal(error, now);
         }
     }
 
-    /// Sends to every broker that can take something. Returns when to try those again that have to wait.
-    fn send_ready(&mut self, now: Instant) -> Option<Instant> {
-        let mut wake: Option<Instant> = None;
-        let heard = self.heard(now);
+    /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
+    fn become_fatal(&mut self, error: Error, now: Instant) {
+        logging::error!("{error}");
+        self.control.set_fatal(error.clone());
+        self.identity.transaction.set_fatal();
+        self.metadata.close(error.clone());
+        self.accumulator.close();
+        self.accumulator.close_queues();
+        let why = GivenUp { error, abandoned: false };
+        self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
+    }
+
+    /// Sends batches to every broker that can take some. Returns when to try those again that have to wait.
+    fn send_batches(&mut self, now: Instant) -> Option<Instant> {
+        let (mut again, turn): (Option<Instant>, Turn) = (None, self.turn(now));
         let cluster = self.metadata.cluster();
-        let nodes: Vec<i32> = self.drain.ready_nodes().collect();
+        let nodes: Vec<i32> = self.produce.drain.ready_nodes().collect();
         for id in nodes {
             let Some(node) = cluster.node(id) else {
                 self.metadata.request_update();
@@ -302,177 +335,89 @@ impl<N: Network> Sender<N> {
             };
             loop {
                 let readiness = self.client.ready(node, now);
-                self.leaders.update_latency(id, matches!(readiness, Readiness::Ready), heard);
+                self.produce.note_latency(id, matches!(readiness, Readiness::Ready), turn.read_until);
                 match readiness {
-                    Readiness::Ready if self.minds_the_cluster() && self.home.is_unconfirmed(id) => {
+                    Readiness::Ready if self.metadata_updater.is_unconfirmed(id) => {
                         self.metadata.request_update();
                         break;
                     }
                     Readiness::Ready => {
-                        let most = self.settings.max_request_size;
-                        let drained = self.drain.drain(id, most, now, &mut self.transaction);
-                        if drained.is_empty() {
-                            break;
-                        }
-                        self.send_produce(id, drained, now);
+                        let Some(request) = self.produce.request(id, &mut self.identity, now) else { break };
+                        self.send(request, now);
                     }
                     Readiness::NotBefore(time) => {
-                        wake = Some(wake.map_or(time, |wake| wake.min(time)));
+                        again = Some(again.map_or(time, |again| again.min(time)));
                         break;
                     }
                     Readiness::Waiting => break,
                 }
             }
         }
-        for (topic, _) in self.drain.leaderless() {
-            self.metadata.need(topic);
+        self.produce.ask_for_leaders();
+        if self.identity.transaction.take_bump_news() {
+            self.produce.sequences_changed();
         }
-        self.gate_changed |= self.transaction.take_bump_news();
-        wake
+        again
     }
 
-    /// Fails the batches that could not be sealed. Their records are gone, and the queue goes on behind them. Returns the
-    /// time after it, as `expire`.
-    fn fail_lost(&mut self, now: Instant) -> Instant {
-        let lost = self.drain.take_lost();
-        if lost.is_empty() {
-            return now;
+    fn ask_for_metadata(&mut self, now: Instant) {
+        let accumulator = Arc::clone(&self.accumulator);
+        let take_used = |name: &str| accumulator.topic(name).is_some_and(|topic| topic.take_used());
+        let (request, effects) = self.metadata_updater.request(&mut self.client, take_used, now);
+        self.carry_out(effects, now);
+        if let Some(request) = request {
+            self.send(request, now);
+            self.metadata_updater.tell_what_is_waited_for(&self.client, now);
         }
-        for (index, batch) in lost {
-            let text =
-                "the batch could not be put together: that panicked, which is a defect of this library";
-            self.fail(index, batch, Error::new(ErrorKind::Bug, text), Vec::new(), now);
-            self.after_outcome(index, now);
-        }
-        self.after_callbacks(now)
     }
 
-    /// The time up to which everything was read that brokers had sent.
-    fn heard(&self, now: Instant) -> Instant {
-        self.heard.unwrap_or(now)
+    /// Sends a request. Where that cannot be done, it is over.
+    fn send<C: Context>(&mut self, outgoing: ClientRequest<C>, now: Instant)
+    where
+        RequestContext: From<C>,
+    {
+        let ClientRequest { node, request, expect, context } = outgoing;
+        if let Err((context, error)) = self.client.send(node, &request, expect, context.into(), now) {
+            let failure = NoResponse { error, progress: SendProgress::Refused };
+            let effects = self.answered(context, node, Received::Nothing(failure), now);
+            self.carry_out(effects, now);
+        }
     }
 
     /// Gives up what is too late. Returns the time after it: callbacks may have run.
     fn expire(&mut self, now: Instant) -> Instant {
-        let expired = self.drain.expire(now, self.heard(now));
-        if expired.is_empty() {
-            return now;
-        }
-        let limit = self.settings.delivery_timeout.as_millis();
-        let text = format!("not acknowledged within delivery.timeout.ms={limit}");
-        for expired in expired {
-            let index = expired.index;
-            self.give_up(expired, &Error::new(ErrorKind::Timeout, text.as_str()), false, now);
-            self.after_outcome(index, now);
-        }
-        self.after_callbacks(now)
+        let turn = self.turn(now);
+        let is_any = self.produce.expire(&self.client, &mut self.identity.transaction, turn);
+        if is_any { self.after_callbacks(now) } else { now }
+    }
+
+    /// Fails what could not be sealed. Returns the time after it, as `expire`.
+    fn fail_lost(&mut self, now: Instant) -> Instant {
+        let is_any = self.produce.fail_lost(&mut self.identity.transaction, now);
+        if is_any { self.after_callbacks(now) } else { now }
+    }
+
+    fn turn(&self, now: Instant) -> Turn {
+        Turn { now, read_until: self.read_until.unwrap_or(now) }
     }
 
     /// The time after callbacks that may have run since `begun`. They are the user's, and may have taken theirs.
-    fn after_callbacks(&mut self, begun: Instant) -> Instant {
+    fn after_callbacks(&self, begun: Instant) -> Instant {
         let now = self.client.now();
-        if now.saturating_duration_since(begun) >= LONG {
-            let first = self.held_up.filter(|(_, end)| *end == begun).map_or(begun, |(first, _)| first);
-            self.held_up = Some((first, now));
-        }
+        self.heard.callbacks(begun, now);
         now
     }
 
-    /// For how long callbacks have kept this thread from a record that is there since `created`, if that was most of its
-    /// time.
-    fn held_up(&self, created: Instant, now: Instant) -> Option<Duration> {
-        let (first, end) = self.held_up?;
-        let time = end.saturating_duration_since(first.max(created));
-        (time >= LONG && time * 2 >= now.saturating_duration_since(created)).then_some(time)
-    }
-
-    /// Ends a batch without an answer from a broker.
-    fn give_up(&mut self, expired: Expired, error: &Error, abandoned: bool, now: Instant) {
-        let Expired { index, fate } = expired;
-        let sent = match &fate {
-            Fate::Whole(batch) => batch.was_doubtful(),
-            Fate::InFlight { .. } => true,
-        };
-        if sent || matches!(&fate, Fate::Whole(batch) if batch.stamp().is_some()) {
-            self.transaction.mark_unresolved(index);
-        }
-        let (attempts, created, last) = match &fate {
-            Fate::Whole(batch) => (batch.attempts(), batch.created(), batch.last_error().cloned()),
-            Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
-        };
-        let last = last.or_else(|| self.metadata.last_error(created));
-        let error = self.in_place(index, error.clone(), (last, created), now);
-        let error = error
-            .with_attempts(attempts)
-            .with_elapsed(now.saturating_duration_since(created))
-            .with_possibly_written(sent && !planted(Defect::ExpiredIsNotThere));
-        let outcome = BatchOutcome::Failed { error, records: Vec::new() };
-        let counter = if abandoned { &self.control.abandoned } else { &self.control.failed };
-        match fate {
-            Fate::Whole(batch) => {
-                counter.fetch_add(u64::from(batch.count()), std::sync::atomic::Ordering::Relaxed);
-                batch.settle(outcome, self.accumulator.pool());
-            }
-            Fate::InFlight { completion, count, .. } => {
-                counter.fetch_add(u64::from(count), std::sync::atomic::Ordering::Relaxed);
-                completion.settle(outcome);
-            }
-        }
-    }
-
-    /// Puts topic, partition, what was last heard, and what is waited for, into an error.
-    fn in_place(
-        &self,
-        index: usize,
-        error: Error,
-        (last, created): (Option<Error>, Instant),
-        now: Instant,
-    ) -> Error {
-        let cluster = self.metadata.cluster();
-        let leader = self.drain.leader(index).and_then(|id| cluster.node(id));
-        let since = |time: Instant| now.saturating_duration_since(time.max(created));
-        let answered = self.answered.filter(|(_, at)| *at >= created);
-        let no_leader = self.drain.name(index).map(|(topic, partition)| cluster.no_leader(topic, partition));
-        let heard = Heard {
-            last,
-            leaderless: self.drain.leaderless_since(index).map(since).zip(no_leader),
-            throttled: leader.and_then(|leader| self.client.throttled(leader, now)),
-            held_up: self.held_up(created, now),
-            waited_for: leader.and_then(|leader| self.client.waited_for(leader, now)),
-            answered: answered.map(|(node, at)| (node, since(at))),
-        };
-        let error = match self.drain.absence(index) {
-            Some(absent) => error.with_remark(&absent.to_string()),
-            None => error,
-        };
-        let error = heard.explain(error);
-        match self.drain.name(index) {
-            Some((topic, partition)) => error.with_topic(topic).with_partition(partition),
-            None => error,
-        }
-    }
-
-    /// Something of this partition has been answered or given up: others may go now.
-    fn after_outcome(&mut self, index: usize, now: Instant) {
-        if self.transaction.is_unresolved(index) && !self.drain.has_outstanding(index) {
-            self.transaction.resolve(index);
-        }
-        self.gate_changed |= self.transaction.is_idempotent() && !planted(Defect::GateStaysShut);
-        self.drain.revisit(index, now);
-    }
-
-    fn next_deadline(&self, node_deadline: Option<Instant>, now: Instant) -> Option<Instant> {
+    fn next_deadline(&self, send_again: Option<Instant>, now: Instant) -> Option<Instant> {
         let closing = match self.control.closing() {
             // The last ones may have expired in this turn.
-            Some(End::By(_)) if self.drain.is_empty() => Some(now),
+            Some(End::By(_)) if self.produce.drain.is_empty() => Some(now),
             Some(End::By(deadline)) => deadline,
             Some(End::Now) => Some(now),
             None => None,
         };
-        let upkeep = self.upkeep_due(now);
-        // What failed on its way to the network may have held others back, and nothing will come that tells of it.
-        let gate = self.gate_changed.then_some(now);
-        let all = [self.drain.next_deadline(), node_deadline, closing, upkeep, gate];
-        all.into_iter().flatten().min()
+        let (metadata, produce) = (self.metadata_updater.due(now), self.produce.due(now));
+        let identity = self.identity.due(&self.produce.drain, now);
+        [produce, send_again, closing, metadata, identity].into_iter().flatten().min()
     }
 }

@@ -1,7 +1,7 @@
 //! `Bootstrap`: where to begin (KIP-909).
 //!
 //! Owns: the servers to begin with, the look-up of their names in the background, and how long news of the cluster have
-//! been asked for in vain. Must not know: the sender, which begins with it and begins again (`rebootstrap.rs`).
+//! been asked for in vain. Must not know: who begins with it, and begins again (`rebootstrap.rs`).
 //! Source: Kafka's `BootstrapResolver`.
 
 use std::time::{Duration, Instant};
@@ -27,12 +27,11 @@ pub(crate) struct Bootstrap {
 #[derive(Debug)]
 pub(super) struct Lookup {
     pub(super) names: BootstrapServers,
-    pub(super) patience: Duration,
-    /// From the first turn on.
-    pub(super) give_up_at: Option<Instant>,
+    patience: Duration,
+    /// The first turn; none before it.
+    pub(super) begun: Option<Instant>,
     /// When to ask, or ask again; none while an answer is waited for.
     pub(super) ask_at: Option<Instant>,
-    pub(super) last_error: Option<Error>,
 }
 
 impl Bootstrap {
@@ -43,7 +42,7 @@ impl Bootstrap {
 
     /// The names are to be looked up, for no longer than `patience`.
     pub(crate) fn look_up(names: BootstrapServers, patience: Duration) -> Bootstrap {
-        let lookup = Lookup { names, patience, give_up_at: None, ask_at: None, last_error: None };
+        let lookup = Lookup { names, patience, begun: None, ask_at: None };
         Bootstrap { servers: Vec::new(), lookup: Some(lookup), seeking_since: None, notices: Notices::new() }
     }
 
@@ -54,7 +53,7 @@ impl Bootstrap {
     /// When the look-up has to go on, or to be given up.
     pub(super) fn due(&self) -> Option<Instant> {
         let lookup = self.lookup.as_ref()?;
-        lookup.ask_at.into_iter().chain(lookup.give_up_at).min()
+        lookup.ask_at.into_iter().chain(lookup.give_up_at()).min()
     }
 
     /// Metadata is due: the time for finding it runs from now on, if it does not run already.
@@ -69,9 +68,13 @@ impl Bootstrap {
 }
 
 impl Lookup {
-    pub(super) fn given_up(&self) -> Error {
+    pub(super) fn give_up_at(&self) -> Option<Instant> {
+        self.begun?.checked_add(self.patience)
+    }
+
+    pub(super) fn given_up(&self, last_error: Option<Error>) -> Error {
         let within = format!("within bootstrap.resolve.timeout.ms={}", self.patience.as_millis());
-        let text = match &self.last_error {
+        let text = match last_error {
             Some(error) => format!("{error}; none was found {within}"),
             None => format!("bootstrap.servers {} could not be looked up {within}", self.names.names()),
         };

@@ -1,4 +1,4 @@
-//! `Home`: the cluster that the records go to, and the brokers that have yet to show that they still belong to it.
+//! `ClusterIdentity`: the cluster that the records go to, and the brokers that have yet to show that they still belong to it.
 //!
 //! Owns: the cluster's id, which brokers have been connected anew. Must not know: what follows when another cluster answers.
 //! Holds: no batch that has a sequence goes to a broker that may belong to another cluster by now: there, the producer id
@@ -6,14 +6,13 @@
 //! be the end, no batch at all does. Kafka's own client does not look at the cluster's id.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 
 /// The cluster that the records go to.
 #[derive(Debug, Default)]
-pub(super) struct Home {
+pub(super) struct ClusterIdentity {
     cluster_id: Option<String>,
     /// How often all topics have been asked for.
     asked: u64,
@@ -34,7 +33,7 @@ pub(super) struct Moved {
     pub(super) to: String,
 }
 
-impl Home {
+impl ClusterIdentity {
     /// Metadata is asked for, of all topics or of some. What a broker tells of some does not show whether the others are
     /// what they were.
     pub(super) fn ask(&mut self, all: bool) {
@@ -106,57 +105,47 @@ impl Home {
     }
 }
 
-/// `in the cluster "uSq2…"`.
-impl fmt::Display for Home {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.cluster_id {
-            Some(id) => write!(f, "in the cluster \"{}\"", id.escape_debug()),
-            None => f.write_str("in a cluster without an id"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_cluster_without_an_id_is_not_another_one() {
-        let mut home = Home::default();
+        let mut identity = ClusterIdentity::default();
         let moves = [None, Some("a"), None, Some("a"), Some("b"), None, Some("b"), Some("a")];
-        let moved = moves.map(|id| home.answered(id).map(|moved| (moved.from, moved.to)));
+        let moved = moves.map(|id| identity.answered(id).map(|moved| (moved.from, moved.to)));
         let pair = |from: &str, to: &str| Some((from.to_owned(), to.to_owned()));
         assert_eq!(moved, [None, None, None, None, pair("a", "b"), None, None, pair("b", "a")]);
     }
 
     #[test]
     fn who_is_connected_anew_waits_for_metadata_that_was_asked_for_later() {
-        let mut home = Home::default();
-        home.ask(true);
-        home.connected(1);
-        assert!(!home.is_unconfirmed(1), "the first time");
-        home.connected(1);
-        assert!(home.is_unconfirmed(1) && !home.is_unconfirmed(2));
-        home.answered(Some("a"));
-        assert!(home.is_unconfirmed(1), "asked for before");
-        home.ask(true);
-        home.answered(Some("a"));
-        assert!(!home.is_unconfirmed(1));
+        let mut identity = ClusterIdentity::default();
+        identity.ask(true);
+        identity.connected(1);
+        assert!(!identity.is_unconfirmed(1), "the first time");
+        identity.connected(1);
+        assert!(identity.is_unconfirmed(1) && !identity.is_unconfirmed(2));
+        identity.answered(Some("a"));
+        assert!(identity.is_unconfirmed(1), "asked for before");
+        identity.ask(true);
+        identity.answered(Some("a"));
+        assert!(!identity.is_unconfirmed(1));
     }
 
     /// Fault A2.
     #[test]
     fn who_is_connected_for_the_first_time_after_others_were_lost_waits_for_metadata_as_well() {
-        let mut home = Home::default();
-        home.ask(true);
-        assert!(!home.connected(1));
-        home.lost();
-        assert!(home.connected(2) && home.is_unconfirmed(2));
-        home.answered(Some("a"));
-        assert!(home.connected(3) && home.is_unconfirmed(2), "asked for before the loss");
-        home.ask(true);
-        home.answered(Some("a"));
-        assert!(!home.is_unconfirmed(2) && !home.is_unconfirmed(3) && !home.connected(4));
+        let mut identity = ClusterIdentity::default();
+        identity.ask(true);
+        assert!(!identity.connected(1));
+        identity.lost();
+        assert!(identity.connected(2) && identity.is_unconfirmed(2));
+        identity.answered(Some("a"));
+        assert!(identity.connected(3) && identity.is_unconfirmed(2), "asked for before the loss");
+        identity.ask(true);
+        identity.answered(Some("a"));
+        assert!(!identity.is_unconfirmed(2) && !identity.is_unconfirmed(3) && !identity.connected(4));
     }
 
     /// Fault A2.
@@ -164,17 +153,20 @@ mod tests {
     fn a_cluster_of_which_nothing_is_left_after_its_brokers_began_anew_is_another_one() {
         let (one, two) = (TopicName::from("one"), TopicName::from("two"));
         let (nothing, same, other) = ([], [(&one, true)], [(&one, false)]);
-        let mut home = Home::default();
-        home.connected(1);
-        assert!(!home.is_set_up_anew(other, true), "topics may be created again");
-        home.connected(1);
-        assert!(!home.is_set_up_anew(nothing, true), "nothing is told yet");
-        assert!(home.is_set_up_anew(other, true) && !home.is_set_up_anew(other, true));
-        home.connected(1);
-        assert!(!home.is_set_up_anew([(&one, false), (&two, true)], true), "something is left");
-        assert!(!home.is_set_up_anew(other, true), "it has shown what it is");
-        home.connected(1);
-        assert!(!home.is_set_up_anew(same, false) && !home.is_set_up_anew(other, true), "the same holds");
+        let mut identity = ClusterIdentity::default();
+        identity.connected(1);
+        assert!(!identity.is_set_up_anew(other, true), "topics may be created again");
+        identity.connected(1);
+        assert!(!identity.is_set_up_anew(nothing, true), "nothing is told yet");
+        assert!(identity.is_set_up_anew(other, true) && !identity.is_set_up_anew(other, true));
+        identity.connected(1);
+        assert!(!identity.is_set_up_anew([(&one, false), (&two, true)], true), "something is left");
+        assert!(!identity.is_set_up_anew(other, true), "it has shown what it is");
+        identity.connected(1);
+        assert!(
+            !identity.is_set_up_anew(same, false) && !identity.is_set_up_anew(other, true),
+            "the same holds"
+        );
     }
 
     /// Fault A2.
@@ -182,16 +174,16 @@ mod tests {
     fn what_is_told_of_some_topics_raises_a_doubt_that_all_of_them_settle() {
         let (one, two) = (TopicName::from("one"), TopicName::from("two"));
         for (is_left, is_another) in [(true, false), (false, true)] {
-            let mut home = Home::default();
-            home.connected(1);
-            home.connected(1);
-            home.ask(true);
-            home.answered(Some("a"));
-            assert!(!home.is_set_up_anew([(&one, false)], false) && home.is_unconfirmed(1));
+            let mut identity = ClusterIdentity::default();
+            identity.connected(1);
+            identity.connected(1);
+            identity.ask(true);
+            identity.answered(Some("a"));
+            assert!(!identity.is_set_up_anew([(&one, false)], false) && identity.is_unconfirmed(1));
             // What was told of it has become what is known of it.
-            assert!(!home.is_set_up_anew([(&one, true)], false) && home.is_unconfirmed(1));
-            assert_eq!(home.is_set_up_anew([(&one, true), (&two, is_left)], true), is_another);
-            assert!(!home.is_unconfirmed(1));
+            assert!(!identity.is_set_up_anew([(&one, true)], false) && identity.is_unconfirmed(1));
+            assert_eq!(identity.is_set_up_anew([(&one, true), (&two, is_left)], true), is_another);
+            assert!(!identity.is_unconfirmed(1));
         }
     }
 }

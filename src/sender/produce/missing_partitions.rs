@@ -1,4 +1,4 @@
-//! `Absences`: partitions that records wait for and that their topics do not have any more; when that is certain.
+//! `MissingPartitions`: partitions that records wait for and that their topics do not have any more; when that is certain.
 //!
 //! Owns: how often and for how long each such partition was missing. Must not know: how pictures are made, what
 //! becomes of the records.
@@ -16,7 +16,7 @@ use crate::record::TopicName;
 
 /// How long partitions for which records wait have been missing, by number.
 #[derive(Debug, Default)]
-pub(super) struct Absences(HashMap<usize, Absence>);
+pub(super) struct MissingPartitions(HashMap<usize, Absence>);
 
 #[derive(Debug, Clone, Copy)]
 struct Absence {
@@ -35,7 +35,7 @@ impl Absence {
     }
 }
 
-impl Absences {
+impl MissingPartitions {
     /// Brokers have told of these topics, and these partitions are missing. Returns those of which that is certain.
     pub(super) fn look(
         &mut self,

@@ -1,46 +1,46 @@
 //! What follows when another cluster answers than before.
 //!
-//! Owns: the choice between following and the end, and what is left behind. Must not know: how it was noticed.
-
-use std::time::Instant;
+//! Owns: the choice between following and the end (`metadata.cluster.change`), and what is left behind. Must not know: how
+//! it was noticed.
 
 use crate::config::ClusterChange;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
-use crate::network::Network;
 use crate::protocol::MetadataResponse;
 use crate::record::TopicName;
-use crate::sender::Sender;
-use crate::sender::home::Moved;
+use crate::sender::effects::Effects;
+use crate::sender::metadata_updater::MetadataUpdater;
+use crate::sender::metadata_updater::cluster_identity::Moved;
 
-impl<N: Network> Sender<N> {
+impl MetadataUpdater {
     /// Whether it matters that nothing is sent to a broker before it has shown which cluster it belongs to.
     pub(super) fn minds_the_cluster(&self) -> bool {
-        self.transaction.is_idempotent() || self.settings.cluster_change == ClusterChange::Fail
+        self.settings.enable_idempotence || self.settings.metadata_cluster_change == ClusterChange::Fail
     }
 
-    /// Looks at which cluster has answered. None where this producer may not go on with it; else whether it was set up anew
-    /// under its old id.
+    /// Whether no batch may go to this broker yet, since it may belong to another cluster by now.
+    pub(in crate::sender) fn is_unconfirmed(&self, node: i32) -> bool {
+        self.minds_the_cluster() && self.identity.is_unconfirmed(node)
+    }
+
+    /// Looks at which cluster has answered. An error where this producer may not go on with it.
     pub(super) fn look_who_answers(
         &mut self,
         response: &MetadataResponse,
         node: i32,
-        now: Instant,
-    ) -> Option<bool> {
-        let moved = self.home.answered(response.cluster_id.as_deref());
+    ) -> Result<Effects, Error> {
+        let moved = self.identity.answered(response.cluster_id.as_deref());
         if let Some(Moved { from, to }) = moved {
             let (from, to) = (from.escape_debug(), to.escape_debug());
             let what = format!("the cluster is another one now: its id was \"{from}\" and is \"{to}\"");
-            return self.may_follow(&what, node, now).then(|| {
-                self.move_on(node, now);
-                false
-            });
+            self.may_follow(&what, node)?;
+            return Ok(self.move_on(node));
         }
-        let is_set_up_anew = self.shows_other_topics(response);
-        if is_set_up_anew && !self.may_follow(SET_UP_ANEW, node, now) {
-            return None;
+        let other_cluster = self.shows_other_topics(response);
+        if other_cluster {
+            self.may_follow(SET_UP_ANEW, node)?;
         }
-        Some(is_set_up_anew)
+        Ok(Effects { other_cluster, ..Effects::none() })
     }
 
     /// Looks at the ids of topics: where the brokers began anew and all topics are others, so is the cluster, though its
@@ -50,48 +50,37 @@ impl<N: Network> Sender<N> {
         let id_of = |name: &TopicName| known.topic(name).map(|known| known.id).filter(|id| !id.is_zero());
         let with_ids = response.topics.iter().filter(|topic| !topic.topic_id.is_zero());
         let told = with_ids.filter_map(|topic| Some((&topic.name, topic.topic_id == id_of(&topic.name)?)));
-        self.home.is_set_up_anew(told, self.metadata.asks_for_all())
+        self.identity.is_set_up_anew(told, self.metadata.asks_for_all())
     }
 
     /// Another cluster answers: it is followed with a warning, or this producer ends.
-    fn may_follow(&mut self, what: &str, node: i32, now: Instant) -> bool {
-        match self.settings.cluster_change {
+    fn may_follow(&self, what: &str, node: i32) -> Result<(), Error> {
+        match self.settings.metadata_cluster_change {
             ClusterChange::Follow => {
-                let id = if self.transaction.is_idempotent() { " under a new producer id" } else { "" };
+                let id = if self.settings.enable_idempotence { " under a new producer id" } else { "" };
                 logging::warn!(
                     "{what}; what is not acknowledged yet, and all that comes, goes to this one{id} \
                      (metadata.cluster.change=follow)"
                 );
-                true
+                Ok(())
             }
             ClusterChange::Fail => {
                 let text = format!("{what}; nothing is sent to it (metadata.cluster.change=fail)");
                 let error = Error::new(ErrorKind::Broker, text).with_fatal();
-                self.become_fatal(if node >= 0 { error.with_node(node) } else { error }, now);
-                false
+                Err(if node >= 0 { error.with_node(node) } else { error })
             }
         }
     }
 
     /// Leaves the old cluster for that of `node`: its connections, its leaders, and the producer id. What was on its way
     /// is numbered anew, so that in neither log anything can be taken for something else.
-    fn move_on(&mut self, node: i32, now: Instant) {
-        for old in self.metadata.cluster().nodes().filter(|old| old.id() != node) {
-            self.client.disconnect(old.id(), "it belongs to another cluster than before", now);
-        }
-        let nothing = self.metadata.beginning(&[]);
-        self.take_over(&nothing, now);
-        self.metadata.publish_beginning(nothing);
-        self.become_another();
-    }
-
-    /// Lets go of the producer id. What was on its way is numbered anew.
-    pub(super) fn become_another(&mut self) {
-        if self.transaction.is_idempotent() {
-            self.transaction.begin_anew();
-            self.drain.forget_stamps();
-            self.gate_changed = true;
-        }
+    fn move_on(&mut self, node: i32) -> Effects {
+        let cluster = self.metadata.cluster();
+        let others = cluster.nodes().filter(|old| old.id() != node);
+        let why = "it belongs to another cluster than before";
+        let disconnect = others.map(|old| (old.id(), why)).collect();
+        let beginning = Some(self.metadata.begin(&[]));
+        Effects { disconnect, beginning, other_cluster: true, ..Effects::none() }
     }
 }
 

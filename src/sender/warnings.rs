@@ -14,7 +14,7 @@ use crate::notices::{Notices, Repeats};
 use crate::record::TopicName;
 
 /// Tells of troubles, no more often than [`Notices`] lets it.
-pub(super) struct Troubles {
+pub(super) struct Warnings {
     notices: Notices<About, ErrorCode>,
 }
 
@@ -31,9 +31,9 @@ enum About {
     Epoch,
 }
 
-impl Troubles {
-    pub(super) fn new() -> Troubles {
-        Troubles { notices: Notices::new() }
+impl Warnings {
+    pub(super) fn new() -> Warnings {
+        Warnings { notices: Notices::new() }
     }
 
     /// A broker's answer made it necessary to send a batch of this partition again.

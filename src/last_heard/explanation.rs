@@ -1,4 +1,4 @@
-//! What a record waited for in vain, in the words of its error.
+//! `Explanation`: what a record waited for in vain, in the words of its error.
 //!
 //! Owns: which of the things that are known is told, and how. Must not know: where they are known from.
 //! Holds: nothing contradicts what else the error says.
@@ -10,7 +10,7 @@ use crate::error::Error;
 
 /// What is known of a record's way when it is given up.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Heard {
+pub(crate) struct Explanation {
     /// What last went wrong.
     pub(crate) last: Option<Error>,
     /// For how long its partition has had no leader, and what brokers say of it.
@@ -25,7 +25,7 @@ pub(crate) struct Heard {
     pub(crate) answered: Option<(i32, Duration)>,
 }
 
-impl Heard {
+impl Explanation {
     /// Puts it into an error. One that quotes a broker itself says enough.
     pub(crate) fn explain(self, error: Error) -> Error {
         if error.code().is_some() || error.is_fatal() {
@@ -81,67 +81,71 @@ mod tests {
         let throttled = Some("broker 1 asks to be left alone".to_owned());
         let waited_for = Some("connecting to broker 1".to_owned());
         let answered = Some((1, Duration::from_millis(20)));
-        let heard = Heard::default;
+        let nothing = Explanation::default;
         let quoted = "the last error was: the broker answered 19 NOT_ENOUGH_REPLICAS (broker 1)";
         let no_leader = "its partition has had no leader for 3000 ms (5 LEADER_NOT_AVAILABLE)";
         let rows = [
-            (heard(), late(), "late; nothing was heard from a broker".to_owned()),
-            (Heard { answered, ..heard() }, late(), "late; broker 1 answered last, 20 ms ago".to_owned()),
+            (nothing(), late(), "late; nothing was heard from a broker".to_owned()),
             (
-                Heard { waited_for: waited_for.clone(), answered, ..heard() },
+                Explanation { answered, ..nothing() },
+                late(),
+                "late; broker 1 answered last, 20 ms ago".to_owned(),
+            ),
+            (
+                Explanation { waited_for: waited_for.clone(), answered, ..nothing() },
                 late(),
                 "late; connecting to broker 1".to_owned(),
             ),
             (
-                Heard { throttled: throttled.clone(), waited_for: waited_for.clone(), ..heard() },
+                Explanation { throttled: throttled.clone(), waited_for: waited_for.clone(), ..nothing() },
                 late(),
                 "late; broker 1 asks to be left alone".to_owned(),
             ),
             (
-                Heard { held_up: Some(time), waited_for: waited_for.clone(), answered, ..heard() },
+                Explanation { held_up: Some(time), waited_for: waited_for.clone(), answered, ..nothing() },
                 late(),
                 "late; callbacks held up the sender thread for 3000 ms".to_owned(),
             ),
-            (Heard { leaderless, answered, ..heard() }, late(), format!("late; {no_leader}")),
+            (Explanation { leaderless, answered, ..nothing() }, late(), format!("late; {no_leader}")),
             (
-                Heard { leaderless: Some((time, NoLeader::Nobody(None))), answered, ..heard() },
+                Explanation { leaderless: Some((time, NoLeader::Nobody(None))), answered, ..nothing() },
                 late(),
                 "late; its partition has had no leader for 3000 ms".to_owned(),
             ),
             (
-                Heard { leaderless: Some((time, NoLeader::NotNamed)), answered, ..heard() },
+                Explanation { leaderless: Some((time, NoLeader::NotNamed)), answered, ..nothing() },
                 late(),
                 "late; the brokers do not name its partition".to_owned(),
             ),
             (
-                Heard {
+                Explanation {
                     leaderless: Some((time, NoLeader::Topic(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))),
                     answered,
-                    ..heard()
+                    ..nothing()
                 },
                 late(),
                 "late; the brokers answer 3 UNKNOWN_TOPIC_OR_PARTITION for its topic".to_owned(),
             ),
             (
-                Heard { last: last.clone(), waited_for, answered, ..heard() },
+                Explanation { last: last.clone(), waited_for, answered, ..nothing() },
                 late(),
                 format!("late; {quoted}"),
             ),
             (
-                Heard { last: last.clone(), throttled, ..heard() },
+                Explanation { last: last.clone(), throttled, ..nothing() },
                 late(),
                 format!("late; {quoted}; broker 1 asks to be left alone"),
             ),
             (
-                Heard { last: last.clone(), leaderless, ..heard() },
+                Explanation { last: last.clone(), leaderless, ..nothing() },
                 late(),
                 format!("late; {quoted}; {no_leader}"),
             ),
-            (heard(), late().with_code(ErrorCode::CLUSTER_AUTHORIZATION_FAILED), "late".to_owned()),
-            (Heard { last, ..heard() }, late().with_fatal(), "late".to_owned()),
+            (nothing(), late().with_code(ErrorCode::CLUSTER_AUTHORIZATION_FAILED), "late".to_owned()),
+            (Explanation { last, ..nothing() }, late().with_fatal(), "late".to_owned()),
         ];
-        for (heard, error, expected) in rows {
-            assert_eq!(heard.clone().explain(error).to_string(), expected, "{heard:?}");
+        for (explanation, error, expected) in rows {
+            assert_eq!(explanation.clone().explain(error).to_string(), expected, "{explanation:?}");
         }
     }
 }

@@ -30,7 +30,7 @@ pub(super) enum Verdict {
 
 /// All that the decision depends on besides the error code.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context {
+pub(super) struct VerdictContext {
     pub(super) idempotent: bool,
     /// `retries` are left, and `delivery.timeout.ms` is not over.
     pub(super) may_retry: bool,
@@ -44,7 +44,7 @@ pub(super) struct Context {
 }
 
 /// Decides. What may be sent again is not where it would be out of order in the log.
-pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
+pub(super) fn classify(code: ErrorCode, context: &VerdictContext) -> Verdict {
     match by_code(code, context) {
         Verdict::Retry | Verdict::Split | Verdict::RetryWithNewEpoch if is_overtaken(code, context) => {
             Verdict::Overtaken
@@ -55,13 +55,13 @@ pub(super) fn classify(code: ErrorCode, context: &Context) -> Verdict {
 
 /// Whether later batches are in the log and this one, as far as anybody knows, is not. A broker that knows the producer
 /// takes them in order only; one that has forgotten it takes whatever comes.
-fn is_overtaken(code: ErrorCode, context: &Context) -> bool {
+fn is_overtaken(code: ErrorCode, context: &VerdictContext) -> bool {
     let is_missing = !context.of_unknown_fate || code.tells_that_batch_is_missing();
     let is_seen = !planted(Defect::OvertakenGoAgain);
     is_seen && context.idempotent && context.sequence.place == Place::Overtaken && is_missing
 }
 
-fn by_code(code: ErrorCode, context: &Context) -> Verdict {
+fn by_code(code: ErrorCode, context: &VerdictContext) -> Verdict {
     match code {
         ErrorCode::NONE => Verdict::Acknowledge,
         ErrorCode::DUPLICATE_SEQUENCE_NUMBER if planted(Defect::RepeatsFail) => Verdict::Fail,
@@ -89,7 +89,7 @@ fn by_code(code: ErrorCode, context: &Context) -> Verdict {
 /// producer that it has forgotten at any number) it will never fit again, and fails as overtaken. Where the one before it was given up and may
 /// still come in on a connection that we gave up as well, so may this one, right behind it: sent again under another
 /// number it could be there twice. (Kafka's own client takes that risk.)
-fn out_of_order(context: &Context) -> Verdict {
+fn out_of_order(context: &VerdictContext) -> Verdict {
     if context.sequence.unresolved && context.of_unknown_fate {
         return Verdict::Fail;
     }
@@ -100,14 +100,14 @@ fn out_of_order(context: &Context) -> Verdict {
 /// A broker looks at the size before it looks at the sequence: it does not say whether it has the batch already, from
 /// before its limit was lowered. In smaller batches the records could be there twice. (Kafka's own client takes that
 /// risk.)
-fn too_large(context: &Context) -> Verdict {
+fn too_large(context: &VerdictContext) -> Verdict {
     let is_doubtful = context.of_unknown_fate && !planted(Defect::DoubtfulIsSplit);
     if context.idempotent && is_doubtful { Verdict::Fail } else { Verdict::Split }
 }
 
 /// The broker has forgotten this producer, and with it whether it has the batch from an earlier try. (Kafka's own client
 /// sends it again all the same.)
-fn unknown_producer(context: &Context) -> Verdict {
+fn unknown_producer(context: &VerdictContext) -> Verdict {
     if context.of_unknown_fate {
         return Verdict::Fail;
     }
@@ -118,7 +118,7 @@ fn unknown_producer(context: &Context) -> Verdict {
 mod tests {
     use super::*;
 
-    const FRESH: Context = Context {
+    const FRESH: VerdictContext = VerdictContext {
         idempotent: true,
         may_retry: true,
         sequence: SequenceContext { place: Place::Next, unresolved: false },
@@ -126,21 +126,21 @@ mod tests {
         of_unknown_fate: false,
         may_split: false,
     };
-    const PLAIN: Context = Context { idempotent: false, ..FRESH };
-    const TOO_LATE: Context = Context { may_retry: false, ..FRESH };
-    const EARLY: Context =
-        Context { sequence: SequenceContext { place: Place::Early, unresolved: false }, ..FRESH };
-    const OVERTAKEN: Context =
-        Context { sequence: SequenceContext { place: Place::Overtaken, unresolved: false }, ..FRESH };
-    const OVERTAKEN_OF_UNKNOWN_FATE: Context = Context { of_unknown_fate: true, ..OVERTAKEN };
-    const UNRESOLVED: Context =
-        Context { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
-    const UNRESOLVED_TOO: Context = Context { of_unknown_fate: true, ..UNRESOLVED };
-    const SEVERAL: Context = Context { may_split: true, ..FRESH };
-    const SEVERAL_TOO_LATE: Context = Context { may_split: true, ..TOO_LATE };
-    const SEVERAL_OF_UNKNOWN_FATE: Context = Context { of_unknown_fate: true, ..SEVERAL };
-    const SEVERAL_PLAIN: Context = Context { idempotent: false, ..SEVERAL_OF_UNKNOWN_FATE };
-    const NO_LOG_START: Context = Context { log_start_offset: -1, ..FRESH };
+    const PLAIN: VerdictContext = VerdictContext { idempotent: false, ..FRESH };
+    const TOO_LATE: VerdictContext = VerdictContext { may_retry: false, ..FRESH };
+    const EARLY: VerdictContext =
+        VerdictContext { sequence: SequenceContext { place: Place::Early, unresolved: false }, ..FRESH };
+    const OVERTAKEN: VerdictContext =
+        VerdictContext { sequence: SequenceContext { place: Place::Overtaken, unresolved: false }, ..FRESH };
+    const OVERTAKEN_OF_UNKNOWN_FATE: VerdictContext = VerdictContext { of_unknown_fate: true, ..OVERTAKEN };
+    const UNRESOLVED: VerdictContext =
+        VerdictContext { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
+    const UNRESOLVED_TOO: VerdictContext = VerdictContext { of_unknown_fate: true, ..UNRESOLVED };
+    const SEVERAL: VerdictContext = VerdictContext { may_split: true, ..FRESH };
+    const SEVERAL_TOO_LATE: VerdictContext = VerdictContext { may_split: true, ..TOO_LATE };
+    const SEVERAL_OF_UNKNOWN_FATE: VerdictContext = VerdictContext { of_unknown_fate: true, ..SEVERAL };
+    const SEVERAL_PLAIN: VerdictContext = VerdictContext { idempotent: false, ..SEVERAL_OF_UNKNOWN_FATE };
+    const NO_LOG_START: VerdictContext = VerdictContext { log_start_offset: -1, ..FRESH };
 
     /// Behaviours 26, 56, 57, 95.
     #[test]
@@ -190,11 +190,11 @@ mod tests {
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, OVERTAKEN_OF_UNKNOWN_FATE, Overtaken),
             (ErrorCode::NOT_ENOUGH_REPLICAS, OVERTAKEN, Overtaken),
             (ErrorCode::NOT_LEADER_OR_FOLLOWER, OVERTAKEN_OF_UNKNOWN_FATE, Retry),
-            (ErrorCode::MESSAGE_TOO_LARGE, Context { may_split: true, ..OVERTAKEN }, Overtaken),
+            (ErrorCode::MESSAGE_TOO_LARGE, VerdictContext { may_split: true, ..OVERTAKEN }, Overtaken),
             (ErrorCode::UNKNOWN_PRODUCER_ID, OVERTAKEN, Overtaken),
             (ErrorCode::NONE, OVERTAKEN, Acknowledge),
             (ErrorCode::INVALID_RECORD, OVERTAKEN, Fail),
-            (ErrorCode::REQUEST_TIMED_OUT, Context { idempotent: false, ..OVERTAKEN }, Retry),
+            (ErrorCode::REQUEST_TIMED_OUT, VerdictContext { idempotent: false, ..OVERTAKEN }, Retry),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED, RetryWithNewEpoch),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, UNRESOLVED_TOO, Fail),
             (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, PLAIN, Fail),
@@ -202,7 +202,7 @@ mod tests {
             (ErrorCode::UNKNOWN_PRODUCER_ID, FRESH, RetryWithNewEpoch),
             (ErrorCode::UNKNOWN_PRODUCER_ID, NO_LOG_START, Retry),
             (ErrorCode::UNKNOWN_PRODUCER_ID, PLAIN, Fail),
-            (ErrorCode::UNKNOWN_PRODUCER_ID, Context { of_unknown_fate: true, ..FRESH }, Fail),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, VerdictContext { of_unknown_fate: true, ..FRESH }, Fail),
         ];
         for (code, context, expected) in rows {
             assert_eq!(classify(code, &context), expected, "{code} in {context:?}");

@@ -1,0 +1,229 @@
+//! `MetadataUpdater`: the requests for metadata, and what their answers change.
+//!
+//! Owns: when they go and to whom; where to begin, and when to begin again; which cluster it is. Must not know: batches,
+//! sequences.
+//! Source: Kafka's `NetworkClient.DefaultMetadataUpdater`.
+
+mod bootstrap;
+mod cluster_change;
+mod cluster_identity;
+mod rebootstrap;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::backoff::ExponentialBackoff;
+use crate::cluster::Node;
+use crate::config::Settings;
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+use crate::last_heard::LastHeard;
+use crate::logging;
+use crate::metadata::{Metadata, Picture};
+use crate::network::{Expect, Network, NetworkClient};
+use crate::protocol::{MetadataRequest, MetadataResponse};
+use crate::record::TopicName;
+use crate::sender::client_request::{ClientRequest, ClientResponse, Context, ResponseTo};
+use crate::sender::effects::{Effects, NewMetadata};
+use crate::sender::warnings::Warnings;
+use crate::wire::{DecodeError, Decoder};
+
+pub(crate) use bootstrap::Bootstrap;
+use cluster_identity::ClusterIdentity;
+
+pub(super) struct MetadataUpdater {
+    settings: Arc<Settings>,
+    retry_backoff: ExponentialBackoff,
+    metadata: Arc<Metadata>,
+    heard: Arc<LastHeard>,
+    bootstrap: Bootstrap,
+    identity: ClusterIdentity,
+    warnings: Warnings,
+    random: fastrand::Rng,
+    /// When a broker may be tried again, where none could be asked.
+    nobody_until: Option<Instant>,
+}
+
+/// What was asked for.
+pub(super) struct MetadataContext {
+    topics: BTreeSet<TopicName>,
+    /// That of the answer, once it is there.
+    version: i16,
+}
+
+impl Context for MetadataContext {
+    type Request = MetadataRequest;
+
+    /// The names of topics are taken from those that were asked for.
+    fn decode(&mut self, input: &mut Decoder<'_>) -> Result<ResponseTo<Self>, DecodeError> {
+        self.version = input.version();
+        let topics = &mut self.topics;
+        MetadataResponse::decode_wanted(input, |name| topics.take(name))
+    }
+}
+
+impl MetadataUpdater {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        metadata: Arc<Metadata>,
+        bootstrap: Bootstrap,
+        random: fastrand::Rng,
+    ) -> MetadataUpdater {
+        metadata.begin(bootstrap.servers());
+        MetadataUpdater {
+            retry_backoff: ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max),
+            settings,
+            heard: Arc::clone(metadata.heard()),
+            metadata,
+            bootstrap,
+            identity: ClusterIdentity::default(),
+            warnings: Warnings::new(),
+            random,
+            nobody_until: None,
+        }
+    }
+
+    /// When metadata is due, or where to begin has to be looked up; none while there is nobody to ask or the answer is on
+    /// its way.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
+        let due = self.metadata.due(now).into_iter().filter(|time| *time > now);
+        due.chain(self.nobody_until).chain(self.rebootstrap_due()).chain(self.bootstrap.due()).min()
+    }
+
+    /// The request for metadata, if it is time for one and a broker can be asked. `take_used`: whether a topic was used
+    /// since that was asked last.
+    pub(super) fn request<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        take_used: impl Fn(&str) -> bool,
+        now: Instant,
+    ) -> (Option<ClientRequest<MetadataContext>>, Effects) {
+        self.nobody_until = None;
+        if self.bootstrap.servers().is_empty() || self.metadata.due(now).is_none_or(|due| due > now) {
+            return (None, Effects::none());
+        }
+        self.bootstrap.seek(now);
+        let beginning = self.rebootstrap_if_out_of_reach(client, now);
+        let idle_topics = Some(self.metadata.forget_idle(self.settings.metadata_max_idle, now, take_used));
+        let outgoing = self.ask(client, now);
+        if outgoing.is_none() {
+            self.tell_what_is_waited_for(client, now);
+        }
+        (outgoing, Effects { beginning, idle_topics, ..Effects::none() })
+    }
+
+    fn ask<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        now: Instant,
+    ) -> Option<ClientRequest<MetadataContext>> {
+        let unable = self.unable_to_tell(client);
+        let cluster = self.metadata.cluster();
+        let node = match client.any_ready_node(&cluster, |node| !unable.contains(&node), now) {
+            Ok(node) => node,
+            Err(again) => {
+                self.nobody_until = again;
+                return None;
+            }
+        };
+        let topics = self.metadata.begin_request(now);
+        self.identity.ask(self.metadata.asks_for_all());
+        let context = MetadataContext { topics: topics.iter().cloned().collect(), version: 0 };
+        let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
+        let expect = Expect::AnswerWithin(self.settings.request_timeout);
+        Some(ClientRequest { node, request, expect, context })
+    }
+
+    /// The brokers that are known not to speak Metadata in a version of ours; none where that are all of them, so that
+    /// one is asked and its error told.
+    fn unable_to_tell<N: Network, T>(&self, client: &NetworkClient<N, T>) -> Vec<i32> {
+        let request = MetadataRequest { topics: Some(Vec::new()), allow_auto_topic_creation: true };
+        let cluster = self.metadata.cluster();
+        let speaks = |node: &&Node| client.speaks(node.id(), &request);
+        if !cluster.nodes().any(|node| speaks(&node)) {
+            return Vec::new();
+        }
+        cluster.nodes().filter(|node| !speaks(node)).map(Node::id).collect()
+    }
+
+    /// For those who wait for metadata no longer than this: nothing has failed yet.
+    pub(super) fn tell_what_is_waited_for<N: Network, T>(&self, client: &NetworkClient<N, T>, now: Instant) {
+        let cluster = self.metadata.cluster();
+        self.heard.metadata_waits_for(cluster.nodes().find_map(|node| client.waited_for(node, now)));
+    }
+
+    /// A request for metadata is over.
+    pub(super) fn answered(
+        &mut self,
+        context: MetadataContext,
+        answer: ClientResponse<MetadataContext>,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let response = match answer.response {
+            Ok(response) => response,
+            Err(failure) => return self.failed(failure.error, now),
+        };
+        if !response.error_code.is_none() || response.brokers.is_empty() {
+            let code = response.error_code;
+            let error = match code.is_none() {
+                true => Error::new(ErrorKind::Broker, "the metadata names no broker"),
+                false => Error::from_code(code, None),
+            };
+            let effects = self.failed(error.with_node(node), now);
+            return match code == ErrorCode::REBOOTSTRAP_REQUIRED && self.rebootstraps() {
+                true => self.rebootstrap("a broker asks for it", now),
+                false => effects,
+            };
+        }
+        let mut effects = match self.look_who_answers(&response, node) {
+            Ok(effects) => effects,
+            Err(error) => return Effects::fatal(error),
+        };
+        let told = response.topics.iter();
+        let topics: Vec<_> = told.map(|topic| (topic.name.clone(), topic.error_code)).collect();
+        let picture = self.metadata.prepare(response, context.version);
+        effects.metadata = Some(NewMetadata { picture, topics });
+        effects
+    }
+
+    fn failed(&mut self, error: Error, now: Instant) -> Effects {
+        self.metadata.failed(error, now, &mut self.random);
+        Effects::none()
+    }
+
+    /// Lets those go on who wait for news: everything here goes by this picture of the cluster.
+    pub(super) fn publish(&mut self, picture: Picture, topics: &[(TopicName, ErrorCode)], now: Instant) {
+        self.metadata.publish(picture, now, &mut self.random);
+        self.bootstrap.sought();
+        topics.iter().for_each(|(topic, code)| self.warnings.topic(topic, *code, now));
+    }
+
+    /// A connection stands.
+    pub(super) fn connected(&mut self, node: i32) {
+        logging::debug!("connected to broker {node}");
+        // No batch goes to a server to begin with.
+        if self.identity.connected(node) && node >= 0 && self.minds_the_cluster() {
+            self.metadata.hurry();
+        }
+    }
+
+    /// An idle connection was closed.
+    pub(super) fn closed(&mut self, node: i32) {
+        // No batch went to a server to begin with.
+        if node >= 0 {
+            self.identity.lost();
+        }
+    }
+
+    /// A connection was lost, or could not be made.
+    pub(super) fn disconnected(&mut self, node: i32, error: Error, now: Instant) {
+        let error = if node >= 0 { error.with_node(node) } else { error };
+        self.heard.error(error, now);
+        self.metadata.lost(node);
+        self.identity.lost();
+        self.metadata.request_update();
+    }
+}
