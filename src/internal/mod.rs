@@ -1,5 +1,5 @@
 //! What tests and benchmarks need of the inside: the readers of strangers' bytes for `tests/decoders.rs` and `fuzz/`, and
-//! for `benchmarks/` a producer that is driven turn by turn. Not part of the public interface.
+//! for `benchmarks/` the codecs and a producer that is driven turn by turn. Not part of the public interface.
 //!
 //! Owns: nothing. Must not know: what becomes of what was read.
 //! Holds: each reader returns what is wrong in words, as a user would be told, and never panics.
@@ -15,8 +15,9 @@ use crate::network::read_frames;
 use crate::protocol::{
     ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request, decode_response,
 };
-use crate::record_batch::{Codec, read_records};
+use crate::record_batch::read_records;
 
+pub use crate::record_batch::Codec;
 pub use filled::{FilledBatch, Sealed};
 #[cfg(not(loom))]
 pub use stepped::{Broker, SteppedProducer};

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crc32c::crc32c;
 
-pub(crate) use compression::Codec;
+pub use compression::Codec;
 pub(crate) use ratio::CompressionRatio;
 use record::Record;
 pub(crate) use record::RecordParts;

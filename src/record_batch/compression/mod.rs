@@ -28,7 +28,8 @@ use crate::logging;
 
 /// A codec with its level. Which of them are there depends on the crate's features; settings are checked before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
+#[allow(missing_docs, reason = "the names are those of compression.type and its levels")]
+pub enum Codec {
     None,
     Gzip { level: i32 },
     Snappy,
@@ -52,7 +53,7 @@ impl Codec {
     ///
     /// # Errors
     /// What the codec says, also where it panics: then it is logged, once in the process.
-    pub(crate) fn compress(self, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    pub fn compress(self, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         // A codec takes its state out of the thread and puts it back when it is done: a panic leaves none behind.
         self.guarded(|| match self {
             Codec::None => {
@@ -76,7 +77,7 @@ impl Codec {
     ///
     /// # Errors
     /// If the bytes are not what `compress` writes, or come to more than `limit`.
-    pub(crate) fn decompress(self, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
+    pub fn decompress(self, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         self.guarded(|| match self {
             Codec::None if bytes.len() > limit => Err(too_long()),
             Codec::None => Ok(bytes.to_vec()),

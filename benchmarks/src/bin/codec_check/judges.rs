@@ -2,7 +2,7 @@
 //!
 //! Must not know: how ours work.
 
-use crate::compression::Codec;
+use kafka_producer::internal::Codec;
 
 /// Reads `bytes`, which come to `size` bytes at most.
 pub(super) fn decompress(codec: Codec, bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
@@ -20,7 +20,7 @@ pub(super) fn decompress(codec: Codec, bytes: &[u8], size: usize) -> Result<Vec<
             lzzzz::lz4f::decompress_to_vec(bytes, &mut out).map_err(|error| error.to_string())?;
             Ok(out)
         }
-        Codec::Zstd { .. } => zstd_judge::bulk::decompress(bytes, size).map_err(|error| error.to_string()),
+        Codec::Zstd { .. } => zstd_c::bulk::decompress(bytes, size).map_err(|error| error.to_string()),
     }
 }
 
@@ -37,7 +37,7 @@ pub(super) fn compress(codec: Codec, bytes: &[u8]) -> Option<Vec<u8>> {
             Some(out)
         }
         Codec::Lz4 { .. } => Some(lz4_frame(bytes)),
-        Codec::Zstd { level } => zstd_judge::bulk::compress(bytes, level).ok(),
+        Codec::Zstd { level } => zstd_c::bulk::compress(bytes, level).ok(),
     }
 }
 

@@ -3,6 +3,9 @@
 //! Owns: the inputs, the judges, the counts; with `--measure` the ratios and rates in `docs/compression.md`.
 //! Must not know: batches.
 
+mod inputs;
+mod judges;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,22 +13,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-
-#[allow(dead_code, reason = "the checks need not all of it")]
-#[path = "../../../src/record_batch/compression/mod.rs"]
-mod compression;
-#[allow(dead_code, reason = "codecs need not all of it")]
-#[path = "../../../src/guard.rs"]
-mod guard;
-#[path = "codec_check/inputs.rs"]
-mod inputs;
-#[path = "codec_check/judges.rs"]
-mod judges;
-#[allow(dead_code, unused_macros, reason = "codecs need not all of it")]
-#[path = "../../../src/logging.rs"]
-mod logging;
-
-use compression::Codec;
+use kafka_producer::internal::Codec;
 
 const USAGE: &str =
     "codec_check [--inputs N] [--seed N] [--from N] [--codec gzip|snappy|lz4|zstd] [--measure]";
