@@ -10,11 +10,8 @@
 use std::thread;
 use std::time::Duration;
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordMetadata};
-
-/// Kafka's error code for "not the leader of this partition": the producer asks who is, and sends again.
-const NOT_LEADER_OR_FOLLOWER: i16 = 6;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cluster = EmbeddedCluster::builder().brokers(3).topic("payments", 3).start()?;
@@ -30,8 +27,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let metadata = pay(&producer, "alice", "12.50")?;
     println!("paid: {metadata}, {} bytes of value", metadata.serialized_value_size().unwrap_or(0));
 
-    // A broker that says "not me" is not an error that you see: it is retried.
-    cluster.fail(Api::Produce, NOT_LEADER_OR_FOLLOWER, 1);
+    // A broker that says "not me" is not an error that you see: the producer asks who is the leader, and sends again.
+    cluster.fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER, 1);
     let metadata = pay(&producer, "bob", "7.00")?;
     println!("paid: {metadata}, after a retry that nobody noticed");
 

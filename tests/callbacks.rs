@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, Fault};
-use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
+use kafka_embedded::{Api, BrokerError, Fault};
+use kafka_producer::{ErrorKind, ProducerRecord};
 use support::{AGES, SOON, assert_holds_exactly, cluster, producer, to_first};
 
 /// Behaviours 45, 47.
@@ -110,7 +110,7 @@ fn one_that_panics_with_something_that_panics_harms_nobody() {
 fn errors_reach_them_too() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "0")]);
-    cluster.fail(Api::Produce, ErrorCode::INVALID_RECORD.0, 1);
+    cluster.fail(Api::Produce, BrokerError::INVALID_RECORD, 1);
     let (tell, told) = mpsc::channel();
     let future =
         producer.send_with_callback(to_first("v"), move |outcome| tell.send(outcome).unwrap()).unwrap();
@@ -260,7 +260,7 @@ fn every_accepted_record_is_told_exactly_once() {
     let cluster = cluster(2);
     let settings = &[("delivery.timeout.ms", "700"), ("request.timeout.ms", "300"), ("linger.ms", "0")];
     let producer = producer(&cluster, settings);
-    cluster.inject(Fault::fail(Api::Produce, 19).on_partition("t", 0).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 0).always());
     let told = Arc::new(Mutex::new(vec![0; 100]));
     for number in 0..100usize {
         let told = Arc::clone(&told);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{
     Cluster, ErrorKind, Headers, InterruptHandle, KafkaProducer, PartitionRequest, Partitioner,
     PartitionerError, ProducerRecord, RecordFuture, Serializer, SerializerError,
@@ -152,8 +152,8 @@ fn a_limited_close_delivers_what_it_can_and_counts_the_rest() {
     let cluster = cluster(2);
     let producer = producer(&cluster, &[("linger.ms", "10000")]);
     producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
-    cluster.inject(Fault::fail(Api::Produce, 19).on_partition("t", 0).always());
-    cluster.inject(Fault::fail(Api::Produce, 87).on_partition("t", 1));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 0).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD).on_partition("t", 1));
     send_numbered(&producer, 0..3);
     producer.send(ProducerRecord::new("t", "x").with_partition(1)).unwrap();
     let start = Instant::now();

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kafka_embedded::{Api, BatchHeader, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, BatchHeader, BrokerError, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, RecordFuture};
 use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::Decodable;
@@ -279,7 +279,7 @@ fn the_pieces_of_a_split_batch_keep_its_time_and_can_be_retried() {
     assert!(read == values.into_iter().map(String::into_bytes).collect::<Vec<_>>());
 
     // A broker that refuses every size, however small, as long as the record may take.
-    cluster.inject(Fault::fail(Api::Produce, 10).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::MESSAGE_TOO_LARGE).always());
     let (futures, ..) = send_together(&producer, 30, 100);
     producer.flush().unwrap();
     for future in futures {

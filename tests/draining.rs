@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault, SeenBatch, SeenProduce};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, SeenBatch, SeenProduce};
 use kafka_producer::{ErrorCode, ProducerRecord};
 use support::{AGES, cluster, producer, send_numbered, to_first, values};
 
@@ -83,7 +83,7 @@ fn retries_go_one_at_a_time_in_order_under_their_old_numbers() {
     let producer = producer(&cluster, settings);
     // The first of a producer goes alone.
     send_numbered(&producer, 0..1)[0].get_timeout(AGES).unwrap();
-    cluster.fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0, 5);
+    cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 5);
     for future in send_numbered(&producer, 1..6) {
         future.get_timeout(AGES).unwrap();
     }
@@ -111,7 +111,7 @@ fn retries_go_one_at_a_time_in_order_under_their_old_numbers() {
 fn a_batch_that_has_used_up_its_retries_does_no_harm_to_the_next() {
     let after = ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND.0;
     for (fault, in_the_log) in [
-        (Fault::fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0), false),
+        (Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS), false),
         (Fault::fail_after(Api::Produce, after), true),
         (Fault::drop_answer(Api::Produce), true),
         (Fault::cut_before(Api::Produce), false),

@@ -7,7 +7,7 @@ mod support;
 use std::error::Error as StdError;
 use std::fmt;
 
-use kafka_embedded::{Api, Fault};
+use kafka_embedded::{Api, BrokerError, Fault};
 use kafka_producer::{
     Cluster, ErrorKind, KafkaProducer, PartitionRequest, Partitioner, PartitionerError, ProducerConfig,
     ProducerRecord, StringSerializer, serialize_with,
@@ -86,7 +86,7 @@ fn each_level_of_every_error_that_has_a_cause_says_its_own_part() {
     hurried.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     let missing = hurried.send(ProducerRecord::new("no-such-topic", "v")).unwrap_err().into_error();
     errors.push((missing, ErrorKind::Timeout, 1));
-    cluster.inject(Fault::fail(Api::Produce, 19).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
     let late = hurried.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
     errors.push((late, ErrorKind::Timeout, 1));
     let full = producer(&cluster, &[&hasty[..], &[("delivery.timeout.ms", "60000")]].concat());
@@ -96,7 +96,7 @@ fn each_level_of_every_error_that_has_a_cause_says_its_own_part() {
     drop((hurried, full.close_timeout(std::time::Duration::ZERO)));
     cluster.clear_faults();
 
-    cluster.inject(Fault::fail(Api::InitProducerId, 31).always());
+    cluster.inject(Fault::fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED).always());
     let barred = producer(&cluster, &[]);
     let fatal = barred.send(to_first("v")).map(|future| future.get_timeout(AGES)).unwrap().unwrap_err();
     errors.push((fatal, ErrorKind::Authorization, 1));

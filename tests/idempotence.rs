@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{ErrorCode, ErrorKind};
 use support::{
     AGES, assert_holds_exactly, cluster, config, producer, send_numbered, to_first, values, wait_until,
@@ -47,7 +47,7 @@ fn it_can_be_turned_off() {
 #[test]
 fn a_producer_id_that_is_not_to_be_had_at_once_is_asked_for_again() {
     let cluster = cluster(1);
-    cluster.fail(Api::InitProducerId, ErrorCode::COORDINATOR_LOAD_IN_PROGRESS.0, 2);
+    cluster.fail(Api::InitProducerId, BrokerError::COORDINATOR_LOAD_IN_PROGRESS, 2);
     cluster.inject(Fault::cut_before(Api::InitProducerId).skip(2));
     let producer = producer(&cluster, &[("linger.ms", "0")]);
     producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
@@ -84,7 +84,7 @@ fn a_producer_id_that_is_refused_fails_what_waits_and_the_next_record_asks_again
 #[test]
 fn a_refusal_is_not_asked_for_over_and_over() {
     let cluster = cluster(1);
-    cluster.inject(Fault::fail(Api::InitProducerId, ErrorCode::CLUSTER_AUTHORIZATION_FAILED.0).always());
+    cluster.inject(Fault::fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED).always());
     let settings = [("linger.ms", "0"), ("retry.backoff.ms", "50"), ("retry.backoff.max.ms", "200")];
     let producer = producer(&cluster, &settings);
     producer.send(to_first("a")).unwrap().get_timeout(AGES).unwrap_err();
@@ -107,7 +107,7 @@ fn a_refusal_is_not_asked_for_over_and_over() {
 fn a_broker_that_refuses_leaves_the_producer_id_to_the_others() {
     for attempt in 0..5 {
         let cluster = support::three_brokers(3);
-        let refused = Fault::fail(Api::InitProducerId, ErrorCode::CLUSTER_AUTHORIZATION_FAILED.0).always();
+        let refused = Fault::fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED).always();
         cluster.inject(refused.clone().on_broker(1));
         cluster.inject(refused.on_broker(2));
         let producer = producer(&cluster, &[("linger.ms", "0"), ("retry.backoff.max.ms", "20")]);
@@ -144,7 +144,7 @@ fn an_out_of_order_answer_to_the_next_batch_bumps_the_epoch_and_nothing_is_lost(
     let producer = producer(&cluster, &[("linger.ms", "0"), ("batch.size", "300")]);
     let mut futures = send_numbered(&producer, 0..20);
     producer.flush().unwrap();
-    cluster.fail(Api::Produce, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.0, 1);
+    cluster.fail(Api::Produce, BrokerError::OUT_OF_ORDER_SEQUENCE_NUMBER, 1);
     futures.extend(send_numbered(&producer, 20..200));
     for future in futures {
         future.get_timeout(AGES).unwrap();
@@ -162,7 +162,7 @@ fn a_broker_that_forgot_the_producer_is_served_from_the_beginning() {
     send_numbered(&producer, 0..20);
     producer.flush().unwrap();
     cluster.forget_producers("t", 0);
-    cluster.fail(Api::Produce, ErrorCode::UNKNOWN_PRODUCER_ID.0, 1);
+    cluster.fail(Api::Produce, BrokerError::UNKNOWN_PRODUCER_ID, 1);
     for number in 20..40 {
         send_numbered(&producer, number..number + 1)[0].get_timeout(AGES).unwrap();
     }
@@ -221,8 +221,8 @@ fn what_was_written_and_forgotten_is_not_said_to_be_unwritten() {
         let producer = producer(&cluster, &settings);
         producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
         cluster.inject(Fault::cut_after(Api::Produce));
-        cluster.inject(Fault::fail(Api::Produce, ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER.0).skip(1));
-        cluster.inject(Fault::fail(Api::Produce, ErrorCode::NOT_LEADER_OR_FOLLOWER.0).skip(1).always());
+        cluster.inject(Fault::fail(Api::Produce, BrokerError::OUT_OF_ORDER_SEQUENCE_NUMBER).skip(1));
+        cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER).skip(1).always());
         let error = producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap_err();
         assert_eq!(values(&cluster, "t", 0), ["000000", "000001"]);
         assert!(error.possibly_written(), "{more:?}: {error}");
@@ -236,7 +236,7 @@ fn a_duplicate_is_a_success_at_an_unknown_place() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "0")]);
     producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
-    cluster.inject(Fault::fail_after(Api::Produce, ErrorCode::DUPLICATE_SEQUENCE_NUMBER.0));
+    cluster.inject(Fault::fail_after(Api::Produce, BrokerError::DUPLICATE_SEQUENCE_NUMBER));
     let record = to_first("000001").with_timestamp(5);
     let metadata = producer.send(record).unwrap().get_timeout(AGES).unwrap();
     assert_eq!(metadata.offset(), None);
@@ -254,7 +254,7 @@ fn other_partitions_keep_their_epoch_until_they_are_idle() {
     let second = |value| kafka_producer::ProducerRecord::new("t", value).with_partition(1);
     producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
     producer.send(second("a")).unwrap().get_timeout(AGES).unwrap();
-    cluster.inject(Fault::fail(Api::Produce, ErrorCode::INVALID_RECORD.0).on_partition("t", 0));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD).on_partition("t", 0));
     producer.send(to_first("refused")).unwrap().get_timeout(AGES).unwrap_err();
     producer.send(second("b")).unwrap().get_timeout(AGES).unwrap();
     producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap();
@@ -280,7 +280,7 @@ fn a_lost_answer_behind_a_refused_batch_does_not_double_records() {
     // The topic is known, the producer is not yet known to the partition.
     assert_eq!(producer.partitions_for("t").unwrap().len(), 1);
     cluster.inject(Fault::delay(Api::Produce, Duration::from_millis(100)));
-    cluster.inject(Fault::fail(Api::Produce, ErrorCode::INVALID_RECORD.0));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD));
     cluster.inject(Fault::cut_after(Api::Produce).skip(1));
     let futures = send_numbered(&producer, 0..2);
     let outcomes: Vec<bool> = futures.iter().map(|future| future.get_timeout(AGES).is_ok()).collect();

@@ -7,7 +7,7 @@ mod support;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use kafka_embedded::{Api, Fault};
+use kafka_embedded::{Api, BrokerError, Fault};
 use kafka_producer::{
     Acknowledgement, ErrorCode, ErrorKind, InterceptedRecord, InterceptorError, KafkaProducer,
     KafkaProducerBuilder, ProducerConfig, ProducerInterceptor, ProducerRecord, Properties,
@@ -217,7 +217,7 @@ fn a_record_that_fails_later_is_told_to_them_too() {
     let (cluster, log) = (cluster(1), Log::default());
     let settings = config(&cluster.bootstrap_servers(), &[]);
     let producer = builder(settings, &["a"], &log).build().unwrap();
-    cluster.inject(Fault::fail(Api::Produce, 29).times(1));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::TOPIC_AUTHORIZATION_FAILED).times(1));
     let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED));
     let heard = r#"a hears Authorization of ("t", Some(0)) with ["a"], sender thread: true"#;

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{ErrorKind, ProducerRecord, RecordFuture};
 use support::{
     AGES, SOON, TextProducer, assert_holds_exactly, cluster, interruptible, producer, to_first, values,
@@ -23,7 +23,7 @@ fn full(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> (TextProducer, Vec<
     let settings: Vec<_> = SMALL.iter().chain(more).copied().collect();
     let producer = producer(cluster, &settings);
     producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
-    cluster.inject(Fault::fail(Api::Produce, 19).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
     let mut futures = Vec::new();
     loop {
         match producer.try_send(to_first("x".repeat(9_000))) {
@@ -98,7 +98,7 @@ fn who_wants_little_does_not_overtake_who_wants_much() {
     assert!(!large.is_finished() && !small.is_finished());
     // One batch goes through: enough room for the small one.
     cluster.clear_faults();
-    cluster.inject(Fault::fail(Api::Produce, 19).skip(1).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).skip(1).always());
     wait_until("one is through", || futures[0].is_done());
     thread::sleep(Duration::from_millis(50));
     assert!(!small.is_finished() || large.is_finished(), "the small one overtook the large one");

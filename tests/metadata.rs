@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use support::logged::listen;
 use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};
@@ -124,7 +124,7 @@ fn moved_leaders_are_found_by_the_regular_refresh_before_anything_fails() {
 #[test]
 fn an_invalid_name_is_an_error_at_once() {
     let cluster = cluster(1);
-    cluster.inject(Fault::fail(Api::Metadata, 17).on_topic("t").times(2));
+    cluster.inject(Fault::fail(Api::Metadata, BrokerError::INVALID_TOPIC_EXCEPTION).on_topic("t").times(2));
     let producer = producer(&cluster, &[("max.block.ms", "60000")]);
     let start = Instant::now();
     let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
@@ -141,7 +141,8 @@ fn an_invalid_name_is_an_error_at_once() {
 #[test]
 fn a_topic_that_may_not_be_seen_is_an_error_at_once() {
     let cluster = cluster(1);
-    cluster.inject(Fault::fail(Api::Metadata, 29).on_topic("t").times(1));
+    cluster
+        .inject(Fault::fail(Api::Metadata, BrokerError::TOPIC_AUTHORIZATION_FAILED).on_topic("t").times(1));
     let producer = producer(&cluster, &[("max.block.ms", "60000")]);
     let start = Instant::now();
     let error = producer.send(to_first("v")).unwrap_err();
@@ -208,7 +209,7 @@ fn a_topic_that_nobody_uses_is_not_asked_for_any_more_and_found_again_when_neede
         thread::sleep(Duration::from_millis(100));
         start.elapsed() > Duration::from_millis(5_500)
     });
-    cluster.inject(Fault::fail(Api::Metadata, 29).on_topic("other"));
+    cluster.inject(Fault::fail(Api::Metadata, BrokerError::TOPIC_AUTHORIZATION_FAILED).on_topic("other"));
     wait_until("a few refreshes", {
         let asked = cluster.requests(Api::Metadata);
         let cluster = &cluster;
@@ -330,7 +331,7 @@ fn a_partition_that_a_picture_leaves_out_goes_on_where_it_was() {
 fn what_waits_in_a_partition_that_a_picture_leaves_out_goes_when_it_is_back() {
     for (linger, fault) in [
         ("300", None),
-        ("0", Some(Fault::fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0).times(3))),
+        ("0", Some(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).times(3))),
         ("0", Some(Fault::cut_after(Api::Produce).times(2))),
     ] {
         let cluster = cluster(6);
@@ -397,7 +398,7 @@ fn a_topic_that_was_forgotten_and_comes_back_loses_nothing() {
         producer.send(to_first(value.as_str())).unwrap().get_timeout(AGES).unwrap();
         expected.push(value);
         assert_eq!(values(&cluster, "t", 0), expected, "what is acknowledged is in the log");
-        let unknown = Fault::fail(Api::Metadata, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0).on_topic("t");
+        let unknown = Fault::fail(Api::Metadata, BrokerError::UNKNOWN_TOPIC_OR_PARTITION).on_topic("t");
         cluster.inject(unknown.always());
         let asked = cluster.requests(Api::Metadata);
         wait_until("news", || cluster.requests(Api::Metadata) >= asked + 3);
@@ -416,7 +417,7 @@ fn records_for_a_partition_that_is_gone_fail_early_and_say_so() {
     let cluster = EmbeddedCluster::builder().topic("shrinks", 6).start().unwrap();
     let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "20")]);
     let to = |partition| ProducerRecord::new("shrinks", "v").with_partition(partition);
-    let refused = Fault::fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0).always();
+    let refused = Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always();
     cluster.inject(refused.on_partition("shrinks", 5));
     producer.send(to(0)).unwrap().get_timeout(AGES).unwrap();
     let waiting: Vec<_> = (0..3).map(|_| producer.send(to(5)).unwrap()).collect();

@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
+use kafka_embedded::{Api, BrokerError, Fault};
 use support::{AGES, cluster, producer, three_brokers, to_first, wait_until};
 
 static ALONE: Mutex<()> = Mutex::new(());
@@ -139,7 +140,7 @@ fn a_producer_that_waits_for_an_answer_a_linger_or_a_backoff_does_not_spin() {
     let lingering = producer.send(to_first("v")).unwrap();
     assert_idle("linger");
     lingering.get_timeout(AGES).unwrap();
-    cluster.inject(kafka_embedded::Fault::fail(kafka_embedded::Api::Produce, 19).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
     let refused = producer.send(to_first("v")).unwrap();
     assert!(refused.get_timeout(Duration::from_millis(100)).is_err());
     assert_idle("backoff");

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{KafkaProducer, ProducerRecord};
 use support::logged::listen;
 use support::{AGES, TextProducer, cluster, config, producer, send_numbered, to_first, values, wait_until};
@@ -108,7 +108,7 @@ fn a_broker_may_send_its_clients_away() {
         producer.send(to_first("old")).unwrap().get_timeout(AGES).unwrap();
         let new = cluster(1);
         front.point_at(&new);
-        old.inject(Fault::fail(Api::Metadata, 129).always());
+        old.inject(Fault::fail(Api::Metadata, BrokerError::REBOOTSTRAP_REQUIRED).always());
         if leaves {
             wait_until("the new cluster is asked", || new.requests(Api::Metadata) > 0);
             wait_until("the old one is left", || old.connections_open() == 0);

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture};
 use kafka_protocol::messages::ProduceResponse;
 use kafka_protocol::protocol::{Decodable, Encodable};
@@ -200,7 +200,7 @@ fn with_one_request_in_flight_order_holds_without_idempotence() {
     let producer = producer(&cluster, settings);
     survives(&cluster, &producer, |cluster| {
         for skip in [0, 2, 3, 7] {
-            cluster.inject(Fault::fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0).skip(skip));
+            cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).skip(skip));
         }
     });
     assert!(cluster.batches("t", 0).iter().all(|batch| batch.producer_id == -1), "no producer id");
@@ -213,7 +213,7 @@ fn with_no_retries_the_first_failure_is_the_last() {
     let settings = &[("enable.idempotence", "false"), ("retries", "0"), ("linger.ms", "0")];
     let producer = producer(&cluster, settings);
     producer.send(to_first("first")).unwrap().get_timeout(AGES).unwrap();
-    cluster.fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0, 1);
+    cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 1);
     let error = producer.send(to_first("second")).unwrap().get_timeout(AGES).unwrap_err();
     assert_eq!(error.code(), Some(ErrorCode::NOT_ENOUGH_REPLICAS));
     assert_eq!((error.attempts(), error.topic(), error.partition()), (1, Some("t"), Some(0)));
@@ -228,9 +228,9 @@ fn retries_are_counted() {
     let cluster = cluster(1);
     let settings = &[("enable.idempotence", "false"), ("retries", "2"), ("linger.ms", "0")];
     let producer = producer(&cluster, settings);
-    cluster.fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0, 2);
+    cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 2);
     producer.send(to_first("third time lucky")).unwrap().get_timeout(AGES).unwrap();
-    cluster.fail(Api::Produce, ErrorCode::NOT_ENOUGH_REPLICAS.0, 3);
+    cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 3);
     let error = producer.send(to_first("not that lucky")).unwrap().get_timeout(AGES).unwrap_err();
     assert_eq!(error.attempts(), 3);
     assert_eq!(values(&cluster, "t", 0), ["third time lucky"]);
@@ -280,7 +280,7 @@ fn a_final_error_with_others_in_flight_behind_it_loses_and_doubles_none_of_those
     let mut futures = send_numbered(&producer, 0..5);
     producer.flush().unwrap();
     cluster.delay(Api::Produce, Duration::from_millis(5), 30);
-    cluster.inject(Fault::fail(Api::Produce, ErrorCode::INVALID_RECORD.0).skip(3));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD).skip(3));
     futures.extend(send_numbered(&producer, 5..300));
     let mut expected = Vec::new();
     for (number, future) in futures.iter().enumerate() {
@@ -435,7 +435,9 @@ fn several_partitions_on_several_brokers_fail_independently() {
     let cluster = three_brokers(6);
     let producer = producer(&cluster, MANY_SMALL);
     for broker in 1..=3 {
-        cluster.inject(Fault::fail(Api::Produce, 6).on_broker(broker).skip(1).times(2));
+        cluster.inject(
+            Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER).on_broker(broker).skip(1).times(2),
+        );
         cluster.inject(Fault::cut_after(Api::Produce).on_broker(broker).skip(4));
     }
     let mut futures = Vec::new();
@@ -502,7 +504,7 @@ fn a_code_that_refuses_before_the_append_says_that_nothing_was_written() {
         let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
         assert!(error.possibly_written(), "{error}");
     }
-    cluster.inject(Fault::fail(Api::Produce, ErrorCode::KAFKA_STORAGE_ERROR.0));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::KAFKA_STORAGE_ERROR));
     let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
     assert!(error.possibly_written(), "a disk may fail within the append: {error}");
 }
@@ -536,8 +538,8 @@ fn a_batch_that_was_refused_before_the_append_can_still_be_split() {
 fn a_batch_that_may_be_in_the_log_is_not_split() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "5000")]);
-    cluster.inject(Fault::fail_after(Api::Produce, ErrorCode::NOT_LEADER_OR_FOLLOWER.0));
-    cluster.inject(Fault::fail(Api::Produce, ErrorCode::MESSAGE_TOO_LARGE.0));
+    cluster.inject(Fault::fail_after(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::MESSAGE_TOO_LARGE));
     for future in one_batch(&producer, 15) {
         let error = future.get_timeout(AGES).unwrap_err();
         assert!(error.possibly_written(), "{error}");

@@ -7,7 +7,7 @@ mod support;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{ErrorCode, ProducerRecord};
 use log::Level;
 use support::{AGES, TextProducer, producer, wait_until};
@@ -111,7 +111,7 @@ fn records_that_wait_for_a_leader_are_told_of() {
 fn refusals_without_end_do_not_fill_the_log_with_epochs() {
     let cluster = cluster("refused");
     let producer = producer(&cluster, &[("linger.ms", "0"), ("client.id", "of-no-use")]);
-    cluster.inject(Fault::fail(Api::Produce, ErrorCode::INVALID_RECORD.0).times(30));
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD).times(30));
     for _ in 0..30 {
         send(&producer, "refused").unwrap_err();
     }
@@ -162,7 +162,7 @@ fn a_producer_id_that_does_not_come_is_told_while_it_is_waited_for_and_in_the_er
         assert!(text.contains("no producer id, which") && text.contains(code.name()), "{text}");
         // A refusal is another trouble, however often the first one was met.
         cluster.clear_faults();
-        cluster.inject(Fault::fail(Api::InitProducerId, 31).times(1));
+        cluster.inject(Fault::fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED).times(1));
         wait_until("it is refused", || {
             let _ = send(&producer, "unidentified");
             !lines(&[&client_id, "CLUSTER_AUTHORIZATION_FAILED"]).is_empty()

@@ -10,7 +10,7 @@ mod variations_support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_protocol::messages::produce_response::LeaderIdAndEpoch;
 use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceResponse};
 use support::rewritten::changed;
@@ -87,7 +87,7 @@ const PICTURES: &[(&str, Trouble)] = &[
         }
     }),
     ("fewer while batches go again", |world| {
-        world.cluster.inject(Fault::fail(Api::Produce, 19).times(20));
+        world.cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).times(20));
         world.cluster.tell_partitions("t", 2);
         wait(150);
         world.cluster.tell_partitions("t", 6);
@@ -163,8 +163,17 @@ const CREATED_AGAIN: &[(&str, Trouble)] = &[
     }),
     ("a later batch first", |world| {
         for partition in 0..PARTITIONS {
-            world.cluster.inject(Fault::fail(Api::Produce, 3).on_partition("t", partition).times(1));
-            world.cluster.inject(Fault::fail(Api::Produce, 6).on_partition("t", partition).skip(2).times(1));
+            world.cluster.inject(
+                Fault::fail(Api::Produce, BrokerError::UNKNOWN_TOPIC_OR_PARTITION)
+                    .on_partition("t", partition)
+                    .times(1),
+            );
+            world.cluster.inject(
+                Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER)
+                    .on_partition("t", partition)
+                    .skip(2)
+                    .times(1),
+            );
         }
         world.recreate(PARTITIONS);
         wait(100);
@@ -203,7 +212,7 @@ const REPLACED: &[(&str, Trouble)] = &[
     }),
     ("the producer id is late", |world| {
         world.cluster.delay(Api::InitProducerId, Duration::from_millis(150), 3);
-        world.cluster.fail(Api::InitProducerId, 15, 2);
+        world.cluster.fail(Api::InitProducerId, BrokerError::COORDINATOR_NOT_AVAILABLE, 2);
         world.replace("another-cluster", true);
         wait(100);
     }),
@@ -275,7 +284,9 @@ const FORGETFUL: &[(&str, Trouble)] = &[
     ("forgotten, and moved", |world| {
         for turn in 0..4 {
             world.cluster.forget_all_producers(None);
-            world.cluster.inject(Fault::fail(Api::Produce, 6).on_broker(turn % 3 + 1));
+            world.cluster.inject(
+                Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER).on_broker(turn % 3 + 1),
+            );
             world.move_all(1 + turn % 2);
             wait(90);
         }
@@ -296,15 +307,15 @@ const FORGETFUL: &[(&str, Trouble)] = &[
     }),
     ("too large by turns", |world| {
         for _ in 0..10 {
-            world.cluster.inject(Fault::fail(Api::Produce, 6));
-            world.cluster.inject(Fault::fail(Api::Produce, 10).times(3));
-            world.cluster.inject(Fault::fail_after(Api::Produce, 6));
+            world.cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER));
+            world.cluster.inject(Fault::fail(Api::Produce, BrokerError::MESSAGE_TOO_LARGE).times(3));
+            world.cluster.inject(Fault::fail_after(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER));
             wait(15);
         }
     }),
     ("the offset is hidden", |world| {
         world.cluster.inject(Fault::fail_after(Api::Produce, 999).times(2));
-        world.cluster.inject(Fault::fail_after(Api::Produce, 56).times(2));
+        world.cluster.inject(Fault::fail_after(Api::Produce, BrokerError::KAFKA_STORAGE_ERROR).times(2));
         let mut turn = 0;
         world.cluster.rewrite_answers(move |answer| match answer.api {
             Api::Produce => changed(answer, |response: &mut ProduceResponse| {
@@ -396,8 +407,12 @@ const LIARS: &[(&str, Trouble)] = &[
         wait(100);
     }),
     ("producer ids are refused", |world| {
-        world.cluster.inject(Fault::fail(Api::InitProducerId, 31).always().on_broker(1));
-        world.cluster.inject(Fault::fail(Api::InitProducerId, 53).times(5));
+        world.cluster.inject(
+            Fault::fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED).always().on_broker(1),
+        );
+        world.cluster.inject(
+            Fault::fail(Api::InitProducerId, BrokerError::TRANSACTIONAL_ID_AUTHORIZATION_FAILED).times(5),
+        );
         world.replace("another-cluster", true);
         wait(200);
     }),

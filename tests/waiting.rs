@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, Fault};
+use kafka_embedded::{Api, BrokerError, Fault};
 use kafka_producer::{ErrorKind, InterruptHandle, ProducerRecord};
 use support::{
     AGES, SOON, assert_holds_exactly, cluster, interruptible, producer, send_numbered, to_first, wait_until,
@@ -127,11 +127,11 @@ fn flush_waits_out_retries_and_does_not_tell_the_errors_of_records() {
     let cluster = cluster(1);
     let producer = producer(&cluster, LONG_LINGER);
     producer.send(to_first("warm")).unwrap().get().unwrap();
-    cluster.fail(Api::Produce, 19, 3);
+    cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 3);
     let retried = producer.send(to_first("retried")).unwrap();
     producer.flush().unwrap();
     assert!(retried.try_get().unwrap().is_ok());
-    cluster.fail(Api::Produce, 87, 1);
+    cluster.fail(Api::Produce, BrokerError::INVALID_RECORD, 1);
     let refused = producer.send(to_first("refused")).unwrap();
     producer.flush().unwrap();
     assert!(refused.try_get().unwrap().is_err());
@@ -154,7 +154,7 @@ fn flush_does_not_wait_for_what_is_sent_later() {
     };
     wait_until("it is on its way", || support::produce_requests(&cluster) == 3);
     thread::sleep(Duration::from_millis(20));
-    cluster.inject(Fault::fail(Api::Produce, 19).on_partition("t", 1).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 1).always());
     let later = producer.send(ProducerRecord::new("t", "later").with_partition(1)).unwrap();
     flushing.join().unwrap().unwrap();
     assert!(before.is_done());
@@ -203,7 +203,7 @@ fn an_interrupt_ends_get_and_the_future_works_on() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "0")]);
     producer.send(to_first("000000")).unwrap().get().unwrap();
-    cluster.inject(Fault::fail(Api::Produce, 19).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
     let future = producer.send(to_first("000001")).unwrap();
     let (handle, waiting) = interruptible({
         let future = future.clone();
@@ -251,7 +251,7 @@ fn an_interrupt_ends_flush_and_close_and_both_may_be_called_again() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "0")]);
     producer.send(to_first("000000")).unwrap().get().unwrap();
-    cluster.inject(Fault::fail(Api::Produce, 19).always());
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
     let future = producer.send(to_first("000001")).unwrap();
     let (tell, told) = mpsc::channel();
     let (handle, waiting) = interruptible({

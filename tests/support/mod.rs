@@ -13,7 +13,7 @@ pub(crate) mod scratch;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, EmbeddedCluster, EmbeddedRecord, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, EmbeddedRecord, Fault};
 use kafka_producer::{
     InterruptHandle, KafkaProducer, NoKey, ProducerConfig, ProducerRecord, RecordFuture, Value,
 };
@@ -83,14 +83,14 @@ pub(crate) const MANY_BATCHES: [(&str, &str); 3] =
 pub(crate) fn send_a_thousand_under_faults(cluster: &EmbeddedCluster, producer: &TextProducer) {
     let faults = [
         // MESSAGE_TOO_LARGE comes first: a batch that was cut off may be in the log, is therefore not split, and fails.
-        Fault::fail(Api::Produce, 10),
-        Fault::fail(Api::Produce, 6),
+        Fault::fail(Api::Produce, BrokerError::MESSAGE_TOO_LARGE),
+        Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER),
         Fault::cut_after(Api::Produce),
         Fault::cut_before(Api::Produce).skip(4),
-        Fault::fail(Api::Produce, 45).skip(6),
+        Fault::fail(Api::Produce, BrokerError::OUT_OF_ORDER_SEQUENCE_NUMBER).skip(6),
     ];
     faults.into_iter().for_each(|fault| cluster.inject(fault.on_partition("t", 0)));
-    cluster.inject(Fault::fail(Api::Metadata, 3));
+    cluster.inject(Fault::fail(Api::Metadata, BrokerError::UNKNOWN_TOPIC_OR_PARTITION));
     let mut futures = Vec::new();
     for hundred in 0..10 {
         futures.extend(send_numbered(producer, hundred * 100..(hundred + 1) * 100));

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
+use super::broker_error::BrokerError;
 use super::decompress::decompress;
-use super::error_code as code;
 
 /// The header of a record batch, field by field, as it lies in the log.
 ///
@@ -141,7 +141,7 @@ pub struct EmbeddedRecord {
 /// Why a broker does not take a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rejection {
-    pub(super) code: i16,
+    pub(super) error: BrokerError,
     pub(super) message: String,
     /// Index and message of each record that is to blame, where single records are.
     pub(super) records: Vec<(i32, String)>,
@@ -150,8 +150,8 @@ pub(super) struct Rejection {
 }
 
 impl Rejection {
-    pub(super) fn new(code: i16, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), records: Vec::new(), base_offset: -1 }
+    pub(super) fn new(error: BrokerError, message: impl Into<String>) -> Self {
+        Self { error, message: message.into(), records: Vec::new(), base_offset: -1 }
     }
 }
 
@@ -178,20 +178,20 @@ pub(super) fn check(bytes: &[u8], demands: &Demands) -> Result<BatchHeader, Reje
     if bytes.len() > demands.max_message_bytes {
         let (size, max) = (bytes.len(), demands.max_message_bytes);
         let message = format!("the record batch has {size} bytes, more than the maximum of {max}");
-        return Err(Rejection::new(code::MESSAGE_TOO_LARGE, message));
+        return Err(Rejection::new(BrokerError::MESSAGE_TOO_LARGE, message));
     }
     let computed = crc32c::crc32c(bytes.get(CRC_END..).unwrap_or_default());
     if computed != header.crc {
         let message = format!("record is corrupt (stored crc = {}, computed crc = {computed})", header.crc);
-        return Err(Rejection::new(code::CORRUPT_MESSAGE, message));
+        return Err(Rejection::new(BrokerError::CORRUPT_MESSAGE, message));
     }
     check_header(&header)?;
     if header.is_log_append_time() {
         let message = "the producer should not set the timestamp type to LogAppendTime";
-        return Err(Rejection::new(code::INVALID_TIMESTAMP, message));
+        return Err(Rejection::new(BrokerError::INVALID_TIMESTAMP, message));
     }
     let Some(records) = raw_records(&header, bytes) else {
-        return Err(Rejection::new(code::CORRUPT_MESSAGE, "the records cannot be decompressed"));
+        return Err(Rejection::new(BrokerError::CORRUPT_MESSAGE, "the records cannot be decompressed"));
     };
     check_records(&header, &records, demands)?;
     Ok(header)
@@ -340,20 +340,20 @@ fn single_batch(bytes: &[u8], produce_version: i16) -> Result<BatchHeader, Rejec
     }
     let size = usize::try_from(length).ok().map(|length| length.saturating_add(LENGTH_END));
     let (Some(size), Some(header)) = (size, BatchHeader::read(bytes)) else {
-        return Err(Rejection::new(code::CORRUPT_MESSAGE, format!("a batch length of {length}")));
+        return Err(Rejection::new(BrokerError::CORRUPT_MESSAGE, format!("a batch length of {length}")));
     };
     if size < BatchHeader::BYTES {
-        return Err(Rejection::new(code::CORRUPT_MESSAGE, format!("a batch length of {length}")));
+        return Err(Rejection::new(BrokerError::CORRUPT_MESSAGE, format!("a batch length of {length}")));
     }
     if bytes.len() < size {
         return Err(invalid(format!("the batch says {size} bytes, there are {}", bytes.len())));
     }
     if header.compression() > 4 {
-        return Err(Rejection::new(code::CORRUPT_MESSAGE, "unknown compression codec"));
+        return Err(Rejection::new(BrokerError::CORRUPT_MESSAGE, "unknown compression codec"));
     }
     if header.compression() == 4 && produce_version < 7 {
         let message = format!("Produce {produce_version} does not take zstd");
-        return Err(Rejection::new(code::UNSUPPORTED_COMPRESSION_TYPE, message));
+        return Err(Rejection::new(BrokerError::UNSUPPORTED_COMPRESSION_TYPE, message));
     }
     if bytes.len() > size {
         return Err(invalid("there must be exactly one record batch for each partition".to_owned()));
@@ -383,7 +383,7 @@ fn check_records(header: &BatchHeader, bytes: &[u8], demands: &Demands) -> Resul
     let mut rest = Cursor(bytes);
     let mut max_timestamp = i64::MIN;
     let mut blamed = Vec::new();
-    let mut blame = code::INVALID_RECORD;
+    let mut blame = BrokerError::INVALID_RECORD;
     for index in 0..header.record_count {
         let Some(record) = rest.record() else {
             return Err(invalid(format!("record {index} of {} cannot be read", header.record_count)));
@@ -396,7 +396,7 @@ fn check_records(header: &BatchHeader, bytes: &[u8], demands: &Demands) -> Resul
         if demands.compacted && record.key.is_none() {
             blamed.push((index, "Compacted topic cannot accept message without key".to_owned()));
         } else if !demands.log_append_time && timestamp > demands.latest_timestamp {
-            blame = if blamed.is_empty() { code::INVALID_TIMESTAMP } else { blame };
+            blame = if blamed.is_empty() { BrokerError::INVALID_TIMESTAMP } else { blame };
             blamed.push((index, format!("Timestamp {timestamp} is too far in the future")));
         }
     }
@@ -405,7 +405,7 @@ fn check_records(header: &BatchHeader, bytes: &[u8], demands: &Demands) -> Resul
     }
     if !blamed.is_empty() {
         let message = "One or more records have been rejected".to_owned();
-        return Err(Rejection { code: blame, message, records: blamed, base_offset: -1 });
+        return Err(Rejection { error: blame, message, records: blamed, base_offset: -1 });
     }
     if max_timestamp != header.max_timestamp {
         let told = header.max_timestamp;
@@ -415,7 +415,7 @@ fn check_records(header: &BatchHeader, bytes: &[u8], demands: &Demands) -> Resul
 }
 
 fn invalid(message: String) -> Rejection {
-    Rejection::new(code::INVALID_RECORD, message)
+    Rejection::new(BrokerError::INVALID_RECORD, message)
 }
 
 fn patch(batch: &mut [u8], at: usize, bytes: &[u8]) {

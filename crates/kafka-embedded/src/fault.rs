@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::api::Api;
+use super::broker_error::BrokerError;
 
 /// Something that goes wrong with requests of one kind.
 ///
@@ -13,11 +14,10 @@ use super::api::Api;
 /// different kinds act together: an answer may be an error *and* late.
 ///
 /// ```
-/// use kafka_producer::ErrorCode;
-/// use kafka_embedded::{Api, Fault};
+/// use kafka_embedded::{Api, BrokerError, Fault};
 ///
 /// // The third and fourth Produce request to partition 0 find that the leader is elsewhere.
-/// let elsewhere = ErrorCode::NOT_LEADER_OR_FOLLOWER.0;
+/// let elsewhere = BrokerError::NOT_LEADER_OR_FOLLOWER;
 /// let fault = Fault::fail(Api::Produce, elsewhere).on_partition("orders", 0).skip(2).times(2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +34,8 @@ pub struct Fault {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
-    Fail(i16),
-    FailAfter(i16),
+    Fail(BrokerError),
+    FailAfter(BrokerError),
     Delay(Duration),
     Throttle(Duration),
     DropAnswer,
@@ -44,19 +44,19 @@ enum Effect {
 }
 
 impl Fault {
-    /// The request is answered with this error code and nothing else happens. In requests about partitions the
-    /// code stands at each partition (in Metadata, at each topic) that the fault is about. REBOOTSTRAP_REQUIRED (129)
-    /// in Metadata is the whole answer.
+    /// The request is answered with this error, by name or by number, and nothing else happens. In requests about
+    /// partitions it stands at each partition (in Metadata, at each topic) that the fault is about.
+    /// [`REBOOTSTRAP_REQUIRED`](BrokerError::REBOOTSTRAP_REQUIRED) in Metadata is the whole answer.
     #[must_use]
-    pub fn fail(api: Api, error_code: i16) -> Self {
-        Self::new(api, Effect::Fail(error_code))
+    pub fn fail(api: Api, error: impl Into<BrokerError>) -> Self {
+        Self::new(api, Effect::Fail(error.into()))
     }
 
-    /// The request is carried out, then answered with this error code: a write that happened and is said not
+    /// The request is carried out, then answered with this error: a write that happened and is said not
     /// to have happened. The answer to Produce keeps the offset of the append, as Kafka's does where replicas are awaited.
     #[must_use]
-    pub fn fail_after(api: Api, error_code: i16) -> Self {
-        Self::new(api, Effect::FailAfter(error_code))
+    pub fn fail_after(api: Api, error: impl Into<BrokerError>) -> Self {
+        Self::new(api, Effect::FailAfter(error.into()))
     }
 
     /// The answer comes later than it would; answers behind it on the same connection wait for it.
@@ -252,7 +252,7 @@ impl Plan {
 /// An error that a fault puts into an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
-    pub(super) code: i16,
+    pub(super) error: BrokerError,
     /// Whether the request is carried out all the same.
     pub(super) carried_out: bool,
 }
@@ -260,8 +260,8 @@ pub(super) struct Failure {
 impl Failure {
     fn of(fault: &Fault) -> Option<Self> {
         match fault.effect {
-            Effect::Fail(code) => Some(Self { code, carried_out: false }),
-            Effect::FailAfter(code) => Some(Self { code, carried_out: true }),
+            Effect::Fail(error) => Some(Self { error, carried_out: false }),
+            Effect::FailAfter(error) => Some(Self { error, carried_out: true }),
             _ => None,
         }
     }

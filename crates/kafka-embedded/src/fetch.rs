@@ -17,8 +17,8 @@ use kafka_protocol::messages::{FetchRequest, FetchResponse, ListOffsetsRequest, 
 use kafka_protocol::protocol::StrBytes;
 
 use super::batch;
+use super::broker_error::BrokerError;
 use super::cluster::{Cluster, Partition};
-use super::error_code as code;
 use super::fault::Plan;
 use super::partition::PartitionLog;
 
@@ -50,7 +50,7 @@ pub(super) fn fetch(
 ) -> Fetched {
     let mut response = FetchResponse::default().with_throttle_time_ms(plan.throttle_ms());
     if request.session_id != 0 && request.session_epoch > 0 {
-        response.error_code = code::FETCH_SESSION_ID_NOT_FOUND;
+        response.error_code = BrokerError::FETCH_SESSION_ID_NOT_FOUND.code();
         return Fetched { response, is_enough: true };
     }
     let mut reading =
@@ -66,15 +66,15 @@ pub(super) fn fetch(
         for partition in &asked.partitions {
             let failure = plan.failure_of(name.unwrap_or_default(), Some(partition.partition));
             let found = match (failure, name) {
-                (Some(failure), _) => Err(failure.code),
-                (None, None) => Err(code::UNKNOWN_TOPIC_ID),
+                (Some(failure), _) => Err(failure.error),
+                (None, None) => Err(BrokerError::UNKNOWN_TOPIC_ID),
                 (None, Some(name)) => readable(cluster, broker, name, partition),
             };
             let mut data = reading.read(partition, found);
             if request.isolation_level == 1 {
                 data.aborted_transactions = Some(Vec::new());
             }
-            if data.error_code == code::NOT_LEADER_OR_FOLLOWER && version >= 12 {
+            if data.error_code == BrokerError::NOT_LEADER_OR_FOLLOWER.code() && version >= 12 {
                 let known = name.and_then(|name| cluster.partition(name, partition.partition));
                 tell_leader(cluster, version, known, &mut data, &mut response);
             }
@@ -109,7 +109,7 @@ pub(super) fn list_offsets(
             let mut found =
                 ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
             match plan.failure_of(&asked.name, Some(partition.partition_index)) {
-                Some(failure) => found.error_code = failure.code,
+                Some(failure) => found.error_code = failure.error.code(),
                 None => list_partition(cluster, broker, version, &asked.name, partition, &mut found),
             }
             answer.partitions.push(found);
@@ -128,7 +128,7 @@ fn list_partition(
     found: &mut ListOffsetsPartitionResponse,
 ) {
     match led(cluster, broker, topic, asked.partition_index, asked.current_leader_epoch) {
-        Err(error) => found.error_code = error,
+        Err(error) => found.error_code = error.code(),
         Ok(partition) => {
             if let Some((offset, timestamp)) = offset_for(&partition.log, asked.timestamp) {
                 found.offset = offset;
@@ -164,16 +164,16 @@ fn led<'a>(
     topic: &str,
     partition: i32,
     leader_epoch: i32,
-) -> Result<&'a Partition, i16> {
-    let partition = cluster.partition(topic, partition).ok_or(code::UNKNOWN_TOPIC_OR_PARTITION)?;
+) -> Result<&'a Partition, BrokerError> {
+    let partition = cluster.partition(topic, partition).ok_or(BrokerError::UNKNOWN_TOPIC_OR_PARTITION)?;
     if leader_epoch >= 0 && leader_epoch < partition.leader_epoch {
-        return Err(code::FENCED_LEADER_EPOCH);
+        return Err(BrokerError::FENCED_LEADER_EPOCH);
     }
     if leader_epoch > partition.leader_epoch {
-        return Err(code::UNKNOWN_LEADER_EPOCH);
+        return Err(BrokerError::UNKNOWN_LEADER_EPOCH);
     }
     if partition.leader != Some(broker) {
-        return Err(code::NOT_LEADER_OR_FOLLOWER);
+        return Err(BrokerError::NOT_LEADER_OR_FOLLOWER);
     }
     Ok(partition)
 }
@@ -183,12 +183,12 @@ fn readable<'a>(
     broker: i32,
     topic: &str,
     asked: &FetchPartition,
-) -> Result<&'a PartitionLog, i16> {
+) -> Result<&'a PartitionLog, BrokerError> {
     let partition = led(cluster, broker, topic, asked.partition, asked.current_leader_epoch)?;
     if (0..=partition.log.end_offset()).contains(&asked.fetch_offset) {
         Ok(&partition.log)
     } else {
-        Err(code::OFFSET_OUT_OF_RANGE)
+        Err(BrokerError::OFFSET_OUT_OF_RANGE)
     }
 }
 
@@ -200,7 +200,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn read(&mut self, asked: &FetchPartition, found: Result<&PartitionLog, i16>) -> PartitionData {
+    fn read(&mut self, asked: &FetchPartition, found: Result<&PartitionLog, BrokerError>) -> PartitionData {
         let mut data = PartitionData::default()
             .with_partition_index(asked.partition)
             .with_aborted_transactions(None)
@@ -209,7 +209,7 @@ impl Reading {
         match found {
             Err(error) => {
                 self.failed = true;
-                data.error_code = error;
+                data.error_code = error.code();
             }
             Ok(log) => {
                 data.high_watermark = log.end_offset();

@@ -5,8 +5,8 @@
 //! logs can be read back. It keeps everything in memory.
 //!
 //! ```
-//! use kafka_embedded::{Api, EmbeddedCluster};
-//! use kafka_producer::{ErrorCode, KafkaProducer, ProducerConfig, ProducerRecord};
+//! use kafka_embedded::{Api, BrokerError, EmbeddedCluster};
+//! use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let cluster = EmbeddedCluster::builder().brokers(3).topic("test", 6).start()?;
@@ -17,7 +17,7 @@
 //! let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
 //!
 //! // The first request finds that the leader is elsewhere, and the producer tries again.
-//! cluster.fail(Api::Produce, ErrorCode::NOT_LEADER_OR_FOLLOWER.0, 1);
+//! cluster.fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER, 1);
 //! let metadata = producer.send(ProducerRecord::new("test", "WORLD").with_key("HELLO"))?.get()?;
 //!
 //! let records = cluster.records("test");
@@ -45,11 +45,11 @@
 mod answers;
 mod api;
 mod batch;
+mod broker_error;
 mod builder;
 mod cluster;
 mod control;
 mod decompress;
-mod error_code;
 mod fault;
 mod fetch;
 mod metadata;
@@ -67,6 +67,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::api::Api;
 pub use self::batch::{BatchHeader, EmbeddedRecord};
+pub use self::broker_error::BrokerError;
 pub use self::builder::{EmbeddedClusterBuilder, InvalidCluster, TopicConfig};
 pub use self::fault::Fault;
 pub use self::rewrite::{BrokerAnswer, Rewritten};
@@ -149,10 +150,9 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.inject(fault));
     }
 
-    /// Answers the next `times` requests of a kind with an error code, such as
-    /// `ErrorCode::NOT_LEADER_OR_FOLLOWER.0` of `kafka_producer`: [`Fault::fail`].
-    pub fn fail(&self, api: Api, error_code: i16, times: u32) {
-        self.inject(Fault::fail(api, error_code).times(times));
+    /// Answers the next `times` requests of a kind with an error: [`Fault::fail`].
+    pub fn fail(&self, api: Api, error: impl Into<BrokerError>, times: u32) {
+        self.inject(Fault::fail(api, error).times(times));
     }
 
     /// Sends the next `times` answers of a kind later: [`Fault::delay`].

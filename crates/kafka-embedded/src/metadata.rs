@@ -14,9 +14,9 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::api::Api;
+use super::broker_error::BrokerError;
 use super::builder::{TopicConfig, is_topic_name};
 use super::cluster::{Cluster, Partition, Topic};
-use super::error_code as code;
 use super::fault::Plan;
 
 /// One Metadata request.
@@ -43,8 +43,8 @@ impl Metadata<'_> {
             response.throttle_time_ms = self.plan.throttle_ms();
         }
         let failure = self.plan.failure().filter(|_| version >= 13);
-        if let Some(failure) = failure.filter(|failure| failure.code == code::REBOOTSTRAP_REQUIRED) {
-            return response.with_error_code(failure.code);
+        if let Some(failure) = failure.filter(|failure| failure.error == BrokerError::REBOOTSTRAP_REQUIRED) {
+            return response.with_error_code(failure.error.code());
         }
         if version >= 2 {
             response.cluster_id = Some(StrBytes::from_string(self.cluster_id.to_owned()));
@@ -71,7 +71,7 @@ impl Metadata<'_> {
             _ => self.cluster.topics.iter().map(|(name, topic)| self.known_topic(name, topic)).collect(),
         };
         if let Some(failure) = failure.filter(|_| response.topics.is_empty()) {
-            response.error_code = failure.code;
+            response.error_code = failure.error.code();
         }
         response
     }
@@ -82,7 +82,9 @@ impl Metadata<'_> {
                 Some((name, topic)) => self.known_topic(name, topic),
                 None => {
                     let unknown = MetadataResponseTopic::default().with_name(self.no_name());
-                    unknown.with_topic_id(asked.topic_id).with_error_code(code::UNKNOWN_TOPIC_ID)
+                    unknown
+                        .with_topic_id(asked.topic_id)
+                        .with_error_code(BrokerError::UNKNOWN_TOPIC_ID.code())
                 }
             };
         };
@@ -90,15 +92,15 @@ impl Metadata<'_> {
             return self.known_topic(name, topic);
         }
         let error = if !is_topic_name(name) {
-            code::INVALID_TOPIC_EXCEPTION
+            BrokerError::INVALID_TOPIC_EXCEPTION
         } else {
             if let Some(config) = self.auto_create.filter(|_| may_create) {
                 self.cluster.create_topic(name, config.clone());
             }
-            code::UNKNOWN_TOPIC_OR_PARTITION
+            BrokerError::UNKNOWN_TOPIC_OR_PARTITION
         };
-        let error = self.plan.failure_of(name, None).map_or(error, |failure| failure.code);
-        MetadataResponseTopic::default().with_name(Some(name.clone())).with_error_code(error)
+        let error = self.plan.failure_of(name, None).map_or(error, |failure| failure.error);
+        MetadataResponseTopic::default().with_name(Some(name.clone())).with_error_code(error.code())
     }
 
     /// What stands for the name of a topic that only its id is known of.
@@ -112,7 +114,7 @@ impl Metadata<'_> {
             told.topic_id = topic.id;
         }
         if let Some(failure) = self.plan.failure_of(name, None) {
-            return told.with_error_code(failure.code);
+            return told.with_error_code(failure.error.code());
         }
         let partitions = (0..).zip(topic.partitions.iter().take(topic.told));
         told.with_partitions(partitions.map(|(index, partition)| self.partition(index, partition)).collect())
@@ -129,7 +131,7 @@ impl Metadata<'_> {
             .with_replica_nodes(brokers(false))
             .with_isr_nodes(brokers(true));
         if partition.leader.is_none() {
-            told.error_code = code::LEADER_NOT_AVAILABLE;
+            told.error_code = BrokerError::LEADER_NOT_AVAILABLE.code();
         }
         if self.version >= 7 {
             told.leader_epoch = partition.leader_epoch;
@@ -160,7 +162,7 @@ pub(super) fn api_versions(
     let is_named =
         is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
     if version >= 3 && !is_named {
-        return response.with_error_code(code::INVALID_REQUEST);
+        return response.with_error_code(BrokerError::INVALID_REQUEST.code());
     }
     let range = |(api, versions): (&Api, &RangeInclusive<i16>)| {
         let min = ApiVersion::default().with_api_key(api.key()).with_min_version(*versions.start());

@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::Bytes;
 
 use super::batch::{self, BatchHeader, Place, Rejection};
-use super::error_code as code;
+use super::broker_error::BrokerError;
 
 #[derive(Debug, Default)]
 pub(super) struct PartitionLog {
@@ -112,7 +112,7 @@ impl Producer {
             let last = self.epoch;
             let message =
                 format!("the epoch of producer {id} is {epoch}, smaller than the last seen, {last}");
-            return Err(Rejection::new(code::INVALID_PRODUCER_EPOCH, message));
+            return Err(Rejection::new(BrokerError::INVALID_PRODUCER_EPOCH, message));
         }
         let known = self.recent.back().filter(|_| epoch == self.epoch);
         let expected = known.map_or(0, |known| batch::sequence_after(known.last_sequence, 1));
@@ -120,7 +120,7 @@ impl Producer {
             let message = format!(
                 "out of order sequence number for producer {id} in epoch {epoch}: {first}, expected {expected}"
             );
-            return Err(Rejection::new(code::OUT_OF_ORDER_SEQUENCE_NUMBER, message));
+            return Err(Rejection::new(BrokerError::OUT_OF_ORDER_SEQUENCE_NUMBER, message));
         }
         Ok(())
     }

@@ -10,8 +10,8 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::batch::{self, BatchHeader, Demands, Rejection};
+use super::broker_error::BrokerError;
 use super::cluster::Cluster;
-use super::error_code as code;
 use super::fault::Plan;
 use super::partition::Appended;
 use super::producer_ids::ProducerIds;
@@ -41,12 +41,14 @@ impl Produce<'_> {
             }
             for data in &asked.partition_data {
                 let outcome = match (refusal, &name) {
-                    (Some((code, message)), _) => Err(Rejection::new(code, message)),
-                    (None, None) => Err(Rejection::new(code::UNKNOWN_TOPIC_ID, "no topic has this id")),
+                    (Some((error, message)), _) => Err(Rejection::new(error, message)),
+                    (None, None) => {
+                        Err(Rejection::new(BrokerError::UNKNOWN_TOPIC_ID, "no topic has this id"))
+                    }
                     (None, Some(name)) => self.partition(request, name, data),
                 };
                 let mut told = partition_response(self.version, data.index, outcome);
-                if told.error_code == code::NOT_LEADER_OR_FOLLOWER && self.version >= 10 {
+                if told.error_code == BrokerError::NOT_LEADER_OR_FOLLOWER.code() && self.version >= 10 {
                     self.tell_leader(name.as_deref(), &mut told, &mut response);
                 }
                 answer.partition_responses.push(told);
@@ -64,12 +66,12 @@ impl Produce<'_> {
     ) -> Result<Appended, Rejection> {
         let failure = self.plan.failure_of(topic, Some(data.index));
         if let Some(failure) = failure.filter(|failure| !failure.carried_out) {
-            return Err(Rejection::new(failure.code, "an injected fault"));
+            return Err(Rejection::new(failure.error, "an injected fault"));
         }
         let appended = self.append(request.acks, topic, data)?;
         match failure {
             Some(failure) => {
-                let rejection = Rejection::new(failure.code, "an injected fault, after the append");
+                let rejection = Rejection::new(failure.error, "an injected fault, after the append");
                 Err(Rejection { base_offset: appended.base_offset, ..rejection })
             }
             None => Ok(appended),
@@ -77,17 +79,21 @@ impl Produce<'_> {
     }
 
     fn append(&mut self, acks: i16, topic: &str, data: &PartitionProduceData) -> Result<Appended, Rejection> {
-        let unknown =
-            || Rejection::new(code::UNKNOWN_TOPIC_OR_PARTITION, "this server does not host this partition");
+        let unknown = || {
+            Rejection::new(
+                BrokerError::UNKNOWN_TOPIC_OR_PARTITION,
+                "this server does not host this partition",
+            )
+        };
         let config = &self.cluster.topics.get(topic).ok_or_else(unknown)?.config;
         let partition = self.cluster.partition(topic, data.index).ok_or_else(unknown)?;
         if partition.leader != Some(self.broker) {
-            return Err(Rejection::new(code::NOT_LEADER_OR_FOLLOWER, "this broker is not the leader"));
+            return Err(Rejection::new(BrokerError::NOT_LEADER_OR_FOLLOWER, "this broker is not the leader"));
         }
         let in_sync = self.cluster.in_sync(partition);
         if acks == -1 && in_sync < config.min_insync_replicas.min(partition.replicas.len()) {
             let message = format!("{in_sync} replicas are in sync, fewer than min.insync.replicas");
-            return Err(Rejection::new(code::NOT_ENOUGH_REPLICAS, message));
+            return Err(Rejection::new(BrokerError::NOT_ENOUGH_REPLICAS, message));
         }
         let demands = Demands {
             produce_version: self.version,
@@ -113,7 +119,7 @@ impl Produce<'_> {
             Some(current) if header.producer_epoch < current => {
                 let message =
                     format!("the producer's epoch is {}, the current one {current}", header.producer_epoch);
-                Err(Rejection::new(code::INVALID_PRODUCER_EPOCH, message))
+                Err(Rejection::new(BrokerError::INVALID_PRODUCER_EPOCH, message))
             }
             _ => Ok(()),
         }
@@ -157,16 +163,16 @@ pub(super) fn topic_name<'a>(
 }
 
 /// What is wrong with a request as a whole.
-fn refusal(request: &ProduceRequest) -> Option<(i16, &'static str)> {
+fn refusal(request: &ProduceRequest) -> Option<(BrokerError, &'static str)> {
     if !matches!(request.acks, -1..=1) {
-        return Some((code::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
+        return Some((BrokerError::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
     }
     let data = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
     let mut headers = data.filter_map(|data| BatchHeader::read(data.records.as_ref()?));
     let is_transactional = headers.any(|header| header.magic == 2 && header.is_transactional());
     if is_transactional && request.transactional_id.is_none() {
         let message = "transactional records without a transactional id";
-        return Some((code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message));
+        return Some((BrokerError::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, message));
     }
     None
 }
@@ -186,7 +192,7 @@ fn partition_response(
             }
         }
         Err(rejection) => {
-            told.error_code = rejection.code;
+            told.error_code = rejection.error.code();
             told.base_offset = rejection.base_offset;
             told.log_append_time_ms = -1;
             if version >= 8 {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 
-use super::error_code as code;
+use super::broker_error::BrokerError;
 
 #[derive(Debug, Default)]
 pub(super) struct ProducerIds {
@@ -23,7 +23,7 @@ impl ProducerIds {
         match outcome {
             Ok((id, epoch)) => response.with_producer_id(id.into()).with_producer_epoch(epoch),
             Err(error) => {
-                response.with_producer_id((-1).into()).with_producer_epoch(-1).with_error_code(error)
+                response.with_producer_id((-1).into()).with_producer_epoch(-1).with_error_code(error.code())
             }
         }
     }
@@ -43,17 +43,21 @@ impl ProducerIds {
         version: i16,
         name: &str,
         request: &InitProducerIdRequest,
-    ) -> Result<(i64, i16), i16> {
+    ) -> Result<(i64, i16), BrokerError> {
         if name.is_empty() {
-            return Err(code::INVALID_REQUEST);
+            return Err(BrokerError::INVALID_REQUEST);
         }
         if !(1..=MAX_TRANSACTION_TIMEOUT_MS).contains(&request.transaction_timeout_ms) {
-            return Err(code::INVALID_TRANSACTION_TIMEOUT);
+            return Err(BrokerError::INVALID_TRANSACTION_TIMEOUT);
         }
         let known = self.transactional.get(name).copied();
         let claimed = (request.producer_id.0, request.producer_epoch);
         if version >= 3 && claimed.0 != -1 && known.is_some_and(|known| known != claimed) {
-            return Err(if version >= 4 { code::PRODUCER_FENCED } else { code::INVALID_PRODUCER_EPOCH });
+            return Err(if version >= 4 {
+                BrokerError::PRODUCER_FENCED
+            } else {
+                BrokerError::INVALID_PRODUCER_EPOCH
+            });
         }
         let (id, epoch) = match known {
             Some((id, epoch)) if epoch < i16::MAX - 1 => (id, epoch + 1),

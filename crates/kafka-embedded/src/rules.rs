@@ -18,9 +18,9 @@ use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
 use super::answers::{Answer, Connection};
 use super::api::Api;
+use super::broker_error::BrokerError;
 use super::builder::{EmbeddedClusterBuilder, InvalidCluster};
 use super::cluster::Cluster;
-use super::error_code as code;
 use super::fault::{Faults, Plan};
 use super::fetch::{self, WaitingFetch};
 use super::metadata::{self, Metadata, Picture};
@@ -290,7 +290,7 @@ impl ClusterRules {
         let mut partitions = response.responses.iter().flat_map(|topic| &topic.partition_responses);
         let outcome = if request.acks != 0 {
             incoming.encode(&response)
-        } else if partitions.any(|partition| partition.error_code != code::NONE) {
+        } else if partitions.any(|partition| partition.error_code != BrokerError::NONE.code()) {
             // Nobody waits for an answer: this is how Kafka says that something went wrong.
             Outcome::Close
         } else {
@@ -375,8 +375,9 @@ impl ClusterRules {
         let request = ApiVersionsRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::ApiVersions, incoming.broker, |_, _| false);
         if let Some(failure) = plan.failure() {
-            let response = ApiVersionsResponse::default().with_error_code(failure.code);
-            let version = if failure.code == code::UNSUPPORTED_VERSION { 0 } else { incoming.version };
+            let response = ApiVersionsResponse::default().with_error_code(failure.error.code());
+            let version =
+                if failure.error == BrokerError::UNSUPPORTED_VERSION { 0 } else { incoming.version };
             return Some((plan, Incoming { version, ..*incoming }.encode(&response)));
         }
         let response = metadata::api_versions(&self.settings.versions, incoming.version, &request, &plan);
@@ -390,7 +391,7 @@ impl ClusterRules {
         let incoming = Incoming { now: self.start, api, broker, version: 0, correlation_id };
         let plan = Plan::default();
         let known = metadata::api_versions(&self.settings.versions, 0, &ApiVersionsRequest::default(), &plan);
-        let outcome = incoming.encode(&known.with_error_code(code::UNSUPPORTED_VERSION));
+        let outcome = incoming.encode(&known.with_error_code(BrokerError::UNSUPPORTED_VERSION.code()));
         (plan, outcome)
     }
 
@@ -403,8 +404,10 @@ impl ClusterRules {
             response = self.producer_ids.answer(incoming.version, &request);
         }
         if let Some(failure) = failure {
-            response =
-                response.with_producer_id((-1).into()).with_producer_epoch(-1).with_error_code(failure.code);
+            response = response
+                .with_producer_id((-1).into())
+                .with_producer_epoch(-1)
+                .with_error_code(failure.error.code());
         }
         response.throttle_time_ms = plan.throttle_ms();
         Some((plan, incoming.encode(&response)))

@@ -7,7 +7,7 @@ mod support;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use kafka_embedded::{Api, EmbeddedCluster};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster};
 use support::{Batch, ByHand, Plain, produce, value};
 
 fn kcat(arguments: &[&str], input: &str) -> String {
@@ -92,7 +92,7 @@ fn kcat_writes_and_everything_can_be_read_back() {
 fn kcat_survives_faults_without_loss_or_duplicates() {
     let cluster = EmbeddedCluster::builder().brokers(3).topic("test", 3).start().unwrap();
     cluster.cut_after(Api::Produce, 2);
-    cluster.fail(Api::Produce, 6, 2);
+    cluster.fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER, 2);
     cluster.move_leader("test", 0, 2);
     let servers = cluster.bootstrap_servers();
     let input: String = (0..1_000).map(|n| format!("{n}\n")).collect();

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_embedded::{
-    Action, ActionKind, Api, ClusterRules, ConnectionId, EmbeddedCluster, EmbeddedClusterBuilder, Fault,
-    TopicConfig,
+    Action, ActionKind, Api, BrokerError, ClusterRules, ConnectionId, EmbeddedCluster,
+    EmbeddedClusterBuilder, Fault, TopicConfig,
 };
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -592,23 +592,25 @@ fn producer_ids_and_epochs() {
 #[test]
 fn faults_act_in_turn_and_end() {
     let mut world = World::of(1, 2);
-    world.rules.inject(Fault::fail(Api::Produce, 7));
-    world.rules.inject(Fault::fail(Api::Produce, 6).times(2));
-    world.rules.inject(Fault::fail(Api::Produce, 19).on_partition("test", 1).skip(1));
+    world.rules.inject(Fault::fail(Api::Produce, BrokerError::REQUEST_TIMED_OUT));
+    world.rules.inject(Fault::fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER).times(2));
+    world
+        .rules
+        .inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("test", 1).skip(1));
     let codes: Vec<i16> = (0..4).map(|_| world.put(1, 9, 0, one("a")).error_code).collect();
     assert_eq!(codes, [7, 6, 6, 0]);
     let codes: Vec<i16> = (0..3).map(|_| world.put(1, 9, 1, one("a")).error_code).collect();
     assert_eq!(codes, [0, 19, 0]);
-    world.rules.inject(Fault::fail_after(Api::Produce, 20));
+    world.rules.inject(Fault::fail_after(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS_AFTER_APPEND));
     assert_eq!(world.put(1, 9, 0, one("a")).error_code, 20);
     assert_eq!(world.rules.end_offset("test", 0), Some(2), "written all the same");
-    world.rules.inject(Fault::fail(Api::Metadata, 5).always());
+    world.rules.inject(Fault::fail(Api::Metadata, BrokerError::LEADER_NOT_AVAILABLE).always());
     for version in 0..=13 {
         assert_eq!(world.ask(1, version, &metadata_for("test")).topics[0].error_code, 5);
     }
     world.rules.clear_faults();
     assert_eq!(world.ask(1, 9, &metadata_for("test")).topics[0].error_code, 0);
-    world.rules.inject(Fault::fail(Api::InitProducerId, 14));
+    world.rules.inject(Fault::fail(Api::InitProducerId, BrokerError::COORDINATOR_LOAD_IN_PROGRESS));
     assert_eq!(world.ask(1, 4, &InitProducerIdRequest::default()).error_code, 14);
     world.rules.inject(Fault::throttle(Api::Produce, Duration::from_millis(40)));
     assert_eq!(world.ask(1, 9, &produce(1, "test", 0, one("a"))).throttle_time_ms, 40);
