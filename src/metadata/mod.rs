@@ -199,11 +199,9 @@ impl Metadata {
         self.state.lock().schedule.request_update();
     }
 
-    /// Somebody new needs it: that others have waited for it in vain does not hold it up.
-    pub(crate) fn hurry(&self) {
-        let mut state = self.state.lock();
-        state.schedule.request_update();
-        state.schedule.hurry();
+    /// Records wait until metadata of all topics shows which cluster a broker belongs to: it is asked for at once.
+    pub(crate) fn doubt(&self) {
+        self.state.lock().schedule.doubt();
     }
 
     /// The leader of this partition, as we believe, says that it is not, or has not answered.

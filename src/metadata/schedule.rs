@@ -24,6 +24,10 @@ pub(super) struct Schedule {
     lacking: BTreeSet<TopicName>,
     /// All that is known may be out of date.
     stale: bool,
+    /// Records wait until the whole shows which cluster it is.
+    doubted: bool,
+    /// The last request came to nothing.
+    failed: bool,
     under_way: Option<Asked>,
     /// When the whole was told last; none before that, and after a new beginning.
     refreshed: Option<Instant>,
@@ -45,6 +49,8 @@ pub(super) struct Asked {
     pub(super) fresh: BTreeSet<TopicName>,
     /// Something of it was asked for before, in vain.
     pub(super) again: bool,
+    /// It went before the backoff was over, and has no part in it.
+    pub(super) early: bool,
 }
 
 impl Schedule {
@@ -55,6 +61,8 @@ impl Schedule {
             fresh: BTreeSet::new(),
             lacking: BTreeSet::new(),
             stale: false,
+            doubted: false,
+            failed: false,
             under_way: None,
             refreshed: None,
             in_vain: 0,
@@ -91,6 +99,12 @@ impl Schedule {
         self.stale = true;
     }
 
+    /// A broker was connected anew, and gets nothing until the whole shows that it is of the same cluster: that is asked
+    /// for at once, unless the last request has failed. There is one doubt to a connection.
+    pub(super) fn doubt(&mut self) {
+        self.doubted = true;
+    }
+
     /// Nothing is known any more.
     pub(super) fn begin_again(&mut self) {
         self.refreshed = None;
@@ -103,10 +117,10 @@ impl Schedule {
         }
         let earliest = self.not_before.unwrap_or(now);
         let Some(refreshed) = self.refreshed else { return Some(earliest) };
-        if !self.fresh.is_empty() {
+        if !self.fresh.is_empty() || self.asks_early() {
             return Some(now);
         }
-        if self.stale || !self.lacking.is_empty() {
+        if self.stale || self.doubted || !self.lacking.is_empty() {
             return Some(earliest);
         }
         refreshed.checked_add(self.max_age).map(|aged| aged.max(earliest))
@@ -116,7 +130,7 @@ impl Schedule {
     pub(super) fn is_whole(&self, now: Instant) -> bool {
         let Some(refreshed) = self.refreshed else { return true };
         let aged = refreshed.checked_add(self.max_age).is_some_and(|aged| aged <= now);
-        self.may_ask_again(now) && (self.stale || aged)
+        self.asks_early() || self.may_ask_again(now) && (self.stale || self.doubted || aged)
     }
 
     /// The topics that were asked for in vain.
@@ -137,9 +151,10 @@ impl Schedule {
             (false, true) => fresh.union(&self.lacking).cloned().collect(),
             (false, false) => fresh.clone(),
         };
-        let again = again && (self.stale || !self.lacking.is_empty());
+        let (early, again) = (!again, again && (self.stale || !self.lacking.is_empty()));
         self.stale &= !whole;
-        &self.under_way.insert(Asked { whole, topics, fresh, again }).topics
+        self.doubted &= !whole;
+        &self.under_way.insert(Asked { whole, topics, fresh, again, early }).topics
     }
 
     /// What the request asks for that is under way.
@@ -155,6 +170,7 @@ impl Schedule {
     /// The request came to nothing.
     pub(super) fn failed(&mut self, now: Instant, random: &mut fastrand::Rng) {
         let Some(asked) = self.under_way.take() else { return };
+        self.failed = true;
         if asked.whole {
             self.stale = true;
         } else {
@@ -173,6 +189,7 @@ impl Schedule {
         random: &mut fastrand::Rng,
     ) {
         let asked = self.under_way.take().unwrap_or_default();
+        self.failed = false;
         if asked.whole {
             self.refreshed = Some(now);
             self.lacking.clear();
@@ -180,7 +197,7 @@ impl Schedule {
         self.lacking.retain(|topic| !asked.topics.contains(topic));
         let lacks_new_one = lacking.iter().any(|topic| asked.fresh.contains(topic));
         self.lacking.extend(lacking);
-        if asked.whole || asked.again {
+        if asked.again || (asked.whole && !asked.early) {
             self.in_vain = if asked.again && !changed { self.in_vain.saturating_add(1) } else { 0 };
             self.back_off(now, random);
         } else if lacks_new_one {
@@ -190,6 +207,10 @@ impl Schedule {
             self.not_before = waits.map_or(soonest, |time| soonest.map(|soonest| soonest.min(time)));
             self.soonest = self.not_before;
         }
+    }
+
+    fn asks_early(&self) -> bool {
+        self.doubted && !self.failed
     }
 
     fn may_ask_again(&self, now: Instant) -> bool {
@@ -374,6 +395,28 @@ mod tests {
         world.ask();
         world.answer(&["t"], true);
         assert!(world.pass(AGES) <= MS * 120);
+    }
+
+    #[test]
+    fn a_doubt_is_settled_at_once_and_changes_no_backoff() {
+        let mut world = World::new(300 * 1000 * MS);
+        world.want("a");
+        world.ask();
+        world.answer(&["a"], true);
+        world.schedule.doubt();
+        assert_eq!(world.ask(), ["a"]);
+        assert!(world.schedule.asks_for_all());
+        world.schedule.doubt();
+        world.answer(&["a"], false);
+        assert_eq!(world.ask(), ["a"], "a doubt that came meanwhile is settled by the next answer");
+        world.answer(&["a"], false);
+        let rest = world.due_in().expect("a topic is lacking");
+        assert!(rest > MS * 50 && rest <= MS * 120, "{rest:?}");
+        world.schedule.doubt();
+        world.ask();
+        world.schedule.failed(world.now, &mut world.random);
+        world.schedule.doubt();
+        assert!(world.due_in() > Some(MS * 50), "the last request has failed");
     }
 
     #[test]

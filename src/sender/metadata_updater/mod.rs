@@ -206,7 +206,7 @@ impl MetadataUpdater {
         logging::debug!("connected to broker {node}");
         // No batch goes to a server to begin with.
         if self.identity.connected(node) && node >= 0 && self.minds_the_cluster() {
-            self.metadata.hurry();
+            self.metadata.doubt();
         }
     }
 

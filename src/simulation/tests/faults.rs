@@ -95,6 +95,14 @@ fn a_broker_that_is_connected_anew_gets_records_at_once_whatever_topic_is_waited
     refuses_only_one((0..10).fold(setup, |setup, at| setup.send(at * 5 * SECOND, 0, 1)));
 }
 
+/// Fault A2.
+#[test]
+fn several_brokers_that_are_connected_anew_get_records_at_once() {
+    let setup = Setup { prompt: Some(100 * MS), ..Setup::calm(3) };
+    let setup = setup.with("connections.max.idle.ms", 2_000).with("retry.backoff.ms", 1_000).with("linger.ms", 0);
+    loses_nothing((0..30).fold(setup, |setup, at| setup.send(at / 3 * 5 * SECOND, at as i32 % 3, 1)));
+}
+
 /// Fault B11.
 #[test]
 fn a_producer_id_that_is_refused_for_a_while_is_not_the_end() {
