@@ -99,7 +99,8 @@ fn a_broker_that_is_connected_anew_gets_records_at_once_whatever_topic_is_waited
 #[test]
 fn several_brokers_that_are_connected_anew_get_records_at_once() {
     let setup = Setup { prompt: Some(100 * MS), ..Setup::calm(3) };
-    let setup = setup.with("connections.max.idle.ms", 2_000).with("retry.backoff.ms", 1_000).with("linger.ms", 0);
+    let setup =
+        setup.with("connections.max.idle.ms", 2_000).with("retry.backoff.ms", 1_000).with("linger.ms", 0);
     loses_nothing((0..30).fold(setup, |setup, at| setup.send(at / 3 * 5 * SECOND, at as i32 % 3, 1)));
 }
 
