@@ -6,12 +6,13 @@
 
 mod support;
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Api, BrokerAnswer, EmbeddedCluster, Rewritten, TopicConfig};
+use kafka_embedded::{Api, BrokerAnswer, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use kafka_protocol::messages::metadata_response::{MetadataResponsePartition, MetadataResponseTopic};
 use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint};
@@ -19,6 +20,9 @@ use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 use support::rewritten::changed;
 use support::{AGES, SOON, cluster, producer, three_brokers, to_first, values, wait_until};
+
+/// No longer than `delivery.timeout.ms=1000`, as it has to be.
+const SHORT: (&str, &str) = ("request.timeout.ms", "1000");
 
 /// Changes every Metadata answer from now on.
 fn change_metadata(
@@ -385,6 +389,47 @@ fn no_error_quotes_a_code_for_a_missing_leader_that_no_broker_gave() {
     let text = error.to_string();
     assert!(text.contains("; its partition has had no leader for "), "{text}");
     assert!(error.code().is_none() && !text.contains("LEADER_NOT_AVAILABLE"), "{text}");
+}
+
+/// Fault C1. The old leader's refusal is not what a record waited for, once its new leader is known and cannot be reached.
+#[test]
+fn who_waits_for_a_new_leader_that_cannot_be_reached_is_told_that() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let deaf = listener.local_addr().unwrap().port();
+    let rows = [(1, "cannot connect to 127.0.0.1:1"), (deaf, "no answer to ApiVersions yet")];
+    for (port, expected) in rows {
+        let cluster = EmbeddedCluster::builder().brokers(2).topic("t", 1).start().unwrap();
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("delivery.timeout.ms", "1000"), SHORT]);
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+        cluster.advertise(2, "127.0.0.1", port);
+        cluster.move_leader("t", 0, 2);
+        let error = producer.send(to_first("w")).unwrap().get_timeout(AGES).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        let quotes_refusal = error.to_string().contains("6 NOT_LEADER_OR_FOLLOWER");
+        assert_eq!(
+            quotes_refusal,
+            port == deaf,
+            "while it is being connected the refusal is the last error: {error}"
+        );
+        assert!(!error.possibly_written(), "{error}");
+    }
+}
+
+/// Fault C1. Nor is it where the new leader has the record and does not answer.
+#[test]
+fn who_waits_for_the_answer_of_a_new_leader_is_told_that() {
+    let cluster = EmbeddedCluster::builder().brokers(2).topic("t", 1).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    cluster.inject(Fault::drop_answer(Api::Produce).on_broker(2).always());
+    cluster.move_leader("t", 0, 2);
+    let future = producer.send(to_first("w")).unwrap();
+    wait_until("the new leader has it", || cluster.requests(Api::Produce) == 3);
+    let _ = producer.close_timeout(Duration::from_millis(10));
+    let error = future.get_timeout(AGES).unwrap_err();
+    assert!(error.to_string().contains("6 NOT_LEADER_OR_FOLLOWER"), "{error}");
+    assert!(error.to_string().contains("no answer to Produce yet"), "{error}");
+    assert!(error.possibly_written(), "{error}");
 }
 
 /// Fault C6.

@@ -39,7 +39,9 @@ fn with_large_stacks(name: &str, body: impl FnOnce()) {
 struct NoMoreThreads(Rlimit);
 
 impl NoMoreThreads {
-    fn now() -> NoMoreThreads {
+    /// As soon as there are so many threads: one that still ends would leave room for another.
+    fn beside(count: impl Fn() -> usize) -> NoMoreThreads {
+        wait_until("whoever ends has ended", || field("Threads:") == count() as u64);
         let before = getrlimit(Resource::As);
         // Room for all that is no stack.
         let current = Some(settled() + STACK_BYTES / 2);
@@ -57,10 +59,23 @@ impl Drop for NoMoreThreads {
 
 /// The address space that this process has taken, in bytes.
 fn taken() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let size = status.lines().find_map(|line| line.strip_prefix("VmSize:")).unwrap();
-    size.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    field("VmSize:") * 1024
 }
+
+/// A number of those that the system tells of this process.
+fn field(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let value = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    value.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// The program's own threads, and those of a cluster: its clock, its listeners, and two for each connection.
+fn of_cluster(cluster: &EmbeddedCluster, brokers: usize) -> usize {
+    OWN_THREADS + 1 + brokers + 2 * cluster.connections_open()
+}
+
+/// The main thread, and the test's.
+const OWN_THREADS: usize = 2;
 
 /// The same, once threads that have just begun or ended have taken what they need or given it back.
 fn settled() -> u64 {
@@ -83,7 +98,7 @@ fn without_threads_new_is_an_error_with_the_systems_reason() {
         let cluster = cluster(1);
         let servers = cluster.bootstrap_servers();
         let new = || KafkaProducer::<str, str>::new(config(&servers, &[]));
-        let none = NoMoreThreads::now();
+        let none = NoMoreThreads::beside(|| of_cluster(&cluster, 1));
         let before = descriptors();
         for _ in 0..3 {
             let error = new().unwrap_err();
@@ -115,7 +130,8 @@ fn without_threads_for_look_ups_records_wait_and_go_when_there_are_some_again() 
         send("first").get_timeout(AGES).unwrap();
         cluster.start_broker(2).unwrap();
         cluster.move_leader("t", 1, 2);
-        let none = NoMoreThreads::now();
+        wait_until("the way in is closed", || cluster.connections_open() == 1);
+        let none = NoMoreThreads::beside(|| of_cluster(&cluster, 2) + 1);
         // The first one hears of the new leader, those behind it wait for its address.
         let errors = ["too late", "as well"].map(|value| send(value).get_timeout(AGES).unwrap_err());
         let waits = send("second");

@@ -18,17 +18,25 @@ impl Drain {
         std::mem::take(&mut self.lost)
     }
 
-    /// Takes out those that are to be sent again though a later batch is in the log, and of which the broker has none.
-    pub(crate) fn take_overtaken(&mut self, index: usize, acknowledged: BatchId) -> Vec<ProducerBatch> {
+    /// Takes out those that are to be sent again, that come before this batch, and of which the broker says that it has
+    /// none. `were_doubtful`: only those of which it might have had one before it said so.
+    pub(crate) fn take_missing_before(
+        &mut self,
+        index: usize,
+        later: BatchId,
+        were_doubtful: bool,
+    ) -> Vec<ProducerBatch> {
         let Some(partition) = self.partition(index) else { return Vec::new() };
-        let is_overtaken = |batch: &ProducerBatch| batch.id() < acknowledged && !batch.is_doubtful();
-        if !partition.retries.iter().any(is_overtaken) {
+        let is_meant = |batch: &ProducerBatch| {
+            batch.id() < later && !batch.is_doubtful() && (batch.was_doubtful() || !were_doubtful)
+        };
+        if !partition.retries.iter().any(is_meant) {
             return Vec::new();
         }
         let retries = std::mem::take(&mut partition.retries);
-        let (overtaken, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(is_overtaken);
+        let (meant, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(is_meant);
         partition.retries = others.into();
-        overtaken
+        meant
     }
 
     /// Takes away the place in the sequence of all that was sent and is not settled: it is given another when it goes again.

@@ -19,7 +19,7 @@ pub(crate) struct Explanation {
     pub(crate) throttled: Option<String>,
     /// For how long the user's code kept the sender thread from everything, where that was most of the time.
     pub(crate) held_up: Option<Duration>,
-    /// What is waited for from the leader.
+    /// What is waited for from the leader, and kept the record: a connection, or an answer to what carries it.
     pub(crate) waited_for: Option<String>,
     /// The broker that answered anything last since the record is there, and how long ago.
     pub(crate) answered: Option<(i32, Duration)>,
@@ -41,14 +41,13 @@ impl Explanation {
         let held_up = self
             .held_up
             .map(|time| format!("callbacks held up the sender thread for {} ms", time.as_millis()));
-        match (now, self.last, held_up.or(self.waited_for), self.answered) {
-            (Some(now), ..) => error.with_remark(&now),
-            (None, Some(_), ..) => error,
-            (None, None, Some(reason), _) => error.with_remark(&reason),
-            (None, None, None, Some((node, ago))) => {
+        match (now.or(held_up).or(self.waited_for), self.last, self.answered) {
+            (Some(reason), ..) => error.with_remark(&reason),
+            (None, Some(_), _) => error,
+            (None, None, Some((node, ago))) => {
                 error.with_remark(&format!("broker {node} answered last, {} ms ago", ago.as_millis()))
             }
-            (None, None, None, None) => error.with_remark("nothing was heard from a broker"),
+            (None, None, None) => error.with_remark("nothing was heard from a broker"),
         }
     }
 }
@@ -129,8 +128,14 @@ mod tests {
             (
                 Explanation { last: last.clone(), waited_for, answered, ..nothing() },
                 late(),
-                format!("late; {quoted}"),
+                format!("late; {quoted}; connecting to broker 1"),
             ),
+            (
+                Explanation { last: last.clone(), held_up: Some(time), answered, ..nothing() },
+                late(),
+                format!("late; {quoted}; callbacks held up the sender thread for 3000 ms"),
+            ),
+            (Explanation { last: last.clone(), answered, ..nothing() }, late(), format!("late; {quoted}")),
             (
                 Explanation { last: last.clone(), throttled, ..nothing() },
                 late(),

@@ -159,6 +159,11 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.peer_at(node)?.waited_for(now)
     }
 
+    /// Why the last connection to this broker was lost or not made, as long as none has stood since.
+    pub(crate) fn failure(&self, node: &Node) -> Option<Error> {
+        self.peer_at(node)?.failure.clone()
+    }
+
     /// That this broker asked for a pause that is not over, for people.
     pub(crate) fn throttled(&self, node: &Node, now: Instant) -> Option<String> {
         self.peer_at(node)?.throttled(now)
@@ -239,9 +244,8 @@ impl<N: Network, T> NetworkClient<N, T> {
     }
 
     /// The connection stands and the broker's versions are known.
-    #[cfg(test)]
     pub(crate) fn is_connected(&self, node: i32) -> bool {
-        self.versions(node).is_some()
+        self.connections.peer(node).is_some_and(|peer| peer.state.versions().is_some())
     }
 
     /// How many brokers there is something to be remembered of.

@@ -35,6 +35,8 @@ pub(super) struct Peer<T> {
     pub(super) last_used: Instant,
     /// Not one of the cluster's brokers any more.
     pub(super) leaving: bool,
+    /// Why the last connection was lost or not made, as long as none has stood since.
+    pub(super) failure: Option<Error>,
     /// What went wrong at the addresses tried in this round.
     tried: Vec<String>,
     /// The kind of the last of them.
@@ -83,6 +85,7 @@ impl<T> Peer<T> {
             last_attempt: None,
             last_used: now,
             leaving: false,
+            failure: None,
             tried: Vec::new(),
             trouble: None,
             short: false,
@@ -155,6 +158,7 @@ impl<T> Peer<T> {
         };
         let text = format!("cannot connect to {}: {what}{hint}", self.place(None));
         let error = self.error(ErrorKind::Network, text);
+        self.failure = Some(error.clone());
         if let Some(kind) = self.trouble.take() {
             self.tell(kind, &error, notices, now);
         }
@@ -181,7 +185,10 @@ impl<T> Peer<T> {
             _ if connection.served && connection.in_flight.is_empty() && reason.is_end() => {
                 logging::info!("{error}")
             }
-            _ => self.tell(reason.kind(), &error, notices, now),
+            _ => {
+                self.failure = Some(error.clone());
+                self.tell(reason.kind(), &error, notices, now);
+            }
         }
         error
     }
@@ -189,6 +196,7 @@ impl<T> Peer<T> {
     /// The handshake is done.
     pub(super) fn connected(&mut self, address: SocketAddr) {
         self.tried.clear();
+        self.failure = None;
         self.was_ready = true;
         logging::debug!("connected to {}", self.place(Some(address)));
     }

@@ -10,7 +10,7 @@ use kafka_embedded::{Action, ClusterRules, EmbeddedRecord, TopicConfig};
 
 use crate::simulation::history::{Log, Logged, OTHERS};
 use crate::simulation::lies::Lies;
-use crate::simulation::plan::{Forgotten, Step};
+use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::TOPICS;
 
 pub(super) struct Brokers {
@@ -104,12 +104,28 @@ impl Brokers {
                 }
             }
             Step::Forget(what) => self.forget(what),
+            Step::Restart(broker) => self.rules.forget_earlier_batches(Some(broker)),
             Step::Wipe { keep_topics } => self.wipe(keep_topics),
             Step::Other => self.write_as_another(),
             other => return Err(other),
         }
         self.count();
         Ok(self.rules.due(now))
+    }
+
+    /// The brokers to which no connection outlives this step.
+    pub(super) fn cut_off_by(&self, step: &Step) -> Vec<i32> {
+        let versions_change = match step {
+            Step::Lie(_, lie) => *lie == Lie::NoMetadata,
+            Step::Honest | Step::Calm => self.lies.has(Lie::NoMetadata),
+            _ => false,
+        };
+        match step {
+            Step::Restart(broker) => vec![*broker],
+            Step::Wipe { .. } => self.rules.brokers().collect(),
+            _ if versions_change => self.rules.brokers().collect(),
+            _ => Vec::new(),
+        }
     }
 
     /// Nothing goes wrong any more: what was there at the beginning is there.

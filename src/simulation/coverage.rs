@@ -68,7 +68,7 @@ const WANTED: &[(&str, &[&str])] = &[
             "59", "87", "89", "100", "131", "400", "999",
         ],
     ),
-    ("Metadata", &["-32768", "0", "3", "5", "129", "999"]),
+    ("Metadata", &["-32768", "0", "3", "5", "17", "29", "129", "999"]),
     ("InitProducerId", &["0", "14", "15", "16", "31", "41", "51", "53", "999"]),
     ("ApiVersions", &["0"]),
     (
@@ -112,6 +112,7 @@ const WANTED: &[(&str, &[&str])] = &[
             "MoveLeader",
             "Other",
             "PartitionsFor",
+            "Restart",
             "Send",
             "Send with Nothing",
             "Send with Sends",

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use kafka_embedded::{Api, BrokerAnswer, Rewritten};
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint};
-use kafka_protocol::messages::{MetadataResponse, ProduceResponse};
+use kafka_protocol::messages::{
+    ApiVersionsResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse,
+};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::simulation::plan::Lie;
@@ -26,6 +28,10 @@ struct State {
 impl Lies {
     pub(super) fn add(&self, broker: Option<i32>, lie: Lie) {
         self.0.lock().unwrap().lies.push((broker, lie));
+    }
+
+    pub(super) fn has(&self, wanted: Lie) -> bool {
+        self.0.lock().unwrap().lies.iter().any(|(_, lie)| *lie == wanted)
     }
 
     pub(super) fn end(&self) {
@@ -48,6 +54,12 @@ impl Lies {
             let body = match answer.api {
                 Api::Metadata => metadata(answer, &told),
                 Api::Produce => produce(answer, &told, state.told),
+                Api::ApiVersions if told.contains(&Lie::NoMetadata) => versions(answer),
+                Api::InitProducerId if told.contains(&Lie::LateEpochs) => {
+                    // Once, or each bump would cost a request.
+                    state.lies.retain(|(_, lie)| *lie != Lie::LateEpochs);
+                    producer_id(answer)
+                }
                 _ => None,
             };
             body.map_or(Rewritten::Unchanged, Rewritten::Body)
@@ -62,6 +74,11 @@ fn metadata(answer: &BrokerAnswer<'_>, lies: &[Lie]) -> Option<Vec<u8>> {
         match lie {
             Lie::NoBrokers => message.brokers.clear(),
             Lie::OneBrokerLess => drop(message.brokers.pop()),
+            Lie::OddPorts => {
+                let ports = [70_000, -1, i32::MIN];
+                message.brokers.iter_mut().zip(ports).for_each(|(broker, port)| broker.port = port);
+            }
+            Lie::NotMentioned => message.topics.clear(),
             Lie::NoTopics => message.topics.iter_mut().for_each(|topic| {
                 topic.partitions.clear();
                 topic.error_code = 3;
@@ -90,6 +107,16 @@ fn distort(topic: &mut MetadataResponseTopic, lie: Lie) {
         Lie::Gap if count > 1 => drop(partitions.remove(count / 2)),
         Lie::Repeated => partitions.extend(partitions.last().cloned()),
         Lie::NoPartitions => partitions.clear(),
+        Lie::Backwards => partitions.reverse(),
+        Lie::OddNumbers => {
+            let odd = [-1, i32::MAX].into_iter().zip(partitions.clone());
+            let odd: Vec<_> = odd.map(|(index, one)| one.with_partition_index(index)).collect();
+            let newer = partitions.last().cloned().map(|last| {
+                let epoch = last.leader_epoch + 1;
+                last.with_leader_epoch(epoch)
+            });
+            partitions.extend(odd.into_iter().chain(newer));
+        }
         _ => {}
     }
 }
@@ -102,12 +129,19 @@ fn produce(answer: &BrokerAnswer<'_>, lies: &[Lie], told: i32) -> Option<Vec<u8>
     }
     let partitions = message.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
     let mut hinted = Vec::new();
-    for partition in partitions.filter(|_| answer.version >= 10) {
+    for partition in partitions {
+        if lies.contains(&Lie::LogStarts) && partition.error_code != 0 && answer.version >= 5 {
+            partition.log_start_offset = 0;
+        }
+        if answer.version < 10 {
+            continue;
+        }
         for lie in lies {
             // Brokers number from 1; there are three.
             let another = answer.broker % 3 + 1;
             let (leader, epoch) = match lie {
                 Lie::WrongHints => (another, 1_000_000),
+                Lie::HintsAlone => (NOBODY, 1_000_000),
                 Lie::ContraryHints => (told % 3 + 1, 1_000 + told),
                 Lie::LateHints => (another, 0),
                 Lie::HintsElsewhere => {
@@ -116,7 +150,7 @@ fn produce(answer: &BrokerAnswer<'_>, lies: &[Lie], told: i32) -> Option<Vec<u8>
                 _ => continue,
             };
             // It stands beside the error that it explains.
-            if *lie == Lie::WrongHints || *lie == Lie::ContraryHints {
+            if matches!(lie, Lie::WrongHints | Lie::ContraryHints | Lie::HintsAlone) {
                 // What was written keeps its offset, as with a leader that moves while its replicas are awaited.
                 partition.error_code = 6;
             }
@@ -127,7 +161,7 @@ fn produce(answer: &BrokerAnswer<'_>, lies: &[Lie], told: i32) -> Option<Vec<u8>
             }
         }
     }
-    for (leader, lie) in hinted.into_iter().filter(|(leader, _)| *leader > 0) {
+    for (leader, lie) in hinted.into_iter().filter(|(leader, _)| *leader > 0 && *leader != NOBODY) {
         let host =
             if lie == Lie::HintsElsewhere { "broker-9".to_owned() } else { format!("broker-{leader}") };
         message.node_endpoints.retain(|node| node.node_id.0 != leader);
@@ -138,3 +172,29 @@ fn produce(answer: &BrokerAnswer<'_>, lies: &[Lie], told: i32) -> Option<Vec<u8>
     message.encode(&mut body, answer.version).ok()?;
     Some(body)
 }
+
+/// A broker that speaks no version of Metadata that anybody knows.
+fn versions(answer: &BrokerAnswer<'_>) -> Option<Vec<u8>> {
+    let mut message =
+        ApiVersionsResponse::decode(&mut Bytes::copy_from_slice(answer.body), answer.version).ok()?;
+    let metadata = message.api_keys.iter_mut().find(|known| known.api_key == Api::Metadata.key())?;
+    (metadata.min_version, metadata.max_version) = (90, 99);
+    let mut body = Vec::new();
+    message.encode(&mut body, answer.version).ok()?;
+    Some(body)
+}
+
+/// An epoch behind which there are two.
+fn producer_id(answer: &BrokerAnswer<'_>) -> Option<Vec<u8>> {
+    let mut message =
+        InitProducerIdResponse::decode(&mut Bytes::copy_from_slice(answer.body), answer.version).ok()?;
+    if message.error_code == 0 {
+        message.producer_epoch = i16::MAX - 2;
+    }
+    let mut body = Vec::new();
+    message.encode(&mut body, answer.version).ok()?;
+    Some(body)
+}
+
+/// There is no such broker.
+const NOBODY: i32 = 9;

@@ -184,10 +184,7 @@ impl SimulatedNetwork {
         if !matches!(step, Step::Act(..)) {
             logging::info!("-- {step:?}");
         }
-        if matches!(step, Step::Wipe { .. }) {
-            // No connection outlives the brokers that it led to.
-            self.brokers.rules.brokers().collect::<Vec<_>>().into_iter().for_each(|broker| self.cut(broker));
-        }
+        self.brokers.cut_off_by(&step).into_iter().for_each(|broker| self.cut(broker));
         let step = match self.brokers.carry_out(step, self.now) {
             Ok(actions) => return self.answer(actions),
             Err(step) => step,

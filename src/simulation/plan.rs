@@ -51,6 +51,8 @@ pub(super) enum Step {
     },
     /// Another producer asks for an id and writes to all partitions.
     Other,
+    /// This broker was shut down and is there again: of each producer it knows the last batch only. Its connections break.
+    Restart(i32),
     /// This broker moves to another address; its connections break.
     Move(i32),
     /// The clock on the wall is set, by so many milliseconds.
@@ -99,10 +101,26 @@ pub(super) enum Lie {
     HintsElsewhere,
     /// Answers to Produce say nothing of the partitions that were asked for.
     NoAnswers,
+    /// Leader hints without an address.
+    HintsAlone,
+    /// Answers to Produce tell where the log starts also beside an error, as Kafka's do.
+    LogStarts,
+    /// Metadata: the topics are not mentioned.
+    NotMentioned,
+    /// Metadata: the partitions stand the wrong way round.
+    Backwards,
+    /// Metadata: a partition more with a number that cannot be, and one that is named again under a newer epoch.
+    OddNumbers,
+    /// Metadata: brokers at ports that are none.
+    OddPorts,
+    /// ApiVersions: no version of Metadata that anybody speaks.
+    NoMetadata,
+    /// InitProducerId: epochs that are nearly used up.
+    LateEpochs,
 }
 
 impl Lie {
-    pub(super) const ALL: [Lie; 15] = [
+    pub(super) const ALL: [Lie; 23] = [
         Lie::FewerPartitions,
         Lie::OldEpochs,
         Lie::StrangeLeaders,
@@ -118,6 +136,14 @@ impl Lie {
         Lie::LateHints,
         Lie::HintsElsewhere,
         Lie::NoAnswers,
+        Lie::HintsAlone,
+        Lie::LogStarts,
+        Lie::NotMentioned,
+        Lie::Backwards,
+        Lie::OddNumbers,
+        Lie::OddPorts,
+        Lie::NoMetadata,
+        Lie::LateEpochs,
     ];
 }
 

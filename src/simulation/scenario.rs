@@ -46,6 +46,9 @@ pub enum Kind {
     RefusedIds,
     Interrupts,
     SlowCallbacks,
+    Restarts,
+    OddAnswers,
+    RefusedTopics,
 }
 
 impl Size {
@@ -66,7 +69,7 @@ impl Size {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 24] = [
+    pub const ALL: [Kind; 27] = [
         Kind::LostAnswers,
         Kind::SlowAnswers,
         Kind::Stops,
@@ -91,7 +94,13 @@ impl Kind {
         Kind::RefusedIds,
         Kind::Interrupts,
         Kind::SlowCallbacks,
+        Kind::Restarts,
+        Kind::OddAnswers,
+        Kind::RefusedTopics,
     ];
+
+    /// The last of them have dice of their own: what was found in a seed stays in it.
+    const LATER: usize = 24;
 
     /// Those that decide what becomes of single batches.
     const OF_SEQUENCES: [Kind; 9] = [
@@ -138,8 +147,9 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let dice = &mut Dice::with_seed(seed);
     let size = Size::random(dice);
     let is_calm = !size.is_dense && dice.u32(..10) == 0;
-    let possible = if size.is_dense { &Kind::OF_SEQUENCES[..] } else { &Kind::ALL };
-    let thrown: Vec<Kind> = (0..dice.usize(1..=5)).map(|_| possible[dice.usize(..possible.len())]).collect();
+    let possible = if size.is_dense { &Kind::OF_SEQUENCES[..] } else { &Kind::ALL[..Kind::LATER] };
+    let mut thrown: Vec<Kind> =
+        (0..dice.usize(1..=5)).map(|_| possible[dice.usize(..possible.len())]).collect();
     let mut steps = application(dice, &size, is_calm);
     let is_cut_short = steps.iter().any(|(_, step)| is_hasty(step));
     let lets_go = steps.iter().any(|(_, step)| matches!(step, Step::Act(0, Act::Drop)));
@@ -147,6 +157,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let denial = denial(dice, &size, &thrown, enabled);
     let is_denied = denial.is_some();
     trouble.extend(denial);
+    thrown.extend(later_trouble(seed, &size, enabled, &mut trouble));
     let link_quality = if is_calm { LinkQuality::calm() } else { LinkQuality::random(dice) };
     let limit = limit(dice);
     let versions = Versions::random(dice);
@@ -169,7 +180,10 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let is_mended = is_calm || steps.iter().any(|(_, step)| matches!(step, Step::Calm));
     // Nobody finds a cluster again all of whose brokers have moved, unless he begins again.
     let stays = properties.contains(&("metadata.recovery.strategy", "none".to_owned()));
-    let is_lost = stays && steps.iter().any(|(_, step)| matches!(step, Step::Move(_) | Step::Wipe { .. }));
+    let is_lost = stays
+        && steps
+            .iter()
+            .any(|(_, step)| matches!(step, Step::Move(_) | Step::Wipe { .. } | Step::Lie(_, Lie::OddPorts)));
     let recovers = is_mended && !lets_go && !is_slow && !is_lost && (is_calm || !is_denied);
     // A record alone in its batch has some more bytes around it.
     let largest = limit.map_or(usize::MAX, |limit| limit.saturating_sub(150));
@@ -383,6 +397,26 @@ fn trouble(dice: &mut Dice, size: &Size, thrown: &[Kind], enabled: &[Kind]) -> S
     steps
 }
 
+/// Adds troubles of the kinds that came later to those that a run has, and returns these kinds.
+fn later_trouble(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) -> Vec<Kind> {
+    let dice = &mut Dice::with_seed(!seed);
+    if dice.u32(..3) > 0 {
+        return Vec::new();
+    }
+    let possible = &Kind::ALL[Kind::LATER..];
+    let thrown: Vec<Kind> = (0..dice.usize(1..=2)).map(|_| possible[dice.usize(..possible.len())]).collect();
+    let calm = trouble.iter().find(|(_, step)| matches!(step, Step::Calm)).map(|(at, _)| *at);
+    for _ in 0..dice.u32(1..=20) {
+        let at = size.length.mul_f64(dice.f64());
+        let kind = thrown[dice.usize(..thrown.len())];
+        let found = of_kind(kind, dice, size, at);
+        if enabled.contains(&kind) {
+            trouble.extend(found.into_iter().filter(|(at, _)| calm.is_none_or(|calm| *at < calm)));
+        }
+    }
+    thrown
+}
+
 fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
     let broker = dice.i32(1..=3);
     let topic = dice.usize(..size.topics);
@@ -408,7 +442,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
         Kind::Partitions => one(Step::Grow(topic, size.partitions + dice.i32(1..=4))),
         Kind::LaggingMetadata => lag(dice, size, (topic, partition, broker), (at, shortly)),
         Kind::LyingMetadata | Kind::LyingHints => {
-            let lies = if kind == Kind::LyingMetadata { &Lie::ALL[..10] } else { &Lie::ALL[10..] };
+            let lies = if kind == Kind::LyingMetadata { &Lie::ALL[..10] } else { &Lie::ALL[10..15] };
             let lie = Step::Lie(dice.bool().then_some(broker), lies[dice.usize(..lies.len())]);
             vec![(at, lie), (at + shortly, Step::Honest)]
         }
@@ -434,6 +468,12 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
             let how = How::Callback(Callback::Slow(shortly / 4));
             one(Step::Act(dice.usize(..size.threads), Act::Send { topic, partition: None, size: 10, how }))
         }
+        Kind::Restarts => one(Step::Restart(broker)),
+        Kind::OddAnswers => odd_answers(dice, (topic, partition, broker), (at, shortly)),
+        Kind::RefusedTopics => {
+            let refusal = Fault::fail(Api::Metadata, [17, 29][dice.usize(..2)]);
+            fault(refusal.on_topic(TOPICS[topic]).times(dice.u32(1..=3)))
+        }
     }
 }
 
@@ -449,6 +489,30 @@ fn forgetting(dice: &mut Dice, (topic, partition, broker): (usize, i32, i32), at
     let is_told = dice.bool() && !matches!(what, Forgotten::Broker(_));
     let told = is_told.then_some((at, Step::Fault(says_so)));
     [(at, Step::Forget(what))].into_iter().chain(told).collect()
+}
+
+/// A broker's answers are odd for a while, and so that this matters: a producer is forgotten, or needs another id.
+fn odd_answers(
+    dice: &mut Dice,
+    (topic, partition, broker): (usize, i32, i32),
+    (at, shortly): (Duration, Duration),
+) -> Steps {
+    let lie = Lie::ALL[15..][dice.usize(..Lie::ALL.len() - 15)];
+    let cause = match lie {
+        Lie::LogStarts => Some(Fault::fail(Api::Produce, 59).on_partition(TOPICS[topic], partition)),
+        // Without a place of its own in the log a batch ends its epoch.
+        Lie::LateEpochs => Some(Fault::fail(Api::Produce, 87).times(5)),
+        _ => None,
+    };
+    let cause = cause.map(|fault| {
+        let forgotten = Step::Forget(Forgotten::Partition(topic, partition));
+        let other_id = Step::Wipe { keep_topics: true };
+        let before = if lie == Lie::LogStarts { forgotten } else { other_id };
+        [(at, before), (at, Step::Fault(fault))]
+    });
+    let who = if lie == Lie::LateEpochs { None } else { dice.bool().then_some(broker) };
+    let lies = [(at, Step::Lie(who, lie)), (at + shortly, Step::Honest)];
+    lies.into_iter().chain(cause.into_iter().flatten()).collect()
 }
 
 /// Callbacks that take their time, all together less than any record has.

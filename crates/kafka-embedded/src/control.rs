@@ -151,6 +151,15 @@ impl ClusterRules {
         led.for_each(|partition| partition.log.forget_producers());
     }
 
+    /// Lets all partitions that a broker leads know the last batch of each producer only; all partitions, if no broker is
+    /// given. Kafka's brokers keep no more of a producer when they are shut down: where such a broker leads again, it
+    /// answers a batch before that one with `OUT_OF_ORDER_SEQUENCE_NUMBER`, though it is in the log.
+    pub fn forget_earlier_batches(&mut self, broker: Option<i32>) {
+        let partitions = self.cluster.topics.values_mut().flat_map(|topic| &mut topic.partitions);
+        let led = partitions.filter(|partition| broker.is_none() || partition.leader == broker);
+        led.for_each(|partition| partition.log.forget_earlier_batches());
+    }
+
     /// A producer id with its epoch, as another producer would get it.
     pub fn new_producer_id(&mut self) -> (i64, i16) {
         self.producer_ids.hand_out()

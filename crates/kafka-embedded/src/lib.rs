@@ -330,6 +330,12 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.forget_all_producers(broker));
     }
 
+    /// Lets all partitions that a broker leads know the last batch of each producer only, as Kafka's do after a restart;
+    /// all partitions, if no broker is given.
+    pub fn forget_earlier_batches(&self, broker: Option<i32>) {
+        self.server.with_rules(|rules| rules.forget_earlier_batches(broker));
+    }
+
     /// How many requests of a kind have come, whatever became of them.
     #[must_use]
     pub fn requests(&self, api: Api) -> usize {

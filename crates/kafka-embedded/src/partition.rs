@@ -66,6 +66,14 @@ impl PartitionLog {
         self.producers.clear();
     }
 
+    /// Of each producer only the last batch is known from now on, as after a start from a snapshot.
+    pub(super) fn forget_earlier_batches(&mut self) {
+        for producer in self.producers.values_mut() {
+            let earlier = producer.recent.len().saturating_sub(1);
+            producer.recent.drain(..earlier);
+        }
+    }
+
     pub(super) fn end_offset(&self) -> i64 {
         self.end_offset
     }

@@ -174,7 +174,7 @@ impl MetadataUpdater {
             };
             let effects = self.failed(error.with_node(node), now);
             return match code == ErrorCode::REBOOTSTRAP_REQUIRED && self.rebootstraps() {
-                true => self.rebootstrap("a broker asks for it", now),
+                true => self.rebootstrap("a broker answered 129 REBOOTSTRAP_REQUIRED", now),
                 false => effects,
             };
         }

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::accumulator::{Expired, Fate, ProducerBatch};
+use crate::cluster::Node;
 use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
@@ -53,7 +54,7 @@ impl Produce {
         if let Some(stamp) = batch.stamp() {
             transaction.acknowledged(index, &stamp, batch.count());
             if transaction.is_idempotent() && !planted(Defect::OvertakenGoAgain) {
-                let overtaken = self.drain.take_overtaken(index, batch.id());
+                let overtaken = self.drain.take_missing_before(index, batch.id(), false);
                 overtaken.into_iter().for_each(|batch| self.fail_overtaken(index, batch, now));
             }
         }
@@ -80,6 +81,7 @@ impl Produce {
         if batch.is_unanswered() {
             if batch.is_doubtful() {
                 transaction.mark_unresolved(index);
+                self.fail_those_not_found(index, &batch, now);
             } else if !planted(Defect::FailureWithoutBump) {
                 transaction.request_epoch_bump(index);
             }
@@ -87,8 +89,8 @@ impl Produce {
         self.settle_failed(index, batch, failure, now);
     }
 
-    /// The broker has taken later batches of the partition and does not have this one: it must have forgotten the
-    /// producer. The sequence goes on behind those.
+    /// The broker has later batches of the partition and does not find this one: it has forgotten the producer and taken
+    /// those, or all of it but its last batch. The sequence goes on behind those.
     pub(super) fn fail_overtaken(&mut self, index: usize, batch: ProducerBatch, now: Instant) {
         let error = Error::new(
             ErrorKind::Broker,
@@ -100,6 +102,20 @@ impl Produce {
             None => error,
         };
         self.settle_failed(index, batch, error.into(), now);
+    }
+
+    /// A batch is given up that the broker may have. Where it has that one it may also have those before it that it did
+    /// not find: after a restart a broker knows each producer's last batch only. Under other numbers they could be there
+    /// twice.
+    fn fail_those_not_found(&mut self, index: usize, later: &ProducerBatch, now: Instant) {
+        for batch in self.drain.take_missing_before(index, later.id(), true) {
+            let error = Error::new(
+                ErrorKind::Broker,
+                "the broker did not find the batch by its number, and nobody knows whether it has a later one: written \
+                 now this one could be there twice",
+            );
+            self.settle_failed(index, batch, error.into(), now);
+        }
     }
 
     /// Counts a batch as failed, and tells why it has, with all that is known of it.
@@ -269,10 +285,9 @@ impl Produce {
             Fate::Whole(batch) => (batch.attempts(), batch.created(), batch.last_error().cloned()),
             Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
         };
-        let explanation = Explanation {
-            last: last.or_else(|| self.heard.last_error(created)),
-            ..self.explanation(index, created, client, now)
-        };
+        let last = last.or_else(|| self.heard.last_error(created));
+        let is_carried = matches!(&fate, Fate::InFlight { .. });
+        let explanation = self.explanation(index, (last, created, is_carried), client, now);
         let error = self
             .in_place(index, why.error.clone(), explanation)
             .with_attempts(attempts)
@@ -292,25 +307,31 @@ impl Produce {
         }
     }
 
-    /// What records of this partition have waited for that are there since `created`.
+    /// What records of this partition have waited for that are there since `created`. `last`: what went wrong with them;
+    /// `is_carried`: a request carries them.
     fn explanation<N: Network, T>(
         &self,
         index: usize,
-        created: Instant,
+        (last, created, is_carried): (Option<Error>, Instant, bool),
         client: &NetworkClient<N, T>,
         now: Instant,
     ) -> Explanation {
         let cluster = self.metadata.cluster();
         let leader = self.drain.leader(index).and_then(|id| cluster.node(id));
+        // What went wrong with the record itself is older than a connection that does not stand.
+        let last = leader.and_then(|leader| client.failure(leader)).or(last);
+        // To a leader that is connected others may be on their way.
+        let waits = |leader: &&Node| is_carried || last.is_none() || !client.is_connected(leader.id());
+        let waited_for = leader.filter(waits).and_then(|leader| client.waited_for(leader, now));
         let since = |time: Instant| now.saturating_duration_since(time.max(created));
         let no_leader = self.drain.name(index).map(|(topic, partition)| cluster.no_leader(topic, partition));
         let answered = self.heard.last_answer(created);
         Explanation {
-            last: None,
+            last,
             leaderless: self.drain.leaderless_since(index).map(since).zip(no_leader),
             throttled: leader.and_then(|leader| client.throttled(leader, now)),
             held_up: self.heard.held_up(created, now),
-            waited_for: leader.and_then(|leader| client.waited_for(leader, now)),
+            waited_for,
             answered: answered.map(|(node, at)| (node, since(at))),
         }
     }

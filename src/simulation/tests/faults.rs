@@ -215,3 +215,53 @@ fn where_an_answer_lacks_a_partition_no_code_is_quoted_that_nobody_answered() {
     };
     assert!(history.records.iter().filter_map(|record| record.outcome()).any(told));
 }
+
+/// Three records in batches of their own, of which the broker has each, and knows the last one only: it was shut down
+/// before it answered, and is there again.
+fn restarted_before_it_answers() -> Setup {
+    let setup = Setup { recovers: true, ..Setup::calm(1) }.with("linger.ms", 0).with("batch.size", 1);
+    let setup = setup.send(SECOND, 0, 1).step(2 * SECOND, Step::Fault(Fault::delay(Api::Produce, SECOND)));
+    let setup = setup.send(2 * SECOND, 0, 3);
+    (1..=3).fold(setup, |setup, broker| setup.step(2_100 * MS, Step::Restart(broker)))
+}
+
+/// What became of those three.
+#[track_caller]
+fn told(history: &History) -> Vec<String> {
+    let outcomes = history.records[1..4].iter().filter_map(|record| record.outcome());
+    let text = |outcome: &Outcome| match outcome {
+        Outcome::Acknowledged { .. } => "acknowledged".to_owned(),
+        Outcome::Failed { possibly_written, text, .. } => {
+            assert!(possibly_written, "{text}");
+            text.clone()
+        }
+    };
+    outcomes.map(text).collect()
+}
+
+/// Behaviour 96.
+/// Fault A3. What a broker does not find, since it knows the last batch only, may be in the log all the same.
+#[test]
+fn what_a_broker_that_was_restarted_does_not_find_is_not_written_again() {
+    let history = keeps_its_promises(restarted_before_it_answers());
+    let told = told(&history);
+    assert!(
+        told[..2].iter().all(|text| text.contains("the broker has lost track of this producer")),
+        "{told:?}"
+    );
+    assert_eq!(told[2], "acknowledged");
+}
+
+/// Behaviour 96.
+/// Fault A3. Whether it has the last one was never told.
+#[test]
+fn what_a_broker_does_not_find_is_not_written_again_while_the_fate_of_a_later_one_is_unknown() {
+    let refusals = Fault::fail(Api::Produce, 19).skip(2).times(2);
+    let setup = restarted_before_it_answers().with("retries", 2).step(2_100 * MS, Step::Fault(refusals));
+    let told = told(&keeps_its_promises(setup));
+    assert!(
+        told[..2].iter().all(|text| text.contains("nobody knows whether it has a later one")),
+        "{told:?}"
+    );
+    assert!(told[2].contains("19 NOT_ENOUGH_REPLICAS"), "{told:?}");
+}
