@@ -79,6 +79,9 @@ mod error;
 // The outcome reaches the future and the callback.
 mod completion;
 
+// Whether a producer is open, being closed, closed, or of no use any more.
+mod lifecycle;
+
 // What was last heard of the brokers.
 mod last_heard;
 

@@ -34,7 +34,7 @@ const FLOORS: &[&[&str]] = &[
         "planted",
     ],
     &["cluster", "error", "interrupt", "registry", "logging", "spin"],
-    &["completion", "last_heard", "serializer", "partitioner", "interceptor", "config", "wire"],
+    &["completion", "last_heard", "lifecycle", "serializer", "partitioner", "interceptor", "config", "wire"],
     &["record_batch", "protocol"],
     &["transaction"],
     &["accumulator", "metadata", "network"],

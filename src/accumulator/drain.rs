@@ -98,6 +98,11 @@ impl Drain {
         self.examine_lingering(now);
     }
 
+    /// Whether nothing lingers any more, since the producer is being closed.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
     /// Looks for queues whose first event is still to come: the caller that opened a batch tells of it only after
     /// another may have appended to it.
     pub(super) fn adopt_filled(&mut self, now: Instant) {

@@ -30,10 +30,11 @@ use std::time::{Duration, Instant};
 use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
+use crate::lifecycle::Lifecycle;
 use crate::record::TopicName;
 use crate::record_batch::RecordParts;
 use crate::sync::RwLock;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
@@ -64,7 +65,7 @@ pub(crate) struct RecordAccumulator {
     /// Counts the changes of `topics`.
     topics_version: AtomicU64,
     queue_maker: Arc<QueueMaker>,
-    closed: AtomicBool,
+    lifecycle: Arc<Lifecycle>,
 }
 
 /// How long a caller may wait.
@@ -99,7 +100,7 @@ impl RecordAccumulator {
             topics: RwLock::default(),
             topics_version: AtomicU64::new(0),
             queue_maker,
-            closed: AtomicBool::new(false),
+            lifecycle: Arc::default(),
         }
     }
 
@@ -262,14 +263,14 @@ impl RecordAccumulator {
         forgotten
     }
 
+    /// Whether the producer takes records.
     #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+    pub(crate) fn lifecycle(&self) -> &Arc<Lifecycle> {
+        &self.lifecycle
     }
 
-    /// Refuses new records and sends those away that wait for memory. What is queued stays.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    /// Sends those away that wait for memory, and refuses it to those who come. What is queued stays.
+    pub(crate) fn close_pool(&self) {
         self.pool.close();
     }
 
@@ -289,7 +290,8 @@ impl RecordAccumulator {
 
     /// Drops whatever is left when the sender thread is gone; after a sound end that is nothing.
     pub(crate) fn abandon(&self) {
-        self.close();
+        self.lifecycle.end();
+        self.close_pool();
         self.close_queues();
         self.filled_queues().iter().for_each(|queue| queue.abandon());
     }

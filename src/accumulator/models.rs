@@ -164,7 +164,7 @@ fn models_what_is_accepted_while_the_producer_closes_is_answered() {
             DrainRules { linger: Duration::ZERO, delivery_timeout: Duration::from_secs(10), mute: false };
         let now = Instant::now();
         let mut drain = Drain::new(Arc::clone(&accumulator), rules);
-        accumulator.close();
+        accumulator.close_pool();
         accumulator.close_queues();
         drain.collect(now);
         for expired in drain.abort(now) {

@@ -23,6 +23,7 @@ use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::interrupt::{self, Wait};
 use crate::last_heard::LastHeard;
+use crate::lifecycle::Lifecycle;
 use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::protocol::MetadataResponse;
@@ -39,6 +40,7 @@ pub(crate) use picture::{LeaderNews, Picture};
 pub(crate) struct Metadata {
     state: Mutex<State>,
     heard: Arc<LastHeard>,
+    lifecycle: Arc<Lifecycle>,
 }
 
 struct State {
@@ -51,7 +53,6 @@ struct State {
     beliefs: Beliefs,
     /// Who waits holds the receiver; its sender is dropped when there is something to look at.
     news: (Sender<Infallible>, Receiver<Infallible>),
-    closed: Option<Error>,
 }
 
 /// How a topic stands with a caller who wants to send to it.
@@ -63,7 +64,7 @@ enum Standing {
 }
 
 impl Metadata {
-    pub(crate) fn new(max_age: Duration, backoff: ExponentialBackoff) -> Metadata {
+    pub(crate) fn new(max_age: Duration, backoff: ExponentialBackoff, lifecycle: Arc<Lifecycle>) -> Metadata {
         let state = State {
             cluster: Arc::default(),
             wanted: HashMap::new(),
@@ -71,9 +72,8 @@ impl Metadata {
             schedule: Schedule::new(max_age, backoff),
             beliefs: Beliefs::default(),
             news: bounded(0),
-            closed: None,
         };
-        Metadata { state: Mutex::new(state), heard: Arc::default() }
+        Metadata { state: Mutex::new(state), heard: Arc::default(), lifecycle }
     }
 
     /// The latest picture of the cluster.
@@ -131,8 +131,10 @@ impl Metadata {
     ) -> (Standing, Receiver<Infallible>) {
         let mut state = self.state.lock();
         let news = state.news.1.clone();
-        if let Some(error) = &state.closed {
-            return (Standing::Never(error.clone()), news);
+        // Under the lock: whoever comes later than those who are sent away sees it.
+        if !self.lifecycle.is_open() {
+            drop(state);
+            return (Standing::Never(self.lifecycle.refusal().unwrap_or_else(Error::closed)), news);
         }
         // What is known to be unusable is asked for once more by each new caller: it may have changed meanwhile.
         let standing = match state.standing(topic, partition) {
@@ -311,11 +313,9 @@ impl Metadata {
         idle
     }
 
-    /// Sends everyone away who waits, now and later.
-    pub(crate) fn close(&self, error: Error) {
-        let mut state = self.state.lock();
-        state.closed.get_or_insert(error);
-        state.news = bounded(0);
+    /// Sends everyone away who waits: the producer is not open any more.
+    pub(crate) fn send_waiters_away(&self) {
+        self.state.lock().news = bounded(0);
     }
 }
 

@@ -28,6 +28,7 @@ use crate::counted::Counted;
 use crate::error::{Error, ErrorKind, SendError};
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
+use crate::lifecycle::CloseDeadline;
 use crate::logging;
 use crate::metadata::{Metadata, check_topic};
 use crate::origin::Origin;
@@ -306,13 +307,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn close_within(&self, limit: Duration) -> Result<CloseReport, Error> {
         let before = self.control.counts();
         let deadline = stage::now().checked_add(limit);
-        if limit.is_zero() {
-            self.control.close_now();
-        } else {
-            self.control.close(deadline);
-        }
-        self.accumulator.close();
-        self.metadata.close(Error::closed());
+        let within = if limit.is_zero() { CloseDeadline::Now } else { CloseDeadline::At(deadline) };
+        self.control.close(within);
         self.accumulator.inbox().push(Event::Nudge, None);
         let may_wait = !is_in_callback() && !is_sender_thread(self.token);
         let ended = if may_wait { self.await_end(deadline)? } else { false };
@@ -416,7 +412,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Clone for KafkaProducer<K, V> {
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for KafkaProducer<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let closed = self.core.accumulator.is_closed();
+        let closed = !self.core.control.lifecycle().is_open();
         f.debug_struct("KafkaProducer").field("closed", &closed).finish_non_exhaustive()
     }
 }

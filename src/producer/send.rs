@@ -134,10 +134,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     #[inline]
     fn check_usable(&self) -> Result<(), Error> {
-        if let Some(error) = self.control.fatal() {
-            return Err(error.clone());
-        }
-        if self.accumulator.is_closed() { Err(Error::closed()) } else { Ok(()) }
+        let lifecycle = self.accumulator.lifecycle();
+        if lifecycle.is_open() { Ok(()) } else { lifecycle.refusal().map_or(Ok(()), Err) }
     }
 
     /// Finds the topic's queues; waits for its metadata where they are not known.
@@ -279,7 +277,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
         let error = match error.kind() {
             ErrorKind::Timeout => self.explain_full(error, topic, partition),
-            ErrorKind::Closed => self.control.fatal().cloned().unwrap_or(error),
+            ErrorKind::Closed => self.accumulator.lifecycle().refusal().unwrap_or(error),
             _ => error,
         };
         error.with_topic(&topic.name).with_partition(partition)

@@ -41,8 +41,9 @@ pub(crate) fn assemble<N: Network>(
     };
     let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, Arc::new(inbox)));
     let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
-    let metadata = Arc::new(Metadata::new(settings.metadata_max_age, retry_backoff));
-    let control = Arc::new(Control::default());
+    let lifecycle = Arc::clone(accumulator.lifecycle());
+    let metadata = Arc::new(Metadata::new(settings.metadata_max_age, retry_backoff, lifecycle));
+    let control = Arc::new(Control::new(Arc::clone(&accumulator), Arc::clone(&metadata)));
     let client = NetworkClient::new(network, network_settings(settings), random.fork());
     let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
     let sender = Sender::new(Arc::new(settings.clone()), client, shared, bootstrap, random);

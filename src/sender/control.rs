@@ -1,32 +1,25 @@
-//! `Control`: what the producer's handles and its sender thread tell each other outside the record's way.
+//! `Control`: how a producer's handles and its sender thread end it, and what they count.
 //!
-//! Owns: the wish to close, the fatal error, the counts of outcomes. Must not know: either side.
+//! Owns: the one way on in the producer's `Lifecycle`, the counts of outcomes. Must not know: either side.
 //! Threads: any. Nothing here blocks.
+//! Holds: whoever waits for memory or metadata when the producer stops being open is sent away; whoever comes later is
+//! refused.
 
-use std::sync::OnceLock;
-use std::time::Instant;
+use std::sync::Arc;
 
+use crate::accumulator::RecordAccumulator;
 use crate::error::Error;
-use crate::sync::Mutex;
+use crate::lifecycle::{CloseDeadline, Lifecycle};
+use crate::metadata::Metadata;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-#[derive(Default)]
 pub(crate) struct Control {
-    /// Set once somebody closes; the earliest wish counts.
-    closing: Mutex<Option<End>>,
-    fatal: OnceLock<Error>,
+    lifecycle: Arc<Lifecycle>,
+    accumulator: Arc<RecordAccumulator>,
+    metadata: Arc<Metadata>,
     pub(super) delivered: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) abandoned: AtomicU64,
-}
-
-/// When a producer that is being closed ends, if not everything is answered before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// At once.
-    Now,
-    /// At this time; none: whenever that may be.
-    By(Option<Instant>),
 }
 
 /// How many records had which outcome, since the producer was created.
@@ -38,39 +31,37 @@ pub(crate) struct Counts {
 }
 
 impl Control {
+    pub(super) fn new(accumulator: Arc<RecordAccumulator>, metadata: Arc<Metadata>) -> Control {
+        let lifecycle = Arc::clone(accumulator.lifecycle());
+        let (delivered, failed, abandoned) = Default::default();
+        Control { lifecycle, accumulator, metadata, delivered, failed, abandoned }
+    }
+
+    pub(crate) fn lifecycle(&self) -> &Lifecycle {
+        &self.lifecycle
+    }
+
     /// Asks the sender to end: once everything is answered, or at the deadline.
-    pub(crate) fn close(&self, deadline: Option<Instant>) {
-        self.end(End::By(deadline));
+    pub(crate) fn close(&self, deadline: CloseDeadline) {
+        self.step(|lifecycle| lifecycle.close(deadline));
     }
 
-    /// Asks the sender to end as soon as it looks up, whatever is not answered.
-    pub(crate) fn close_now(&self) {
-        self.end(End::Now);
+    /// Nothing can be sent any more.
+    pub(super) fn fail(&self, error: Error) {
+        self.step(|lifecycle| lifecycle.fail(error));
+        self.accumulator.close_queues();
     }
 
-    fn end(&self, end: End) {
-        let mut closing = self.closing.lock();
-        *closing = Some(match (*closing, end) {
-            (Some(End::Now), _) | (_, End::Now) => End::Now,
-            (Some(End::By(Some(one))), End::By(Some(other))) => End::By(Some(one.min(other))),
-            (Some(End::By(Some(one))), End::By(None)) => End::By(Some(one)),
-            (Some(End::By(None)) | None, end) => end,
-        });
+    /// The sender ends.
+    pub(super) fn end(&self) {
+        self.step(Lifecycle::end);
+        self.accumulator.close_queues();
     }
 
-    pub(super) fn closing(&self) -> Option<End> {
-        *self.closing.lock()
-    }
-
-    /// The error after which this producer cannot be used.
-    #[inline]
-    pub(crate) fn fatal(&self) -> Option<&Error> {
-        self.fatal.get()
-    }
-
-    pub(super) fn set_fatal(&self, error: Error) {
-        // The first one counts.
-        let _ = self.fatal.set(error);
+    fn step(&self, step: impl FnOnce(&Lifecycle)) {
+        step(&self.lifecycle);
+        self.accumulator.close_pool();
+        self.metadata.send_waiters_away();
     }
 
     pub(crate) fn counts(&self) -> Counts {

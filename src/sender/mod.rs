@@ -27,6 +27,7 @@ use crate::accumulator::RecordAccumulator;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::last_heard::LastHeard;
+use crate::lifecycle::CloseDeadline;
 use crate::logging;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
@@ -34,7 +35,6 @@ use crate::planted::{Defect, planted};
 
 pub(crate) use assembly::{Assembly, assemble};
 use client_request::{ClientRequest, Context, NoResponse, Received, SendProgress};
-use control::End;
 pub(crate) use control::{Control, Counts};
 use effects::{Effects, NewMetadata};
 pub(crate) use metadata_updater::Bootstrap;
@@ -94,7 +94,6 @@ pub(crate) struct Sender<N: Network> {
     identity: ProducerIdentity,
     produce: Produce,
     outcomes: Vec<Outcome<RequestContext>>,
-    closing: bool,
     /// How many more answers count as awaited.
     awaited: u8,
     /// Everything that brokers had sent up to this time was read.
@@ -135,7 +134,6 @@ impl<N: Network> Sender<N> {
             metadata,
             control,
             outcomes: Vec::new(),
-            closing: false,
             awaited: 0,
             read_until: None,
         }
@@ -210,17 +208,16 @@ impl<N: Network> Sender<N> {
 
     /// Whether the loop is over: closed, and nothing left or no time left.
     pub(crate) fn is_done(&mut self, now: Instant) -> bool {
-        let Some(end) = self.control.closing() else { return false };
-        if !self.closing {
-            self.closing = true;
+        let Some(deadline) = self.control.lifecycle().closing() else { return false };
+        if !self.produce.drain.is_closing() {
             self.accumulator.close_queues();
             self.produce.drain.collect(now);
             self.produce.drain.close(now);
         }
-        match end {
-            End::Now => true,
-            End::By(_) if planted(Defect::CloseForgets) => true,
-            End::By(deadline) => {
+        match deadline {
+            CloseDeadline::Now => true,
+            CloseDeadline::At(_) if planted(Defect::CloseForgets) => true,
+            CloseDeadline::At(deadline) => {
                 deadline.is_some_and(|deadline| now >= deadline) || self.produce.drain.is_empty()
             }
         }
@@ -228,13 +225,11 @@ impl<N: Network> Sender<N> {
 
     /// Fails what is left and lets go of everything.
     pub(crate) fn finish(&mut self, now: Instant) {
-        self.accumulator.close();
-        self.accumulator.close_queues();
+        self.control.end();
         let error =
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
         let why = GivenUp { error, abandoned: true };
         self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
-        self.metadata.close(Error::closed());
         self.accumulator.inbox().close();
         self.client.close(now);
     }
@@ -314,11 +309,8 @@ impl<N: Network> Sender<N> {
     /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
     fn become_fatal(&mut self, error: Error, now: Instant) {
         logging::error!("{error}");
-        self.control.set_fatal(error.clone());
+        self.control.fail(error.clone());
         self.identity.transaction.set_fatal();
-        self.metadata.close(error.clone());
-        self.accumulator.close();
-        self.accumulator.close_queues();
         let why = GivenUp { error, abandoned: false };
         self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
     }
@@ -409,11 +401,11 @@ impl<N: Network> Sender<N> {
     }
 
     fn next_deadline(&self, send_again: Option<Instant>, now: Instant) -> Option<Instant> {
-        let closing = match self.control.closing() {
+        let closing = match self.control.lifecycle().closing() {
             // The last ones may have expired in this turn.
-            Some(End::By(_)) if self.produce.drain.is_empty() => Some(now),
-            Some(End::By(deadline)) => deadline,
-            Some(End::Now) => Some(now),
+            Some(CloseDeadline::At(_)) if self.produce.drain.is_empty() => Some(now),
+            Some(CloseDeadline::At(deadline)) => deadline,
+            Some(CloseDeadline::Now) => Some(now),
             None => None,
         };
         let (metadata, produce) = (self.metadata_updater.due(now), self.produce.due(now));

@@ -224,8 +224,8 @@ impl World {
 
     /// Why the producer is of no use any more, if it is not.
     #[cfg(test)]
-    pub(super) fn fatal(&self) -> Option<&Error> {
-        self.control.fatal()
+    pub(super) fn fatal(&self) -> Option<Error> {
+        self.control.lifecycle().fatal()
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -266,7 +266,7 @@ impl World {
         }
         let census = sender.census();
         let taken = self.accumulator.pool().total() - self.accumulator.pool().free();
-        if census.reserved > taken && !self.accumulator.is_closed() {
+        if census.reserved > taken && self.control.lifecycle().is_open() {
             return Err(format!(
                 "{} bytes are held and {taken} counted at {:?}",
                 census.reserved,
@@ -321,15 +321,15 @@ impl World {
 
     /// Closes if that has not happened, and tells all that is known.
     pub(super) fn end(mut self) -> Result<History, String> {
-        if !self.accumulator.is_closed() {
+        if self.control.lifecycle().is_open() {
             self.settle()?;
-        } else if let Some(error) = self.control.fatal().filter(|_| self.recovers) {
+        } else if let Some(error) = self.control.lifecycle().fatal().filter(|_| self.recovers) {
             let text = error.to_string();
             self.network().remarks.push(Violation::Stuck(text));
         }
         if self.sender.is_some() {
-            let (closing, was_closed) =
-                (self.now, self.accumulator.is_closed() && self.control.fatal().is_none());
+            let lifecycle = self.control.lifecycle();
+            let (closing, was_closed) = (self.now, !lifecycle.is_open() && lifecycle.fatal().is_none());
             self.close();
             while self.turn()? {}
             if !was_closed && self.now - closing > self.slack * 2 + Duration::from_secs(1) {

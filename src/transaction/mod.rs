@@ -32,6 +32,8 @@ enum Identity {
     /// Asked for.
     Requested,
     Known(ProducerIdAndEpoch),
+    /// Nothing may be sent any more; what was known till then.
+    Fatal(Option<ProducerIdAndEpoch>),
 }
 
 /// Hands out stamps, and decides what becomes of a partition's sequence after a failure.
@@ -45,8 +47,6 @@ pub(crate) struct TransactionManager {
     /// Under this id and epoch the sequence of a partition was forgotten: none may begin under it any more, it might be
     /// the same one.
     forgotten_under: Option<ProducerIdAndEpoch>,
-    /// Nothing may be sent any more.
-    fatal: bool,
 }
 
 impl TransactionManager {
@@ -59,7 +59,6 @@ impl TransactionManager {
             bump_for: Vec::new(),
             bump_is_new: false,
             forgotten_under: None,
-            fatal: false,
         }
     }
 
@@ -70,24 +69,27 @@ impl TransactionManager {
     /// The epoch of this producer's id, once there is one.
     pub(crate) fn epoch(&self) -> Option<i16> {
         match self.identity {
-            Identity::Known(current) => Some(current.epoch),
+            Identity::Known(current) | Identity::Fatal(Some(current)) => Some(current.epoch),
             _ => None,
         }
     }
 
-    /// From now on nothing is sent.
+    /// From now on nothing is sent that needs a producer id.
     pub(crate) fn set_fatal(&mut self) {
-        self.fatal = true;
+        self.identity = match self.identity {
+            Identity::NotNeeded => Identity::NotNeeded,
+            Identity::Known(current) | Identity::Fatal(Some(current)) => Identity::Fatal(Some(current)),
+            _ => Identity::Fatal(None),
+        };
     }
 
     /// When an InitProducerId request is due.
     pub(crate) fn producer_id_due(&self) -> Due {
         match self.identity {
-            _ if self.fatal => Due::Never,
             Identity::Wanted { not_before: Some(time) } => Due::At(time),
             Identity::Wanted { not_before: None } => Due::Now,
             Identity::Refused { not_before } => Due::WhenNeeded(not_before),
-            Identity::NotNeeded | Identity::Requested | Identity::Known(_) => Due::Never,
+            Identity::NotNeeded | Identity::Requested | Identity::Known(_) | Identity::Fatal(_) => Due::Never,
         }
     }
 
@@ -105,7 +107,7 @@ impl TransactionManager {
 
     /// Nothing of what was is known where the batches go now: a new id, and all sequences from 0 on.
     pub(crate) fn begin_anew(&mut self) {
-        if self.is_idempotent() {
+        if !matches!(self.identity, Identity::NotNeeded | Identity::Fatal(_)) {
             self.identity = Identity::Wanted { not_before: None };
             self.partitions.clear();
             self.bump_for.clear();
@@ -124,9 +126,6 @@ impl TransactionManager {
     /// have gone since the oldest that is not answered yet, that one included. Were they more than a broker remembers,
     /// it would not know that one again; in flight on one connection they are not, but after a new leader they may be.
     pub(crate) fn may_stamp(&mut self, partition: usize, outstanding: u64) -> bool {
-        if self.fatal {
-            return false;
-        }
         let current = match self.identity {
             Identity::NotNeeded => return true,
             Identity::Known(current) => current,
@@ -151,11 +150,12 @@ impl TransactionManager {
     /// not know the producer, none goes while others of the partition are on their way: in company.
     pub(crate) fn may_resend(&self, partition: usize, of_unknown_fate: bool, in_company: bool) -> bool {
         match self.identity {
-            _ if self.fatal => false,
             Identity::NotNeeded => true,
             Identity::Known(_) if self.is_bump_wanted(partition) => of_unknown_fate,
             Identity::Known(current) => self.is_introduced(partition, current) || !in_company,
-            Identity::Wanted { .. } | Identity::Refused { .. } | Identity::Requested => false,
+            Identity::Wanted { .. } | Identity::Refused { .. } | Identity::Requested | Identity::Fatal(_) => {
+                false
+            }
         }
     }
 
@@ -245,9 +245,6 @@ impl TransactionManager {
     /// other partitions follow once nothing of theirs is outstanding.
     pub(crate) fn bump_epoch(&mut self, is_known: impl Fn(usize) -> bool) -> Vec<usize> {
         let Identity::Known(current) = self.identity else { return Vec::new() };
-        if self.fatal {
-            return Vec::new();
-        }
         let (partitions, waiting) =
             std::mem::take(&mut self.bump_for).into_iter().partition(|p| is_known(*p));
         let partitions: Vec<usize> = partitions;
