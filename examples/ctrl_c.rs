@@ -46,13 +46,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         outcome => return Err(format!("an interrupt was expected, and not {outcome:?}").into()),
     }
 
-    // The record was accepted and is still under way; the future works on. A program that wants to end calls
-    // close_timeout here, which says how many records it had to give up.
+    // The record was accepted and is still under way; its future still works.
     cluster.clear_faults();
     cluster.stop_broker(1);
     cluster.start_broker(1)?;
     println!("the broker is back: record 3 is {}", future.get()?);
-    producer.close()?;
+
+    // Ctrl-C while the program is in no call of the producer's: the interrupt stays, and would end the next call. A program
+    // that was asked to end and wants to do so in peace takes it back first.
+    let this_thread = InterruptHandle::current();
+    this_thread.interrupt();
+    if this_thread.clear() {
+        println!("asked to end");
+    }
+    let report = producer.close_timeout(Duration::from_secs(10))?;
+    println!("{} delivered meanwhile, {} given up", report.delivered, report.failed + report.abandoned);
     let stored = cluster.records("test").len();
     println!("closed; the broker has {stored} records");
     if stored == 4 { Ok(()) } else { Err("4 records were expected".into()) }

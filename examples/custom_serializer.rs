@@ -69,15 +69,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let apples = Order { id: 1, item: "apples", pieces: 12 };
     producer.send(ProducerRecord::new("orders", apples).with_key("alice"))?.get()?;
 
-    // An order that cannot be serialized: `send` fails, nothing is queued, and the order comes back.
+    // An order that cannot be serialized: `send` fails and nothing is queued. Given as a reference, the record stays ours.
     let nothing = Order { id: 2, item: "pears", pieces: 0 };
-    let refused =
-        producer.send(ProducerRecord::new("orders", nothing)).err().ok_or("accepted an empty order")?;
+    let record = ProducerRecord::new("orders", nothing);
+    let refused = producer.send(&record).err().ok_or("accepted an empty order")?;
     if refused.kind() != ErrorKind::Serialization {
-        return Err(refused.into_error().into());
+        return Err(refused.into());
     }
-    println!("not accepted: {}", refused.error());
-    let mut corrected = refused.into_record().into_key_value().1.0;
+    println!("not accepted: {refused}");
+    let mut corrected = record.into_value();
     corrected.pieces = 3;
     producer.send(ProducerRecord::new("orders", corrected))?.get()?;
 

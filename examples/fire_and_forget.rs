@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let sensor = format!("sensor-{}", number % 100);
         let reading = ProducerRecord::new("readings", number as f64 / 10.0).with_key(&*sensor);
         // `?` is for records that were not accepted: they are the caller's to deal with. The future is dropped.
-        producer.send(reading).map_err(|error| error.into_error())?;
+        producer.send(reading)?;
     }
     println!("{RECORDS} records accepted: batched, sent and retried behind our back.");
 

@@ -47,11 +47,9 @@ fn main() -> Outcome {
         println!("{name:<46}  {:>5} ms  {requests:>8}", start.elapsed().as_millis());
     }
     println!(
-        "\nThe first two wait for the line once, since their records travel together; the last waits for it"
+        "\nThe first two pay for one round trip, since their records travel together; the last pays for {RECORDS}."
     );
-    println!(
-        "{RECORDS} times. Who needs every outcome at once keeps the futures, and calls get() after the loop."
-    );
+    println!("To have every outcome at that price, keep the futures and call wait_all() after the loop.");
     producer.close()?;
 
     let stored = cluster.records("test").len();

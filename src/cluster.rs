@@ -16,7 +16,7 @@ use crate::escape::Escaped;
 use crate::record::TopicName;
 use crate::uuid::Uuid;
 
-/// What is known of a Kafka cluster: brokers, and of the topics in use their partitions and leaders.
+/// What the client knows of a Kafka cluster: its brokers, and the partitions and leaders of the topics in use.
 #[derive(Debug, Clone, Default)]
 pub struct Cluster {
     pub(crate) cluster_id: Option<String>,
@@ -26,13 +26,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster's id, once a broker has said it.
+    /// The cluster's id, once a broker has answered.
     pub fn cluster_id(&self) -> Option<&str> {
         self.cluster_id.as_deref()
     }
 
-    /// The brokers, in no particular order. Before any of them has told of the others, and when none of them could be
-    /// used, these are the bootstrap servers.
+    /// The brokers, in no particular order. Before the first broker has answered, and when none could be used, these are
+    /// the bootstrap servers.
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
     }
@@ -47,7 +47,7 @@ impl Cluster {
         self.nodes.get(&id)
     }
 
-    /// The controller, as the brokers say (with KRaft any live broker).
+    /// The controller, as the brokers name it (with KRaft any live broker).
     pub fn controller(&self) -> Option<&Node> {
         self.controller.and_then(|id| self.node(id))
     }
@@ -150,7 +150,7 @@ impl Node {
         &self.host
     }
 
-    /// Port; 0 where what the broker advertises is no port.
+    /// The port; 0 where the broker advertises one that is not valid.
     pub fn port(&self) -> u16 {
         self.usable_port().unwrap_or(0)
     }
@@ -231,7 +231,7 @@ impl TopicInfo {
     }
 }
 
-/// A partition: who leads it and who has copies.
+/// A partition, with its leader and its replicas.
 #[derive(Clone)]
 pub struct PartitionInfo {
     shared: Arc<Shared>,
@@ -382,7 +382,7 @@ impl PartitionInfo {
         (self.leader >= 0).then_some(self.leader)
     }
 
-    /// The code with which brokers say why there is no leader.
+    /// Why there is no leader, as a broker's code.
     fn why_no_leader(&self) -> Option<ErrorCode> {
         let code = (self.leader < NO_LEADER).then(|| i16::try_from(self.leader - NO_LEADER_SINCE).ok());
         code.flatten().map(ErrorCode)
@@ -393,17 +393,17 @@ impl PartitionInfo {
         self.leader_epoch
     }
 
-    /// The ids of all brokers that have a copy.
+    /// The ids of the brokers with a replica.
     pub fn replicas(&self) -> &[i32] {
         self.list(ReplicaList::All)
     }
 
-    /// The ids of the brokers whose copy is up to date.
+    /// The ids of the brokers whose replica is in sync.
     pub fn in_sync_replicas(&self) -> &[i32] {
         self.list(ReplicaList::InSync)
     }
 
-    /// The ids of the brokers that have a copy and are down.
+    /// The ids of the brokers that have a replica and are down.
     pub fn offline_replicas(&self) -> &[i32] {
         self.list(ReplicaList::Offline)
     }

@@ -30,13 +30,12 @@ use crate::sync::channel::{Receiver, Sender, bounded};
 ///
 /// ```
 /// use kafka_embedded::EmbeddedCluster;
-/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
+/// use kafka_producer::{KafkaProducer, ProducerRecord};
 ///
 /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
-/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
-/// let producer = KafkaProducer::<str, str>::with_serializers(config, StringSerializer, StringSerializer)?;
+/// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
 ///
-/// // All on their way first, and then the outcomes: one wait for the line, and not a hundred.
+/// // All on their way first, and then the outcomes: one round trip, not a hundred.
 /// let mut futures = Vec::new();
 /// for number in 0..100 {
 ///     futures.push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
@@ -89,6 +88,19 @@ impl RecordFuture {
 
     /// As [`get`](RecordFuture::get), but waits at most `timeout`.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kafka_embedded::{Api, EmbeddedCluster};
+    /// use kafka_producer::{ErrorKind, KafkaProducer, ProducerRecord};
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    /// cluster.delay(Api::Produce, Duration::from_millis(300), 1); // a slow broker
+    /// let future = producer.send(ProducerRecord::new("orders", "two apples"))?;
+    /// let late = future.get_timeout(Duration::from_millis(50));
+    /// assert_eq!(late.unwrap_err().kind(), ErrorKind::Timeout); // nothing is decided yet
+    /// assert_eq!(future.get_timeout(Duration::from_secs(60))?.offset(), Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     /// # Errors
     /// Those of `get`, and [`Timeout`](ErrorKind::Timeout) if there is no outcome by then. The record is not
     /// withdrawn; the future still works.
@@ -162,6 +174,11 @@ impl RecordFuture {
         }
     }
 
+    /// Somebody will wait for the outcome: the batch need not linger.
+    pub(crate) fn end_linger(&self) {
+        self.latest().batch.expedite();
+    }
+
     fn interrupted(&self) -> Error {
         let text = "interrupted while waiting for the record's outcome; the record is still under way";
         self.placed(ErrorKind::Interrupted, text).with_possibly_written(true)
@@ -188,8 +205,8 @@ impl fmt::Debug for RecordFuture {
     }
 }
 
-/// What a callback is called with.
-pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
+/// A callback as [`Producer::send_view`](crate::Producer::send_view) takes it.
+pub type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
 
 /// Makes a callback of the user's function. One that is not called may end anywhere: what it holds does no harm.
 pub(crate) fn callback(function: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) -> Callback {

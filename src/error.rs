@@ -1,5 +1,4 @@
-//! `Error`: one opaque type that says what happened, where, and what may be done about it; and `SendError`, which
-//! hands the record back.
+//! `Error`: one opaque type that says what happened, where, and what may be done about it.
 //!
 //! Owns: the kinds, the predicates and the wording of context. Must not know: who raises which error.
 //! Holds: an error is cheap to clone (all records of a batch share one) and never carries a secret.
@@ -10,68 +9,142 @@ use std::time::Duration;
 
 use crate::error_code::ErrorCode;
 use crate::escape::Escaped;
-use crate::record::{ProducerRecord, TopicName};
+use crate::record::TopicName;
 
 /// Everything that can go wrong. Branch on [`kind`](Error::kind) and the predicates; the text is for people.
+///
+/// From `send` it means that the record was **not accepted**: nothing was queued, and no callback will run. From a
+/// [`RecordFuture`](crate::RecordFuture) or in a callback it is the outcome of a record that was.
+///
+/// ```
+/// use kafka_producer::{Error, KafkaProducer, ProducerRecord};
+///
+/// enum Next { Done, Again, LookFirst, GiveUp, AnotherProducer }
+///
+/// fn after(outcome: Result<kafka_producer::RecordMetadata, Error>) -> Next {
+///     match outcome {
+///         Ok(_) => Next::Done,
+///         Err(error) if error.is_fatal() => Next::AnotherProducer,
+///         Err(error) if error.possibly_written() => Next::LookFirst, // sending it again may make a duplicate
+///         Err(error) if error.is_retriable() => Next::Again,
+///         Err(_) => Next::GiveUp, // a file, a dead-letter topic: the same record will not succeed
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
-/// What sort of thing went wrong.
+/// What sort of thing went wrong. Prints as its name: `Timeout`.
+///
+/// `docs/errors.md` goes through the texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A setting is missing, has a wrong value, or contradicts another, or no name in `bootstrap.servers` resolves. From
     /// `ProducerConfig` and `KafkaProducer::new`; from every call after `bootstrap.resolve.timeout.ms`.
+    ///
+    /// **What to do**: correct the configuration; the error names each setting that is at fault.
     Config,
     /// A serializer failed. The record was not accepted.
+    ///
+    /// **What to do**: correct the record, or put it aside; [`Error::get_ref`] is the serializer's own error. The same
+    /// record fails again.
     Serialization,
     /// A partitioner failed or named a partition that does not exist. The record was not accepted.
+    ///
+    /// **What to do**: correct the partitioner, or name the partition in the record.
     Partitioning,
     /// Something did not happen in time: `max.block.ms`, `delivery.timeout.ms`, `request.timeout.ms`, or the limit
     /// given to the call. The text says what was waited for and what was last heard from the brokers.
     ///
-    /// From `send`, the record was not accepted: give it to `send` again when the brokers answer, or the buffer has room.
-    /// As an outcome, all retries are over: where [`possibly_written`](Error::possibly_written) is false the record can be
-    /// sent again; where it is true that may make a duplicate. From `get_timeout` nothing is decided: ask again later.
+    /// **What to do**: from `send`, the record was not accepted: give it to `send` again when the brokers answer, or the
+    /// buffer has room. As an outcome, all retries are over: where [`possibly_written`](Error::possibly_written) is false
+    /// the record can be sent again; where it is true that may make a duplicate. From `get_timeout` nothing is decided: ask
+    /// again later. The same from `flush_timeout` and `close`.
     Timeout,
     /// The thread was interrupted through its `InterruptHandle`.
+    ///
+    /// **What to do**: end what the thread was doing. What was accepted goes on its way, and its future still works.
     Interrupted,
     /// The record itself is not valid: negative partition or timestamp, or refused by the broker.
+    ///
+    /// **What to do**: correct the record, or put it aside. The same record is refused again.
     InvalidRecord,
     /// The record is larger than `max.request.size`, `buffer.memory`, or what the broker takes.
+    ///
+    /// **What to do**: send less in one record, compress it, or raise the limit that the text names, also the topic's
+    /// `max.message.bytes`.
     RecordTooLarge,
-    /// The topic's name is not valid, or a broker was sent a record for a topic or partition that does not exist. To
-    /// `send` one that does not exist is a `Timeout`: it may come into being until `max.block.ms` is over.
+    /// The topic's name is not valid. The record was not accepted.
+    ///
+    /// **What to do**: correct the name: 1 to 249 characters of `a-z`, `A-Z`, `0-9`, `.`, `_` and `-`.
     InvalidTopic,
+    /// The topic, or the partition that the record asks for, does not exist: the brokers answer, and do not know it. From
+    /// `send` and `partitions_for` after `max.block.ms`, since it may come into being until then. (Where no broker
+    /// answers it is a [`Timeout`](ErrorKind::Timeout).)
+    ///
+    /// **What to do**: create the topic or correct its name, and send the record again: the producer finds the topic once
+    /// it is there. Clients without the right to see a topic are told this, too.
+    UnknownTopicOrPartition,
     /// The producer is closed, or was closed before the record could be sent.
+    ///
+    /// **What to do**: nothing, if the program is ending; otherwise send the record through another producer, unless it is
+    /// [`possibly_written`](Error::possibly_written).
     Closed,
     /// The call would have blocked: `try_send`, or `send` from a callback.
+    ///
+    /// **What to do**: try again a little later, or refuse work yourself: the brokers are slower than the program.
     WouldBlock,
     /// The call is not allowed here, for instance `flush` from a callback.
+    ///
+    /// **What to do**: make the call on another thread.
     IllegalState,
     /// The process was forked after the producer was created, and this is the child: it has none of the producer's threads.
-    /// Create another producer here.
+    ///
+    /// **What to do**: create another producer in the child, or the first one after the fork.
     Forked,
-    /// A connection was lost, refused, or carried something that is not Kafka's protocol.
+    /// A connection was lost, refused, or carried something that is not Kafka's protocol; or the operating system gives no
+    /// more threads or sockets.
+    ///
+    /// **What to do**: as an outcome, the same as for [`Timeout`](ErrorKind::Timeout). The text says which address, and
+    /// what answered there.
     Network,
     /// No version of a request is spoken by both sides.
+    ///
+    /// **What to do**: nothing that the program could: the broker is older than 2.1, or something stands between.
     UnsupportedVersion,
     /// The broker refused who we are.
+    ///
+    /// **What to do**: correct the credentials.
     Authentication,
     /// The broker refused what we asked for.
+    ///
+    /// **What to do**: have the access granted (an ACL for `Write` and `Describe` on the topic, `IdempotentWrite` on the
+    /// cluster for brokers older than 2.8); then the same producer works, unless the error [is
+    /// fatal](Error::is_fatal).
     Authorization,
     /// Another producer with a newer epoch has taken over.
+    ///
+    /// **What to do**: close this producer; the other one does its work.
     Fenced,
     /// The broker answered with an error that has no kind of its own, see [`Error::code`], or what the brokers say allows
     /// no right answer any more: the partition is gone, later records have overtaken this one, the cluster is another.
     ///
-    /// As an outcome, what could be retried has been: [`is_retriable`](Error::is_retriable) says whether it may succeed
-    /// later, [`possibly_written`](Error::possibly_written) whether sending it again may make a duplicate, and
+    /// **What to do**: as an outcome, what could be retried has been: [`is_retriable`](Error::is_retriable) says whether it
+    /// may succeed later, [`possibly_written`](Error::possibly_written) whether sending it again may make a duplicate, and
     /// [`is_fatal`](Error::is_fatal) whether another producer is needed for that. Otherwise the code says what has to be
     /// put right, at the brokers or in the topic's settings.
     Broker,
-    /// A defect of this crate: please report it.
+    /// A defect of this crate.
+    ///
+    /// **What to do**: please report it, with its text.
     Bug,
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
 }
 
 struct Inner {
@@ -147,12 +220,12 @@ impl Error {
         self.0.attempts
     }
 
-    /// How long it took until the error was clear.
+    /// How long after `send` the record failed, or how long the call waited.
     pub fn elapsed(&self) -> Option<Duration> {
         self.0.elapsed
     }
 
-    /// What is behind it: the error of a serializer or partitioner as it was, or what was last heard from a broker. Its
+    /// The cause: the error of a serializer or partitioner as it was, or what was last heard from a broker. Its
     /// text stands in this error's text; `source()` goes on behind it.
     ///
     /// ```
@@ -170,7 +243,13 @@ impl Error {
     /// An error of this kind, for tests of code that handles errors: see
     /// [`MockProducer::error_next`](crate::MockProducer::error_next). It is retriable where its kind is.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        let retriable = matches!(kind, ErrorKind::Timeout | ErrorKind::WouldBlock | ErrorKind::Network);
+        let retriable = matches!(
+            kind,
+            ErrorKind::Timeout
+                | ErrorKind::WouldBlock
+                | ErrorKind::Network
+                | ErrorKind::UnknownTopicOrPartition
+        );
         Error(Arc::new(Inner {
             kind,
             message: message.into(),
@@ -218,9 +297,10 @@ impl Error {
             ErrorCode::REQUEST_TIMED_OUT => ErrorKind::Timeout,
             ErrorCode::NETWORK_EXCEPTION => ErrorKind::Network,
             ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => ErrorKind::RecordTooLarge,
-            ErrorCode::INVALID_TOPIC_EXCEPTION
-            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-            | ErrorCode::UNKNOWN_TOPIC_ID => ErrorKind::InvalidTopic,
+            ErrorCode::INVALID_TOPIC_EXCEPTION => ErrorKind::InvalidTopic,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => {
+                ErrorKind::UnknownTopicOrPartition
+            }
             ErrorCode::INVALID_TIMESTAMP | ErrorCode::INVALID_RECORD => ErrorKind::InvalidRecord,
             ErrorCode::UNSUPPORTED_VERSION => ErrorKind::UnsupportedVersion,
             ErrorCode::SASL_AUTHENTICATION_FAILED => ErrorKind::Authentication,
@@ -367,90 +447,6 @@ impl std::error::Error for Error {
     }
 }
 
-/// Why `send` did not accept a record, and the record itself.
-///
-/// Nothing was queued, no callback will run. Converts into [`Error`], so that `?` works in a function that returns
-/// one; where the record borrows from a local, use [`into_error`](SendError::into_error) before `?`.
-///
-/// ```
-/// use kafka_embedded::EmbeddedCluster;
-/// use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer};
-///
-/// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
-/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
-/// let producer = KafkaProducer::<str, str>::with_serializers(config, StringSerializer, StringSerializer)?;
-/// producer.close()?;
-///
-/// let refused = producer.send(ProducerRecord::new("orders", String::from("two apples"))).unwrap_err();
-/// assert_eq!(refused.kind(), ErrorKind::Closed);
-/// let (error, record) = refused.into_parts();
-/// assert_eq!(error.to_string(), "the producer is closed");
-/// assert_eq!(record.value().0, "two apples"); // for another producer, a file, a queue
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct SendError<K, V>(Box<(Error, ProducerRecord<K, V>)>);
-
-impl<K, V> SendError<K, V> {
-    pub(crate) fn new(error: Error, record: ProducerRecord<K, V>) -> Self {
-        SendError(Box::new((error, record)))
-    }
-
-    /// Why the record was not accepted.
-    pub fn error(&self) -> &Error {
-        &self.0.0
-    }
-
-    /// What sort of error it is; short for `error().kind()`.
-    pub fn kind(&self) -> ErrorKind {
-        self.error().kind()
-    }
-
-    /// The record, as it was given.
-    pub fn record(&self) -> &ProducerRecord<K, V> {
-        &self.0.1
-    }
-
-    /// Takes the record back, for instance to send it again.
-    pub fn into_record(self) -> ProducerRecord<K, V> {
-        self.0.1
-    }
-
-    /// Drops the record and keeps the error.
-    pub fn into_error(self) -> Error {
-        self.0.0
-    }
-
-    /// Both.
-    pub fn into_parts(self) -> (Error, ProducerRecord<K, V>) {
-        *self.0
-    }
-}
-
-impl<K, V> From<SendError<K, V>> for Error {
-    fn from(error: SendError<K, V>) -> Error {
-        error.into_error()
-    }
-}
-
-impl<K, V> fmt::Display for SendError<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self.error(), f)
-    }
-}
-
-/// Prints the error, not the record: what is inside may be confidential.
-impl<K, V> fmt::Debug for SendError<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.error(), f)
-    }
-}
-
-impl<K, V> std::error::Error for SendError<K, V> {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(self.error())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -484,14 +480,6 @@ mod tests {
         let first = Error::new(ErrorKind::Timeout, "too late");
         let second = first.clone().with_attempts(2);
         assert_eq!((first.attempts(), second.attempts()), (0, 2));
-    }
-
-    #[test]
-    fn a_send_error_gives_the_record_back() {
-        let record = ProducerRecord::new("t", String::from("v")).with_key("k");
-        let error = SendError::new(Error::closed(), record.clone());
-        assert_eq!(error.kind(), ErrorKind::Closed);
-        assert_eq!(error.into_record(), record);
     }
 
     #[derive(Debug)]

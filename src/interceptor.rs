@@ -12,18 +12,18 @@ use crate::error::Error;
 use crate::guard::{Harmless, guarded, last_words};
 use crate::logging;
 use crate::properties::Properties;
-use crate::record::{Headers, RecordMetadata, TopicName};
+use crate::record::{Headers, RecordMetadata, RecordView, TopicName};
 
 /// Why an interceptor failed; it is logged and goes no further.
 pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Sees each record before it is serialized, may change it, and is told its outcome: for tracing, auditing, counting,
+/// Sees each record before it is serialized, may change it, and learns its outcome: for tracing, auditing and counting
 /// without a change to the code that sends.
 ///
 /// A producer has any number of them, given to
 /// [`KafkaProducerBuilder::interceptor`](crate::KafkaProducerBuilder::interceptor) or named in `interceptor.classes`.
-/// They are called in that order. One that fails or panics is logged, what it changed is undone, and the others go on:
-/// an interceptor cannot make `send` fail.
+/// They are called in that order. Where one fails or panics, that is logged, its changes are undone, and the others are
+/// called all the same: an interceptor cannot make `send` fail.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,32 +66,31 @@ pub trait ProducerInterceptor<K: ?Sized, V: ?Sized>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Is logged; what was changed is undone, and the record goes on its way.
+    /// An error is logged, the interceptor's changes are undone, and the record is sent.
     fn on_send(&self, record: &mut InterceptedRecord<'_, K, V>) -> Result<(), InterceptorError> {
         let _ = record;
         Ok(())
     }
 
-    /// Is told the outcome, before the record's own callback. Runs on the sender thread and holds up all sending while
-    /// it runs; where `send` itself fails, on the thread that called it.
+    /// Called with the record's outcome, before the record's own callback. Runs on the sender thread, and nothing is sent
+    /// while it runs; where `send` itself fails it runs on the thread that called `send`.
     ///
     /// # Errors
     ///
-    /// Is logged.
+    /// An error is logged, and has no other effect.
     fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
         let _ = acknowledgement;
         Ok(())
     }
 
-    /// Called once when the producer is closed, on its thread, after its last record is answered: the last thing that
-    /// thread does. A panic is logged.
+    /// Called once when the producer is closed, on the producer's thread, after the last record is answered. A panic is
+    /// logged.
     fn close(&self) {}
 }
 
 /// A record on its way through the interceptors.
 ///
-/// What one of them changes the next one sees. The record that was given to `send` stays as it is: where `send` fails
-/// that one comes back.
+/// The next interceptor sees what the one before has changed. The record that was given to `send` stays as it is.
 pub struct InterceptedRecord<'a, K: ?Sized, V: ?Sized> {
     now: Fields<'a, K, V>,
     /// What the fields were before the interceptor at work changed them.
@@ -99,7 +98,7 @@ pub struct InterceptedRecord<'a, K: ?Sized, V: ?Sized> {
 }
 
 struct Fields<'a, K: ?Sized, V: ?Sized> {
-    topic: TopicName,
+    topic: Destination<'a>,
     partition: Option<i32>,
     timestamp: Option<i64>,
     headers: Headers,
@@ -108,7 +107,7 @@ struct Fields<'a, K: ?Sized, V: ?Sized> {
 }
 
 struct Before<'a, K: ?Sized, V: ?Sized> {
-    topic: Option<TopicName>,
+    topic: Option<Destination<'a>>,
     partition: Option<Option<i32>>,
     timestamp: Option<Option<i64>>,
     headers: Option<Headers>,
@@ -119,6 +118,22 @@ struct Before<'a, K: ?Sized, V: ?Sized> {
 impl<K: ?Sized, V: ?Sized> Default for Before<'_, K, V> {
     fn default() -> Self {
         Before { topic: None, partition: None, timestamp: None, headers: None, key: None, value: None }
+    }
+}
+
+/// The topic: the record's own, or an interceptor's.
+#[derive(Clone)]
+pub(crate) enum Destination<'a> {
+    Given(&'a str),
+    Changed(TopicName),
+}
+
+impl Destination<'_> {
+    pub(crate) fn as_str(&self) -> &str {
+        match self {
+            Destination::Given(topic) => topic,
+            Destination::Changed(topic) => topic,
+        }
     }
 }
 
@@ -144,21 +159,26 @@ fn change<T>(place: &mut T, before: &mut Option<T>, new: T) {
 }
 
 impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
-    pub(crate) fn new(
-        topic: TopicName,
-        (partition, timestamp): (Option<i32>, Option<i64>),
-        headers: Headers,
-        key: Option<&'a K>,
-        value: Option<&'a V>,
-    ) -> Self {
-        let (key, value) = (Part::Given(key), Part::Given(value));
-        let now = Fields { topic, partition, timestamp, headers, key, value };
+    pub(crate) fn new(record: RecordView<'a, K, V>) -> Self {
+        let now = Fields {
+            topic: Destination::Given(record.topic),
+            partition: record.partition,
+            timestamp: record.timestamp,
+            headers: record.headers.clone(),
+            key: Part::Given(record.key),
+            value: Part::Given(record.value),
+        };
         InterceptedRecord { now, before: Before::default() }
     }
 
     /// The topic that the record goes to.
     pub fn topic(&self) -> &str {
-        &self.now.topic
+        self.now.topic.as_str()
+    }
+
+    /// The same, as something that does not borrow from this.
+    pub(crate) fn destination(&self) -> Destination<'a> {
+        self.now.topic.clone()
     }
 
     /// The partition, if one was chosen by hand.
@@ -186,19 +206,19 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
         &self.now.headers
     }
 
-    /// Sends the record to another topic.
+    /// Sends the record to another topic. A text is copied; a clone of a [`TopicName`] is not.
     pub fn set_topic(&mut self, topic: impl Into<TopicName>) {
-        change(&mut self.now.topic, &mut self.before.topic, topic.into());
+        change(&mut self.now.topic, &mut self.before.topic, Destination::Changed(topic.into()));
     }
 
-    /// Sends the record to this partition, or leaves the choice to the partitioner. A negative number is an error of the
-    /// interceptor's.
+    /// Sends the record to this partition; with `None` the partitioner chooses. A negative number makes this interceptor
+    /// one that has failed.
     pub fn set_partition(&mut self, partition: Option<i32>) {
         change(&mut self.now.partition, &mut self.before.partition, partition);
     }
 
-    /// Sets the timestamp, in milliseconds since the epoch, or leaves it to `send`. A negative one is an error of the
-    /// interceptor's.
+    /// Sets the timestamp, in milliseconds since the epoch; with `None` it is the time of `send`. A negative one makes this
+    /// interceptor one that has failed.
     pub fn set_timestamp(&mut self, timestamp_ms: Option<i64>) {
         change(&mut self.now.timestamp, &mut self.before.timestamp, timestamp_ms);
     }
@@ -255,13 +275,13 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
     pub(crate) fn parts(&mut self) -> Outgoing<'_, K, V> {
         let Fields { topic, partition, timestamp, headers, key, value } = &mut self.now;
         let (key, value) = (key.get(), value.get());
-        Outgoing { topic, partition: *partition, timestamp: *timestamp, headers, key, value }
+        Outgoing { topic: topic.as_str(), partition: *partition, timestamp: *timestamp, headers, key, value }
     }
 }
 
 /// What `send` needs of a record, intercepted or not.
 pub(crate) struct Outgoing<'r, K: ?Sized, V: ?Sized> {
-    pub(crate) topic: &'r TopicName,
+    pub(crate) topic: &'r str,
     pub(crate) partition: Option<i32>,
     pub(crate) timestamp: Option<i64>,
     pub(crate) headers: &'r mut Headers,
@@ -269,17 +289,26 @@ pub(crate) struct Outgoing<'r, K: ?Sized, V: ?Sized> {
     pub(crate) value: Option<&'r V>,
 }
 
+impl<'r, K: ?Sized, V: ?Sized> Outgoing<'r, K, V> {
+    /// The record with headers that may be added to.
+    #[inline]
+    pub(crate) fn new(record: RecordView<'r, K, V>, headers: &'r mut Headers) -> Self {
+        let RecordView { topic, partition, timestamp, key, value, .. } = record;
+        Outgoing { topic, partition, timestamp, headers, key, value }
+    }
+}
+
 impl<K: ?Sized, V: ?Sized> fmt::Debug for InterceptedRecord<'_, K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InterceptedRecord")
-            .field("topic", &self.now.topic)
+            .field("topic", &self.topic())
             .field("partition", &self.now.partition)
             .field("timestamp", &self.now.timestamp)
             .finish_non_exhaustive()
     }
 }
 
-/// The outcome of a record, as an interceptor is told.
+/// The outcome of a record, as interceptors see it.
 #[derive(Debug)]
 pub struct Acknowledgement<'a> {
     topic: &'a str,
@@ -298,7 +327,7 @@ impl<'a> Acknowledgement<'a> {
         Acknowledgement { topic, partition, outcome, headers }
     }
 
-    /// Where the record is, or why it failed: the same that callback and future get, or `send` itself.
+    /// Where the record is, or why it failed: the same as the callback and the future get, or `send` returns.
     pub fn outcome(&self) -> Result<&RecordMetadata, &Error> {
         self.outcome
     }
@@ -308,8 +337,8 @@ impl<'a> Acknowledgement<'a> {
         self.topic
     }
 
-    /// The partition: the one that was chosen, or that the record asks for; none where it asks for none and failed
-    /// before one was chosen.
+    /// The partition that was chosen, or that the record names; none where the record names none and failed before one
+    /// was chosen.
     pub fn partition(&self) -> Option<i32> {
         match self.outcome {
             Ok(metadata) => Some(metadata.partition()),

@@ -10,11 +10,25 @@ use std::time::Instant;
 
 use crate::sync::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-/// Interrupts the blocking calls of one thread: `send`, `get`, `flush`, `close` return an error of kind
-/// [`Interrupted`](crate::ErrorKind::Interrupted) at once.
+/// Interrupts the blocking calls of one thread: they return an error of kind
+/// [`Interrupted`](crate::ErrorKind::Interrupted) at once. Java's `Thread.interrupt()`.
 ///
-/// An interrupt that comes while the thread is not blocked ends its next blocking call. Reporting it clears it. What
-/// was accepted before goes on its way; the interrupted call says so.
+/// What was accepted before goes on its way; the interrupted call says so. Reporting an interrupt clears it.
+///
+/// # Which call an earlier interrupt ends
+///
+/// An interrupt that comes while the thread is in none of these calls stays, and ends the next one:
+///
+/// | call | an earlier interrupt ends it |
+/// |---|---|
+/// | `get`, `get_timeout` | always, also where the outcome is there already |
+/// | `flush`, `flush_timeout`, `close`, `close_timeout` | always |
+/// | `send`, `send_with_callback`, `partitions_for` | only where they have to wait: for metadata or memory |
+/// | the drop of the last handle | it does not wait, then, and the records go on their way |
+/// | `try_send`, `try_get`, `is_done`, `KafkaProducer::new` | never |
+///
+/// A thread that was asked to end and now wants to end well calls [`clear`](Self::clear) first, as in Java
+/// `Thread.interrupted()`; otherwise its `close` may return at once.
 ///
 /// ```
 /// use kafka_producer::InterruptHandle;
@@ -52,26 +66,47 @@ use crate::sync::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bou
 #[derive(Clone, Debug)]
 pub struct InterruptHandle {
     signal: Sender<()>,
+    pending: Receiver<()>,
 }
 
 impl InterruptHandle {
     /// The handle of the thread that calls this. While the thread is ending (in the destructor of a thread-local value)
     /// there may be nothing to interrupt any more: the handle then has no effect.
     pub fn current() -> InterruptHandle {
-        let signal = THREAD.try_with(|slot| {
-            let mut slot = slot.borrow_mut();
-            let (signal, _) = slot.get_or_insert_with(|| bounded(1));
-            signal.clone()
-        });
+        let own = THREAD.try_with(|slot| slot.borrow_mut().get_or_insert_with(|| bounded(1)).clone());
         // A thread that is ending has none any more: an interrupt of it does nothing.
-        InterruptHandle { signal: signal.unwrap_or_else(|_| bounded(1).0) }
+        let (signal, pending) = own.unwrap_or_else(|_| bounded(1));
+        InterruptHandle { signal, pending }
     }
 
     /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
     /// it is noticed is as good as once.
     pub fn interrupt(&self) {
-        // A full channel means that an interrupt is pending, a disconnected one that the thread has ended.
+        // A full channel means that an interrupt is pending.
         let _ = self.signal.try_send(());
+    }
+
+    /// Takes back an interrupt that no call has reported yet; says whether there was one. Java's `Thread.interrupted()`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kafka_embedded::EmbeddedCluster;
+    /// use kafka_producer::{InterruptHandle, KafkaProducer, ProducerRecord};
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    /// producer.send(ProducerRecord::new("orders", "two apples"))?;
+    ///
+    /// let this_thread = InterruptHandle::current();
+    /// this_thread.interrupt(); // Ctrl-C, while the thread computes something
+    ///
+    /// assert!(this_thread.clear()); // it was asked to end, and may now take the time to do so
+    /// let report = producer.close_timeout(Duration::from_secs(60))?;
+    /// assert_eq!((report.failed, report.abandoned, cluster.records("orders").len()), (0, 0, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clear(&self) -> bool {
+        self.pending.try_recv().is_ok()
     }
 }
 
@@ -218,6 +253,19 @@ mod tests {
         assert_eq!(wait(&receiver, Some(Instant::now() + Duration::from_millis(1))), Wait::TimedOut);
         let _handle = InterruptHandle::current();
         assert_eq!(wait(&receiver, Some(Instant::now() + Duration::from_millis(1))), Wait::TimedOut);
+    }
+
+    #[test]
+    fn an_interrupt_that_was_taken_back_ends_no_wait() {
+        let handle = InterruptHandle::current();
+        assert!(!handle.clear());
+        handle.interrupt();
+        assert!(thread::scope(|scope| scope.spawn(|| handle.clear()).join().unwrap()), "by any thread");
+        let (sender, receiver) = bounded(1);
+        sender.send(1).unwrap();
+        assert_eq!(wait(&receiver, None), Wait::Ready(1));
+        handle.interrupt();
+        assert_eq!(wait(&receiver, None), Wait::Interrupted, "the next one counts");
     }
 
     #[test]

@@ -122,13 +122,18 @@ pub mod simulation;
 #[doc(hidden)]
 pub mod internal;
 
+// The programs of the pages, compiled and run with the other examples.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/errors.md")]
+struct ErrorsPage;
+
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
-pub use completion::RecordFuture;
+pub use completion::{Callback, RecordFuture};
 pub use config::{
     Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
     ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
 };
-pub use error::{Error, ErrorKind, SendError};
+pub use error::{Error, ErrorKind};
 pub use error_code::ErrorCode;
 pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
 pub use interrupt::InterruptHandle;
@@ -136,16 +141,16 @@ pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
 };
-pub use producer::{CloseReport, KafkaProducer, KafkaProducerBuilder, Producer};
+pub use producer::{CloseReport, KafkaProducer, KafkaProducerBuilder, Outcomes, Producer, wait_all};
 pub use properties::Properties;
 pub use record::{
-    Header, Headers, Key, NoKey, ProducerRecord, RecordKey, RecordMetadata, RecordValue, Tombstone,
-    TopicName, Value,
+    AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Header, HeaderIter, Headers, Key, NoKey, Payload,
+    ProducerRecord, RecordKey, RecordMetadata, RecordValue, RecordView, Tombstone, TopicName, Value,
 };
 pub use serializer::{
-    BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, BytesSerializer, DoubleSerializer,
-    FloatSerializer, FnSerializer, IntegerSerializer, ListSerializer, LongSerializer, Nullable, Serializer,
-    SerializerError, SerializerRegistry, ShortSerializer, StringSerializer, UuidSerializer, VoidSerializer,
-    serialize_with,
+    BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, BytesSerializer, DefaultSerializer,
+    DoubleSerializer, FloatSerializer, FnSerializer, IntegerSerializer, ListSerializer, LongSerializer,
+    Nullable, Serializer, SerializerError, SerializerRegistry, ShortSerializer, StringSerializer,
+    UuidSerializer, VoidSerializer, serialize_with,
 };
 pub use uuid::Uuid;

@@ -39,7 +39,7 @@ fn refused_by(address: &str) -> Error {
     ];
     let producer: TextProducer = KafkaProducer::new(config(address, settings)).unwrap();
     let start = Instant::now();
-    let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err().into_error();
+    let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
     assert!(start.elapsed() < Duration::from_millis(500) + SOON);
     assert_eq!(error.topic(), Some("t"), "{error}");
     let start = Instant::now();
@@ -125,7 +125,7 @@ fn silence() {
 fn silence_for_longer_than_send_waits() {
     fn impatient(address: &str) -> Error {
         let producer: TextProducer = KafkaProducer::new(config(address, &[("max.block.ms", "300")])).unwrap();
-        let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err().into_error();
+        let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
         says(&producer.partitions_for("t").unwrap_err(), &[address]);
         error
@@ -156,7 +156,7 @@ fn an_answer_is_not_contradicted_by_the_next_request() {
     let cluster = support::cluster(1);
     cluster.inject(Fault::drop_answer(Api::Metadata).skip(1).always());
     let producer = support::producer(&cluster, &[("max.block.ms", "300")]);
-    let error = producer.send(ProducerRecord::new("missing", "v")).unwrap_err().into_error();
+    let error = producer.send(ProducerRecord::new("missing", "v")).unwrap_err();
     says(&error, &["max.block.ms", "UNKNOWN_TOPIC_OR_PARTITION"]);
     assert!(!error.to_string().contains("no answer"), "{error}");
 }
@@ -211,8 +211,8 @@ fn records_that_cannot_be() {
     let cluster = support::cluster(1);
     let producer = support::producer(&cluster, &[]);
     let error = producer.send(support::to_first("v").with_timestamp(-1)).unwrap_err();
-    assert_eq!((error.kind(), error.error().topic()), (ErrorKind::InvalidRecord, Some("t")), "(11) {error}");
-    says(error.error(), &["timestamp -1"]);
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::InvalidRecord, Some("t")), "(11) {error}");
+    says(&error, &["timestamp -1"]);
     producer.flush().unwrap();
     assert_eq!(support::produce_requests(&cluster), 0);
 }

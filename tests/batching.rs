@@ -203,7 +203,7 @@ fn a_partitioner_that_fails_or_errs_queues_nothing() {
     let cluster = cluster(3);
     let producer = with_partitioner(&cluster);
     let error = producer.send(ProducerRecord::tombstone("t", "k")).unwrap_err();
-    assert_eq!((error.kind(), error.error().topic()), (ErrorKind::Partitioning, Some("t")));
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Partitioning, Some("t")));
     assert!(error.to_string().contains("a tombstone has no length"), "{error}");
     for (value, partition) in [("dddd", "3"), ("", "-1")] {
         let error = producer.send(ProducerRecord::new("t", value)).unwrap_err();

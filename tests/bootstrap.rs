@@ -79,7 +79,7 @@ fn a_producer_whose_servers_were_not_found_in_time_says_so_to_everyone_from_then
     assert!((Duration::from_millis(400)..SOON).contains(&start.elapsed()), "{:?}", start.elapsed());
     let later = producer.send(to_first("v")).unwrap_err();
     let partitions = producer.partitions_for("t").unwrap_err();
-    for error in [waiting.error(), later.error(), &partitions] {
+    for error in [&waiting, &later, &partitions] {
         assert!(error.is_fatal() && !error.is_retriable() && error.kind() == ErrorKind::Config, "{error}");
         let text = error.to_string();
         assert!(

@@ -38,9 +38,7 @@ fn one_producer_of_text_takes_every_owner_of_text() -> Result<(), Error> {
         let local = format!("local {number}");
         let key: &str = &local[..5];
         let borrowed: &str = &local;
-        producer
-            .send(ProducerRecord::new("test", borrowed).with_key(key))
-            .map_err(|error| error.into_error())?;
+        producer.send(ProducerRecord::new("test", borrowed).with_key(key))?;
     }
     producer.send(ProducerRecord::new("test", String::from("owned")).with_key(String::from("k")))?;
     producer.send(ProducerRecord::new("test", Box::<str>::from("boxed")))?;
@@ -71,7 +69,7 @@ fn one_producer_of_bytes_takes_every_owner_of_bytes() -> Result<(), Error> {
     let producer: KafkaProducer<[u8], [u8]> =
         producer(&cluster, "ByteArraySerializer", "ByteArraySerializer");
     let local = b"slice".to_vec();
-    producer.send(ProducerRecord::new("test", &local[..])).map_err(|error| error.into_error())?;
+    producer.send(ProducerRecord::new("test", &local[..]))?;
     producer.send(ProducerRecord::new("test", local).with_key(vec![b'k']))?;
     producer.send(ProducerRecord::new("test", Box::<[u8]>::from(*b"boxed")))?;
     producer.send(ProducerRecord::new("test", Arc::<[u8]>::from(*b"shared")))?;
@@ -90,9 +88,7 @@ fn topics_may_be_named_by_any_text_and_numbers_be_keys() -> Result<(), Error> {
     let shared = TopicName::from(Arc::<str>::from("test"));
     producer.send(ProducerRecord::new(local, "owned name").with_key(1))?;
     producer.send(ProducerRecord::new(&shared, "shared name").with_key(2))?;
-    producer
-        .send(ProducerRecord::new(shared, "the same").with_key(&3))
-        .map_err(|error| error.into_error())?;
+    producer.send(ProducerRecord::new(shared, "the same").with_key(&3))?;
     producer.close()?;
     let keys: Vec<_> = stored(&cluster).into_iter().map(|(key, _)| key.unwrap()).collect();
     assert_eq!(keys, [[0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 0, 3]]);
@@ -116,9 +112,7 @@ fn values_of_ones_own_are_sent_by_reference() -> Result<(), Error> {
         KafkaProducer::with_serializers(config, kafka_producer::StringSerializer, serializer)?;
     let orders = BTreeMap::from([("a", Order { id: 1 }), ("b", Order { id: 2 })]);
     for (name, order) in &orders {
-        producer
-            .send(ProducerRecord::new("test", order).with_key(*name))
-            .map_err(|error| error.into_error())?;
+        producer.send(ProducerRecord::new("test", order).with_key(*name))?;
     }
     drop(orders);
     producer.close()?;

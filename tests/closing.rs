@@ -44,9 +44,10 @@ fn a_closed_producer_refuses_everything_and_hands_the_record_back() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[]);
     producer.close().unwrap();
-    let error = producer.send(to_first("mine")).unwrap_err();
+    let record = to_first("mine");
+    let error = producer.send(&record).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
-    assert_eq!(error.into_record().into_key_value().1.0, "mine");
+    assert_eq!(record.into_value(), "mine");
     assert_eq!(producer.try_send(to_first("mine")).unwrap_err().kind(), ErrorKind::Closed);
     let called = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&called);
@@ -71,11 +72,11 @@ fn close_while_others_send(partitions: i32, round: usize) {
                 for number in 0.. {
                     let value = format!("{thread}/{number}");
                     let record = ProducerRecord::new("t", value.clone()).with_partition(number % partitions);
-                    match producer.send(record) {
+                    match producer.send(&record) {
                         Ok(future) => futures.push(future),
                         Err(error) => {
                             assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
-                            assert_eq!(error.into_record().into_key_value().1.0, value);
+                            assert_eq!(record.into_value(), value);
                             break;
                         }
                     }
@@ -191,9 +192,7 @@ fn close_ends_the_waits_of_others() {
     let producer = producer(&cluster, &[("max.block.ms", "60000")]);
     let waiting = {
         let producer = producer.clone();
-        thread::spawn(move || {
-            producer.send(ProducerRecord::new("no-such-topic", "v")).unwrap_err().into_error()
-        })
+        thread::spawn(move || producer.send(ProducerRecord::new("no-such-topic", "v")).unwrap_err())
     };
     wait_until("it is asked for", || cluster.requests(Api::Metadata) >= 2);
     let start = Instant::now();

@@ -63,7 +63,7 @@ fn step(producer: &TextProducer, value: String, random: &mut fastrand::Rng, acco
     let future = match sent {
         Ok(future) => future,
         Err(error) => {
-            may_be(error.error(), &[ErrorKind::Closed, ErrorKind::Interrupted]);
+            may_be(&error, &[ErrorKind::Closed, ErrorKind::Interrupted]);
             account.refused.push(value);
             return error.kind() != ErrorKind::Closed;
         }

@@ -63,10 +63,10 @@ fn each_level_of_every_error_that_has_a_cause_says_its_own_part() {
     let painter =
         KafkaProducer::<str, str>::with_serializers(config(&servers, &[]), StringSerializer, colours)
             .unwrap();
-    errors.push((painter.send(to_first("v")).unwrap_err().into_error(), ErrorKind::Serialization, 2));
+    errors.push((painter.send(to_first("v")).unwrap_err(), ErrorKind::Serialization, 2));
     let chooser =
         KafkaProducer::<str, str>::builder(config(&servers, &[])).partitioner(Failing).build().unwrap();
-    let error = chooser.send(ProducerRecord::new("t", "v")).unwrap_err().into_error();
+    let error = chooser.send(ProducerRecord::new("t", "v")).unwrap_err();
     errors.push((error, ErrorKind::Partitioning, 2));
     let unknown = [("key.serializer", "StringSerializer"), ("key.serializer.encoding", "no-such-encoding")];
     let refused = KafkaProducer::<str, str>::new(config(&servers, &unknown)).unwrap_err();
@@ -84,15 +84,15 @@ fn each_level_of_every_error_that_has_a_cause_says_its_own_part() {
     ];
     let hurried = producer(&cluster, &hasty);
     hurried.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
-    let missing = hurried.send(ProducerRecord::new("no-such-topic", "v")).unwrap_err().into_error();
-    errors.push((missing, ErrorKind::Timeout, 1));
+    let missing = hurried.send(ProducerRecord::new("no-such-topic", "v")).unwrap_err();
+    errors.push((missing, ErrorKind::UnknownTopicOrPartition, 1));
     cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
     let late = hurried.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
     errors.push((late, ErrorKind::Timeout, 1));
     let full = producer(&cluster, &[&hasty[..], &[("delivery.timeout.ms", "60000")]].concat());
     full.partitions_for("t").unwrap();
     while full.try_send(to_first("v".repeat(9_000))).is_ok() {}
-    errors.push((full.send(to_first("v".repeat(9_000))).unwrap_err().into_error(), ErrorKind::Timeout, 1));
+    errors.push((full.send(to_first("v".repeat(9_000))).unwrap_err(), ErrorKind::Timeout, 1));
     drop((hurried, full.close_timeout(std::time::Duration::ZERO)));
     cluster.clear_faults();
 

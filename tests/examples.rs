@@ -161,8 +161,21 @@ fn three_ways_shows_that_waiting_each_time_is_the_slow_one() {
 }
 
 #[test]
+fn json_is_written_by_serde_and_its_errors_come_back() {
+    let text = output("json", &[]);
+    has_lines(&text, &["sent: orders-0@0", r#"in the log: {"id":7,"item":"two apples","price":1.5}"#]);
+    assert!(
+        text.contains(
+            "not accepted (Serialization): orders: the value cannot be serialized: key must be a string"
+        ),
+        "{text}"
+    );
+}
+
+#[test]
 fn ctrl_c_ends_a_wait_and_loses_nothing() {
     let text = output("ctrl_c", &["--demo"]);
+    has_lines(&text, &["asked to end", "0 delivered meanwhile, 0 given up"]);
     has_lines(&text, &["the broker is back: record 3 is test-0@3", "closed; the broker has 4 records"]);
     let interrupted = text.lines().filter(|line| line.starts_with("interrupted: test-0: "));
     assert_eq!(interrupted.count(), 1, "{text}");

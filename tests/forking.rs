@@ -53,9 +53,10 @@ fn in_a_child_every_call_is_an_error_at_once_and_the_parent_goes_on() {
     let servers = cluster.bootstrap_servers();
     let said = in_a_child(|| {
         let begun = Instant::now();
-        let send = producer.send(to_first("x")).unwrap_err();
+        let record = to_first("x");
+        let send = producer.send(&record).unwrap_err();
         assert_eq!(send.kind(), ErrorKind::Forked, "{send}");
-        assert_eq!(send.into_record(), to_first("x"));
+        assert_eq!(record, to_first("x"));
         let kinds = [
             producer.try_send(to_first("x")).unwrap_err().kind(),
             producer.send_with_callback(to_first("x"), |_| {}).unwrap_err().kind(),

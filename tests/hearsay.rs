@@ -350,8 +350,8 @@ fn who_waits_for_a_leader_in_vain_is_told_so_and_so_is_who_finds_the_buffer_full
         waiting.push(future);
     }
     assert!(waiting.len() > 2);
-    let of_buffer = producer.send(record(1)).unwrap_err().into_error();
-    let in_company = producer.send(record(0)).unwrap_err().into_error();
+    let of_buffer = producer.send(record(1)).unwrap_err();
+    let in_company = producer.send(record(0)).unwrap_err();
     let of_record = waiting.pop().unwrap().get_timeout(AGES).unwrap_err();
     for (error, begins, says) in [
         (of_buffer, "t-1: ", "; its partition has had no leader for "),

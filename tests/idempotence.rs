@@ -129,7 +129,7 @@ fn fatal_answers_to_produce_end_the_producer_and_answer_everything() {
         for number in 0..50 {
             match producer.send(to_first(format!("{number}"))) {
                 Ok(future) => errors.push(future.get_timeout(AGES).unwrap_err()),
-                Err(error) => errors.push(error.into_error()),
+                Err(error) => errors.push(error),
             }
         }
         assert!(errors.iter().all(|error| error.is_fatal()), "{errors:?}");
@@ -313,7 +313,7 @@ fn a_broker_that_cannot_give_producer_ids_is_named_with_both_ranges() {
     let producer = producer(&cluster, &[("linger.ms", "0"), ("max.block.ms", "2000")]);
     let error = match producer.send(to_first("a")) {
         Ok(future) => future.get_timeout(AGES).unwrap_err(),
-        Err(error) => error.into_error(),
+        Err(error) => error,
     };
     assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{error}");
     assert!(error.to_string().contains("InitProducerId"), "{error}");
@@ -337,7 +337,7 @@ fn a_broker_without_a_common_produce_version_is_named_with_both_ranges() {
 fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
     let cluster = EmbeddedCluster::builder().topic("t", 1).without(Api::Metadata).start().unwrap();
     let producer = producer(&cluster, &[("max.block.ms", "500")]);
-    let error = producer.send(to_first("a")).unwrap_err().into_error();
+    let error = producer.send(to_first("a")).unwrap_err();
     assert!(error.to_string().contains("Metadata"), "{error}");
     assert!(error.to_string().contains(&cluster.bootstrap_servers()), "{error}");
     assert!(

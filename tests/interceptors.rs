@@ -166,13 +166,13 @@ fn what_is_not_accepted_is_told_to_them_on_the_callers_thread_and_to_no_callback
     let (cluster, log) = (cluster(1), Log::default());
     let settings = config(&cluster.bootstrap_servers(), &[("max.request.size", "1000")]);
     let producer = builder(settings, &["a"], &log).build().unwrap();
-    let refused = |record, kind: ErrorKind, place: &str| {
-        let error = producer.send_with_callback(record, |_| panic!("was not accepted")).unwrap_err();
+    let refused = |record: ProducerRecord<_, kafka_producer::Value<String>>, kind: ErrorKind, place: &str| {
+        let error = producer.send_with_callback(&record, |_| panic!("was not accepted")).unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         let log = taken(&log);
         let heard = format!("a hears {kind:?} of {place} with [\"a\"], sender thread: false");
         assert_eq!(log.last(), Some(&heard), "{log:#?}");
-        error.into_record()
+        record
     };
     let large = "x".repeat(2000);
     let record = refused(to_first(large.clone()), ErrorKind::RecordTooLarge, r#"("t", Some(0))"#);
@@ -204,10 +204,10 @@ fn a_refused_record_is_told_to_them_with_the_partition_that_it_asks_for() {
         last.push((kind, line.split(" with ").next().unwrap().rsplit(" of ").next().unwrap().to_owned()));
     }
     let expected = [
-        (ErrorKind::Timeout, r#"("nope", Some(3))"#),
+        (ErrorKind::UnknownTopicOrPartition, r#"("nope", Some(3))"#),
         (ErrorKind::InvalidRecord, r#"("t", Some(1))"#),
         (ErrorKind::InvalidRecord, r#"("t", Some(-1))"#),
-        (ErrorKind::Timeout, r#"("nope", None)"#),
+        (ErrorKind::UnknownTopicOrPartition, r#"("nope", None)"#),
     ];
     assert_eq!(last, expected.map(|(kind, place)| (kind, place.to_owned())));
 }

@@ -45,7 +45,8 @@ fn a_full_buffer_is_a_time_out_that_says_what_was_wanted_and_free_and_heard() {
     assert!(futures.len() >= 3);
     wait_until("the broker refuses", || support::produce_requests(&cluster) >= 3);
     let start = Instant::now();
-    let error = producer.send(to_first("y".repeat(9_000))).unwrap_err();
+    let record = to_first("y".repeat(9_000));
+    let error = producer.send(&record).unwrap_err();
     assert!(start.elapsed() >= Duration::from_millis(290), "{:?}", start.elapsed());
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let text = error.to_string();
@@ -54,8 +55,8 @@ fn a_full_buffer_is_a_time_out_that_says_what_was_wanted_and_free_and_heard() {
     {
         assert!(text.contains(part), "{part:?} in {text}");
     }
-    assert_eq!((error.error().topic(), error.error().partition()), (Some("t"), Some(0)));
-    assert_eq!(error.into_record().into_key_value().1.0, "y".repeat(9_000), "the record comes back");
+    assert_eq!((error.topic(), error.partition()), (Some("t"), Some(0)));
+    assert_eq!(record.into_value(), "y".repeat(9_000), "the record stays");
     cluster.clear_faults();
     for future in futures {
         future.get_timeout(AGES).unwrap();
@@ -73,7 +74,7 @@ fn try_send_says_that_it_would_block() {
     assert!(start.elapsed() < SOON);
     assert_eq!(error.kind(), ErrorKind::WouldBlock);
     assert!(error.to_string().contains("buffer.memory=40000"), "{error}");
-    assert!(error.error().is_retriable());
+    assert!(error.is_retriable());
     cluster.clear_faults();
     for future in futures {
         future.get_timeout(AGES).unwrap();
@@ -118,7 +119,7 @@ fn an_interrupt_ends_the_wait_at_once_and_leaves_no_trace() {
         let producer = producer.clone();
         move || {
             tell.send(()).unwrap();
-            producer.send(to_first("y".repeat(9_000))).unwrap_err().into_error()
+            producer.send(to_first("y".repeat(9_000))).unwrap_err()
         }
     });
     told.recv().unwrap();
@@ -143,7 +144,7 @@ fn close_ends_the_wait() {
     let (producer, _futures) = full(&cluster, &[]);
     let waiting = {
         let producer = producer.clone();
-        thread::spawn(move || producer.send(to_first("y".repeat(9_000))).unwrap_err().into_error())
+        thread::spawn(move || producer.send(to_first("y".repeat(9_000))).unwrap_err())
     };
     thread::sleep(Duration::from_millis(20));
     let start = Instant::now();
@@ -219,7 +220,7 @@ fn a_record_larger_than_the_buffer_or_the_request_is_refused_at_once() {
         let error = producer.send(to_first("x".repeat(10_000))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::RecordTooLarge, "{error}");
         assert!(error.to_string().contains(name), "{error}");
-        assert_eq!(error.error().topic(), Some("t"));
+        assert_eq!(error.topic(), Some("t"));
         producer.send(to_first("x".repeat(9_000))).unwrap().get_timeout(AGES).unwrap();
     }
 }

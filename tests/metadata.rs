@@ -20,21 +20,22 @@ fn a_topic_that_does_not_exist_is_named_with_the_last_error_within_max_block() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("max.block.ms", "300")]);
     let start = Instant::now();
-    let error = producer.send(ProducerRecord::new("no-such-topic", "mine")).unwrap_err();
+    let record = ProducerRecord::new("no-such-topic", "mine");
+    let error = producer.send(&record).unwrap_err();
     let took = start.elapsed();
     assert!((Duration::from_millis(290)..SOON).contains(&took), "{took:?}");
     assert_eq!(
-        (error.kind(), error.error().code()),
-        (ErrorKind::Timeout, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
+        (error.kind(), error.code()),
+        (ErrorKind::UnknownTopicOrPartition, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
     );
     assert!(error.to_string().contains("no-such-topic"), "{error}");
     assert!(error.to_string().contains("max.block.ms"), "{error}");
     assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
-    assert_eq!(error.error().topic(), Some("no-such-topic"));
-    assert!(!error.error().possibly_written());
-    assert_eq!(error.into_record().into_key_value().1.0, "mine");
+    assert_eq!(error.topic(), Some("no-such-topic"));
+    assert!(!error.possibly_written());
+    assert_eq!(record.into_value(), "mine");
     let error = producer.partitions_for("no-such-topic").unwrap_err();
-    assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("no-such-topic")));
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::UnknownTopicOrPartition, Some("no-such-topic")));
     producer.send(to_first("others are not bothered")).unwrap().get_timeout(AGES).unwrap();
 }
 
@@ -65,7 +66,7 @@ fn a_partition_that_the_topic_does_not_have_is_named_with_their_number() {
     let cluster = cluster(2);
     let producer = producer(&cluster, &[("max.block.ms", "300")]);
     let error = producer.send(ProducerRecord::new("t", "v").with_partition(2)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert_eq!(error.kind(), ErrorKind::UnknownTopicOrPartition);
     let text = error.to_string();
     assert!(
         text.contains("partition 2") && text.starts_with("t: ") && text.contains("2 partitions"),
@@ -130,7 +131,7 @@ fn an_invalid_name_is_an_error_at_once() {
     let error = producer.send(ProducerRecord::new("t", "v")).unwrap_err();
     assert!(start.elapsed() < SOON);
     assert_eq!(
-        (error.kind(), error.error().code(), error.error().topic()),
+        (error.kind(), error.code(), error.topic()),
         (ErrorKind::InvalidTopic, Some(ErrorCode::INVALID_TOPIC_EXCEPTION), Some("t"))
     );
     assert_eq!(producer.partitions_for("t").unwrap_err().kind(), ErrorKind::InvalidTopic);
@@ -147,7 +148,7 @@ fn a_topic_that_may_not_be_seen_is_an_error_at_once() {
     let start = Instant::now();
     let error = producer.send(to_first("v")).unwrap_err();
     assert!(start.elapsed() < SOON);
-    assert_eq!((error.kind(), error.error().topic()), (ErrorKind::Authorization, Some("t")), "{error}");
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::Authorization, Some("t")), "{error}");
     producer.send(to_first("granted meanwhile")).unwrap().get_timeout(AGES).unwrap();
 }
 
@@ -181,7 +182,7 @@ fn a_deleted_topic_fails_its_records_and_lives_again_when_it_is_created_again() 
     assert!(cluster.delete_topic("t"));
     let error = match producer.send(to_first("lost")) {
         Ok(future) => future.get_timeout(AGES).unwrap_err(),
-        Err(error) => error.into_error(),
+        Err(error) => error,
     };
     assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("t")), "{error}");
     wait_until("send notices that the topic is gone", || producer.try_send(to_first("lost")).is_err());
@@ -243,7 +244,7 @@ fn try_send_fetches_what_it_did_not_wait_for() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[]);
     let error = producer.try_send(to_first("v")).unwrap_err();
-    assert_eq!((error.kind(), error.error().topic()), (ErrorKind::WouldBlock, Some("t")));
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::WouldBlock, Some("t")));
     wait_until("the metadata", || producer.try_send(to_first("v")).is_ok());
 }
 
@@ -298,7 +299,7 @@ fn a_topic_that_was_forgotten_while_no_broker_answers_is_waited_for_no_longer_th
     thread::sleep(Duration::from_millis(5_500));
     let (tell, told) = std::sync::mpsc::channel();
     let sending = producer.clone();
-    thread::spawn(move || tell.send(sending.send(to_first("v")).unwrap_err().into_error()));
+    thread::spawn(move || tell.send(sending.send(to_first("v")).unwrap_err()));
     let error = told.recv_timeout(SOON).expect("an error after max.block.ms");
     assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("t")), "{error}");
     cluster.start_broker(1).unwrap();

@@ -33,10 +33,7 @@ fn manual() -> TextMock {
 
 /// Sends to partition 0 of `t`.
 fn send(producer: &TextMock, value: &str) -> RecordFuture {
-    producer
-        .send(ProducerRecord::new("t", value).with_partition(0))
-        .map_err(|error| error.into_error())
-        .unwrap()
+    producer.send(ProducerRecord::new("t", value).with_partition(0)).unwrap()
 }
 
 fn values(producer: &TextMock) -> Vec<String> {
@@ -135,7 +132,7 @@ fn all_calls(producer: &impl Producer<str, str>) -> Vec<String> {
         third.to_string(),
         partitions.to_string(),
         format!("{report:?}"),
-        format!("{:?}", refused.error()),
+        format!("{:?}", refused),
     ]
 }
 
@@ -507,14 +504,14 @@ fn a_partition_that_the_topic_does_not_have_is_refused_as_after_the_real_wait() 
     let real = support::producer(&cluster, &[("max.block.ms", "100")]);
     let record = ProducerRecord::new("t", "v").with_partition(6);
     let expected = real.send(record.clone()).unwrap_err();
-    let found = mock().send(record.clone()).unwrap_err();
-    assert_eq!((found.kind(), found.error().topic()), (ErrorKind::Timeout, Some("t")));
-    assert_eq!((expected.kind(), expected.error().topic()), (found.kind(), found.error().topic()));
+    let found = mock().send(&record).unwrap_err();
+    assert_eq!((found.kind(), found.topic()), (ErrorKind::UnknownTopicOrPartition, Some("t")));
+    assert_eq!((expected.kind(), expected.topic()), (found.kind(), found.topic()));
     for error in [&expected, &found] {
         let text = error.to_string();
         assert!(text.contains("partition 6 not present in metadata, the topic has 6 partitions"), "{text}");
     }
-    assert_eq!(found.into_record(), record);
+    assert_eq!(record, ProducerRecord::new("t", "v").with_partition(6));
 }
 
 #[test]
@@ -547,8 +544,8 @@ fn a_partitioner_that_fails_or_errs_refuses_the_record() {
         [("no number", "invalid digit"), ("3", "3 partitions, counted from 0"), ("-1", "partition -1")]
     {
         let record = ProducerRecord::new("t", value);
-        let refused = producer.send(record.clone()).unwrap_err();
-        assert_eq!((refused.kind(), refused.record() == &record), (ErrorKind::Partitioning, true));
+        let refused = producer.send(&record).unwrap_err();
+        assert_eq!((refused.kind(), *record.value()), (ErrorKind::Partitioning, value));
         assert!(refused.to_string().contains(says), "{refused}");
     }
     assert_eq!(producer.history().len(), 0);
@@ -574,10 +571,12 @@ fn what_the_real_producer_refuses_the_mock_refuses_in_the_same_words() {
     }
     for record in records {
         let expected = real.send(record.clone()).unwrap_err();
-        let found = mock.send(record.clone()).unwrap_err();
-        assert_eq!(format!("{:?}", found.error()), format!("{:?}", expected.error()));
-        assert_eq!((found.error().topic(), found.record()), (expected.error().topic(), &record));
-        assert_eq!(mock.try_send(record.clone()).unwrap_err().into_record(), record);
+        let given = record.clone();
+        let found = mock.send(&record).unwrap_err();
+        assert_eq!(format!("{:?}", found), format!("{:?}", expected));
+        assert_eq!((found.topic(), &given), (expected.topic(), &record));
+        assert_eq!(mock.try_send(&record).unwrap_err().kind(), found.kind());
+        assert_eq!(given, record);
     }
     assert_eq!(mock.partitions_for("a b").unwrap_err().kind(), ErrorKind::InvalidTopic);
     assert_eq!((mock.history().len(), mock.outstanding()), (0, 0));
@@ -590,8 +589,9 @@ fn a_serializer_that_fails_refuses_the_record_and_hands_it_back() {
     let error = shop.place(&order("")).unwrap_err();
     assert_eq!((error.kind(), error.topic()), (ErrorKind::Serialization, Some("orders")));
     assert!(error.to_string().contains("the value cannot be serialized: an order of nothing"), "{error}");
-    let refused = mock.send(ProducerRecord::new("orders", order(""))).unwrap_err();
-    assert_eq!(refused.into_record().value().0, order(""));
+    let record = ProducerRecord::new("orders", order(""));
+    assert_eq!(mock.send(&record).unwrap_err().kind(), ErrorKind::Serialization);
+    assert_eq!(record.into_value(), order(""));
     assert_eq!((mock.history().len(), shop.failed.load(Ordering::Relaxed)), (0, 0));
 }
 
@@ -601,12 +601,12 @@ fn sends_fail_as_the_test_says_until_it_says_otherwise() {
     producer.fail_sends_with(Error::new(ErrorKind::Timeout, "no room for 60000 ms"));
     let record = ProducerRecord::new("t", String::from("v")).with_key("k");
     for _ in 0..2 {
-        let refused = producer.send(record.clone()).unwrap_err();
-        assert_eq!((refused.kind(), refused.record() == &record), (ErrorKind::Timeout, true));
-        assert!(refused.error().is_retriable() && !refused.error().is_fatal());
+        let refused = producer.send(&record).unwrap_err();
+        assert_eq!((refused.kind(), record.value().as_str()), (ErrorKind::Timeout, "v"));
+        assert!(refused.is_retriable() && !refused.is_fatal());
     }
     producer.fail_sends_with(Error::new(ErrorKind::Authorization, "not yours").with_fatal());
-    assert!(producer.try_send(record.clone()).unwrap_err().error().is_fatal());
+    assert!(producer.try_send(record.clone()).unwrap_err().is_fatal());
     assert_eq!(producer.history().len(), 0);
     producer.accept_sends();
     assert_eq!(producer.send(record).unwrap().get().unwrap().offset(), Some(0));
@@ -629,10 +629,10 @@ fn a_fenced_producer_fails_what_is_outstanding_and_every_later_send() {
     assert_eq!((told.load(Ordering::Relaxed), producer.outstanding()), (1, 0));
 
     producer.fail_sends_with(Error::new(ErrorKind::Timeout, "less than fenced"));
-    let refused = producer.send(record.clone()).unwrap_err();
-    assert_eq!((refused.kind(), refused.error().is_fatal()), (ErrorKind::Fenced, true));
-    assert_eq!(refused.error().code(), Some(ErrorCode::PRODUCER_FENCED));
-    assert_eq!(refused.into_record(), record);
+    let refused = producer.send(&record).unwrap_err();
+    assert_eq!((refused.kind(), refused.is_fatal()), (ErrorKind::Fenced, true));
+    assert_eq!(refused.code(), Some(ErrorCode::PRODUCER_FENCED));
+    assert_eq!(*record.value(), "v");
     producer.flush().unwrap();
     producer.close().unwrap();
     assert_eq!(producer.send(record).unwrap_err().kind(), ErrorKind::Fenced, "that is the reason");
@@ -672,8 +672,8 @@ fn a_closed_producer_refuses_everything_and_says_that_it_is_closed() {
     assert_eq!(future.get().unwrap().offset(), Some(0), "close waits, so it is acknowledged");
 
     let record = ProducerRecord::new("t", String::from("late"));
-    let refused = producer.send(record.clone()).unwrap_err();
-    assert_eq!((refused.kind(), refused.record() == &record), (ErrorKind::Closed, true));
+    let refused = producer.send(&record).unwrap_err();
+    assert_eq!((refused.kind(), record.into_value().as_str()), (ErrorKind::Closed, "late"));
     assert_eq!(producer.partitions_for("t").unwrap_err().kind(), ErrorKind::Closed);
     producer.flush().unwrap();
     producer.close().unwrap();

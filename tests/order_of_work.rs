@@ -70,7 +70,7 @@ fn metadata_then_key_then_value_then_partition_then_size() {
     };
     let fails = |record, kind| assert_eq!(producer.send(record).unwrap_err().kind(), kind);
 
-    fails(record("unknown", "k", "v"), ErrorKind::Timeout);
+    fails(record("unknown", "k", "v"), ErrorKind::UnknownTopicOrPartition);
     assert_eq!(done(), [""; 0], "nothing is serialized before the topic is known");
     fails(record("t", "broken", "broken"), ErrorKind::Serialization);
     assert_eq!(done(), ["key"]);
@@ -162,7 +162,7 @@ fn partitions_for_waits_for_all_of_max_block_and_then_says_what_is_missing() {
     let start = Instant::now();
     let error = producer.partitions_for("unknown").unwrap_err();
     assert!((Duration::from_millis(390)..SOON).contains(&start.elapsed()));
-    assert_eq!((error.kind(), error.topic()), (ErrorKind::Timeout, Some("unknown")));
+    assert_eq!((error.kind(), error.topic()), (ErrorKind::UnknownTopicOrPartition, Some("unknown")));
     assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
     producer.close().unwrap();
     assert_eq!(producer.partitions_for("unknown").unwrap_err().kind(), ErrorKind::Closed);

@@ -264,7 +264,7 @@ fn with_metadata_cluster_change_fail_another_cluster_is_the_end() {
         let outcomes: Vec<_> = (0..20)
             .map(|_| match producer.send(to_first("second")) {
                 Ok(future) => future.get_timeout(AGES).map(drop),
-                Err(error) => Err(error.into_error()),
+                Err(error) => Err(error),
             })
             .collect();
         let at_home = values(home, "t", 0).len();
@@ -339,7 +339,7 @@ fn with_metadata_cluster_change_fail_a_cluster_that_was_set_up_anew_is_the_end()
         let mut errors = vec![waiting.get_timeout(AGES).unwrap_err()];
         errors.extend((0..3).map(|_| match producer.send(to_first("after")) {
             Ok(future) => future.get_timeout(AGES).unwrap_err(),
-            Err(error) => error.into_error(),
+            Err(error) => error,
         }));
         for error in errors {
             let text = error.to_string();

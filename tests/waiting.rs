@@ -227,9 +227,9 @@ fn an_interrupt_ends_the_wait_for_metadata() {
     let (handle, waiting) = interruptible({
         let producer = producer.clone();
         move || {
-            let send = producer.send(ProducerRecord::new("missing", "mine")).unwrap_err();
-            let kept = send.record().value().0.to_owned();
-            (send.into_error(), kept, producer.partitions_for("missing").unwrap_err())
+            let record = ProducerRecord::new("missing", "mine");
+            let send = producer.send(&record).unwrap_err();
+            (send, record.into_value().to_owned(), producer.partitions_for("missing").unwrap_err())
         }
     });
     wait_until("it is asked for", || cluster.requests(Api::Metadata) >= 2);

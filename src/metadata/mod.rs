@@ -163,6 +163,8 @@ impl Metadata {
         let kind = match cause.kind() {
             // Waiting longer would not have helped.
             kind @ (ErrorKind::UnsupportedVersion | ErrorKind::Authentication) => kind,
+            // The brokers answer.
+            kind @ ErrorKind::UnknownTopicOrPartition => kind,
             _ => ErrorKind::Timeout,
         };
         let error = Error::new(kind, text).with_topic(topic).with_elapsed(waited);
@@ -322,8 +324,8 @@ impl Metadata {
 impl State {
     fn standing(&self, topic: &TopicName, partition: Option<i32>) -> Standing {
         let remark = self.remarks.get(topic).map(|remark| format!(": {remark}")).unwrap_or_default();
-        let missing = |text: String| Error::new(ErrorKind::Timeout, text + &remark);
-        let absent = || missing("not present in metadata".to_owned());
+        let missing = |kind: ErrorKind, text: String| Error::new(kind, text + &remark);
+        let absent = || missing(ErrorKind::Timeout, "not present in metadata".to_owned());
         let Some(info) = self.cluster.topic(topic) else { return Standing::NotYet(absent()) };
         let count = info.partitions.len();
         let has = Counted(count, "partition");
@@ -333,11 +335,16 @@ impl State {
                 _,
             ) => Standing::Never(Error::from_code(code, None).with_topic(topic)),
             (Some(code), _) => {
-                Standing::NotYet(missing(format!("not present in metadata ({code})")).with_code(code))
+                let kind = match Error::from_code(code, None).kind() {
+                    kind @ ErrorKind::UnknownTopicOrPartition => kind,
+                    _ => ErrorKind::Timeout,
+                };
+                Standing::NotYet(missing(kind, format!("not present in metadata ({code})")).with_code(code))
             }
-            (None, Some(partition)) if partition as usize >= count => Standing::NotYet(missing(format!(
-                "partition {partition} not present in metadata, the topic has {has}"
-            ))),
+            (None, Some(partition)) if partition as usize >= count => Standing::NotYet(missing(
+                ErrorKind::UnknownTopicOrPartition,
+                format!("partition {partition} not present in metadata, the topic has {has}"),
+            )),
             (None, _) if count == 0 => Standing::NotYet(absent()),
             (None, _) => Standing::Usable,
         }

@@ -3,7 +3,7 @@
 //! Owns: what was sent, what is not answered yet, offsets, the refusals. Must not know: batches, requests, settings.
 //! Threads: any. Serializers and partitioner run on the thread that sends, callbacks on the one that completes.
 //! Locks: one, for the state; no user code under it, a callback may send.
-//! Holds: an accepted record is answered exactly once, in the order of `send`; a refused one is handed back. What becomes
+//! Holds: an accepted record is answered exactly once, in the order of `send`; a refused one leaves no trace. What becomes
 //! of a record is decided under the lock; one thread at a time tells it, in the order of the decisions, and goes on until
 //! nothing is left to tell: whoever else decided something waits for it, unless he is in a callback.
 //! Source: Kafka's `MockProducer`.
@@ -25,20 +25,18 @@ use crate::completion::{
     as_sender_thread, is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::counted::Counted;
-use crate::error::{Error, ErrorKind, SendError};
+use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::guard::guarded;
 use crate::interceptor::Outgoing;
 use crate::interrupt::{self, Wait};
 use crate::metadata::check_topic;
-use crate::partitioner::partition_for_key;
-
 use crate::mock::sent_record::{Copies, Copying};
 use crate::mock::state::{Decided, Outstanding, State};
 use crate::mock::topics::Topics;
-
+use crate::partitioner::partition_for_key;
 use crate::producer::{CloseReport, MOMENT, Plugins, Producer, Scratch, check_record, no_such_partition};
-use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
+use crate::record::{RecordView, TopicName};
 use crate::record_batch::RecordParts;
 
 pub use builder::MockProducerBuilder;
@@ -100,8 +98,8 @@ pub use sent_record::SentRecord;
 /// completed after that callback has returned.
 ///
 /// **Topics** all exist; see [`MockProducerBuilder::topic`] for their partitions. A record that names a partition which
-/// its topic does not have is refused with [`Timeout`](ErrorKind::Timeout), without the wait. Where a keyless record
-/// goes is left to chance, as in the real producer: a test should not expect a certain partition.
+/// its topic does not have is refused with [`UnknownTopicOrPartition`](ErrorKind::UnknownTopicOrPartition), without the wait. Where a keyless
+/// record goes is left to chance, as in the real producer: a test should not expect a certain partition.
 ///
 /// **Not there**: settings, and what they limit or ask for. No record is too large, nothing is ever full.
 pub struct MockProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
@@ -181,48 +179,32 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K, V> {
     /// Never blocks.
-    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
+    fn send_view(
         &self,
-        record: ProducerRecord<RK, RV>,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        self.mock.send(record, None)
+        record: RecordView<'_, K, V>,
+        callback: Option<Callback>,
+    ) -> Result<RecordFuture, Error> {
+        self.mock.send(record, callback.map(completion::callback))
     }
 
-    fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        record: ProducerRecord<RK, RV>,
-        callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        self.mock.send(record, Some(completion::callback(callback)))
-    }
-
-    /// The same as `send`, which never blocks either.
-    fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        record: ProducerRecord<RK, RV>,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
+    /// The same: nothing blocks.
+    fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
         self.mock.send(record, None)
     }
 
     /// Acknowledges everything that was outstanding at the call, and waits for callbacks that other threads run.
     fn flush(&self) -> Result<(), Error> {
-        not_in_callback("flush()")?;
-        let mut state = self.mock.state.lock();
-        state.decide_all(None);
-        let untold = state.untold();
-        drop(state);
-        self.mock.tell();
-        for batch in untold {
-            if interrupt::wait(&batch.ended(), None) == Wait::Interrupted {
-                return Err(Error::interrupted("flush"));
-            }
-        }
-        Ok(())
+        self.mock.flush(None)
     }
 
-    fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
+    /// The same, but waits for callbacks no longer than `timeout`.
+    fn flush_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        self.mock.flush(Some(timeout))
+    }
+
+    fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         not_in_callback("partitions_for()")?;
-        let topic = topic.into();
+        let topic = TopicName::from(topic);
         check_topic(&topic)?;
         let cluster = self.mock.cluster_with(&topic)?;
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
@@ -255,30 +237,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         }
     }
 
-    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        mut record: ProducerRecord<RK, RV>,
-        callback: Option<Callback>,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        let given = record.headers.clone();
-        self.do_send(&mut record, callback).map_err(|error| {
-            // It comes back as it was given, without what serializers have added.
-            record.headers = given;
-            SendError::new(error, record)
-        })
-    }
-
     /// The steps of the real producer's `send`, in its order.
-    fn do_send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        record: &mut ProducerRecord<RK, RV>,
-        callback: Option<Callback>,
-    ) -> Result<RecordFuture, Error> {
+    fn send(&self, record: RecordView<'_, K, V>, callback: Option<Callback>) -> Result<RecordFuture, Error> {
         self.state.lock().check_accepts()?;
-        let ProducerRecord { topic, partition, key, value, headers, timestamp } = record;
-        let (topic, explicit) = (&*topic, *partition);
-        let (key, value) = (key.borrow_key(), value.borrow_value());
-        let outgoing = Outgoing { topic, partition: explicit, timestamp: *timestamp, headers, key, value };
+        let mut headers = record.headers().clone();
+        let outgoing = Outgoing::new(record, &mut headers);
+        let (topic, explicit) = (&TopicName::from(record.topic()), record.partition());
         check_record(&outgoing)?;
         check_topic(topic)?;
         let cluster = self.cluster_with(topic)?;
@@ -287,16 +251,38 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
             return Err(not_in_metadata(topic, partition, partition_count));
         }
         let mut scratch = Scratch::default();
-        let parts = self.plugins.serialize(outgoing, &mut scratch)?;
+        let parts = self.plugins.serialize(topic, outgoing, &mut scratch)?;
         let partition = match explicit {
             Some(partition) => partition,
             None => self.choose_partition(topic, &parts, &cluster)?,
         };
         let copies = match self.copying {
-            Some((copy_key, copy_value)) => Copies { key: key.map(copy_key), value: value.map(copy_value) },
+            Some((copy_key, copy_value)) => {
+                Copies { key: record.key().map(copy_key), value: record.value().map(copy_value) }
+            }
             None => Copies { key: None, value: None },
         };
         self.accept(SentRecord::new((topic.clone(), partition), &parts, copies), callback)
+    }
+
+    fn flush(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        not_in_callback("flush()")?;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut state = self.state.lock();
+        state.decide_all(None);
+        let untold = state.untold();
+        drop(state);
+        self.tell();
+        for batch in untold {
+            match interrupt::wait(&batch.ended(), deadline) {
+                Wait::Interrupted => return Err(Error::interrupted("flush")),
+                Wait::TimedOut => {
+                    return Err(Error::new(ErrorKind::Timeout, "flush: a callback is still running"));
+                }
+                Wait::Ready(_) | Wait::Disconnected => {}
+            }
+        }
+        Ok(())
     }
 
     fn choose_partition(
@@ -447,7 +433,7 @@ fn not_in_metadata(topic: &TopicName, partition: i32, partition_count: usize) ->
     let text = format!(
         "partition {partition} not present in metadata, the topic has {has}; MockProducerBuilder::topic gives it more"
     );
-    Error::new(ErrorKind::Timeout, text).with_topic(topic)
+    Error::new(ErrorKind::UnknownTopicOrPartition, text).with_topic(topic)
 }
 
 /// Nothing lingers here that a waiting `get` could send on its way.

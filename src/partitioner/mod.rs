@@ -25,7 +25,7 @@ pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
 /// Without one, and this is what most programs want, the built-in rules hold: a key decides by its hash
 /// ([`partition_for_key`]), records without a key stay on one partition for about a batch (KIP-794).
 ///
-/// **Different from Java**: the key and the value are seen as bytes only, not as objects too.
+/// **Different from Java**: a partitioner sees the serialized key and value, not the objects.
 ///
 /// ```
 /// use kafka_producer::{Cluster, PartitionRequest, Partitioner, PartitionerError, partition_for_key};
@@ -62,12 +62,12 @@ pub trait Partitioner: Send + Sync {
     /// The partition for this record. Runs on the thread that calls `send`, at the same time as others; a
     /// partitioner that blocks makes `send` block, and that time does not count for `max.block.ms`.
     ///
-    /// `cluster` is what is known now; the record's topic is in it.
+    /// `cluster` is what the client knows of the cluster at this moment; the record's topic is in it.
     ///
     /// # Errors
     ///
-    /// Any error: `send` fails with kind [`Partitioning`](crate::ErrorKind::Partitioning), nothing is queued, and the
-    /// record comes back. A number that is no partition of the topic is treated in the same way.
+    /// Any error: `send` fails with kind [`Partitioning`](crate::ErrorKind::Partitioning), and nothing is queued. A number
+    /// that is no partition of the topic is treated in the same way.
     fn partition(&self, record: &PartitionRequest<'_>, cluster: &Cluster) -> Result<i32, PartitionerError>;
 
     /// Called once when the producer is closed, on its thread, after its last record is answered. A panic is logged.

@@ -28,7 +28,7 @@ use crate::producer::{Core, KafkaProducer, Parts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
 use crate::registry::Registry;
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
-use crate::serializer::{Serializer, SerializerRegistry};
+use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 
 /// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
 ///
@@ -82,6 +82,32 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         Self::builder(config).key_serializer(key_serializer).value_serializer(value_serializer).build()
     }
 
+    /// Creates a producer with the default serializers of its types and the default settings: all it needs is some of the
+    /// cluster's brokers, `host:port,host:port`. Blocks as long as their names take to resolve.
+    ///
+    /// ```no_run
+    /// use kafka_producer::{KafkaProducer, ProducerRecord};
+    ///
+    /// let producer = KafkaProducer::<str, str>::connect("localhost:9092")?;
+    /// producer.send(ProducerRecord::new("orders", "two apples").with_key("customer-7"))?;
+    /// producer.close()?;
+    /// # Ok::<(), kafka_producer::Error>(())
+    /// ```
+    ///
+    /// With settings: [`KafkaProducerBuilder::default_serializers`].
+    ///
+    /// # Errors
+    /// See [`KafkaProducerBuilder::build`].
+    pub fn connect(bootstrap_servers: &str) -> Result<Self, Error>
+    where
+        K: DefaultSerializer,
+        V: DefaultSerializer,
+    {
+        Self::builder(ProducerConfig::new().bootstrap_servers(bootstrap_servers))
+            .default_serializers()
+            .build()
+    }
+
     /// A builder, for parts of your own.
     pub fn builder(config: ProducerConfig) -> KafkaProducerBuilder<K, V> {
         KafkaProducerBuilder::new(config)
@@ -112,6 +138,26 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     /// The serializer for values, as a value; `value.serializer` is then not needed.
     pub fn value_serializer(mut self, serializer: impl Serializer<V> + 'static) -> Self {
         self.value_serializer = Some(Box::new(serializer));
+        self
+    }
+
+    /// The serializers that the producer's types have by default, for keys and values where none was given as a value;
+    /// `key.serializer` and `value.serializer` are then not needed and not read.
+    ///
+    /// ```no_run
+    /// use kafka_producer::{KafkaProducer, ProducerConfig};
+    ///
+    /// let config = ProducerConfig::from_file("producer.properties")?;
+    /// let producer = KafkaProducer::<str, [u8]>::builder(config).default_serializers().build()?;
+    /// # Ok::<(), kafka_producer::Error>(())
+    /// ```
+    pub fn default_serializers(mut self) -> Self
+    where
+        K: DefaultSerializer,
+        V: DefaultSerializer,
+    {
+        self.key_serializer.get_or_insert_with(K::default_serializer);
+        self.value_serializer.get_or_insert_with(V::default_serializer);
         self
     }
 

@@ -1,69 +1,111 @@
 //! `Producer`: the calls that every producer has, the one that sends and the one for tests.
 //!
 //! Owns: the trait, and `KafkaProducer` as one of its kind. Must not know: how anything is done.
+//! Holds: a producer can be a trait object: what is generic is made of calls that are not.
 //! Source: Kafka's interface `Producer`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accumulator::Patience;
 use crate::cluster::PartitionInfo;
-use crate::completion::RecordFuture;
-use crate::error::{Error, SendError};
+use crate::completion::{self, Callback, RecordFuture};
+use crate::error::Error;
 use crate::producer::{CloseReport, KafkaProducer};
-use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
+use crate::record::{AsRecord, RecordMetadata, RecordView};
 
 /// What a program needs of a producer, so that its tests can give it a [`MockProducer`](crate::MockProducer) in the
 /// place of a [`KafkaProducer`].
 ///
-/// It is a bound, `fn place(producer: &impl Producer<str, Order>)` or `struct Shop<P: Producer<str, Order>>`. There is no
-/// `dyn Producer`: `send` is generic over what the record holds, so that nothing has to be copied to be sent. References
-/// to producers and `Arc`s of them are producers, too.
+/// As a bound, `fn place(producer: &impl Producer<str, Order>)` or `struct Shop<P: Producer<str, Order>>`; or as a trait
+/// object, `Arc<dyn Producer<str, Order>>` or `Box<dyn Producer<str, Order>>`. References to producers, `Arc`s and `Box`es
+/// of them are producers, too. (A bare `producer: &dyn Producer<…>` sends with `(&producer).send(…)`: a trait object by
+/// itself has no generic methods, a reference to one has.)
 ///
 /// What the calls do, whether they block and how they fail stands with [`KafkaProducer`]'s own methods of the same
 /// names; where the mock differs, with [`MockProducer`](crate::MockProducer).
 ///
 /// ```
-/// use kafka_producer::{Error, Producer, ProducerRecord};
+/// use std::sync::Arc;
+/// use kafka_producer::{Error, MockProducer, Producer, ProducerRecord, StringSerializer, serialize_with};
 ///
 /// #[derive(Clone)]
 /// struct Order { customer: String, item: String }
 ///
 /// /// Sends the order, and waits until it is in the log.
 /// fn place(producer: &impl Producer<str, Order>, order: &Order) -> Result<i64, Error> {
-///     let record = ProducerRecord::new("orders", order).with_key(order.customer.as_str());
+///     let record = ProducerRecord::new("orders", order).with_key(&order.customer);
 ///     let metadata = producer.send(record)?.get()?;
 ///     Ok(metadata.offset().unwrap_or(-1))
 /// }
+///
+/// struct Shop { producer: Arc<dyn Producer<str, Order>> }
+///
+/// let serializer = serialize_with(|order: &Order, out: &mut Vec<u8>| {
+///     out.extend_from_slice(order.item.as_bytes());
+///     Ok::<(), std::convert::Infallible>(())
+/// });
+/// let shop = Shop { producer: Arc::new(MockProducer::new(StringSerializer, serializer)) };
+/// let order = Order { customer: "customer-7".into(), item: "two apples".into() };
+/// assert_eq!(place(&shop.producer, &order)?, 0);
+/// shop.producer.send(ProducerRecord::new("orders", &order))?;
+/// # Ok::<(), Error>(())
 /// ```
-pub trait Producer<K: ?Sized, V: ?Sized>: Send + Sync {
+pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// Sends a record; the future tells its outcome. May block: see [`KafkaProducer::send`].
     ///
     /// # Errors
-    /// The record was not accepted, and is in the error.
-    fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        record: ProducerRecord<RK, RV>,
-    ) -> Result<RecordFuture, SendError<RK, RV>>;
+    /// The record was not accepted.
+    fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error>
+    where
+        Self: Sized,
+    {
+        record.view(|record| self.send_view(record, None))
+    }
 
     /// As `send`, and calls `callback` with the outcome, on the producer's own thread: see
     /// [`KafkaProducer::send_with_callback`].
     ///
     /// # Errors
     /// As `send`; the callback is then dropped without being called.
-    fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
+    fn send_with_callback<By>(
         &self,
-        record: ProducerRecord<RK, RV>,
+        record: impl AsRecord<K, V, By>,
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
-    ) -> Result<RecordFuture, SendError<RK, RV>>;
+    ) -> Result<RecordFuture, Error>
+    where
+        Self: Sized,
+    {
+        record.view(|record| self.send_view(record, Some(Box::new(callback))))
+    }
 
     /// As `send`, but never blocks: see [`KafkaProducer::try_send`].
     ///
     /// # Errors
     /// As `send`, with [`WouldBlock`](crate::ErrorKind::WouldBlock) where `send` would wait.
-    fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
+    fn try_send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error>
+    where
+        Self: Sized,
+    {
+        record.view(|record| self.try_send_view(record))
+    }
+
+    /// What `send` and `send_with_callback` do, for a record as the serializers read it. A producer of your own, for
+    /// instance one that passes records on to another, has this instead of the generic calls.
+    ///
+    /// # Errors
+    /// As `send`.
+    fn send_view(
         &self,
-        record: ProducerRecord<RK, RV>,
-    ) -> Result<RecordFuture, SendError<RK, RV>>;
+        record: RecordView<'_, K, V>,
+        callback: Option<Callback>,
+    ) -> Result<RecordFuture, Error>;
+
+    /// What `try_send` does, for a record as the serializers read it.
+    ///
+    /// # Errors
+    /// As `try_send`.
+    fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error>;
 
     /// Blocks until everything that was accepted before is answered: see [`KafkaProducer::flush`].
     ///
@@ -71,11 +113,17 @@ pub trait Producer<K: ?Sized, V: ?Sized>: Send + Sync {
     /// `Interrupted`; `IllegalState` in a callback.
     fn flush(&self) -> Result<(), Error>;
 
+    /// As `flush`, but waits no longer than `timeout`: see [`KafkaProducer::flush_timeout`].
+    ///
+    /// # Errors
+    /// As `flush`, and `Timeout`.
+    fn flush_timeout(&self, timeout: Duration) -> Result<(), Error>;
+
     /// The topic's partitions. May block: see [`KafkaProducer::partitions_for`].
     ///
     /// # Errors
     /// Those of a topic that cannot be used; `Closed`; `IllegalState` in a callback.
-    fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error>;
+    fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error>;
 
     /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
     /// serializers and partitioner. In a callback it does not wait. Closing twice is fine. See [`KafkaProducer::close`].
@@ -97,33 +145,15 @@ pub trait Producer<K: ?Sized, V: ?Sized>: Send + Sync {
 /// Passes every call on: to a method of the same name that `$to` has when `$self` is the producer.
 macro_rules! pass_on {
     ($self:ident => $to:expr) => {
-        fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
-            &$self,
-            record: ProducerRecord<RK, RV>,
-        ) -> Result<RecordFuture, SendError<RK, RV>> {
-            $to.send(record)
-        }
-
-        fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
-            &$self,
-            record: ProducerRecord<RK, RV>,
-            callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
-        ) -> Result<RecordFuture, SendError<RK, RV>> {
-            $to.send_with_callback(record, callback)
-        }
-
-        fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
-            &$self,
-            record: ProducerRecord<RK, RV>,
-        ) -> Result<RecordFuture, SendError<RK, RV>> {
-            $to.try_send(record)
-        }
-
         fn flush(&$self) -> Result<(), Error> {
             $to.flush()
         }
 
-        fn partitions_for(&$self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
+        fn flush_timeout(&$self, timeout: Duration) -> Result<(), Error> {
+            $to.flush_timeout(timeout)
+        }
+
+        fn partitions_for(&$self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
             $to.partitions_for(topic)
         }
 
@@ -137,15 +167,60 @@ macro_rules! pass_on {
     };
 }
 
+/// The same for what is behind a reference, an `Arc`, a `Box`.
+macro_rules! producer_behind {
+    ($pointer:ty) => {
+        impl<K: ?Sized + 'static, V: ?Sized + 'static, P: Producer<K, V> + ?Sized> Producer<K, V> for $pointer {
+            fn send_view(
+                &self,
+                record: RecordView<'_, K, V>,
+                callback: Option<Callback>,
+            ) -> Result<RecordFuture, Error> {
+                (**self).send_view(record, callback)
+            }
+
+            fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
+                (**self).try_send_view(record)
+            }
+
+            pass_on!(self => (**self));
+        }
+    };
+}
+
+producer_behind!(&P);
+producer_behind!(Arc<P>);
+producer_behind!(Box<P>);
+
 /// The inherent methods are the nearer ones, so nothing calls itself here.
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<K, V> {
+    fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
+        self.send(record)
+    }
+
+    fn send_with_callback<By>(
+        &self,
+        record: impl AsRecord<K, V, By>,
+        callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
+    ) -> Result<RecordFuture, Error> {
+        self.send_with_callback(record, callback)
+    }
+
+    fn try_send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
+        self.try_send(record)
+    }
+
+    fn send_view(
+        &self,
+        record: RecordView<'_, K, V>,
+        callback: Option<Callback>,
+    ) -> Result<RecordFuture, Error> {
+        self.core.do_send(record, callback.map(completion::callback), self.core.patience())
+    }
+
+    fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
+        self.core.do_send(record, None, Patience::None)
+    }
+
     pass_on!(self => self);
-}
-
-impl<K: ?Sized, V: ?Sized, P: Producer<K, V> + ?Sized> Producer<K, V> for &P {
-    pass_on!(self => (**self));
-}
-
-impl<K: ?Sized, V: ?Sized, P: Producer<K, V> + ?Sized> Producer<K, V> for Arc<P> {
-    pass_on!(self => (**self));
 }

@@ -2,7 +2,7 @@
 //!
 //! Owns: the public calls, and what each waits for. Must not know: batches, requests, connections.
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
-//! Holds: a record is either accepted, and then answered exactly once, or handed back with an error.
+//! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
 mod builder;
 mod caller;
@@ -10,6 +10,7 @@ mod clock;
 mod interface;
 mod plugins;
 mod send;
+mod wait_all;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -25,14 +26,14 @@ use crate::completion::{
 };
 use crate::config::Settings;
 use crate::counted::Counted;
-use crate::error::{Error, ErrorKind, SendError};
+use crate::error::{Error, ErrorKind};
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::lifecycle::CloseDeadline;
 use crate::logging;
 use crate::metadata::{Metadata, check_topic};
 use crate::origin::Origin;
-use crate::record::{ProducerRecord, RecordKey, RecordMetadata, RecordValue, TopicName};
+use crate::record::{AsRecord, RecordMetadata, TopicName};
 use crate::sender::{Control, Counts};
 use crate::stage;
 
@@ -43,12 +44,13 @@ pub use builder::KafkaProducerBuilder;
 pub(crate) use builder::Running;
 pub use interface::Producer;
 pub(crate) use plugins::{Plugins, Scratch, check_record, no_such_partition};
+pub use wait_all::{Outcomes, wait_all};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
 ///
-/// `K` and `V` are what the serializers read; a record may hold anything that borrows as that. A
-/// `KafkaProducer<str, [u8]>` takes `&str` and `String` keys, `&[u8]` and `Vec<u8>` values. Cloning a producer makes
-/// another handle to the same one; dropping the last handle closes it.
+/// `K` and `V` are the types that the serializers read; a record's key and value may be any type that borrows as them, or a
+/// reference to one ([`Payload`](crate::Payload)). A `KafkaProducer<str, [u8]>` takes `&str` and `String` keys, `&[u8]` and
+/// `Vec<u8>` values. Cloning a producer makes another handle to the same one; dropping the last handle closes it.
 ///
 /// One producer is one OS thread, however many brokers there are. That thread batches, sends, retries, and runs the
 /// callbacks.
@@ -147,26 +149,45 @@ pub struct CloseReport {
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Sends a record: serializes it, chooses its partition, and puts it into that partition's batch. The sender
-    /// thread does the rest; the future tells the outcome to whoever asks.
+    /// thread does the rest; the future gives the outcome.
+    ///
+    /// The record is given by value or by reference: `send(&record)` leaves it with the caller, who can send it again,
+    /// through this producer or another, or put it aside.
+    ///
+    /// ```
+    /// use kafka_embedded::EmbeddedCluster;
+    /// use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
+    ///
+    /// fn place(producer: &KafkaProducer<str, str>, topic: &str, customer: &str, order: &String) -> Result<(), Error> {
+    ///     producer.send(ProducerRecord::new(topic, order).with_key(customer))?;
+    ///     Ok(())
+    /// }
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers()).max_request_size(1000);
+    /// let producer = KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
+    /// place(&producer, "orders", "customer-7", &String::from("two apples"))?;
+    ///
+    /// let record = ProducerRecord::new("orders", "apple ".repeat(1000));
+    /// let refused = producer.send(&record).unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::RecordTooLarge);
+    /// std::fs::write(std::env::temp_dir().join("refused-order"), record.value())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// Blocks only where it has to, and at most `max.block.ms` in all: for the topic's metadata, the first time a
     /// topic is used, and for memory, while `buffer.memory` is full. In a callback, of this or any other producer, it
     /// never blocks.
     ///
     /// # Errors
-    /// `Err` means that the record was **not accepted** and comes back inside the error; nothing was queued. By kind:
-    /// `Serialization`, `Partitioning`, `Timeout` (metadata or memory, after `max.block.ms`), `Interrupted`,
-    /// `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
+    /// `Err` means that the record was **not accepted**: nothing was queued. By kind: `Serialization`, `Partitioning`,
+    /// `Timeout` (metadata or memory, after `max.block.ms`), `UnknownTopicOrPartition`, `Interrupted`, `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
     /// a callback, `Forked` in a forked child, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)).
     /// `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
-    pub fn send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        mut record: ProducerRecord<RK, RV>,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        let sent = self.core.do_send(&mut record, None, self.core.patience());
-        sent.map_err(|error| SendError::new(error, record))
+    pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
+        record.view(|record| self.core.do_send(record, None, self.core.patience()))
     }
 
     /// As [`send`](Self::send), and calls `callback` with the outcome.
@@ -178,13 +199,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// As `send`; the callback is then dropped without being called.
-    pub fn send_with_callback<RK: RecordKey<K>, RV: RecordValue<V>>(
+    pub fn send_with_callback<By>(
         &self,
-        mut record: ProducerRecord<RK, RV>,
+        record: impl AsRecord<K, V, By>,
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        let sent = self.core.do_send(&mut record, Some(completion::callback(callback)), self.core.patience());
-        sent.map_err(|error| SendError::new(error, record))
+    ) -> Result<RecordFuture, Error> {
+        let callback = Some(completion::callback(callback));
+        record.view(|record| self.core.do_send(record, callback, self.core.patience()))
     }
 
     /// As [`send`](Self::send), but never blocks.
@@ -192,49 +213,99 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// As `send`, with [`WouldBlock`](ErrorKind::WouldBlock) where `send` would wait. The topic's metadata is then
     /// fetched all the same, so that trying again later works.
-    pub fn try_send<RK: RecordKey<K>, RV: RecordValue<V>>(
-        &self,
-        mut record: ProducerRecord<RK, RV>,
-    ) -> Result<RecordFuture, SendError<RK, RV>> {
-        let sent = self.core.do_send(&mut record, None, Patience::None);
-        sent.map_err(|error| SendError::new(error, record))
+    pub fn try_send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
+        record.view(|record| self.core.do_send(record, None, Patience::None))
     }
 
     /// Sends everything that was accepted before this call, without waiting out `linger.ms`, and blocks until it is
     /// answered: at most `delivery.timeout.ms`. What others send meanwhile is not waited for.
     ///
+    /// ```
+    /// use kafka_embedded::EmbeddedCluster;
+    /// use kafka_producer::{KafkaProducer, ProducerRecord};
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    /// for order in ["two apples", "a pear"] {
+    ///     producer.send_with_callback(ProducerRecord::new("orders", order), |outcome| println!("{outcome:?}"))?;
+    /// }
+    /// producer.flush()?; // both callbacks have run
+    /// assert_eq!(cluster.records("orders").len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Interrupted`](ErrorKind::Interrupted), and [`IllegalState`](ErrorKind::IllegalState) in a callback, of this or
-    /// any other producer; [`Forked`](ErrorKind::Forked). The outcome of the records is not told here: ask their futures or
-    /// callbacks.
+    /// any other producer; [`Forked`](ErrorKind::Forked). That a record has failed is no error of `flush`: its future and its
+    /// callback have the outcome.
+    #[doc(alias = "drain")]
     pub fn flush(&self) -> Result<(), Error> {
-        self.core.check_process()?;
-        not_in_callback("flush()")?;
-        let (answer, answered) = bounded(1);
-        self.core.accumulator.inbox().push(Event::Flush(answer), None);
-        let mut batches = match interrupt::wait(&answered, None) {
-            Wait::Ready(batches) => batches,
-            Wait::Interrupted => return Err(Error::interrupted("flush")),
-            Wait::Disconnected | Wait::TimedOut => return Ok(()), // closed: everything is answered
-        };
-        while let Some(batch) = batches.pop() {
-            if interrupt::wait(&batch.ended(), None) == Wait::Interrupted {
-                return Err(Error::interrupted("flush"));
-            }
-            batches.extend(batch.pieces().iter().map(|piece| Arc::clone(&piece.batch)));
-        }
-        Ok(())
+        self.core.flush(None)
+    }
+
+    /// As [`flush`](Self::flush), but blocks no longer than `timeout`. What is not answered by then goes on its way.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kafka_embedded::{Api, EmbeddedCluster};
+    /// use kafka_producer::{ErrorKind, KafkaProducer, ProducerRecord};
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// cluster.delay(Api::Produce, Duration::from_millis(300), 1); // a slow broker
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    ///
+    /// let future = producer.send(ProducerRecord::new("orders", "two apples"))?;
+    /// let late = producer.flush_timeout(Duration::from_millis(50)).unwrap_err();
+    /// assert_eq!((late.kind(), producer.in_flight()), (ErrorKind::Timeout, 1));
+    ///
+    /// producer.flush_timeout(Duration::from_secs(60))?;
+    /// assert_eq!((future.get()?.offset(), producer.in_flight()), (Some(0), 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As `flush`, and [`Timeout`](ErrorKind::Timeout).
+    pub fn flush_timeout(&self, timeout: Duration) -> Result<(), Error> {
+        self.core.flush(Some(timeout))
+    }
+
+    /// How many records were accepted and are not answered yet, whether they are queued or on their way to a broker. It
+    /// takes a look at each partition that has any.
+    #[doc(alias = "outq_len")]
+    #[doc(alias = "queued")]
+    pub fn in_flight(&self) -> u64 {
+        if self.core.process.is_another_process() { 0 } else { self.core.unanswered() }
+    }
+
+    /// How many bytes of `buffer.memory` are taken by records that are not answered yet, as their batches reserve them: a
+    /// batch takes more than its records as long as it has room for others.
+    #[doc(alias = "buffer-available-bytes")]
+    pub fn buffered_bytes(&self) -> usize {
+        let pool = self.core.accumulator.pool();
+        if self.core.process.is_another_process() { 0 } else { pool.total() - pool.free() }
     }
 
     /// The topic's partitions with their leaders and replicas. Blocks up to `max.block.ms` for a topic that is not
     /// known yet.
     ///
+    /// ```
+    /// use kafka_embedded::EmbeddedCluster;
+    /// use kafka_producer::KafkaProducer;
+    ///
+    /// let cluster = EmbeddedCluster::builder().brokers(3).topic("orders", 6).start()?;
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    /// let partitions = producer.partitions_for("orders")?;
+    /// assert_eq!(partitions.len(), 6);
+    /// assert!(partitions.iter().all(|partition| partition.leader().is_some()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// `Timeout`, `Interrupted`, `InvalidTopic`, `Authorization`, `Closed`; `IllegalState` in a callback; `Forked`.
-    pub fn partitions_for(&self, topic: impl Into<TopicName>) -> Result<Vec<PartitionInfo>, Error> {
+    /// `Timeout`, `UnknownTopicOrPartition`, `Interrupted`, `InvalidTopic`, `Authorization`, `Closed`; `IllegalState` in a callback; `Forked`.
+    pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         self.core.check_process()?;
         not_in_callback("partitions_for()")?;
-        let topic = topic.into();
+        let topic = TopicName::from(topic);
         check_topic(&topic)?;
         let nudge = || self.core.accumulator.inbox().push(Event::Nudge, None);
         self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, nudge)?;
@@ -274,6 +345,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// It returns in time, whatever a callback does: what is still to be answered then, and that a callback is running, is
     /// in the report. Where anything is given up or left unanswered, a warning in the log says so as well.
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use kafka_embedded::{Api, EmbeddedCluster, Fault};
+    /// use kafka_producer::{KafkaProducer, ProducerRecord};
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    /// producer.send(ProducerRecord::new("orders", "two apples"))?.get()?;
+    ///
+    /// cluster.inject(Fault::drop_answer(Api::Produce).always()); // the broker falls silent
+    /// producer.send(ProducerRecord::new("orders", "a pear"))?;
+    /// let report = producer.close_timeout(Duration::from_millis(200))?;
+    /// assert_eq!((report.delivered, report.abandoned), (0, 1)); // since `close_timeout` was called
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Interrupted` and `Forked`, as `close`.
     pub fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error> {
@@ -286,6 +373,43 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     #[inline(always)]
     fn check_process(&self) -> Result<(), Error> {
         if self.process.is_another_process() { Err(Error::forked()) } else { Ok(()) }
+    }
+
+    fn flush(&self, timeout: Option<Duration>) -> Result<(), Error> {
+        self.check_process()?;
+        not_in_callback("flush()")?;
+        let deadline = timeout.and_then(|timeout| stage::now().checked_add(timeout));
+        let (answer, answered) = bounded(1);
+        self.accumulator.inbox().push(Event::Flush(answer), None);
+        let mut batches = match interrupt::wait(&answered, deadline) {
+            Wait::Ready(batches) => batches,
+            Wait::Interrupted => return Err(Error::interrupted("flush")),
+            Wait::Disconnected => return Ok(()), // closed: everything is answered
+            Wait::TimedOut => return Err(self.not_flushed(timeout)),
+        };
+        while let Some(batch) = batches.pop() {
+            match interrupt::wait(&batch.ended(), deadline) {
+                Wait::Interrupted => return Err(Error::interrupted("flush")),
+                Wait::TimedOut => return Err(self.not_flushed(timeout)),
+                Wait::Ready(_) | Wait::Disconnected => {}
+            }
+            batches.extend(batch.pieces().iter().map(|piece| Arc::clone(&piece.batch)));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn not_flushed(&self, timeout: Option<Duration>) -> Error {
+        let within = timeout.unwrap_or_default().as_millis();
+        let unanswered = Counted(self.unanswered(), "record");
+        let text =
+            format!("flush: {unanswered} not answered within {within} ms; the producer goes on sending");
+        Error::new(ErrorKind::Timeout, text)
+    }
+
+    /// How many records were accepted and are not answered yet.
+    fn unanswered(&self) -> u64 {
+        self.accumulator.inbox().ledger().unanswered() + self.accumulator.open_records()
     }
 
     fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
@@ -315,7 +439,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let ledger = self.accumulator.inbox().ledger();
         let mut report = CloseReport::between(before, self.control.counts());
         if !ended {
-            report.unanswered = ledger.unanswered() + self.accumulator.open_records();
+            report.unanswered = self.unanswered();
             report.callback_running = ledger.is_calling();
         }
         Ok(report)

@@ -26,14 +26,15 @@ pub(crate) struct Plugins<K: ?Sized, V: ?Sized> {
 }
 
 impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
-    /// The record's bytes, with the time of day where it has no time of its own.
+    /// The bytes of a record of this topic, with the time of day where it has no time of its own.
     #[inline(always)]
     pub(crate) fn serialize<'a>(
         &'a self,
+        topic: &TopicName,
         record: Outgoing<'a, K, V>,
         scratch: &'a mut Scratch,
     ) -> Result<RecordParts<'a>, Error> {
-        let Outgoing { topic, timestamp, headers, key, value, .. } = record;
+        let Outgoing { timestamp, headers, key, value, .. } = record;
         let key = match key {
             Some(key) => self.key_serializer.serialize(topic, headers, key, &mut scratch.key),
             None => Ok(None),
@@ -83,7 +84,8 @@ fn close_one(name: &str, close: impl FnOnce()) {
 /// What is checked before anything is asked for or serialized.
 #[inline]
 pub(crate) fn check_record<K: ?Sized, V: ?Sized>(record: &Outgoing<'_, K, V>) -> Result<(), Error> {
-    let invalid = |text| Err(Error::new(ErrorKind::InvalidRecord, text).with_topic(record.topic));
+    let topic = || TopicName::from(record.topic);
+    let invalid = |text| Err(Error::new(ErrorKind::InvalidRecord, text).with_topic(&topic()));
     if let Some(partition @ ..0) = record.partition {
         return invalid(format!("partition {partition} is negative; a partition is 0 or more, or not given"));
     }

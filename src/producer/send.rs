@@ -23,7 +23,7 @@ use crate::partitioner::partition_for_key;
 use crate::producer::Core;
 use crate::producer::caller::Caller;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
-use crate::record::{Headers, ProducerRecord, RecordKey, RecordValue, TopicName};
+use crate::record::{Headers, RecordView, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
 use crate::stage;
 
@@ -36,9 +36,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     #[inline(always)]
-    pub(super) fn do_send<RK: RecordKey<K>, RV: RecordValue<V>>(
+    pub(super) fn do_send(
         &self,
-        record: &mut ProducerRecord<RK, RV>,
+        record: RecordView<'_, K, V>,
         callback: Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
@@ -46,35 +46,25 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         if !self.parts.interceptors.is_empty() {
             return self.send_intercepted(record, callback, patience);
         }
-        let ProducerRecord { topic, partition, key, value, headers, timestamp } = record;
-        let given = headers.clone();
-        let (key, value) = (key.borrow_key(), value.borrow_value());
-        let parts = Outgoing { topic, partition: *partition, timestamp: *timestamp, headers, key, value };
-        let sent = self.send_parts(parts, patience, |_| callback);
-        if sent.is_err() {
-            // It comes back as it was given, without what serializers have added.
-            record.headers = given;
-        }
-        sent
+        // What serializers add goes with the record, and the caller's own stays as it is.
+        let mut headers = record.headers.clone();
+        self.send_parts(Outgoing::new(record, &mut headers), patience, |_, _| callback)
     }
 
     /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
     /// record that is not accepted, or whose serializer panics.
     #[inline(never)]
-    fn send_intercepted<RK: RecordKey<K>, RV: RecordValue<V>>(
+    fn send_intercepted(
         &self,
-        record: &ProducerRecord<RK, RV>,
+        record: RecordView<'_, K, V>,
         callback: Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        let (key, value) = (record.key.borrow_key(), record.value.borrow_value());
-        let place = (record.partition, record.timestamp);
-        let mut record =
-            InterceptedRecord::new(record.topic.clone(), place, record.headers.clone(), key, value);
+        let mut record = InterceptedRecord::new(record);
         self.parts.interceptors.on_send(&mut record);
         self.check_process()?;
-        let (topic, partition) = (record.parts().topic.clone(), record.partition());
-        let with_interceptors = |headers: &Headers| -> Option<Callback> {
+        let (topic, partition) = (record.destination(), record.partition());
+        let with_interceptors = |topic: &TopicName, headers: &Headers| -> Option<Callback> {
             let (interceptors, headers) = (Arc::clone(&self.parts.interceptors), headers.clone());
             let topic = topic.clone();
             Some(Box::new(move |outcome| {
@@ -86,13 +76,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             }))
         };
         let refused = |headers: &Headers, error: &Error| {
-            let place = (&*topic, partition);
+            let place = (topic.as_str(), partition);
             self.parts.interceptors.on_acknowledgement(&Acknowledgement::new(place, Err(error), headers));
         };
         let headers = record.headers().clone();
         let panicked = || {
             let text = "a serializer or the partitioner panicked";
-            refused(&headers, &Error::new(ErrorKind::Serialization, text).with_topic(&topic));
+            refused(
+                &headers,
+                &Error::new(ErrorKind::Serialization, text).with_topic(&TopicName::from(topic.as_str())),
+            );
         };
         let sent = noticed(|| self.send_parts(record.parts(), patience, with_interceptors), panicked);
         sent.inspect_err(|error| refused(record.headers(), error))
@@ -104,7 +97,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         &self,
         parts: Outgoing<'_, K, V>,
         mut patience: Patience,
-        callback: impl FnOnce(&Headers) -> Option<Callback>,
+        callback: impl FnOnce(&TopicName, &Headers) -> Option<Callback>,
     ) -> Result<RecordFuture, Error> {
         self.check_usable()?;
         check_record(&parts)?;
@@ -122,14 +115,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         topic: &TopicQueues,
         record: Outgoing<'_, K, V>,
         scratch: &mut Scratch,
-        callback: impl FnOnce(&Headers) -> Option<Callback>,
+        callback: impl FnOnce(&TopicName, &Headers) -> Option<Callback>,
         patience: Patience,
     ) -> Result<RecordFuture, Error> {
-        let (name, partition) = (record.topic, record.partition);
-        let parts = self.parts.plugins.serialize(record, scratch)?;
+        let partition = record.partition;
+        let parts = self.parts.plugins.serialize(&topic.name, record, scratch)?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
-        self.check_ready(&parts).map_err(|error| chosen.of(error.with_topic(name)))?;
-        self.append(topic, (partition, chosen), parts, callback(parts.headers), patience)
+        self.check_ready(&parts).map_err(|error| chosen.of(error.with_topic(&topic.name)))?;
+        self.append(topic, (partition, chosen), parts, callback(&topic.name, parts.headers), patience)
     }
 
     #[inline]
@@ -142,7 +135,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     #[inline(always)]
     fn topic(
         &self,
-        name: &TopicName,
+        name: &str,
         partition: Option<i32>,
         last: &mut LastTopic,
         patience: &mut Patience,
@@ -160,12 +153,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     /// Waits until the topic's metadata, or the partition, is there. Patience shrinks by what it took.
     #[cold]
-    fn await_topic(
-        &self,
-        name: &TopicName,
-        partition: Option<i32>,
-        patience: &mut Patience,
-    ) -> Result<(), Error> {
+    fn await_topic(&self, name: &str, partition: Option<i32>, patience: &mut Patience) -> Result<(), Error> {
+        let name = &TopicName::from(name);
         check_topic(name)?;
         let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
         let Patience::AtMost(limit) = *patience else {

@@ -88,7 +88,7 @@ impl Record for RecordParts<'_> {
         writer.nullable(self.value);
         writer.numbers.push_varint(length(self.headers.len()));
         for header in self.headers {
-            writer.nullable(Some(header.key().as_bytes()));
+            writer.nullable(Some(header.key_bytes()));
             writer.nullable(header.value());
         }
     }
@@ -159,8 +159,8 @@ impl<'a> Writer<'a> {
 }
 
 fn headers_size(headers: &Headers) -> usize {
-    let each = |header: &crate::record::Header| {
-        nullable_size(Some(header.key().as_bytes())) + nullable_size(header.value())
+    let each = |header: crate::record::Header<'_>| {
+        nullable_size(Some(header.key_bytes())) + nullable_size(header.value())
     };
     size_of_varint(length(headers.len())) + headers.iter().map(each).sum::<usize>()
 }

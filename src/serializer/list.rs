@@ -17,7 +17,7 @@ use super::{Serializer, SerializerError};
 use crate::properties::Properties;
 use crate::record::Headers;
 
-/// Writes a list with the help of a serializer of its items. Reads `[T]` and `Vec<T>`, where `S` reads `T`. Java:
+/// Writes a list by a serializer for its items. Reads `[T]` and `Vec<T>`, where `S` reads `T`. Java:
 /// `ListSerializer`.
 ///
 /// Items that Java writes without their lengths (those of [`ShortSerializer`], [`IntegerSerializer`],

@@ -5,6 +5,7 @@
 //! Holds: a null never reaches a serializer; bytes are borrowed from the value where they are there already.
 
 mod bytes;
+mod default;
 mod function;
 mod list;
 mod named_list;
@@ -18,6 +19,7 @@ use crate::properties::Properties;
 use crate::record::Headers;
 
 pub use bytes::{ByteArraySerializer, ByteBufferSerializer, BytesSerializer};
+pub use default::DefaultSerializer;
 pub use function::{FnSerializer, serialize_with};
 pub use list::{ListSerializer, Nullable};
 pub use primitive::{
@@ -33,11 +35,11 @@ pub type SerializerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Turns keys or values of type `T` into bytes.
 ///
-/// `T` is what is read: a serializer for `str` serves `&str`, `String` and everything else that borrows as `str`.
-/// One serializer may read several types.
+/// `T` is the type that it reads: a serializer for `str` serves records that hold `&str`, `String` and everything else that
+/// borrows as `str`. One serializer may read several types.
 ///
-/// **Different from Java**: a null key and a null value (a tombstone) never come here. They are null on the wire
-/// whatever the serializer is. A serializer that turns *values* into null returns `None`.
+/// **Different from Java**: a serializer is never called for a null key or a null value (a tombstone), which are null on the
+/// wire whatever the serializer is. A serializer that turns a value into null returns `None`.
 ///
 /// ```
 /// use kafka_producer::{Headers, Serializer, SerializerError};
@@ -87,8 +89,7 @@ pub trait Serializer<T: ?Sized>: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Any error: `send` fails with kind [`Serialization`](crate::ErrorKind::Serialization), nothing is queued, and
-    /// the record comes back.
+    /// Any error: `send` fails with kind [`Serialization`](crate::ErrorKind::Serialization), and nothing is queued.
     fn serialize<'a>(
         &'a self,
         topic: &str,

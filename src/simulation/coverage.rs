@@ -79,14 +79,17 @@ const WANTED: &[(&str, &[&str])] = &[
             "Closed",
             "Fenced",
             "InvalidRecord",
-            "InvalidTopic",
+            "UnknownTopicOrPartition",
             "Network",
             "RecordTooLarge",
             "Timeout",
             "UnsupportedVersion",
         ],
     ),
-    ("refused", &["Authorization", "Closed", "Interrupted", "Timeout", "WouldBlock"]),
+    (
+        "refused",
+        &["Authorization", "Closed", "Interrupted", "Timeout", "UnknownTopicOrPartition", "WouldBlock"],
+    ),
     (
         "step",
         &[

@@ -149,7 +149,7 @@ fn send(
     };
     match sent {
         Ok(future) => ledger.accepted(number, future),
-        Err(error) => ledger.refused(number, error.error()),
+        Err(error) => ledger.refused(number, &error),
     }
 }
 

@@ -64,8 +64,8 @@ fn throughput(producer: &Producer, work: &Work) -> Result<Report, Failure> {
 fn send(producer: &Producer, keys: Option<&mut Keys>, value: &[u8]) -> Result<(), Failure> {
     let record = ProducerRecord::new(TOPIC, value);
     match keys {
-        None => producer.send(record).map_err(|error| error.into_error())?,
-        Some(keys) => producer.send(record.with_key(keys.advance())).map_err(|error| error.into_error())?,
+        None => producer.send(record)?,
+        Some(keys) => producer.send(record.with_key(keys.advance()))?,
     };
     Ok(())
 }
@@ -80,7 +80,7 @@ fn latency(producer: &Producer, work: &Work) -> Result<Report, Failure> {
         }
         let sent = Instant::now();
         let future =
-            producer.send(ProducerRecord::new(TOPIC, &value[..])).map_err(|error| error.into_error())?;
+            producer.send(ProducerRecord::new(TOPIC, &value[..]))?;
         future.get()?;
         if round >= WARM_UP {
             times.push(sent.elapsed());

@@ -125,8 +125,8 @@ fn client(case: &Case, address: &str) -> Result<Report, Failure> {
         };
         match outcome {
             Ok(_) => accepted += 1,
-            Err(error) if error.error().kind() == ErrorKind::Timeout => {}
-            Err(error) => return Err(error.into_error().into()),
+            Err(error) if error.kind() == ErrorKind::Timeout => {}
+            Err(error) => return Err(error.into()),
         }
     }
     let report = Report::default().with("accepted", accepted).with_peak_memory()?;

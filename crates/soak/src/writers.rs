@@ -231,13 +231,8 @@ impl Writer {
         };
         let record = ProducerRecord::new(id.topic, value.as_bytes());
         match key {
-            Some(key) => self
-                .producer
-                .send_with_callback(record.with_key(key.as_bytes()), callback)
-                .map_err(|refused| refused.into_error()),
-            None => {
-                self.producer.send_with_callback(record, callback).map_err(|refused| refused.into_error())
-            }
+            Some(key) => self.producer.send_with_callback(record.with_key(key.as_bytes()), callback),
+            None => self.producer.send_with_callback(record, callback),
         }
     }
 }

@@ -100,8 +100,7 @@ fn send(producer: &Producer, count: u64) -> Result<(), Failure> {
         producer
             .stepped
             .producer()
-            .try_send(ProducerRecord::new(TOPIC, &VALUE[..]))
-            .map_err(|error| error.into_error())?;
+            .try_send(ProducerRecord::new(TOPIC, &VALUE[..]))?;
     }
     Ok(())
 }
@@ -134,7 +133,7 @@ fn send_keyed() -> Result<u64, Failure> {
     rounds(2, |producer, count| {
         for _ in 0..count {
             let record = ProducerRecord::new(TOPIC, &VALUE[..]).with_key(keys.advance());
-            producer.stepped.producer().try_send(record).map_err(|error| error.into_error())?;
+            producer.stepped.producer().try_send(record)?;
         }
         Ok(())
     })
@@ -155,8 +154,7 @@ fn send_called(producer: &Producer, count: u64, called: &Arc<AtomicU64>) -> Resu
         producer
             .stepped
             .producer()
-            .send_with_callback(record, callback)
-            .map_err(|error| error.into_error())?;
+            .send_with_callback(record, callback)?;
     }
     Ok(())
 }
