@@ -79,8 +79,7 @@ fn latency(producer: &Producer, work: &Work) -> Result<Report, Failure> {
             begin = Instant::now();
         }
         let sent = Instant::now();
-        let future =
-            producer.send(ProducerRecord::new(TOPIC, &value[..]))?;
+        let future = producer.send(ProducerRecord::new(TOPIC, &value[..]))?;
         future.get()?;
         if round >= WARM_UP {
             times.push(sent.elapsed());

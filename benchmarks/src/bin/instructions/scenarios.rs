@@ -97,10 +97,7 @@ impl Producer {
 
 fn send(producer: &Producer, count: u64) -> Result<(), Failure> {
     for _ in 0..count {
-        producer
-            .stepped
-            .producer()
-            .try_send(ProducerRecord::new(TOPIC, &VALUE[..]))?;
+        producer.stepped.producer().try_send(ProducerRecord::new(TOPIC, &VALUE[..]))?;
     }
     Ok(())
 }
@@ -151,10 +148,7 @@ fn send_called(producer: &Producer, count: u64, called: &Arc<AtomicU64>) -> Resu
         let callback = move |_: Result<_, _>| {
             called.fetch_add(1, Ordering::Relaxed);
         };
-        producer
-            .stepped
-            .producer()
-            .send_with_callback(record, callback)?;
+        producer.stepped.producer().send_with_callback(record, callback)?;
     }
     Ok(())
 }
