@@ -153,7 +153,10 @@ fn what_is_too_late_because_of_a_slow_callback_says_so() {
     support::wait_until("the callback runs", || cluster.requests(Api::Produce) == 1);
     sleep(Duration::from_millis(100));
     let error = producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap_err().to_string();
-    assert!(error.contains("callbacks held up the sender thread for 1"), "{error}");
+    assert!(
+        error.contains("callbacks, interceptors or the logger held up the sender thread for 1"),
+        "{error}"
+    );
     assert!(!error.contains("nothing was heard"), "{error}");
     producer.send(to_first("000001")).unwrap().get_timeout(AGES).unwrap();
     support::assert_holds_exactly(&cluster, 2);

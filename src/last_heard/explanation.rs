@@ -38,9 +38,12 @@ impl Explanation {
             (None, Some(code)) => error.with_code(code),
             (None, None) => error,
         };
-        let held_up = self
-            .held_up
-            .map(|time| format!("callbacks held up the sender thread for {} ms", time.as_millis()));
+        let held_up = self.held_up.map(|time| {
+            format!(
+                "callbacks, interceptors or the logger held up the sender thread for {} ms",
+                time.as_millis()
+            )
+        });
         match (now.or(held_up).or(self.waited_for), self.last, self.answered) {
             (Some(reason), ..) => error.with_remark(&reason),
             (None, Some(_), _) => error,
@@ -103,7 +106,8 @@ mod tests {
             (
                 Explanation { held_up: Some(time), waited_for: waited_for.clone(), answered, ..nothing() },
                 late(),
-                "late; callbacks held up the sender thread for 3000 ms".to_owned(),
+                "late; callbacks, interceptors or the logger held up the sender thread for 3000 ms"
+                    .to_owned(),
             ),
             (Explanation { leaderless, answered, ..nothing() }, late(), format!("late; {no_leader}")),
             (
@@ -133,7 +137,9 @@ mod tests {
             (
                 Explanation { last: last.clone(), held_up: Some(time), answered, ..nothing() },
                 late(),
-                format!("late; {quoted}; callbacks held up the sender thread for 3000 ms"),
+                format!(
+                    "late; {quoted}; callbacks, interceptors or the logger held up the sender thread for 3000 ms"
+                ),
             ),
             (Explanation { last: last.clone(), answered, ..nothing() }, late(), format!("late; {quoted}")),
             (
