@@ -51,16 +51,53 @@ fn no_dependency_of_the_default_tree_needs_a_newer_rust_than_we_do() {
 #[test]
 fn the_default_tree_compiles_no_c() {
     let tree = Tree::load();
-    let mut found = Vec::new();
-    for id in tree.default_tree() {
-        let package = &tree.packages[id];
-        let name = package["name"].as_str().unwrap();
-        let sys = name.ends_with("-sys") && !HARMLESS_SYS.contains(&name);
-        if C_TOOLS.contains(&name) || sys || package["links"].is_string() {
-            found.push(name);
+    assert_eq!(tree.compile_c(&tree.default_tree()), [""; 0]);
+}
+
+#[test]
+fn what_is_built_and_tested_in_the_root_compiles_no_c() {
+    let tree = Tree::load();
+    let built = tree.reach(tree.default_members.iter().map(String::as_str).collect());
+    assert!(built.len() > tree.default_members.len());
+    assert_eq!(tree.compile_c(&built), [""; 0]);
+    // And it would be seen.
+    let all = tree.reach(tree.test_edges.keys().map(String::as_str).collect());
+    assert!(tree.compile_c(&all).contains(&"rdkafka-sys"));
+}
+
+#[test]
+fn all_members_keep_the_same_lints() {
+    let root = read("Cargo.toml");
+    let wanted = lints(&root, "workspace.lints");
+    assert!(wanted.contains(&(String::from("rust"), String::from("unsafe_code = \"forbid\""))), "{wanted:?}");
+    let mut members = vec![String::from("benchmarks"), String::from("fuzz")];
+    let crates = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap();
+    members.extend(crates.map(|entry| format!("crates/{}", entry.unwrap().file_name().to_string_lossy())));
+    members.push(String::from("."));
+    for member in members {
+        let manifest = read(&format!("{member}/Cargo.toml"));
+        if member == "benchmarks" {
+            // The foreign calls of client-librdkafka: what is forbidden cannot be allowed for one file.
+            let own = lints(&manifest.replace("unsafe_code = \"deny\"", "unsafe_code = \"forbid\""), "lints");
+            assert_eq!(own, wanted, "{member}");
+            continue;
+        }
+        assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{member}");
+    }
+}
+
+/// The lines of `[table.tool]` in a manifest, each with its tool.
+fn lints(manifest: &str, table: &str) -> BTreeSet<(String, String)> {
+    let mut tool = None;
+    let mut found = BTreeSet::new();
+    for line in manifest.lines().map(|line| line.split(" #").next().unwrap_or(line)) {
+        if let Some(header) = line.strip_prefix('[') {
+            tool = header.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')?.strip_suffix(']'));
+        } else if let Some(tool) = tool.filter(|_| line.contains('=')) {
+            found.insert((tool.to_owned(), line.to_owned()));
         }
     }
-    assert_eq!(found, [""; 0]);
+    found
 }
 
 #[test]
@@ -116,9 +153,12 @@ fn version(text: &str) -> [u32; 3] {
 /// What `cargo metadata` knows about the packages on this platform.
 struct Tree {
     root: String,
+    default_members: Vec<String>,
     packages: BTreeMap<String, Value>,
     /// The dependencies that are built for each package: normal ones and those of its build script.
     edges: BTreeMap<String, Vec<String>>,
+    /// Those of its tests as well, where it is a member of the workspace.
+    test_edges: BTreeMap<String, Vec<String>>,
 }
 
 impl Tree {
@@ -132,15 +172,19 @@ impl Tree {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let packages = all["packages"].as_array().unwrap();
         let packages = packages.iter().map(|package| (text(&package["id"]), package.clone())).collect();
-        let mut edges = BTreeMap::new();
+        let (mut edges, mut test_edges) = (BTreeMap::new(), BTreeMap::new());
         for node in all["resolve"]["nodes"].as_array().unwrap() {
-            let built = node["deps"].as_array().unwrap().iter().filter(|dependency| {
+            let all = node["deps"].as_array().unwrap();
+            let built = all.iter().filter(|dependency| {
                 let kinds = dependency["dep_kinds"].as_array().unwrap();
                 kinds.iter().any(|kind| kind["kind"] != "dev")
             });
             edges.insert(text(&node["id"]), built.map(|dependency| text(&dependency["pkg"])).collect());
+            let all = all.iter().map(|dependency| text(&dependency["pkg"])).collect();
+            test_edges.insert(text(&node["id"]), all);
         }
-        Tree { root: text(&all["resolve"]["root"]), packages, edges }
+        let default_members = all["workspace_default_members"].as_array().unwrap().iter().map(text).collect();
+        Tree { root: text(&all["resolve"]["root"]), default_members, packages, edges, test_edges }
     }
 
     fn root_id(&self) -> &str {
@@ -149,6 +193,28 @@ impl Tree {
 
     fn root(&self) -> &Value {
         &self.packages[&self.root]
+    }
+
+    /// These packages and all that is built for them and their tests.
+    fn reach<'a>(&'a self, mut open: Vec<&'a str>) -> BTreeSet<&'a str> {
+        let mut found = BTreeSet::new();
+        while let Some(id) = open.pop() {
+            if found.insert(id) {
+                open.extend(self.test_edges[id].iter().map(String::as_str));
+            }
+        }
+        found
+    }
+
+    /// Those of them that compile or link C of their own.
+    fn compile_c(&self, ids: &BTreeSet<&str>) -> Vec<&str> {
+        let names = ids.iter().filter_map(|id| {
+            let package = &self.packages[*id];
+            let name = package["name"].as_str().unwrap();
+            let sys = name.ends_with("-sys") && !HARMLESS_SYS.contains(&name);
+            (C_TOOLS.contains(&name) || sys || package["links"].is_string()).then_some(name)
+        });
+        names.collect()
     }
 
     /// What a user gets who depends on the package and asks for no feature: its optional dependencies are not in it.

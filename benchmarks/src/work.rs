@@ -37,12 +37,17 @@ impl FromStr for Mode {
 /// A client's command line: `MODE ADDRESS RECORDS VALUE_SIZE BATCH_SIZE keyed|keyless [NAME=VALUE …]`.
 #[derive(Debug, Clone)]
 pub struct Work {
+    /// What is measured.
     pub mode: Mode,
     /// The sink's `host:port`.
     pub address: String,
+    /// How many records are sent.
     pub records: u64,
+    /// The bytes of each record's value.
     pub value_size: usize,
+    /// `batch.size`.
     pub batch_size: usize,
+    /// Whether the records have keys.
     pub keyed: bool,
     /// More properties for the client, after the fixed ones.
     pub properties: Vec<(String, String)>,
