@@ -1,11 +1,13 @@
-//! The house rules that a machine can hold: sizes, heads, nothing unfinished, nothing of one machine.
+//! The house rules that a machine can hold: sizes, heads, one thing for each name, nothing unfinished, nothing of one
+//! machine.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod source;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use source::Token;
 
@@ -25,10 +27,62 @@ fn functions_and_files_are_small() {
     report(&findings);
 }
 
+/// Names that still stand for several things. No new one may come; one that stands for one thing only has to leave.
+const TYPES_OF_ONE_NAME: &[&str] = &[
+    "Answers",
+    "Asked",
+    "Callback",
+    "Content",
+    "Entry",
+    "Event",
+    "Fields",
+    "Header",
+    "Inbox",
+    "Inner",
+    "Kind",
+    "Ledger",
+    "Node",
+    "Outcome",
+    "Partition",
+    "Parts",
+    "Place",
+    "Refused",
+    "Report",
+    "Sealed",
+    "Sender",
+    "State",
+    "Step",
+    "Sticky",
+    "Told",
+    "Topics",
+    "Value",
+    "Versions",
+    "Wait",
+];
+const FILES_OF_ONE_NAME: &[&str] =
+    &["builder.rs", "nearest.rs", "rebootstrap.rs", "registry.rs", "settings.rs", "sticky.rs", "topics.rs"];
+
+/// Files whose names say their part in a folder or are Kafka's: a module's root, a module's tests, and a message with
+/// the vectors for it.
+const FILES_OF_ONE_PART: [&str; 4] = ["mod.rs", "lib.rs", "main.rs", "tests.rs"];
+const FOLDERS_OF_ONE_PART: [&str; 3] = ["messages", "vectors", "tests"];
+
+#[test]
+fn a_name_stands_for_one_thing() {
+    let mut sources = Vec::new();
+    for folder in ["src", "crates", "benchmarks/src"] {
+        sources.extend(source::rust_files(folder));
+    }
+    sources.retain(|(path, _)| !is_test(&path.to_string_lossy()));
+    let mut findings = two_things("type", &types_by_name(&sources), TYPES_OF_ONE_NAME);
+    findings.extend(two_things("file", &files_by_name(&sources), FILES_OF_ONE_NAME));
+    report(&findings);
+}
+
 #[test]
 fn every_file_begins_by_saying_what_it_is() {
     let mut findings = Vec::new();
-    for folder in ["src", "examples", "tests", "crates", "benchmarks"] {
+    for folder in ["src", "examples", "tests", "crates", "benchmarks", "fuzz"] {
         for (path, text) in source::rust_files(folder) {
             findings.extend(head(&path.to_string_lossy(), &text));
         }
@@ -39,7 +93,7 @@ fn every_file_begins_by_saying_what_it_is() {
 #[test]
 fn nothing_is_unfinished_or_switched_off_without_a_reason() {
     let mut findings = Vec::new();
-    for folder in ["src", "examples", "tests", "crates", "benchmarks"] {
+    for folder in ["src", "examples", "tests", "crates", "benchmarks", "fuzz"] {
         for (path, text) in source::rust_files(folder) {
             findings.extend(loose_ends(&path.to_string_lossy(), &text));
         }
@@ -71,6 +125,52 @@ fn everything_is_logged_through_the_one_module_in_which_a_panicking_logger_does_
 #[track_caller]
 fn report(findings: &[String]) {
     assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
+}
+
+/// Where each type is made that is not within a function, under its name.
+fn types_by_name(sources: &[(PathBuf, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut types: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, text) in sources {
+        let (tokens, _) = source::without_tests(&source::tokens(text));
+        let mut at = 0;
+        while at < tokens.len() {
+            let makes = ["struct", "enum", "trait", "type", "union"].iter().any(|word| tokens[at].is(word));
+            if let Some(name) = tokens.get(at + 1).filter(|name| makes && name.is_word()) {
+                types.entry(name.text.clone()).or_default().insert(path.display().to_string());
+            }
+            // Nothing inside of anything, and nothing that a macro takes.
+            at += if ["(", "[", "{"].iter().any(|open| tokens[at].is(open)) {
+                source::group(&tokens[at..])
+            } else {
+                1
+            };
+        }
+    }
+    types
+}
+
+/// Where each file of a name lies.
+fn files_by_name(sources: &[(PathBuf, String)]) -> BTreeMap<String, BTreeSet<String>> {
+    let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, _) in sources {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let in_folder = path.iter().any(|part| FOLDERS_OF_ONE_PART.iter().any(|folder| part == *folder));
+        if !FILES_OF_ONE_PART.contains(&name.as_str()) && !in_folder {
+            files.entry(name).or_default().insert(path.display().to_string());
+        }
+    }
+    files
+}
+
+/// Names with several places that are not known, and known ones that have one place by now.
+fn two_things(kind: &str, places: &BTreeMap<String, BTreeSet<String>>, known: &[&str]) -> Vec<String> {
+    let several = |name: &str| places.get(name).filter(|places| places.len() > 1);
+    let news = places.keys().filter(|name| !known.contains(&name.as_str())).filter_map(|name| {
+        let places: Vec<&str> = several(name)?.iter().map(String::as_str).collect();
+        Some(format!("{kind} {name} stands for several things: {}", places.join(", ")))
+    });
+    let gone = known.iter().filter(|name| several(name).is_none());
+    news.chain(gone.map(|name| format!("{kind} {name} stands for one thing: take it off the list"))).collect()
 }
 
 /// Functions and files that are too long. Tables, `*_table.rs`, may be as long as what they list.
@@ -219,6 +319,33 @@ mod tests {
         let longer = format!("const A: u8 = 1;\n{file}{tests}");
         assert_eq!(sizes("src/a.rs", &longer), ["src/a.rs: 601 lines without tests, 600 are allowed"]);
         assert_eq!(sizes("src/a_table.rs", &longer), [""; 0]);
+    }
+
+    #[test]
+    fn a_name_that_stands_for_two_things_is_seen() {
+        let sources = [
+            ("src/a.rs", "pub struct Node; struct Own; mod tests { struct Node; } type Short = Node;"),
+            (
+                "src/b/a.rs",
+                "fn f() { struct Own; } pub(crate) enum Node {} impl A for B { type Short = u8; }",
+            ),
+            ("src/b/mod.rs", "#[cfg(test)] struct Own; const TEXT: &str = \"struct Own;\"; // struct Own"),
+            ("src/mod.rs", ""),
+            ("src/messages/b.rs", ""),
+            ("src/vectors/b.rs", ""),
+        ];
+        let sources = sources.map(|(path, text)| (PathBuf::from(path), text.to_owned()));
+        let types = types_by_name(&sources);
+        let node = "type Node stands for several things: src/a.rs, src/b/a.rs";
+        assert_eq!(two_things("type", &types, &[]), [node]);
+        assert_eq!(two_things("type", &types, &["Node"]), [""; 0]);
+        let gone = "type Own stands for one thing: take it off the list";
+        assert_eq!(two_things("type", &types, &["Node", "Own"]), [gone]);
+        let files = files_by_name(&sources);
+        assert_eq!(
+            two_things("file", &files, &[]),
+            ["file a.rs stands for several things: src/a.rs, src/b/a.rs"]
+        );
     }
 
     #[test]

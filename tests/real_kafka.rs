@@ -11,8 +11,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::cluster::Kafka;
-use harness::log_segments::Batch;
+use harness::kafka_cluster::Kafka;
+use harness::log_segments::LoggedBatch;
 use harness::read_back::Row;
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord, RecordFuture, RecordMetadata};
 use real_kafka_support::{BytesProducer, bytes_producer, now_ms, text_producer};
@@ -176,7 +176,7 @@ fn same_rows(seen: &[Row], expected: &[Row]) {
 }
 
 /// Each batch valid, offsets without a gap, and for each producer id and epoch sequences from 0 without a gap.
-fn sound_idempotent_log(batches: &[Batch]) {
+fn sound_idempotent_log(batches: &[LoggedBatch]) {
     let mut next_sequence: HashMap<(i64, i16), i32> = HashMap::new();
     let mut next_offset = 0;
     for batch in batches {

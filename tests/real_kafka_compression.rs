@@ -4,7 +4,7 @@
 
 mod real_kafka_support;
 
-use harness::cluster::Kafka;
+use harness::kafka_cluster::Kafka;
 use kafka_producer::ProducerRecord;
 use real_kafka_support::bytes_producer;
 

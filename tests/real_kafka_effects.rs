@@ -7,8 +7,8 @@ mod real_kafka_support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use harness::cluster::Kafka;
-use harness::log_segments::Batch;
+use harness::kafka_cluster::Kafka;
+use harness::log_segments::LoggedBatch;
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord, PropertySupport};
 use real_kafka_support::{TextProducer, text_producer};
 
@@ -18,7 +18,7 @@ fn batches(
     topic: &'static str,
     partitions: i32,
     settings: &[(&str, &str)],
-) -> BTreeMap<i32, Vec<Batch>> {
+) -> BTreeMap<i32, Vec<LoggedBatch>> {
     kafka.create_topic(topic, partitions, 1, &[]);
     let producer = text_producer(kafka, settings);
     for number in 0..100 {
@@ -64,7 +64,7 @@ fn settings_are_seen_in_the_log() {
     assert!(some[&0].iter().rev().skip(1).all(|batch| batch.count >= 10), "{some:?}");
 
     // partitioner.class, partitioner.ignore.keys, partitioner.adaptive.partitioning.enable.
-    let counts = |batches: &BTreeMap<i32, Vec<Batch>>| -> Vec<i32> {
+    let counts = |batches: &BTreeMap<i32, Vec<LoggedBatch>>| -> Vec<i32> {
         batches.values().map(|batches| batches.iter().map(|batch| batch.count).sum()).collect()
     };
     let by_key = counts(&batches(&kafka, "by-key", 4, &[]));

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use harness::cluster::{Kafka, free_port};
+use harness::kafka_cluster::{Kafka, free_port};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 /// Fault C3.

@@ -9,7 +9,7 @@ mod support;
 use std::sync::Mutex;
 
 use harness::jars::KafkaJars;
-use harness::java::Properties;
+use harness::java::JavaProperties;
 use kafka_producer::{
     ErrorKind, Headers, KafkaProducer, ProducerConfig, Properties as Settings, PropertyDescription,
     PropertyOrigin, PropertySupport, PropertyType, Serializer, SerializerError, SerializerRegistry,
@@ -232,7 +232,7 @@ fn variables_are_replaced_as_java_s_stock_providers_replace_them() {
     ];
     let texts: Vec<String> = VARIABLES.iter().map(|text| text.replace('@', directory_text)).collect();
     let set = |text: &String| with_needed(&[&providers[..], &[("client.id", text.as_str())]].concat());
-    let sets: Vec<Properties> = texts.iter().map(set).collect();
+    let sets: Vec<JavaProperties> = texts.iter().map(set).collect();
     let java = KafkaJars::fetch("4.3.1").producers_of(&sets, false);
     let mut differences = Vec::new();
     for ((text, set), java) in texts.iter().zip(&sets).zip(java) {
@@ -247,7 +247,7 @@ fn variables_are_replaced_as_java_s_stock_providers_replace_them() {
 }
 
 /// The name of the client as a serializer sees it that reads the settings: with its variables replaced.
-fn replaced_client_id(set: &Properties) -> Result<String, String> {
+fn replaced_client_id(set: &JavaProperties) -> Result<String, String> {
     static SEEN: Mutex<Option<String>> = Mutex::new(None);
     struct Reader;
     impl Serializer<str> for Reader {
@@ -275,8 +275,8 @@ fn replaced_client_id(set: &Properties) -> Result<String, String> {
     Ok(SEEN.lock().unwrap().take().unwrap().trim().to_owned())
 }
 
-fn with_needed(pairs: &[(&str, &str)]) -> Properties {
-    let mut set: Properties = NEEDED.iter().map(|(a, b)| (String::from(*a), String::from(*b))).collect();
+fn with_needed(pairs: &[(&str, &str)]) -> JavaProperties {
+    let mut set: JavaProperties = NEEDED.iter().map(|(a, b)| (String::from(*a), String::from(*b))).collect();
     for (name, value) in pairs {
         match *value {
             UNSET => set.remove(*name),
@@ -288,7 +288,7 @@ fn with_needed(pairs: &[(&str, &str)]) -> Properties {
 
 /// The first setting of each set is the one that is tried: an error has to name it.
 fn compare(tried: &[Vec<(&'static str, &str)>], start: bool) {
-    let sets: Vec<Properties> = tried.iter().map(|pairs| with_needed(pairs)).collect();
+    let sets: Vec<JavaProperties> = tried.iter().map(|pairs| with_needed(pairs)).collect();
     let java = KafkaJars::fetch("4.3.1").producers_of(&sets, start);
     assert_eq!(java.len(), sets.len());
     let mut differences = Vec::new();
@@ -308,8 +308,8 @@ fn compare(tried: &[Vec<(&'static str, &str)>], start: bool) {
 fn difference(
     name: &str,
     value: &str,
-    ours: &Result<Properties, String>,
-    java: &Result<Properties, String>,
+    ours: &Result<JavaProperties, String>,
+    java: &Result<JavaProperties, String>,
 ) -> Option<String> {
     match (ours, java) {
         (Err(ours), Err(_)) => (!ours.contains(name)).then(|| format!("{ours} does not name {name}")),
@@ -359,7 +359,7 @@ fn same(name: &str, ours: &str, java: &str) -> bool {
 }
 
 /// Ours: refused, or the values that were printed; none where a setting is not built yet.
-fn ours(set: &Properties) -> Option<Result<Properties, String>> {
+fn ours(set: &JavaProperties) -> Option<Result<JavaProperties, String>> {
     match ProducerConfig::from_properties(set).and_then(printed_by) {
         Ok(printed) => Some(Ok(printed)),
         Err(error) if error.to_string().contains("not supported by this version") => None,

@@ -6,7 +6,7 @@ mod real_kafka_support;
 
 use std::time::{Duration, Instant};
 
-use harness::cluster::Kafka;
+use harness::kafka_cluster::Kafka;
 use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 use real_kafka_support::{bytes_producer, now_ms};
 

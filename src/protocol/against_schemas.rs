@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use harness::jars::KafkaJars;
-use harness::schema::{Schemas, Value};
+use harness::schema::{SchemaValue, Schemas};
 
 use super::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
 use super::messages::{PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData};
@@ -40,7 +40,8 @@ fn requests_are_what_the_schemas_say() {
     let schemas = schemas();
     each_version(&schemas, &produce(), |version, body| {
         assert!(body["TransactionalId"] == "tx" && body["Acks"] == -1 && body["TimeoutMs"] == 30_000);
-        let (topics, uuid) = (&body["TopicData"], Value::Uuid(std::array::from_fn(|index| index as u8)));
+        let (topics, uuid) =
+            (&body["TopicData"], SchemaValue::Uuid(std::array::from_fn(|index| index as u8)));
         assert_eq!(topics.elements().len(), 2);
         match version {
             13.. => assert_eq!(topics[0]["TopicId"], uuid),
@@ -50,7 +51,7 @@ fn requests_are_what_the_schemas_say() {
             assert_eq!(topic["PartitionData"].elements().len(), count);
             for (index, partition) in topic["PartitionData"].elements().iter().enumerate() {
                 assert_eq!(partition["Index"].int(), index as i64);
-                assert_eq!(partition["Records"], Value::Bytes(vec![index as u8; 150 * (index + 1)]));
+                assert_eq!(partition["Records"], SchemaValue::Bytes(vec![index as u8; 150 * (index + 1)]));
             }
         }
     });
@@ -59,7 +60,7 @@ fn requests_are_what_the_schemas_say() {
         each_version(&schemas, &request, |version, body| {
             assert!(version < 4 || body["AllowAutoTopicCreation"] == true);
             match &topics {
-                None => assert_eq!(body["Topics"], Value::Null),
+                None => assert_eq!(body["Topics"], SchemaValue::Null),
                 Some(names) => {
                     let seen: Vec<_> =
                         body["Topics"].elements().iter().map(|topic| topic["Name"].text().unwrap()).collect();
@@ -103,7 +104,7 @@ fn produce_responses_are_read_as_the_schemas_say() {
         });
         all(body, "Responses", &ours.responses, |ours, body| {
             assert!(body.get("Name").is_none_or(|name| *name == ours.name.as_str()));
-            assert!(body.get("TopicId").is_none_or(|id| *id == Value::Uuid(ours.topic_id.0)));
+            assert!(body.get("TopicId").is_none_or(|id| *id == SchemaValue::Uuid(ours.topic_id.0)));
             all(body, "PartitionResponses", &ours.partition_responses, same_partition_response);
         });
     });
@@ -128,7 +129,7 @@ fn metadata_responses_are_read_as_the_schemas_say() {
         for (topic, body) in ours.topics.iter().zip(named) {
             same(body, "ErrorCode", topic.error_code.0);
             assert_eq!(body["Name"].text(), Some(topic.name.as_str()));
-            assert!(body.get("TopicId").is_none_or(|id| *id == Value::Uuid(topic.topic_id.0)));
+            assert!(body.get("TopicId").is_none_or(|id| *id == SchemaValue::Uuid(topic.topic_id.0)));
             assert!(body["IsInternal"] == topic.is_internal);
             all(body, "Partitions", &topic.partitions, |ours, body| {
                 same(body, "PartitionIndex", ours.partition_index);
@@ -185,7 +186,7 @@ fn api_versions_responses_are_read_as_the_schemas_say() {
     });
 }
 
-fn same_partition_response(ours: &PartitionProduceResponse, body: &Value) {
+fn same_partition_response(ours: &PartitionProduceResponse, body: &SchemaValue) {
     same(body, "Index", ours.index);
     same(body, "ErrorCode", ours.error_code.0);
     same(body, "BaseOffset", ours.base_offset);
@@ -206,13 +207,13 @@ fn same_partition_response(ours: &PartitionProduceResponse, body: &Value) {
 }
 
 /// Equal, if this version has the field.
-fn same(body: &Value, name: &str, ours: impl Into<i64>) {
+fn same(body: &SchemaValue, name: &str, ours: impl Into<i64>) {
     let ours = ours.into();
     assert!(body.get(name).is_none_or(|value| *value == ours), "{name} {ours} in {body:?}");
 }
 
 /// The same elements, if this version has the field.
-fn all<T>(body: &Value, name: &str, ours: &[T], check: impl Fn(&T, &Value)) {
+fn all<T>(body: &SchemaValue, name: &str, ours: &[T], check: impl Fn(&T, &SchemaValue)) {
     if let Some(array) = body.get(name) {
         assert_eq!(array.elements().len(), ours.len(), "{name}");
         ours.iter().zip(array.elements()).for_each(|(ours, element)| check(ours, element));
@@ -220,7 +221,7 @@ fn all<T>(body: &Value, name: &str, ours: &[T], check: impl Fn(&T, &Value)) {
 }
 
 /// Made-up responses of every version: read and compared; cut anywhere or too long they are errors.
-fn each_response<R: Request>(schemas: &Schemas, check: impl Fn(&R::Response, &Value)) {
+fn each_response<R: Request>(schemas: &Schemas, check: impl Fn(&R::Response, &SchemaValue)) {
     for version in R::VERSIONS {
         for seed in 0..100 {
             let body = schemas.sample_response(R::KEY, version, seed);
@@ -246,7 +247,7 @@ fn schemas() -> Schemas {
 }
 
 /// Encodes in every version, checks size and header, and hands the body over.
-fn each_version<R: Request>(schemas: &Schemas, request: &R, check: impl Fn(i16, &Value)) {
+fn each_version<R: Request>(schemas: &Schemas, request: &R, check: impl Fn(i16, &SchemaValue)) {
     for version in R::VERSIONS {
         let message = encode_request(request, version, 77, "client");
         let mut frame = Vec::new();

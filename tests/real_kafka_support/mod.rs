@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kafka_producer::{KafkaProducer, ProducerConfig};
 
-use harness::cluster::Kafka;
+use harness::kafka_cluster::Kafka;
 
 pub(crate) type BytesProducer = KafkaProducer<[u8], [u8]>;
 pub(crate) type TextProducer = KafkaProducer<str, str>;

@@ -43,7 +43,7 @@ fn main() -> Result<(), Failure> {
 }
 
 fn throughput(work: &Work) -> Result<Report, Failure> {
-    let mut producer = Producer::new(work)?;
+    let mut producer = RdKafkaProducer::new(work)?;
     let value = work.value();
     let mut keys = work.keyed.then(Keys::new);
     producer.send(keys.as_mut().map(Keys::advance), &value)?;
@@ -58,7 +58,7 @@ fn throughput(work: &Work) -> Result<Report, Failure> {
 }
 
 fn latency(work: &Work) -> Result<Report, Failure> {
-    let mut producer = Producer::new(work)?;
+    let mut producer = RdKafkaProducer::new(work)?;
     let value = work.value();
     let mut times = Vec::with_capacity(work.records as usize);
     for _ in 0..WARM_UP {
@@ -83,14 +83,14 @@ struct Delivered {
 }
 
 /// A librdkafka producer with one topic.
-struct Producer {
+struct RdKafkaProducer {
     client: *mut RDKafka,
     topic: *mut RDKafkaTopic,
     /// Belongs to this producer; librdkafka holds the pointer for the callback.
     delivered: *mut Delivered,
 }
 
-impl Producer {
+impl RdKafkaProducer {
     fn new(work: &Work) -> Result<Self, Failure> {
         let delivered = Box::into_raw(Box::<Delivered>::default());
         let mut text = [0 as c_char; 512];
@@ -120,7 +120,7 @@ impl Producer {
             if topic.is_null() {
                 return Err("rd_kafka_topic_new failed".into());
             }
-            Ok(Producer { client, topic, delivered })
+            Ok(RdKafkaProducer { client, topic, delivered })
         }
     }
 
@@ -186,7 +186,7 @@ impl Producer {
     }
 }
 
-impl Drop for Producer {
+impl Drop for RdKafkaProducer {
     fn drop(&mut self) {
         // SAFETY: nothing uses them after this, and the callback cannot run once the client is gone.
         unsafe {
@@ -198,7 +198,7 @@ impl Drop for Producer {
 }
 
 unsafe extern "C" fn on_delivery(_: *mut RDKafka, message: *const RDKafkaMessage, opaque: *mut c_void) {
-    // SAFETY: librdkafka gives a live message and the opaque pointer set in `Producer::new`.
+    // SAFETY: librdkafka gives a live message and the opaque pointer set in `RdKafkaProducer::new`.
     unsafe {
         let delivered = &mut *opaque.cast::<Delivered>();
         delivered.records += 1;

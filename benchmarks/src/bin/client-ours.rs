@@ -13,11 +13,11 @@ use kafka_producer_benchmarks::work::{Keys, Mode, TOPIC, Work};
 /// How many round trips are made before they are timed.
 const WARM_UP: u64 = 200;
 
-type Producer = KafkaProducer<[u8], [u8]>;
+type BenchProducer = KafkaProducer<[u8], [u8]>;
 
 fn main() -> Result<(), Failure> {
     let work = Work::from_args()?;
-    let producer = Producer::new(config(&work)?)?;
+    let producer = BenchProducer::new(config(&work)?)?;
     let report = match work.mode {
         Mode::Throughput => throughput(&producer, &work)?,
         Mode::Latency => latency(&producer, &work)?,
@@ -46,7 +46,7 @@ fn config(work: &Work) -> Result<ProducerConfig, Failure> {
     Ok(ProducerConfig::from_properties(fixed.into_iter().chain(more))?)
 }
 
-fn throughput(producer: &Producer, work: &Work) -> Result<Report, Failure> {
+fn throughput(producer: &BenchProducer, work: &Work) -> Result<Report, Failure> {
     let value = work.value();
     let mut keys = work.keyed.then(Keys::new);
     send(producer, keys.as_mut(), &value)?;
@@ -61,7 +61,7 @@ fn throughput(producer: &Producer, work: &Work) -> Result<Report, Failure> {
 }
 
 /// Fire and forget.
-fn send(producer: &Producer, keys: Option<&mut Keys>, value: &[u8]) -> Result<(), Failure> {
+fn send(producer: &BenchProducer, keys: Option<&mut Keys>, value: &[u8]) -> Result<(), Failure> {
     let record = ProducerRecord::new(TOPIC, value);
     match keys {
         None => producer.send(record)?,
@@ -70,7 +70,7 @@ fn send(producer: &Producer, keys: Option<&mut Keys>, value: &[u8]) -> Result<()
     Ok(())
 }
 
-fn latency(producer: &Producer, work: &Work) -> Result<Report, Failure> {
+fn latency(producer: &BenchProducer, work: &Work) -> Result<Report, Failure> {
     let value = work.value();
     let mut times = Vec::with_capacity(work.records as usize);
     let mut begin = Instant::now();

@@ -25,7 +25,7 @@ const BAR: f64 = 8e6;
 /// allocator takes 32 bytes.
 const CALLBACK_BYTES: u64 = 40 + 32;
 
-struct Case {
+struct MemoryCase {
     name: &'static str,
     value_size: usize,
     batch_size: usize,
@@ -33,19 +33,43 @@ struct Case {
     callbacks: bool,
 }
 
-const CASES: [Case; 6] = [
-    Case { name: "10B-16KiB-1p", value_size: 10, batch_size: 16 << 10, keyed: false, callbacks: false },
-    Case { name: "100B-16KiB-1p", value_size: 100, batch_size: 16 << 10, keyed: false, callbacks: false },
-    Case {
+const CASES: [MemoryCase; 6] = [
+    MemoryCase { name: "10B-16KiB-1p", value_size: 10, batch_size: 16 << 10, keyed: false, callbacks: false },
+    MemoryCase {
+        name: "100B-16KiB-1p",
+        value_size: 100,
+        batch_size: 16 << 10,
+        keyed: false,
+        callbacks: false,
+    },
+    MemoryCase {
         name: "100B-16KiB-1p-callbacks",
         value_size: 100,
         batch_size: 16 << 10,
         keyed: false,
         callbacks: true,
     },
-    Case { name: "100B-16KiB-keyed", value_size: 100, batch_size: 16 << 10, keyed: true, callbacks: false },
-    Case { name: "100B-1MiB-keyed", value_size: 100, batch_size: 1 << 20, keyed: true, callbacks: false },
-    Case { name: "1KiB-1MiB-1p", value_size: 1024, batch_size: 1 << 20, keyed: false, callbacks: false },
+    MemoryCase {
+        name: "100B-16KiB-keyed",
+        value_size: 100,
+        batch_size: 16 << 10,
+        keyed: true,
+        callbacks: false,
+    },
+    MemoryCase {
+        name: "100B-1MiB-keyed",
+        value_size: 100,
+        batch_size: 1 << 20,
+        keyed: true,
+        callbacks: false,
+    },
+    MemoryCase {
+        name: "1KiB-1MiB-1p",
+        value_size: 1024,
+        batch_size: 1 << 20,
+        keyed: false,
+        callbacks: false,
+    },
 ];
 
 fn main() -> Result<ExitCode, Failure> {
@@ -76,7 +100,7 @@ fn all() -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(above)))
 }
 
-fn run(case: &Case, address: &str) -> Result<Report, Failure> {
+fn run(case: &MemoryCase, address: &str) -> Result<Report, Failure> {
     let output = Command::new(std::env::current_exe()?).args([case.name, address]).output()?;
     if !output.status.success() {
         let error = String::from_utf8_lossy(&output.stderr);
@@ -95,7 +119,7 @@ fn silent_sink(partitions: usize) -> Result<(Child, String), Failure> {
     Ok((sink, Report::parse(&line).get("address")?))
 }
 
-fn client(case: &Case, address: &str) -> Result<Report, Failure> {
+fn client(case: &MemoryCase, address: &str) -> Result<Report, Failure> {
     let producer: KafkaProducer<[u8], [u8]> = KafkaProducer::new(ProducerConfig::from_properties([
         ("bootstrap.servers", address),
         ("key.serializer", "ByteArraySerializer"),

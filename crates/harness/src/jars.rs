@@ -1,6 +1,6 @@
 //! The released Kafka of one version: its jars, and how to run the programs in them.
 //!
-//! Must not know: how it got there (`fetch.rs`), brokers.
+//! Must not know: how it got there (`installation.rs`), brokers.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::command::{Output, run};
 use super::schema::Schemas;
-use super::scratch::Scratch;
+use super::scratch::ScratchFolder;
 
 /// Where one version of Kafka lies.
 #[derive(Clone)]
@@ -89,7 +89,7 @@ impl KafkaJars {
     }
 
     fn run_java(&self, fill: impl FnOnce(&Path, &mut Command), input: &[u8]) -> Output {
-        let scratch = Scratch::new(&self.home);
+        let scratch = ScratchFolder::new(&self.home);
         let mut command = self.java(scratch.path());
         fill(scratch.path(), &mut command);
         let output = run(&mut command, input, TOOL_LIMIT);
@@ -99,7 +99,7 @@ impl KafkaJars {
 
     /// The message schemas, which lie in the jar of the clients.
     pub fn schemas(&self) -> Schemas {
-        let scratch = Scratch::new(&self.home);
+        let scratch = ScratchFolder::new(&self.home);
         let mut unpack = Command::new(jdk_program("jar"));
         unpack.arg("xf").arg(self.clients_jar()).arg("common/message").current_dir(scratch.path());
         run(&mut unpack, b"", TOOL_LIMIT).unwrap_or_else(|error| panic!("{error}"));

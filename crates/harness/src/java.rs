@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::cluster::Kafka;
 use super::jars::KafkaJars;
+use super::kafka_cluster::Kafka;
 use super::read_back::{from_hex, to_hex};
-use super::schema::Kind;
+use super::schema::MessageKind;
 
 impl KafkaJars {
     /// The partition of each key among `count`, by Java's partitioner.
@@ -23,10 +23,10 @@ impl KafkaJars {
     /// Each message as Kafka's own classes write it again after reading it, or why they cannot.
     pub fn read_and_write_again<'a>(
         &self,
-        messages: impl IntoIterator<Item = (Kind, i16, i16, &'a [u8])>,
+        messages: impl IntoIterator<Item = (MessageKind, i16, i16, &'a [u8])>,
     ) -> Vec<Result<Vec<u8>, String>> {
-        let line = |(kind, api_key, version, body): (Kind, i16, i16, &[u8])| {
-            let kind = if kind == Kind::Request { "request" } else { "response" };
+        let line = |(kind, api_key, version, body): (MessageKind, i16, i16, &[u8])| {
+            let kind = if kind == MessageKind::Request { "request" } else { "response" };
             format!("{kind} {api_key} {version} {}\n", to_hex(body))
         };
         let input: String = messages.into_iter().map(line).collect();
@@ -47,17 +47,17 @@ impl KafkaJars {
 }
 
 /// Names and values of settings.
-pub type Properties = BTreeMap<String, String>;
+pub type JavaProperties = BTreeMap<String, String>;
 
 impl KafkaJars {
     /// What Java's producer makes of each set of properties: the values that all settings have in the end, a list
     /// joined by commas, or why it does not start. Without `start` only the configuration is made, which is faster, and
     /// lacks the rules that `KafkaProducer` adds.
-    pub fn producers_of(&self, sets: &[Properties], start: bool) -> Vec<Result<Properties, String>> {
+    pub fn producers_of(&self, sets: &[JavaProperties], start: bool) -> Vec<Result<JavaProperties, String>> {
         let pair = |(name, value): (&String, &String)| {
             format!("{}={}", to_hex(name.as_bytes()), to_hex(value.as_bytes()))
         };
-        let line = |set: &Properties| set.iter().map(pair).collect::<Vec<_>>().join(" ") + "\n";
+        let line = |set: &JavaProperties| set.iter().map(pair).collect::<Vec<_>>().join(" ") + "\n";
         let input: String = sets.iter().map(line).collect();
         let source = include_str!("TryConfig.java");
         let arguments: &[&str] = if start { &["start"] } else { &[] };
@@ -66,7 +66,7 @@ impl KafkaJars {
     }
 }
 
-fn outcome(line: &str) -> Result<Properties, String> {
+fn outcome(line: &str) -> Result<JavaProperties, String> {
     let text = |hex: &str| String::from_utf8(from_hex(hex).unwrap().unwrap()).unwrap();
     if let Some(message) = line.strip_prefix("refused ") {
         return Err(text(message));

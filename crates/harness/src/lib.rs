@@ -17,13 +17,13 @@
     reason = "a test that cannot go on has failed"
 )]
 
-mod fetch;
+mod installation;
 mod versions;
 
-pub mod cluster;
 pub mod command;
 pub mod jars;
 pub mod java;
+pub mod kafka_cluster;
 pub mod log_segments;
 pub mod probe;
 pub mod read_back;

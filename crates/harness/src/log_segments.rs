@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 
-use super::cluster::Kafka;
+use super::kafka_cluster::Kafka;
 
 /// A batch in the log. Sequences and producer id are -1 without idempotence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
+pub struct LoggedBatch {
     pub base_offset: i64,
     pub last_offset: i64,
     pub count: i32,
@@ -26,12 +26,12 @@ pub struct Batch {
 
 impl Kafka {
     /// A topic's batches on one broker, by partition. Empty partitions have an empty list.
-    pub fn log_batches(&self, broker: i32, topic: &str) -> BTreeMap<i32, Vec<Batch>> {
+    pub fn log_batches(&self, broker: i32, topic: &str) -> BTreeMap<i32, Vec<LoggedBatch>> {
         let segments = self.segments(broker, topic);
         let files: Vec<&str> = segments.values().flatten().map(String::as_str).collect();
         let class = self.jars().tool_class("DumpLogSegments");
         let output = self.tool(&class, &["--deep-iteration", "--files", &files.join(",")], b"").text();
-        let mut batches: BTreeMap<i32, Vec<Batch>> =
+        let mut batches: BTreeMap<i32, Vec<LoggedBatch>> =
             segments.keys().map(|&partition| (partition, Vec::new())).collect();
         let mut current = None;
         for line in output.lines() {
@@ -41,8 +41,8 @@ impl Kafka {
                 };
                 current = Some(segments.iter().find_map(of).unwrap_or_else(|| panic!("{line}")));
             } else if line.starts_with("baseOffset: ") {
-                let batch =
-                    Batch::parse(line).unwrap_or_else(|| panic!("a batch that is not understood: {line}"));
+                let batch = LoggedBatch::parse(line)
+                    .unwrap_or_else(|| panic!("a batch that is not understood: {line}"));
                 batches.get_mut(&current.unwrap()).unwrap().push(batch);
             }
         }
@@ -69,13 +69,13 @@ impl Kafka {
     }
 }
 
-impl Batch {
-    fn parse(line: &str) -> Option<Batch> {
+impl LoggedBatch {
+    fn parse(line: &str) -> Option<LoggedBatch> {
         let words: Vec<&str> = line.split_whitespace().collect();
         let pairs = words.windows(2).filter_map(|pair| Some((pair[0].strip_suffix(':')?, pair[1])));
         let fields: HashMap<&str, &str> = pairs.collect();
         let field = |name: &str| fields.get(name).copied();
-        Some(Batch {
+        Some(LoggedBatch {
             base_offset: field("baseOffset")?.parse().ok()?,
             last_offset: field("lastOffset")?.parse().ok()?,
             count: field("count")?.parse().ok()?,

@@ -7,14 +7,14 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// What one broker knows of the cluster.
-pub struct Metadata {
+pub struct ProbedMetadata {
     /// Ids of the live brokers.
     pub brokers: Vec<i32>,
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<ProbedPartition>,
 }
 
 /// A partition of the topic that was asked for.
-pub struct Partition {
+pub struct ProbedPartition {
     pub error: i16,
     pub index: i32,
     pub leader: i32,
@@ -23,8 +23,8 @@ pub struct Partition {
 }
 
 /// Asks the broker on this port: Metadata version 1.
-pub fn metadata(port: u16, topic: Option<&str>) -> io::Result<Metadata> {
-    let mut request = Request::new(3, 1);
+pub fn metadata(port: u16, topic: Option<&str>) -> io::Result<ProbedMetadata> {
+    let mut request = ProbeRequest::new(3, 1);
     request.array(topic.as_slice(), |request, name| request.string(name));
     let mut answer = request.ask(port, Duration::from_millis(1000))?;
     let brokers = answer.array(|answer| {
@@ -39,9 +39,9 @@ pub fn metadata(port: u16, topic: Option<&str>) -> io::Result<Metadata> {
         answer.i16()?;
         answer.string()?;
         answer.take(1)?;
-        answer.array(Answer::partition)
+        answer.array(ProbeAnswer::partition)
     })?;
-    Ok(Metadata { brokers, partitions: topics.into_iter().flatten().collect() })
+    Ok(ProbedMetadata { brokers, partitions: topics.into_iter().flatten().collect() })
 }
 
 /// Creates a topic: CreateTopics version 2. The error is Kafka's code and words.
@@ -52,7 +52,7 @@ pub fn create_topic(
     replicas: i16,
     configs: &[(&str, &str)],
 ) -> io::Result<()> {
-    let mut request = Request::new(19, 2);
+    let mut request = ProbeRequest::new(19, 2);
     request.array(&[name], |request, name| {
         request.string(name);
         request.bytes.extend(partitions.to_be_bytes());
@@ -79,19 +79,19 @@ pub fn create_topic(
     Ok(())
 }
 
-struct Request {
+struct ProbeRequest {
     bytes: Vec<u8>,
 }
 
-impl Request {
+impl ProbeRequest {
     /// The length is filled in later; correlation 1, no client id.
-    fn new(api: i16, version: i16) -> Request {
+    fn new(api: i16, version: i16) -> ProbeRequest {
         let mut bytes = vec![0; 4];
         bytes.extend(api.to_be_bytes());
         bytes.extend(version.to_be_bytes());
         bytes.extend(1_i32.to_be_bytes());
         bytes.extend((-1_i16).to_be_bytes());
-        Request { bytes }
+        ProbeRequest { bytes }
     }
 
     fn string(&mut self, text: &str) {
@@ -99,14 +99,14 @@ impl Request {
         self.bytes.extend(text.as_bytes());
     }
 
-    fn array<T>(&mut self, items: &[T], write: impl Fn(&mut Request, &T)) {
+    fn array<T>(&mut self, items: &[T], write: impl Fn(&mut ProbeRequest, &T)) {
         self.bytes.extend(i32::try_from(items.len()).unwrap().to_be_bytes());
         for item in items {
             write(self, item);
         }
     }
 
-    fn ask(mut self, port: u16, limit: Duration) -> io::Result<Answer> {
+    fn ask(mut self, port: u16, limit: Duration) -> io::Result<ProbeAnswer> {
         let length = u32::try_from(self.bytes.len() - 4).unwrap();
         self.bytes[..4].copy_from_slice(&length.to_be_bytes());
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
@@ -117,18 +117,18 @@ impl Request {
         socket.read_exact(&mut length)?;
         let mut bytes = Vec::new();
         socket.take(u64::from(u32::from_be_bytes(length))).read_to_end(&mut bytes)?;
-        let mut answer = Answer { bytes, position: 0 };
+        let mut answer = ProbeAnswer { bytes, position: 0 };
         answer.i32()?; // correlation
         Ok(answer)
     }
 }
 
-struct Answer {
+struct ProbeAnswer {
     bytes: Vec<u8>,
     position: usize,
 }
 
-impl Answer {
+impl ProbeAnswer {
     fn take(&mut self, count: usize) -> io::Result<&[u8]> {
         let start = self.position;
         self.position += count;
@@ -149,17 +149,17 @@ impl Answer {
         Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
     }
 
-    fn array<T>(&mut self, read: impl Fn(&mut Answer) -> io::Result<T>) -> io::Result<Vec<T>> {
+    fn array<T>(&mut self, read: impl Fn(&mut ProbeAnswer) -> io::Result<T>) -> io::Result<Vec<T>> {
         (0..self.i32()?).map(|_| read(self)).collect()
     }
 
-    fn partition(&mut self) -> io::Result<Partition> {
-        Ok(Partition {
+    fn partition(&mut self) -> io::Result<ProbedPartition> {
+        Ok(ProbedPartition {
             error: self.i16()?,
             index: self.i32()?,
             leader: self.i32()?,
-            replicas: self.array(Answer::i32)?,
-            in_sync: self.array(Answer::i32)?,
+            replicas: self.array(ProbeAnswer::i32)?,
+            in_sync: self.array(ProbeAnswer::i32)?,
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What a topic holds, read by clients that are not ours: kcat (librdkafka), and Java's consumer.
 
-use super::cluster::Kafka;
+use super::kafka_cluster::Kafka;
 
 /// A record as a consumer sees it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -12,10 +12,10 @@ use std::thread;
 use rustix::process::{Pid, test_kill_process};
 
 /// A directory of its own, empty at first.
-pub struct Scratch(PathBuf);
+pub struct ScratchFolder(PathBuf);
 
-impl Scratch {
-    pub fn new(home: &Path) -> Scratch {
+impl ScratchFolder {
+    pub fn new(home: &Path) -> ScratchFolder {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let runs = home.join("runs");
         fs::create_dir_all(&runs).unwrap();
@@ -27,7 +27,7 @@ impl Scratch {
         let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let path = runs.join(name);
         fs::create_dir(&path).unwrap();
-        Scratch(path)
+        ScratchFolder(path)
     }
 
     pub fn path(&self) -> &Path {
@@ -41,7 +41,7 @@ fn is_running(directory: &str) -> bool {
     owner.is_some_and(|owner| test_kill_process(owner).is_ok())
 }
 
-impl Drop for Scratch {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         match thread::panicking() {
             true => eprintln!("logs and data are in {}, until the next start", self.0.display()),

@@ -9,11 +9,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::cluster::Kafka;
 use harness::jars::KafkaJars;
 use harness::java::DefaultValue;
+use harness::kafka_cluster::Kafka;
 use harness::read_back::Row;
-use harness::scratch::Scratch;
+use harness::scratch::ScratchFolder;
 
 harness::on_each_version! {
     what_kcat_sends_every_reader_reads
@@ -221,7 +221,7 @@ fn a_killed_test_leaves_no_broker_and_no_directory(version: &str) {
         assert!(begin.elapsed() < Duration::from_secs(10), "the broker still listens on {address}");
         thread::sleep(Duration::from_millis(10));
     }
-    let scratch = Scratch::new(jars.home());
+    let scratch = ScratchFolder::new(jars.home());
     let theirs = format!("{}-", child.id());
     let all = fs::read_dir(scratch.path().parent().unwrap()).unwrap();
     let left: Vec<_> = all.map(|entry| entry.unwrap().file_name()).collect();

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use harness::jars::KafkaJars;
-use harness::schema::{Kind, Schemas, Value};
+use harness::schema::{MessageKind, SchemaValue, Schemas};
 
 harness::on_each_version! {
     kafka_reads_what_the_schemas_write
@@ -15,7 +15,7 @@ fn kafka_reads_what_the_schemas_write(version: &str) {
     let schemas = jars.schemas();
     let mut messages = Vec::new();
     for api_key in schemas.api_keys() {
-        for kind in [Kind::Request, Kind::Response] {
+        for kind in [MessageKind::Request, MessageKind::Response] {
             for version in schemas.message(kind, api_key).valid_versions().into_iter().flatten() {
                 for seed in 0..12 {
                     messages.push((kind, api_key, version, bytes(&schemas, kind, api_key, version, seed)));
@@ -38,9 +38,9 @@ fn kafka_reads_what_the_schemas_write(version: &str) {
 }
 
 /// Encoded, with a look at the other way: the same value comes back, a byte less or more is an error.
-fn bytes(schemas: &Schemas, kind: Kind, api_key: i16, version: i16, seed: u64) -> Vec<u8> {
+fn bytes(schemas: &Schemas, kind: MessageKind, api_key: i16, version: i16, seed: u64) -> Vec<u8> {
     let (value, bytes) = match kind {
-        Kind::Request => {
+        MessageKind::Request => {
             let value = schemas.sample_request(api_key, version, seed);
             let bytes = schemas.encode_request(api_key, version, &value);
             (value, bytes)
@@ -53,7 +53,7 @@ fn bytes(schemas: &Schemas, kind: Kind, api_key: i16, version: i16, seed: u64) -
     };
     let bytes = bytes.unwrap();
     let decode = |bytes: &[u8]| match kind {
-        Kind::Request => schemas.decode_request(api_key, version, bytes),
+        MessageKind::Request => schemas.decode_request(api_key, version, bytes),
         _ => schemas.decode_response(api_key, version, bytes),
     };
     assert_eq!(decode(&bytes), Ok(value));
@@ -115,7 +115,9 @@ fn each_version_has_its_own_form() {
     assert_eq!(schemas.decode_request(7, 1, &flexible).unwrap(), value);
     let tagged = [0, 1, 1, 3, 4, 0, 0, 1, 0];
     let value = schemas.decode_request(7, 2, &tagged).unwrap();
-    assert!(value["Name"] == Value::Null && value["Pairs"].elements().is_empty() && value["Late"] == 256);
+    assert!(
+        value["Name"] == SchemaValue::Null && value["Pairs"].elements().is_empty() && value["Late"] == 256
+    );
     assert_eq!(schemas.encode_request(7, 2, &value).unwrap(), tagged);
     assert!(schemas.decode_request(7, 2, &[0, 1, 0]).unwrap()["Late"] == -1, "left out: the default");
 }
@@ -140,6 +142,6 @@ fn what_the_schema_does_not_allow_is_an_error_that_names_the_field() {
 
     let mut value = schemas.decode_request(7, 0, &[0, 0, 0, 0, 0, 0]).unwrap();
     assert!(schemas.encode_request(7, 2, &value).is_ok(), "a tagged field may be missing");
-    value.set("Name", Value::Int(1));
+    value.set("Name", SchemaValue::Int(1));
     assert!(schemas.encode_request(7, 0, &value).unwrap_err().to_string().starts_with("SmallRequest.Name: "));
 }

@@ -37,12 +37,12 @@ impl Answer {
 
 /// One connection to one broker.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(super) struct ClientConnection {
     pub(super) broker: i32,
     pub(super) answers: VecDeque<Answer>,
 }
 
-impl Connection {
+impl ClientConnection {
     pub(super) fn new(broker: i32) -> Self {
         Self { broker, answers: VecDeque::new() }
     }

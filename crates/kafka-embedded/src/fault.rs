@@ -163,11 +163,11 @@ impl Effect {
 
 /// The faults that are still to act.
 #[derive(Debug, Default)]
-pub(super) struct Faults {
+pub(super) struct FaultList {
     waiting: Vec<Fault>,
 }
 
-impl Faults {
+impl FaultList {
     pub(super) fn inject(&mut self, fault: Fault) {
         if fault.times != Some(0) {
             self.waiting.push(fault);
@@ -180,7 +180,12 @@ impl Faults {
 
     /// Takes what acts on a request that has just come. `names` tells whether the request names a topic and,
     /// if one is given, a partition.
-    pub(super) fn plan(&mut self, api: Api, broker: i32, names: impl Fn(&str, Option<i32>) -> bool) -> Plan {
+    pub(super) fn plan(
+        &mut self,
+        api: Api,
+        broker: i32,
+        names: impl Fn(&str, Option<i32>) -> bool,
+    ) -> FaultPlan {
         let mut acting: Vec<Fault> = Vec::new();
         for fault in &mut self.waiting {
             let fits = fault.api == api && fault.broker.is_none_or(|id| id == broker);
@@ -198,26 +203,26 @@ impl Faults {
         if !acting.is_empty() {
             self.waiting.retain(|fault| fault.times != Some(0));
         }
-        Plan { acting }
+        FaultPlan { acting }
     }
 }
 
 /// What goes wrong with one request.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Plan {
+pub(super) struct FaultPlan {
     acting: Vec<Fault>,
 }
 
-impl Plan {
+impl FaultPlan {
     /// The error to answer for the whole request.
-    pub(super) fn failure(&self) -> Option<Failure> {
-        self.acting.iter().find_map(Failure::of)
+    pub(super) fn failure(&self) -> Option<InjectedError> {
+        self.acting.iter().find_map(InjectedError::of)
     }
 
     /// The error to answer for a partition, or a whole topic.
-    pub(super) fn failure_of(&self, topic: &str, partition: Option<i32>) -> Option<Failure> {
+    pub(super) fn failure_of(&self, topic: &str, partition: Option<i32>) -> Option<InjectedError> {
         let mut fitting = self.acting.iter().filter(|fault| fault.matches_partition(topic, partition));
-        fitting.find_map(Failure::of)
+        fitting.find_map(InjectedError::of)
     }
 
     pub(super) fn delay(&self) -> Duration {
@@ -251,13 +256,13 @@ impl Plan {
 
 /// An error that a fault puts into an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Failure {
+pub(super) struct InjectedError {
     pub(super) error: BrokerError,
     /// Whether the request is carried out all the same.
     pub(super) carried_out: bool,
 }
 
-impl Failure {
+impl InjectedError {
     fn of(fault: &Fault) -> Option<Self> {
         match fault.effect {
             Effect::Fail(error) => Some(Self { error, carried_out: false }),

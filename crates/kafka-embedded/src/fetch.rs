@@ -16,11 +16,11 @@ use kafka_protocol::messages::list_offsets_response::{
 use kafka_protocol::messages::{FetchRequest, FetchResponse, ListOffsetsRequest, ListOffsetsResponse};
 use kafka_protocol::protocol::StrBytes;
 
-use super::batch;
+use super::batch_header;
 use super::broker_error::BrokerError;
-use super::cluster::{Cluster, Partition};
-use super::fault::Plan;
-use super::partition::PartitionLog;
+use super::cluster_state::{ClusterState, HostedPartition};
+use super::fault::FaultPlan;
+use super::partition_log::PartitionLog;
 
 /// A Fetch that waits for more to read, until its deadline.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct WaitingFetch {
     pub(super) deadline: Instant,
     /// How much later than ready the answer is sent.
     pub(super) delay: Duration,
-    pub(super) plan: Plan,
+    pub(super) plan: FaultPlan,
 }
 
 /// An answer, and whether there is a reason to send it before the deadline.
@@ -42,11 +42,11 @@ pub(super) struct Fetched {
 
 /// Reads what a Fetch to `broker` asks for.
 pub(super) fn fetch(
-    cluster: &Cluster,
+    cluster: &ClusterState,
     broker: i32,
     version: i16,
     request: &FetchRequest,
-    plan: &Plan,
+    plan: &FaultPlan,
 ) -> Fetched {
     let mut response = FetchResponse::default().with_throttle_time_ms(plan.throttle_ms());
     if request.session_id != 0 && request.session_epoch > 0 {
@@ -54,7 +54,7 @@ pub(super) fn fetch(
         return Fetched { response, is_enough: true };
     }
     let mut reading =
-        Reading { left: usize::try_from(request.max_bytes).unwrap_or(0), read: 0, failed: false };
+        FetchRead { left: usize::try_from(request.max_bytes).unwrap_or(0), read: 0, failed: false };
     for asked in &request.topics {
         let name = topic_name(cluster, version, asked);
         let mut answer = FetchableTopicResponse::default();
@@ -87,17 +87,21 @@ pub(super) fn fetch(
 }
 
 /// The name of a topic that a Fetch asks for, by name or by id; `None` for an id that nothing has.
-pub(super) fn topic_name<'a>(cluster: &'a Cluster, version: i16, asked: &'a FetchTopic) -> Option<&'a str> {
+pub(super) fn topic_name<'a>(
+    cluster: &'a ClusterState,
+    version: i16,
+    asked: &'a FetchTopic,
+) -> Option<&'a str> {
     if version >= 13 { cluster.topic_by_id(asked.topic_id).map(|(name, _)| name) } else { Some(&asked.topic) }
 }
 
 /// Answers ListOffsets: the first, the last, or that of a timestamp.
 pub(super) fn list_offsets(
-    cluster: &Cluster,
+    cluster: &ClusterState,
     broker: i32,
     version: i16,
     request: &ListOffsetsRequest,
-    plan: &Plan,
+    plan: &FaultPlan,
 ) -> ListOffsetsResponse {
     let mut response = ListOffsetsResponse::default();
     if version >= 2 {
@@ -120,7 +124,7 @@ pub(super) fn list_offsets(
 }
 
 fn list_partition(
-    cluster: &Cluster,
+    cluster: &ClusterState,
     broker: i32,
     version: i16,
     topic: &str,
@@ -151,7 +155,9 @@ fn offset_for(log: &PartitionLog, timestamp: i64) -> Option<(i64, i64)> {
         }
         wanted if wanted >= 0 => {
             let recent = log.batches().iter().filter(|stored| stored.header.max_timestamp >= wanted);
-            recent.filter_map(|stored| batch::first_since(&stored.header, &stored.bytes, wanted)).next()
+            recent
+                .filter_map(|stored| batch_header::first_since(&stored.header, &stored.bytes, wanted))
+                .next()
         }
         _ => None,
     }
@@ -159,12 +165,12 @@ fn offset_for(log: &PartitionLog, timestamp: i64) -> Option<(i64, i64)> {
 
 /// The partition, if this broker leads it and the client's view of it is neither older nor newer.
 fn led<'a>(
-    cluster: &'a Cluster,
+    cluster: &'a ClusterState,
     broker: i32,
     topic: &str,
     partition: i32,
     leader_epoch: i32,
-) -> Result<&'a Partition, BrokerError> {
+) -> Result<&'a HostedPartition, BrokerError> {
     let partition = cluster.partition(topic, partition).ok_or(BrokerError::UNKNOWN_TOPIC_OR_PARTITION)?;
     if leader_epoch >= 0 && leader_epoch < partition.leader_epoch {
         return Err(BrokerError::FENCED_LEADER_EPOCH);
@@ -179,7 +185,7 @@ fn led<'a>(
 }
 
 fn readable<'a>(
-    cluster: &'a Cluster,
+    cluster: &'a ClusterState,
     broker: i32,
     topic: &str,
     asked: &FetchPartition,
@@ -193,13 +199,13 @@ fn readable<'a>(
 }
 
 /// How much one Fetch has read.
-struct Reading {
+struct FetchRead {
     left: usize,
     read: usize,
     failed: bool,
 }
 
-impl Reading {
+impl FetchRead {
     fn read(&mut self, asked: &FetchPartition, found: Result<&PartitionLog, BrokerError>) -> PartitionData {
         let mut data = PartitionData::default()
             .with_partition_index(asked.partition)
@@ -247,9 +253,9 @@ impl Reading {
 
 /// KIP-951: the answer that this broker is not the leader tells who is.
 fn tell_leader(
-    cluster: &Cluster,
+    cluster: &ClusterState,
     version: i16,
-    partition: Option<&Partition>,
+    partition: Option<&HostedPartition>,
     data: &mut PartitionData,
     response: &mut FetchResponse,
 ) {

@@ -44,34 +44,34 @@
 
 mod answers;
 mod api;
-mod batch;
+mod batch_header;
 mod broker_error;
-mod builder;
-mod cluster;
-mod control;
+mod cluster_builder;
+mod cluster_rules;
+mod cluster_state;
 mod decompress;
 mod fault;
 mod fetch;
 mod metadata;
-mod partition;
-mod produce;
+mod partition_log;
+mod produce_request;
 mod producer_ids;
 mod rewrite;
-mod rules;
 mod seen;
 mod server;
 mod shape;
+mod steering;
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub use self::api::Api;
-pub use self::batch::{BatchHeader, EmbeddedRecord};
+pub use self::batch_header::{BatchHeader, EmbeddedRecord};
 pub use self::broker_error::BrokerError;
-pub use self::builder::{EmbeddedClusterBuilder, InvalidCluster, TopicConfig};
+pub use self::cluster_builder::{EmbeddedClusterBuilder, InvalidCluster, TopicConfig};
+pub use self::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId, Refused};
 pub use self::fault::Fault;
 pub use self::rewrite::{BrokerAnswer, Rewritten};
-pub use self::rules::{Action, ActionKind, ClusterRules, ConnectionId, Refused};
 pub use self::seen::{SeenBatch, SeenProduce};
 use self::server::Server;
 

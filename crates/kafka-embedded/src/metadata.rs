@@ -15,27 +15,27 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::api::Api;
 use super::broker_error::BrokerError;
-use super::builder::{TopicConfig, is_topic_name};
-use super::cluster::{Cluster, Partition, Topic};
-use super::fault::Plan;
+use super::cluster_builder::{TopicConfig, is_topic_name};
+use super::cluster_state::{ClusterState, HostedPartition, HostedTopic};
+use super::fault::FaultPlan;
 
 /// One Metadata request.
-pub(super) struct Metadata<'a> {
-    pub(super) cluster: &'a mut Cluster,
+pub(super) struct MetadataAnswer<'a> {
+    pub(super) cluster: &'a mut ClusterState,
     pub(super) cluster_id: &'a str,
     pub(super) auto_create: Option<&'a TopicConfig>,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a FaultPlan,
     pub(super) version: i16,
 }
 
 /// The cluster as one broker goes on showing it.
 #[derive(Debug)]
-pub(super) struct Picture {
-    pub(super) cluster: Cluster,
+pub(super) struct ShownCluster {
+    pub(super) cluster: ClusterState,
     pub(super) cluster_id: String,
 }
 
-impl Metadata<'_> {
+impl MetadataAnswer<'_> {
     pub(super) fn answer(mut self, request: &MetadataRequest) -> MetadataResponse {
         let version = self.version;
         let mut response = MetadataResponse::default();
@@ -108,7 +108,7 @@ impl Metadata<'_> {
         (self.version < 12).then(TopicName::default)
     }
 
-    fn known_topic(&self, name: &str, topic: &Topic) -> MetadataResponseTopic {
+    fn known_topic(&self, name: &str, topic: &HostedTopic) -> MetadataResponseTopic {
         let mut told = MetadataResponseTopic::default().with_name(Some(topic_name(name)));
         if self.version >= 10 {
             told.topic_id = topic.id;
@@ -120,7 +120,7 @@ impl Metadata<'_> {
         told.with_partitions(partitions.map(|(index, partition)| self.partition(index, partition)).collect())
     }
 
-    fn partition(&self, index: i32, partition: &Partition) -> MetadataResponsePartition {
+    fn partition(&self, index: i32, partition: &HostedPartition) -> MetadataResponsePartition {
         let brokers = |live: bool| {
             let chosen = partition.replicas.iter().filter(move |id| !live || self.cluster.is_live(**id));
             chosen.map(|id| BrokerId(*id)).collect()
@@ -153,7 +153,7 @@ pub(super) fn api_versions(
     told: &BTreeMap<Api, RangeInclusive<i16>>,
     version: i16,
     request: &ApiVersionsRequest,
-    plan: &Plan,
+    plan: &FaultPlan,
 ) -> ApiVersionsResponse {
     let mut response = ApiVersionsResponse::default();
     if version >= 1 {

@@ -6,9 +6,9 @@ use std::time::Instant;
 use kafka_protocol::messages::ProduceRequest;
 
 use super::api::Api;
-use super::batch::BatchHeader;
-use super::cluster::Cluster;
-use super::produce;
+use super::batch_header::BatchHeader;
+use super::cluster_state::ClusterState;
+use super::produce_request;
 
 /// A Produce request that a broker has received, whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,14 +59,14 @@ impl Seen {
     pub(super) fn produce(
         &mut self,
         at: Instant,
-        cluster: &Cluster,
+        cluster: &ClusterState,
         broker: i32,
         version: i16,
         request: &ProduceRequest,
     ) {
         let mut batches = Vec::new();
         for topic in &request.topic_data {
-            let name = produce::topic_name(cluster, version, topic).unwrap_or_default();
+            let name = produce_request::topic_name(cluster, version, topic).unwrap_or_default();
             batches.extend(topic.partition_data.iter().map(|data| SeenBatch {
                 topic: name.to_owned(),
                 partition: data.index,

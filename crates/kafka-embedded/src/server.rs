@@ -16,26 +16,26 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
+use super::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId};
 
 /// A running cluster.
 #[derive(Debug)]
 pub(super) struct Server {
-    shared: Arc<Shared>,
+    shared: Arc<ServerShared>,
     clock: Option<JoinHandle<()>>,
     listeners: Mutex<BTreeMap<i32, Listening>>,
     ports: BTreeMap<i32, Port>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct ServerShared {
+    state: Mutex<ServerState>,
     /// Told when something becomes due earlier than the clock thread expects, and at the end.
     sooner: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
+struct ServerState {
     rules: ClusterRules,
     outboxes: HashMap<ConnectionId, Arc<Outbox>>,
     threads: Vec<JoinHandle<()>>,
@@ -53,9 +53,14 @@ struct Listening {
 
 impl Server {
     pub(super) fn start(rules: ClusterRules) -> io::Result<Self> {
-        let state =
-            State { rules, outboxes: HashMap::new(), threads: Vec::new(), alarm: None, stopping: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), sooner: Condvar::new() });
+        let state = ServerState {
+            rules,
+            outboxes: HashMap::new(),
+            threads: Vec::new(),
+            alarm: None,
+            stopping: false,
+        };
+        let shared = Arc::new(ServerShared { state: Mutex::new(state), sooner: Condvar::new() });
         let mut server = Self { shared, clock: None, listeners: Mutex::default(), ports: BTreeMap::new() };
         let brokers: Vec<i32> = server.shared.state.lock().rules.brokers().collect();
         let mut bound = Vec::new();
@@ -203,7 +208,7 @@ impl Drop for Server {
     }
 }
 
-impl Shared {
+impl ServerShared {
     /// Serves a new connection, with a thread that reads and one that writes.
     fn welcome(self: &Arc<Self>, broker: i32, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
@@ -274,7 +279,7 @@ impl Shared {
     /// there, is returned to be written by the caller, which saves waking a thread.
     fn carry_out(
         &self,
-        state: &mut MutexGuard<'_, State>,
+        state: &mut MutexGuard<'_, ServerState>,
         actions: Vec<Action>,
         own: Option<ConnectionId>,
     ) -> Option<Item> {

@@ -15,99 +15,109 @@ pub(super) fn is_sound(api: Api, version: i16, body: &[u8]) -> bool {
 }
 
 /// One field: the versions that have it, and what it is.
-struct Field(i16, i16, Kind);
+struct ShapeField(i16, i16, ShapeKind);
 
-enum Kind {
+enum ShapeKind {
     /// A fixed number of bytes.
     Fixed(usize),
     String,
     Bytes,
     /// An array of structs.
-    Array(&'static [Field]),
+    Array(&'static [ShapeField]),
     /// An array of plain numbers, and how many bytes each takes.
     Numbers(usize),
 }
 
-use Kind::{Array, Bytes, Fixed, Numbers, String};
+use ShapeKind::{Array, Bytes, Fixed, Numbers, String};
 
 const LAST: i16 = i16::MAX;
 
-const fn fields(api: Api) -> &'static [Field] {
+const fn fields(api: Api) -> &'static [ShapeField] {
     match api {
         Api::Produce => PRODUCE,
         Api::Fetch => FETCH,
         Api::ListOffsets => LIST_OFFSETS,
         Api::Metadata => METADATA,
-        Api::ApiVersions => &[Field(3, LAST, String), Field(3, LAST, String)],
-        Api::InitProducerId => &[Field(0, LAST, String), Field(0, LAST, Fixed(4)), Field(3, LAST, Fixed(10))],
+        Api::ApiVersions => &[ShapeField(3, LAST, String), ShapeField(3, LAST, String)],
+        Api::InitProducerId => {
+            &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(4)), ShapeField(3, LAST, Fixed(10))]
+        }
     }
 }
 
-const PRODUCE: &[Field] = &[
-    Field(3, LAST, String),
-    Field(0, LAST, Fixed(6)),
-    Field(
+const PRODUCE: &[ShapeField] = &[
+    ShapeField(3, LAST, String),
+    ShapeField(0, LAST, Fixed(6)),
+    ShapeField(
         0,
         LAST,
         Array(&[
-            Field(0, 12, String),
-            Field(13, LAST, Fixed(16)),
-            Field(0, LAST, Array(&[Field(0, LAST, Fixed(4)), Field(0, LAST, Bytes)])),
+            ShapeField(0, 12, String),
+            ShapeField(13, LAST, Fixed(16)),
+            ShapeField(0, LAST, Array(&[ShapeField(0, LAST, Fixed(4)), ShapeField(0, LAST, Bytes)])),
         ]),
     ),
 ];
 
-const FETCH: &[Field] = &[
-    Field(0, 14, Fixed(4)),
-    Field(0, LAST, Fixed(13)),
-    Field(7, LAST, Fixed(8)),
-    Field(
+const FETCH: &[ShapeField] = &[
+    ShapeField(0, 14, Fixed(4)),
+    ShapeField(0, LAST, Fixed(13)),
+    ShapeField(7, LAST, Fixed(8)),
+    ShapeField(
         0,
         LAST,
         Array(&[
-            Field(0, 12, String),
-            Field(13, LAST, Fixed(16)),
-            Field(
+            ShapeField(0, 12, String),
+            ShapeField(13, LAST, Fixed(16)),
+            ShapeField(
                 0,
                 LAST,
                 Array(&[
-                    Field(0, LAST, Fixed(4)),
-                    Field(9, LAST, Fixed(4)),
-                    Field(0, LAST, Fixed(8)),
-                    Field(12, LAST, Fixed(4)),
-                    Field(5, LAST, Fixed(8)),
-                    Field(0, LAST, Fixed(4)),
+                    ShapeField(0, LAST, Fixed(4)),
+                    ShapeField(9, LAST, Fixed(4)),
+                    ShapeField(0, LAST, Fixed(8)),
+                    ShapeField(12, LAST, Fixed(4)),
+                    ShapeField(5, LAST, Fixed(8)),
+                    ShapeField(0, LAST, Fixed(4)),
                 ]),
             ),
         ]),
     ),
-    Field(7, LAST, Array(&[Field(7, 12, String), Field(13, LAST, Fixed(16)), Field(7, LAST, Numbers(4))])),
-    Field(11, LAST, String),
+    ShapeField(
+        7,
+        LAST,
+        Array(&[ShapeField(7, 12, String), ShapeField(13, LAST, Fixed(16)), ShapeField(7, LAST, Numbers(4))]),
+    ),
+    ShapeField(11, LAST, String),
 ];
 
-const LIST_OFFSETS: &[Field] = &[
-    Field(0, LAST, Fixed(4)),
-    Field(2, LAST, Fixed(1)),
-    Field(
+const LIST_OFFSETS: &[ShapeField] = &[
+    ShapeField(0, LAST, Fixed(4)),
+    ShapeField(2, LAST, Fixed(1)),
+    ShapeField(
         0,
         LAST,
         Array(&[
-            Field(0, LAST, String),
-            Field(
+            ShapeField(0, LAST, String),
+            ShapeField(
                 0,
                 LAST,
-                Array(&[Field(0, LAST, Fixed(4)), Field(4, LAST, Fixed(4)), Field(0, LAST, Fixed(8))]),
+                Array(&[
+                    ShapeField(0, LAST, Fixed(4)),
+                    ShapeField(4, LAST, Fixed(4)),
+                    ShapeField(0, LAST, Fixed(8)),
+                ]),
             ),
         ]),
     ),
-    Field(10, LAST, Fixed(4)),
+    ShapeField(10, LAST, Fixed(4)),
 ];
 
-const METADATA: &[Field] = &[
-    Field(0, LAST, Array(&[Field(10, LAST, Fixed(16)), Field(0, LAST, String)])),
-    Field(4, LAST, Fixed(1)),
-    Field(8, 10, Fixed(1)),
-    Field(8, LAST, Fixed(1)),
+const METADATA: &[ShapeField] = &[
+    ShapeField(0, LAST, Array(&[ShapeField(10, LAST, Fixed(16)), ShapeField(0, LAST, String)])),
+    ShapeField(4, LAST, Fixed(1)),
+    ShapeField(8, 10, Fixed(1)),
+    ShapeField(8, LAST, Fixed(1)),
 ];
 
 struct Walk<'a> {
@@ -117,8 +127,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn fields(&mut self, fields: &[Field]) -> Option<()> {
-        for Field(from, to, kind) in fields {
+    fn fields(&mut self, fields: &[ShapeField]) -> Option<()> {
+        for ShapeField(from, to, kind) in fields {
             if !(*from..=*to).contains(&self.version) {
                 continue;
             }
@@ -138,7 +148,7 @@ impl Walk<'_> {
         self.tags()
     }
 
-    fn array(&mut self, element: &[Field]) -> Option<()> {
+    fn array(&mut self, element: &[ShapeField]) -> Option<()> {
         let count = self.count()?;
         // Every element takes a byte at least: more of them than bytes is a lie.
         if count > self.rest.len() {

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
         println!("{}", soak::options::USAGE);
         return ExitCode::SUCCESS;
     }
-    let options = match soak::options::Options::parse(std::env::args().skip(1)) {
+    let options = match soak::options::SoakOptions::parse(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(error) => {
             eprintln!("{error}");

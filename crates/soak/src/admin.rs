@@ -24,21 +24,21 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 
 /// Kafka's code and words, or what became of the connection.
-pub type Outcome<T> = Result<T, String>;
+pub type AdminResult<T> = Result<T, String>;
 
 /// A broker to ask: any of them, it passes on to the controller what is for it.
 #[derive(Clone, Copy)]
 pub struct Admin(pub u16);
 
 /// A topic as one broker sees it.
-pub struct Topic {
+pub struct DescribedTopic {
     /// As Kafka writes it into `partition.metadata`.
     pub id: [u8; 16],
     /// In order of their numbers.
-    pub partitions: Vec<Partition>,
+    pub partitions: Vec<DescribedPartition>,
 }
 
-pub struct Partition {
+pub struct DescribedPartition {
     pub index: i32,
     pub leader: i32,
     pub replicas: Vec<i32>,
@@ -46,17 +46,17 @@ pub struct Partition {
 }
 
 impl Admin {
-    pub fn topic(self, name: &str) -> Outcome<Topic> {
+    pub fn topic(self, name: &str) -> AdminResult<DescribedTopic> {
         let asked = MetadataRequestTopic::default().with_name(Some(topic_name(name)));
         let request = MetadataRequest::default().with_topics(Some(vec![asked]));
         let answer = self.ask(&request, 12)?;
         let found = answer.topics.into_iter().next().ok_or("no topic in the answer")?;
         code(found.error_code, None)?;
         let ids = |nodes: &[BrokerId]| nodes.iter().map(|id| id.0).collect();
-        let mut partitions: Vec<Partition> = found
+        let mut partitions: Vec<DescribedPartition> = found
             .partitions
             .iter()
-            .map(|partition| Partition {
+            .map(|partition| DescribedPartition {
                 index: partition.partition_index,
                 leader: partition.leader_id.0,
                 replicas: ids(&partition.replica_nodes),
@@ -64,10 +64,10 @@ impl Admin {
             })
             .collect();
         partitions.sort_by_key(|partition| partition.index);
-        Ok(Topic { id: found.topic_id.into_bytes(), partitions })
+        Ok(DescribedTopic { id: found.topic_id.into_bytes(), partitions })
     }
 
-    pub fn create_topic(self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Outcome<()> {
+    pub fn create_topic(self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> AdminResult<()> {
         let config = |(name, value): &(&str, &str)| {
             CreatableTopicConfig::default().with_name(text(name)).with_value(Some(text(value)))
         };
@@ -81,14 +81,14 @@ impl Admin {
         answer.topics.iter().try_for_each(|topic| code(topic.error_code, topic.error_message.as_ref()))
     }
 
-    pub fn delete_topic(self, name: &str) -> Outcome<()> {
+    pub fn delete_topic(self, name: &str) -> AdminResult<()> {
         let topic = DeleteTopicState::default().with_name(Some(topic_name(name)));
         let request = DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(LIMIT_MS);
         let answer = self.ask(&request, 6)?;
         answer.responses.iter().try_for_each(|topic| code(topic.error_code, topic.error_message.as_ref()))
     }
 
-    pub fn grow_topic(self, name: &str, partitions: i32) -> Outcome<()> {
+    pub fn grow_topic(self, name: &str, partitions: i32) -> AdminResult<()> {
         let topic = CreatePartitionsTopic::default()
             .with_name(topic_name(name))
             .with_count(partitions)
@@ -99,7 +99,7 @@ impl Admin {
     }
 
     /// Puts each partition's replicas into this order, and lets the first of them lead it.
-    pub fn move_leaders(self, name: &str, orders: &[(i32, Vec<i32>)]) -> Outcome<()> {
+    pub fn move_leaders(self, name: &str, orders: &[(i32, Vec<i32>)]) -> AdminResult<()> {
         let partition = |(index, replicas): &(i32, Vec<i32>)| {
             let replicas = replicas.iter().map(|&id| BrokerId(id)).collect();
             ReassignablePartition::default().with_partition_index(*index).with_replicas(Some(replicas))
@@ -127,7 +127,7 @@ impl Admin {
     }
 
     /// How many bytes a second one client id may send to a broker; `None` takes the limit away.
-    pub fn limit_client(self, client_id: &str, bytes_per_second: Option<f64>) -> Outcome<()> {
+    pub fn limit_client(self, client_id: &str, bytes_per_second: Option<f64>) -> AdminResult<()> {
         let entity =
             EntityData::default().with_entity_type(text("client-id")).with_entity_name(Some(text(client_id)));
         let limit = OpData::default()
@@ -139,7 +139,7 @@ impl Admin {
         answer.entries.iter().try_for_each(|entry| code(entry.error_code, entry.error_message.as_ref()))
     }
 
-    fn ask<R: Request>(self, request: &R, version: i16) -> Outcome<R::Response> {
+    fn ask<R: Request>(self, request: &R, version: i16) -> AdminResult<R::Response> {
         self.exchange(request, version).map_err(|error| format!("{error:#}"))
     }
 
@@ -171,7 +171,7 @@ impl Admin {
     }
 }
 
-fn code(code: i16, message: Option<&StrBytes>) -> Outcome<()> {
+fn code(code: i16, message: Option<&StrBytes>) -> AdminResult<()> {
     match code {
         0 => Ok(()),
         _ => Err(format!("error {code} {}", message.map_or("", |words| words.as_str()))),

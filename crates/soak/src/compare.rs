@@ -55,21 +55,21 @@ pub struct Findings {
 }
 
 /// A record by the thread that sent it and its number there.
-type Id = (u32, u64);
+type RecordNumber = (u32, u64);
 
 #[derive(Default)]
-struct Promise {
+struct RecordStory {
     topic: String,
     tried_ms: i64,
     /// When it was accepted, which is at once where nothing else is said; or refused.
     accepted_ms: i64,
     answered_ms: Option<i64>,
     outcomes: u32,
-    outcome: Outcome,
+    outcome: Answered,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-enum Outcome {
+enum Answered {
     #[default]
     None,
     Refused,
@@ -85,7 +85,7 @@ enum Outcome {
 
 /// Where a record was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
+struct FoundAt {
     /// An index among the lives.
     life: usize,
     partition: i32,
@@ -106,8 +106,8 @@ pub fn compare(journal: &Path, rows: &Path, run: &str) -> io::Result<Findings> {
 #[derive(Default)]
 struct Judge {
     run: String,
-    promises: HashMap<Id, Promise>,
-    places: HashMap<Id, Vec<Place>>,
+    promises: HashMap<RecordNumber, RecordStory>,
+    places: HashMap<RecordNumber, Vec<FoundAt>>,
     lives: BTreeMap<String, usize>,
     acknowledged_ms: Vec<i64>,
     findings: Findings,
@@ -133,17 +133,17 @@ impl Judge {
         promise.outcomes += 1;
         let words: Vec<&str> = rest.split(' ').collect();
         promise.outcome = match (event, &words[..]) {
-            ("R", _) => Outcome::Refused,
+            ("R", _) => Answered::Refused,
             ("K", [partition, offset, ..]) => {
                 self.acknowledged_ms.push(ms);
-                Outcome::Acknowledged {
+                Answered::Acknowledged {
                     partition: partition.parse().unwrap_or(-1),
                     offset: offset.parse().ok(),
                 }
             }
-            ("F", ["0", ..]) => Outcome::Failed { possibly_written: Some(false) },
-            ("F", ["1", ..]) => Outcome::Failed { possibly_written: Some(true) },
-            _ => Outcome::Failed { possibly_written: None },
+            ("F", ["0", ..]) => Answered::Failed { possibly_written: Some(false) },
+            ("F", ["1", ..]) => Answered::Failed { possibly_written: Some(true) },
+            _ => Answered::Failed { possibly_written: None },
         };
         match event {
             "R" => promise.accepted_ms = ms,
@@ -164,7 +164,7 @@ impl Judge {
     }
 
     /// A record is whole if it has the key and the topic that it names, and as many bytes as it says.
-    fn place(&mut self, line: &str) -> Option<(Id, Place)> {
+    fn place(&mut self, line: &str) -> Option<(RecordNumber, FoundAt)> {
         let [topic, life, partition, offset, key, value] = line.split('\t').collect::<Vec<_>>()[..] else {
             return None;
         };
@@ -181,13 +181,13 @@ impl Judge {
         }
         let next = self.lives.len();
         let life = *self.lives.entry(format!("{topic} {life}")).or_insert(next);
-        Some((id, Place { life, partition: partition.parse().ok()?, offset: offset.parse().ok()? }))
+        Some((id, FoundAt { life, partition: partition.parse().ok()?, offset: offset.parse().ok()? }))
     }
 
     fn judge(mut self) -> Findings {
         let promises = std::mem::take(&mut self.promises);
         let places = std::mem::take(&mut self.places);
-        let mut ids: Vec<&Id> = promises.keys().collect();
+        let mut ids: Vec<&RecordNumber> = promises.keys().collect();
         ids.sort();
         for id in ids {
             let found = places.get(id).map_or(&[][..], Vec::as_slice);
@@ -202,7 +202,7 @@ impl Judge {
         self.findings
     }
 
-    fn measure(&mut self, promises: &HashMap<Id, Promise>) {
+    fn measure(&mut self, promises: &HashMap<RecordNumber, RecordStory>) {
         for promise in promises.values() {
             let send_ms = promise.accepted_ms - promise.tried_ms;
             // The outcome may come before `send` has returned.
@@ -212,7 +212,7 @@ impl Judge {
         }
     }
 
-    fn judge_one(&mut self, id: Id, promise: &Promise, found: &[Place]) {
+    fn judge_one(&mut self, id: RecordNumber, promise: &RecordStory, found: &[FoundAt]) {
         let topic = &promise.topic;
         let in_life = |life: usize| found.iter().filter(|place| place.life == life).count();
         if found.iter().any(|place| in_life(place.life) > 1) {
@@ -226,13 +226,13 @@ impl Judge {
             self.example(format!("{} outcomes: {id:?} of {topic}", promise.outcomes));
         }
         match promise.outcome {
-            Outcome::None => {
+            Answered::None => {
                 self.findings.unanswered += 1;
                 self.example(format!("no outcome: {id:?} of {topic}"));
             }
-            Outcome::Acknowledged { partition, offset } => {
+            Answered::Acknowledged { partition, offset } => {
                 self.findings.acknowledged += 1;
-                let is_there = |place: &Place| {
+                let is_there = |place: &FoundAt| {
                     place.partition == partition && offset.is_none_or(|offset| offset == place.offset)
                 };
                 if found.is_empty() {
@@ -245,11 +245,11 @@ impl Judge {
                     ));
                 }
             }
-            Outcome::Refused => {
+            Answered::Refused => {
                 self.findings.refused += 1;
                 self.deny(id, promise, found);
             }
-            Outcome::Failed { possibly_written } => {
+            Answered::Failed { possibly_written } => {
                 self.findings.failed += 1;
                 match (possibly_written, found.is_empty()) {
                     (Some(false), _) => self.deny(id, promise, found),
@@ -263,7 +263,7 @@ impl Judge {
     }
 
     /// It is said not to be there.
-    fn deny(&mut self, id: Id, promise: &Promise, found: &[Place]) {
+    fn deny(&mut self, id: RecordNumber, promise: &RecordStory, found: &[FoundAt]) {
         if !found.is_empty() {
             self.findings.denied += 1;
             let topic = &promise.topic;
@@ -272,11 +272,15 @@ impl Judge {
     }
 
     /// What one thread sent to a partition lies there in the order of sending, as far as it was acknowledged.
-    fn judge_order(&mut self, promises: &HashMap<Id, Promise>, places: &HashMap<Id, Vec<Place>>) {
+    fn judge_order(
+        &mut self,
+        promises: &HashMap<RecordNumber, RecordStory>,
+        places: &HashMap<RecordNumber, Vec<FoundAt>>,
+    ) {
         let mut logs: BTreeMap<(usize, i32, u32), Vec<(i64, u64)>> = BTreeMap::new();
         for (&(thread, number), found) in places {
             let outcome = promises[&(thread, number)].outcome;
-            if let (Outcome::Acknowledged { .. }, Some(place)) = (outcome, found.first()) {
+            if let (Answered::Acknowledged { .. }, Some(place)) = (outcome, found.first()) {
                 // One that is there twice is counted as that.
                 let log = logs.entry((place.life, place.partition, thread)).or_default();
                 log.push((place.offset, number));
@@ -308,7 +312,7 @@ impl Judge {
 }
 
 /// Event, record, topic, time, and the rest of a journal's line.
-fn event(line: &str) -> Option<(&str, Id, &str, i64, &str)> {
+fn event(line: &str) -> Option<(&str, RecordNumber, &str, i64, &str)> {
     let mut words = line.splitn(6, ' ');
     let event = words.next().filter(|word| ["T", "A", "R", "K", "F"].contains(word))?;
     let id = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);

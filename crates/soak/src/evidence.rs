@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use harness::cluster::Kafka;
 use harness::command::Process;
+use harness::kafka_cluster::Kafka;
 use harness::read_back::from_hex;
-use harness::scratch::Scratch;
+use harness::scratch::ScratchFolder;
 
 use super::admin::Admin;
 use super::names::{BROKERS, GROWING, REBORN, STEADY};
@@ -49,7 +49,7 @@ pub fn collect(kafka: &Kafka, disk: Option<&Path>, folder: &Path) -> Evidence {
 
 /// By the consumer, into a file: a long run's records are too many to hold.
 fn living(kafka: &Kafka, topic: &str, life: &str, folder: &Path, file: &mut impl Write) {
-    let scratch = Scratch::new(kafka.jars().home());
+    let scratch = ScratchFolder::new(kafka.jars().home());
     let source = scratch.path().join("ReadTopic.java");
     fs::write(&source, harness::READ_TOPIC).unwrap();
     let (found, errors) = (folder.join("consumed"), folder.join("consumer.log"));
@@ -73,11 +73,11 @@ fn living(kafka: &Kafka, topic: &str, life: &str, folder: &Path, file: &mut impl
     fs::remove_file(found).unwrap();
 }
 
-type Replicas = Vec<PathBuf>;
+type ReplicaFolders = Vec<PathBuf>;
 
 /// The folders of deleted topics: by life and partition, one for each replica.
-fn former_lives(folders: &[PathBuf], current: &str) -> BTreeMap<String, BTreeMap<i32, Replicas>> {
-    let mut lives: BTreeMap<String, BTreeMap<i32, Replicas>> = BTreeMap::new();
+fn former_lives(folders: &[PathBuf], current: &str) -> BTreeMap<String, BTreeMap<i32, ReplicaFolders>> {
+    let mut lives: BTreeMap<String, BTreeMap<i32, ReplicaFolders>> = BTreeMap::new();
     for entry in folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).flatten() {
         // soak-reborn-0.9c2f…-delete, or -stray where the broker was away when it was deleted.
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -101,7 +101,7 @@ struct Dumped {
 }
 
 /// Each partition from the replica that was ahead of the others, as an election would have it.
-fn former(kafka: &Kafka, life: &str, partitions: &BTreeMap<i32, Replicas>, file: &mut impl Write) {
+fn former(kafka: &Kafka, life: &str, partitions: &BTreeMap<i32, ReplicaFolders>, file: &mut impl Write) {
     let mut segments: BTreeMap<String, (i32, &Path)> = BTreeMap::new();
     for (partition, replicas) in partitions {
         for replica in replicas {

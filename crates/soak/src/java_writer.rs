@@ -9,32 +9,32 @@ use std::time::Duration;
 
 use harness::command::Process;
 use harness::jars::KafkaJars;
-use harness::scratch::Scratch;
+use harness::scratch::ScratchFolder;
 
-use super::writers::{Client, Counts, End, Plan};
+use super::writers::{Client, LastWords, RecordCounts, WritePlan};
 
 pub struct Java {
     process: Process,
     /// Its end is the sign to stop.
     stdin: ChildStdin,
-    told: Arc<Mutex<Told>>,
+    told: Arc<Mutex<LastPrinted>>,
     reader: JoinHandle<()>,
     /// Holds the source, and what Java unpacks.
-    _scratch: Scratch,
+    _scratch: ScratchFolder,
 }
 
 /// What it has printed last.
 #[derive(Default)]
-struct Told {
-    counts: Counts,
+struct LastPrinted {
+    counts: RecordCounts,
     acknowledged: Vec<u64>,
     /// Its last word: every answer has come, the journal is complete.
     has_closed: bool,
 }
 
 impl Java {
-    pub fn start(jars: &KafkaJars, plan: &Plan) -> Java {
-        let scratch = Scratch::new(jars.home());
+    pub fn start(jars: &KafkaJars, plan: &WritePlan) -> Java {
+        let scratch = ScratchFolder::new(jars.home());
         let source = scratch.path().join("SoakWriter.java");
         fs::write(&source, include_str!("SoakWriter.java")).unwrap();
         let mut command = jars.java(scratch.path());
@@ -45,7 +45,7 @@ impl Java {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut process = Process::start(&mut command).unwrap();
         let (stdin, stdout) = (process.stdin().unwrap(), process.stdout().unwrap());
-        let told = Arc::new(Mutex::new(Told::default()));
+        let told = Arc::new(Mutex::new(LastPrinted::default()));
         let reader = {
             let told = Arc::clone(&told);
             thread::spawn(move || {
@@ -58,13 +58,13 @@ impl Java {
     }
 }
 
-impl Told {
+impl LastPrinted {
     fn hear(&mut self, line: &str) {
         let numbers: Vec<u64> = line.split(' ').skip(1).map_while(|word| word.parse().ok()).collect();
         match (line.split(' ').next(), &numbers[..]) {
             (Some("counts"), [tried, failed, acknowledged @ ..]) => {
                 let sum = acknowledged.iter().sum();
-                self.counts = Counts { tried: *tried, acknowledged: sum, failed: *failed };
+                self.counts = RecordCounts { tried: *tried, acknowledged: sum, failed: *failed };
                 self.acknowledged = acknowledged.to_vec();
             }
             (Some("closed"), []) => self.has_closed = true,
@@ -74,7 +74,7 @@ impl Told {
 }
 
 impl Client for Java {
-    fn counts(&self) -> Counts {
+    fn counts(&self) -> RecordCounts {
         self.told.lock().unwrap().counts
     }
 
@@ -82,7 +82,7 @@ impl Client for Java {
         self.told.lock().unwrap().acknowledged.clone()
     }
 
-    fn stop(mut self: Box<Self>) -> End {
+    fn stop(mut self: Box<Self>) -> LastWords {
         drop(self.stdin);
         let ended = self.process.wait(STOP_LIMIT);
         self.process.kill();
@@ -93,7 +93,7 @@ impl Client for Java {
             (None, _) => Some(format!("it did not stop within {STOP_LIMIT:?}")),
             _ => Some(String::from("it ended with an error: see client.log")),
         };
-        End { complaint }
+        LastWords { complaint }
     }
 }
 

@@ -5,7 +5,7 @@
 use std::fmt;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum FaultKind {
     Killed,
     HeldShortly,
     HeldLong,
@@ -27,64 +27,64 @@ pub enum Kind {
     Refused,
 }
 
-impl Kind {
-    pub fn all() -> Vec<Kind> {
+impl FaultKind {
+    pub fn all() -> Vec<FaultKind> {
         [&OF_THE_CLUSTER[..], &OF_THE_NETWORK].concat()
     }
 
     /// By its name in this file.
-    pub fn named(name: &str) -> Option<Kind> {
-        Kind::all().into_iter().find(|kind| format!("{kind:?}") == name)
+    pub fn named(name: &str) -> Option<FaultKind> {
+        FaultKind::all().into_iter().find(|kind| format!("{kind:?}") == name)
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Kind::Killed => "broker killed (SIGKILL), started again",
-            Kind::HeldShortly => "broker held (SIGSTOP) for a moment",
-            Kind::HeldLong => "broker held (SIGSTOP) until it leads nothing",
-            Kind::Restarted => "broker restarted (SIGTERM)",
-            Kind::TwoHeld => "two brokers held at once",
-            Kind::LeadersMoved => "leaders moved",
-            Kind::PartitionsAdded => "partitions added",
-            Kind::TopicReborn => "topic deleted and created again",
-            Kind::Quota => "quota set, taken away again",
-            Kind::DiskFull => "disk full",
-            Kind::Cut => "all connections of a broker cut",
-            Kind::CutInAnswer => "connection cut within an answer",
-            Kind::CutInRequest => "connection cut within a request",
-            Kind::Delayed => "everything delayed",
-            Kind::ClosedToClient => "connections half-closed to the client",
-            Kind::ClosedToBroker => "connections half-closed to the broker",
-            Kind::Silent => "no byte passes for a while",
-            Kind::AnswersLost => "requests arrive, answers are lost",
-            Kind::Refused => "connections refused",
+            FaultKind::Killed => "broker killed (SIGKILL), started again",
+            FaultKind::HeldShortly => "broker held (SIGSTOP) for a moment",
+            FaultKind::HeldLong => "broker held (SIGSTOP) until it leads nothing",
+            FaultKind::Restarted => "broker restarted (SIGTERM)",
+            FaultKind::TwoHeld => "two brokers held at once",
+            FaultKind::LeadersMoved => "leaders moved",
+            FaultKind::PartitionsAdded => "partitions added",
+            FaultKind::TopicReborn => "topic deleted and created again",
+            FaultKind::Quota => "quota set, taken away again",
+            FaultKind::DiskFull => "disk full",
+            FaultKind::Cut => "all connections of a broker cut",
+            FaultKind::CutInAnswer => "connection cut within an answer",
+            FaultKind::CutInRequest => "connection cut within a request",
+            FaultKind::Delayed => "everything delayed",
+            FaultKind::ClosedToClient => "connections half-closed to the client",
+            FaultKind::ClosedToBroker => "connections half-closed to the broker",
+            FaultKind::Silent => "no byte passes for a while",
+            FaultKind::AnswersLost => "requests arrive, answers are lost",
+            FaultKind::Refused => "connections refused",
         })
     }
 }
 
-pub const OF_THE_CLUSTER: [Kind; 10] = [
-    Kind::Killed,
-    Kind::HeldShortly,
-    Kind::HeldLong,
-    Kind::Restarted,
-    Kind::TwoHeld,
-    Kind::LeadersMoved,
-    Kind::PartitionsAdded,
-    Kind::TopicReborn,
-    Kind::Quota,
-    Kind::DiskFull,
+pub const OF_THE_CLUSTER: [FaultKind; 10] = [
+    FaultKind::Killed,
+    FaultKind::HeldShortly,
+    FaultKind::HeldLong,
+    FaultKind::Restarted,
+    FaultKind::TwoHeld,
+    FaultKind::LeadersMoved,
+    FaultKind::PartitionsAdded,
+    FaultKind::TopicReborn,
+    FaultKind::Quota,
+    FaultKind::DiskFull,
 ];
 
-pub const OF_THE_NETWORK: [Kind; 9] = [
-    Kind::Cut,
-    Kind::CutInAnswer,
-    Kind::CutInRequest,
-    Kind::Delayed,
-    Kind::ClosedToClient,
-    Kind::ClosedToBroker,
-    Kind::Silent,
-    Kind::AnswersLost,
-    Kind::Refused,
+pub const OF_THE_NETWORK: [FaultKind; 9] = [
+    FaultKind::Cut,
+    FaultKind::CutInAnswer,
+    FaultKind::CutInRequest,
+    FaultKind::Delayed,
+    FaultKind::ClosedToClient,
+    FaultKind::ClosedToBroker,
+    FaultKind::Silent,
+    FaultKind::AnswersLost,
+    FaultKind::Refused,
 ];

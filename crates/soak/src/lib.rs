@@ -20,14 +20,14 @@ pub mod admin;
 pub mod compare;
 pub mod disk;
 pub mod evidence;
-pub mod faults;
+pub mod fault_log;
 pub mod java_writer;
 pub mod journal;
 pub mod kind;
 pub mod names;
 pub mod options;
 pub mod proxy;
-pub mod report;
+pub mod soak_report;
 pub mod wiretap;
 pub mod writers;
 
@@ -38,27 +38,27 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::cluster::{Kafka, Node, Settings, free_port};
+use harness::kafka_cluster::{BrokerPlace, BrokerSettings, Kafka, free_port};
 
 use disk::Disk;
-use faults::{ClusterFaults, FaultLog, NetworkFaults};
+use fault_log::{ClusterFaults, FaultLog, NetworkFaults};
 use names::{BROKERS, DISK_BROKER, GROWING, REBORN, STEADY};
-use options::{Options, Who};
+use options::{SoakOptions, Who};
 use proxy::Proxy;
-use report::Report;
+use soak_report::SoakReport;
 use wiretap::Wiretap;
-use writers::{Client, Plan};
+use writers::{Client, WritePlan};
 
 /// Runs it all and judges it. The files stay in the options' folder if something was wrong.
-pub fn run(options: &Options) -> Report {
+pub fn run(options: &SoakOptions) -> SoakReport {
     println!("{options}");
     let folder = options.folder();
     let _ = fs::remove_dir_all(&folder); // of a run with the same options
     fs::create_dir_all(&folder).unwrap();
-    let stage = Stage::set(options);
+    let scene = Scene::set(options);
     let run = format!("run{:x}", options.seed);
-    let plan = Plan {
-        servers: stage.bootstrap_servers(),
+    let plan = WritePlan {
+        servers: scene.bootstrap_servers(),
         run: run.clone(),
         seed: options.seed,
         properties: options.properties(),
@@ -67,10 +67,10 @@ pub fn run(options: &Options) -> Report {
     };
     let client: Box<dyn Client> = match options.client {
         Who::Ours => Box::new(writers::Ours::start(&plan)),
-        Who::Java => Box::new(java_writer::Java::start(stage.kafka.jars(), &plan)),
+        Who::Java => Box::new(java_writer::Java::start(scene.kafka.jars(), &plan)),
     };
     let log = FaultLog::new(&folder.join("faults"));
-    let Stage { mut kafka, proxies, tap, disk } = stage;
+    let Scene { mut kafka, proxies, tap, disk } = scene;
     let began = Instant::now();
     fire(options, &mut kafka, (&proxies, disk.as_ref().ok()), &log, &*client);
     let fire = began.elapsed();
@@ -81,7 +81,7 @@ pub fn run(options: &Options) -> Report {
     let evidence = evidence::collect(&kafka, disk_folder.as_deref(), &folder);
     let findings = compare::compare(&plan.journal, &evidence.rows, &run).unwrap();
     drop(kafka);
-    let report = Report {
+    let report = SoakReport {
         options: options.clone(),
         fire,
         faults: log.into_entries(),
@@ -97,7 +97,7 @@ pub fn run(options: &Options) -> Report {
 }
 
 /// The brokers, each behind a proxy, and the topics.
-struct Stage {
+struct Scene {
     kafka: Kafka,
     proxies: Vec<Proxy>,
     tap: Arc<Wiretap>,
@@ -105,15 +105,15 @@ struct Stage {
     disk: Result<Disk, String>,
 }
 
-impl Stage {
-    fn set(options: &Options) -> Stage {
+impl Scene {
+    fn set(options: &SoakOptions) -> Scene {
         let disk = Disk::mount(&std::env::temp_dir());
         // The proxies come first: the brokers advertise their ports.
         let targets: Vec<u16> = (0..BROKERS).map(|_| free_port()).collect();
         let tap = Arc::new(Wiretap::default());
         let proxies: Vec<Proxy> = targets.iter().map(|&target| Proxy::start(target, &tap)).collect();
         let disk_folder = disk.as_ref().ok().map(Disk::path);
-        let settings = |node: &Node| {
+        let settings = |node: &BrokerPlace| {
             let index = usize::try_from(node.id() - 1).unwrap();
             let mut settings = listeners(node, targets[index], proxies[index].port());
             // What a deleted topic held stays on the disks, to be judged as well.
@@ -131,7 +131,7 @@ impl Stage {
         for (topic, partitions) in [(GROWING, 4), (STEADY, 3), (REBORN, 3)] {
             kafka.create_topic(topic, partitions, 3, &[]);
         }
-        Stage { kafka, proxies, tap, disk }
+        Scene { kafka, proxies, tap, disk }
     }
 
     /// Through the proxies.
@@ -142,7 +142,7 @@ impl Stage {
 }
 
 /// The brokers talk to each other directly, as does the harness; clients of the third listener come by the proxy.
-fn listeners(node: &Node, proxied: u16, proxy: u16) -> Settings {
+fn listeners(node: &BrokerPlace, proxied: u16, proxy: u16) -> BrokerSettings {
     let (plain, controller) = (node.port(), node.controller_port());
     let own = format!("PLAINTEXT://127.0.0.1:{plain}");
     vec![
@@ -161,7 +161,7 @@ fn pair(name: &str, value: &str) -> (String, String) {
 
 /// Two lanes of faults for as long as the options say: the cluster's and the network's. All is whole again afterwards.
 fn fire(
-    options: &Options,
+    options: &SoakOptions,
     kafka: &mut Kafka,
     (proxies, disk): (&[Proxy], Option<&Disk>),
     log: &FaultLog,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::kind::Kind;
+use super::kind::FaultKind;
 
 /// Whose producer is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,17 +15,17 @@ pub enum Who {
 
 /// What it is set to, and with that what it promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum SoakMode {
     Default,
     ShortDelivery,
     Acks1,
 }
 
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct SoakOptions {
     pub minutes: f64,
     pub client: Who,
-    pub mode: Mode,
+    pub mode: SoakMode,
     pub seed: u64,
     pub version: String,
     /// Only these kinds of faults, to look for one that needs them: all if it is empty.
@@ -34,15 +34,15 @@ pub struct Options {
     pub more: Vec<(String, String)>,
 }
 
-impl Options {
+impl SoakOptions {
     /// Two minutes with a seed from the clock.
     #[allow(clippy::new_without_default, reason = "each has a seed of its own")]
-    pub fn new() -> Options {
+    pub fn new() -> SoakOptions {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        Options {
+        SoakOptions {
             minutes: 2.0,
             client: Who::Ours,
-            mode: Mode::Default,
+            mode: SoakMode::Default,
             seed: u64::from(now.subsec_nanos()) ^ now.as_secs(),
             version: String::from("4.3.1"),
             only: Vec::new(),
@@ -50,8 +50,8 @@ impl Options {
         }
     }
 
-    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Options, String> {
-        let mut options = Options::new();
+    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<SoakOptions, String> {
+        let mut options = SoakOptions::new();
         let mut arguments = arguments.into_iter();
         while let Some(name) = arguments.next() {
             let value = arguments.next().ok_or_else(|| format!("{name} needs a value\n{USAGE}"))?;
@@ -64,8 +64,8 @@ impl Options {
                 "--settings" => options.mode = named(&MODES, &value).ok_or_else(wrong)?,
                 "--only" => {
                     options.only = value.split(',').map(str::to_owned).collect();
-                    if options.only.iter().any(|name| Kind::named(name).is_none()) {
-                        return Err(format!("{}; the kinds of faults are {:?}", wrong(), Kind::all()));
+                    if options.only.iter().any(|name| FaultKind::named(name).is_none()) {
+                        return Err(format!("{}; the kinds of faults are {:?}", wrong(), FaultKind::all()));
                     }
                 }
                 "--set" => {
@@ -81,10 +81,10 @@ impl Options {
     /// The producer's settings beside servers and serializers.
     pub fn properties(&self) -> Vec<(String, String)> {
         let chosen: &[(&str, &str)] = match self.mode {
-            Mode::Default => &[],
+            SoakMode::Default => &[],
             // Not longer than what it is a part of.
-            Mode::ShortDelivery => &[("delivery.timeout.ms", "2000"), ("request.timeout.ms", "1000")],
-            Mode::Acks1 => &[("acks", "1")],
+            SoakMode::ShortDelivery => &[("delivery.timeout.ms", "2000"), ("request.timeout.ms", "1000")],
+            SoakMode::Acks1 => &[("acks", "1")],
         };
         let chosen = chosen.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         chosen.chain(self.more.iter().cloned()).collect()
@@ -109,10 +109,10 @@ impl Options {
 }
 
 /// As a command that does the same again.
-impl fmt::Display for Options {
+impl fmt::Display for SoakOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (client, mode) = (name_of(&CLIENTS, self.client), name_of(&MODES, self.mode));
-        let Options { minutes, seed, version, .. } = self;
+        let SoakOptions { minutes, seed, version, .. } = self;
         write!(
             f,
             "soak --minutes {minutes} --client {client} --settings {mode} --seed {seed} --version {version}"
@@ -133,8 +133,11 @@ fn name_of<T: Copy + PartialEq>(names: &[(&'static str, T)], wanted: T) -> &'sta
 }
 
 const CLIENTS: [(&str, Who); 2] = [("ours", Who::Ours), ("java", Who::Java)];
-const MODES: [(&str, Mode); 3] =
-    [("default", Mode::Default), ("short-delivery", Mode::ShortDelivery), ("acks-1", Mode::Acks1)];
+const MODES: [(&str, SoakMode); 3] = [
+    ("default", SoakMode::Default),
+    ("short-delivery", SoakMode::ShortDelivery),
+    ("acks-1", SoakMode::Acks1),
+];
 
 pub const USAGE: &str =
     "usage: soak [--minutes N] [--client ours|java] [--settings default|short-delivery|acks-1]

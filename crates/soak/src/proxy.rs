@@ -18,7 +18,7 @@ use super::wiretap::{Stream, Wiretap};
 /// A port that stands for a broker's.
 pub struct Proxy {
     port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyShared>,
 }
 
 /// Which way bytes go.
@@ -29,9 +29,9 @@ pub enum Way {
 }
 
 #[derive(Default)]
-struct Shared {
+struct ProxyShared {
     tap: Arc<Wiretap>,
-    connections: Mutex<Vec<Arc<Connection>>>,
+    connections: Mutex<Vec<Arc<ProxiedConnection>>>,
     /// Which way, and how many more bytes go before the connection that they belong to is cut.
     cut: Mutex<Option<(Way, usize)>>,
     delay_ms: AtomicU64,
@@ -42,7 +42,7 @@ struct Shared {
     refuses: AtomicBool,
 }
 
-struct Connection {
+struct ProxiedConnection {
     client: TcpStream,
     broker: TcpStream,
     /// One side has been told that nothing more comes.
@@ -54,7 +54,7 @@ impl Proxy {
     pub fn start(target: u16, tap: &Arc<Wiretap>) -> Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared { tap: Arc::clone(tap), ..Shared::default() });
+        let shared = Arc::new(ProxyShared { tap: Arc::clone(tap), ..ProxyShared::default() });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -141,14 +141,14 @@ impl Proxy {
     }
 }
 
-impl Shared {
-    fn connect(self: &Arc<Shared>, client: TcpStream, target: u16) {
+impl ProxyShared {
+    fn connect(self: &Arc<ProxyShared>, client: TcpStream, target: u16) {
         if self.refuses.load(Ordering::Relaxed) {
             return; // which closes it
         }
         let Ok(broker) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else { return };
         let _ = (client.set_nodelay(true), broker.set_nodelay(true));
-        let connection = Arc::new(Connection { client, broker, half_closed: AtomicBool::new(false) });
+        let connection = Arc::new(ProxiedConnection { client, broker, half_closed: AtomicBool::new(false) });
         lock(&self.connections).push(Arc::clone(&connection));
         for way in [Way::Requests, Way::Answers] {
             let (shared, connection) = (Arc::clone(self), Arc::clone(&connection));
@@ -161,7 +161,7 @@ impl Shared {
     }
 
     /// Until one side ends.
-    fn pump(&self, connection: &Connection, way: Way) {
+    fn pump(&self, connection: &ProxiedConnection, way: Way) {
         let (mut from, mut to) = (connection.from(way), connection.to(way));
         let mut buffer = vec![0; 64 * 1024];
         let mut stream = Stream::new(&self.tap);
@@ -202,7 +202,7 @@ impl Shared {
     }
 }
 
-impl Connection {
+impl ProxiedConnection {
     fn from(&self, way: Way) -> &TcpStream {
         if way == Way::Requests { &self.client } else { &self.broker }
     }

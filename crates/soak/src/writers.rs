@@ -19,7 +19,7 @@ use super::journal::{Id, Journal};
 use super::names::{CLIENT_ID, GROWING, REBORN, STEADY};
 
 /// The same for each client.
-pub struct Plan {
+pub struct WritePlan {
     pub servers: String,
     /// Stands in every record.
     pub run: String,
@@ -31,31 +31,31 @@ pub struct Plan {
 
 /// A producer with its threads, at work.
 pub trait Client: Sync {
-    fn counts(&self) -> Counts;
+    fn counts(&self) -> RecordCounts;
 
     fn acknowledged_by_thread(&self) -> Vec<u64>;
 
     /// Sends no more, waits for every answer, and completes the journal.
-    fn stop(self: Box<Self>) -> End;
+    fn stop(self: Box<Self>) -> LastWords;
 }
 
 #[derive(Clone, Copy, Default)]
-pub struct Counts {
+pub struct RecordCounts {
     pub tried: u64,
     pub acknowledged: u64,
     pub failed: u64,
 }
 
-impl fmt::Display for Counts {
+impl fmt::Display for RecordCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { tried, acknowledged, failed } = self;
+        let RecordCounts { tried, acknowledged, failed } = self;
         write!(f, "{tried} records, {acknowledged} acknowledged, {failed} failed")
     }
 }
 
 /// What a client says of itself when it has stopped.
 #[derive(Clone, Default)]
-pub struct End {
+pub struct LastWords {
     /// What went wrong with it as a whole.
     pub complaint: Option<String>,
 }
@@ -69,16 +69,16 @@ const AT_ONCE: Duration = Duration::from_millis(20);
 
 /// Ours.
 pub struct Ours {
-    producer: Producer,
-    shared: Arc<Shared>,
+    producer: BytesProducer,
+    shared: Arc<WriterTotals>,
     threads: Vec<JoinHandle<()>>,
     journal: JoinHandle<()>,
 }
 
-type Producer = KafkaProducer<[u8], [u8]>;
+type BytesProducer = KafkaProducer<[u8], [u8]>;
 
 #[derive(Default)]
-struct Shared {
+struct WriterTotals {
     is_over: AtomicBool,
     tried: AtomicU64,
     failed: AtomicU64,
@@ -86,8 +86,8 @@ struct Shared {
 }
 
 impl Ours {
-    pub fn start(plan: &Plan) -> Ours {
-        Log::install(&plan.log);
+    pub fn start(plan: &WritePlan) -> Ours {
+        LogFile::install(&plan.log);
         let serializer = "org.apache.kafka.common.serialization.ByteArraySerializer";
         let required = [
             ("bootstrap.servers", plan.servers.as_str()),
@@ -97,11 +97,11 @@ impl Ours {
         ];
         let more = plan.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let config = ProducerConfig::from_properties(required.into_iter().chain(more)).unwrap();
-        let producer = Producer::new(config).unwrap();
-        let shared = Arc::new(Shared::default());
+        let producer = BytesProducer::new(config).unwrap();
+        let shared = Arc::new(WriterTotals::default());
         let (journal, written) = Journal::create(&plan.journal);
         let threads = (0..THREADS).map(|thread| {
-            let writer = Writer {
+            let writer = RecordWriter {
                 thread,
                 run: plan.run.clone(),
                 rng: Rng::with_seed(plan.seed.wrapping_mul(31).wrapping_add(thread as u64)),
@@ -118,8 +118,8 @@ impl Ours {
 }
 
 impl Client for Ours {
-    fn counts(&self) -> Counts {
-        Counts {
+    fn counts(&self) -> RecordCounts {
+        RecordCounts {
             tried: self.shared.tried.load(Ordering::Relaxed),
             acknowledged: self.acknowledged_by_thread().iter().sum(),
             failed: self.shared.failed.load(Ordering::Relaxed),
@@ -130,7 +130,7 @@ impl Client for Ours {
         self.shared.acknowledged.iter().map(|count| count.load(Ordering::Relaxed)).collect()
     }
 
-    fn stop(self: Box<Self>) -> End {
+    fn stop(self: Box<Self>) -> LastWords {
         self.shared.is_over.store(true, Ordering::Relaxed);
         let fallen = self.threads.into_iter().map(JoinHandle::join).filter(Result::is_err).count();
         let closed = self.producer.close();
@@ -141,21 +141,21 @@ impl Client for Ours {
             (0, Err(error)) => Some(format!("close: {error}")),
             (count, _) => Some(format!("{count} threads have panicked")),
         };
-        End { complaint }
+        LastWords { complaint }
     }
 }
 
-struct Writer {
+struct RecordWriter {
     thread: usize,
     run: String,
     rng: Rng,
-    producer: Producer,
+    producer: BytesProducer,
     journal: Journal,
-    shared: Arc<Shared>,
+    shared: Arc<WriterTotals>,
     number: u64,
 }
 
-impl Writer {
+impl RecordWriter {
     fn run(mut self) {
         while !self.is_over() {
             let (count, pause_ms) = match self.rng.u8(..4) {
@@ -238,11 +238,11 @@ impl Writer {
 }
 
 /// What the producer logs, in a file: what an administrator would see.
-struct Log(Mutex<Option<File>>);
+struct LogFile(Mutex<Option<File>>);
 
-static LOG: Log = Log(Mutex::new(None));
+static LOG: LogFile = LogFile(Mutex::new(None));
 
-impl Log {
+impl LogFile {
     fn install(path: &Path) {
         *LOG.0.lock().unwrap() = Some(File::create(path).unwrap());
         if log::set_logger(&LOG).is_ok() {
@@ -251,7 +251,7 @@ impl Log {
     }
 }
 
-impl log::Log for Log {
+impl log::Log for LogFile {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         metadata.target().starts_with("kafka_producer")
     }

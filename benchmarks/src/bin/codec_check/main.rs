@@ -19,7 +19,7 @@ const USAGE: &str =
     "codec_check [--inputs N] [--seed N] [--from N] [--codec gzip|snappy|lz4|zstd] [--measure]";
 
 fn main() -> ExitCode {
-    let Some(options) = Options::read() else {
+    let Some(options) = CheckOptions::read() else {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     if report.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-struct Options {
+struct CheckOptions {
     inputs: u64,
     seed: u64,
     from: u64,
@@ -44,9 +44,9 @@ struct Options {
     measure: bool,
 }
 
-impl Options {
-    fn read() -> Option<Options> {
-        let mut options = Options { inputs: 5000, seed: 1, from: 0, codec: None, measure: false };
+impl CheckOptions {
+    fn read() -> Option<CheckOptions> {
+        let mut options = CheckOptions { inputs: 5000, seed: 1, from: 0, codec: None, measure: false };
         let mut arguments = std::env::args().skip(1);
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -63,14 +63,14 @@ impl Options {
 }
 
 #[derive(Default)]
-struct Report {
+struct CheckReport {
     checked: BTreeMap<&'static str, u64>,
     bytes: u64,
     compressed: u64,
     failures: Vec<String>,
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for CheckReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (bytes, compressed, failed) = (self.bytes, self.compressed, self.failures.len());
         write!(f, "inputs {:?}, {bytes} bytes to {compressed}, {failed} failures", self.checked)
@@ -78,8 +78,8 @@ impl std::fmt::Display for Report {
 }
 
 /// Each input has a seed of its own, so that one can be repeated by `--seed S --from N --inputs 1`.
-fn check(options: &Options) -> Report {
-    let mut report = Report::default();
+fn check(options: &CheckOptions) -> CheckReport {
+    let mut report = CheckReport::default();
     for number in options.from..options.from + options.inputs {
         let mut random = Rng::with_seed(options.seed.wrapping_mul(1 << 40).wrapping_add(number));
         let input = inputs::random(&mut random);
@@ -207,7 +207,7 @@ mod tests {
 
     #[test]
     fn c_reads_what_our_codecs_write_and_they_read_what_c_writes() {
-        let report = check(&Options { inputs: 3000, seed: 2, from: 0, codec: None, measure: false });
+        let report = check(&CheckOptions { inputs: 3000, seed: 2, from: 0, codec: None, measure: false });
         assert!(report.failures.is_empty(), "{:#?}", report.failures);
         assert_eq!(report.checked.values().sum::<u64>(), 12_000, "{report}");
     }

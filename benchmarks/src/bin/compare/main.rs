@@ -3,7 +3,7 @@
 //! It ends with status 1 if a client lost a record or failed, or if a bar is missed. Nothing is judged with `--quick`.
 
 mod case;
-mod outcome;
+mod results;
 mod run;
 mod table;
 
@@ -13,7 +13,7 @@ use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::work::Work;
 
 use crate::case::{CASES, Case, ROUND_TRIP};
-use crate::outcome::{Outcome, RoundTrips, Throughput};
+use crate::results::{Results, RoundTrips, Throughput};
 use crate::run::{LIBRDKAFKA, OURS, Run};
 
 const USAGE: &str = "usage: compare [OPTION …]
@@ -47,7 +47,7 @@ fn main() -> Result<(), Failure> {
         println!("each record arrived whole, on the partition of its key");
         return Ok(());
     }
-    let mut outcome = Outcome::new(options.rounds, clients, !options.quick);
+    let mut outcome = Results::new(options.rounds, clients, !options.quick);
     for case in CASES.iter().filter(|case| case.name.contains(&options.filter)) {
         let case = if options.quick { case.quick() } else { *case };
         outcome.throughput(measure(&case, &options)?);

@@ -32,7 +32,7 @@ impl OneBroker {
         OneBroker { partitions, next_offset: 0, batches }
     }
 
-    fn metadata(&self, answer: &mut Answer) {
+    fn metadata(&self, answer: &mut BrokerResponse) {
         answer.i32(0).count(1).i32(BROKER_ID).text("broker").i32(9092).null().tags();
         answer.text("cluster").i32(BROKER_ID);
         answer.count(1).i16(0).text(TOPIC).raw(&TOPIC_ID).raw(&[0]).count(self.partitions);
@@ -43,7 +43,7 @@ impl OneBroker {
         answer.i32(i32::MIN).tags().tags();
     }
 
-    fn produce(&mut self, request: &mut Request<'_>, answer: &mut Answer) {
+    fn produce(&mut self, request: &mut SentRequest<'_>, answer: &mut BrokerResponse) {
         request.skip_text();
         request.skip(6); // acks, time-out
         let topics = request.count();
@@ -70,10 +70,10 @@ impl OneBroker {
 
 impl Broker for OneBroker {
     fn answer(&mut self, pieces: &[&[u8]]) -> Vec<u8> {
-        let mut request = Request { pieces, at: 0 };
+        let mut request = SentRequest { pieces, at: 0 };
         request.skip(4);
         let (api, _version) = (i16::from_be_bytes(request.take()), request.take::<2>());
-        let mut answer = Answer(vec![0; 4]);
+        let mut answer = BrokerResponse(vec![0; 4]);
         answer.raw(&request.take::<4>());
         let client_id = i16::from_be_bytes(request.take());
         request.skip(usize::try_from(client_id).unwrap_or(0));
@@ -98,9 +98,9 @@ impl Broker for OneBroker {
 }
 
 /// A frame that is being written, in a flexible version.
-pub(crate) struct Answer(Vec<u8>);
+pub(crate) struct BrokerResponse(Vec<u8>);
 
-impl Answer {
+impl BrokerResponse {
     fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend_from_slice(bytes);
         self
@@ -148,13 +148,13 @@ impl Answer {
 }
 
 /// A request that is being read; it is the client's, so it is whole.
-struct Request<'a> {
+struct SentRequest<'a> {
     pieces: &'a [&'a [u8]],
     /// The place in the first piece.
     at: usize,
 }
 
-impl Request<'_> {
+impl SentRequest<'_> {
     fn skip(&mut self, mut size: usize) {
         while let [first, rest @ ..] = self.pieces {
             let left = first.len() - self.at;
@@ -197,7 +197,7 @@ impl Request<'_> {
 
 /// Answers to Produce requests with eight partitions each, one behind the other as they come from a socket.
 pub(crate) fn produce_answers(how_many: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
-    let mut answer = Answer(vec![0; 8]);
+    let mut answer = BrokerResponse(vec![0; 8]);
     answer.tags().count(1).raw(&TOPIC_ID).count(8);
     for partition in 0..8 {
         answer.i32(partition).i16(0).i64(1000).i64(-1).i64(0).count(0).null().tags();
@@ -206,8 +206,8 @@ pub(crate) fn produce_answers(how_many: usize) -> (Vec<u8>, Vec<Vec<u8>>) {
     (frame.repeat(how_many), vec![frame[4..].to_vec(); how_many])
 }
 
-impl Answer {
+impl BrokerResponse {
     fn framed_copy(&self) -> Vec<u8> {
-        Answer(self.0.clone()).framed()
+        BrokerResponse(self.0.clone()).framed()
     }
 }

@@ -51,13 +51,13 @@ const LARGE_BATCH: usize = 2 << 20;
 const VALUE: [u8; 100] = *b"The value of each record has a hundred bytes and is the same in all of them, whatever is counted.\r\n\0";
 
 /// A producer, and how many batches its broker has taken.
-struct Producer {
+struct CountedProducer {
     stepped: SteppedProducer<[u8], [u8]>,
     batches: Rc<Cell<u64>>,
 }
 
 /// A producer that knows its topic.
-fn producer(partitions: i32, batch_size: usize) -> Result<Producer, Failure> {
+fn producer(partitions: i32, batch_size: usize) -> Result<CountedProducer, Failure> {
     let batch_size = batch_size.to_string();
     let config = ProducerConfig::from_properties([
         ("bootstrap.servers", "broker:9092"),
@@ -71,7 +71,7 @@ fn producer(partitions: i32, batch_size: usize) -> Result<Producer, Failure> {
     ])?;
     let batches = Rc::default();
     let stepped = SteppedProducer::new(config, OneBroker::new(partitions, Rc::clone(&batches)))?;
-    let mut producer = Producer { stepped, batches };
+    let mut producer = CountedProducer { stepped, batches };
     for _ in 0..100 {
         if send(&producer, 1).is_ok() {
             producer.settle();
@@ -82,7 +82,7 @@ fn producer(partitions: i32, batch_size: usize) -> Result<Producer, Failure> {
     Err("the topic did not become known".into())
 }
 
-impl Producer {
+impl CountedProducer {
     /// Lets the sender take its turns until nothing is left; says how many batches went.
     fn settle(&mut self) -> u64 {
         let (begin, mut idle) = (self.batches.get(), 0);
@@ -95,7 +95,7 @@ impl Producer {
     }
 }
 
-fn send(producer: &Producer, count: u64) -> Result<(), Failure> {
+fn send(producer: &CountedProducer, count: u64) -> Result<(), Failure> {
     for _ in 0..count {
         producer.stepped.producer().try_send(ProducerRecord::new(TOPIC, &VALUE[..]))?;
     }
@@ -105,7 +105,7 @@ fn send(producer: &Producer, count: u64) -> Result<(), Failure> {
 /// Sends to one batch in each partition, lets them be settled, and so on; the first rounds are not counted.
 fn rounds(
     partitions: i32,
-    mut send: impl FnMut(&Producer, u64) -> Result<(), Failure>,
+    mut send: impl FnMut(&CountedProducer, u64) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let mut producer = producer(partitions, LARGE_BATCH)?;
     for _ in 0..WARM_UP {
@@ -141,7 +141,7 @@ fn send_with_callback() -> Result<u64, Failure> {
     rounds(1, |producer, count| send_called(producer, count, &called))
 }
 
-fn send_called(producer: &Producer, count: u64, called: &Arc<AtomicU64>) -> Result<(), Failure> {
+fn send_called(producer: &CountedProducer, count: u64, called: &Arc<AtomicU64>) -> Result<(), Failure> {
     for _ in 0..count {
         let called = Arc::clone(called);
         let record = ProducerRecord::new(TOPIC, &VALUE[..]);

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 use std::net::TcpStream;
 
 /// A frame that is being written. `flexible` is that of the body's version.
-pub(crate) struct Answer {
+pub(crate) struct ResponseFrame {
     bytes: Vec<u8>,
     flexible: bool,
 }
 
-impl Answer {
+impl ResponseFrame {
     pub(crate) fn new() -> Self {
-        Answer { bytes: Vec::new(), flexible: false }
+        ResponseFrame { bytes: Vec::new(), flexible: false }
     }
 
     /// Starts a frame. ApiVersions' header is never flexible, its body may be.

@@ -10,10 +10,10 @@
 //! partition of every key. With `--silent` it answers no Produce request.
 
 mod answer;
-mod api;
-mod header;
 mod input;
-mod produce;
+mod produce_log;
+mod request_header;
+mod serve;
 mod verify;
 
 use std::io::{self, BufRead, Read, Write};
@@ -24,10 +24,10 @@ use std::thread;
 use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::report::Report;
 
-use crate::produce::Log;
+use crate::produce_log::SinkLog;
 
 /// What the command line asks for.
-struct Options {
+struct SinkOptions {
     partitions: usize,
     port: u16,
     verify: bool,
@@ -39,7 +39,7 @@ fn main() -> Result<(), Failure> {
     let options = options(std::env::args().skip(1))?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port))?;
     let address = listener.local_addr()?;
-    let log = Arc::new(Log::new(options.partitions, options.verify));
+    let log = Arc::new(SinkLog::new(options.partitions, options.verify));
     say(&Report::default().with("address", address))?;
     let counted = Arc::clone(&log);
     thread::spawn(move || {
@@ -47,7 +47,7 @@ fn main() -> Result<(), Failure> {
             let log = Arc::clone(&log);
             let serve = move || match (socket, options.echo) {
                 (Ok(socket), Some(sizes)) => echo(socket, sizes),
-                (Ok(socket), None) => api::serve(socket, address.port(), options.silent, &log),
+                (Ok(socket), None) => serve::serve(socket, address.port(), options.silent, &log),
                 (Err(error), _) => eprintln!("sink: accept: {error}"),
             };
             thread::spawn(serve);
@@ -60,8 +60,8 @@ fn main() -> Result<(), Failure> {
     Ok(())
 }
 
-fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
-    let mut options = Options { partitions: 1, port: 0, verify: false, silent: false, echo: None };
+fn options(mut args: impl Iterator<Item = String>) -> Result<SinkOptions, Failure> {
+    let mut options = SinkOptions { partitions: 1, port: 0, verify: false, silent: false, echo: None };
     while let Some(arg) = args.next() {
         let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
         match arg.as_str() {

@@ -25,7 +25,7 @@ impl Tally {
 
 /// Reads a whole uncompressed batch.
 pub(crate) fn batch(bytes: &[u8], partition: i32, partitions: usize) -> Result<Tally, String> {
-    let mut header = Cursor(bytes);
+    let mut header = RecordBytes(bytes);
     header.take(17)?;
     let crc = u32::from_be_bytes(header.array()?);
     let found = crc32c::crc32c(header.0);
@@ -38,7 +38,7 @@ pub(crate) fn batch(bytes: &[u8], partition: i32, partitions: usize) -> Result<T
     let mut tally = Tally::default();
     for index in 0..i64::from(count) {
         let length = records.varint()?;
-        let mut record = Cursor(records.take(length)?);
+        let mut record = RecordBytes(records.take(length)?);
         record.take(1)?; // attributes
         record.varint()?; // timestamp delta
         let offset_delta = record.varint()?;
@@ -74,9 +74,9 @@ fn on_its_partition(key: &[u8], partition: i32, partitions: usize) -> Result<(),
 }
 
 /// What is left of some bytes.
-struct Cursor<'a>(&'a [u8]);
+struct RecordBytes<'a>(&'a [u8]);
 
-impl<'a> Cursor<'a> {
+impl<'a> RecordBytes<'a> {
     fn take(&mut self, size: i64) -> Result<&'a [u8], String> {
         let split = usize::try_from(size).ok().and_then(|size| self.0.split_at_checked(size));
         let (taken, rest) = split.ok_or_else(|| format!("{size} bytes wanted, {} left", self.0.len()))?;

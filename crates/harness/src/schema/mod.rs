@@ -24,13 +24,13 @@ mod value;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use codec::{Reader, Writer};
-pub use model::{Kind, Message};
-pub use value::{Error, Value};
+use codec::{Reader, SchemaWriter};
+pub use model::{Message, MessageKind};
+pub use value::{SchemaError, SchemaValue};
 
 /// All requests and responses of one release of Kafka.
 pub struct Schemas {
-    messages: BTreeMap<(Kind, i16), Message>,
+    messages: BTreeMap<(MessageKind, i16), Message>,
     request_header: Message,
     response_header: Message,
 }
@@ -41,7 +41,7 @@ impl Schemas {
         let (mut messages, mut headers) = (BTreeMap::new(), BTreeMap::new());
         for message in texts.into_iter().map(Message::parse) {
             match (message.kind, message.api_key) {
-                (Kind::Header, _) => drop(headers.insert(message.name.clone(), message)),
+                (MessageKind::Header, _) => drop(headers.insert(message.name.clone(), message)),
                 (kind, Some(key)) => drop(messages.insert((kind, key), message)),
                 (_, None) => {}
             }
@@ -53,22 +53,22 @@ impl Schemas {
 
     /// The keys of all APIs, removed ones too.
     pub fn api_keys(&self) -> Vec<i16> {
-        self.messages.keys().filter(|(kind, _)| *kind == Kind::Request).map(|(_, key)| *key).collect()
+        self.messages.keys().filter(|(kind, _)| *kind == MessageKind::Request).map(|(_, key)| *key).collect()
     }
 
     /// A request's or response's schema.
-    pub fn message(&self, kind: Kind, api_key: i16) -> &Message {
+    pub fn message(&self, kind: MessageKind, api_key: i16) -> &Message {
         self.messages.get(&(kind, api_key)).unwrap_or_else(|| panic!("no schema of {kind:?} {api_key}"))
     }
 
     /// The versions of an API that exist; `None` if it was removed.
     pub fn valid_versions(&self, api_key: i16) -> Option<RangeInclusive<i16>> {
-        self.message(Kind::Request, api_key).valid_versions()
+        self.message(MessageKind::Request, api_key).valid_versions()
     }
 
     /// Whether the last version is still in the making.
     pub fn latest_version_unstable(&self, api_key: i16) -> bool {
-        self.message(Kind::Request, api_key).latest_version_unstable
+        self.message(MessageKind::Request, api_key).latest_version_unstable
     }
 
     /// The valid versions without one in the making.
@@ -79,37 +79,57 @@ impl Schemas {
 
     /// The first version with compact lengths and tagged fields, if there is one.
     pub fn first_flexible_version(&self, api_key: i16) -> Option<i16> {
-        let message = self.message(Kind::Request, api_key);
+        let message = self.message(MessageKind::Request, api_key);
         message.valid_versions()?.find(|&version| message.is_flexible(version))
     }
 
     /// A request's body.
-    pub fn decode_request(&self, api_key: i16, version: i16, body: &[u8]) -> Result<Value, Error> {
-        decode(self.message(Kind::Request, api_key), version, body)
+    pub fn decode_request(
+        &self,
+        api_key: i16,
+        version: i16,
+        body: &[u8],
+    ) -> Result<SchemaValue, SchemaError> {
+        decode(self.message(MessageKind::Request, api_key), version, body)
     }
 
     /// A response's body.
-    pub fn decode_response(&self, api_key: i16, version: i16, body: &[u8]) -> Result<Value, Error> {
-        decode(self.message(Kind::Response, api_key), version, body)
+    pub fn decode_response(
+        &self,
+        api_key: i16,
+        version: i16,
+        body: &[u8],
+    ) -> Result<SchemaValue, SchemaError> {
+        decode(self.message(MessageKind::Response, api_key), version, body)
     }
 
     /// A request's body.
-    pub fn encode_request(&self, api_key: i16, version: i16, value: &Value) -> Result<Vec<u8>, Error> {
-        encode(self.message(Kind::Request, api_key), version, value)
+    pub fn encode_request(
+        &self,
+        api_key: i16,
+        version: i16,
+        value: &SchemaValue,
+    ) -> Result<Vec<u8>, SchemaError> {
+        encode(self.message(MessageKind::Request, api_key), version, value)
     }
 
     /// A response's body.
-    pub fn encode_response(&self, api_key: i16, version: i16, value: &Value) -> Result<Vec<u8>, Error> {
-        encode(self.message(Kind::Response, api_key), version, value)
+    pub fn encode_response(
+        &self,
+        api_key: i16,
+        version: i16,
+        value: &SchemaValue,
+    ) -> Result<Vec<u8>, SchemaError> {
+        encode(self.message(MessageKind::Response, api_key), version, value)
     }
 
     /// A whole request as it is on the wire behind its length: header, then body.
-    pub fn decode_request_frame(&self, frame: &[u8]) -> Result<(Value, Value), Error> {
+    pub fn decode_request_frame(&self, frame: &[u8]) -> Result<(SchemaValue, SchemaValue), SchemaError> {
         let int16 = |at: usize| frame.get(at..at + 2).map(|bytes| i16::from_be_bytes([bytes[0], bytes[1]]));
         let (Some(api_key), Some(version)) = (int16(0), int16(2)) else {
-            return Err(Error::new(format!("a request of {} bytes", frame.len())));
+            return Err(SchemaError::new(format!("a request of {} bytes", frame.len())));
         };
-        let message = self.message(Kind::Request, api_key);
+        let message = self.message(MessageKind::Request, api_key);
         let mut reader = Reader::new(frame);
         let header = reader.message(&self.request_header, 1 + i16::from(message.is_flexible(version)))?;
         let body = reader.message(message, version)?;
@@ -123,38 +143,39 @@ impl Schemas {
         api_key: i16,
         version: i16,
         correlation_id: i32,
-        body: &Value,
-    ) -> Result<Vec<u8>, Error> {
-        let message = self.message(Kind::Response, api_key);
+        body: &SchemaValue,
+    ) -> Result<Vec<u8>, SchemaError> {
+        let message = self.message(MessageKind::Response, api_key);
         // A client that asks for versions cannot know yet which header the broker would write.
         let header_version = i16::from(message.is_flexible(version) && api_key != API_VERSIONS);
-        let header = Value::Struct(vec![("CorrelationId".to_owned(), Value::Int(correlation_id.into()))]);
-        let mut writer = Writer::default();
+        let header =
+            SchemaValue::Struct(vec![("CorrelationId".to_owned(), SchemaValue::Int(correlation_id.into()))]);
+        let mut writer = SchemaWriter::default();
         writer.message(&self.response_header, header_version, &header)?;
         writer.message(message, version, body)?;
         Ok(writer.into_bytes())
     }
 
     /// A request with made-up content, the same for the same seed. Seed 0 has the defaults everywhere.
-    pub fn sample_request(&self, api_key: i16, version: i16, seed: u64) -> Value {
-        sample::message(self.message(Kind::Request, api_key), version, seed)
+    pub fn sample_request(&self, api_key: i16, version: i16, seed: u64) -> SchemaValue {
+        sample::message(self.message(MessageKind::Request, api_key), version, seed)
     }
 
     /// A response with made-up content, the same for the same seed. Seed 0 has the defaults everywhere.
-    pub fn sample_response(&self, api_key: i16, version: i16, seed: u64) -> Value {
-        sample::message(self.message(Kind::Response, api_key), version, seed)
+    pub fn sample_response(&self, api_key: i16, version: i16, seed: u64) -> SchemaValue {
+        sample::message(self.message(MessageKind::Response, api_key), version, seed)
     }
 }
 
-fn decode(message: &Message, version: i16, bytes: &[u8]) -> Result<Value, Error> {
+fn decode(message: &Message, version: i16, bytes: &[u8]) -> Result<SchemaValue, SchemaError> {
     let mut reader = Reader::new(bytes);
     let value = reader.message(message, version)?;
     reader.end()?;
     Ok(value)
 }
 
-fn encode(message: &Message, version: i16, value: &Value) -> Result<Vec<u8>, Error> {
-    let mut writer = Writer::default();
+fn encode(message: &Message, version: i16, value: &SchemaValue) -> Result<Vec<u8>, SchemaError> {
+    let mut writer = SchemaWriter::default();
     writer.message(message, version, value)?;
     Ok(writer.into_bytes())
 }

@@ -5,23 +5,23 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value as Json;
 
-use super::value::Value;
+use super::value::SchemaValue;
 
 /// One schema file.
 #[derive(Debug)]
 pub struct Message {
     pub name: String,
-    pub kind: Kind,
+    pub kind: MessageKind,
     pub api_key: Option<i16>,
     pub latest_version_unstable: bool,
     pub(super) structure: Structure,
-    valid: Versions,
-    flexible: Versions,
+    valid: VersionRange,
+    flexible: VersionRange,
 }
 
 /// What a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum MessageKind {
     Request,
     Response,
     Header,
@@ -31,19 +31,19 @@ pub enum Kind {
 
 #[derive(Clone, Debug)]
 pub(super) struct Structure {
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<SchemaField>,
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Field {
+pub(super) struct SchemaField {
     pub(super) name: String,
     pub(super) kind: Type,
-    versions: Versions,
-    nullable: Versions,
-    tagged: Versions,
+    versions: VersionRange,
+    nullable: VersionRange,
+    tagged: VersionRange,
     tag: u32,
     /// Where the field is not flexible although its message is.
-    flexible: Versions,
+    flexible: VersionRange,
     default: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub(super) enum Type {
 
 /// A range such as `3-5`, `3+`, `3` or `none`.
 #[derive(Clone, Copy, Debug)]
-struct Versions(Option<(i16, i16)>);
+struct VersionRange(Option<(i16, i16)>);
 
 impl Message {
     pub(super) fn parse(text: &str) -> Message {
@@ -76,18 +76,18 @@ impl Message {
         let common: HashMap<&str, &Json> =
             common.map(|item| (string(item, "name"), &item["fields"])).collect();
         let kind = match string(&json, "type") {
-            "request" => Kind::Request,
-            "response" => Kind::Response,
-            "header" => Kind::Header,
-            _ => Kind::Data,
+            "request" => MessageKind::Request,
+            "response" => MessageKind::Response,
+            "header" => MessageKind::Header,
+            _ => MessageKind::Data,
         };
         Message {
             kind,
             api_key: json["apiKey"].as_i64().map(|key| i16::try_from(key).unwrap()),
             latest_version_unstable: json["latestVersionUnstable"].as_bool().unwrap_or(false),
             structure: Structure::parse(&json["fields"], &common),
-            valid: Versions::parse(&json["validVersions"], "0+"),
-            flexible: Versions::parse(&json["flexibleVersions"], "none"),
+            valid: VersionRange::parse(&json["validVersions"], "0+"),
+            flexible: VersionRange::parse(&json["flexibleVersions"], "none"),
             name,
         }
     }
@@ -109,18 +109,18 @@ impl Message {
 impl Structure {
     fn parse(fields: &Json, common: &HashMap<&str, &Json>) -> Structure {
         let fields = fields.as_array().into_iter().flatten();
-        Structure { fields: fields.map(|field| Field::parse(field, common)).collect() }
+        Structure { fields: fields.map(|field| SchemaField::parse(field, common)).collect() }
     }
 
     /// The fields that are written one after the other.
-    pub(super) fn plain(&self, version: i16) -> impl Iterator<Item = &Field> {
+    pub(super) fn plain(&self, version: i16) -> impl Iterator<Item = &SchemaField> {
         self.fields
             .iter()
             .filter(move |field| field.versions.contain(version) && !field.tagged.contain(version))
     }
 
     /// The fields at the end that may be missing, by their tags.
-    pub(super) fn tagged(&self, version: i16) -> Vec<(u32, &Field)> {
+    pub(super) fn tagged(&self, version: i16) -> Vec<(u32, &SchemaField)> {
         let mut tagged: Vec<_> = self
             .fields
             .iter()
@@ -132,28 +132,28 @@ impl Structure {
     }
 
     /// All that a version has, in the file's order.
-    pub(super) fn all(&self, version: i16) -> impl Iterator<Item = &Field> {
+    pub(super) fn all(&self, version: i16) -> impl Iterator<Item = &SchemaField> {
         self.fields
             .iter()
             .filter(move |field| field.versions.contain(version) || field.tagged.contain(version))
     }
 }
 
-impl Field {
-    fn parse(json: &Json, common: &HashMap<&str, &Json>) -> Field {
+impl SchemaField {
+    fn parse(json: &Json, common: &HashMap<&str, &Json>) -> SchemaField {
         let default = match &json["default"] {
             Json::Null => None,
             Json::String(text) => Some(text.clone()),
             other => Some(other.to_string()),
         };
-        Field {
+        SchemaField {
             name: string(json, "name").to_owned(),
             kind: Type::parse(string(json, "type"), &json["fields"], common),
-            versions: Versions::parse(&json["versions"], "none"),
-            nullable: Versions::parse(&json["nullableVersions"], "none"),
-            tagged: Versions::parse(&json["taggedVersions"], "none"),
+            versions: VersionRange::parse(&json["versions"], "none"),
+            nullable: VersionRange::parse(&json["nullableVersions"], "none"),
+            tagged: VersionRange::parse(&json["taggedVersions"], "none"),
             tag: json["tag"].as_u64().map_or(0, |tag| u32::try_from(tag).unwrap()),
-            flexible: Versions::parse(&json["flexibleVersions"], "0+"),
+            flexible: VersionRange::parse(&json["flexibleVersions"], "0+"),
             default,
         }
     }
@@ -171,9 +171,9 @@ impl Field {
     }
 
     /// What the field is when nobody set it.
-    pub(super) fn default(&self, version: i16) -> Value {
+    pub(super) fn default(&self, version: i16) -> SchemaValue {
         match self.default.as_deref() {
-            Some("null") if self.may_be_null(version) => Value::Null,
+            Some("null") if self.may_be_null(version) => SchemaValue::Null,
             given => self.kind.default(given.unwrap_or(""), version),
         }
     }
@@ -204,35 +204,35 @@ impl Type {
         }
     }
 
-    fn default(&self, given: &str, version: i16) -> Value {
+    fn default(&self, given: &str, version: i16) -> SchemaValue {
         let parse = |text: &str| match text.strip_prefix("0x") {
             Some(digits) => i64::from_str_radix(digits, 16).unwrap(),
             None => text.parse().unwrap(),
         };
         match self {
-            Type::Bool => Value::Bool(given == "true"),
+            Type::Bool => SchemaValue::Bool(given == "true"),
             Type::Int8 | Type::Int16 | Type::Uint16 | Type::Int32 | Type::Uint32 | Type::Int64 => {
-                Value::Int(if given.is_empty() { 0 } else { parse(given) })
+                SchemaValue::Int(if given.is_empty() { 0 } else { parse(given) })
             }
-            Type::Float64 => Value::Float(if given.is_empty() { 0.0 } else { given.parse().unwrap() }),
-            Type::Uuid => Value::Uuid([0; 16]),
-            Type::String => Value::String(given.to_owned()),
-            Type::Bytes => Value::Bytes(Vec::new()),
-            Type::Array(_) => Value::Array(Vec::new()),
-            Type::Struct(structure) => Value::Struct(
+            Type::Float64 => SchemaValue::Float(if given.is_empty() { 0.0 } else { given.parse().unwrap() }),
+            Type::Uuid => SchemaValue::Uuid([0; 16]),
+            Type::String => SchemaValue::String(given.to_owned()),
+            Type::Bytes => SchemaValue::Bytes(Vec::new()),
+            Type::Array(_) => SchemaValue::Array(Vec::new()),
+            Type::Struct(structure) => SchemaValue::Struct(
                 structure.all(version).map(|field| (field.name.clone(), field.default(version))).collect(),
             ),
         }
     }
 }
 
-impl Versions {
-    fn parse(json: &Json, missing: &str) -> Versions {
+impl VersionRange {
+    fn parse(json: &Json, missing: &str) -> VersionRange {
         let text = json.as_str().unwrap_or(missing);
         let number = |text: &str| {
             text.trim().parse::<i16>().unwrap_or_else(|error| panic!("versions {text:?}: {error}"))
         };
-        Versions(match (text, text.strip_suffix('+'), text.split_once('-')) {
+        VersionRange(match (text, text.strip_suffix('+'), text.split_once('-')) {
             ("none", ..) => None,
             (_, Some(first), _) => Some((number(first), i16::MAX)),
             (_, _, Some((first, last))) => Some((number(first), number(last))),

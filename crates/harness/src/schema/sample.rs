@@ -1,13 +1,13 @@
 //! Made-up messages: every kind of content that a schema allows, the same for the same seed.
 
-use super::model::{Field, Message, Structure, Type};
-use super::value::Value;
+use super::model::{Message, SchemaField, Structure, Type};
+use super::value::SchemaValue;
 
 /// Seed 0: the defaults.
-pub(super) fn message(message: &Message, version: i16, seed: u64) -> Value {
+pub(super) fn message(message: &Message, version: i16, seed: u64) -> SchemaValue {
     let all = message.structure.all(version);
     match seed {
-        0 => Value::Struct(all.map(|field| (field.name.clone(), field.default(version))).collect()),
+        0 => SchemaValue::Struct(all.map(|field| (field.name.clone(), field.default(version))).collect()),
         _ => Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1).structure(&message.structure, version),
     }
 }
@@ -27,38 +27,38 @@ impl Random {
         (self.next() >> 16).rem_euclid(bound) as usize
     }
 
-    fn structure(&mut self, structure: &Structure, version: i16) -> Value {
+    fn structure(&mut self, structure: &Structure, version: i16) -> SchemaValue {
         let all = structure.all(version);
-        Value::Struct(all.map(|field| (field.name.clone(), self.field(field, version))).collect())
+        SchemaValue::Struct(all.map(|field| (field.name.clone(), self.field(field, version))).collect())
     }
 
-    fn field(&mut self, field: &Field, version: i16) -> Value {
+    fn field(&mut self, field: &SchemaField, version: i16) -> SchemaValue {
         match (self.below(4), self.below(2)) {
-            (0, _) if field.may_be_null(version) => Value::Null,
+            (0, _) if field.may_be_null(version) => SchemaValue::Null,
             (_, 0) if field.is_tagged(version) => field.default(version),
             _ => self.value(&field.kind, version),
         }
     }
 
-    fn value(&mut self, kind: &Type, version: i16) -> Value {
+    fn value(&mut self, kind: &Type, version: i16) -> SchemaValue {
         match kind {
-            Type::Bool => Value::Bool(self.below(2) == 1),
-            Type::Int8 => Value::Int((self.whole() as i8).into()),
-            Type::Int16 => Value::Int((self.whole() as i16).into()),
-            Type::Uint16 => Value::Int((self.whole() as u16).into()),
-            Type::Int32 => Value::Int((self.whole() as i32).into()),
-            Type::Uint32 => Value::Int((self.whole() as u32).into()),
-            Type::Int64 => Value::Int(self.whole()),
-            Type::Float64 => Value::Float(self.whole() as f64 / 8.0),
-            Type::Uuid => Value::Uuid(std::array::from_fn(|_| self.next() as u8)),
-            Type::String => Value::String(self.text()),
+            Type::Bool => SchemaValue::Bool(self.below(2) == 1),
+            Type::Int8 => SchemaValue::Int((self.whole() as i8).into()),
+            Type::Int16 => SchemaValue::Int((self.whole() as i16).into()),
+            Type::Uint16 => SchemaValue::Int((self.whole() as u16).into()),
+            Type::Int32 => SchemaValue::Int((self.whole() as i32).into()),
+            Type::Uint32 => SchemaValue::Int((self.whole() as u32).into()),
+            Type::Int64 => SchemaValue::Int(self.whole()),
+            Type::Float64 => SchemaValue::Float(self.whole() as f64 / 8.0),
+            Type::Uuid => SchemaValue::Uuid(std::array::from_fn(|_| self.next() as u8)),
+            Type::String => SchemaValue::String(self.text()),
             Type::Bytes => {
                 let length = [0, 1, 7, 127, 128, 300][self.below(6)];
-                Value::Bytes((0..length).map(|_| self.next() as u8).collect())
+                SchemaValue::Bytes((0..length).map(|_| self.next() as u8).collect())
             }
             Type::Array(element) => {
                 let count = self.below(4);
-                Value::Array((0..count).map(|_| self.value(element, version)).collect())
+                SchemaValue::Array((0..count).map(|_| self.value(element, version)).collect())
             }
             Type::Struct(structure) => self.structure(structure, version),
         }

@@ -16,15 +16,15 @@ use rustix::fs::{FlockOperation, flock};
 
 use super::command::{Output, Process, run, tail};
 use super::jars::{CHECKPOINT, KafkaJars};
-use super::probe::{self, Metadata};
-use super::scratch::Scratch;
+use super::probe::{self, ProbedMetadata};
+use super::scratch::ScratchFolder;
 
 /// A running cluster. Brokers are numbered from 1, as in Kafka's own metadata.
 pub struct Kafka {
     jars: KafkaJars,
-    nodes: Vec<Node>,
+    nodes: Vec<BrokerPlace>,
     running: Vec<Option<Process>>,
-    _run: Scratch,
+    _run: ScratchFolder,
 }
 
 impl Kafka {
@@ -36,13 +36,17 @@ impl Kafka {
 
     /// The same with more lines for each broker's properties file.
     pub fn start_with(version: &str, brokers: usize, settings: &[(&str, &str)]) -> Kafka {
-        let settings: Settings =
+        let settings: BrokerSettings =
             settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         Kafka::start_each(version, brokers, &|_| settings.clone())
     }
 
     /// The same with lines of its own for each broker; a later line replaces an earlier one of the same name.
-    pub fn start_each(version: &str, brokers: usize, settings: &dyn Fn(&Node) -> Settings) -> Kafka {
+    pub fn start_each(
+        version: &str,
+        brokers: usize,
+        settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
+    ) -> Kafka {
         let jars = KafkaJars::fetch(version);
         // Between finding a free port and using it somebody else may take it.
         Kafka::try_start(&jars, brokers, settings)
@@ -53,10 +57,10 @@ impl Kafka {
     fn try_start(
         jars: &KafkaJars,
         brokers: usize,
-        settings: &dyn Fn(&Node) -> Settings,
+        settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Result<Kafka, String> {
-        let run = Scratch::new(jars.home());
-        let nodes = Node::some(run.path(), brokers);
+        let run = ScratchFolder::new(jars.home());
+        let nodes = BrokerPlace::some(run.path(), brokers);
         let running = nodes.iter().map(|_| None).collect();
         let mut kafka = Kafka { jars: jars.clone(), nodes, running, _run: run };
         for (index, node) in kafka.nodes.iter().enumerate() {
@@ -68,7 +72,7 @@ impl Kafka {
     }
 
     /// Starts the one node that lies in `run` with this command.
-    pub fn start_node(jars: KafkaJars, run: Scratch, node: Node, java: &mut Command) -> Kafka {
+    pub fn start_node(jars: KafkaJars, run: ScratchFolder, node: BrokerPlace, java: &mut Command) -> Kafka {
         let running = vec![Some(node.start(java))];
         let mut kafka = Kafka { jars, nodes: vec![node], running, _run: run };
         kafka.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
@@ -136,8 +140,8 @@ impl Kafka {
 
     /// Waits until every running broker names a leader for each partition, and each replica is in sync.
     pub fn wait_until_in_sync(&self, topic: &str) {
-        let in_sync = |metadata: Metadata| {
-            let sound = |partition: &probe::Partition| {
+        let in_sync = |metadata: ProbedMetadata| {
+            let sound = |partition: &probe::ProbedPartition| {
                 partition.error == 0
                     && partition.leader > 0
                     && partition.in_sync.len() == partition.replicas.len()
@@ -215,26 +219,26 @@ impl Drop for Kafka {
 }
 
 /// Lines of a properties file.
-pub type Settings = Vec<(String, String)>;
+pub type BrokerSettings = Vec<(String, String)>;
 
 /// One broker's place: ports and directory. It outlives the process that runs there.
-pub struct Node {
+pub struct BrokerPlace {
     id: i32,
     port: u16,
     controller_port: u16,
     directory: PathBuf,
 }
 
-impl Node {
+impl BrokerPlace {
     /// A node of its own in this directory, its properties written.
-    pub fn single(run: &Scratch) -> Node {
-        let mut nodes = Node::some(run.path(), 1);
-        nodes[0].write(&nodes, &Settings::new());
+    pub fn single(run: &ScratchFolder) -> BrokerPlace {
+        let mut nodes = BrokerPlace::some(run.path(), 1);
+        nodes[0].write(&nodes, &BrokerSettings::new());
         nodes.remove(0)
     }
 
-    fn some(run: &Path, count: usize) -> Vec<Node> {
-        let node = |id: i32| Node {
+    fn some(run: &Path, count: usize) -> Vec<BrokerPlace> {
+        let node = |id: i32| BrokerPlace {
             id,
             port: free_port(),
             controller_port: free_port(),
@@ -269,8 +273,8 @@ impl Node {
     }
 
     /// The properties, and a data directory made by hand, which is quicker than Kafka's own formatting.
-    fn write(&self, nodes: &[Node], settings: &Settings) {
-        let voter = |node: &Node| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
+    fn write(&self, nodes: &[BrokerPlace], settings: &BrokerSettings) {
+        let voter = |node: &BrokerPlace| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
         let voters = nodes.iter().map(voter).collect::<Vec<_>>().join(",");
         let replicas = nodes.len().min(3);
         let mut properties = include_str!("broker.properties")

@@ -3,13 +3,13 @@
 use std::time::Instant;
 
 use super::api::Api;
-use super::batch::{self, BatchHeader, EmbeddedRecord};
-use super::builder::TopicConfig;
+use super::batch_header::{self, BatchHeader, EmbeddedRecord};
+use super::cluster_builder::TopicConfig;
+use super::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId};
 use super::fault::Fault;
-use super::metadata::Picture;
+use super::metadata::ShownCluster;
 use super::producer_ids::ProducerIds;
 use super::rewrite::{BrokerAnswer, Rewriter, Rewritten};
-use super::rules::{Action, ActionKind, ClusterRules, ConnectionId};
 use super::seen::SeenProduce;
 
 impl ClusterRules {
@@ -83,7 +83,7 @@ impl ClusterRules {
     /// Lets a broker's Metadata stop: it goes on showing the cluster as it is now, whatever happens to it.
     pub fn freeze_metadata(&mut self, broker: i32) {
         let cluster_id = self.settings.cluster_id.clone();
-        self.frozen.insert(broker, Picture { cluster: self.cluster.picture(), cluster_id });
+        self.frozen.insert(broker, ShownCluster { cluster: self.cluster.picture(), cluster_id });
     }
 
     /// Lets a broker's Metadata catch up.
@@ -169,7 +169,7 @@ impl ClusterRules {
     /// `false` if the partition does not take it.
     pub fn write_as(&mut self, topic: &str, partition: i32, producer: (i64, i16, i32), value: &[u8]) -> bool {
         self.changed = true;
-        let bytes = batch::of_one_record(value, producer, self.start_ms);
+        let bytes = batch_header::of_one_record(value, producer, self.start_ms);
         let Some(header) = BatchHeader::read(&bytes) else { return false };
         let Some(partition) = self.cluster.partition_mut(topic, partition) else { return false };
         let leader_epoch = partition.leader_epoch;
@@ -185,7 +185,9 @@ impl ClusterRules {
         let partitions = (0..).zip(&topic.partitions);
         let batches = partitions
             .flat_map(|(index, partition)| partition.log.batches().iter().map(move |stored| (index, stored)));
-        batches.flat_map(|(index, stored)| batch::records(index, &stored.header, &stored.bytes)).collect()
+        batches
+            .flat_map(|(index, stored)| batch_header::records(index, &stored.header, &stored.bytes))
+            .collect()
     }
 
     /// The headers of the batches of a partition, in order.

@@ -13,18 +13,18 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use harness::cluster::Kafka;
+use harness::kafka_cluster::Kafka;
 
-use super::admin::{Admin, Outcome, Topic};
+use super::admin::{Admin, AdminResult, DescribedTopic};
 use super::disk::Disk;
-use super::kind::{Kind, OF_THE_CLUSTER, OF_THE_NETWORK};
+use super::kind::{FaultKind, OF_THE_CLUSTER, OF_THE_NETWORK};
 use super::names::{BROKERS, CLIENT_ID, DISK_BROKER, GROWING, REBORN, STEADY};
-use super::options::Options;
+use super::options::SoakOptions;
 use super::proxy::{Proxy, Way};
 
 /// One fault that was tried.
-pub struct Entry {
-    pub kind: Kind,
+pub struct TriedFault {
+    pub kind: FaultKind,
     /// Why it did not happen, if so.
     pub failure: Option<String>,
 }
@@ -32,7 +32,7 @@ pub struct Entry {
 /// All of them, also in a file.
 pub struct FaultLog {
     began: Instant,
-    inner: Mutex<(Vec<Entry>, File)>,
+    inner: Mutex<(Vec<TriedFault>, File)>,
 }
 
 impl FaultLog {
@@ -40,7 +40,7 @@ impl FaultLog {
         FaultLog { began: Instant::now(), inner: Mutex::new((Vec::new(), File::create(path).unwrap())) }
     }
 
-    fn note(&self, began: Instant, kind: Kind, outcome: Outcome<String>) {
+    fn note(&self, began: Instant, kind: FaultKind, outcome: AdminResult<String>) {
         let at = began.duration_since(self.began).as_secs_f64();
         let took = began.elapsed().as_secs_f64();
         let (happened, what) = match &outcome {
@@ -51,34 +51,34 @@ impl FaultLog {
         println!("{line}");
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(inner.1, "{line}").unwrap();
-        inner.0.push(Entry { kind, failure: outcome.err() });
+        inner.0.push(TriedFault { kind, failure: outcome.err() });
     }
 
     pub fn count(&self) -> usize {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner).0.len()
     }
 
-    pub fn into_entries(self) -> Vec<Entry> {
+    pub fn into_entries(self) -> Vec<TriedFault> {
         self.inner.into_inner().unwrap_or_else(PoisonError::into_inner).0
     }
 }
 
 /// Cards in a random order, all of them before one comes again.
 struct Deck {
-    all: Vec<Kind>,
-    left: Vec<Kind>,
+    all: Vec<FaultKind>,
+    left: Vec<FaultKind>,
 }
 
 impl Deck {
     /// Those of the kinds that are wanted.
-    fn new(kinds: &[Kind], options: &Options) -> Deck {
-        let wanted: Vec<Kind> = options.only.iter().filter_map(|name| Kind::named(name)).collect();
-        let is_wanted = |kind: &Kind| wanted.is_empty() || wanted.contains(kind);
+    fn new(kinds: &[FaultKind], options: &SoakOptions) -> Deck {
+        let wanted: Vec<FaultKind> = options.only.iter().filter_map(|name| FaultKind::named(name)).collect();
+        let is_wanted = |kind: &FaultKind| wanted.is_empty() || wanted.contains(kind);
         Deck { all: kinds.iter().copied().filter(is_wanted).collect(), left: Vec::new() }
     }
 
     /// None if there is no kind at all.
-    fn next(&mut self, rng: &mut Rng) -> Option<Kind> {
+    fn next(&mut self, rng: &mut Rng) -> Option<FaultKind> {
         if self.left.is_empty() {
             self.left.clone_from(&self.all);
             rng.shuffle(&mut self.left);
@@ -91,7 +91,7 @@ impl Deck {
 pub struct ClusterFaults<'a> {
     kafka: &'a mut Kafka,
     disk: Option<&'a Disk>,
-    options: &'a Options,
+    options: &'a SoakOptions,
     rng: Rng,
     log: &'a FaultLog,
 }
@@ -100,7 +100,7 @@ impl<'a> ClusterFaults<'a> {
     pub fn new(
         kafka: &'a mut Kafka,
         disk: Option<&'a Disk>,
-        options: &'a Options,
+        options: &'a SoakOptions,
         log: &'a FaultLog,
     ) -> ClusterFaults<'a> {
         ClusterFaults { kafka, disk, options, rng: Rng::with_seed(options.seed), log }
@@ -108,8 +108,8 @@ impl<'a> ClusterFaults<'a> {
 
     /// Fault after fault; each is mended before the next begins.
     pub fn run(&mut self, deadline: Instant) {
-        let possible = |kind: &Kind| self.disk.is_some() || *kind != Kind::DiskFull;
-        let kinds: Vec<Kind> = OF_THE_CLUSTER.into_iter().filter(possible).collect();
+        let possible = |kind: &FaultKind| self.disk.is_some() || *kind != FaultKind::DiskFull;
+        let kinds: Vec<FaultKind> = OF_THE_CLUSTER.into_iter().filter(possible).collect();
         let mut deck = Deck::new(&kinds, self.options);
         // First all is well for a moment.
         self.pause(1000, 2000);
@@ -123,30 +123,30 @@ impl<'a> ClusterFaults<'a> {
         }
     }
 
-    fn perform(&mut self, kind: Kind) -> Outcome<String> {
+    fn perform(&mut self, kind: FaultKind) -> AdminResult<String> {
         let broker = self.rng.i32(1..=i32::try_from(BROKERS).unwrap());
         match kind {
-            Kind::Killed => {
+            FaultKind::Killed => {
                 self.kafka.kill(broker);
                 let away = self.pause(200, 4000);
                 self.kafka.restart(broker);
                 Ok(format!("broker {broker} was away for {away:?} and its start"))
             }
-            Kind::Restarted => {
+            FaultKind::Restarted => {
                 self.kafka.restart(broker);
                 Ok(format!("broker {broker}"))
             }
-            Kind::HeldShortly => Ok(self.hold(&[broker], 200, 1000)),
-            Kind::HeldLong => self.hold_until_it_leads_nothing(broker),
-            Kind::TwoHeld => {
+            FaultKind::HeldShortly => Ok(self.hold(&[broker], 200, 1000)),
+            FaultKind::HeldLong => self.hold_until_it_leads_nothing(broker),
+            FaultKind::TwoHeld => {
                 let other = broker % i32::try_from(BROKERS).unwrap() + 1;
                 Ok(self.hold(&[broker, other], 1000, 4000))
             }
-            Kind::LeadersMoved => self.move_leaders(),
-            Kind::PartitionsAdded => self.add_partitions(),
-            Kind::TopicReborn => self.reborn_topic(),
-            Kind::Quota => self.quota(),
-            Kind::DiskFull => self.fill_disk(),
+            FaultKind::LeadersMoved => self.move_leaders(),
+            FaultKind::PartitionsAdded => self.add_partitions(),
+            FaultKind::TopicReborn => self.reborn_topic(),
+            FaultKind::Quota => self.quota(),
+            FaultKind::DiskFull => self.fill_disk(),
             _ => Err(String::from("a fault of the network")),
         }
     }
@@ -158,11 +158,12 @@ impl<'a> ClusterFaults<'a> {
         format!("broker {brokers:?} for {held:?}")
     }
 
-    fn hold_until_it_leads_nothing(&mut self, broker: i32) -> Outcome<String> {
+    fn hold_until_it_leads_nothing(&mut self, broker: i32) -> AdminResult<String> {
         self.kafka.freeze(broker);
         let began = Instant::now();
         let other = Admin(self.kafka.ports()[usize::try_from(broker).unwrap() % BROKERS]);
-        let leads = |topic: &Topic| topic.partitions.iter().any(|partition| partition.leader == broker);
+        let leads =
+            |topic: &DescribedTopic| topic.partitions.iter().any(|partition| partition.leader == broker);
         let leads_something =
             || [GROWING, STEADY].iter().any(|topic| other.topic(topic).is_ok_and(|topic| leads(&topic)));
         let lost = wait_until(|| !leads_something());
@@ -175,7 +176,7 @@ impl<'a> ClusterFaults<'a> {
         }
     }
 
-    fn move_leaders(&mut self) -> Outcome<String> {
+    fn move_leaders(&mut self) -> AdminResult<String> {
         let name = if self.rng.bool() { GROWING } else { STEADY };
         let before = self.ask(|admin| admin.topic(name))?;
         let orders: Vec<(i32, Vec<i32>)> = before
@@ -198,7 +199,7 @@ impl<'a> ClusterFaults<'a> {
         wait_until(|| {
             let Ok(now) = self.ask(|admin| admin.topic(name)) else { return false };
             let differs =
-                |p: &&super::admin::Partition| old(p.index).is_some_and(|leader| leader != p.leader);
+                |p: &&super::admin::DescribedPartition| old(p.index).is_some_and(|leader| leader != p.leader);
             moved = now.partitions.iter().filter(differs).count();
             moved >= orders.len()
         });
@@ -208,14 +209,14 @@ impl<'a> ClusterFaults<'a> {
         }
     }
 
-    fn add_partitions(&mut self) -> Outcome<String> {
+    fn add_partitions(&mut self) -> AdminResult<String> {
         let count = i32::try_from(self.ask(|admin| admin.topic(GROWING))?.partitions.len()).unwrap();
         let more = count + self.rng.i32(1..=2);
         self.ask(|admin| admin.grow_topic(GROWING, more))?;
         Ok(format!("{GROWING}: {count} become {more}"))
     }
 
-    fn reborn_topic(&mut self) -> Outcome<String> {
+    fn reborn_topic(&mut self) -> AdminResult<String> {
         let old = self.ask(|admin| admin.topic(REBORN))?;
         self.ask(|admin| admin.delete_topic(REBORN))?;
         let away = self.pause(0, 2000);
@@ -234,7 +235,7 @@ impl<'a> ClusterFaults<'a> {
         }
     }
 
-    fn quota(&mut self) -> Outcome<String> {
+    fn quota(&mut self) -> AdminResult<String> {
         let rate = f64::from(self.rng.u32(20_000..50_000));
         self.ask(|admin| admin.limit_client(CLIENT_ID, Some(rate)))?;
         let length = self.pause(2000, 5000);
@@ -242,14 +243,15 @@ impl<'a> ClusterFaults<'a> {
         Ok(format!("{rate} bytes/s and broker for {length:?}"))
     }
 
-    fn fill_disk(&mut self) -> Outcome<String> {
+    fn fill_disk(&mut self) -> AdminResult<String> {
         let disk = self.disk.ok_or("there is no disk of its own")?;
         disk.fill()?;
         let other = Admin(self.kafka.ports()[0]);
         let mut effect = None;
         wait_until(|| {
             let is_offline = |topic: &&str| {
-                let sees = |topic: Topic| topic.partitions.iter().any(|p| p.offline.contains(&DISK_BROKER));
+                let sees =
+                    |topic: DescribedTopic| topic.partitions.iter().any(|p| p.offline.contains(&DISK_BROKER));
                 other.topic(topic).is_ok_and(sees)
             };
             if !self.kafka.is_running(DISK_BROKER) {
@@ -268,7 +270,7 @@ impl<'a> ClusterFaults<'a> {
     }
 
     /// Whichever broker answers well; the last one's words otherwise.
-    fn ask<T>(&self, question: impl Fn(Admin) -> Outcome<T>) -> Outcome<T> {
+    fn ask<T>(&self, question: impl Fn(Admin) -> AdminResult<T>) -> AdminResult<T> {
         let mut answer = Err(String::from("nobody to ask"));
         for port in self.kafka.ports() {
             answer = question(Admin(port));
@@ -303,13 +305,13 @@ fn wait_until(mut is_so: impl FnMut() -> bool) -> bool {
 /// The lane of the network.
 pub struct NetworkFaults<'a> {
     proxies: &'a [Proxy],
-    options: &'a Options,
+    options: &'a SoakOptions,
     rng: Rng,
     log: &'a FaultLog,
 }
 
 impl<'a> NetworkFaults<'a> {
-    pub fn new(proxies: &'a [Proxy], options: &'a Options, log: &'a FaultLog) -> NetworkFaults<'a> {
+    pub fn new(proxies: &'a [Proxy], options: &'a SoakOptions, log: &'a FaultLog) -> NetworkFaults<'a> {
         let rng = Rng::with_seed(options.seed.wrapping_add(1));
         NetworkFaults { proxies, options, rng, log }
     }
@@ -338,21 +340,21 @@ impl<'a> NetworkFaults<'a> {
         found.copied().unwrap_or(order[0])
     }
 
-    fn perform(&mut self, kind: Kind, proxy: &Proxy) -> Outcome<String> {
+    fn perform(&mut self, kind: FaultKind, proxy: &Proxy) -> AdminResult<String> {
         match kind {
-            Kind::Cut => affected(proxy.cut()),
-            Kind::CutInAnswer => self.cut_within(proxy, Way::Answers, 400),
-            Kind::CutInRequest => self.cut_within(proxy, Way::Requests, 20_000),
-            Kind::Delayed => {
+            FaultKind::Cut => affected(proxy.cut()),
+            FaultKind::CutInAnswer => self.cut_within(proxy, Way::Answers, 400),
+            FaultKind::CutInRequest => self.cut_within(proxy, Way::Requests, 20_000),
+            FaultKind::Delayed => {
                 let delay = Duration::from_millis(self.rng.u64(20..600));
                 let count = proxy.delay(delay);
                 self.pause(1500, 4000);
                 proxy.pass();
                 affected(count).map(|what| format!("{what}, {delay:?}"))
             }
-            Kind::ClosedToClient => affected(proxy.half_close(Way::Answers)),
-            Kind::ClosedToBroker => affected(proxy.half_close(Way::Requests)),
-            Kind::Silent => {
+            FaultKind::ClosedToClient => affected(proxy.half_close(Way::Answers)),
+            FaultKind::ClosedToBroker => affected(proxy.half_close(Way::Requests)),
+            FaultKind::Silent => {
                 let count = proxy.hold(true);
                 // In a long run now and then for longer than request.timeout.ms.
                 let length = match self.options.minutes >= 5.0 && self.rng.u8(..5) == 0 {
@@ -365,13 +367,13 @@ impl<'a> NetworkFaults<'a> {
                 proxy.pass();
                 affected(count).map(|what| format!("{what}, {length:?}"))
             }
-            Kind::AnswersLost => {
+            FaultKind::AnswersLost => {
                 let count = proxy.lose_answers(true);
                 let length = self.pause(500, 4000);
                 proxy.pass();
                 affected(count).map(|what| format!("{what}, {length:?}"))
             }
-            Kind::Refused => {
+            FaultKind::Refused => {
                 proxy.refuse(true);
                 let count = proxy.cut();
                 let length = self.pause(300, 3000);
@@ -382,7 +384,7 @@ impl<'a> NetworkFaults<'a> {
         }
     }
 
-    fn cut_within(&mut self, proxy: &Proxy, way: Way, most: usize) -> Outcome<String> {
+    fn cut_within(&mut self, proxy: &Proxy, way: Way, most: usize) -> AdminResult<String> {
         let bytes = self.rng.usize(1..most);
         proxy.cut_after(way, bytes);
         let has_come = || !proxy.is_cut_due();
@@ -400,7 +402,7 @@ impl<'a> NetworkFaults<'a> {
     }
 }
 
-fn affected(connections: usize) -> Outcome<String> {
+fn affected(connections: usize) -> AdminResult<String> {
     match connections {
         0 => Err(String::from("there was no connection")),
         count => Ok(format!("{count} connections")),

@@ -7,14 +7,14 @@ use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 
-use super::batch::{self, BatchHeader, Place, Rejection};
+use super::batch_header::{self, BatchHeader, LogPlace, Rejection};
 use super::broker_error::BrokerError;
 
 #[derive(Debug, Default)]
 pub(super) struct PartitionLog {
     batches: Vec<StoredBatch>,
     end_offset: i64,
-    producers: HashMap<i64, Producer>,
+    producers: HashMap<i64, ProducerStateEntry>,
 }
 
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub(super) struct Appended {
 }
 
 impl PartitionLog {
-    /// Stores a batch that [`batch::check`] has let pass, unless its producer's sequence forbids it.
+    /// Stores a batch that [`batch_header::check`] has let pass, unless its producer's sequence forbids it.
     pub(super) fn append(
         &mut self,
         bytes: &[u8],
@@ -52,7 +52,8 @@ impl PartitionLog {
             producer.check(&header)?;
         }
         let base_offset = self.end_offset;
-        let stored = batch::place(bytes, &mut header, &Place { base_offset, leader_epoch, append_time });
+        let stored =
+            batch_header::place(bytes, &mut header, &LogPlace { base_offset, leader_epoch, append_time });
         if header.producer_id != -1 {
             self.producers.entry(header.producer_id).or_default().add(&header);
         }
@@ -91,7 +92,7 @@ impl PartitionLog {
 
 /// What the partition remembers of one producer id.
 #[derive(Debug, Default)]
-struct Producer {
+struct ProducerStateEntry {
     epoch: i16,
     recent: VecDeque<Recent>,
 }
@@ -104,7 +105,7 @@ struct Recent {
     timestamp: i64,
 }
 
-impl Producer {
+impl ProducerStateEntry {
     /// The same batch among the last five.
     fn find(&self, header: &BatchHeader) -> Option<&Recent> {
         let (first, last) = (header.base_sequence, header.last_sequence());
@@ -123,7 +124,7 @@ impl Producer {
             return Err(Rejection::new(BrokerError::INVALID_PRODUCER_EPOCH, message));
         }
         let known = self.recent.back().filter(|_| epoch == self.epoch);
-        let expected = known.map_or(0, |known| batch::sequence_after(known.last_sequence, 1));
+        let expected = known.map_or(0, |known| batch_header::sequence_after(known.last_sequence, 1));
         if first != expected {
             let message = format!(
                 "out of order sequence number for producer {id} in epoch {epoch}: {first}, expected {expected}"

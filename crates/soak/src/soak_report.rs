@@ -7,19 +7,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::compare::Findings;
-use super::faults::Entry;
-use super::kind::Kind;
-use super::options::{Mode, Options, Who};
-use super::writers::End;
+use super::fault_log::TriedFault;
+use super::kind::FaultKind;
+use super::options::{SoakMode, SoakOptions, Who};
+use super::writers::LastWords;
 
-pub struct Report {
-    pub options: Options,
+pub struct SoakReport {
+    pub options: SoakOptions,
     /// For how long there were faults.
     pub fire: Duration,
-    pub faults: Vec<Entry>,
+    pub faults: Vec<TriedFault>,
     /// Why no disk could be filled.
     pub no_disk: Option<String>,
-    pub end: End,
+    pub end: LastWords,
     /// How long after the last fault each thread had an answer again; none if it never had.
     pub quiet: Option<Duration>,
     /// How many batches were sent, and how many times more some of them were sent again.
@@ -29,7 +29,7 @@ pub struct Report {
     pub findings: Findings,
 }
 
-impl Report {
+impl SoakReport {
     /// How many faults took place, and of how many kinds.
     pub fn happened(&self) -> (usize, usize) {
         let counts = self.by_kind();
@@ -46,7 +46,7 @@ impl Report {
             (found.strange, "in the log like nobody has sent them"),
             (found.denied, "said to be certainly not written, and there"),
         ];
-        if self.options.mode != Mode::Acks1 {
+        if self.options.mode != SoakMode::Acks1 {
             never.extend([
                 (found.lost, "acknowledged and lost"),
                 (found.twice, "there more than once"),
@@ -85,8 +85,8 @@ impl Report {
     }
 
     /// How many happened, and how many were tried in vain.
-    fn by_kind(&self) -> BTreeMap<Kind, (usize, usize)> {
-        let mut counts: BTreeMap<Kind, (usize, usize)> = BTreeMap::new();
+    fn by_kind(&self) -> BTreeMap<FaultKind, (usize, usize)> {
+        let mut counts: BTreeMap<FaultKind, (usize, usize)> = BTreeMap::new();
         for entry in &self.faults {
             let count = counts.entry(entry.kind).or_default();
             match entry.failure {
@@ -144,14 +144,14 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SoakReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = &self.findings;
         writeln!(f, "{}", self.options)?;
         self.faults(f)?;
         self.outcomes(f)?;
         let allowed = match self.options.mode {
-            Mode::Acks1 => "  (acks=1 promises none of these)",
+            SoakMode::Acks1 => "  (acks=1 promises none of these)",
             _ => "",
         };
         writeln!(f, "\nlost                {}{allowed}", found.lost)?;

@@ -9,25 +9,25 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::protocol::StrBytes;
 
-use super::batch::{self, BatchHeader, Demands, Rejection};
+use super::batch_header::{self, BatchHeader, Demands, Rejection};
 use super::broker_error::BrokerError;
-use super::cluster::Cluster;
-use super::fault::Plan;
-use super::partition::Appended;
+use super::cluster_state::ClusterState;
+use super::fault::FaultPlan;
+use super::partition_log::Appended;
 use super::producer_ids::ProducerIds;
 
 /// One Produce request to one broker.
-pub(super) struct Produce<'a> {
-    pub(super) cluster: &'a mut Cluster,
+pub(super) struct ProduceAnswer<'a> {
+    pub(super) cluster: &'a mut ClusterState,
     pub(super) producer_ids: &'a ProducerIds,
-    pub(super) plan: &'a Plan,
+    pub(super) plan: &'a FaultPlan,
     pub(super) broker: i32,
     pub(super) version: i16,
     /// What the broker's clock shows.
     pub(super) now_ms: i64,
 }
 
-impl Produce<'_> {
+impl ProduceAnswer<'_> {
     pub(super) fn answer(mut self, request: &ProduceRequest) -> ProduceResponse {
         let mut response = ProduceResponse::default().with_throttle_time_ms(self.plan.throttle_ms());
         let refusal = refusal(request);
@@ -105,7 +105,7 @@ impl Produce<'_> {
                 .saturating_add(i64::try_from(config.timestamp_after_max.as_millis()).unwrap_or(i64::MAX)),
         };
         let bytes = data.records.as_ref().map_or(&[][..], Bytes::as_ref);
-        let header = batch::check(bytes, &demands)?;
+        let header = batch_header::check(bytes, &demands)?;
         self.check_epoch(&header)?;
         let append_time = demands.log_append_time.then_some(self.now_ms);
         let partition = self.cluster.partition_mut(topic, data.index).ok_or_else(unknown)?;
@@ -155,7 +155,7 @@ impl Produce<'_> {
 
 /// The name of a topic that a Produce is for, by name or by id; `None` for an id that nothing has.
 pub(super) fn topic_name<'a>(
-    cluster: &'a Cluster,
+    cluster: &'a ClusterState,
     version: i16,
     asked: &'a TopicProduceData,
 ) -> Option<&'a str> {

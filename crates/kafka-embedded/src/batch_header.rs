@@ -199,7 +199,7 @@ pub(super) fn check(bytes: &[u8], demands: &Demands) -> Result<BatchHeader, Reje
 
 /// Gives a batch that was checked its place in the log: offset, leader epoch and, where the broker's clock
 /// counts, timestamp. The first two lie outside the CRC.
-pub(super) fn place(bytes: &[u8], header: &mut BatchHeader, place: &Place) -> Vec<u8> {
+pub(super) fn place(bytes: &[u8], header: &mut BatchHeader, place: &LogPlace) -> Vec<u8> {
     header.base_offset = place.base_offset;
     header.partition_leader_epoch = place.leader_epoch;
     let mut batch = bytes.to_vec();
@@ -259,7 +259,7 @@ fn varint(length: usize) -> Vec<u8> {
 }
 
 /// Where a batch goes in the log.
-pub(super) struct Place {
+pub(super) struct LogPlace {
     pub(super) base_offset: i64,
     pub(super) leader_epoch: i32,
     /// The broker's time in milliseconds, for a topic with LogAppendTime.

@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::cluster::{Kafka, Node};
 use super::command::run;
 use super::jars::{ARCHIVE, CHECKPOINT, KafkaJars, LIBS};
-use super::scratch::Scratch;
+use super::kafka_cluster::{BrokerPlace, Kafka};
+use super::scratch::ScratchFolder;
 
 impl KafkaJars {
     /// Fetches the jars with Maven, if they are not there yet, and prepares what makes starts fast.
@@ -53,8 +53,8 @@ impl KafkaJars {
     /// Formats a data directory for the checkpoint, then lets a broker live once to archive the classes it loads.
     fn prepare(&self) {
         let _ = fs::remove_file(self.home.join(CHECKPOINT)); // from an aborted run
-        let run = Scratch::new(&self.home);
-        let node = Node::single(&run);
+        let run = ScratchFolder::new(&self.home);
+        let node = BrokerPlace::single(&run);
         let properties = node.properties_file();
         self.tool(
             "kafka.tools.StorageTool",

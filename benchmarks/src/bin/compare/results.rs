@@ -96,7 +96,7 @@ impl RoundTrips {
 
 /// Everything that was measured.
 #[derive(Debug)]
-pub(crate) struct Outcome {
+pub(crate) struct Results {
     rounds: usize,
     /// Which clients, and what was set besides the cases' own settings.
     clients: Vec<String>,
@@ -106,9 +106,9 @@ pub(crate) struct Outcome {
     round_trips: Option<RoundTrips>,
 }
 
-impl Outcome {
+impl Results {
     pub(crate) fn new(rounds: usize, clients: Vec<String>, judged: bool) -> Self {
-        Outcome { rounds, clients, judged, cases: Vec::new(), round_trips: None }
+        Results { rounds, clients, judged, cases: Vec::new(), round_trips: None }
     }
 
     pub(crate) fn throughput(&mut self, case: Throughput) {
@@ -243,7 +243,7 @@ fn round_trip_ratio(trips: &RoundTrips) -> f64 {
     trips.median(OURS, "p50") / trips.median(LIBRDKAFKA, "p50")
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cores = cores();
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();

@@ -9,10 +9,10 @@ use std::net::TcpStream;
 
 use kafka_producer_benchmarks::work::TOPIC;
 
-use crate::answer::Answer;
-use crate::header::Header;
+use crate::answer::ResponseFrame;
 use crate::input::{Input, malformed};
-use crate::produce::{self, Log, TOPIC_ID};
+use crate::produce_log::{self, SinkLog, TOPIC_ID};
+use crate::request_header::RequestHeader;
 
 const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
@@ -34,7 +34,7 @@ const HOST: &[u8] = b"127.0.0.1";
 const UNSUPPORTED_VERSION: i16 = 35;
 
 /// Serves a client until it closes the connection; `silent`: Produce requests are not answered. What is not Kafka counts as an error and ends the connection.
-pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &Log) {
+pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &SinkLog) {
     if let Err(error) = requests(socket, port, silent, log)
         && error.kind() != io::ErrorKind::ConnectionReset
     {
@@ -43,18 +43,18 @@ pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &Log) {
     }
 }
 
-fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &Log) -> io::Result<()> {
+fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &SinkLog) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut input = Input::new(socket.try_clone()?);
-    let mut answer = Answer::new();
-    let mut produced = produce::Scratch::default();
+    let mut answer = ResponseFrame::new();
+    let mut produced = produce_log::ProduceScratch::default();
     while !input.at_end()? {
         let begin = input.position();
         let size = input.i32()?;
         let end = input.position() + u64::try_from(size).map_err(|_| malformed(format!("size {size}")))?;
-        let header = Header::read(&mut input)?;
+        let header = RequestHeader::read(&mut input)?;
         if header.key == PRODUCE {
-            produce::handle(&header, &mut input, &mut answer, log, &mut produced)?;
+            produce_log::handle(&header, &mut input, &mut answer, log, &mut produced)?;
             if input.position() != end {
                 return Err(malformed(format!("Produce ends at {}, its frame at {end}", input.position())));
             }
@@ -78,7 +78,7 @@ fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &Log) -> io::Re
     Ok(())
 }
 
-fn api_versions(header: &Header, answer: &mut Answer) {
+fn api_versions(header: &RequestHeader, answer: &mut ResponseFrame) {
     let known = (0..=4).contains(&header.version);
     let version = if known { header.version } else { 0 };
     answer.start(header.correlation_id, false, version >= 3);
@@ -93,7 +93,7 @@ fn api_versions(header: &Header, answer: &mut Answer) {
 }
 
 /// The one broker, the one topic, whatever was asked for.
-fn metadata(header: &Header, port: u16, partitions: usize, answer: &mut Answer) {
+fn metadata(header: &RequestHeader, port: u16, partitions: usize, answer: &mut ResponseFrame) {
     let version = header.version;
     answer.start(header.correlation_id, version >= 9, version >= 9);
     if version >= 3 {
@@ -131,7 +131,7 @@ fn metadata(header: &Header, port: u16, partitions: usize, answer: &mut Answer) 
     answer.tags();
 }
 
-fn partition_metadata(version: i16, partition: i32, answer: &mut Answer) {
+fn partition_metadata(version: i16, partition: i32, answer: &mut ResponseFrame) {
     answer.i16(0).i32(partition).i32(BROKER_ID);
     if version >= 7 {
         answer.i32(0); // leader epoch
@@ -143,7 +143,7 @@ fn partition_metadata(version: i16, partition: i32, answer: &mut Answer) {
     answer.tags();
 }
 
-fn init_producer_id(header: &Header, answer: &mut Answer) {
+fn init_producer_id(header: &RequestHeader, answer: &mut ResponseFrame) {
     answer.start(header.correlation_id, header.version >= 2, header.version >= 2);
     answer.i32(0).i16(0).i64(1).i16(0).tags(); // throttle time, no error, producer id and epoch
 }

@@ -16,15 +16,15 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
-use super::answers::{Answer, Connection};
+use super::answers::{Answer, ClientConnection};
 use super::api::Api;
 use super::broker_error::BrokerError;
-use super::builder::{EmbeddedClusterBuilder, InvalidCluster};
-use super::cluster::Cluster;
-use super::fault::{Faults, Plan};
+use super::cluster_builder::{EmbeddedClusterBuilder, InvalidCluster};
+use super::cluster_state::ClusterState;
+use super::fault::{FaultList, FaultPlan};
 use super::fetch::{self, WaitingFetch};
-use super::metadata::{self, Metadata, Picture};
-use super::produce::{self, Produce};
+use super::metadata::{self, MetadataAnswer, ShownCluster};
+use super::produce_request::{self, ProduceAnswer};
 use super::producer_ids::ProducerIds;
 use super::rewrite::{Frame, Rewriter};
 use super::seen::Seen;
@@ -76,14 +76,14 @@ impl Error for Refused {}
 #[derive(Debug)]
 pub struct ClusterRules {
     pub(super) settings: EmbeddedClusterBuilder,
-    pub(super) cluster: Cluster,
+    pub(super) cluster: ClusterState,
     pub(super) producer_ids: ProducerIds,
-    pub(super) faults: Faults,
+    pub(super) faults: FaultList,
     pub(super) rewriter: Rewriter,
     pub(super) seen: Seen,
     /// The brokers whose Metadata has stopped, and what they go on showing.
-    pub(super) frozen: BTreeMap<i32, Picture>,
-    pub(super) connections: BTreeMap<ConnectionId, Connection>,
+    pub(super) frozen: BTreeMap<i32, ShownCluster>,
+    pub(super) connections: BTreeMap<ConnectionId, ClientConnection>,
     /// Whether a waiting Fetch might have got enough.
     pub(super) changed: bool,
     start: Instant,
@@ -100,7 +100,7 @@ struct Incoming {
 }
 
 /// What has come of a request.
-enum Outcome {
+enum RequestOutcome {
     Answer(Frame),
     Wait(Box<WaitingFetch>),
     /// `acks=0`: nothing is told.
@@ -113,7 +113,7 @@ impl ClusterRules {
     pub const MAX_FRAME_BYTES: usize = 104_857_600;
 
     pub(super) fn new(settings: EmbeddedClusterBuilder, now: Instant, unix_ms: i64) -> Self {
-        let mut cluster = Cluster::new(settings.brokers, &settings.racks);
+        let mut cluster = ClusterState::new(settings.brokers, &settings.racks);
         for (name, config) in &settings.topics {
             cluster.create_topic(name, config.clone());
         }
@@ -121,7 +121,7 @@ impl ClusterRules {
             settings,
             cluster,
             producer_ids: ProducerIds::default(),
-            faults: Faults::default(),
+            faults: FaultList::default(),
             rewriter: Rewriter::default(),
             seen: Seen::default(),
             frozen: BTreeMap::new(),
@@ -150,7 +150,7 @@ impl ClusterRules {
         }
         self.seen.connections += 1;
         let id = ConnectionId(self.seen.connections);
-        self.connections.insert(id, Connection::new(broker));
+        self.connections.insert(id, ClientConnection::new(broker));
         Ok(id)
     }
 
@@ -167,7 +167,7 @@ impl ClusterRules {
         };
         let (plan, outcome) = match self.answer(now, broker, Bytes::from(frame)) {
             Some(handled) => handled,
-            None => (Plan::default(), Outcome::Close),
+            None => (FaultPlan::default(), RequestOutcome::Close),
         };
         if plan.cuts_before() || plan.cuts_after() {
             self.connections.remove(&connection);
@@ -177,11 +177,11 @@ impl ClusterRules {
         }
         let at = now + self.settings.answer_delay + plan.delay();
         let answers = match outcome {
-            Outcome::Silence => Vec::new(),
-            Outcome::Close => vec![Answer::Close { at: now }],
+            RequestOutcome::Silence => Vec::new(),
+            RequestOutcome::Close => vec![Answer::Close { at: now }],
             _ if plan.drops_answer() => vec![Answer::Lost],
-            Outcome::Answer(frame) => self.rewriter.answers(frame, at),
-            Outcome::Wait(fetch) => vec![Answer::Waiting(fetch)],
+            RequestOutcome::Answer(frame) => self.rewriter.answers(frame, at),
+            RequestOutcome::Wait(fetch) => vec![Answer::Waiting(fetch)],
         };
         if let Some(known) = self.connections.get_mut(&connection) {
             known.answers.extend(answers);
@@ -206,7 +206,7 @@ impl ClusterRules {
     /// When [`due`](Self::due) will have something, as far as is known now.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        self.connections.values().filter_map(Connection::next_due).min()
+        self.connections.values().filter_map(ClientConnection::next_due).min()
     }
 
     pub(super) fn release_if_changed(&mut self, now: Instant) -> Vec<Action> {
@@ -242,7 +242,7 @@ impl ClusterRules {
 
     /// Reads a frame and does what it asks; `None` closes the connection, as a broker does at what it cannot
     /// read.
-    fn answer(&mut self, now: Instant, broker: i32, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn answer(&mut self, now: Instant, broker: i32, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let (api, version, correlation_id) = read_start(&frame)?;
         self.seen.count(api);
         let told = self.settings.versions.get(&api);
@@ -264,21 +264,21 @@ impl ClusterRules {
         }
     }
 
-    fn produce(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn produce(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let request = ProduceRequest::decode(&mut frame, incoming.version).ok()?;
         self.seen.produce(incoming.now, &self.cluster, incoming.broker, incoming.version, &request);
         let plan = self.faults.plan(Api::Produce, incoming.broker, |topic, partition| {
             request.topic_data.iter().any(|asked| {
                 let mut data = asked.partition_data.iter();
-                produce::topic_name(&self.cluster, incoming.version, asked) == Some(topic)
+                produce_request::topic_name(&self.cluster, incoming.version, asked) == Some(topic)
                     && partition.is_none_or(|wanted| data.any(|data| data.index == wanted))
             })
         });
         if plan.cuts_before() {
-            return Some((plan, Outcome::Close));
+            return Some((plan, RequestOutcome::Close));
         }
         self.changed = true;
-        let producing = Produce {
+        let producing = ProduceAnswer {
             now_ms: self.start_ms.saturating_add(elapsed_ms(self.start, incoming.now)),
             cluster: &mut self.cluster,
             producer_ids: &self.producer_ids,
@@ -292,14 +292,14 @@ impl ClusterRules {
             incoming.encode(&response)
         } else if partitions.any(|partition| partition.error_code != BrokerError::NONE.code()) {
             // Nobody waits for an answer: this is how Kafka says that something went wrong.
-            Outcome::Close
+            RequestOutcome::Close
         } else {
-            Outcome::Silence
+            RequestOutcome::Silence
         };
         Some((plan, outcome))
     }
 
-    fn fetch(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn fetch(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let (now, version) = (incoming.now, incoming.version);
         let request = FetchRequest::decode(&mut frame, version).ok()?;
         let plan = self.faults.plan(Api::Fetch, incoming.broker, |topic, partition| {
@@ -310,7 +310,7 @@ impl ClusterRules {
             })
         });
         if plan.cuts_before() {
-            return Some((plan, Outcome::Close));
+            return Some((plan, RequestOutcome::Close));
         }
         let fetched = fetch::fetch(&self.cluster, incoming.broker, version, &request, &plan);
         if fetched.is_enough || request.max_wait_ms <= 0 {
@@ -325,10 +325,10 @@ impl ClusterRules {
             delay: self.settings.answer_delay + plan.delay(),
             plan: plan.clone(),
         };
-        Some((plan, Outcome::Wait(Box::new(waiting))))
+        Some((plan, RequestOutcome::Wait(Box::new(waiting))))
     }
 
-    fn list_offsets(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn list_offsets(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let request = ListOffsetsRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::ListOffsets, incoming.broker, |topic, partition| {
             request.topics.iter().any(|asked| {
@@ -342,7 +342,7 @@ impl ClusterRules {
         Some((plan, incoming.encode(&response)))
     }
 
-    fn metadata(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn metadata(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let request = MetadataRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::Metadata, incoming.broker, |topic, _| {
             let is_named = |asked: &kafka_protocol::messages::metadata_request::MetadataRequestTopic| {
@@ -352,14 +352,14 @@ impl ClusterRules {
             request.topics.as_ref().is_none_or(|topics| topics.iter().any(is_named))
         });
         if plan.cuts_before() {
-            return Some((plan, Outcome::Close));
+            return Some((plan, RequestOutcome::Close));
         }
         let (settings, version) = (&self.settings, incoming.version);
         let asking = match self.frozen.get_mut(&incoming.broker) {
-            Some(Picture { cluster, cluster_id }) => {
-                Metadata { cluster, cluster_id, auto_create: None, plan: &plan, version }
+            Some(ShownCluster { cluster, cluster_id }) => {
+                MetadataAnswer { cluster, cluster_id, auto_create: None, plan: &plan, version }
             }
-            None => Metadata {
+            None => MetadataAnswer {
                 cluster: &mut self.cluster,
                 cluster_id: &settings.cluster_id,
                 auto_create: settings.auto_create.as_ref(),
@@ -371,7 +371,7 @@ impl ClusterRules {
         Some((plan, incoming.encode(&response)))
     }
 
-    fn api_versions(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn api_versions(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let request = ApiVersionsRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::ApiVersions, incoming.broker, |_, _| false);
         if let Some(failure) = plan.failure() {
@@ -386,16 +386,20 @@ impl ClusterRules {
 
     /// KIP-511: a version of ApiVersions that the broker does not know is answered in version 0, with the
     /// versions that it does know.
-    fn unsupported_version(&self, broker: i32, correlation_id: i32) -> (Plan, Outcome) {
+    fn unsupported_version(&self, broker: i32, correlation_id: i32) -> (FaultPlan, RequestOutcome) {
         let api = Api::ApiVersions;
         let incoming = Incoming { now: self.start, api, broker, version: 0, correlation_id };
-        let plan = Plan::default();
+        let plan = FaultPlan::default();
         let known = metadata::api_versions(&self.settings.versions, 0, &ApiVersionsRequest::default(), &plan);
         let outcome = incoming.encode(&known.with_error_code(BrokerError::UNSUPPORTED_VERSION.code()));
         (plan, outcome)
     }
 
-    fn init_producer_id(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(Plan, Outcome)> {
+    fn init_producer_id(
+        &mut self,
+        incoming: &Incoming,
+        mut frame: Bytes,
+    ) -> Option<(FaultPlan, RequestOutcome)> {
         let request = InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::InitProducerId, incoming.broker, |_, _| false);
         let failure = plan.failure();
@@ -415,8 +419,8 @@ impl ClusterRules {
 }
 
 impl Incoming {
-    fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> Outcome {
-        self.frame(response).map_or(Outcome::Close, Outcome::Answer)
+    fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> RequestOutcome {
+        self.frame(response).map_or(RequestOutcome::Close, RequestOutcome::Answer)
     }
 
     fn frame<R: Encodable + HeaderVersion>(&self, response: &R) -> Option<Frame> {
@@ -428,7 +432,12 @@ impl Incoming {
 
 /// The answer to a waiting Fetch, if there is something to tell or its time is over; `Some(None)` if it cannot be
 /// encoded.
-fn end_wait(cluster: &Cluster, broker: i32, waiting: &WaitingFetch, now: Instant) -> Option<Option<Frame>> {
+fn end_wait(
+    cluster: &ClusterState,
+    broker: i32,
+    waiting: &WaitingFetch,
+    now: Instant,
+) -> Option<Option<Frame>> {
     let fetched = fetch::fetch(cluster, broker, waiting.version, &waiting.request, &waiting.plan);
     if !fetched.is_enough && now < waiting.deadline {
         return None;

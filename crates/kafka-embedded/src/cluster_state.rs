@@ -8,19 +8,19 @@ use std::collections::{BTreeMap, HashMap};
 
 use uuid::Uuid;
 
-use super::builder::TopicConfig;
-use super::partition::PartitionLog;
+use super::cluster_builder::TopicConfig;
+use super::partition_log::PartitionLog;
 
 #[derive(Debug, Default)]
-pub(super) struct Cluster {
-    pub(super) brokers: BTreeMap<i32, Broker>,
-    pub(super) topics: BTreeMap<String, Topic>,
+pub(super) struct ClusterState {
+    pub(super) brokers: BTreeMap<i32, BrokerState>,
+    pub(super) topics: BTreeMap<String, HostedTopic>,
     /// By the ids of all topics that were ever created. Those that are gone are still here.
     names: HashMap<Uuid, String>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Broker {
+pub(super) struct BrokerState {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) rack: Option<String>,
@@ -28,27 +28,28 @@ pub(super) struct Broker {
 }
 
 #[derive(Debug)]
-pub(super) struct Topic {
+pub(super) struct HostedTopic {
     pub(super) id: Uuid,
     pub(super) config: TopicConfig,
-    pub(super) partitions: Vec<Partition>,
+    pub(super) partitions: Vec<HostedPartition>,
     /// How many of them Metadata tells of.
     pub(super) told: usize,
 }
 
 #[derive(Debug)]
-pub(super) struct Partition {
+pub(super) struct HostedPartition {
     pub(super) replicas: Vec<i32>,
     pub(super) leader: Option<i32>,
     pub(super) leader_epoch: i32,
     pub(super) log: PartitionLog,
 }
 
-impl Cluster {
+impl ClusterState {
     /// Brokers with ids from 1; the first ones in these racks, the others in none.
     pub(super) fn new(brokers: i32, racks: &[String]) -> Self {
         let racks = racks.iter().cloned().map(Some).chain(std::iter::repeat(None));
-        let broker = |(id, rack)| (id, Broker { host: "127.0.0.1".to_owned(), port: 0, rack, live: true });
+        let broker =
+            |(id, rack)| (id, BrokerState { host: "127.0.0.1".to_owned(), port: 0, rack, live: true });
         Self { brokers: (1..=brokers).zip(racks).map(broker).collect(), ..Self::default() }
     }
 
@@ -60,22 +61,22 @@ impl Cluster {
         let id = Uuid::from_u128(TOPIC_IDS | (self.names.len() as u128 + 1));
         self.names.insert(id, name.to_owned());
         let partitions = (0..config.partitions).map(|index| self.new_partition(index, &config)).collect();
-        self.topics.insert(name.to_owned(), Topic { id, config, partitions, told: usize::MAX });
+        self.topics.insert(name.to_owned(), HostedTopic { id, config, partitions, told: usize::MAX });
         true
     }
 
     /// Brokers, topics and leaders as they are now, without what lies in the logs.
     pub(super) fn picture(&self) -> Self {
-        let partition = |partition: &Partition| Partition {
+        let partition = |partition: &HostedPartition| HostedPartition {
             replicas: partition.replicas.clone(),
             leader: partition.leader,
             leader_epoch: partition.leader_epoch,
             log: PartitionLog::default(),
         };
-        let topic = |(name, topic): (&String, &Topic)| {
+        let topic = |(name, topic): (&String, &HostedTopic)| {
             let partitions = topic.partitions.iter().map(partition).collect();
             let (id, config, told) = (topic.id, topic.config.clone(), topic.told);
-            (name.clone(), Topic { id, config, partitions, told })
+            (name.clone(), HostedTopic { id, config, partitions, told })
         };
         Self {
             brokers: self.brokers.clone(),
@@ -97,16 +98,16 @@ impl Cluster {
         true
     }
 
-    pub(super) fn topic_by_id(&self, id: Uuid) -> Option<(&str, &Topic)> {
+    pub(super) fn topic_by_id(&self, id: Uuid) -> Option<(&str, &HostedTopic)> {
         let (name, topic) = self.topics.get_key_value(self.names.get(&id)?)?;
         (topic.id == id).then_some((name, topic))
     }
 
-    pub(super) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
+    pub(super) fn partition(&self, topic: &str, partition: i32) -> Option<&HostedPartition> {
         self.topics.get(topic)?.partitions.get(usize::try_from(partition).ok()?)
     }
 
-    pub(super) fn partition_mut(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
+    pub(super) fn partition_mut(&mut self, topic: &str, partition: i32) -> Option<&mut HostedPartition> {
         self.topics.get_mut(topic)?.partitions.get_mut(usize::try_from(partition).ok()?)
     }
 
@@ -114,11 +115,11 @@ impl Cluster {
         self.brokers.get(&broker).is_some_and(|broker| broker.live)
     }
 
-    pub(super) fn live_brokers(&self) -> impl Iterator<Item = (i32, &Broker)> {
+    pub(super) fn live_brokers(&self) -> impl Iterator<Item = (i32, &BrokerState)> {
         self.brokers.iter().filter(|(_, broker)| broker.live).map(|(id, broker)| (*id, broker))
     }
 
-    pub(super) fn in_sync(&self, partition: &Partition) -> usize {
+    pub(super) fn in_sync(&self, partition: &HostedPartition) -> usize {
         partition.replicas.iter().filter(|id| self.is_live(**id)).count()
     }
 
@@ -158,26 +159,26 @@ impl Cluster {
         true
     }
 
-    fn new_partition(&self, index: i32, config: &TopicConfig) -> Partition {
+    fn new_partition(&self, index: i32, config: &TopicConfig) -> HostedPartition {
         let factor = config.replication_factor.unwrap_or(3);
         let skipped = usize::try_from(index).unwrap_or(0) % self.brokers.len().max(1);
         let round = self.brokers.keys().cycle().skip(skipped);
         let replicas = round.take(factor.min(self.brokers.len())).copied().collect();
         let mut partition =
-            Partition { replicas, leader: None, leader_epoch: -1, log: PartitionLog::default() };
+            HostedPartition { replicas, leader: None, leader_epoch: -1, log: PartitionLog::default() };
         partition.elect(|id| self.is_live(id));
         partition.leader_epoch = partition.leader_epoch.max(0);
         partition
     }
 }
 
-impl Topic {
+impl HostedTopic {
     pub(super) fn count(&self) -> i32 {
         i32::try_from(self.partitions.len()).unwrap_or(i32::MAX)
     }
 }
 
-impl Partition {
+impl HostedPartition {
     fn elect(&mut self, is_live: impl Fn(i32) -> bool) {
         if self.leader.is_some_and(&is_live) {
             return;

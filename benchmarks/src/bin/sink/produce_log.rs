@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use kafka_producer_benchmarks::report::Report;
 use kafka_producer_benchmarks::work::TOPIC;
 
-use crate::answer::Answer;
-use crate::header::Header;
+use crate::answer::ResponseFrame;
 use crate::input::{Input, malformed};
+use crate::request_header::RequestHeader;
 use crate::verify::{self, Tally};
 
 /// The topic's id where a version names topics by it.
@@ -24,7 +24,7 @@ const BATCH_HEADER: usize = 61;
 const BEFORE_LENGTH: u64 = 12;
 
 /// What all connections have taken.
-pub(crate) struct Log {
+pub(crate) struct SinkLog {
     next_offsets: Vec<AtomicI64>,
     requests: AtomicU64,
     batches: AtomicU64,
@@ -36,9 +36,9 @@ pub(crate) struct Log {
     tally: Option<Mutex<Tally>>,
 }
 
-impl Log {
+impl SinkLog {
     pub(crate) fn new(partitions: usize, verify: bool) -> Self {
-        Log {
+        SinkLog {
             next_offsets: (0..partitions).map(|_| AtomicI64::new(0)).collect(),
             requests: AtomicU64::new(0),
             batches: AtomicU64::new(0),
@@ -88,7 +88,7 @@ impl Log {
 
 /// What a connection keeps from one request to the next.
 #[derive(Default)]
-pub(crate) struct Scratch {
+pub(crate) struct ProduceScratch {
     name: Vec<u8>,
     batch: Vec<u8>,
     /// Whether the last request wants an answer.
@@ -97,11 +97,11 @@ pub(crate) struct Scratch {
 
 /// Reads the body of a Produce request and writes its answer.
 pub(crate) fn handle(
-    header: &Header,
+    header: &RequestHeader,
     input: &mut Input,
-    answer: &mut Answer,
-    log: &Log,
-    scratch: &mut Scratch,
+    answer: &mut ResponseFrame,
+    log: &SinkLog,
+    scratch: &mut ProduceScratch,
 ) -> io::Result<()> {
     let version = header.version;
     if !(3..=13).contains(&version) {
@@ -127,9 +127,9 @@ pub(crate) fn handle(
 fn topic(
     version: i16,
     input: &mut Input,
-    answer: &mut Answer,
-    log: &Log,
-    scratch: &mut Scratch,
+    answer: &mut ResponseFrame,
+    log: &SinkLog,
+    scratch: &mut ProduceScratch,
 ) -> io::Result<()> {
     let flexible = version >= 9;
     if version >= 13 {
@@ -171,8 +171,8 @@ fn batches(
     partition: i32,
     size: u64,
     input: &mut Input,
-    log: &Log,
-    scratch: &mut Scratch,
+    log: &SinkLog,
+    scratch: &mut ProduceScratch,
 ) -> io::Result<i64> {
     let next_offset = usize::try_from(partition).ok().and_then(|index| log.next_offsets.get(index));
     let next_offset = next_offset.ok_or_else(|| malformed(format!("no partition {partition}")))?;
