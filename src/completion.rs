@@ -17,11 +17,11 @@ use crate::error::{Error, ErrorKind};
 use crate::guard::{Harmless, guarded};
 use crate::interrupt::{self, Wait};
 use crate::logging;
+use crate::mailbox::{Event, Flush, Mailbox};
 use crate::record::{RecordMetadata, TopicName};
-use crate::spin::SharedSpin;
 use crate::stage;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// The outcome of an accepted record, now or later.
@@ -118,7 +118,7 @@ impl RecordFuture {
         match latest.batch.end.get() {
             Some(BatchEnd::Settled(outcome)) => Some(outcome.of(&latest.batch, &latest.facts)),
             // Not there, or split at this very moment.
-            _ if latest.batch.queue.is_forked() => Some(Err(latest.forked())),
+            _ if latest.batch.mailbox.is_forked() => Some(Err(latest.forked())),
             _ => None,
         }
     }
@@ -127,7 +127,7 @@ impl RecordFuture {
     /// an error of kind [`Forked`](ErrorKind::Forked), since no other will come.
     pub fn is_done(&self) -> bool {
         let latest = self.latest();
-        matches!(latest.batch.end.get(), Some(BatchEnd::Settled(_))) || latest.batch.queue.is_forked()
+        matches!(latest.batch.end.get(), Some(BatchEnd::Settled(_))) || latest.batch.mailbox.is_forked()
     }
 
     /// The record's future in the batch that it is in now: another one after a split.
@@ -157,7 +157,7 @@ impl RecordFuture {
         if is_in_callback() {
             return Err(self.placed(ErrorKind::IllegalState, "get() in a callback would hold up all records"));
         }
-        self.batch.expedite();
+        self.batch.note_waiter();
         match self.batch.wait(limit.map(|(deadline, _)| deadline)) {
             Wait::Ready(never) => match never {},
             Wait::Disconnected => match self.next() {
@@ -176,7 +176,7 @@ impl RecordFuture {
 
     /// Somebody will wait for the outcome: the batch need not linger.
     pub(crate) fn end_linger(&self) {
-        self.latest().batch.expedite();
+        self.latest().batch.note_waiter();
     }
 
     fn interrupted(&self) -> Error {
@@ -218,94 +218,53 @@ pub(crate) fn callback(function: impl FnOnce(Result<RecordMetadata, Error>) + Se
     })
 }
 
-/// What becomes of a batch for which somebody waits.
-pub(crate) trait Expedite: Send + Sync {
-    /// It may still be waiting for company: it need not.
-    fn expedite(&self);
-
-    /// How those who wait for batches of this producer take turns at polling; none where they sleep at once.
-    fn spin(&self) -> Option<&SharedSpin> {
-        None
-    }
-
-    /// Where it is counted what this producer has to answer, if it is.
-    fn ledger(&self) -> Option<&Ledger> {
-        None
-    }
-
-    /// Whether this process is a forked child of the producer's: nobody brings outcomes here.
-    fn is_forked(&self) -> bool {
-        false
-    }
-}
-
-/// What a producer has to answer, and whether it is at that: for those who cannot wait until it is done.
-#[derive(Debug, Default)]
-pub(crate) struct Ledger {
-    /// Records in batches that take no more.
-    accepted: AtomicU64,
-    answered: AtomicU64,
-    /// Code of the user's is running on the sender thread.
-    calling: AtomicBool,
-}
-
-impl Ledger {
-    /// Records that are not answered yet, but for those in open batches.
-    pub(crate) fn unanswered(&self) -> u64 {
-        let answered = self.answered.load(Ordering::Acquire);
-        self.accepted.load(Ordering::Acquire).saturating_sub(answered)
-    }
-
-    /// Whether the sender thread runs code of the user's.
-    pub(crate) fn is_calling(&self) -> bool {
-        self.calling.load(Ordering::Acquire)
-    }
-
-    /// Runs code of the user's.
-    pub(crate) fn calling<T>(&self, body: impl FnOnce() -> T) -> T {
-        self.calling.store(true, Ordering::Release);
-        let result = body();
-        self.calling.store(false, Ordering::Release);
-        result
-    }
-}
-
 /// The part of a batch that its futures share.
 pub(crate) struct BatchCompletion {
-    producer: ProducerToken,
     topic: TopicName,
     partition: i32,
+    /// The partition's number within the producer.
+    index: usize,
     end: OnceLock<BatchEnd>,
     latch: Mutex<Latch>,
     awaited: AtomicBool,
-    queue: Arc<dyn Expedite>,
+    /// Records may be added to it.
+    open: AtomicBool,
+    mailbox: Arc<Mailbox>,
 }
 
-/// What those who wait for a batch sleep at: a channel that disconnects. Made for the first of them: most batches have
-/// none.
-enum Latch {
-    Unused,
-    Closed { _opens_it: Sender<Infallible>, ended: Receiver<Infallible> },
-    Open,
+/// What those who wait for a batch sleep at: channels that disconnect when it opens.
+#[derive(Default)]
+struct Latch {
+    is_open: bool,
+    /// For `get`. Made for the first who waits: most batches have none.
+    ended: Option<(Sender<Infallible>, Receiver<Infallible>)>,
+    /// Those who wait for this batch and others.
+    flushes: Vec<Flush>,
 }
 
 impl BatchCompletion {
     /// Disconnects when the batch is settled, or split.
     pub(crate) fn ended(&self) -> Receiver<Infallible> {
         let mut latch = self.latch.lock();
-        if let Latch::Closed { ended, .. } = &*latch {
-            return ended.clone();
+        if latch.is_open {
+            return bounded(0).1;
         }
-        let (opens_it, ended) = bounded(0);
-        if matches!(*latch, Latch::Unused) {
-            *latch = Latch::Closed { _opens_it: opens_it, ended: ended.clone() };
+        let (_, ended) = latch.ended.get_or_insert_with(|| bounded(0));
+        ended.clone()
+    }
+
+    /// Keeps an end of this until the batch is settled, or all that it was split into.
+    pub(crate) fn hold_flush(&self, flush: &Flush) {
+        let mut latch = self.latch.lock();
+        if !latch.is_open {
+            latch.flushes.retain(|other| !other.is_given_up());
+            latch.flushes.push(flush.clone());
         }
-        ended
     }
 
     /// Waits until the batch is settled, or split: `Disconnected`. Where that has lately come fast it polls first.
     fn wait(&self, deadline: Option<Instant>) -> Wait<Infallible> {
-        let spin = self.queue.spin();
+        let spin = self.mailbox.spin();
         let is_over = || self.end.get().is_some() || interrupt::is_pending();
         if spin.is_some_and(|spin| spin.poll(deadline, is_over)) {
             return if interrupt::take_interrupt() { Wait::Interrupted } else { Wait::Disconnected };
@@ -322,7 +281,7 @@ impl BatchCompletion {
     fn end(&self, end: BatchEnd) {
         // Nobody else can have set it: the duty is taken once.
         let _ = self.end.set(end);
-        *self.latch.lock() = Latch::Open;
+        *self.latch.lock() = Latch { is_open: true, ..Latch::default() };
     }
 
     /// What it was split into; nothing where it was not.
@@ -344,9 +303,19 @@ impl BatchCompletion {
         self.end.get().is_some() && self.pieces().iter().all(|piece| piece.batch.is_over())
     }
 
-    fn expedite(&self) {
-        if !self.awaited.swap(true, Ordering::Relaxed) {
-            self.queue.expedite();
+    /// Whether somebody waits for it, or has.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed)
+    }
+
+    /// Somebody begins to wait for it: it need not wait for company any more.
+    pub(crate) fn note_waiter(&self) {
+        if self.awaited.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.mailbox.note_awaited();
+        if self.open.load(Ordering::Relaxed) {
+            self.mailbox.push(Event::Partition(self.index), None);
         }
     }
 }
@@ -408,18 +377,19 @@ pub(crate) struct Completion {
 }
 
 impl Completion {
-    pub(crate) fn new(
-        producer: ProducerToken,
-        topic: TopicName,
-        partition: i32,
-        queue: Arc<dyn Expedite>,
-    ) -> Completion {
-        let (end, latch, awaited) = (OnceLock::new(), Mutex::new(Latch::Unused), AtomicBool::new(false));
-        Completion {
-            shared: Arc::new(BatchCompletion { producer, topic, partition, end, latch, awaited, queue }),
-            callbacks: Some(Vec::new()),
-            count: 0,
-        }
+    /// For a batch of this partition; `index`: its number within the producer.
+    pub(crate) fn new(mailbox: Arc<Mailbox>, topic: TopicName, partition: i32, index: usize) -> Completion {
+        let shared = BatchCompletion {
+            topic,
+            partition,
+            index,
+            end: OnceLock::new(),
+            latch: Mutex::default(),
+            awaited: AtomicBool::new(false),
+            open: AtomicBool::new(true),
+            mailbox,
+        };
+        Completion { shared: Arc::new(shared), callbacks: Some(Vec::new()), count: 0 }
     }
 
     /// A future for a record that has just been appended; its callback is kept.
@@ -434,9 +404,8 @@ impl Completion {
     /// No record will be added to these: gives back what the list of callbacks has too much.
     pub(crate) fn close(&mut self, count: u32) {
         self.count = count;
-        if let Some(ledger) = self.shared.queue.ledger() {
-            ledger.accepted.fetch_add(u64::from(count), Ordering::AcqRel);
-        }
+        self.shared.open.store(false, Ordering::Relaxed);
+        self.shared.mailbox.counts().accepted(count);
         if let Some(callbacks) = &mut self.callbacks {
             callbacks.shrink_to_fit();
         }
@@ -447,7 +416,7 @@ impl Completion {
         self.callbacks = None;
     }
 
-    /// What a `flush` waits for.
+    /// What its futures have.
     pub(crate) fn shared(&self) -> &Arc<BatchCompletion> {
         &self.shared
     }
@@ -464,9 +433,12 @@ impl Completion {
         let Some(callbacks) = self.callbacks.take() else { return Vec::new() };
         let (mut callbacks, mut first) = (callbacks.into_iter().peekable(), 0);
         let (mut parts, mut pieces) = (Vec::new(), Vec::new());
+        let flushes = self.shared.latch.lock().flushes.clone();
         for count in counts {
-            let BatchCompletion { producer, topic, partition, queue, .. } = &*self.shared;
-            let mut part = Completion::new(*producer, topic.clone(), *partition, Arc::clone(queue));
+            let BatchCompletion { topic, partition, index, mailbox, .. } = &*self.shared;
+            let mut part = Completion::new(Arc::clone(mailbox), topic.clone(), *partition, *index);
+            part.shared.open.store(false, Ordering::Relaxed);
+            flushes.iter().for_each(|flush| part.shared.hold_flush(flush));
             while let Some((facts, callback)) = callbacks.next_if(|(facts, _)| facts.index - first < count) {
                 part.record(RecordFacts { index: facts.index - first, ..facts }, Some(callback));
             }
@@ -481,15 +453,13 @@ impl Completion {
 
     fn tell(&mut self, outcome: BatchOutcome) {
         let Some(callbacks) = self.callbacks.take() else { return };
-        let panicked = match self.shared.queue.ledger() {
-            _ if callbacks.is_empty() => 0,
-            Some(ledger) => ledger.calling(|| self.call_back(callbacks, &outcome)),
-            None => self.call_back(callbacks, &outcome),
+        let counts = self.shared.mailbox.counts();
+        let panicked = match callbacks.is_empty() {
+            true => 0,
+            false => counts.calling(|| self.call_back(callbacks, &outcome)),
         };
         // Before those who wait see it: who was answered is not counted as waiting.
-        if let Some(ledger) = self.shared.queue.ledger() {
-            ledger.answered.fetch_add(u64::from(self.count), Ordering::AcqRel);
-        }
+        counts.answered(self.count);
         self.shared.end(BatchEnd::Settled(outcome));
         // Not before: whoever logs may take his time, and the duty comes first.
         if panicked > 0 {
@@ -505,7 +475,7 @@ impl Completion {
         while let Some((facts, callback)) = callbacks.next() {
             let result = outcome.of(&self.shared, &facts);
             panicked += usize::from(guarded(move || callback(result)).is_none());
-            if self.shared.queue.is_forked() {
+            if self.shared.mailbox.is_forked() {
                 // The callback has forked, and this is the child: the others are for the parent to call.
                 std::mem::forget(callbacks);
                 break;
@@ -607,14 +577,10 @@ mod models {
     use super::*;
     use crate::interrupt::InterruptHandle;
 
-    struct Elsewhere;
-
-    impl Expedite for Elsewhere {
-        fn expedite(&self) {}
-    }
-
     fn batch() -> Completion {
-        Completion::new(ProducerToken(1), "t".into(), 0, Arc::new(Elsewhere))
+        let mut batch = Completion::new(Arc::new(Mailbox::unread(Instant::now())), "t".into(), 0, 0);
+        batch.close(0); // so that nobody tells the mailbox, of which there are models elsewhere
+        batch
     }
 
     fn written() -> BatchOutcome {
@@ -689,14 +655,12 @@ mod tests {
     use super::*;
     use crate::interrupt::InterruptHandle;
 
-    struct Nothing;
-
-    impl Expedite for Nothing {
-        fn expedite(&self) {}
+    fn completion() -> Completion {
+        completion_in(Mailbox::unread(Instant::now()))
     }
 
-    fn completion() -> Completion {
-        Completion::new(ProducerToken(1), "test".into(), 2, Arc::new(Nothing))
+    fn completion_in(mailbox: Mailbox) -> Completion {
+        Completion::new(Arc::new(mailbox), "test".into(), 2, 0)
     }
 
     fn facts(index: u32) -> RecordFacts {
@@ -794,6 +758,25 @@ mod tests {
         assert_eq!(futures[4].get().unwrap().timestamp(), Some(1004), "its own time, not the batch's");
     }
 
+    #[test]
+    fn a_flush_waits_for_all_pieces_of_a_batch_and_one_that_is_given_up_leaves_nothing() {
+        let mut completion = completion();
+        let _futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), None)).collect();
+        let (flush, call) = Flush::begin();
+        for _ in 0..10 {
+            completion.shared().hold_flush(&Flush::begin().0);
+        }
+        completion.shared().hold_flush(&flush);
+        assert_eq!(completion.shared().latch.lock().flushes.len(), 1);
+        drop(flush);
+        let waits = || call.answered.try_recv() == Err(crate::sync::channel::TryRecvError::Empty);
+        let mut pieces = completion.split([1, 1]);
+        pieces.pop().unwrap().settle(acknowledged(1));
+        assert!(waits());
+        pieces.pop().unwrap().settle(acknowledged(0));
+        assert!(!waits());
+    }
+
     /// Behaviour 48.
     #[test]
     fn a_batch_that_is_dropped_still_answers() {
@@ -848,21 +831,11 @@ mod tests {
         assert_eq!(future.get().unwrap().offset(), Some(7));
     }
 
-    /// As `Nothing`, and a thread that waits polls for longer than any test takes.
-    struct Polling(SharedSpin);
-
-    impl Expedite for Polling {
-        fn expedite(&self) {}
-
-        fn spin(&self) -> Option<&SharedSpin> {
-            Some(&self.0)
-        }
-    }
-
     #[test]
     fn a_thread_that_polls_heeds_interrupts_deadlines_and_outcomes() {
-        let polling = Arc::new(Polling(SharedSpin::new(Duration::from_secs(60))));
-        let mut completion = Completion::new(ProducerToken(1), "test".into(), 2, polling);
+        // A thread that waits polls for longer than any test takes.
+        let mut completion =
+            completion_in(Mailbox::unread(Instant::now()).with_spin(Duration::from_secs(60)));
         let future = completion.record(facts(0), None);
         for timeout in [Duration::ZERO, Duration::from_millis(1)] {
             assert_eq!(future.get_timeout(timeout).unwrap_err().kind(), ErrorKind::Timeout);

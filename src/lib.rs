@@ -43,6 +43,9 @@ mod cluster;
 // The record waits in its partition's batch.
 mod accumulator;
 
+// The sender is told that there is something to look at.
+mod mailbox;
+
 // What a batch is, byte for byte.
 mod record_batch;
 

@@ -66,7 +66,7 @@ impl Drain {
 
     /// Takes out all that waits to be sent, for the first time or again.
     pub(crate) fn take_waiting(&mut self, now: Instant) -> Vec<(usize, ProducerBatch)> {
-        self.adopt_filled(now);
+        self.adopt_unseen(now);
         let mut waiting = Vec::new();
         for index in 0..self.partitions.len() {
             let batches = self.take_waiting_of(index, now);
@@ -77,9 +77,7 @@ impl Drain {
 
     /// Takes out everything that is not answered yet. The queues must be closed.
     pub(crate) fn abort(&mut self, now: Instant) -> Vec<Expired> {
-        for queue in self.accumulator.filled_queues() {
-            self.adopt(queue, now);
-        }
+        self.adopt_unseen(now);
         let whole = |(index, batch)| Expired { index, fate: Fate::Whole(batch) };
         let mut aborted: Vec<_> = self.take_lost().into_iter().map(whole).collect();
         for (index, partition) in self.partitions.iter_mut().enumerate() {

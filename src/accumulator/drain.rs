@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::accumulator::RecordAccumulator;
 use crate::accumulator::batch::ProducerBatch;
 use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 use crate::accumulator::partition::{List, Partition, SendConditions, Taken, give_up};
 use crate::accumulator::queue::{Head, Outlook, PartitionQueue};
-use crate::accumulator::{Event, RecordAccumulator};
 use crate::cluster::Cluster;
-use crate::completion::BatchCompletion;
+use crate::mailbox::Flush;
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::transaction::TransactionManager;
@@ -46,7 +46,6 @@ pub(crate) struct Drain {
     pub(super) lingering: VecDeque<usize>,
     /// When each partition has to be looked at, one entry a partition, ordered so that a run can be repeated.
     pub(super) timers: BTreeSet<(Instant, usize)>,
-    events: Vec<Event>,
     /// Batches that could not be sealed.
     pub(super) lost: Vec<(usize, ProducerBatch)>,
     closing: bool,
@@ -64,38 +63,25 @@ impl Drain {
             held_back: Vec::new(),
             lingering: VecDeque::new(),
             timers: BTreeSet::new(),
-            events: Vec::new(),
             lost: Vec::new(),
             closing: false,
         }
     }
 
-    /// Looks at everything that application threads have told since the last turn.
-    pub(crate) fn collect(&mut self, now: Instant) {
-        let mut events = std::mem::take(&mut self.events);
-        self.accumulator.inbox().take(&mut events);
-        for event in events.drain(..) {
-            match event {
-                Event::Queue(queue) => self.look_into(queue, now),
-                // It may come before the event of whoever opened the batch, and is more urgent.
-                Event::Expedited(index) if self.partition(index).is_none() => self.adopt_filled(now),
-                Event::Expedited(index) => self.look_again(index, now),
-                Event::MemoryShort => self.examine_lingering(now),
-                Event::Flush(answer) => {
-                    // Whoever flushed may have been interrupted and gone.
-                    let _ = answer.send(self.flush(now));
-                }
-                Event::Nudge => {}
-            }
+    /// Looks at a partition of which something was told. That may be the first that is heard of it.
+    pub(crate) fn look_at(&mut self, index: usize, now: Instant) {
+        if self.partition(index).is_none() {
+            self.adopt_unseen(now);
         }
-        self.events = events;
+        self.look_again(index, now);
     }
 
     /// From now on nothing lingers. The queues must be closed.
     pub(crate) fn close(&mut self, now: Instant) {
         self.closing = true;
-        self.adopt_filled(now);
-        self.examine_lingering(now);
+        self.adopt_unseen(now);
+        self.lingering.clear();
+        (0..self.partitions.len()).for_each(|index| self.look_again(index, now));
     }
 
     /// Whether nothing lingers any more, since the producer is being closed.
@@ -103,17 +89,11 @@ impl Drain {
         self.closing
     }
 
-    /// Looks for queues whose first event is still to come: the caller that opened a batch tells of it only after
-    /// another may have appended to it.
-    pub(super) fn adopt_filled(&mut self, now: Instant) {
-        for queue in self.accumulator.filled_queues() {
-            self.look_into(queue, now);
-        }
-    }
-
-    fn look_into(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
-        if let Some(index) = self.adopt(queue, now) {
-            self.look_again(index, now);
+    /// Takes over queues that were made since. The caller that opens a batch tells of it only after another may have
+    /// appended to it.
+    pub(super) fn adopt_unseen(&mut self, now: Instant) {
+        for queue in self.accumulator.take_unseen_queues() {
+            self.adopt(queue, now);
         }
     }
 
@@ -487,8 +467,8 @@ impl Drain {
         }
     }
 
-    /// Memory is short, or the producer is being closed: those that linger need not any more.
-    fn examine_lingering(&mut self, now: Instant) {
+    /// Memory is short: those that linger need not any more.
+    pub(crate) fn end_lingers(&mut self, now: Instant) {
         for index in std::mem::take(&mut self.lingering) {
             if let Some(partition) = self.partition(index) {
                 partition.lingering = false;
@@ -497,8 +477,9 @@ impl Drain {
         }
     }
 
-    fn flush(&mut self, now: Instant) -> Vec<Arc<BatchCompletion>> {
-        self.adopt_filled(now);
+    /// Sends everything, whatever lingers. All that is not answered yet keeps an end of this until it is.
+    pub(crate) fn flush(&mut self, flush: &Flush, now: Instant) {
+        self.adopt_unseen(now);
         let mut batches = Vec::new();
         for index in 0..self.partitions.len() {
             let Some(partition) = self.partition(index) else { continue };
@@ -509,7 +490,7 @@ impl Drain {
             partition.queue.hurry();
             self.look_again(index, now);
         }
-        batches
+        batches.iter().for_each(|batch| batch.hold_flush(flush));
     }
 
     fn expire_partition(
@@ -558,22 +539,17 @@ impl Drain {
         }
     }
 
-    /// Not a queue that was forgotten: what tells of it comes too late, and its number may be another's.
-    pub(super) fn adopt(&mut self, queue: Arc<PartitionQueue>, now: Instant) -> Option<usize> {
+    fn adopt(&mut self, queue: Arc<PartitionQueue>, now: Instant) {
         let index = queue.index;
         if index >= self.partitions.len() {
             self.partitions.resize_with(index + 1, || None);
         }
-        let slot = self.partitions.get_mut(index)?;
-        match slot {
-            Some(partition) => Arc::ptr_eq(&partition.queue, &queue).then_some(index),
-            None if queue.is_retired() => None,
-            None => {
-                let leader = leader_of(&self.cluster, &queue);
-                queue.note_leaderless(leader.is_none().then_some(now));
-                slot.insert(Partition::new(queue, leader)).note_topic(&self.cluster);
-                Some(index)
-            }
+        let leader = leader_of(&self.cluster, &queue);
+        queue.note_leaderless(leader.is_none().then_some(now));
+        let mut partition = Partition::new(queue, leader);
+        partition.note_topic(&self.cluster);
+        if let Some(slot) = self.partitions.get_mut(index) {
+            *slot = Some(partition);
         }
     }
 
@@ -596,9 +572,10 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accumulator::{AppendError, Inbox, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
-    use crate::completion::{BatchOutcome, Expedite};
+    use crate::accumulator::{AppendError, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
+    use crate::completion::BatchOutcome;
     use crate::error::ErrorKind;
+    use crate::mailbox::{Event, Mailbox};
     use crate::record_batch::tests::plan_panics;
 
     /// Longer than any test: nothing goes because of it.
@@ -621,8 +598,8 @@ mod tests {
         fn new(partitions: usize) -> World {
             let now = Instant::now();
             let rules = QueueRules::plain(1000, 1000, LINGER);
-            let inbox = Arc::new(Inbox::new(now, Box::new(|| {})));
-            let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, inbox));
+            let mailbox = Arc::new(Mailbox::new(now, Box::new(|| {})));
+            let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, mailbox));
             let cluster = cluster(partitions, 1);
             let rules = LeaderRules { availability_timeout: None, rack: None };
             accumulator.update_topics(&cluster, &["t".into()], &mut Leaders::new(rules));
@@ -648,8 +625,22 @@ mod tests {
         fn append_untold(&self, partition: i32) {
             self.append(partition);
             let mut untold = Vec::new();
-            self.accumulator.inbox().take(&mut untold);
-            assert!(matches!(untold[..], [Event::Queue(_)]));
+            self.accumulator.mailbox().take(&mut untold);
+            assert!(matches!(untold[..], [Event::Partition(_)]));
+        }
+
+        /// As the sender does with what it was told.
+        fn read_mailbox(&mut self) {
+            let mut events = Vec::new();
+            self.accumulator.mailbox().take(&mut events);
+            for event in events {
+                match event {
+                    Event::Partition(index) => self.drain.look_at(index, self.now),
+                    Event::MemoryShort => self.drain.end_lingers(self.now),
+                    Event::Flush(flush) => self.drain.flush(&flush, self.now),
+                    Event::Metadata | Event::Close => panic!("not the drain's"),
+                }
+            }
         }
 
         /// What goes now, by partition.
@@ -658,7 +649,7 @@ mod tests {
         }
 
         fn departing_to(&mut self, broker: i32, max_bytes: usize) -> Vec<i32> {
-            self.drain.collect(self.now);
+            self.read_mailbox();
             // Without idempotence no sequence holds anything back.
             let mut transaction = TransactionManager::new(false);
             let drained = self.drain.drain(broker, max_bytes, self.now, &mut transaction);
@@ -699,7 +690,7 @@ mod tests {
 
     #[test]
     fn a_flush_and_a_shortage_find_a_batch_that_they_were_not_told_of() {
-        let flush: fn() -> Event = || Event::Flush(crate::sync::channel::bounded(1).0);
+        let flush: fn() -> Event = || Event::Flush(Flush::begin().0);
         let short: fn() -> Event = || Event::MemoryShort;
         for event in [short, flush] {
             let mut world = World::new(1);
@@ -709,7 +700,7 @@ mod tests {
             assert_eq!(world.departing(), [0]);
             world.append_untold(0);
             let _short = world.accumulator.pool().refuse(1, ErrorKind::WouldBlock);
-            world.accumulator.inbox().push(event(), None);
+            world.accumulator.mailbox().push(event(), None);
             assert_eq!(world.departing(), [0]);
         }
     }
@@ -752,7 +743,7 @@ mod tests {
             world.append(0);
             assert_eq!(world.departing(), [0; 0], "it lingers");
             let _short = world.accumulator.pool().refuse(1, ErrorKind::WouldBlock);
-            world.accumulator.inbox().push(Event::MemoryShort, None);
+            world.accumulator.mailbox().push(Event::MemoryShort, None);
             assert_eq!(world.departing(), [0]);
             drop(world.arrived(0));
             world.accumulator.pool().give_back(0, None);
@@ -764,7 +755,7 @@ mod tests {
     fn a_flush_finds_partitions_that_it_was_never_told_of() {
         let mut world = World::new(1);
         world.append_untold(0);
-        world.accumulator.inbox().push(Event::Flush(crate::sync::channel::bounded(1).0), None);
+        world.accumulator.mailbox().push(Event::Flush(Flush::begin().0), None);
         assert_eq!(world.departing(), [0]);
     }
 
@@ -849,7 +840,7 @@ mod tests {
             world.append(partition);
             world.queue(partition).expedite();
         }
-        world.drain.collect(world.now);
+        world.read_mailbox();
         let moved = Arc::new(Cluster::led(&[("t", &[Some(2), Some(1), None])]));
         world.drain.update_cluster(&moved, &["t".into()], world.now);
         assert_eq!(world.departing_to(1, usize::MAX), [1]);
@@ -901,7 +892,7 @@ mod tests {
             world.append(partition);
             world.queue(partition).expedite();
         }
-        world.drain.collect(world.now);
+        world.read_mailbox();
         for leader in [2, 1, 3, 2] {
             world.drain.update_cluster(&cluster(300, leader), &["t".into()], world.now);
             assert_eq!(world.drain.ready_nodes().collect::<Vec<_>>(), [leader]);
@@ -960,7 +951,7 @@ mod tests {
         plan_panics(0);
         world.append(0);
         world.accumulator.close_queues();
-        world.drain.collect(world.now);
+        world.read_mailbox();
         assert_eq!(world.drain.abort(world.now).len(), 2);
     }
 
@@ -1005,7 +996,7 @@ mod tests {
         assert!(matches!(world.accumulator.append(target, parts, None, wait), Err(AppendError::Gone(_))));
         world.append(0);
         world.queue(0).expedite();
-        world.accumulator.inbox().push(Event::Queue(old), None);
+        world.accumulator.mailbox().push(Event::Partition(old.index), None);
         assert_eq!(world.departing(), [0]);
     }
 

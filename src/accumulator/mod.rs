@@ -2,7 +2,7 @@
 //!
 //! Owns: the queues of all partitions, the memory bound. Must not know: producer ids, sockets, requests, metadata.
 //! Threads: `append` and `topic` on application threads; `update_topics` and all of `drain` on the sender thread.
-//! Locks: one queue, or the pool, or the inbox, or the maker of queues at a time, never two. The table of topics is locked for a look-up only.
+//! Locks: one queue, or the pool, or the mailbox, or the maker of queues at a time, never two. The table of topics is locked for a look-up only.
 //! Holds: records of a partition leave in the order of `append`; each batch is settled once; memory is reserved before
 //! a byte is written.
 
@@ -11,7 +11,6 @@ mod buffer_pool;
 mod clearing;
 mod drain;
 mod drained;
-mod inbox;
 mod last_topic;
 mod leaders;
 #[cfg(all(test, loom))]
@@ -31,6 +30,7 @@ use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::{Callback, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::Lifecycle;
+use crate::mailbox::{Event, Mailbox};
 use crate::record::TopicName;
 use crate::record_batch::RecordParts;
 use crate::sync::RwLock;
@@ -51,16 +51,10 @@ use topics::TopicTable;
 use buffer_pool::Reservation;
 use queue::{Append, Brought, PartitionQueue, Step};
 
-/// Something for the sender to look at.
-pub(crate) type Event = inbox::Event<PartitionQueue>;
-
-/// The sender's list of things to look at.
-pub(crate) type Inbox = inbox::Inbox<PartitionQueue>;
-
 pub(crate) struct RecordAccumulator {
     rules: QueueRules,
     pool: BufferPool,
-    inbox: Arc<Inbox>,
+    mailbox: Arc<Mailbox>,
     topics: RwLock<TopicTable>,
     /// Counts the changes of `topics`.
     topics_version: AtomicU64,
@@ -87,16 +81,16 @@ pub(crate) enum AppendError {
 }
 
 impl RecordAccumulator {
-    pub(crate) fn new(rules: QueueRules, buffer_memory: usize, inbox: Arc<Inbox>) -> RecordAccumulator {
+    pub(crate) fn new(rules: QueueRules, buffer_memory: usize, mailbox: Arc<Mailbox>) -> RecordAccumulator {
         let batch_size = rules.batch_size.clamp(1, buffer_memory.max(1));
         let first_capacity = rules.first_capacity.min(batch_size);
         let most_raw = rules.most_raw.clamp(batch_size, buffer_memory.max(1));
         let rules = QueueRules { batch_size, first_capacity, most_raw, ..rules };
-        let queue_maker = Arc::new(QueueMaker::new(rules, Arc::clone(&inbox)));
+        let queue_maker = Arc::new(QueueMaker::new(rules, Arc::clone(&mailbox)));
         RecordAccumulator {
             rules,
             pool: BufferPool::new(buffer_memory),
-            inbox,
+            mailbox,
             topics: RwLock::default(),
             topics_version: AtomicU64::new(0),
             queue_maker,
@@ -105,8 +99,8 @@ impl RecordAccumulator {
     }
 
     #[inline]
-    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
-        &self.inbox
+    pub(crate) fn mailbox(&self) -> &Arc<Mailbox> {
+        &self.mailbox
     }
 
     #[inline]
@@ -188,7 +182,7 @@ impl RecordAccumulator {
             none => return Err(self.refuse(bytes, none)),
         };
         let start = (wait.clock)();
-        let reserved = self.pool.reserve(bytes, patience, || self.inbox.push(Event::MemoryShort, None));
+        let reserved = self.pool.reserve(bytes, patience, || self.mailbox.push(Event::MemoryShort, None));
         wait.patience =
             Patience::AtMost(patience.saturating_sub((wait.clock)().saturating_duration_since(start)));
         reserved
@@ -203,7 +197,7 @@ impl RecordAccumulator {
         };
         let (full, first) = self.pool.refuse(bytes, kind);
         if first {
-            self.inbox.push(Event::MemoryShort, None);
+            self.mailbox.push(Event::MemoryShort, None);
         }
         full
     }
@@ -294,6 +288,11 @@ impl RecordAccumulator {
         self.close_pool();
         self.close_queues();
         self.filled_queues().iter().for_each(|queue| queue.abandon());
+    }
+
+    /// The queues that the sender has not taken over yet; whoever made one may not have told of it.
+    fn take_unseen_queues(&self) -> Vec<Arc<PartitionQueue>> {
+        self.queue_maker.take_unseen()
     }
 
     /// The queues that hold something, whether or not the sender has been told of them yet.

@@ -26,7 +26,7 @@ fn model(threads: impl Fn() + Send + Sync + 'static) {
 
 /// The way in which a sleeping sender is woken, and what it was told of.
 struct Sleeper {
-    inbox: Arc<Inbox>,
+    mailbox: Arc<Mailbox>,
     woken: Arc<(loom::sync::Mutex<bool>, loom::sync::Condvar)>,
 }
 
@@ -38,25 +38,25 @@ impl Sleeper {
             *wake.0.lock().unwrap() = true;
             wake.1.notify_one();
         });
-        Sleeper { inbox: Arc::new(Inbox::new(Instant::now(), wake)), woken }
+        Sleeper { mailbox: Arc::new(Mailbox::new(Instant::now(), wake)), woken }
     }
 
     /// As the sender does: looks, sleeps where there is nothing, until it has seen `wanted` events.
     fn see(&self, wanted: usize) {
         let (mut seen, mut events) = (0, Vec::new());
         loop {
-            self.inbox.take(&mut events);
+            self.mailbox.take(&mut events);
             seen += events.drain(..).len();
             if seen >= wanted {
                 return;
             }
-            if self.inbox.fall_asleep(None) {
+            if self.mailbox.fall_asleep(None) {
                 let mut woken = self.woken.0.lock().unwrap();
                 while !std::mem::take(&mut *woken) {
                     woken = self.woken.1.wait(woken).unwrap();
                 }
             }
-            self.inbox.awake();
+            self.mailbox.awake();
         }
     }
 }
@@ -66,8 +66,8 @@ fn models_nothing_that_is_pushed_is_slept_over() {
     model(|| {
         let sleeper = Sleeper::new();
         for _ in 0..2 {
-            let inbox = Arc::clone(&sleeper.inbox);
-            thread::spawn(move || inbox.push(Event::Nudge, None));
+            let mailbox = Arc::clone(&sleeper.mailbox);
+            thread::spawn(move || mailbox.push(Event::Metadata, None));
         }
         sleeper.see(2);
     });
@@ -137,8 +137,8 @@ fn models_closing_the_pool_sends_everyone_away() {
 /// A topic with one partition, led by broker 1.
 fn accumulator() -> (Arc<RecordAccumulator>, Arc<PartitionQueue>) {
     let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
-    let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
-    let accumulator = Arc::new(RecordAccumulator::new(rules, 10_000, inbox));
+    let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
+    let accumulator = Arc::new(RecordAccumulator::new(rules, 10_000, mailbox));
     let leaders = LeaderRules { availability_timeout: None, rack: None };
     let cluster = Cluster::led(&[("t", &[Some(1)])]);
     accumulator.update_topics(&cluster, &["t".into()], &mut Leaders::new(leaders));
@@ -166,13 +166,12 @@ fn models_what_is_accepted_while_the_producer_closes_is_answered() {
         let mut drain = Drain::new(Arc::clone(&accumulator), rules);
         accumulator.close_pool();
         accumulator.close_queues();
-        drain.collect(now);
         for expired in drain.abort(now) {
             let Fate::Whole(batch) = expired.fate else { panic!("nothing was sent") };
             let outcome = BatchOutcome::Failed { error: Error::closed(), records: Vec::new() };
             batch.settle(outcome, accumulator.pool());
         }
-        accumulator.inbox().close();
+        accumulator.mailbox().close();
         let accepted = caller.join().unwrap();
         assert!(accepted.is_none_or(|future| future.is_done()));
         assert_eq!(accumulator.pool().free(), 10_000);
@@ -200,7 +199,7 @@ fn models_the_sender_finds_every_record_that_was_appended() {
         assert_eq!(records, 2);
         assert!(futures.iter().all(RecordFuture::is_done));
         let mut events = Vec::new();
-        accumulator.inbox().take(&mut events);
-        assert!(events.iter().any(|event| matches!(event, Event::Queue(_))));
+        accumulator.mailbox().take(&mut events);
+        assert!(events.iter().any(|event| matches!(event, Event::Partition(0))));
     });
 }

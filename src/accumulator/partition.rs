@@ -62,8 +62,8 @@ impl SendConditions {
             Head::Empty | Head::Soon => false,
             Head::Sealed { .. } => true,
             Head::Open { created, urgency, .. } => {
-                urgency == Urgency::Now
-                    || (urgency == Urgency::Expedited && !on_its_way)
+                urgency == Urgency::Flushed
+                    || (urgency == Urgency::Awaited && !on_its_way)
                     || self.at_once
                     || self.now.saturating_duration_since(created) >= self.linger
             }

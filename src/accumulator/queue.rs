@@ -13,16 +13,15 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
-use crate::accumulator::inbox::{Event, Inbox};
 use crate::accumulator::rules::QueueRules;
 use crate::accumulator::sizes::TopicSizes;
 use crate::accumulator::sticky::Sticky;
-use crate::completion::{BatchCompletion, Callback, Completion, Expedite, Ledger, RecordFuture};
+use crate::completion::{BatchCompletion, Callback, Completion, RecordFuture};
 use crate::guard::guarded;
 use crate::logging;
+use crate::mailbox::{Event, Mailbox};
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
-use crate::spin::SharedSpin;
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -34,12 +33,12 @@ pub(crate) struct PartitionQueue {
     rules: QueueRules,
     /// The topic's.
     sizes: Arc<TopicSizes>,
-    inbox: Arc<Inbox<PartitionQueue>>,
+    mailbox: Arc<Mailbox>,
     /// Batches that are here.
     depth: AtomicU32,
     /// Batches that are to be sent again; the sender has them.
     retries: AtomicU32,
-    /// When the sender saw first that there is no leader, in nanoseconds as the inbox counts them; 0 where there is one.
+    /// When the sender saw first that there is no leader, in nanoseconds as the mailbox counts them; 0 where there is one.
     leaderless_since: AtomicU64,
     state: Mutex<State>,
 }
@@ -50,7 +49,8 @@ struct State {
     sealed: VecDeque<Sealed>,
     noticed: Noticed,
     access: Access,
-    urgency: Urgency,
+    /// Somebody flushes: the open batch need not linger.
+    flushed: bool,
     next_id: u64,
     /// What the last batch came to: the next one begins with a buffer of that size.
     last_size: usize,
@@ -87,15 +87,14 @@ enum Sealed {
 }
 
 /// Whether an open batch may wait for company.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Urgency {
     /// For `linger.ms`.
-    #[default]
     Linger,
     /// Only while others of its partition are on their way: somebody waits in `get`.
-    Expedited,
+    Awaited,
     /// Not at all: somebody flushes.
-    Now,
+    Flushed,
 }
 
 /// A record on its way into a queue.
@@ -180,7 +179,7 @@ impl PartitionQueue {
         (topic, partition, index): (TopicName, i32, usize),
         rules: QueueRules,
         sizes: Arc<TopicSizes>,
-        inbox: Arc<Inbox<PartitionQueue>>,
+        mailbox: Arc<Mailbox>,
         access: Access,
     ) -> PartitionQueue {
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
@@ -191,7 +190,7 @@ impl PartitionQueue {
             index,
             rules,
             sizes,
-            inbox,
+            mailbox,
             depth,
             retries,
             leaderless_since,
@@ -207,7 +206,7 @@ impl PartitionQueue {
     /// Since when the partition has had no leader, for those who want to say why they wait.
     pub(crate) fn leaderless_since(&self) -> Option<Instant> {
         let since = self.leaderless_since.load(Ordering::Relaxed);
-        self.inbox.origin().checked_add(Duration::from_nanos(since)).filter(|_| since > 0)
+        self.mailbox.origin().checked_add(Duration::from_nanos(since)).filter(|_| since > 0)
     }
 
     /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
@@ -233,7 +232,7 @@ impl PartitionQueue {
     }
 
     /// One try to append, under the lock: no waiting, no sealing, no user code.
-    pub(crate) fn try_append(self: &Arc<Self>, append: &mut Append<'_>, clock: impl Fn() -> Instant) -> Step {
+    pub(crate) fn try_append(&self, append: &mut Append<'_>, clock: impl Fn() -> Instant) -> Step {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         match state.access {
@@ -276,14 +275,13 @@ impl PartitionQueue {
     }
 
     /// A batch for this partition, to be opened by `try_append`.
-    pub(crate) fn new_batch(self: &Arc<Self>, memory: Reservation) -> NewBatch {
-        let queue: Arc<dyn Expedite> = Arc::<PartitionQueue>::clone(self);
-        let completion = Completion::new(self.rules.producer, self.topic.clone(), self.partition, queue);
-        NewBatch::new(memory, completion)
+    pub(crate) fn new_batch(&self, memory: Reservation) -> NewBatch {
+        let mailbox = Arc::clone(&self.mailbox);
+        NewBatch::new(memory, Completion::new(mailbox, self.topic.clone(), self.partition, self.index))
     }
 
     /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
-    pub(crate) fn seal(self: &Arc<Self>, open: OpenBatch, pool: &BufferPool) {
+    pub(crate) fn seal(&self, open: OpenBatch, pool: &BufferPool) {
         let batch = open.seal(self.rules.codec, &self.sizes.ratio, pool);
         let mut state = self.state.lock();
         let place = state
@@ -297,7 +295,7 @@ impl PartitionQueue {
         let tell = std::mem::replace(&mut state.noticed, Noticed::Sendable) < Noticed::Sendable;
         drop(state);
         if tell {
-            self.inbox.push(Event::Queue(Arc::clone(self)), None);
+            self.mailbox.push(Event::Partition(self.index), None);
         }
     }
 
@@ -311,7 +309,7 @@ impl PartitionQueue {
     }
 
     fn open_batch(
-        self: &Arc<Self>,
+        &self,
         mut guard: MutexGuard<'_, State>,
         append: &mut Append<'_>,
         clock: impl Fn() -> Instant,
@@ -333,7 +331,7 @@ impl PartitionQueue {
             return Step::Open(wanted);
         };
         state.open = Some(open);
-        state.urgency = Urgency::Linger;
+        state.flushed = false;
         self.depth.fetch_add(1, Ordering::Relaxed);
         let step = self.appended(state, append, future);
         let tell = state.noticed == Noticed::Nothing;
@@ -342,7 +340,7 @@ impl PartitionQueue {
         }
         drop(guard);
         if tell {
-            self.inbox.push(Event::Queue(Arc::clone(self)), created.checked_add(self.rules.linger));
+            self.mailbox.push(Event::Partition(self.index), created.checked_add(self.rules.linger));
         }
         step
     }
@@ -419,7 +417,7 @@ impl PartitionQueue {
 
     /// Says since when there has been no leader; none where there is one.
     pub(crate) fn note_leaderless(&self, since: Option<Instant>) {
-        let since = since.map_or(0, |time| self.inbox.nanoseconds(time).max(1));
+        let since = since.map_or(0, |time| self.mailbox.nanoseconds(time).max(1));
         self.leaderless_since.store(since, Ordering::Relaxed);
     }
 
@@ -459,7 +457,7 @@ impl PartitionQueue {
 
     /// Ends the linger of the open batch, because of a flush.
     pub(crate) fn hurry(&self) {
-        self.state.lock().urgency = Urgency::Now;
+        self.state.lock().flushed = true;
     }
 
     /// Everything here that is not answered yet.
@@ -509,14 +507,6 @@ impl PartitionQueue {
             state.access = Access::Open;
         }
     }
-
-    pub(super) fn is_retired(&self) -> bool {
-        self.access() == Access::Retired
-    }
-
-    pub(super) fn access(&self) -> Access {
-        self.state.lock().access
-    }
 }
 
 impl State {
@@ -525,9 +515,17 @@ impl State {
             (Some(Sealed::Soon(..)), _) => Head::Soon,
             (Some(Sealed::Done(batch)), _) => Head::Sealed { created: batch.created(), size: batch.len() },
             (None, Some(open)) => {
-                Head::Open { created: open.created(), size: open.len(), urgency: self.urgency }
+                Head::Open { created: open.created(), size: open.len(), urgency: self.urgency(open) }
             }
             (None, None) => Head::Empty,
+        }
+    }
+
+    fn urgency(&self, open: &OpenBatch) -> Urgency {
+        match self.flushed {
+            true => Urgency::Flushed,
+            false if open.completion().is_awaited() => Urgency::Awaited,
+            false => Urgency::Linger,
         }
     }
 
@@ -564,29 +562,20 @@ impl State {
     }
 }
 
-impl Expedite for PartitionQueue {
-    /// Called by a thread that is about to wait for a record of this partition.
-    fn expedite(&self) {
-        self.inbox.note_awaited();
-        let mut state = self.state.lock();
-        if state.open.is_none() || state.urgency >= Urgency::Expedited {
-            return;
-        }
-        state.urgency = Urgency::Expedited;
-        drop(state);
-        self.inbox.push(Event::Expedited(self.index), None);
+#[cfg(test)]
+impl PartitionQueue {
+    pub(super) fn is_retired(&self) -> bool {
+        self.access() == Access::Retired
     }
 
-    fn spin(&self) -> Option<&SharedSpin> {
-        Some(self.inbox.spin())
+    pub(super) fn access(&self) -> Access {
+        self.state.lock().access
     }
 
-    fn ledger(&self) -> Option<&Ledger> {
-        Some(self.inbox.ledger())
-    }
-
-    fn is_forked(&self) -> bool {
-        self.inbox.is_forked()
+    /// As a thread does that is about to wait for a record of the open batch, if there is one.
+    pub(crate) fn expedite(&self) {
+        let open = self.state.lock().open.as_ref().map(|open| Arc::clone(open.completion()));
+        open.iter().for_each(|batch| batch.note_waiter());
     }
 }
 
@@ -596,18 +585,18 @@ mod tests {
     use crate::completion::BatchOutcome;
     use crate::record::Headers;
 
-    fn queue(inbox: &Arc<Inbox<PartitionQueue>>) -> Arc<PartitionQueue> {
+    fn queue(mailbox: &Arc<Mailbox>) -> PartitionQueue {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
-        let sizes = Arc::new(TopicSizes::new(inbox.origin()));
-        Arc::new(PartitionQueue::new(("t".into(), 0, 0), rules, sizes, Arc::clone(inbox), Access::Open))
+        let sizes = Arc::new(TopicSizes::new(mailbox.origin()));
+        PartitionQueue::new(("t".into(), 0, 0), rules, sizes, Arc::clone(mailbox), Access::Open)
     }
 
     /// Appends a value of this size in bytes, in as many steps as it takes. What was asked for on the way, in bytes.
-    fn append(queue: &Arc<PartitionQueue>, pool: &BufferPool, value: usize) -> Vec<usize> {
+    fn append(queue: &PartitionQueue, pool: &BufferPool, value: usize) -> Vec<usize> {
         append_at(queue, pool, value, Instant::now())
     }
 
-    fn append_at(queue: &Arc<PartitionQueue>, pool: &BufferPool, value: usize, now: Instant) -> Vec<usize> {
+    fn append_at(queue: &PartitionQueue, pool: &BufferPool, value: usize, now: Instant) -> Vec<usize> {
         let (headers, value, mut asked) = (Headers::new(), vec![0; value], Vec::new());
         let parts = RecordParts::new(None, Some(&value), &headers, 0);
         let mut append = Append { parts, callback: None, sticky: None, brought: None };
@@ -636,8 +625,8 @@ mod tests {
 
     #[test]
     fn memory_is_taken_in_steps_and_the_next_batch_begins_with_what_the_last_one_came_to() {
-        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
-        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool) = (queue(&mailbox), BufferPool::new(100_000));
         assert_eq!(append(&queue, &pool, 10), [100]);
         assert_eq!(append(&queue, &pool, 250), [300]);
         assert_eq!(append(&queue, &pool, 10), [0; 0]);
@@ -658,8 +647,8 @@ mod tests {
     #[test]
     fn batches_stay_below_what_was_refused_and_grow_again_when_the_limit_may_have_been_raised() {
         let (origin, seconds) = (Instant::now(), Duration::from_secs);
-        let inbox = Arc::new(Inbox::new(origin, Box::new(|| {})));
-        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        let mailbox = Arc::new(Mailbox::new(origin, Box::new(|| {})));
+        let (queue, pool) = (queue(&mailbox), BufferPool::new(100_000));
         let answer = |batch: ProducerBatch| {
             let outcome = BatchOutcome::Acknowledged { base_offset: None, log_append_time: None };
             batch.settle(outcome, &pool);
@@ -689,8 +678,8 @@ mod tests {
 
     #[test]
     fn what_is_appended_at_once_fits_into_an_open_batch_of_the_right_partition_and_leaves_room() {
-        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
-        let (queue, pool, headers) = (queue(&inbox), BufferPool::new(100_000), Headers::new());
+        let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool, headers) = (queue(&mailbox), BufferPool::new(100_000), Headers::new());
         let at_once = |value: usize, sticky: Option<&Sticky>| {
             let value = vec![0; value];
             let parts = RecordParts::new(None, Some(&value), &headers, 0);
@@ -723,22 +712,30 @@ mod tests {
 
     #[test]
     fn who_waits_is_noted_and_ends_the_linger_once() {
-        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
-        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
+        let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool) = (queue(&mailbox), BufferPool::new(100_000));
         let events = || {
             let mut events = Vec::new();
-            inbox.take(&mut events);
-            (inbox.take_awaited(), events.len())
+            mailbox.take(&mut events);
+            (mailbox.take_awaited(), events.len())
         };
-        queue.expedite();
-        assert_eq!(events(), (true, 0), "his batch has left already");
         append(&queue, &pool, 1);
         assert_eq!(events(), (false, 1));
-        for expected in [(true, 1), (true, 0)] {
+        for expected in [(true, 1), (false, 0)] {
             queue.expedite();
             assert_eq!(events(), expected);
         }
-        assert!(matches!(queue.head(), Head::Open { urgency: Urgency::Expedited, .. }));
+        assert!(matches!(queue.head(), Head::Open { urgency: Urgency::Awaited, .. }));
+        drop(queue.pop(&pool));
+        append(&queue, &pool, 1);
+        assert!(
+            matches!(queue.head(), Head::Open { urgency: Urgency::Linger, .. }),
+            "nobody waits for this one"
+        );
+        events();
+        let left = queue.pop(&pool).unwrap();
+        left.completion().unwrap().note_waiter();
+        assert_eq!(events(), (true, 0), "his batch has left already");
     }
 
     /// The sender sleeps until some other linger is over when a batch is opened here: no reason to wake it. When the
@@ -748,15 +745,15 @@ mod tests {
         let origin = Instant::now();
         let woken = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&woken);
-        let inbox = Inbox::new(
+        let mailbox = Mailbox::new(
             origin,
             Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);
             }),
         );
-        let inbox = Arc::new(inbox);
-        let (queue, pool) = (queue(&inbox), BufferPool::new(100_000));
-        assert!(inbox.fall_asleep(Some(origin + Duration::from_secs(5))));
+        let mailbox = Arc::new(mailbox);
+        let (queue, pool) = (queue(&mailbox), BufferPool::new(100_000));
+        assert!(mailbox.fall_asleep(Some(origin + Duration::from_secs(5))));
         for number in 0..3 {
             append(&queue, &pool, 400);
             assert_eq!(woken.load(Ordering::Relaxed), u32::from(number == 2), "after record {number}");

@@ -1,17 +1,18 @@
 //! `Queues`: the queues of a topic's partitions, each made when a record first goes there.
 //!
-//! Owns: the places of the queues, the making of them, their numbers. Must not know: which partitions a picture has.
+//! Owns: the places of the queues, the making of them, their numbers, and which ones the sender has yet to see. Must not know: which partitions a picture has.
 //! Threads: a queue is found and made on any thread; all else on the sender thread.
 //! Locks: while a queue is made the maker's, and none under it; none where the queue is there.
 //! Holds: a partition never has two queues: all pictures of a topic share the places, and what is in one stays; once
 //! queues are closed none is made that is open. A partition without a queue takes 17 bytes.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use crate::accumulator::inbox::Inbox;
 use crate::accumulator::queue::{Access, PartitionQueue};
 use crate::accumulator::rules::QueueRules;
 use crate::accumulator::sizes::TopicSizes;
+use crate::mailbox::Mailbox;
 use crate::record::TopicName;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -34,7 +35,7 @@ pub(super) struct Queues {
 /// Makes the queues of all topics of a producer.
 pub(super) struct QueueMaker {
     rules: QueueRules,
-    inbox: Arc<Inbox<PartitionQueue>>,
+    mailbox: Arc<Mailbox>,
     made: Mutex<Made>,
 }
 
@@ -44,12 +45,14 @@ struct Made {
     count: usize,
     /// Those of partitions that were forgotten.
     free: Vec<usize>,
+    /// Queues that take records and that the sender has not seen yet.
+    unseen: Vec<Arc<PartitionQueue>>,
     closed: bool,
 }
 
 impl QueueMaker {
-    pub(super) fn new(rules: QueueRules, inbox: Arc<Inbox<PartitionQueue>>) -> QueueMaker {
-        QueueMaker { rules, inbox, made: Mutex::default() }
+    pub(super) fn new(rules: QueueRules, mailbox: Arc<Mailbox>) -> QueueMaker {
+        QueueMaker { rules, mailbox, made: Mutex::default() }
     }
 
     /// From now on every queue is closed when it is made. Those that there are can be found.
@@ -57,9 +60,17 @@ impl QueueMaker {
         self.made.lock().closed = true;
     }
 
+    /// Takes the queues that were made since this was asked last.
+    pub(super) fn take_unseen(&self) -> Vec<Arc<PartitionQueue>> {
+        std::mem::take(&mut self.made.lock().unseen)
+    }
+
     /// Others may have these numbers from now on.
     pub(super) fn free(&self, numbers: &[usize]) {
-        self.made.lock().free.extend(numbers);
+        let freed: HashSet<usize, foldhash::fast::FixedState> = numbers.iter().copied().collect();
+        let mut made = self.made.lock();
+        made.unseen.retain(|queue| !freed.contains(&queue.index));
+        made.free.extend(numbers);
     }
 }
 
@@ -73,7 +84,7 @@ impl QueueMaker {
 
 impl Queues {
     pub(super) fn new(topic: TopicName, maker: Arc<QueueMaker>) -> Queues {
-        let sizes = Arc::new(TopicSizes::new(maker.inbox.origin()));
+        let sizes = Arc::new(TopicSizes::new(maker.mailbox.origin()));
         Queues { topic, sizes, retired: Arc::default(), maker, shelves: Vec::new() }
     }
 
@@ -146,9 +157,13 @@ impl Queues {
                 (false, true) => Access::Retired,
                 (false, false) => Access::Open,
             };
-            let (sizes, inbox) = (Arc::clone(&self.sizes), Arc::clone(&maker.inbox));
+            let (sizes, mailbox) = (Arc::clone(&self.sizes), Arc::clone(&maker.mailbox));
             let at = (self.topic.clone(), partition as i32, made.number());
-            Arc::new(PartitionQueue::new(at, maker.rules, sizes, inbox, access))
+            let queue = Arc::new(PartitionQueue::new(at, maker.rules, sizes, mailbox, access));
+            if access == Access::Open {
+                made.unseen.push(Arc::clone(&queue));
+            }
+            queue
         })
     }
 }
@@ -172,9 +187,9 @@ mod tests {
     use super::*;
 
     fn queues() -> Queues {
-        let inbox = Arc::new(Inbox::new(Instant::now(), Box::new(|| {})));
+        let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
         let rules = QueueRules::plain(1, 1, Duration::ZERO);
-        Queues::new("t".into(), Arc::new(QueueMaker::new(rules, inbox)))
+        Queues::new("t".into(), Arc::new(QueueMaker::new(rules, mailbox)))
     }
 
     /// Faults A1, D6.

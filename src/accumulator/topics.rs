@@ -210,8 +210,9 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::accumulator::{Inbox, LeaderRules, Leaders, QueueRules, RecordAccumulator};
+    use crate::accumulator::{LeaderRules, Leaders, QueueRules, RecordAccumulator};
     use crate::cluster::{Cluster, Node};
+    use crate::mailbox::Mailbox;
 
     /// Topic `t`, led by these brokers, one partition each. Odd brokers are in rack `odd`, even ones in `even`.
     fn cluster(leaders: &[Option<i32>]) -> Cluster {
@@ -237,8 +238,8 @@ mod tests {
         fn new(rack: Option<&str>, leaders: &[Option<i32>], depths: &[u32]) -> World {
             let start = Instant::now();
             let rules = QueueRules::plain(1, 1, Duration::ZERO);
-            let inbox = Arc::new(Inbox::new(start, Box::new(|| {})));
-            let accumulator = RecordAccumulator::new(rules, 1 << 20, inbox);
+            let mailbox = Arc::new(Mailbox::new(start, Box::new(|| {})));
+            let accumulator = RecordAccumulator::new(rules, 1 << 20, mailbox);
             let availability_timeout = Some(Duration::from_millis(100));
             let rules = LeaderRules { availability_timeout, rack: rack.map(str::to_owned) };
             let mut world = World { accumulator, leaders: Leaders::new(rules), start };

@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender as Channel, bounded};
 
-use crate::accumulator::Inbox;
 use crate::cluster::Node;
 use crate::completion::ProducerToken;
 use crate::config::ProducerConfig;
 use crate::error::Error;
+use crate::mailbox::Mailbox;
 use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
 use crate::producer::{KafkaProducer, Running, SenderThread};
 use crate::sender::{Assembly, Bootstrap, Sender, assemble};
@@ -53,11 +53,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> SteppedProducer<K, V> {
             let memory =
                 Memory { broker: Box::new(broker), sockets: BTreeMap::new(), events: Vec::new(), now };
             let server = Node { id: -1, host: String::from("broker"), port: 9092, rack: None };
-            let inbox = Inbox::new(now, Box::new(|| {}));
+            let mailbox = Mailbox::new(now, Box::new(|| {}));
             let bootstrap = Bootstrap::found(vec![server]);
             let random = fastrand::Rng::with_seed(1);
             let Assembly { sender, accumulator, metadata, control } =
-                assemble(settings, token, memory, inbox, bootstrap, random);
+                assemble(settings, token, memory, mailbox, bootstrap, random);
             made = Some(sender);
             Ok(Running { accumulator, metadata, control, thread: SenderThread { ended }, token })
         })?;

@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
-    self, BatchCompletion, Callback, Completion, Expedite, ProducerToken, RecordFacts, RecordFuture,
-    as_sender_thread, is_in_callback, is_sender_thread, not_in_callback,
+    self, BatchCompletion, Callback, Completion, ProducerToken, RecordFacts, RecordFuture, as_sender_thread,
+    is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
@@ -30,6 +30,7 @@ use crate::error_code::ErrorCode;
 use crate::guard::guarded;
 use crate::interceptor::Outgoing;
 use crate::interrupt::{self, Wait};
+use crate::mailbox::Mailbox;
 use crate::metadata::check_topic;
 use crate::mock::sent_record::{Copies, Copying};
 use crate::mock::state::{Decided, Outstanding, State};
@@ -38,6 +39,7 @@ use crate::partitioner::partition_for_key;
 use crate::producer::{CloseReport, MOMENT, Plugins, Producer, Scratch, check_record, no_such_partition};
 use crate::record::{RecordView, TopicName};
 use crate::record_batch::RecordParts;
+use crate::stage;
 
 pub use builder::MockProducerBuilder;
 pub use sent_record::SentRecord;
@@ -112,6 +114,8 @@ struct Mock<K: ?Sized + 'static, V: ?Sized + 'static> {
     copying: Option<(Copying<K>, Copying<V>)>,
     auto_complete: bool,
     token: ProducerToken,
+    /// For those who wait for outcomes.
+    mailbox: Arc<Mailbox>,
     state: Mutex<State<K, V>>,
 }
 
@@ -233,6 +237,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
             copying,
             auto_complete,
             token: ProducerToken::next(),
+            mailbox: Arc::new(Mailbox::unread(stage::now())),
             state: Mutex::new(State::new(topics)),
         }
     }
@@ -308,7 +313,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         let (topic, partition) = (sent.topic_name().clone(), sent.partition());
         let (key, value) = (sent.serialized_key(), sent.serialized_value());
         let facts = RecordFacts::new(0, sent.timestamp(), key, value);
-        let mut completion = Completion::new(self.token, topic.clone(), partition, Arc::new(NoLinger));
+        let mut completion = Completion::new(Arc::clone(&self.mailbox), topic.clone(), partition, 0);
         let mut state = self.state.lock();
         if let Err(error) = state.check_accepts() {
             drop(state);
@@ -434,13 +439,6 @@ fn not_in_metadata(topic: &TopicName, partition: i32, partition_count: usize) ->
         "partition {partition} not present in metadata, the topic has {has}; MockProducerBuilder::topic gives it more"
     );
     Error::new(ErrorKind::UnknownTopicOrPartition, text).with_topic(topic)
-}
-
-/// Nothing lingers here that a waiting `get` could send on its way.
-struct NoLinger;
-
-impl Expedite for NoLinger {
-    fn expedite(&self) {}
 }
 
 /// The last handle closes, as that of the real producer does.

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::sync::channel::bounded;
 
-use crate::accumulator::{Inbox, RecordAccumulator};
+use crate::accumulator::RecordAccumulator;
 use crate::completion::{ProducerToken, become_sender_thread, end_of_answers};
 use crate::config::{Faults, ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
@@ -19,6 +19,7 @@ use crate::escape::Escaped;
 use crate::guard::{guarded, text_of};
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
+use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
 use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
 use crate::origin::Origin;
@@ -364,8 +365,8 @@ fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> 
     };
     let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
     let token = ProducerToken::next();
-    let inbox = Inbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
-    let assembly = assemble(settings, token, network, inbox, bootstrap, fastrand::Rng::new());
+    let mailbox = Mailbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
+    let assembly = assemble(settings, token, network, mailbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let ends = Ends { accumulator: Arc::clone(&accumulator), close_parts };
     let thread = spawn(sender, token, ends, &settings.client_id)?;
@@ -393,7 +394,7 @@ fn spawn<N: Network + Send + 'static>(
         let Ends { accumulator, close_parts } = ends;
         become_sender_thread(token);
         let ran = guarded(|| sender.run(Instant::now()));
-        if accumulator.inbox().is_forked() {
+        if accumulator.mailbox().is_forked() {
             // A callback has forked. The connections are the parent's, and so is all that is not answered.
             return std::mem::forget((sender, alive, kept, accumulator, close_parts));
         }
@@ -401,9 +402,9 @@ fn spawn<N: Network + Send + 'static>(
         drop(sender);
         // Nothing is left here, unless one of the two has panicked.
         guarded(|| accumulator.abandon());
-        accumulator.inbox().close();
+        accumulator.mailbox().close();
         end_of_answers();
-        accumulator.inbox().ledger().calling(|| guarded(close_parts));
+        accumulator.mailbox().counts().calling(|| guarded(close_parts));
         drop((alive, kept));
         // Not before: the duty comes first.
         if ran.and(finished).is_none() {

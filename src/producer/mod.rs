@@ -17,9 +17,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::sync::channel::{Receiver, bounded};
+use crate::sync::channel::Receiver;
 
-use crate::accumulator::{Event, Patience, RecordAccumulator};
+use crate::accumulator::{Patience, RecordAccumulator};
 use crate::cluster::PartitionInfo;
 use crate::completion::{
     self, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
@@ -31,6 +31,7 @@ use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::lifecycle::CloseDeadline;
 use crate::logging;
+use crate::mailbox::{Event, Flush};
 use crate::metadata::{Metadata, check_topic};
 use crate::origin::Origin;
 use crate::record::{AsRecord, RecordMetadata, TopicName};
@@ -307,8 +308,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         not_in_callback("partitions_for()")?;
         let topic = TopicName::from(topic);
         check_topic(&topic)?;
-        let nudge = || self.core.accumulator.inbox().push(Event::Nudge, None);
-        self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, nudge)?;
+        let tell = || self.core.accumulator.mailbox().push(Event::Metadata, None);
+        self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, tell)?;
         let cluster = self.core.metadata.cluster();
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
     }
@@ -379,23 +380,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.check_process()?;
         not_in_callback("flush()")?;
         let deadline = timeout.and_then(|timeout| stage::now().checked_add(timeout));
-        let (answer, answered) = bounded(1);
-        self.accumulator.inbox().push(Event::Flush(answer), None);
-        let mut batches = match interrupt::wait(&answered, deadline) {
-            Wait::Ready(batches) => batches,
-            Wait::Interrupted => return Err(Error::interrupted("flush")),
-            Wait::Disconnected => return Ok(()), // closed: everything is answered
-            Wait::TimedOut => return Err(self.not_flushed(timeout)),
-        };
-        while let Some(batch) = batches.pop() {
-            match interrupt::wait(&batch.ended(), deadline) {
-                Wait::Interrupted => return Err(Error::interrupted("flush")),
-                Wait::TimedOut => return Err(self.not_flushed(timeout)),
-                Wait::Ready(_) | Wait::Disconnected => {}
-            }
-            batches.extend(batch.pieces().iter().map(|piece| Arc::clone(&piece.batch)));
+        let (flush, call) = Flush::begin();
+        self.accumulator.mailbox().push(Event::Flush(flush), None);
+        match interrupt::wait(&call.answered, deadline) {
+            Wait::Ready(never) => match never {},
+            Wait::Disconnected => Ok(()),
+            Wait::Interrupted => Err(Error::interrupted("flush")),
+            Wait::TimedOut => Err(self.not_flushed(timeout)),
         }
-        Ok(())
     }
 
     #[cold]
@@ -409,7 +401,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     /// How many records were accepted and are not answered yet.
     fn unanswered(&self) -> u64 {
-        self.accumulator.inbox().ledger().unanswered() + self.accumulator.open_records()
+        self.accumulator.mailbox().counts().unanswered() + self.accumulator.open_records()
     }
 
     fn close(&self, timeout: Option<Duration>) -> Result<CloseReport, Error> {
@@ -433,14 +425,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let deadline = stage::now().checked_add(limit);
         let within = if limit.is_zero() { CloseDeadline::Now } else { CloseDeadline::At(deadline) };
         self.control.close(within);
-        self.accumulator.inbox().push(Event::Nudge, None);
+        self.accumulator.mailbox().push(Event::Close, None);
         let may_wait = !is_in_callback() && !is_sender_thread(self.token);
         let ended = if may_wait { self.await_end(deadline)? } else { false };
-        let ledger = self.accumulator.inbox().ledger();
+        let counts = self.accumulator.mailbox().counts();
         let mut report = CloseReport::between(before, self.control.counts());
         if !ended {
             report.unanswered = self.unanswered();
-            report.callback_running = ledger.is_calling();
+            report.callback_running = counts.is_calling();
         }
         Ok(report)
     }
@@ -457,7 +449,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 Wait::Disconnected => return Ok(true),
                 Wait::TimedOut => {}
             }
-            let is_calling = self.accumulator.inbox().ledger().is_calling();
+            let is_calling = self.accumulator.mailbox().counts().is_calling();
             if is_calling || last.is_none_or(|last| stage::now() >= last) {
                 return Ok(false);
             }

@@ -11,13 +11,14 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::{AppendError, Event, LastTopic, Patience, Target, TopicQueues, Wait};
+use crate::accumulator::{AppendError, LastTopic, Patience, Target, TopicQueues, Wait};
 use crate::completion::{Callback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::guard::noticed;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::last_heard::Explanation;
+use crate::mailbox::Event;
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
 use crate::producer::Core;
@@ -156,14 +157,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn await_topic(&self, name: &str, partition: Option<i32>, patience: &mut Patience) -> Result<(), Error> {
         let name = &TopicName::from(name);
         check_topic(name)?;
-        let nudge = || self.accumulator.inbox().push(Event::Nudge, None);
+        let tell = || self.accumulator.mailbox().push(Event::Metadata, None);
         let Patience::AtMost(limit) = *patience else {
             self.metadata.want(name);
-            nudge();
+            tell();
             let text = "the topic's metadata is not there yet, and the call may not wait";
             return Err(Error::new(ErrorKind::WouldBlock, text).with_topic(name));
         };
-        let waited = self.metadata.wait_for_topic(name, partition, limit, nudge)?;
+        let waited = self.metadata.wait_for_topic(name, partition, limit, tell)?;
         *patience = Patience::AtMost(limit.saturating_sub(waited));
         Ok(())
     }

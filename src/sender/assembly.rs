@@ -5,10 +5,11 @@
 
 use std::sync::Arc;
 
-use crate::accumulator::{Inbox, QueueRules, RecordAccumulator};
+use crate::accumulator::{QueueRules, RecordAccumulator};
 use crate::backoff::ExponentialBackoff;
 use crate::completion::ProducerToken;
 use crate::config::{CompressionType, Settings};
+use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, NetworkSettings};
 use crate::record_batch::Codec;
@@ -27,7 +28,7 @@ pub(crate) fn assemble<N: Network>(
     settings: &Settings,
     token: ProducerToken,
     network: N,
-    inbox: Inbox,
+    mailbox: Mailbox,
     bootstrap: Bootstrap,
     mut random: fastrand::Rng,
 ) -> Assembly<N> {
@@ -39,7 +40,8 @@ pub(crate) fn assemble<N: Network>(
         codec: codec(settings),
         most_raw: most_before_compression(settings),
     };
-    let accumulator = Arc::new(RecordAccumulator::new(rules, settings.buffer_memory_bytes, Arc::new(inbox)));
+    let buffer_memory = settings.buffer_memory_bytes;
+    let accumulator = Arc::new(RecordAccumulator::new(rules, buffer_memory, Arc::new(mailbox)));
     let retry_backoff = ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max);
     let lifecycle = Arc::clone(accumulator.lifecycle());
     let metadata = Arc::new(Metadata::new(settings.metadata_max_age, retry_backoff, lifecycle));

@@ -29,6 +29,7 @@ use crate::error::{Error, ErrorKind};
 use crate::last_heard::LastHeard;
 use crate::lifecycle::CloseDeadline;
 use crate::logging;
+use crate::mailbox::Event;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::planted::{Defect, planted};
@@ -93,6 +94,7 @@ pub(crate) struct Sender<N: Network> {
     metadata_updater: MetadataUpdater,
     identity: ProducerIdentity,
     produce: Produce,
+    events: Vec<Event>,
     outcomes: Vec<Outcome<RequestContext>>,
     /// How many more answers count as awaited.
     awaited: u8,
@@ -133,6 +135,7 @@ impl<N: Network> Sender<N> {
             heard: Arc::clone(metadata.heard()),
             metadata,
             control,
+            events: Vec::new(),
             outcomes: Vec::new(),
             awaited: 0,
             read_until: None,
@@ -143,7 +146,7 @@ impl<N: Network> Sender<N> {
     /// this is the child, which must touch nothing more.
     pub(crate) fn run(&mut self, start: Instant) -> Instant {
         let mut now = start;
-        while !self.accumulator.inbox().is_forked() && !self.is_done(now) {
+        while !self.accumulator.mailbox().is_forked() && !self.is_done(now) {
             now = self.run_once(now);
         }
         now
@@ -151,7 +154,7 @@ impl<N: Network> Sender<N> {
 
     /// One turn. Returns the time after its wait for the network.
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
-        self.produce.drain.collect(now);
+        self.read_mailbox(now);
         let now = self.expire(now);
         if self.identity.renew_epoch(&mut self.produce.drain, now) {
             self.produce.sequences_changed();
@@ -169,7 +172,7 @@ impl<N: Network> Sender<N> {
             self.send(request, now);
         }
         let until = self.next_deadline(send_again, now);
-        if self.accumulator.inbox().take_awaited() {
+        if self.accumulator.mailbox().take_awaited() {
             self.awaited = AWAITED_ANSWERS;
         }
         self.client.set_awaited(self.awaited > 0);
@@ -182,6 +185,22 @@ impl<N: Network> Sender<N> {
         }
         self.outcomes = outcomes;
         now
+    }
+
+    /// Hands on what application threads have told since the last turn.
+    fn read_mailbox(&mut self, now: Instant) {
+        let mut events = std::mem::take(&mut self.events);
+        self.accumulator.mailbox().take(&mut events);
+        for event in events.drain(..) {
+            match event {
+                Event::Partition(index) => self.produce.drain.look_at(index, now),
+                Event::MemoryShort => self.produce.drain.end_lingers(now),
+                Event::Flush(flush) => self.produce.drain.flush(&flush, now),
+                // Each turn looks at what is due of these.
+                Event::Metadata | Event::Close => {}
+            }
+        }
+        self.events = events;
     }
 
     /// Waits for the network. Memory that callers wait for is handed on before the thread sleeps.
@@ -200,9 +219,9 @@ impl<N: Network> Sender<N> {
             self.accumulator.pool().serve_waiters();
         }
         // Right before the sleep: a look at the network in between would take the wake-up that belongs to it.
-        let until = if self.accumulator.inbox().fall_asleep(until) { until } else { Some(now) };
+        let until = if self.accumulator.mailbox().fall_asleep(until) { until } else { Some(now) };
         let now = self.client.poll(now, until, outcomes);
-        self.accumulator.inbox().awake();
+        self.accumulator.mailbox().awake();
         now
     }
 
@@ -211,7 +230,7 @@ impl<N: Network> Sender<N> {
         let Some(deadline) = self.control.lifecycle().closing() else { return false };
         if !self.produce.drain.is_closing() {
             self.accumulator.close_queues();
-            self.produce.drain.collect(now);
+            self.read_mailbox(now);
             self.produce.drain.close(now);
         }
         match deadline {
@@ -229,8 +248,9 @@ impl<N: Network> Sender<N> {
         let error =
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
         let why = GivenUp { error, abandoned: true };
+        self.read_mailbox(now);
         self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
-        self.accumulator.inbox().close();
+        self.accumulator.mailbox().close();
         self.client.close(now);
     }
 
@@ -312,6 +332,7 @@ impl<N: Network> Sender<N> {
         self.control.fail(error.clone());
         self.identity.transaction.set_fatal();
         let why = GivenUp { error, abandoned: false };
+        self.read_mailbox(now);
         self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
     }
 

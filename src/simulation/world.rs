@@ -15,11 +15,12 @@ use kafka_embedded::{Api, EmbeddedClusterBuilder, TopicConfig};
 #[cfg(test)]
 use kafka_embedded::{ClusterRules, EmbeddedCluster};
 
-use crate::accumulator::{Inbox, RecordAccumulator};
+use crate::accumulator::RecordAccumulator;
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{Faults, ProducerConfig, Settings};
 #[cfg(test)]
 use crate::error::Error;
+use crate::mailbox::Mailbox;
 use crate::network::BootstrapServers;
 use crate::producer::{CloseParts, KafkaProducer, Running, SenderThread};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
@@ -153,12 +154,12 @@ impl World {
         let ledger = Arc::new(Ledger::new(clock.clone()));
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
-        let inbox = Inbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
+        let mailbox = Mailbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
         let brokers = Brokers::new(rules, setup.topic.clone());
         let network = SimulatedNetwork::new(brokers, Arc::clone(&ledger), woken, random.fork());
         let bootstrap = bootstrap(&settings, &network);
         let lines = Lines::new(network);
-        let (producer, parts) = produce(&settings, lines.clone(), inbox, bootstrap, &mut random);
+        let (producer, parts) = produce(&settings, lines.clone(), mailbox, bootstrap, &mut random);
         let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
         let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
         let threads = Threads::start(players, &clock, setup.seed);
@@ -480,13 +481,13 @@ struct Parts {
 fn produce(
     settings: &Settings,
     lines: Lines,
-    inbox: Inbox,
+    mailbox: Mailbox,
     bootstrap: Bootstrap,
     random: &mut fastrand::Rng,
 ) -> (SimulatedProducer, Parts) {
     let token = ProducerToken::next();
     become_sender_thread(token);
-    let assembly = assemble(settings, token, lines, inbox, bootstrap, random.fork());
+    let assembly = assemble(settings, token, lines, mailbox, bootstrap, random.fork());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let (alive, ended) = bounded(0);
     let (shared, controlled) = (Arc::clone(&accumulator), Arc::clone(&control));

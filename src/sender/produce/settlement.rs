@@ -195,7 +195,7 @@ impl Produce {
         true
     }
 
-    /// Gives up everything that is not answered yet. The queues must be closed.
+    /// Gives up everything that is not answered yet. The queues must be closed, and the mailbox read since.
     pub(in crate::sender) fn abort<N: Network, T>(
         &mut self,
         why: &GivenUp,
@@ -203,7 +203,6 @@ impl Produce {
         transaction: &mut TransactionManager,
         now: Instant,
     ) {
-        self.drain.collect(now);
         for expired in self.drain.abort(now) {
             self.give_up(expired, why, client, transaction, now);
         }

@@ -1,49 +1,54 @@
-//! `Inbox`: how application threads tell the sender thread that there is something to look at.
+//! `Mailbox`: how application threads tell the sender thread that there is something to look at.
 //!
-//! Owns: the list of what to look at, and the rule when a sleeping sender has to be woken. Must not know: what the
-//! sender does about it.
+//! Owns: the list of what to look at, the rule when a sleeping sender has to be woken, and what both sides know of each
+//! other: whether somebody waits for outcomes, what is to be answered, whether this is a forked child. Must not know:
+//! batches, queues, what the sender does about an event.
 //! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, and what wakes, never both.
 //! Holds: nothing pushed is slept over: the sender announces its sleep before it looks into the list for the last
 //! time, and a pusher looks at the announcement after it has pushed.
 
-use std::sync::Arc;
+mod answer_counts;
+mod flush;
+
 use std::time::{Duration, Instant};
 
-use crate::completion::{BatchCompletion, Ledger};
 use crate::origin::Origin;
 use crate::planted::{Defect, planted};
 use crate::spin::SharedSpin;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-use crate::sync::channel::Sender;
 
-/// Something for the sender to look at. `Q` is a partition's queue.
-pub(crate) enum Event<Q> {
-    /// This partition has a batch that was opened or sealed.
-    Queue(Arc<Q>),
-    /// Somebody waits for a record in the open batch of the partition with this index.
-    Expedited(usize),
+pub(crate) use answer_counts::AnswerCounts;
+pub(crate) use flush::Flush;
+
+/// Something for the sender to look at.
+pub(crate) enum Event {
+    /// A batch was opened or sealed in the partition with this number within the producer, or somebody waits for a record
+    /// of its open batch.
+    Partition(usize),
     /// A thread waits for memory: every batch is sendable now.
     MemoryShort,
-    /// Somebody flushes: send everything, and tell which batches are not answered yet.
-    Flush(Sender<Vec<Arc<BatchCompletion>>>),
-    /// Metadata is wanted, or the producer is being closed: look around.
-    Nudge,
+    /// Somebody flushes: everything is sent, and what is not answered yet keeps an end of this until it is.
+    Flush(Flush),
+    /// Metadata is wanted.
+    Metadata,
+    /// The producer is being closed.
+    Close,
 }
 
 /// The sender's list of things to look at.
-pub(crate) struct Inbox<Q> {
-    events: Mutex<Events<Q>>,
+pub(crate) struct Mailbox {
+    events: Mutex<Events>,
     /// When the sender means to wake, in nanoseconds since `origin`; 0 while it is awake.
     asleep_until: AtomicU64,
     /// Somebody has begun to wait for an outcome.
     awaited: AtomicBool,
-    /// Of the threads that do.
-    spin: SharedSpin,
+    /// Of the threads that do; none where they sleep at once.
+    spin: Option<SharedSpin>,
     /// What all batches of the producer come to.
-    ledger: Ledger,
-    /// The process that the sender thread is in.
-    process: Origin,
+    counts: AnswerCounts,
+    /// The process that the sender thread is in; none where there is no such thread.
+    process: Option<Origin>,
     origin: Instant,
     /// Holds something of the operating system's; gone when the sender thread is, so that who keeps an answered future
     /// keeps nothing but memory.
@@ -52,24 +57,36 @@ pub(crate) struct Inbox<Q> {
 
 type Wake = Box<dyn Fn() + Send + Sync>;
 
-struct Events<Q> {
-    list: Vec<Event<Q>>,
+struct Events {
+    list: Vec<Event>,
     closed: bool,
 }
 
-impl<Q> Inbox<Q> {
+impl Mailbox {
     /// `wake` ends the sender's wait for its sockets.
-    pub(crate) fn new(origin: Instant, wake: Wake) -> Inbox<Q> {
-        let events = Mutex::new(Events { list: Vec::new(), closed: false });
-        let (asleep_until, awaited) = (AtomicU64::new(0), AtomicBool::new(false));
-        let spin = SharedSpin::new(Duration::ZERO);
-        let (ledger, process, wake) = (Ledger::default(), Origin::here(), Mutex::new(Some(wake)));
-        Inbox { events, asleep_until, awaited, spin, ledger, process, origin, wake }
+    pub(crate) fn new(origin: Instant, wake: Wake) -> Mailbox {
+        Mailbox {
+            events: Mutex::new(Events { list: Vec::new(), closed: false }),
+            asleep_until: AtomicU64::new(0),
+            awaited: AtomicBool::new(false),
+            spin: None,
+            counts: AnswerCounts::default(),
+            process: Some(Origin::here()),
+            origin,
+            wake: Mutex::new(Some(wake)),
+        }
+    }
+
+    /// For a producer without a sender thread: what is pushed is dropped, and in a forked child all is as before.
+    pub(crate) fn unread(origin: Instant) -> Mailbox {
+        let mailbox = Mailbox { process: None, ..Mailbox::new(origin, Box::new(|| {})) };
+        mailbox.close();
+        mailbox
     }
 
     /// Lets those who wait for outcomes poll for this time before they sleep.
-    pub(crate) fn with_spin(self, length: Duration) -> Inbox<Q> {
-        Inbox { spin: SharedSpin::new(length), ..self }
+    pub(crate) fn with_spin(self, length: Duration) -> Mailbox {
+        Mailbox { spin: Some(SharedSpin::new(length)), ..self }
     }
 
     /// Times are kept in terms of this one.
@@ -77,20 +94,20 @@ impl<Q> Inbox<Q> {
         self.origin
     }
 
-    /// How those who wait for outcomes take turns at polling.
-    pub(crate) fn spin(&self) -> &SharedSpin {
-        &self.spin
+    /// How those who wait for outcomes take turns at polling; none where they sleep at once.
+    pub(crate) fn spin(&self) -> Option<&SharedSpin> {
+        self.spin.as_ref()
     }
 
     /// What the producer has to answer.
-    pub(crate) fn ledger(&self) -> &Ledger {
-        &self.ledger
+    pub(crate) fn counts(&self) -> &AnswerCounts {
+        &self.counts
     }
 
-    /// Whether this process is a forked child of the one that has the sender thread.
+    /// Whether this process is a forked child of the one that has the sender thread: nobody brings outcomes here.
     #[inline(always)]
     pub(crate) fn is_forked(&self) -> bool {
-        self.process.is_another_process()
+        self.process.as_ref().is_some_and(Origin::is_another_process)
     }
 
     /// Somebody begins to wait for an outcome: it matters how soon it comes.
@@ -105,7 +122,7 @@ impl<Q> Inbox<Q> {
 
     /// Adds an event that has to be looked at by `act_by` (at once where there is none), and wakes the sender if it
     /// would sleep longer.
-    pub(crate) fn push(&self, event: Event<Q>, act_by: Option<Instant>) {
+    pub(crate) fn push(&self, event: Event, act_by: Option<Instant>) {
         let mut events = self.events.lock();
         if events.closed {
             return;
@@ -125,7 +142,7 @@ impl<Q> Inbox<Q> {
     }
 
     /// Takes everything; the vector that comes in is used for the next events.
-    pub(crate) fn take(&self, events: &mut Vec<Event<Q>>) {
+    pub(crate) fn take(&self, events: &mut Vec<Event>) {
         std::mem::swap(&mut self.events.lock().list, events);
     }
 
@@ -160,17 +177,18 @@ impl<Q> Inbox<Q> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::AtomicU32;
 
     use super::*;
 
     #[test]
     fn who_waits_is_told_of_once() {
-        let inbox = Inbox::<()>::new(Instant::now(), Box::new(|| {}));
-        assert!(!inbox.take_awaited());
-        inbox.note_awaited();
-        inbox.note_awaited();
-        assert_eq!([inbox.take_awaited(), inbox.take_awaited()], [true, false]);
+        let mailbox = Mailbox::new(Instant::now(), Box::new(|| {}));
+        assert!(!mailbox.take_awaited());
+        mailbox.note_awaited();
+        mailbox.note_awaited();
+        assert_eq!([mailbox.take_awaited(), mailbox.take_awaited()], [true, false]);
     }
 
     #[test]
@@ -178,7 +196,7 @@ mod tests {
         let origin = Instant::now();
         let woken = Arc::new(AtomicU32::new(0));
         let count = Arc::clone(&woken);
-        let inbox = Inbox::<()>::new(
+        let mailbox = Mailbox::new(
             origin,
             Box::new(move || {
                 count.fetch_add(1, Ordering::Relaxed);
@@ -186,15 +204,15 @@ mod tests {
         );
         let at = |ms| Some(origin + Duration::from_millis(ms));
 
-        inbox.push(Event::Nudge, None);
+        mailbox.push(Event::Metadata, None);
         assert_eq!(woken.load(Ordering::Relaxed), 0, "awake");
-        assert!(!inbox.fall_asleep(at(50)), "there is something to look at");
-        inbox.take(&mut Vec::new());
-        assert!(inbox.fall_asleep(at(50)));
-        inbox.push(Event::Nudge, at(60));
+        assert!(!mailbox.fall_asleep(at(50)), "there is something to look at");
+        mailbox.take(&mut Vec::new());
+        assert!(mailbox.fall_asleep(at(50)));
+        mailbox.push(Event::Metadata, at(60));
         assert_eq!(woken.load(Ordering::Relaxed), 0, "in time anyway");
-        inbox.push(Event::Nudge, at(40));
-        inbox.push(Event::Nudge, None);
+        mailbox.push(Event::Metadata, at(40));
+        mailbox.push(Event::Metadata, None);
         assert_eq!(woken.load(Ordering::Relaxed), 1);
     }
 }
