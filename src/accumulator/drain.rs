@@ -572,7 +572,7 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accumulator::{AppendError, LeaderRules, Leaders, Patience, QueueRules, Target, Wait};
+    use crate::accumulator::{AppendStep, LeaderRules, Leaders, QueueRules, Target};
     use crate::completion::BatchOutcome;
     use crate::error::ErrorKind;
     use crate::mailbox::{Event, Mailbox};
@@ -992,8 +992,8 @@ mod tests {
         let parts = crate::record_batch::RecordParts::new(None, Some(b"v"), &headers, 0);
         let target = Target { queue: &old, sticky: None };
         assert!(target.append_at_once(&parts, &mut None).is_none());
-        let wait = Wait { patience: Patience::None, clock: &|| world.now };
-        assert!(matches!(world.accumulator.append(target, parts, None, wait), Err(AppendError::Gone(_))));
+        let refused = world.accumulator.append_now(target, b"v", &|| world.now);
+        assert!(matches!(refused, Err(AppendStep::Gone)));
         world.append(0);
         world.queue(0).expedite();
         world.accumulator.mailbox().push(Event::Partition(old.index), None);

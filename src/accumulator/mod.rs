@@ -6,6 +6,7 @@
 //! Holds: records of a partition leave in the order of `append`; each batch is settled once; memory is reserved before
 //! a byte is written.
 
+mod append;
 mod batch;
 mod buffer_pool;
 mod clearing;
@@ -36,6 +37,7 @@ use crate::record_batch::RecordParts;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
+pub(crate) use append::{AppendRequest, AppendStep, BlockBudget};
 pub(crate) use batch::ProducerBatch;
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use drain::{Drain, DrainRules};
@@ -48,8 +50,9 @@ pub(crate) use sticky::Sticky;
 pub(crate) use topics::TopicQueues;
 use topics::TopicTable;
 
+use append::{Brought, Wanted};
 use buffer_pool::Reservation;
-use queue::{Append, Brought, PartitionQueue, Step};
+use queue::{PartitionQueue, Step};
 
 pub(crate) struct RecordAccumulator {
     rules: QueueRules,
@@ -60,24 +63,6 @@ pub(crate) struct RecordAccumulator {
     topics_version: AtomicU64,
     queue_maker: Arc<QueueMaker>,
     lifecycle: Arc<Lifecycle>,
-}
-
-/// How long a caller may wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
-    /// No longer than this.
-    AtMost(Duration),
-    /// Not at all: it would be an error of kind `WouldBlock`.
-    None,
-}
-
-/// Why a record was not appended.
-pub(crate) enum AppendError {
-    /// The keyless records' partition is another by now: choose again and come back with the callback.
-    Elsewhere(Option<Callback>),
-    /// The topic was forgotten meanwhile: look it up again and come back with the callback.
-    Gone(Option<Callback>),
-    Failed(Error),
 }
 
 impl RecordAccumulator {
@@ -134,67 +119,65 @@ impl RecordAccumulator {
         self.topics_version.fetch_add(1, Ordering::Release);
     }
 
-    /// Appends a record to a partition's queue. May wait for memory.
-    pub(crate) fn append(
-        &self,
-        target: Target<'_>,
-        parts: RecordParts<'_>,
-        callback: Option<Callback>,
-        wait: Wait<'_>,
-    ) -> Result<RecordFuture, AppendError> {
+    /// One step of a record into its partition's batch. Does not wait.
+    pub(crate) fn try_append(&self, target: Target<'_>, request: &mut AppendRequest<'_>) -> AppendStep {
         let Target { queue, sticky } = target;
-        let mut append = Append { parts, callback, sticky, brought: None };
-        let mut wait = wait;
-        loop {
-            let step = queue.try_append(&mut append, wait.clock);
-            if let Some(unfit) = append.brought.take() {
-                unfit.cancel(&self.pool);
-            }
-            match step {
-                Step::Appended { future, full } => {
-                    if let Some(full) = full {
-                        queue.seal(full, &self.pool);
-                    }
-                    return Ok(future);
+        let step = queue.try_append(request, sticky);
+        if let Some(unfit) = request.brought.take() {
+            unfit.cancel(&self.pool);
+        }
+        match step {
+            Step::Appended { future, full } => {
+                if let Some(full) = full {
+                    queue.seal(full, &self.pool);
                 }
-                Step::Seal(open) => queue.seal(open, &self.pool),
-                Step::Open(bytes) => match self.reserve(bytes, &mut wait) {
-                    Ok(memory) => append.brought = Some(Brought::Batch(queue.new_batch(memory))),
-                    Err(error) => return Err(AppendError::Failed(error)),
-                },
-                Step::Grow(bytes) => match self.reserve(bytes, &mut wait) {
-                    Ok(memory) => append.brought = Some(Brought::Memory(memory)),
-                    Err(error) => return Err(AppendError::Failed(error)),
-                },
-                Step::Elsewhere => return Err(AppendError::Elsewhere(append.callback.take())),
-                Step::Gone => return Err(AppendError::Gone(append.callback.take())),
-                Step::Closed => return Err(AppendError::Failed(Error::closed())),
+                AppendStep::Appended(future)
             }
+            Step::Seal(full) => {
+                queue.seal(full, &self.pool);
+                AppendStep::Sealed
+            }
+            Step::Reserve(wanted) => AppendStep::Reserve(wanted),
+            Step::Elsewhere => AppendStep::Elsewhere,
+            Step::Gone => AppendStep::Gone,
+            Step::Closed => AppendStep::Closed,
         }
     }
 
-    fn reserve(&self, bytes: usize, wait: &mut Wait<'_>) -> Result<Reservation, Error> {
+    /// Reserves what a step asked for. May wait, as long as the request's budget lasts.
+    pub(crate) fn reserve(
+        &self,
+        wanted: Wanted,
+        target: Target<'_>,
+        request: &mut AppendRequest<'_>,
+    ) -> Result<(), Error> {
+        let brought = match wanted {
+            Wanted::Batch(bytes) => {
+                Brought::Batch(target.queue.new_batch(self.reserve_bytes(bytes, request)?))
+            }
+            Wanted::Growth(bytes) => Brought::Memory(self.reserve_bytes(bytes, request)?),
+        };
+        request.brought = Some(brought);
+        Ok(())
+    }
+
+    fn reserve_bytes(&self, bytes: usize, request: &mut AppendRequest<'_>) -> Result<Reservation, Error> {
         if let Some(reservation) = self.pool.try_reserve(bytes)? {
             return Ok(reservation);
         }
-        let patience = match wait.patience {
-            Patience::AtMost(patience) if !patience.is_zero() => patience,
-            none => return Err(self.refuse(bytes, none)),
-        };
-        let start = (wait.clock)();
-        let reserved = self.pool.reserve(bytes, patience, || self.mailbox.push(Event::MemoryShort, None));
-        wait.patience =
-            Patience::AtMost(patience.saturating_sub((wait.clock)().saturating_duration_since(start)));
-        reserved
+        match request.budget.left() {
+            None => Err(self.refuse(bytes, ErrorKind::WouldBlock)),
+            Some(Duration::ZERO) => Err(self.refuse(bytes, ErrorKind::Timeout)),
+            Some(left) => {
+                let tell = || self.mailbox.push(Event::MemoryShort, None);
+                request.budget.charge(request.clock, || self.pool.reserve(bytes, left, tell))
+            }
+        }
     }
 
     /// The error of a caller who cannot wait. The first one since there was memory has the lingering batches sent: he
     /// may come again.
-    fn refuse(&self, bytes: usize, patience: Patience) -> Error {
-        let kind = match patience {
-            Patience::AtMost(_) => ErrorKind::Timeout,
-            Patience::None => ErrorKind::WouldBlock,
-        };
+    fn refuse(&self, bytes: usize, kind: ErrorKind) -> Error {
         let (full, first) = self.pool.refuse(bytes, kind);
         if first {
             self.mailbox.push(Event::MemoryShort, None);
@@ -312,12 +295,30 @@ impl RecordAccumulator {
 
 #[cfg(test)]
 impl RecordAccumulator {
-    /// For tests: a record that needs no waiting.
-    fn append_value(&self, queue: &Arc<PartitionQueue>, value: &[u8], now: Instant) {
+    /// For tests: a record that needs no waiting. The step beyond which it did not come, where it is not appended.
+    fn append_now(
+        &self,
+        target: Target<'_>,
+        value: &[u8],
+        clock: &dyn Fn() -> Instant,
+    ) -> Result<RecordFuture, AppendStep> {
         let headers = crate::record::Headers::new();
         let parts = RecordParts::new(None, Some(value), &headers, 0);
-        let wait = Wait { patience: Patience::None, clock: &|| now };
-        assert!(self.append(Target { queue, sticky: None }, parts, None, wait).is_ok());
+        let mut budget = BlockBudget::nothing();
+        let mut request = AppendRequest::new(parts, None, &mut budget, clock);
+        loop {
+            match self.try_append(target, &mut request) {
+                AppendStep::Appended(future) => return Ok(future),
+                AppendStep::Sealed => {}
+                AppendStep::Reserve(wanted) if self.reserve(wanted, target, &mut request).is_ok() => {}
+                refused => return Err(refused),
+            }
+        }
+    }
+
+    /// The same where it must be appended.
+    fn append_value(&self, queue: &Arc<PartitionQueue>, value: &[u8], now: Instant) {
+        assert!(self.append_now(Target { queue, sticky: None }, value, &|| now).is_ok());
     }
 }
 
@@ -339,11 +340,4 @@ impl Target<'_> {
     ) -> Option<RecordFuture> {
         self.queue.append_at_once(parts, self.sticky, callback)
     }
-}
-
-/// How a caller waits and reads the time.
-#[derive(Clone, Copy)]
-pub(crate) struct Wait<'a> {
-    pub(crate) patience: Patience,
-    pub(crate) clock: &'a dyn Fn() -> Instant,
 }

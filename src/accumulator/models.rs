@@ -11,7 +11,6 @@ use loom::thread;
 use super::*;
 use crate::completion::BatchOutcome;
 use crate::interrupt::InterruptHandle;
-use crate::record::Headers;
 use crate::sync::Mutex;
 
 /// How often a thread may lose the processor where it would not have to; more finds nothing new here and takes hours.
@@ -147,10 +146,7 @@ fn accumulator() -> (Arc<RecordAccumulator>, Arc<PartitionQueue>) {
 }
 
 fn append(accumulator: &RecordAccumulator, queue: &Arc<PartitionQueue>) -> Option<RecordFuture> {
-    let headers = Headers::new();
-    let parts = RecordParts::new(None, Some(b"v"), &headers, 0);
-    let wait = Wait { patience: Patience::None, clock: &Instant::now };
-    accumulator.append(Target { queue, sticky: None }, parts, None, wait).ok()
+    accumulator.append_now(Target { queue, sticky: None }, b"v", &Instant::now).ok()
 }
 
 /// However `send` and the sender's end interleave, what was accepted is answered and all memory comes back.

@@ -11,6 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::accumulator::append::{AppendRequest, Brought, Wanted};
 use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::rules::QueueRules;
@@ -97,33 +98,6 @@ pub(crate) enum Urgency {
     Flushed,
 }
 
-/// A record on its way into a queue.
-pub(crate) struct Append<'a> {
-    pub(crate) parts: RecordParts<'a>,
-    pub(crate) callback: Option<Callback>,
-    /// Where the record goes where the built-in keyless logic chose: it may be told to choose anew.
-    pub(crate) sticky: Option<&'a Sticky>,
-    /// What was asked for in the last step.
-    pub(crate) brought: Option<Brought>,
-}
-
-/// What a record brings along because there is no room for it.
-pub(crate) enum Brought {
-    Batch(NewBatch),
-    /// For the open batch.
-    Memory(Reservation),
-}
-
-impl Brought {
-    /// It was not needed after all.
-    pub(crate) fn cancel(self, pool: &BufferPool) {
-        match self {
-            Brought::Batch(batch) => batch.cancel(pool),
-            Brought::Memory(memory) => pool.cancel(memory),
-        }
-    }
-}
-
 /// What one look at the queue came to.
 pub(crate) enum Step {
     Appended {
@@ -132,10 +106,8 @@ pub(crate) enum Step {
     },
     /// The open batch is full: seal it, then come again.
     Seal(OpenBatch),
-    /// Reserve this much and make a new batch of it, then come again.
-    Open(usize),
-    /// Reserve this much for the open batch, then come again.
-    Grow(usize),
+    /// Reserve this, then come again.
+    Reserve(Wanted),
     /// The keyless records' partition is another by now.
     Elsewhere,
     /// The topic was forgotten meanwhile.
@@ -232,7 +204,7 @@ impl PartitionQueue {
     }
 
     /// One try to append, under the lock: no waiting, no sealing, no user code.
-    pub(crate) fn try_append(&self, append: &mut Append<'_>, clock: impl Fn() -> Instant) -> Step {
+    pub(super) fn try_append(&self, request: &mut AppendRequest<'_>, sticky: Option<&Sticky>) -> Step {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         match state.access {
@@ -240,34 +212,30 @@ impl PartitionQueue {
             Access::Retired => return Step::Gone,
             Access::Closed => return Step::Closed,
         }
-        if append.sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
+        if sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return Step::Elsewhere;
         }
         let Some(open) = &mut state.open else {
-            return self.open_batch(guard, append, clock);
+            return self.open_batch(guard, request, sticky);
         };
-        match open.try_append(&append.parts, &mut append.callback) {
-            Ok(future) => self.appended(state, append, future),
+        match open.try_append(&request.parts, &mut request.callback) {
+            Ok(future) => self.appended(state, &request.parts, sticky, future),
             Err(DoesNotFit::Capacity { needed }) => {
                 let extra = self.rules.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
                 let fits = |brought: &mut Brought| matches!(brought, Brought::Memory(memory) if memory.bytes == extra);
-                match append.brought.take_if(fits) {
+                match request.brought.take_if(fits) {
                     Some(Brought::Memory(memory)) => {
                         open.grow(memory);
                         drop(guard);
-                        self.try_append(append, clock)
+                        self.try_append(request, sticky)
                     }
-                    _ => Step::Grow(extra),
+                    _ => Step::Reserve(Wanted::Growth(extra)),
                 }
             }
             Err(DoesNotFit::Limit) => {
-                if let Some(sticky) = append.sticky {
-                    state.count_sticky(
-                        sticky,
-                        self.expected_bytes(&append.parts),
-                        self.rules.batch_size,
-                        true,
-                    );
+                if let Some(sticky) = sticky {
+                    let bytes = self.expected_bytes(&request.parts);
+                    state.count_sticky(sticky, bytes, self.rules.batch_size, true);
                 }
                 self.take_open(state).map_or(Step::Closed, Step::Seal)
             }
@@ -299,10 +267,16 @@ impl PartitionQueue {
         }
     }
 
-    fn appended(&self, state: &mut State, append: &Append<'_>, future: RecordFuture) -> Step {
+    fn appended(
+        &self,
+        state: &mut State,
+        parts: &RecordParts<'_>,
+        sticky: Option<&Sticky>,
+        future: RecordFuture,
+    ) -> Step {
         let full = state.open.as_ref().is_some_and(OpenBatch::is_full);
-        if let Some(sticky) = append.sticky {
-            state.count_sticky(sticky, self.expected_bytes(&append.parts), self.rules.batch_size, full);
+        if let Some(sticky) = sticky {
+            state.count_sticky(sticky, self.expected_bytes(parts), self.rules.batch_size, full);
         }
         let full = if full { self.take_open(state) } else { None };
         Step::Appended { future, full }
@@ -311,29 +285,29 @@ impl PartitionQueue {
     fn open_batch(
         &self,
         mut guard: MutexGuard<'_, State>,
-        append: &mut Append<'_>,
-        clock: impl Fn() -> Instant,
+        request: &mut AppendRequest<'_>,
+        sticky: Option<&Sticky>,
     ) -> Step {
-        let limit = self.limit(&clock);
+        let limit = self.limit(request.clock);
         let expected = guard.last_size.min(self.rules.batch_size);
-        let wanted = self.rules.capacity_for(BATCH_OVERHEAD + append.parts.upper_bound(), expected, limit);
+        let wanted = self.rules.capacity_for(BATCH_OVERHEAD + request.parts.upper_bound(), expected, limit);
         let fits = |brought: &mut Brought| matches!(brought, Brought::Batch(new) if new.reserved() == wanted);
-        let Some(Brought::Batch(new)) = append.brought.take_if(fits) else {
-            return Step::Open(wanted);
+        let Some(Brought::Batch(new)) = request.brought.take_if(fits) else {
+            return Step::Reserve(Wanted::Batch(wanted));
         };
         let state = &mut *guard;
-        let created = clock();
+        let created = (request.clock)();
         let id = BatchId::opened(state.next_id);
         state.next_id += 1;
         let mut open = OpenBatch::new(id, new, created, limit);
         // The buffer was reserved for this very record: it fits.
-        let Ok(future) = open.try_append(&append.parts, &mut append.callback) else {
-            return Step::Open(wanted);
+        let Ok(future) = open.try_append(&request.parts, &mut request.callback) else {
+            return Step::Reserve(Wanted::Batch(wanted));
         };
         state.open = Some(open);
         state.flushed = false;
         self.depth.fetch_add(1, Ordering::Relaxed);
-        let step = self.appended(state, append, future);
+        let step = self.appended(state, &request.parts, sticky, future);
         let tell = state.noticed == Noticed::Nothing;
         if tell {
             state.noticed = Noticed::Lingering;
@@ -582,6 +556,7 @@ impl PartitionQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accumulator::append::BlockBudget;
     use crate::completion::BatchOutcome;
     use crate::record::Headers;
 
@@ -599,21 +574,22 @@ mod tests {
     fn append_at(queue: &PartitionQueue, pool: &BufferPool, value: usize, now: Instant) -> Vec<usize> {
         let (headers, value, mut asked) = (Headers::new(), vec![0; value], Vec::new());
         let parts = RecordParts::new(None, Some(&value), &headers, 0);
-        let mut append = Append { parts, callback: None, sticky: None, brought: None };
+        let (mut budget, clock) = (BlockBudget::nothing(), || now);
+        let mut request = AppendRequest::new(parts, None, &mut budget, &clock);
         let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
         loop {
-            match queue.try_append(&mut append, || now) {
+            match queue.try_append(&mut request, None) {
                 Step::Appended { full, .. } => {
                     full.into_iter().for_each(|full| queue.seal(full, pool));
                     return asked;
                 }
-                Step::Open(bytes) => {
+                Step::Reserve(Wanted::Batch(bytes)) => {
                     asked.push(bytes);
-                    append.brought = Some(Brought::Batch(queue.new_batch(reserve(bytes))));
+                    request.brought = Some(Brought::Batch(queue.new_batch(reserve(bytes))));
                 }
-                Step::Grow(bytes) => {
+                Step::Reserve(Wanted::Growth(bytes)) => {
                     asked.push(bytes);
-                    append.brought = Some(Brought::Memory(reserve(bytes)));
+                    request.brought = Some(Brought::Memory(reserve(bytes)));
                 }
                 Step::Seal(full) => queue.seal(full, pool),
                 Step::Elsewhere | Step::Gone | Step::Closed => {

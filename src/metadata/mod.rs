@@ -86,8 +86,8 @@ impl Metadata {
         &self.heard
     }
 
-    /// Waits until the topic, and the partition if one is named, are known; at most `patience`. Returns how long it
-    /// took. Topics that cannot be used are an error at once.
+    /// Waits until the topic, and the partition if one is named, are known; at most `patience`. Topics that cannot
+    /// be used are an error at once.
     ///
     /// `nudge` makes the sender look for what is wanted.
     pub(crate) fn wait_for_topic(
@@ -96,7 +96,7 @@ impl Metadata {
         partition: Option<i32>,
         patience: Duration,
         nudge: impl Fn(),
-    ) -> Result<Duration, Error> {
+    ) -> Result<(), Error> {
         let start = stage::now();
         let deadline = start.checked_add(patience);
         let mut first = true;
@@ -104,7 +104,7 @@ impl Metadata {
             let (standing, news) = self.ask_for(topic, partition, first);
             first = false;
             let pending = match standing {
-                Standing::Usable => return Ok(stage::now().saturating_duration_since(start)),
+                Standing::Usable => return Ok(()),
                 Standing::Never(error) => return Err(error),
                 Standing::NotYet(error) => error,
             };

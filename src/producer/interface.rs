@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accumulator::Patience;
+use crate::accumulator::BlockBudget;
 use crate::cluster::PartitionInfo;
 use crate::completion::{self, Callback, RecordFuture};
 use crate::error::Error;
@@ -215,11 +215,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
     ) -> Result<RecordFuture, Error> {
-        self.core.do_send(record, callback.map(completion::callback), self.core.patience())
+        self.core.do_send(record, callback.map(completion::callback), self.core.block_budget())
     }
 
     fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
-        self.core.do_send(record, None, Patience::None)
+        self.core.do_send(record, None, BlockBudget::nothing())
     }
 
     pass_on!(self => self);

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use crate::sync::channel::Receiver;
 
-use crate::accumulator::{Patience, RecordAccumulator};
+use crate::accumulator::{BlockBudget, RecordAccumulator};
 use crate::cluster::PartitionInfo;
 use crate::completion::{
     self, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
@@ -188,7 +188,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
     pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
-        record.view(|record| self.core.do_send(record, None, self.core.patience()))
+        record.view(|record| self.core.do_send(record, None, self.core.block_budget()))
     }
 
     /// As [`send`](Self::send), and calls `callback` with the outcome.
@@ -206,7 +206,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     ) -> Result<RecordFuture, Error> {
         let callback = Some(completion::callback(callback));
-        record.view(|record| self.core.do_send(record, callback, self.core.patience()))
+        record.view(|record| self.core.do_send(record, callback, self.core.block_budget()))
     }
 
     /// As [`send`](Self::send), but never blocks.
@@ -215,7 +215,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As `send`, with [`WouldBlock`](ErrorKind::WouldBlock) where `send` would wait. The topic's metadata is then
     /// fetched all the same, so that trying again later works.
     pub fn try_send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
-        record.view(|record| self.core.do_send(record, None, Patience::None))
+        record.view(|record| self.core.do_send(record, None, BlockBudget::nothing()))
     }
 
     /// Sends everything that was accepted before this call, without waiting out `linger.ms`, and blocks until it is

@@ -7,11 +7,10 @@
 //! work (ARCHITECTURE.md, "What makes it fast").
 //! Source: Kafka's `KafkaProducer.doSend`.
 
-use std::cell::Cell;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::accumulator::{AppendError, LastTopic, Patience, Target, TopicQueues, Wait};
+use crate::accumulator::{AppendRequest, AppendStep, BlockBudget, LastTopic, Target, TopicQueues};
 use crate::completion::{Callback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
@@ -32,8 +31,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// What a caller on this thread may wait: `max.block.ms`, or nothing in a callback, of whatever producer: it runs on
     /// the thread that would have to end the wait, or on one that the other's callbacks may wait for.
     #[inline]
-    pub(super) fn patience(&self) -> Patience {
-        if is_in_callback() { Patience::None } else { Patience::AtMost(self.settings.max_block) }
+    pub(super) fn block_budget(&self) -> BlockBudget {
+        if is_in_callback() { BlockBudget::nothing() } else { BlockBudget::at_most(self.settings.max_block) }
     }
 
     #[inline(always)]
@@ -41,15 +40,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         &self,
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
-        patience: Patience,
+        mut budget: BlockBudget,
     ) -> Result<RecordFuture, Error> {
         self.check_process()?;
         if !self.parts.interceptors.is_empty() {
-            return self.send_intercepted(record, callback, patience);
+            return self.send_intercepted(record, callback, budget);
         }
         // What serializers add goes with the record, and the caller's own stays as it is.
         let mut headers = record.headers.clone();
-        self.send_parts(Outgoing::new(record, &mut headers), patience, |_, _| callback)
+        self.send_parts(Outgoing::new(record, &mut headers), &mut budget, |_, _| callback)
     }
 
     /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
@@ -59,7 +58,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         &self,
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
-        patience: Patience,
+        mut budget: BlockBudget,
     ) -> Result<RecordFuture, Error> {
         let mut record = InterceptedRecord::new(record);
         self.parts.interceptors.on_send(&mut record);
@@ -88,7 +87,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 &Error::new(ErrorKind::Serialization, text).with_topic(&TopicName::from(topic.as_str())),
             );
         };
-        let sent = noticed(|| self.send_parts(record.parts(), patience, with_interceptors), panicked);
+        let sent = noticed(|| self.send_parts(record.parts(), &mut budget, with_interceptors), panicked);
         sent.inspect_err(|error| refused(record.headers(), error))
     }
 
@@ -97,14 +96,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn send_parts(
         &self,
         parts: Outgoing<'_, K, V>,
-        mut patience: Patience,
+        budget: &mut BlockBudget,
         callback: impl FnOnce(&TopicName, &Headers) -> Option<Callback>,
     ) -> Result<RecordFuture, Error> {
         self.check_usable()?;
         check_record(&parts)?;
         let mut caller = Caller::take();
-        let topic = self.topic(parts.topic, parts.partition, &mut caller.last_topic, &mut patience)?;
-        let outcome = self.send_to(&topic, parts, &mut caller.scratch, callback, patience);
+        let topic = self.topic(parts.topic, parts.partition, &mut caller.last_topic, budget)?;
+        let outcome = self.send_to(&topic, parts, &mut caller.scratch, callback, budget);
         caller.last_topic.keep(topic);
         caller.put_back();
         outcome
@@ -117,13 +116,20 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         record: Outgoing<'_, K, V>,
         scratch: &mut Scratch,
         callback: impl FnOnce(&TopicName, &Headers) -> Option<Callback>,
-        patience: Patience,
+        budget: &mut BlockBudget,
     ) -> Result<RecordFuture, Error> {
         let partition = record.partition;
         let parts = self.parts.plugins.serialize(&topic.name, record, scratch)?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
         self.check_ready(&parts).map_err(|error| chosen.of(error.with_topic(&topic.name)))?;
-        self.append(topic, (partition, chosen), parts, callback(&topic.name, parts.headers), patience)
+        let mut callback = callback(&topic.name, parts.headers);
+        match target(topic, chosen)?.append_at_once(&parts, &mut callback) {
+            Some(future) => Ok(future),
+            None => {
+                let placed = Placed { explicit: partition, chosen };
+                self.append_patiently(topic, placed, parts, callback, budget)
+            }
+        }
     }
 
     #[inline]
@@ -139,7 +145,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         name: &str,
         partition: Option<i32>,
         last: &mut LastTopic,
-        patience: &mut Patience,
+        budget: &mut BlockBudget,
     ) -> Result<Arc<TopicQueues>, Error> {
         loop {
             if let Some(topic) = self.accumulator.find_topic(name, last)
@@ -148,78 +154,57 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 topic.touch();
                 return Ok(topic);
             }
-            self.await_topic(name, partition, patience)?;
+            self.await_topic(name, partition, budget)?;
         }
     }
 
-    /// Waits until the topic's metadata, or the partition, is there. Patience shrinks by what it took.
+    /// Waits until the topic's metadata, or the partition, is there.
     #[cold]
-    fn await_topic(&self, name: &str, partition: Option<i32>, patience: &mut Patience) -> Result<(), Error> {
+    fn await_topic(&self, name: &str, partition: Option<i32>, budget: &mut BlockBudget) -> Result<(), Error> {
         let name = &TopicName::from(name);
         check_topic(name)?;
         let tell = || self.accumulator.mailbox().push(Event::Metadata, None);
-        let Patience::AtMost(limit) = *patience else {
+        let Some(left) = budget.left() else {
             self.metadata.want(name);
             tell();
             let text = "the topic's metadata is not there yet, and the call may not wait";
             return Err(Error::new(ErrorKind::WouldBlock, text).with_topic(name));
         };
-        let waited = self.metadata.wait_for_topic(name, partition, limit, tell)?;
-        *patience = Patience::AtMost(limit.saturating_sub(waited));
-        Ok(())
+        budget.charge(&stage::now, || self.metadata.wait_for_topic(name, partition, left, tell))
     }
 
-    /// Appends to a partition. `explicit`: the record's own choice; `chosen`: what came of it.
-    #[inline(always)]
-    fn append(
-        &self,
-        topic: &TopicQueues,
-        (explicit, chosen): (Option<i32>, Chosen),
-        parts: RecordParts<'_>,
-        mut callback: Option<Callback>,
-        patience: Patience,
-    ) -> Result<RecordFuture, Error> {
-        let target = target(topic, chosen)?;
-        match target.append_at_once(&parts, &mut callback) {
-            Some(future) => Ok(future),
-            None => self.append_patiently(topic, (explicit, chosen), parts, callback, patience),
-        }
-    }
-
-    /// Appends where a batch has to be opened, sealed or waited for.
+    /// Appends where a batch has to be opened, sealed or waited for, or where the record has to go elsewhere meanwhile.
     #[inline(never)]
     fn append_patiently(
         &self,
         topic: &TopicQueues,
-        (explicit, mut chosen): (Option<i32>, Chosen),
+        placed: Placed,
         parts: RecordParts<'_>,
-        mut callback: Option<Callback>,
-        patience: Patience,
+        callback: Option<Callback>,
+        budget: &mut BlockBudget,
     ) -> Result<RecordFuture, Error> {
-        // The first look at the clock, if there was one: what was waited since then is charged to max.block.ms.
-        let begun = Cell::new(None);
-        let clock = || {
-            let now = stage::now();
-            begun.set(begun.get().or(Some(now)));
-            now
-        };
+        let Placed { explicit, mut chosen } = placed;
+        let mut request = AppendRequest::new(parts, callback, budget, &stage::now);
+        let mut newer: Option<Arc<TopicQueues>> = None;
         loop {
-            let wait = Wait { patience: left(patience, begun.get()), clock: &clock };
-            match self.accumulator.append(target(topic, chosen)?, parts, callback, wait) {
-                Ok(future) => return Ok(future),
-                Err(AppendError::Elsewhere(same)) => callback = same,
-                Err(AppendError::Gone(same)) => {
-                    let mut patience = left(patience, begun.get());
-                    let again =
-                        self.topic(&topic.name, explicit, &mut LastTopic::default(), &mut patience)?;
-                    let chosen = self.choose_partition(&again, explicit, &parts)?;
-                    return self.append_patiently(&again, (explicit, chosen), parts, same, patience);
+            let topic = newer.as_deref().unwrap_or(topic);
+            let target = target(topic, chosen)?;
+            let failed = |error| self.not_appended(error, topic, chosen.partition);
+            match self.accumulator.try_append(target, &mut request) {
+                AppendStep::Appended(future) => return Ok(future),
+                AppendStep::Sealed => {}
+                AppendStep::Reserve(wanted) => {
+                    self.accumulator.reserve(wanted, target, &mut request).map_err(failed)?;
                 }
-                Err(AppendError::Failed(error)) => {
-                    return Err(self.not_appended(error, topic, chosen.partition));
+                AppendStep::Elsewhere => chosen = self.choose_partition(topic, explicit, &parts)?,
+                AppendStep::Gone => {
+                    let found =
+                        self.topic(&topic.name, explicit, &mut LastTopic::default(), request.budget)?;
+                    chosen = self.choose_partition(&found, explicit, &parts)?;
+                    newer = Some(found);
                 }
+                AppendStep::Closed => return Err(failed(Error::closed())),
             }
-            chosen = self.choose_partition(topic, explicit, &parts)?;
         }
     }
 
@@ -301,6 +286,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 }
 
+/// The partition that the record itself names, if it does, and the one that came of it.
+struct Placed {
+    explicit: Option<i32>,
+    chosen: Chosen,
+}
+
 /// Where a record goes.
 #[derive(Clone, Copy)]
 struct Chosen {
@@ -332,13 +323,3 @@ fn target(topic: &TopicQueues, chosen: Chosen) -> Result<Target<'_>, Error> {
 
 /// Older errors of brokers are not what fills the buffer now.
 const RECENTLY: Duration = Duration::from_secs(60);
-
-#[inline]
-fn left(patience: Patience, begun: Option<Instant>) -> Patience {
-    match (patience, begun) {
-        (Patience::AtMost(limit), Some(begun)) => {
-            Patience::AtMost(limit.saturating_sub(stage::now().saturating_duration_since(begun)))
-        }
-        _ => patience,
-    }
-}
