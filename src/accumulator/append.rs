@@ -5,8 +5,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::accumulator::batch::NewBatch;
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
+use crate::accumulator::producer_batch::NewBatch;
 use crate::completion::{Callback, RecordFuture};
 use crate::record_batch::RecordParts;
 

@@ -36,7 +36,7 @@ impl Reservation {
 
 pub(crate) struct BufferPool {
     total: usize,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     /// How many threads wait; read by the sender, for whom every batch is sendable while somebody does.
     waiting: AtomicUsize,
     /// Somebody who cannot wait was refused since memory was last given back.
@@ -49,7 +49,7 @@ pub(crate) struct BufferPool {
 const WAKE_FOR: usize = 4;
 
 #[derive(Default)]
-struct State {
+struct PoolState {
     reserved: usize,
     idle_bytes: usize,
     idle: HashMap<usize, Vec<Vec<u8>>, foldhash::fast::FixedState>,
@@ -68,7 +68,7 @@ impl BufferPool {
     pub(crate) fn new(total: usize) -> Self {
         BufferPool {
             total,
-            state: Mutex::new(State::default()),
+            state: Mutex::new(PoolState::default()),
             waiting: AtomicUsize::new(0),
             refused: AtomicBool::new(false),
             holds_back: AtomicBool::new(false),
@@ -198,7 +198,7 @@ impl BufferPool {
         self.serve(&mut self.state.lock(), 1);
     }
 
-    fn take_back(&self, state: &mut State, bytes: usize, buffer: Option<Vec<u8>>, wake_for: usize) {
+    fn take_back(&self, state: &mut PoolState, bytes: usize, buffer: Option<Vec<u8>>, wake_for: usize) {
         state.reserved = state.reserved.saturating_sub(bytes);
         self.refused.store(false, Ordering::Relaxed);
         match buffer {
@@ -251,7 +251,7 @@ impl BufferPool {
     }
 
     /// Serves who waits, if there is room for `wake_for` like the first.
-    fn serve(&self, state: &mut State, wake_for: usize) {
+    fn serve(&self, state: &mut PoolState, wake_for: usize) {
         let free = self.total.saturating_sub(state.reserved);
         let wanted = state.waiters.front().map_or(0, |head| head.bytes.saturating_mul(wake_for));
         self.holds_back.store(free < wanted, Ordering::Relaxed);
@@ -273,7 +273,7 @@ enum Enqueued {
     Waiting { ticket: u64, granted: Receiver<Reservation> },
 }
 
-impl State {
+impl PoolState {
     fn take(&mut self, bytes: usize, total: usize) -> Option<Reservation> {
         if self.reserved + bytes > total {
             return None;

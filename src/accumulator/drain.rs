@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::RecordAccumulator;
-use crate::accumulator::batch::ProducerBatch;
 use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
-use crate::accumulator::partition::{List, Partition, SendConditions, Taken, give_up};
-use crate::accumulator::queue::{Head, Outlook, PartitionQueue};
+use crate::accumulator::partition_drain::{List, PartitionDrain, SendConditions, Taken, give_up};
+use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
+use crate::accumulator::producer_batch::ProducerBatch;
 use crate::cluster::Cluster;
 use crate::mailbox::Flush;
 use crate::planted::{Defect, planted};
@@ -35,7 +35,7 @@ pub(crate) struct Drain {
     pub(super) accumulator: Arc<RecordAccumulator>,
     rules: DrainRules,
     cluster: Arc<Cluster>,
-    pub(super) partitions: Vec<Option<Partition>>,
+    pub(super) partitions: Vec<Option<PartitionDrain>>,
     /// Partitions with something to send, by leader. Ordered, so that a run can be repeated.
     ready: BTreeMap<i32, VecDeque<usize>>,
     /// Partitions with something to send and no leader.
@@ -262,7 +262,7 @@ impl Drain {
 
     /// Whether batches of the partition have been sent and are not settled.
     pub(crate) fn has_outstanding(&self, index: usize) -> bool {
-        self.partitions.get(index).and_then(Option::as_ref).is_some_and(Partition::has_outstanding)
+        self.partitions.get(index).and_then(Option::as_ref).is_some_and(PartitionDrain::has_outstanding)
     }
 
     /// Whether the broker may have a batch of the partition that is not settled yet.
@@ -346,7 +346,7 @@ impl Drain {
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn census(&self) -> (usize, usize, usize) {
         let partitions = self.partitions.iter().flatten();
-        let sent = |partition: &Partition| -> usize {
+        let sent = |partition: &PartitionDrain| -> usize {
             partition.in_flight.iter().chain(&partition.retries).map(ProducerBatch::reserved).sum()
         };
         let reserved = partitions.clone().map(sent).sum();
@@ -546,7 +546,7 @@ impl Drain {
         }
         let leader = leader_of(&self.cluster, &queue);
         queue.note_leaderless(leader.is_none().then_some(now));
-        let mut partition = Partition::new(queue, leader);
+        let mut partition = PartitionDrain::new(queue, leader);
         partition.note_topic(&self.cluster);
         if let Some(slot) = self.partitions.get_mut(index) {
             *slot = Some(partition);
@@ -559,7 +559,7 @@ impl Drain {
         }
     }
 
-    pub(super) fn partition(&mut self, index: usize) -> Option<&mut Partition> {
+    pub(super) fn partition(&mut self, index: usize) -> Option<&mut PartitionDrain> {
         self.partitions.get_mut(index).and_then(Option::as_mut)
     }
 }
@@ -572,7 +572,7 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::accumulator::{AppendStep, LeaderRules, Leaders, QueueRules, Target};
+    use crate::accumulator::{AppendStep, Availability, AvailabilityRules, QueueRules, Target};
     use crate::completion::BatchOutcome;
     use crate::error::ErrorKind;
     use crate::mailbox::{Event, Mailbox};
@@ -601,8 +601,8 @@ mod tests {
             let mailbox = Arc::new(Mailbox::new(now, Box::new(|| {})));
             let accumulator = Arc::new(RecordAccumulator::new(rules, 1 << 20, mailbox));
             let cluster = cluster(partitions, 1);
-            let rules = LeaderRules { availability_timeout: None, rack: None };
-            accumulator.update_topics(&cluster, &["t".into()], &mut Leaders::new(rules));
+            let rules = AvailabilityRules { availability_timeout: None, rack: None };
+            accumulator.update_topics(&cluster, &["t".into()], &mut Availability::new(rules));
             let rules = DrainRules { linger: LINGER, delivery_timeout: 10 * LINGER, mute: false };
             let mut drain = Drain::new(Arc::clone(&accumulator), rules);
             drain.update_cluster(&cluster, &["t".into()], now);
@@ -965,7 +965,7 @@ mod tests {
             world.drain.forget(&forgotten);
             forgotten.len()
         };
-        let mut leaders = Leaders::new(LeaderRules::default());
+        let mut leaders = Availability::new(AvailabilityRules::default());
         let mut old = world.queue(0);
         for _ in 0..5 {
             world.pass(1);

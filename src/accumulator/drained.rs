@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::accumulator::batch::{BatchId, ProducerBatch};
+use crate::accumulator::producer_batch::{BatchId, ProducerBatch};
 use crate::completion::Completion;
 use crate::counted::Counted;
 use crate::error::Error;

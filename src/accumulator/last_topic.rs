@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use crate::accumulator::topics::TopicQueues;
+use crate::accumulator::topic_queues::TopicQueues;
 use crate::completion::ProducerToken;
 
 /// One remembered topic; none at first, and for the time of a `send`.

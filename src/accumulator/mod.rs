@@ -2,27 +2,28 @@
 //!
 //! Owns: the queues of all partitions, the memory bound. Must not know: producer ids, sockets, requests, metadata.
 //! Threads: `append` and `topic` on application threads; `update_topics` and all of `drain` on the sender thread.
-//! Locks: one queue, or the pool, or the mailbox, or the maker of queues at a time, never two. The table of topics is locked for a look-up only.
+//! Locks: one queue, or the pool, or the mailbox, or the maker of queues at a time, never two. The table of topics is
+//! locked for a look-up only.
 //! Holds: records of a partition leave in the order of `append`; each batch is settled once; memory is reserved before
 //! a byte is written.
 
+mod abort;
 mod append;
-mod batch;
+mod availability;
 mod buffer_pool;
-mod clearing;
 mod drain;
 mod drained;
 mod last_topic;
-mod leaders;
 #[cfg(all(test, loom))]
 mod models;
-mod partition;
-mod queue;
-mod queues;
-mod rules;
+mod partition_drain;
+mod partition_queue;
+mod partition_queues;
+mod producer_batch;
+mod queue_rules;
 mod sizes;
-mod sticky;
-mod topics;
+mod sticky_partition;
+mod topic_queues;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,21 +39,21 @@ use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use append::{AppendRequest, AppendStep, BlockBudget};
-pub(crate) use batch::ProducerBatch;
+pub(crate) use availability::{Availability, AvailabilityRules};
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use drain::{Drain, DrainRules};
 pub(crate) use drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 pub(crate) use last_topic::LastTopic;
-pub(crate) use leaders::{LeaderRules, Leaders};
-use queues::QueueMaker;
-pub(crate) use rules::QueueRules;
-pub(crate) use sticky::Sticky;
-pub(crate) use topics::TopicQueues;
-use topics::TopicTable;
+use partition_queues::QueueMaker;
+pub(crate) use producer_batch::ProducerBatch;
+pub(crate) use queue_rules::QueueRules;
+pub(crate) use sticky_partition::StickyPartition;
+pub(crate) use topic_queues::TopicQueues;
+use topic_queues::TopicTable;
 
 use append::{Brought, Wanted};
 use buffer_pool::Reservation;
-use queue::{PartitionQueue, Step};
+use partition_queue::{PartitionQueue, QueueStep};
 
 pub(crate) struct RecordAccumulator {
     rules: QueueRules,
@@ -127,20 +128,20 @@ impl RecordAccumulator {
             unfit.cancel(&self.pool);
         }
         match step {
-            Step::Appended { future, full } => {
+            QueueStep::Appended { future, full } => {
                 if let Some(full) = full {
                     queue.seal(full, &self.pool);
                 }
                 AppendStep::Appended(future)
             }
-            Step::Seal(full) => {
+            QueueStep::Seal(full) => {
                 queue.seal(full, &self.pool);
                 AppendStep::Sealed
             }
-            Step::Reserve(wanted) => AppendStep::Reserve(wanted),
-            Step::Elsewhere => AppendStep::Elsewhere,
-            Step::Gone => AppendStep::Gone,
-            Step::Closed => AppendStep::Closed,
+            QueueStep::Reserve(wanted) => AppendStep::Reserve(wanted),
+            QueueStep::Elsewhere => AppendStep::Elsewhere,
+            QueueStep::Gone => AppendStep::Gone,
+            QueueStep::Closed => AppendStep::Closed,
         }
     }
 
@@ -191,7 +192,7 @@ impl RecordAccumulator {
         &self,
         cluster: &Cluster,
         changed: &[TopicName],
-        leaders: &mut Leaders,
+        leaders: &mut Availability,
     ) -> Vec<usize> {
         let mut anew = Vec::new();
         for topic in changed.iter().filter_map(|name| cluster.topic(name)) {
@@ -204,7 +205,7 @@ impl RecordAccumulator {
         anew
     }
 
-    fn update_topic(&self, topic: &TopicInfo, cluster: &Cluster, leaders: &mut Leaders) -> Vec<usize> {
+    fn update_topic(&self, topic: &TopicInfo, cluster: &Cluster, leaders: &mut Availability) -> Vec<usize> {
         let available = leaders.available(topic, cluster);
         let older = self.topics.read().get(&topic.name).cloned();
         if older.as_ref().is_some_and(|older| older.shows(topic, &available)) {
@@ -327,7 +328,7 @@ impl RecordAccumulator {
 pub(crate) struct Target<'a> {
     pub(crate) queue: &'a Arc<PartitionQueue>,
     /// Given where the built-in keyless logic chose the partition: it counts what the partition gets.
-    pub(crate) sticky: Option<&'a Sticky>,
+    pub(crate) sticky: Option<&'a StickyPartition>,
 }
 
 impl Target<'_> {

@@ -138,9 +138,9 @@ fn accumulator() -> (Arc<RecordAccumulator>, Arc<PartitionQueue>) {
     let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
     let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
     let accumulator = Arc::new(RecordAccumulator::new(rules, 10_000, mailbox));
-    let leaders = LeaderRules { availability_timeout: None, rack: None };
+    let leaders = AvailabilityRules { availability_timeout: None, rack: None };
     let cluster = Cluster::led(&[("t", &[Some(1)])]);
-    accumulator.update_topics(&cluster, &["t".into()], &mut Leaders::new(leaders));
+    accumulator.update_topics(&cluster, &["t".into()], &mut Availability::new(leaders));
     let queue = Arc::clone(accumulator.topic("t").unwrap().queue(0).unwrap());
     (accumulator, queue)
 }

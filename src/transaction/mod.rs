@@ -13,7 +13,7 @@ use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::record_batch::Stamp;
 
-pub(crate) use sequence::Place;
+pub(crate) use sequence::SequencePlace;
 use sequence::{PartitionSequences, ProducerIdAndEpoch};
 
 /// Where the producer stands with its id.
@@ -312,7 +312,7 @@ pub(crate) enum Due {
 /// What is known of a batch's place in its partition's sequence.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct SequenceContext {
-    pub(crate) place: Place,
+    pub(crate) place: SequencePlace,
     /// Something of unknown fate lies before it.
     pub(crate) unresolved: bool,
 }

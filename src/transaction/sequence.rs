@@ -22,7 +22,7 @@ impl ProducerIdAndEpoch {
 
 /// Where a batch stands, seen from the last acknowledged one of its partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Place {
+pub(crate) enum SequencePlace {
     /// Others that are not acknowledged come before it.
     #[default]
     Early,
@@ -106,12 +106,12 @@ impl PartitionSequences {
     }
 
     /// Where a batch with this base sequence stands.
-    pub(super) fn place(&self, base_sequence: i32) -> Place {
+    pub(super) fn place(&self, base_sequence: i32) -> SequencePlace {
         let overtaken = self.last_acknowledged.is_some_and(|last| !is_behind(last, base_sequence));
         match self.is_next(base_sequence) {
-            true => Place::Next,
-            false if overtaken || self.last_acknowledged == Some(base_sequence) => Place::Overtaken,
-            false => Place::Early,
+            true => SequencePlace::Next,
+            false if overtaken || self.last_acknowledged == Some(base_sequence) => SequencePlace::Overtaken,
+            false => SequencePlace::Early,
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
         sequences.acknowledged(&OWNER.stamp(0), 10);
         assert_eq!(
             [0, 10, 20, 30].map(|base| sequences.place(base)),
-            [Place::Overtaken, Place::Overtaken, Place::Next, Place::Early]
+            [SequencePlace::Overtaken, SequencePlace::Overtaken, SequencePlace::Next, SequencePlace::Early]
         );
         assert!(is_behind(i32::MAX - 1, 3) && !is_behind(3, i32::MAX - 1));
     }

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::{
-    BatchRef, Drain, DrainRules, DrainedBatch, LeaderRules, Leaders, ProducerBatch, RecordAccumulator,
+    Availability, AvailabilityRules, BatchRef, Drain, DrainRules, DrainedBatch, ProducerBatch,
+    RecordAccumulator,
 };
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::Node;
@@ -48,7 +49,7 @@ pub(super) struct Produce {
     settings: Arc<Settings>,
     retry_backoff: ExponentialBackoff,
     accumulator: Arc<RecordAccumulator>,
-    leaders: Leaders,
+    leaders: Availability,
     metadata: Arc<Metadata>,
     heard: Arc<LastHeard>,
     control: Arc<Control>,
@@ -78,7 +79,7 @@ impl Produce {
     ) -> Produce {
         Produce {
             drain: Drain::new(Arc::clone(&accumulator), drain_rules(&settings)),
-            leaders: Leaders::new(leader_rules(&settings)),
+            leaders: Availability::new(leader_rules(&settings)),
             retry_backoff: ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max),
             settings,
             accumulator,
@@ -440,8 +441,8 @@ fn drain_rules(settings: &Settings) -> DrainRules {
     }
 }
 
-fn leader_rules(settings: &Settings) -> LeaderRules {
-    LeaderRules {
+fn leader_rules(settings: &Settings) -> AvailabilityRules {
+    AvailabilityRules {
         availability_timeout: settings.partitioner_availability_timeout,
         rack: settings.client_rack.clone(),
     }

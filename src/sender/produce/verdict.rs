@@ -5,7 +5,7 @@
 
 use crate::error_code::ErrorCode;
 use crate::planted::{Defect, planted};
-use crate::transaction::{Place, SequenceContext};
+use crate::transaction::{SequenceContext, SequencePlace};
 
 /// What becomes of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub(super) fn classify(code: ErrorCode, context: &VerdictContext) -> Verdict {
 fn is_overtaken(code: ErrorCode, context: &VerdictContext) -> bool {
     let is_missing = !context.of_unknown_fate || code.tells_that_batch_is_missing();
     let is_seen = !planted(Defect::OvertakenGoAgain);
-    is_seen && context.idempotent && context.sequence.place == Place::Overtaken && is_missing
+    is_seen && context.idempotent && context.sequence.place == SequencePlace::Overtaken && is_missing
 }
 
 fn by_code(code: ErrorCode, context: &VerdictContext) -> Verdict {
@@ -93,7 +93,7 @@ fn out_of_order(context: &VerdictContext) -> Verdict {
     if context.sequence.unresolved && context.of_unknown_fate {
         return Verdict::Fail;
     }
-    let early = context.sequence.place == Place::Early;
+    let early = context.sequence.place == SequencePlace::Early;
     if early && !context.sequence.unresolved { Verdict::Retry } else { Verdict::RetryWithNewEpoch }
 }
 
@@ -121,20 +121,26 @@ mod tests {
     const FRESH: VerdictContext = VerdictContext {
         idempotent: true,
         may_retry: true,
-        sequence: SequenceContext { place: Place::Next, unresolved: false },
+        sequence: SequenceContext { place: SequencePlace::Next, unresolved: false },
         log_start_offset: 0,
         of_unknown_fate: false,
         may_split: false,
     };
     const PLAIN: VerdictContext = VerdictContext { idempotent: false, ..FRESH };
     const TOO_LATE: VerdictContext = VerdictContext { may_retry: false, ..FRESH };
-    const EARLY: VerdictContext =
-        VerdictContext { sequence: SequenceContext { place: Place::Early, unresolved: false }, ..FRESH };
-    const OVERTAKEN: VerdictContext =
-        VerdictContext { sequence: SequenceContext { place: Place::Overtaken, unresolved: false }, ..FRESH };
+    const EARLY: VerdictContext = VerdictContext {
+        sequence: SequenceContext { place: SequencePlace::Early, unresolved: false },
+        ..FRESH
+    };
+    const OVERTAKEN: VerdictContext = VerdictContext {
+        sequence: SequenceContext { place: SequencePlace::Overtaken, unresolved: false },
+        ..FRESH
+    };
     const OVERTAKEN_OF_UNKNOWN_FATE: VerdictContext = VerdictContext { of_unknown_fate: true, ..OVERTAKEN };
-    const UNRESOLVED: VerdictContext =
-        VerdictContext { sequence: SequenceContext { place: Place::Early, unresolved: true }, ..FRESH };
+    const UNRESOLVED: VerdictContext = VerdictContext {
+        sequence: SequenceContext { place: SequencePlace::Early, unresolved: true },
+        ..FRESH
+    };
     const UNRESOLVED_TOO: VerdictContext = VerdictContext { of_unknown_fate: true, ..UNRESOLVED };
     const SEVERAL: VerdictContext = VerdictContext { may_split: true, ..FRESH };
     const SEVERAL_TOO_LATE: VerdictContext = VerdictContext { may_split: true, ..TOO_LATE };

@@ -8,10 +8,10 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::accumulator::leaders::{Available, Led};
-use crate::accumulator::queue::PartitionQueue;
-use crate::accumulator::queues::{QueueMaker, Queues};
-use crate::accumulator::sticky::Sticky;
+use crate::accumulator::availability::{AvailablePartitions, Led};
+use crate::accumulator::partition_queue::PartitionQueue;
+use crate::accumulator::partition_queues::{PartitionQueues, QueueMaker};
+use crate::accumulator::sticky_partition::StickyPartition;
 use crate::cluster::TopicInfo;
 use crate::partitioner::{LoadTable, next_partition};
 use crate::planted::{Defect, planted};
@@ -65,8 +65,8 @@ pub(crate) struct TopicQueues {
     id: Uuid,
     partition_count: usize,
     /// Also of partitions that the picture lacks: they take nothing, and what is in them stays.
-    queues: Queues,
-    available: Available,
+    queues: PartitionQueues,
+    available: AvailablePartitions,
     /// Whether records may be sent; false for a topic that is not there (any more) or was forgotten.
     pub(super) usable: bool,
     usage: Arc<Usage>,
@@ -75,7 +75,7 @@ pub(crate) struct TopicQueues {
 /// What outlives a change of the topic's metadata.
 #[derive(Default)]
 struct Usage {
-    sticky: Sticky,
+    sticky: StickyPartition,
     /// A record was sent to the topic since somebody last asked.
     used: AtomicBool,
 }
@@ -84,12 +84,12 @@ impl TopicQueues {
     /// The picture that follows `older`; the first one has its queues from `maker`.
     pub(super) fn new(
         topic: &TopicInfo,
-        available: Available,
+        available: AvailablePartitions,
         older: Option<&TopicQueues>,
         maker: &Arc<QueueMaker>,
     ) -> TopicQueues {
         let usage = older.map_or_else(Arc::default, |older| Arc::clone(&older.usage));
-        let first = || Queues::new(topic.name.clone(), Arc::clone(maker));
+        let first = || PartitionQueues::new(topic.name.clone(), Arc::clone(maker));
         let mut queues = older.map_or_else(first, |older| older.queues.clone());
         let partition_count = topic.partitions.len();
         if planted(Defect::PicturesDropQueues) {
@@ -105,7 +105,7 @@ impl TopicQueues {
     pub(super) fn unusable(&self) -> TopicQueues {
         let (name, id, queues) = (self.name.clone(), self.id, self.queues.clone());
         let (partition_count, available, usage) =
-            (self.partition_count, Available::default(), Arc::clone(&self.usage));
+            (self.partition_count, AvailablePartitions::default(), Arc::clone(&self.usage));
         TopicQueues { name, id, partition_count, queues, available, usable: false, usage }
     }
 
@@ -114,7 +114,7 @@ impl TopicQueues {
         self.queues.all()
     }
 
-    /// See `Queues::retire`.
+    /// See `PartitionQueues::retire`.
     pub(super) fn retire(&self) -> bool {
         self.queues.retire()
     }
@@ -141,7 +141,7 @@ impl TopicQueues {
     }
 
     /// Whether this picture shows what a newer one would.
-    pub(super) fn shows(&self, topic: &TopicInfo, available: &Available) -> bool {
+    pub(super) fn shows(&self, topic: &TopicInfo, available: &AvailablePartitions) -> bool {
         let is_same = topic.id.is_zero() || topic.id == self.id;
         is_same
             && self.usable
@@ -155,7 +155,7 @@ impl TopicQueues {
     }
 
     #[inline]
-    pub(crate) fn sticky(&self) -> &Sticky {
+    pub(crate) fn sticky(&self) -> &StickyPartition {
         &self.usage.sticky
     }
 
@@ -210,7 +210,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::accumulator::{LeaderRules, Leaders, QueueRules, RecordAccumulator};
+    use crate::accumulator::{Availability, AvailabilityRules, QueueRules, RecordAccumulator};
     use crate::cluster::{Cluster, Node};
     use crate::mailbox::Mailbox;
 
@@ -229,20 +229,20 @@ mod tests {
     /// One topic as the application threads see it, with batches that nobody sends.
     struct World {
         accumulator: RecordAccumulator,
-        leaders: Leaders,
+        leaders: Availability,
         start: Instant,
     }
 
     impl World {
-        /// Leaders as in `cluster`, and how many batches are in each partition's queue.
+        /// Availability as in `cluster`, and how many batches are in each partition's queue.
         fn new(rack: Option<&str>, leaders: &[Option<i32>], depths: &[u32]) -> World {
             let start = Instant::now();
             let rules = QueueRules::plain(1, 1, Duration::ZERO);
             let mailbox = Arc::new(Mailbox::new(start, Box::new(|| {})));
             let accumulator = RecordAccumulator::new(rules, 1 << 20, mailbox);
             let availability_timeout = Some(Duration::from_millis(100));
-            let rules = LeaderRules { availability_timeout, rack: rack.map(str::to_owned) };
-            let mut world = World { accumulator, leaders: Leaders::new(rules), start };
+            let rules = AvailabilityRules { availability_timeout, rack: rack.map(str::to_owned) };
+            let mut world = World { accumulator, leaders: Availability::new(rules), start };
             world.update(leaders);
             for (partition, depth) in (0..).zip(depths) {
                 let queue = &world.queue(partition);

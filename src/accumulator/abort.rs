@@ -6,11 +6,11 @@
 
 use std::time::Instant;
 
-use crate::accumulator::batch::{BatchId, ProducerBatch};
 use crate::accumulator::drain::Drain;
 use crate::accumulator::drained::{Expired, Fate};
-use crate::accumulator::partition::give_up;
-use crate::accumulator::queue::Head;
+use crate::accumulator::partition_drain::give_up;
+use crate::accumulator::partition_queue::Head;
+use crate::accumulator::producer_batch::{BatchId, ProducerBatch};
 
 impl Drain {
     /// Takes the batches that could not be sealed.

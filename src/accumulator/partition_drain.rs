@@ -9,16 +9,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::batch::ProducerBatch;
 use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
-use crate::accumulator::queue::{Head, Outlook, PartitionQueue, Urgency};
+use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue, Urgency};
+use crate::accumulator::producer_batch::ProducerBatch;
 use crate::cluster::Cluster;
 use crate::planted::{Defect, planted};
 use crate::transaction::TransactionManager;
 use crate::uuid::Uuid;
 
 /// What the sender knows of a partition.
-pub(super) struct Partition {
+pub(super) struct PartitionDrain {
     pub(super) queue: Arc<PartitionQueue>,
     pub(super) leader: Option<i32>,
     /// The topic's id in the last picture that had the partition; zero where it told none.
@@ -87,9 +87,9 @@ pub(super) enum Taken {
     Nothing,
 }
 
-impl Partition {
-    pub(super) fn new(queue: Arc<PartitionQueue>, leader: Option<i32>) -> Partition {
-        Partition {
+impl PartitionDrain {
+    pub(super) fn new(queue: Arc<PartitionQueue>, leader: Option<i32>) -> PartitionDrain {
+        PartitionDrain {
             queue,
             leader,
             topic_id: Uuid::ZERO,

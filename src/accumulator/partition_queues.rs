@@ -1,6 +1,7 @@
-//! `Queues`: the queues of a topic's partitions, each made when a record first goes there.
+//! `PartitionQueues`: the queues of a topic's partitions, each made when a record first goes there.
 //!
-//! Owns: the places of the queues, the making of them, their numbers, and which ones the sender has yet to see. Must not know: which partitions a picture has.
+//! Owns: the places of the queues, the making of them, their numbers, which ones the sender has yet to see. Must not
+//! know: which partitions a picture has.
 //! Threads: a queue is found and made on any thread; all else on the sender thread.
 //! Locks: while a queue is made the maker's, and none under it; none where the queue is there.
 //! Holds: a partition never has two queues: all pictures of a topic share the places, and what is in one stays; once
@@ -9,27 +10,27 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use crate::accumulator::queue::{Access, PartitionQueue};
-use crate::accumulator::rules::QueueRules;
+use crate::accumulator::partition_queue::{Access, PartitionQueue};
+use crate::accumulator::queue_rules::QueueRules;
 use crate::accumulator::sizes::TopicSizes;
 use crate::mailbox::Mailbox;
 use crate::record::TopicName;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 
-type Place = OnceLock<Arc<PartitionQueue>>;
+type QueueSlot = OnceLock<Arc<PartitionQueue>>;
 
 /// How many at once are added to a topic.
 const SHELF: usize = 16;
 
 #[derive(Clone)]
-pub(super) struct Queues {
+pub(super) struct PartitionQueues {
     topic: TopicName,
     sizes: Arc<TopicSizes>,
     /// The topic was forgotten; there may be other queues for its partitions. Changed under the maker's lock.
     retired: Arc<AtomicBool>,
     maker: Arc<QueueMaker>,
-    shelves: Vec<Arc<[Place; SHELF]>>,
+    shelves: Vec<Arc<[QueueSlot; SHELF]>>,
 }
 
 /// Makes the queues of all topics of a producer.
@@ -82,10 +83,10 @@ impl QueueMaker {
     }
 }
 
-impl Queues {
-    pub(super) fn new(topic: TopicName, maker: Arc<QueueMaker>) -> Queues {
+impl PartitionQueues {
+    pub(super) fn new(topic: TopicName, maker: Arc<QueueMaker>) -> PartitionQueues {
         let sizes = Arc::new(TopicSizes::new(maker.mailbox.origin()));
-        Queues { topic, sizes, retired: Arc::default(), maker, shelves: Vec::new() }
+        PartitionQueues { topic, sizes, retired: Arc::default(), maker, shelves: Vec::new() }
     }
 
     /// Has a place for the queue of each partition.
@@ -143,12 +144,12 @@ impl Queues {
     }
 
     #[inline]
-    fn place(&self, partition: usize) -> Option<&Place> {
+    fn place(&self, partition: usize) -> Option<&QueueSlot> {
         self.shelves.get(partition / SHELF)?.get(partition % SHELF)
     }
 
     #[cold]
-    fn make<'a>(&self, partition: usize, place: &'a Place) -> &'a Arc<PartitionQueue> {
+    fn make<'a>(&self, partition: usize, place: &'a QueueSlot) -> &'a Arc<PartitionQueue> {
         let maker = &self.maker;
         let mut made = maker.made.lock();
         place.get_or_init(|| {
@@ -186,10 +187,10 @@ mod tests {
 
     use super::*;
 
-    fn queues() -> Queues {
+    fn queues() -> PartitionQueues {
         let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
         let rules = QueueRules::plain(1, 1, Duration::ZERO);
-        Queues::new("t".into(), Arc::new(QueueMaker::new(rules, mailbox)))
+        PartitionQueues::new("t".into(), Arc::new(QueueMaker::new(rules, mailbox)))
     }
 
     /// Faults A1, D6.
@@ -201,7 +202,7 @@ mod tests {
             let mut newer = older.clone();
             newer.make_room(100);
             let seen: BTreeSet<(usize, i32, usize)> = thread::scope(|scope| {
-                let look = |queues: &Queues| {
+                let look = |queues: &PartitionQueues| {
                     let look =
                         |place| (place, queues.queue(place).map(|queue| (queue.partition, queue.index)));
                     (0..100).map(look).collect::<Vec<_>>()

@@ -1,4 +1,4 @@
-//! `Sticky`: the partition that a topic's keyless records keep to at the moment.
+//! `StickyPartition`: the partition that a topic's keyless records keep to at the moment.
 //!
 //! Owns: its number. Must not know: how one is chosen, when it has had its share.
 //! Threads: any; the first of several that choose at once wins.
@@ -6,15 +6,15 @@
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The partition that keyless records keep to.
-pub(crate) struct Sticky(AtomicI32);
+pub(crate) struct StickyPartition(AtomicI32);
 
-impl Default for Sticky {
+impl Default for StickyPartition {
     fn default() -> Self {
-        Sticky(AtomicI32::new(-1))
+        StickyPartition(AtomicI32::new(-1))
     }
 }
 
-impl Sticky {
+impl StickyPartition {
     #[inline]
     pub(crate) fn is(&self, partition: i32) -> bool {
         self.current() == partition

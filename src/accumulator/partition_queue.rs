@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::append::{AppendRequest, Brought, Wanted};
-use crate::accumulator::batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
-use crate::accumulator::rules::QueueRules;
+use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
+use crate::accumulator::queue_rules::QueueRules;
 use crate::accumulator::sizes::TopicSizes;
-use crate::accumulator::sticky::Sticky;
+use crate::accumulator::sticky_partition::StickyPartition;
 use crate::completion::{BatchCompletion, Callback, Completion, RecordFuture};
 use crate::guard::guarded;
 use crate::logging;
@@ -41,13 +41,13 @@ pub(crate) struct PartitionQueue {
     retries: AtomicU32,
     /// When the sender saw first that there is no leader, in nanoseconds as the mailbox counts them; 0 where there is one.
     leaderless_since: AtomicU64,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     open: Option<OpenBatch>,
-    sealed: VecDeque<Sealed>,
+    sealed: VecDeque<SealedSlot>,
     noticed: Noticed,
     access: Access,
     /// Somebody flushes: the open batch need not linger.
@@ -81,7 +81,7 @@ enum Noticed {
     Sendable,
 }
 
-enum Sealed {
+enum SealedSlot {
     /// A thread is compressing it and computing its CRC; it comes back.
     Soon(BatchId, Arc<BatchCompletion>),
     Done(ProducerBatch),
@@ -99,7 +99,7 @@ pub(crate) enum Urgency {
 }
 
 /// What one look at the queue came to.
-pub(crate) enum Step {
+pub(crate) enum QueueStep {
     Appended {
         future: RecordFuture,
         full: Option<OpenBatch>,
@@ -155,7 +155,7 @@ impl PartitionQueue {
         access: Access,
     ) -> PartitionQueue {
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        let state = Mutex::new(State { access, ..State::default() });
+        let state = Mutex::new(QueueState { access, ..QueueState::default() });
         PartitionQueue {
             topic,
             partition,
@@ -187,7 +187,7 @@ impl PartitionQueue {
     pub(crate) fn append_at_once(
         &self,
         parts: &RecordParts<'_>,
-        sticky: Option<&Sticky>,
+        sticky: Option<&StickyPartition>,
         callback: &mut Option<Callback>,
     ) -> Option<RecordFuture> {
         let mut guard = self.state.lock();
@@ -204,16 +204,20 @@ impl PartitionQueue {
     }
 
     /// One try to append, under the lock: no waiting, no sealing, no user code.
-    pub(super) fn try_append(&self, request: &mut AppendRequest<'_>, sticky: Option<&Sticky>) -> Step {
+    pub(super) fn try_append(
+        &self,
+        request: &mut AppendRequest<'_>,
+        sticky: Option<&StickyPartition>,
+    ) -> QueueStep {
         let mut guard = self.state.lock();
         let state = &mut *guard;
         match state.access {
             Access::Open => {}
-            Access::Retired => return Step::Gone,
-            Access::Closed => return Step::Closed,
+            Access::Retired => return QueueStep::Gone,
+            Access::Closed => return QueueStep::Closed,
         }
         if sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
-            return Step::Elsewhere;
+            return QueueStep::Elsewhere;
         }
         let Some(open) = &mut state.open else {
             return self.open_batch(guard, request, sticky);
@@ -229,7 +233,7 @@ impl PartitionQueue {
                         drop(guard);
                         self.try_append(request, sticky)
                     }
-                    _ => Step::Reserve(Wanted::Growth(extra)),
+                    _ => QueueStep::Reserve(Wanted::Growth(extra)),
                 }
             }
             Err(DoesNotFit::Limit) => {
@@ -237,7 +241,7 @@ impl PartitionQueue {
                     let bytes = self.expected_bytes(&request.parts);
                     state.count_sticky(sticky, bytes, self.rules.batch_size, true);
                 }
-                self.take_open(state).map_or(Step::Closed, Step::Seal)
+                self.take_open(state).map_or(QueueStep::Closed, QueueStep::Seal)
             }
         }
     }
@@ -256,9 +260,9 @@ impl PartitionQueue {
             .sealed
             .iter_mut()
             .rev()
-            .find(|place| matches!(place, Sealed::Soon(id, _) if *id == batch.id()));
+            .find(|place| matches!(place, SealedSlot::Soon(id, _) if *id == batch.id()));
         if let Some(place) = place {
-            *place = Sealed::Done(batch);
+            *place = SealedSlot::Done(batch);
         }
         let tell = std::mem::replace(&mut state.noticed, Noticed::Sendable) < Noticed::Sendable;
         drop(state);
@@ -269,31 +273,31 @@ impl PartitionQueue {
 
     fn appended(
         &self,
-        state: &mut State,
+        state: &mut QueueState,
         parts: &RecordParts<'_>,
-        sticky: Option<&Sticky>,
+        sticky: Option<&StickyPartition>,
         future: RecordFuture,
-    ) -> Step {
+    ) -> QueueStep {
         let full = state.open.as_ref().is_some_and(OpenBatch::is_full);
         if let Some(sticky) = sticky {
             state.count_sticky(sticky, self.expected_bytes(parts), self.rules.batch_size, full);
         }
         let full = if full { self.take_open(state) } else { None };
-        Step::Appended { future, full }
+        QueueStep::Appended { future, full }
     }
 
     fn open_batch(
         &self,
-        mut guard: MutexGuard<'_, State>,
+        mut guard: MutexGuard<'_, QueueState>,
         request: &mut AppendRequest<'_>,
-        sticky: Option<&Sticky>,
-    ) -> Step {
+        sticky: Option<&StickyPartition>,
+    ) -> QueueStep {
         let limit = self.limit(request.clock);
         let expected = guard.last_size.min(self.rules.batch_size);
         let wanted = self.rules.capacity_for(BATCH_OVERHEAD + request.parts.upper_bound(), expected, limit);
         let fits = |brought: &mut Brought| matches!(brought, Brought::Batch(new) if new.reserved() == wanted);
         let Some(Brought::Batch(new)) = request.brought.take_if(fits) else {
-            return Step::Reserve(Wanted::Batch(wanted));
+            return QueueStep::Reserve(Wanted::Batch(wanted));
         };
         let state = &mut *guard;
         let created = (request.clock)();
@@ -302,7 +306,7 @@ impl PartitionQueue {
         let mut open = OpenBatch::new(id, new, created, limit);
         // The buffer was reserved for this very record: it fits.
         let Ok(future) = open.try_append(&request.parts, &mut request.callback) else {
-            return Step::Reserve(Wanted::Batch(wanted));
+            return QueueStep::Reserve(Wanted::Batch(wanted));
         };
         state.open = Some(open);
         state.flushed = false;
@@ -338,10 +342,10 @@ impl PartitionQueue {
     }
 
     /// Takes the open batch out to be sealed, and keeps its place.
-    fn take_open(&self, state: &mut State) -> Option<OpenBatch> {
+    fn take_open(&self, state: &mut QueueState) -> Option<OpenBatch> {
         let open = state.open.take()?;
         state.last_size = open.len();
-        state.sealed.push_back(Sealed::Soon(open.id(), Arc::clone(open.completion())));
+        state.sealed.push_back(SealedSlot::Soon(open.id(), Arc::clone(open.completion())));
         Some(open)
     }
 
@@ -421,9 +425,9 @@ impl PartitionQueue {
     /// How many records are here; those that a caller is sealing at this moment are not counted.
     pub(crate) fn records(&self) -> u64 {
         let state = self.state.lock();
-        let done = |sealed: &Sealed| match sealed {
-            Sealed::Done(batch) => u64::from(batch.count()),
-            Sealed::Soon(..) => 0,
+        let done = |sealed: &SealedSlot| match sealed {
+            SealedSlot::Done(batch) => u64::from(batch.count()),
+            SealedSlot::Soon(..) => 0,
         };
         let open = state.open.as_ref().map_or(0, |open| u64::from(open.count()));
         state.sealed.iter().map(done).sum::<u64>() + open
@@ -439,8 +443,8 @@ impl PartitionQueue {
         let state = self.state.lock();
         for sealed in &state.sealed {
             match sealed {
-                Sealed::Soon(_, completion) => batches.push(Arc::clone(completion)),
-                Sealed::Done(batch) => batches.extend(batch.completion().cloned()),
+                SealedSlot::Soon(_, completion) => batches.push(Arc::clone(completion)),
+                SealedSlot::Done(batch) => batches.extend(batch.completion().cloned()),
             }
         }
         batches.extend(state.open.as_ref().map(|open| Arc::clone(open.completion())));
@@ -483,11 +487,13 @@ impl PartitionQueue {
     }
 }
 
-impl State {
+impl QueueState {
     fn head(&self) -> Head {
         match (self.sealed.front(), &self.open) {
-            (Some(Sealed::Soon(..)), _) => Head::Soon,
-            (Some(Sealed::Done(batch)), _) => Head::Sealed { created: batch.created(), size: batch.len() },
+            (Some(SealedSlot::Soon(..)), _) => Head::Soon,
+            (Some(SealedSlot::Done(batch)), _) => {
+                Head::Sealed { created: batch.created(), size: batch.len() }
+            }
             (None, Some(open)) => {
                 Head::Open { created: open.created(), size: open.len(), urgency: self.urgency(open) }
             }
@@ -513,8 +519,8 @@ impl State {
     /// None also where a caller is sealing it at this moment.
     fn take_head(&mut self) -> Option<TakenHead> {
         match self.sealed.pop_front() {
-            Some(Sealed::Done(batch)) => Some(TakenHead::Sealed(batch)),
-            Some(soon @ Sealed::Soon(..)) => {
+            Some(SealedSlot::Done(batch)) => Some(TakenHead::Sealed(batch)),
+            Some(soon @ SealedSlot::Soon(..)) => {
                 self.sealed.push_front(soon);
                 None
             }
@@ -527,7 +533,7 @@ impl State {
     }
 
     #[inline]
-    fn count_sticky(&mut self, sticky: &Sticky, bytes: usize, batch_size: usize, full: bool) {
+    fn count_sticky(&mut self, sticky: &StickyPartition, bytes: usize, batch_size: usize, full: bool) {
         self.sticky_bytes += bytes;
         if crate::partitioner::should_switch(self.sticky_bytes, batch_size, full) {
             self.sticky_bytes = 0;
@@ -579,20 +585,20 @@ mod tests {
         let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
         loop {
             match queue.try_append(&mut request, None) {
-                Step::Appended { full, .. } => {
+                QueueStep::Appended { full, .. } => {
                     full.into_iter().for_each(|full| queue.seal(full, pool));
                     return asked;
                 }
-                Step::Reserve(Wanted::Batch(bytes)) => {
+                QueueStep::Reserve(Wanted::Batch(bytes)) => {
                     asked.push(bytes);
                     request.brought = Some(Brought::Batch(queue.new_batch(reserve(bytes))));
                 }
-                Step::Reserve(Wanted::Growth(bytes)) => {
+                QueueStep::Reserve(Wanted::Growth(bytes)) => {
                     asked.push(bytes);
                     request.brought = Some(Brought::Memory(reserve(bytes)));
                 }
-                Step::Seal(full) => queue.seal(full, pool),
-                Step::Elsewhere | Step::Gone | Step::Closed => {
+                QueueStep::Seal(full) => queue.seal(full, pool),
+                QueueStep::Elsewhere | QueueStep::Gone | QueueStep::Closed => {
                     panic!("there is one partition, and it is open")
                 }
             }
@@ -656,7 +662,7 @@ mod tests {
     fn what_is_appended_at_once_fits_into_an_open_batch_of_the_right_partition_and_leaves_room() {
         let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
         let (queue, pool, headers) = (queue(&mailbox), BufferPool::new(100_000), Headers::new());
-        let at_once = |value: usize, sticky: Option<&Sticky>| {
+        let at_once = |value: usize, sticky: Option<&StickyPartition>| {
             let value = vec![0; value];
             let parts = RecordParts::new(None, Some(&value), &headers, 0);
             queue.append_at_once(&parts, sticky, &mut None).is_some()
@@ -666,7 +672,7 @@ mod tests {
         append(&queue, &pool, 500);
         assert!(matches!(queue.head(), Head::Open { size: 979, .. }));
         assert!(!at_once(14, None), "it would fill the batch to its last byte, and who seals it?");
-        let sticky = Sticky::default();
+        let sticky = StickyPartition::default();
         assert!(!at_once(0, Some(&sticky)), "keyless records go elsewhere");
         sticky.choose(-1, 0);
         assert!(at_once(0, Some(&sticky)) && at_once(0, None));

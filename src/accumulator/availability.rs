@@ -1,9 +1,9 @@
-//! `Leaders`: which brokers keyless records had better go to: those in the client's own rack, and none that takes
+//! `Availability`: which brokers keyless records had better go to: those in the client's own rack, and none that takes
 //! nothing at the moment.
 //!
 //! Owns: when each broker last took data, what `client.rack` and `partitioner.availability.timeout.ms` say. Must not
 //! know: how a partition is chosen, why a broker takes nothing.
-//! Threads: the sender thread owns `Leaders`; a `Leader` is shared with the application threads, which read it.
+//! Threads: the sender thread owns `Availability`; a `Leader` is shared with the application threads, which read it.
 //! Holds: without the time-out no broker is ever slow.
 //! Source: Kafka's `RecordAccumulator.updateNodeLatencyStats` and `partitionReady` (KIP-794), KIP-1123.
 
@@ -16,7 +16,7 @@ use crate::cluster::{Cluster, PartitionInfo, TopicInfo};
 
 /// The settings about it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct LeaderRules {
+pub(crate) struct AvailabilityRules {
     /// `partitioner.availability.timeout.ms`; none where it is off.
     pub(crate) availability_timeout: Option<Duration>,
     /// `client.rack`; none without `partitioner.rack.aware`.
@@ -24,13 +24,13 @@ pub(crate) struct LeaderRules {
 }
 
 /// The brokers that have been seen as leaders.
-pub(crate) struct Leaders {
-    rules: LeaderRules,
-    nodes: HashMap<i32, Node, foldhash::fast::FixedState>,
+pub(crate) struct Availability {
+    rules: AvailabilityRules,
+    nodes: HashMap<i32, NodeAvailability, foldhash::fast::FixedState>,
 }
 
 #[derive(Default)]
-struct Node {
+struct NodeAvailability {
     leader: Arc<Leader>,
     /// When it last took data; before it has, when there first was something for it.
     drained: Option<Instant>,
@@ -59,7 +59,7 @@ pub(super) struct Led {
 
 /// The partitions of a topic that have a leader.
 #[derive(Default)]
-pub(super) struct Available {
+pub(super) struct AvailablePartitions {
     /// Those whose leader is in the client's rack come first.
     partitions: Vec<Led>,
     in_rack: usize,
@@ -67,8 +67,8 @@ pub(super) struct Available {
     leaders: Vec<Arc<Leader>>,
 }
 
-impl PartialEq for Available {
-    fn eq(&self, other: &Available) -> bool {
+impl PartialEq for AvailablePartitions {
+    fn eq(&self, other: &AvailablePartitions) -> bool {
         let is_same = |(one, another): (&Arc<Leader>, &Arc<Leader>)| Arc::ptr_eq(one, another);
         (self.in_rack, self.leaders.len()) == (other.in_rack, other.leaders.len())
             && self.leaders.iter().zip(&other.leaders).all(is_same)
@@ -76,9 +76,9 @@ impl PartialEq for Available {
     }
 }
 
-impl Leaders {
-    pub(crate) fn new(rules: LeaderRules) -> Leaders {
-        Leaders { rules, nodes: HashMap::default() }
+impl Availability {
+    pub(crate) fn new(rules: AvailabilityRules) -> Availability {
+        Availability { rules, nodes: HashMap::default() }
     }
 
     /// The sender has something for this broker, and can hand it over or cannot.
@@ -93,7 +93,7 @@ impl Leaders {
     }
 
     /// The partitions of a topic that have a leader.
-    pub(super) fn available(&mut self, topic: &TopicInfo, cluster: &Cluster) -> Available {
+    pub(super) fn available(&mut self, topic: &TopicInfo, cluster: &Cluster) -> AvailablePartitions {
         let mut leaders = Vec::new();
         let mut places: HashMap<i32, (u32, bool), foldhash::fast::FixedState> = HashMap::default();
         for id in topic.partitions.iter().filter_map(PartitionInfo::leader) {
@@ -115,11 +115,11 @@ impl Leaders {
         partitions.extend(led(true));
         let in_rack = partitions.len();
         partitions.extend(led(false));
-        Available { partitions, in_rack, leaders }
+        AvailablePartitions { partitions, in_rack, leaders }
     }
 }
 
-impl Available {
+impl AvailablePartitions {
     /// All of them.
     pub(super) fn all(&self) -> &[Led] {
         &self.partitions
@@ -147,8 +147,8 @@ mod tests {
     #[test]
     fn a_broker_is_slow_when_the_last_data_it_took_is_too_long_ago() {
         let start = Instant::now();
-        let rules = |timeout| LeaderRules { availability_timeout: timeout, rack: None };
-        let mut leaders = Leaders::new(rules(Some(Duration::from_millis(100))));
+        let rules = |timeout| AvailabilityRules { availability_timeout: timeout, rack: None };
+        let mut leaders = Availability::new(rules(Some(Duration::from_millis(100))));
         // (milliseconds, whether it could take data, whether it is slow afterwards)
         for (at, can_drain, slow) in [
             (0, false, false), // nothing is known of it: its time begins
@@ -165,7 +165,7 @@ mod tests {
             leaders.update_latency(1, can_drain, start + Duration::from_millis(at));
             assert_eq!(leaders.nodes[&1].leader.is_slow(), slow, "after {at} ms");
         }
-        let mut never = Leaders::new(rules(None));
+        let mut never = Availability::new(rules(None));
         for at in [0, 1_000_000] {
             never.update_latency(1, false, start + Duration::from_millis(at));
         }
