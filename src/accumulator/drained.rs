@@ -9,7 +9,6 @@ use std::time::Instant;
 use crate::accumulator::producer_batch::{BatchId, ProducerBatch};
 use crate::completion::Completion;
 use crate::counted::Counted;
-use crate::error::Error;
 use crate::record::TopicName;
 use crate::uuid::Uuid;
 
@@ -41,13 +40,7 @@ pub(crate) enum Fate {
     /// It is nowhere else.
     Whole(ProducerBatch),
     /// A request still carries it; only the duty to answer was taken.
-    InFlight {
-        completion: Completion,
-        count: u32,
-        attempts: u32,
-        created: Instant,
-        last_error: Option<Error>,
-    },
+    InFlight { completion: Completion, count: u32, attempts: u32, created: Instant },
 }
 
 /// A partition for which something waits, and which its topic does not have any more.

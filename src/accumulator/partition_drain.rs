@@ -241,6 +241,5 @@ impl PartitionDrain {
 pub(super) fn give_up(index: usize, batch: &mut ProducerBatch) -> Option<Expired> {
     let completion = batch.give_up()?;
     let (count, attempts, created) = (batch.count(), batch.attempts(), batch.created());
-    let last_error = batch.last_error().cloned();
-    Some(Expired { index, fate: Fate::InFlight { completion, count, attempts, created, last_error } })
+    Some(Expired { index, fate: Fate::InFlight { completion, count, attempts, created } })
 }

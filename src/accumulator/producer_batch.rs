@@ -11,7 +11,6 @@ use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::completion::{BatchCompletion, BatchOutcome, Callback, Completion, RecordFacts, RecordFuture};
-use crate::error::Error;
 use crate::guard::guarded;
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
@@ -168,7 +167,6 @@ impl OpenBatch {
             reserved,
             stamp: None,
             attempts: 0,
-            last_error: None,
             doubtful: false,
             was_doubtful: false,
         }
@@ -191,7 +189,6 @@ pub(crate) struct ProducerBatch {
     reserved: usize,
     stamp: Option<Stamp>,
     attempts: u32,
-    last_error: Option<Error>,
     doubtful: bool,
     was_doubtful: bool,
 }
@@ -225,10 +222,6 @@ impl ProducerBatch {
     /// How often the batch was handed to a connection.
     pub(crate) fn attempts(&self) -> u32 {
         self.attempts
-    }
-
-    pub(crate) fn last_error(&self) -> Option<&Error> {
-        self.last_error.as_ref()
     }
 
     pub(crate) fn stamp(&self) -> Option<Stamp> {
@@ -285,10 +278,6 @@ impl ProducerBatch {
         self.was_doubtful
     }
 
-    pub(crate) fn note_error(&mut self, error: Error) {
-        self.last_error = Some(error);
-    }
-
     /// The memory that it holds.
     pub(crate) fn reserved(&self) -> usize {
         self.reserved
@@ -317,16 +306,7 @@ impl ProducerBatch {
     /// them; what may be in the log of it may be there of them. They count no attempt for it.
     pub(crate) fn split(self, pieces: Vec<BatchBuilder>, codec: Codec) -> Vec<ProducerBatch> {
         let ProducerBatch {
-            id,
-            completion,
-            created,
-            reserved,
-            stamp,
-            attempts,
-            last_error,
-            doubtful,
-            was_doubtful,
-            ..
+            id, completion, created, reserved, stamp, attempts, doubtful, was_doubtful, ..
         } = self;
         let completions = completion.map(|whole| whole.split(pieces.iter().map(BatchBuilder::count)));
         let (mut first, mut left, mut to_come) = (0, reserved, pieces.len());
@@ -343,7 +323,6 @@ impl ProducerBatch {
                 reserved: share,
                 stamp: stamp.map(|stamp| stamp.after(first)),
                 attempts: attempts.saturating_sub(1),
-                last_error: last_error.clone(),
                 doubtful,
                 was_doubtful,
                 sealed,

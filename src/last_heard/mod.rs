@@ -7,6 +7,7 @@
 
 mod explanation;
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -22,6 +23,9 @@ pub(crate) struct LastHeard {
 #[derive(Default)]
 struct News {
     error: Option<(Error, Instant)>,
+    /// What last went wrong with a batch of a partition, by its number within the producer, until all of its batches
+    /// are written.
+    partitions: HashMap<usize, (Error, Instant)>,
     /// Who answered anything last, and when.
     answer: Option<(i32, Instant)>,
     /// When a broker last told of the cluster.
@@ -36,6 +40,16 @@ impl LastHeard {
     /// Something went wrong between us and the brokers.
     pub(crate) fn error(&self, error: Error, now: Instant) {
         self.news.lock().error = Some((error, now));
+    }
+
+    /// A batch of this partition was not taken as it was sent.
+    pub(crate) fn partition_error(&self, index: usize, error: Error, now: Instant) {
+        self.news.lock().partitions.insert(index, (error, now));
+    }
+
+    /// What this partition had on its way is written, or the partition is forgotten.
+    pub(crate) fn partition_is_well(&self, index: usize) {
+        self.news.lock().partitions.remove(&index);
     }
 
     /// A broker has answered something.
@@ -71,8 +85,12 @@ impl LastHeard {
 
     /// The last thing that went wrong, if it was not before `since`.
     pub(crate) fn last_error(&self, since: Instant) -> Option<Error> {
-        let news = self.news.lock();
-        news.error.as_ref().filter(|(_, at)| *at >= since).map(|(error, _)| error.clone())
+        not_before(since, self.news.lock().error.as_ref())
+    }
+
+    /// The last thing that went wrong with a batch of this partition, if it was not before `since`.
+    pub(crate) fn last_partition_error(&self, index: usize, since: Instant) -> Option<Error> {
+        not_before(since, self.news.lock().partitions.get(&index))
     }
 
     /// The broker that answered anything last, and when, if it was not before `since`.
@@ -85,7 +103,7 @@ impl LastHeard {
     pub(crate) fn why_no_metadata(&self, start: Instant) -> (Option<Error>, Option<String>) {
         let news = self.news.lock();
         let since = news.metadata.map_or(start, |told| told.max(start));
-        let error = news.error.as_ref().filter(|(_, at)| *at >= since).map(|(error, _)| error.clone());
+        let error = not_before(since, news.error.as_ref());
         let waited_for = news.waited_for.clone().filter(|_| news.metadata.is_none_or(|told| told < start));
         (error, waited_for)
     }
@@ -97,6 +115,10 @@ impl LastHeard {
         let time = end.saturating_duration_since(first.max(created));
         (time >= LONG && time * 2 >= now.saturating_duration_since(created)).then_some(time)
     }
+}
+
+fn not_before(since: Instant, error: Option<&(Error, Instant)>) -> Option<Error> {
+    error.filter(|(_, at)| *at >= since).map(|(error, _)| error.clone())
 }
 
 /// Callbacks that take less hold up nothing that an error has to tell of.
@@ -123,6 +145,20 @@ mod tests {
             assert_eq!(heard.last_error(since).is_some(), is_told);
             assert_eq!(heard.last_answer(since), is_told.then_some((1, start + MS)));
         }
+    }
+
+    #[test]
+    fn what_went_wrong_with_a_partition_is_told_there_until_all_is_well() {
+        let (heard, start) = (LastHeard::default(), Instant::now());
+        heard.partition_error(1, wrong("one"), start + MS);
+        let told = |index, since| heard.last_partition_error(index, since).map(|error| error.to_string());
+        assert_eq!(
+            [told(1, start), told(2, start), told(1, start + MS * 2)],
+            [Some("one".to_owned()), None, None]
+        );
+        assert!(heard.last_error(start).is_none());
+        heard.partition_is_well(1);
+        assert_eq!(told(1, start), None);
     }
 
     #[test]

@@ -106,12 +106,15 @@ impl MetadataUpdater {
         }
         self.bootstrap.seek(now);
         let beginning = self.rebootstrap_if_out_of_reach(client, now);
-        let idle_topics = Some(self.metadata.forget_idle(self.settings.metadata_max_idle, now, take_used));
+        let idle_topics = self.metadata.forget_idle(self.settings.metadata_max_idle, now, take_used);
+        for topic in &idle_topics {
+            logging::debug!("{topic}: not used for metadata.max.idle.ms, forgotten");
+        }
         let outgoing = self.ask(client, now);
         if outgoing.is_none() {
             self.tell_what_is_waited_for(client, now);
         }
-        (outgoing, Effects { beginning, idle_topics, ..Effects::none() })
+        (outgoing, Effects { beginning, idle_topics: Some(idle_topics), ..Effects::none() })
     }
 
     fn ask<N: Network, T>(

@@ -288,7 +288,7 @@ impl Produce {
                 self.retry(index, batch, answer, now);
             }
             Verdict::Overtaken => {
-                batch.note_error(answer.error(answer.message));
+                self.heard.partition_error(index, answer.error(answer.message), now);
                 self.fail_overtaken(index, batch, now);
             }
             Verdict::Fail => {
@@ -326,7 +326,7 @@ impl Produce {
         }
     }
 
-    fn retry(&mut self, index: usize, mut batch: ProducerBatch, answer: &BatchAnswer<'_>, now: Instant) {
+    fn retry(&mut self, index: usize, batch: ProducerBatch, answer: &BatchAnswer<'_>, now: Instant) {
         let error = answer.error(answer.message);
         let failures = batch.attempts().saturating_sub(1);
         let wait = match self.drain.may_hurry(index, answer.node) || planted(Defect::NoBackoff) {
@@ -334,7 +334,7 @@ impl Produce {
             false => self.retry_backoff.after(failures, &mut self.random),
         };
         self.heard.error(error.clone(), now);
-        batch.note_error(error.clone());
+        self.heard.partition_error(index, error.clone(), now);
         self.drain.requeue(index, batch, Some(now + wait).filter(|_| !wait.is_zero()));
         match self.drain.name(index).filter(|_| answer.failure.is_none()) {
             Some(place) => self.warnings.sent_again(place, &error, now),
@@ -346,13 +346,13 @@ impl Produce {
     fn split(
         &mut self,
         index: usize,
-        mut batch: ProducerBatch,
+        batch: ProducerBatch,
         answer: &BatchAnswer<'_>,
         transaction: &mut TransactionManager,
         now: Instant,
     ) {
         let (count, error) = (batch.count(), answer.error(answer.message));
-        batch.note_error(error.clone());
+        self.heard.partition_error(index, error.clone(), now);
         if let Some(whole) = self.drain.split(index, batch, now) {
             let failure = self.failure(&whole, answer);
             return self.fail(index, whole, failure, transaction, now);
@@ -429,7 +429,10 @@ impl Produce {
         let drain = &self.drain;
         let forgotten = self.accumulator.forget_retired(|index| drain.is_idle(index));
         self.drain.forget(&forgotten);
-        forgotten.into_iter().for_each(|index| transaction.forget(index));
+        for index in forgotten {
+            transaction.forget(index);
+            self.heard.partition_is_well(index);
+        }
     }
 }
 

@@ -67,6 +67,9 @@ impl Produce {
             log_append_time: known(answer.log_append_time),
         };
         batch.settle(outcome, self.accumulator.pool());
+        if !self.drain.has_outstanding(index) {
+            self.heard.partition_is_well(index);
+        }
         self.warnings.written(self.drain.name(index), now);
     }
 
@@ -97,8 +100,8 @@ impl Produce {
             "the broker has lost track of this producer: later records of the partition are in the log already, and \
              written now this one would be out of order",
         );
-        let error = match batch.last_error() {
-            Some(last) => error.with_last(last),
+        let error = match self.heard.last_partition_error(index, batch.created()) {
+            Some(last) => error.with_last(&last),
             None => error,
         };
         self.settle_failed(index, batch, error.into(), now);
@@ -280,13 +283,11 @@ impl Produce {
         if sent || matches!(&fate, Fate::Whole(batch) if batch.stamp().is_some()) {
             transaction.mark_unresolved(index);
         }
-        let (attempts, created, last) = match &fate {
-            Fate::Whole(batch) => (batch.attempts(), batch.created(), batch.last_error().cloned()),
-            Fate::InFlight { attempts, created, last_error, .. } => (*attempts, *created, last_error.clone()),
+        let (attempts, created, is_carried) = match &fate {
+            Fate::Whole(batch) => (batch.attempts(), batch.created(), false),
+            Fate::InFlight { attempts, created, .. } => (*attempts, *created, true),
         };
-        let last = last.or_else(|| self.heard.last_error(created));
-        let is_carried = matches!(&fate, Fate::InFlight { .. });
-        let explanation = self.explanation(index, (last, created, is_carried), client, now);
+        let explanation = self.explanation(index, created, is_carried, client, now);
         let error = self
             .in_place(index, why.error.clone(), explanation)
             .with_attempts(attempts)
@@ -306,19 +307,21 @@ impl Produce {
         }
     }
 
-    /// What records of this partition have waited for that are there since `created`. `last`: what went wrong with them;
-    /// `is_carried`: a request carries them.
+    /// What records of this partition have waited for that are there since `created`. `is_carried`: a request carries them.
     fn explanation<N: Network, T>(
         &self,
         index: usize,
-        (last, created, is_carried): (Option<Error>, Instant, bool),
+        created: Instant,
+        is_carried: bool,
         client: &NetworkClient<N, T>,
         now: Instant,
     ) -> Explanation {
         let cluster = self.metadata.cluster();
         let leader = self.drain.leader(index).and_then(|id| cluster.node(id));
+        let heard = || self.heard.last_partition_error(index, created);
+        let heard = || heard().or_else(|| self.heard.last_error(created));
         // What went wrong with the record itself is older than a connection that does not stand.
-        let last = leader.and_then(|leader| client.failure(leader)).or(last);
+        let last = leader.and_then(|leader| client.failure(leader)).or_else(heard);
         // To a leader that is connected others may be on their way.
         let waits = |leader: &&Node| is_carried || last.is_none() || !client.is_connected(leader.id());
         let waited_for = leader.filter(waits).and_then(|leader| client.waited_for(leader, now));
