@@ -34,33 +34,26 @@ const TYPES_OF_ONE_NAME: &[&str] = &[
     "Callback",
     "Content",
     "Entry",
-    "Event",
     "Fields",
+    "FlushCall",
     "Header",
-    "Inbox",
     "Inner",
     "Kind",
-    "Ledger",
-    "Node",
     "Outcome",
-    "Partition",
     "Parts",
     "Place",
     "Refused",
     "Report",
-    "Sealed",
     "Sender",
     "State",
     "Step",
-    "Sticky",
     "Told",
     "Topics",
     "Value",
     "Versions",
-    "Wait",
 ];
 const FILES_OF_ONE_NAME: &[&str] =
-    &["builder.rs", "nearest.rs", "rebootstrap.rs", "registry.rs", "settings.rs", "sticky.rs", "topics.rs"];
+    &["builder.rs", "nearest.rs", "rebootstrap.rs", "registry.rs", "settings.rs"];
 
 /// Files whose names say their part in a folder or are Kafka's: a module's root, a module's tests, and a message with
 /// the vectors for it.

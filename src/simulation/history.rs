@@ -20,7 +20,7 @@ pub(super) struct History {
     /// Records that came back to the application.
     pub(super) refused: Vec<Refused>,
     pub(super) calls: Vec<Call>,
-    pub(super) flushes: Vec<Flush>,
+    pub(super) flushes: Vec<FlushCall>,
     pub(super) logs: Vec<Log>,
     /// What else was seen to be wrong while it ran.
     pub(super) remarks: Vec<Violation>,
@@ -142,7 +142,7 @@ pub(super) enum Outcome {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Flush {
+pub(super) struct FlushCall {
     pub(super) asked: Duration,
     pub(super) finished: Option<Duration>,
     /// Records that were sent before the flush and not answered when it was over.

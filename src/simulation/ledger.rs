@@ -11,7 +11,7 @@ use crate::completion::RecordFuture;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::record::RecordMetadata;
-use crate::simulation::history::{Accepted, Call, Content, Flush, Outcome, Refused, Told, Violation};
+use crate::simulation::history::{Accepted, Call, Content, FlushCall, Outcome, Refused, Told, Violation};
 use crate::stage::Clock;
 
 pub(super) struct Ledger {
@@ -30,7 +30,7 @@ struct Pages {
     watched: VecDeque<usize>,
     refused: Vec<Refused>,
     calls: Vec<Call>,
-    flushes: Vec<Flush>,
+    flushes: Vec<FlushCall>,
     open_flushes: usize,
     told: usize,
     remarks: Vec<Violation>,
@@ -140,7 +140,7 @@ impl Ledger {
             let is_open = |number: &&usize| !pages.begun[**number].is_done();
             let forgotten = pages.accepted[..before].iter().filter(is_open).count();
             let finished = Some(self.clock.elapsed());
-            pages.flushes.push(Flush { asked, finished, forgotten });
+            pages.flushes.push(FlushCall { asked, finished, forgotten });
         }
     }
 
@@ -199,7 +199,7 @@ impl Ledger {
     }
 
     /// All that was promised and told.
-    pub(super) fn report(&self) -> (Vec<Accepted>, Vec<Refused>, Vec<Call>, Vec<Flush>) {
+    pub(super) fn report(&self) -> (Vec<Accepted>, Vec<Refused>, Vec<Call>, Vec<FlushCall>) {
         let pages = self.pages.lock().unwrap();
         let records = pages.accepted.iter().map(|number| {
             let Entry { record, future, .. } = &pages.begun[*number];
@@ -207,7 +207,7 @@ impl Ledger {
             Accepted { future, ..record.clone() }
         });
         let mut flushes = pages.flushes.clone();
-        let open = Flush { asked: Duration::ZERO, finished: None, forgotten: 0 };
+        let open = FlushCall { asked: Duration::ZERO, finished: None, forgotten: 0 };
         flushes.extend(std::iter::repeat_n(open, pages.open_flushes));
         (records.collect(), pages.refused.clone(), pages.calls.clone(), flushes)
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::error::ErrorKind;
 use crate::simulation::history::{
-    Accepted, Call, Content, Delivery, Flush, History, Log, Logged, Outcome, Promise, Refused, Told,
+    Accepted, Call, Content, Delivery, FlushCall, History, Log, Logged, Outcome, Promise, Refused, Told,
     Violation,
 };
 use crate::simulation::world::{Setup, World};
@@ -58,7 +58,7 @@ fn sound() -> History {
         flushed_within: SECOND,
         slack: Duration::ZERO,
     };
-    let flushes = vec![Flush { asked: SECOND, finished: Some(SECOND), forgotten: 0 }];
+    let flushes = vec![FlushCall { asked: SECOND, finished: Some(SECOND), forgotten: 0 }];
     let refused = vec![Refused { content: content(0, 7), kind: ErrorKind::Timeout, text: String::new() }];
     let calls = vec![Call { name: "send", took: SECOND, limit: SECOND }];
     History { promise, records, refused, calls, flushes, logs, remarks: Vec::new() }
