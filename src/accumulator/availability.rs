@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, PartitionInfo, TopicInfo};
+use crate::config::Settings;
 
 /// The settings about it.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,15 @@ pub(crate) struct AvailabilityRules {
     pub(crate) availability_timeout: Option<Duration>,
     /// `client.rack`; none without `partitioner.rack.aware`.
     pub(crate) rack: Option<String>,
+}
+
+impl From<&Settings> for AvailabilityRules {
+    fn from(settings: &Settings) -> AvailabilityRules {
+        AvailabilityRules {
+            availability_timeout: settings.partitioner_availability_timeout,
+            rack: settings.client_rack.clone(),
+        }
+    }
 }
 
 /// The brokers that have been seen as leaders.

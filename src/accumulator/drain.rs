@@ -9,27 +9,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
 use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 use crate::accumulator::partition_drain::{List, PartitionDrain, SendConditions, Taken, give_up};
 use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::producer_batch::ProducerBatch;
+use crate::accumulator::queue_rules::DrainRules;
 use crate::cluster::Cluster;
 use crate::mailbox::Flush;
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::transaction::TransactionManager;
-
-/// The settings that decide when a batch goes and when it is too late.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct DrainRules {
-    pub(crate) linger: Duration,
-    pub(crate) delivery_timeout: Duration,
-    /// `max.in.flight.requests.per.connection=1`: a partition has one batch on its way at a time.
-    pub(crate) mute: bool,
-}
 
 pub(crate) struct Drain {
     pub(super) accumulator: Arc<RecordAccumulator>,
@@ -571,6 +563,8 @@ fn leader_of(cluster: &Cluster, queue: &PartitionQueue) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::accumulator::{AppendStep, Availability, AvailabilityRules, QueueRules, Target};
     use crate::completion::BatchOutcome;

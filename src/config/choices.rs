@@ -1,13 +1,13 @@
 //! The settings whose values are a choice: `acks`, `compression.type`, `metadata.recovery.strategy`,
-//! `metadata.cluster.change`, `client.dns.lookup`.
+//! `metadata.cluster.change`, `client.dns.lookup`, `security.protocol`.
 //!
 //! Owns: the enumerations and their texts. Must not know: defaults, other settings.
 
 /// How many replicas must have a record before the broker acknowledges it: `acks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Acks {
-    /// `0`: the broker does not answer. A record counts as sent once it is written to the socket; metadata has
-    /// offset -1, and what the broker refuses is never learned.
+    /// `0`: the broker does not answer. A record counts as sent once it is written to the socket; its metadata has no
+    /// offset, and what the broker refuses is never learned.
     None,
     /// `1`: the leader has it in its log. A record may be lost if the leader fails before others have copied it.
     Leader,
@@ -24,14 +24,12 @@ impl Acks {
             Acks::All => -1,
         }
     }
+}
 
-    pub(super) fn from_text(text: &str) -> Acks {
-        match text {
-            "0" => Acks::None,
-            "1" => Acks::Leader,
-            _ => Acks::All,
-        }
-    }
+impl Choice for Acks {
+    const DEFAULT: Self = Acks::All;
+    const TEXTS: &[(&str, Self)] =
+        &[("all", Acks::All), ("-1", Acks::All), ("0", Acks::None), ("1", Acks::Leader)];
 }
 
 /// How whole batches are compressed: `compression.type`.
@@ -50,22 +48,15 @@ pub enum CompressionType {
     Zstd,
 }
 
-impl CompressionType {
-    pub(super) fn from_text(text: &str) -> CompressionType {
-        let all =
-            [CompressionType::Gzip, CompressionType::Snappy, CompressionType::Lz4, CompressionType::Zstd];
-        all.into_iter().find(|kind| kind.text() == text).unwrap_or(CompressionType::None)
-    }
-
-    pub(super) fn text(self) -> &'static str {
-        match self {
-            CompressionType::None => "none",
-            CompressionType::Gzip => "gzip",
-            CompressionType::Snappy => "snappy",
-            CompressionType::Lz4 => "lz4",
-            CompressionType::Zstd => "zstd",
-        }
-    }
+impl Choice for CompressionType {
+    const DEFAULT: Self = CompressionType::None;
+    const TEXTS: &[(&str, Self)] = &[
+        ("none", CompressionType::None),
+        ("gzip", CompressionType::Gzip),
+        ("snappy", CompressionType::Snappy),
+        ("lz4", CompressionType::Lz4),
+        ("zstd", CompressionType::Zstd),
+    ];
 }
 
 /// What to do when none of the known brokers can be used: `metadata.recovery.strategy` (KIP-899).
@@ -77,21 +68,10 @@ pub enum MetadataRecoveryStrategy {
     Rebootstrap,
 }
 
-impl MetadataRecoveryStrategy {
-    pub(super) fn from_text(text: &str) -> MetadataRecoveryStrategy {
-        if text.eq_ignore_ascii_case(MetadataRecoveryStrategy::None.text()) {
-            MetadataRecoveryStrategy::None
-        } else {
-            MetadataRecoveryStrategy::Rebootstrap
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            MetadataRecoveryStrategy::None => "none",
-            MetadataRecoveryStrategy::Rebootstrap => "rebootstrap",
-        }
-    }
+impl Choice for MetadataRecoveryStrategy {
+    const DEFAULT: Self = MetadataRecoveryStrategy::Rebootstrap;
+    const TEXTS: &[(&str, Self)] =
+        &[("none", MetadataRecoveryStrategy::None), ("rebootstrap", MetadataRecoveryStrategy::Rebootstrap)];
 }
 
 /// What to do when brokers of another cluster answer than before: `metadata.cluster.change`.
@@ -103,17 +83,9 @@ pub enum ClusterChange {
     Fail,
 }
 
-impl ClusterChange {
-    pub(super) fn from_text(text: &str) -> ClusterChange {
-        if text == ClusterChange::Fail.text() { ClusterChange::Fail } else { ClusterChange::Follow }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            ClusterChange::Follow => "follow",
-            ClusterChange::Fail => "fail",
-        }
-    }
+impl Choice for ClusterChange {
+    const DEFAULT: Self = ClusterChange::Follow;
+    const TEXTS: &[(&str, Self)] = &[("follow", ClusterChange::Follow), ("fail", ClusterChange::Fail)];
 }
 
 /// What is done with names that have several addresses: `client.dns.lookup` (KIP-235, KIP-602).
@@ -126,19 +98,55 @@ pub enum ClientDnsLookup {
     ResolveCanonicalBootstrapServersOnly,
 }
 
-impl ClientDnsLookup {
-    pub(super) fn from_text(text: &str) -> ClientDnsLookup {
-        let canonical = ClientDnsLookup::ResolveCanonicalBootstrapServersOnly;
-        if text == canonical.text() { canonical } else { ClientDnsLookup::UseAllDnsIps }
+impl Choice for ClientDnsLookup {
+    const DEFAULT: Self = ClientDnsLookup::UseAllDnsIps;
+    const TEXTS: &[(&str, Self)] = &[
+        ("use_all_dns_ips", ClientDnsLookup::UseAllDnsIps),
+        ("resolve_canonical_bootstrap_servers_only", ClientDnsLookup::ResolveCanonicalBootstrapServersOnly),
+    ];
+}
+
+/// How brokers are connected to: `security.protocol`. Only the first is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SecurityProtocol {
+    Plaintext,
+    Ssl,
+    SaslPlaintext,
+    SaslSsl,
+}
+
+impl SecurityProtocol {
+    /// Whether clients log in.
+    pub(super) fn has_sasl(self) -> bool {
+        matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
+    }
+}
+
+impl Choice for SecurityProtocol {
+    const DEFAULT: Self = SecurityProtocol::Plaintext;
+    const TEXTS: &[(&str, Self)] = &[
+        ("PLAINTEXT", SecurityProtocol::Plaintext),
+        ("SSL", SecurityProtocol::Ssl),
+        ("SASL_PLAINTEXT", SecurityProtocol::SaslPlaintext),
+        ("SASL_SSL", SecurityProtocol::SaslSsl),
+    ];
+}
+
+/// A setting whose value is one of a few words.
+pub(super) trait Choice: Copy + PartialEq + 'static {
+    /// Kafka's.
+    const DEFAULT: Self;
+    /// Each word with what it means; of several words for the same the first is written.
+    const TEXTS: &[(&str, Self)];
+
+    /// What a word means, in any case: the table says where case counts, and that there are no other words.
+    fn from_text(text: &str) -> Self {
+        let found = Self::TEXTS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        found.map_or(Self::DEFAULT, |(_, choice)| *choice)
     }
 
     fn text(self) -> &'static str {
-        match self {
-            ClientDnsLookup::UseAllDnsIps => "use_all_dns_ips",
-            ClientDnsLookup::ResolveCanonicalBootstrapServersOnly => {
-                "resolve_canonical_bootstrap_servers_only"
-            }
-        }
+        Self::TEXTS.iter().find(|(_, choice)| *choice == self).map_or("", |(word, _)| word)
     }
 }
 
@@ -177,36 +185,9 @@ impl SettingText for i32 {
     }
 }
 
-impl SettingText for CompressionType {
+impl<C: Choice> SettingText for C {
     fn into_text(self) -> String {
         self.text().to_owned()
-    }
-}
-
-impl SettingText for MetadataRecoveryStrategy {
-    fn into_text(self) -> String {
-        self.text().to_owned()
-    }
-}
-
-impl SettingText for ClusterChange {
-    fn into_text(self) -> String {
-        self.text().to_owned()
-    }
-}
-
-impl SettingText for ClientDnsLookup {
-    fn into_text(self) -> String {
-        self.text().to_owned()
-    }
-}
-
-impl SettingText for Acks {
-    fn into_text(self) -> String {
-        match self {
-            Acks::All => String::from("all"),
-            Acks::None | Acks::Leader => self.wire().to_string(),
-        }
     }
 }
 
@@ -228,4 +209,32 @@ impl SettingText for Microseconds {
 
 fn whole(units: u128) -> String {
     i64::try_from(units).unwrap_or(i64::MAX).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::properties_table as row;
+    use super::super::property::{PropertyDescription, Rule};
+    use super::*;
+
+    fn fits<C: Choice + std::fmt::Debug>(property: &PropertyDescription) {
+        let (Rule::OneOf(words) | Rule::OneOfAnyCase(words)) = property.rule else { panic!("{property:?}") };
+        let texts: Vec<&str> = C::TEXTS.iter().map(|(word, _)| *word).collect();
+        assert_eq!(words, texts, "{}", property.name());
+        assert_eq!(property.default(), Some(C::DEFAULT.text()));
+        for (word, choice) in C::TEXTS {
+            assert_eq!(C::from_text(word), *choice);
+            assert_eq!(C::from_text(choice.text()), *choice);
+        }
+    }
+
+    #[test]
+    fn the_table_accepts_the_words_of_each_choice_and_no_others() {
+        fits::<Acks>(row::ACKS_CONFIG);
+        fits::<CompressionType>(row::COMPRESSION_TYPE_CONFIG);
+        fits::<MetadataRecoveryStrategy>(row::METADATA_RECOVERY_STRATEGY_CONFIG);
+        fits::<ClusterChange>(row::METADATA_CLUSTER_CHANGE_CONFIG);
+        fits::<ClientDnsLookup>(row::CLIENT_DNS_LOOKUP_CONFIG);
+        fits::<SecurityProtocol>(row::SECURITY_PROTOCOL_CONFIG);
+    }
 }

@@ -7,12 +7,15 @@
 
 mod address;
 mod choices;
+mod contradictions;
 mod faults;
+mod kinds;
 mod nearest;
 mod properties_file;
 mod properties_table;
 mod property;
 mod providers;
+mod readers;
 mod remarks;
 mod settings;
 mod values;
@@ -137,15 +140,6 @@ impl ProducerConfig {
         self
     }
 
-    /// Sets `get.spin.us`: how long a thread in `get`, and the sender's thread meanwhile, go on looking for the answer
-    /// before they sleep, while answers come that fast. Default 50 us; zero turns it off. Not a setting of Java's.
-    ///
-    /// The value is checked when the producer is created; it is rounded up to whole microseconds.
-    #[must_use = "it returns the changed configuration"]
-    pub fn get_spin(self, value: Duration) -> ProducerConfig {
-        self.set(ProducerConfig::GET_SPIN_US_CONFIG, Microseconds(value).into_text())
-    }
-
     /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`, and so are the
     /// values of settings that are not known, which may be anything, and logins in addresses. `None` where nothing is
     /// set and there is no default. The client's own name is chosen when the producer is created.
@@ -166,7 +160,7 @@ impl ProducerConfig {
     /// # Ok::<(), &str>(())
     /// ```
     pub fn reference() -> impl Iterator<Item = &'static PropertyDescription> {
-        PROPERTIES.iter()
+        PROPERTIES.iter().copied()
     }
 
     /// Checks everything and gives each setting its type; what is wrong counts as not set, and is added to the faults.
@@ -187,7 +181,7 @@ impl ProducerConfig {
     /// for them may be secret.
     fn in_effect(&self, settings: &Settings) -> ProducerConfig {
         let mut config = self.clone();
-        for (name, text) in settings.adjusted() {
+        for (name, text) in settings.adjusted().map(|(property, text)| (property.name(), text)) {
             let given = config.given.get(name);
             if given.is_none_or(|given| !given.contains("${")) && config.get(name).as_ref() != Some(&text) {
                 config.given.insert(String::from(name), text);
@@ -206,7 +200,10 @@ impl ProducerConfig {
         let replaced = providers::replace_variables(&self.given, remarks, faults);
         let values = Values::parse(&self.given, &replaced, remarks, faults);
         values.required(given, faults);
-        settings::resolve(&values, remarks, faults)
+        let mut settings = Settings::read(&values);
+        contradictions::settle(&mut settings, &values, remarks, faults);
+        values.supported(faults);
+        settings
     }
 
     /// Each text by itself; those that may hold variables are checked when these are replaced.
@@ -246,44 +243,40 @@ macro_rules! default_text {
     };
 }
 
-/// The names, as in Java's `ProducerConfig`, `SslConfigs` and `SaslConfigs`.
-macro_rules! constants {
-    ($(($constant:ident, $name:literal, $kind:ident, $default:tt, $rule:expr, $importance:ident, $origin:ident,
-        $support:ident, [$($setter:ident: $type:ty)?], $doc:literal))*) => {
+/// The names, as in Java's `ProducerConfig`, `SslConfigs` and `SaslConfigs`, and the typed setters of the rows that have
+/// one.
+macro_rules! names_and_setters {
+    ($($constant:ident = $name:literal {
+        doc: $doc:literal,
+        type: $kind:ident, default: $default:tt,
+        $(setter: $setter:ident($given:ty $(as $unit:ident)?),)? $(field: $field:ident: $type:ty = $reader:ident,)?
+        accepts: $($rest:tt)*
+    })*) => {
         impl ProducerConfig {
             $(
                 #[doc = concat!("`", $name, "`: ", $doc, " ", default_text!($default))]
                 pub const $constant: &'static str = $name;
             )*
-        }
-    };
-}
-for_each_property!(constants);
 
-/// The typed setters of the rows that have one.
-macro_rules! setters {
-    ($(($constant:ident, $name:literal, $kind:ident, $default:tt, $rule:expr, $importance:ident, $origin:ident,
-        $support:ident, [$($setter:ident: $type:ty)?], $doc:literal))*) => {
-        impl ProducerConfig {
             $($(
                 #[doc = concat!("Sets `", $name, "`. ", $doc, " ", default_text!($default))]
                 ///
-                /// The value is checked when the producer is created; durations are rounded up to whole milliseconds.
+                /// The value is checked when the producer is created; a duration is rounded up to the setting's unit.
                 #[must_use = "it returns the changed configuration"]
-                pub fn $setter(self, value: $type) -> ProducerConfig {
-                    self.set($name, value.into_text())
+                pub fn $setter(self, value: $given) -> ProducerConfig {
+                    self.set($name, $($unit)?(value).into_text())
                 }
             )?)*
         }
     };
 }
-for_each_property!(setters);
+for_each_property!(names_and_setters);
 
 /// All known settings with their values, one a line and sorted, as Java's producer prints them at start-up. Passwords
 /// are `[hidden]`.
 impl fmt::Display for ProducerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut lines: Vec<_> = PROPERTIES.iter().collect();
+        let mut lines = PROPERTIES.to_vec();
         lines.sort_by_key(|property| property.name());
         f.write_str("ProducerConfig values:")?;
         for property in lines {

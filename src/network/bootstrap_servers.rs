@@ -11,7 +11,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::system_names::{Names, SystemNames};
 use crate::cluster::Node;
-use crate::config::ClientDnsLookup;
+use crate::config::{ClientDnsLookup, Settings};
 use crate::escape::Escaped;
 use crate::logging;
 
@@ -24,13 +24,20 @@ pub(crate) struct BootstrapServers {
     variable: Option<String>,
 }
 
+impl From<&Settings> for BootstrapServers {
+    fn from(settings: &Settings) -> BootstrapServers {
+        BootstrapServers {
+            servers: settings.bootstrap_servers.clone(),
+            lookup: settings.client_dns_lookup,
+            variable: settings.bootstrap_variable().map(str::to_owned),
+        }
+    }
+}
+
 impl BootstrapServers {
+    #[cfg(test)]
     pub(crate) fn new(servers: Vec<(String, u16)>, lookup: ClientDnsLookup) -> BootstrapServers {
         BootstrapServers { servers, lookup, variable: None }
-    }
-
-    pub(crate) fn shown_as(self, variable: Option<String>) -> BootstrapServers {
-        BootstrapServers { variable, ..self }
     }
 
     /// As they are written.

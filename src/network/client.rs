@@ -4,6 +4,7 @@
 //! Threads: the sender thread only.
 //! Holds: every note given to `send` comes back exactly once, as answered, written or failed.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bootstrap_servers::BootstrapServers;
@@ -14,8 +15,8 @@ use super::in_flight::InFlightRequest;
 use super::outcome::Outcome;
 use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
-use super::settings::NetworkSettings;
 use crate::cluster::{Cluster, Node};
+use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::protocol::{Request, decode_response_with, encode_request, pause_after};
@@ -50,7 +51,7 @@ pub(crate) struct NetworkClient<N: Network, T> {
 }
 
 impl<N: Network, T> NetworkClient<N, T> {
-    pub(crate) fn new(network: N, settings: NetworkSettings, random: fastrand::Rng) -> Self {
+    pub(crate) fn new(network: N, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
         NetworkClient { connections: Connections::new(network, settings, random), events: Vec::new() }
     }
 
@@ -336,7 +337,7 @@ impl<N: Network, T> NetworkClient<N, T> {
         if let Some(pause) = peer.state.paused(now).filter(|_| peer.state.versions().is_some()) {
             return Some(Readiness::NotBefore(pause.until));
         }
-        let can_send = peer.can_send_more(self.connections.settings.max_in_flight);
+        let can_send = peer.can_send_more(self.connections.settings.max_in_flight_requests_per_connection);
         Some(if can_send { Readiness::Ready } else { Readiness::Waiting })
     }
 }

@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::backoff::ExponentialBackoff;
+use crate::config::Settings;
 
 /// How long to wait where, from the settings.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +19,12 @@ pub(super) struct ConnectionRules {
     pub(super) reconnect: ExponentialBackoff,
     /// `socket.connection.setup.timeout.ms` to `socket.connection.setup.timeout.max.ms`
     pub(super) setup: ExponentialBackoff,
+}
+
+impl From<&Settings> for ConnectionRules {
+    fn from(settings: &Settings) -> ConnectionRules {
+        ConnectionRules { reconnect: settings.reconnect(), setup: settings.connection_setup() }
+    }
 }
 
 /// The phases of a connection. `V`: what the handshake finds out.

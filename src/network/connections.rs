@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connection::{AnsweredRequest, Connection};
@@ -17,8 +18,8 @@ use super::in_flight::InFlightRequest;
 use super::outcome::{Outcome, RequestFailure};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
-use super::settings::NetworkSettings;
 use crate::cluster::Node;
+use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::logging;
@@ -36,7 +37,7 @@ pub(super) enum RequestOwner<T> {
 #[derive(Debug)]
 pub(super) struct Connections<N: Network, T> {
     pub(super) network: N,
-    pub(super) settings: NetworkSettings,
+    pub(super) settings: Arc<Settings>,
     pub(super) random: fastrand::Rng,
     pub(super) outcomes: Vec<Outcome<T>>,
     rules: ConnectionRules,
@@ -62,10 +63,10 @@ pub(super) struct Connections<N: Network, T> {
 }
 
 impl<N: Network, T> Connections<N, T> {
-    pub(super) fn new(network: N, settings: NetworkSettings, random: fastrand::Rng) -> Self {
+    pub(super) fn new(network: N, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
         Connections {
             network,
-            rules: settings.rules(),
+            rules: ConnectionRules::from(&*settings),
             settings,
             random,
             outcomes: Vec::new(),
@@ -439,7 +440,7 @@ impl<N: Network, T> Connections<N, T> {
                 peer.state.ready(versions, now);
                 peer.connected(address);
                 self.pause(id, pause, now);
-                let idle = self.settings.max_idle.map(|idle| later(now, idle));
+                let idle = self.settings.connections_max_idle.map(|idle| later(now, idle));
                 self.expect_by(idle);
                 self.outcomes.push(Outcome::Connected { node: id });
             }

@@ -25,7 +25,6 @@ mod frame;
 mod handshake;
 mod in_flight;
 mod outcome;
-mod settings;
 
 // … one connection, one broker, all brokers, …
 mod connection;
@@ -44,7 +43,6 @@ pub(crate) use outcome::Outcome;
 pub(crate) use outcome::RequestFailure;
 pub(crate) use seam::Network;
 pub(crate) use seam::{NetworkEvent, SocketId};
-pub(crate) use settings::NetworkSettings;
 pub(crate) use socket_network::{SocketNetwork, SocketOptions};
 #[cfg(test)]
 pub(crate) use waker::Waker;

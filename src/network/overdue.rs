@@ -72,7 +72,7 @@ impl<N: Network, T> Connections<N, T> {
             }));
         }
         let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
-        let idle_at = later(peer.last_used, self.settings.max_idle?);
+        let idle_at = later(peer.last_used, self.settings.connections_max_idle?);
         (idle && idle_at <= now).then_some(Overdue::Idle)
     }
 
@@ -81,7 +81,7 @@ impl<N: Network, T> Connections<N, T> {
         let connection = peer.connection.as_ref();
         let answer = connection.and_then(|connection| connection.in_flight.deadline());
         let ready = connection.filter(|_| peer.state.versions().is_some());
-        let idle = ready.zip(self.settings.max_idle).map(|(connection, max_idle)| {
+        let idle = ready.zip(self.settings.connections_max_idle).map(|(connection, max_idle)| {
             let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
             later(since, max_idle)
         });

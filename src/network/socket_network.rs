@@ -18,6 +18,7 @@ use super::poller::{Interest, Poller, Ready, SystemPoller};
 use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
 use super::waker::Waker;
+use crate::config::Settings;
 use crate::logging;
 use crate::spin::{Polled, Spin};
 
@@ -30,6 +31,16 @@ pub(crate) struct SocketOptions {
     pub(crate) receive_buffer_bytes: Option<usize>,
     /// How long to go on polling for an answer before the thread sleeps; zero: not at all.
     pub(crate) spin: Duration,
+}
+
+impl From<&Settings> for SocketOptions {
+    fn from(settings: &Settings) -> SocketOptions {
+        SocketOptions {
+            send_buffer_bytes: settings.send_buffer_bytes,
+            receive_buffer_bytes: settings.receive_buffer_bytes,
+            spin: settings.get_spin,
+        }
+    }
 }
 
 /// Real sockets, all of one producer.

@@ -240,7 +240,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             core: Arc::new(Core {
                 parts,
                 process: Origin::here(),
-                settings: SendSettings::of(&settings),
+                settings: SendSettings::from(&settings),
                 accumulator: running.accumulator,
                 metadata: running.metadata,
                 control: running.control,
@@ -330,8 +330,7 @@ fn not_configured(setting: &str, error: Box<dyn std::error::Error + Send + Sync>
 
 /// Where to begin: names that are looked up now, or in the background.
 fn bootstrap(settings: &Settings) -> Result<Bootstrap, Error> {
-    let names = BootstrapServers::new(settings.bootstrap_servers.clone(), settings.client_dns_lookup)
-        .shown_as(settings.bootstrap_variable.clone());
+    let names = BootstrapServers::from(settings);
     let patience = settings.bootstrap_resolve_timeout;
     if !patience.is_zero() {
         return Ok(Bootstrap::look_up(names, patience));
@@ -352,18 +351,13 @@ pub(crate) struct Running {
 pub(crate) type CloseParts = Box<dyn FnOnce() + Send>;
 
 fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> Result<Running, Error> {
-    let options = SocketOptions {
-        send_buffer_bytes: settings.send_buffer_bytes,
-        receive_buffer_bytes: settings.receive_buffer_bytes,
-        spin: settings.get_spin,
-    };
     let no_socket = |error| {
         Error::new(
             ErrorKind::Network,
             format!("the operating system gives no means to wait for sockets: {error}"),
         )
     };
-    let (network, waker) = SocketNetwork::new(options).map_err(no_socket)?;
+    let (network, waker) = SocketNetwork::new(SocketOptions::from(settings)).map_err(no_socket)?;
     let token = ProducerToken::next();
     let mailbox = Mailbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
     let assembly = assemble(settings, token, network, mailbox, bootstrap, fastrand::Rng::new());

@@ -111,8 +111,8 @@ struct SendSettings {
     adaptive: bool,
 }
 
-impl SendSettings {
-    fn of(settings: &Settings) -> SendSettings {
+impl From<&Settings> for SendSettings {
+    fn from(settings: &Settings) -> SendSettings {
         SendSettings {
             max_block: settings.max_block,
             max_request_size: settings.max_request_size_bytes,

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use crc32c::crc32c;
 
+use crate::config::{CompressionType, Settings};
+
 pub use compression::Codec;
 pub(crate) use ratio::CompressionRatio;
 use record::Record;
@@ -32,6 +34,18 @@ const TRANSACTIONAL: u16 = 0x10;
 
 /// How much of a buffer is fetched into the cache at once: less than what the smallest of the first-level caches holds.
 const STRETCH: usize = 16 << 10;
+
+impl From<&Settings> for Codec {
+    fn from(settings: &Settings) -> Codec {
+        match settings.compression_type {
+            CompressionType::None => Codec::None,
+            CompressionType::Gzip => Codec::Gzip { level: settings.compression_gzip_level },
+            CompressionType::Snappy => Codec::Snappy,
+            CompressionType::Lz4 => Codec::Lz4 { level: settings.compression_lz4_level },
+            CompressionType::Zstd => Codec::Zstd { level: settings.compression_zstd_level },
+        }
+    }
+}
 
 /// What a record takes at most when it is alone in a batch: the measure for `max.request.size`.
 #[inline]

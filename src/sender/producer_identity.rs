@@ -63,7 +63,7 @@ impl ProducerIdentity {
     ) -> ProducerIdentity {
         ProducerIdentity {
             transaction: TransactionManager::new(settings.enable_idempotence),
-            retry_backoff: ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max),
+            retry_backoff: settings.retry(),
             settings,
             heard: Arc::clone(metadata.heard()),
             metadata,

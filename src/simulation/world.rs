@@ -510,8 +510,7 @@ fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
     if patience.is_zero() {
         return Bootstrap::found(network.servers());
     }
-    let names = settings.bootstrap_servers.clone();
-    Bootstrap::look_up(BootstrapServers::new(names, settings.client_dns_lookup), patience)
+    Bootstrap::look_up(BootstrapServers::from(settings), patience)
 }
 
 fn settings(properties: &[(&'static str, String)]) -> Settings {

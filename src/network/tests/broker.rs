@@ -9,7 +9,7 @@ use kafka_protocol::messages::{ApiVersionsResponse, ResponseHeader};
 use kafka_protocol::protocol::Encodable;
 
 use crate::cluster::Node;
-use crate::network::NetworkSettings;
+use crate::config::{Faults, ProducerConfig, Settings};
 use crate::protocol::{Request, Response};
 use crate::wire::{DecodeError, Decoder, Encoder};
 
@@ -112,15 +112,10 @@ pub(super) fn node(id: i32, host: &str, port: u16) -> Node {
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// Java's defaults.
-pub(super) fn settings() -> NetworkSettings {
-    NetworkSettings {
-        client_id: "test".to_owned(),
-        max_in_flight: 5,
-        reconnect_backoff: Duration::from_millis(50),
-        reconnect_backoff_max: SECOND,
-        setup_timeout: SECOND * 10,
-        setup_timeout_max: SECOND * 30,
-        max_idle: Some(SECOND * 540),
-        request_timeout: SECOND * 30,
-    }
+pub(super) fn settings() -> Settings {
+    let config = ProducerConfig::new().bootstrap_servers("localhost:9092").client_id("test");
+    let mut faults = Faults::default();
+    let settings = config.resolve(&["key.serializer", "value.serializer"], &mut faults);
+    faults.into_result().unwrap();
+    settings
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use super::broker::{self, Ping, SECOND, asked, framed, node, pong, settings};
 use super::fixture::{Fixture, address, disconnection, summary};
 use crate::cluster::Node;
-use crate::network::{NetworkEvent, NetworkSettings, Readiness};
+use crate::config::Settings;
+use crate::network::{NetworkEvent, Readiness};
 
 #[test]
 fn a_broker_is_ready_after_name_socket_and_versions() {
@@ -139,7 +140,7 @@ fn a_name_that_is_not_answered_is_given_up() {
 
 #[test]
 fn an_idle_connection_is_closed_quietly_and_may_come_back_at_once() {
-    let mut fixture = Fixture::with(NetworkSettings { max_idle: Some(SECOND * 9), ..settings() }, 1);
+    let mut fixture = Fixture::with(Settings { connections_max_idle: Some(SECOND * 9), ..settings() }, 1);
     fixture.connect();
     fixture.send();
     for _ in 0..6 {

@@ -1,13 +1,15 @@
 //! A client and the network that only exists in memory: what the tests do with them, and what came of it in short.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::broker::{self, SECOND, asked, node, ping, pong, settings};
 use super::fake::FakeNetwork;
 use crate::cluster::Node;
+use crate::config::Settings;
 use crate::error::Error;
-use crate::network::{Expect, NetworkClient, NetworkSettings, Outcome, Readiness, RequestFailure};
+use crate::network::{Expect, NetworkClient, Outcome, Readiness, RequestFailure};
 
 pub(super) struct Fixture {
     pub(super) client: NetworkClient<FakeNetwork, u32>,
@@ -27,11 +29,11 @@ impl Fixture {
         Fixture::with(settings(), 1)
     }
 
-    pub(super) fn with(settings: NetworkSettings, addresses: u8) -> Self {
+    pub(super) fn with(settings: Settings, addresses: u8) -> Self {
         let mut network = FakeNetwork::new();
         network.names.insert("kafka".to_owned(), (1..=addresses).map(address).collect());
         let now = Instant::now();
-        let client = NetworkClient::new(network, settings, fastrand::Rng::with_seed(1));
+        let client = NetworkClient::new(network, Arc::new(settings), fastrand::Rng::with_seed(1));
         Fixture { client, start: now, now, node: node(1, "kafka", 9092), next_note: 0 }
     }
 

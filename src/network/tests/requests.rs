@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::broker::{self, Ping, SECOND, asked, node, ping, pong, pong_with_pause, settings};
 use super::fake::FakeNetwork;
 use super::fixture::{Fixture, address, disconnection, summary};
+use crate::config::Settings;
 use crate::error::ErrorKind;
 use crate::error_code::ErrorCode;
-use crate::network::{Expect, NetworkSettings, Outcome, Readiness};
+use crate::network::{Expect, Outcome, Readiness};
 
 #[test]
 fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_notes() {
@@ -41,7 +42,7 @@ fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_not
 /// Behaviour 37.
 #[test]
 fn as_many_requests_are_on_their_way_as_is_allowed() {
-    let mut fixture = Fixture::with(NetworkSettings { max_in_flight: 2, ..settings() }, 1);
+    let mut fixture = Fixture::with(Settings { max_in_flight_requests_per_connection: 2, ..settings() }, 1);
     fixture.connect();
     fixture.send();
     assert_eq!(fixture.ready(), Readiness::Ready, "several in one turn");
@@ -381,7 +382,8 @@ fn a_request_in_no_common_version_comes_back() {
 fn each_note_comes_back_exactly_once() {
     for seed in 0..400 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut fixture = Fixture::with(NetworkSettings { max_idle: Some(SECOND * 20), ..settings() }, 2);
+        let mut fixture =
+            Fixture::with(Settings { connections_max_idle: Some(SECOND * 20), ..settings() }, 2);
         let (mut back, mut closed) = (Vec::new(), false);
         for step in 0.. {
             if step < 300 && fixture.ready() == Readiness::Ready {

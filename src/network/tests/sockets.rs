@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::broker::{self, Asked, SECOND, asked, framed, node, ping, pong, settings};
 use crate::cluster::Node;
+use crate::config::Settings;
 use crate::error::Error;
 use crate::network::poller::Poller;
 use crate::network::{
-    Expect, Network, NetworkClient, NetworkSettings, Outcome, Readiness, SocketId, SocketNetwork,
-    SocketOptions, Waker,
+    Expect, Network, NetworkClient, Outcome, Readiness, SocketId, SocketNetwork, SocketOptions, Waker,
 };
 
 type Client<P> = NetworkClient<SocketNetwork<P>, u32>;
@@ -59,9 +59,9 @@ fn serve_answers(answer: impl Fn(Asked) -> Vec<u8> + Send + 'static) -> SocketAd
     })
 }
 
-fn client_with<P: Poller>(settings: NetworkSettings, options: SocketOptions) -> (Client<P>, Waker) {
+fn client_with<P: Poller>(settings: Settings, options: SocketOptions) -> (Client<P>, Waker) {
     let (network, waker) = SocketNetwork::with_poller(options).unwrap();
-    (NetworkClient::new(network, settings, fastrand::Rng::new()), waker)
+    (NetworkClient::new(network, Arc::new(settings), fastrand::Rng::new()), waker)
 }
 
 fn client<P: Poller>() -> Client<P> {
@@ -256,7 +256,7 @@ fn a_port_without_a_server_is_refused_and_tried_again<P: Poller>() {
 
 fn silence_ends_in_time<P: Poller>() {
     let silent = serve(|mut stream| while read_request(&mut stream).is_some() {});
-    let settings = NetworkSettings { request_timeout: Duration::from_millis(50), ..settings() };
+    let settings = Settings { request_timeout: Duration::from_millis(50), ..settings() };
     let mut client = client_with::<P>(settings, SocketOptions::default()).0;
     let begin = Instant::now();
     let error = refusal(&mut client, silent);

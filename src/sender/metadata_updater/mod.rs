@@ -72,7 +72,7 @@ impl MetadataUpdater {
     ) -> MetadataUpdater {
         metadata.begin(bootstrap.servers());
         MetadataUpdater {
-            retry_backoff: ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max),
+            retry_backoff: settings.retry(),
             settings,
             heard: Arc::clone(metadata.heard()),
             metadata,

@@ -78,9 +78,9 @@ impl Produce {
         random: fastrand::Rng,
     ) -> Produce {
         Produce {
-            drain: Drain::new(Arc::clone(&accumulator), drain_rules(&settings)),
-            leaders: Availability::new(leader_rules(&settings)),
-            retry_backoff: ExponentialBackoff::new(settings.retry_backoff, settings.retry_backoff_max),
+            drain: Drain::new(Arc::clone(&accumulator), DrainRules::from(&*settings)),
+            leaders: Availability::new(AvailabilityRules::from(&*settings)),
+            retry_backoff: settings.retry(),
             settings,
             accumulator,
             heard: Arc::clone(metadata.heard()),
@@ -433,20 +433,5 @@ impl Produce {
             transaction.forget(index);
             self.heard.partition_is_well(index);
         }
-    }
-}
-
-fn drain_rules(settings: &Settings) -> DrainRules {
-    DrainRules {
-        linger: settings.linger,
-        delivery_timeout: settings.delivery_timeout,
-        mute: settings.max_in_flight_requests_per_connection == 1,
-    }
-}
-
-fn leader_rules(settings: &Settings) -> AvailabilityRules {
-    AvailabilityRules {
-        availability_timeout: settings.partitioner_availability_timeout,
-        rack: settings.client_rack.clone(),
     }
 }
