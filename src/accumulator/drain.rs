@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
 use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
-use crate::accumulator::partition_drain::{List, PartitionDrain, SendConditions, Taken, give_up};
+use crate::accumulator::partition_drain::{DrainList, PartitionDrain, SendConditions, Taken, give_up};
 use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::producer_batch::ProducerBatch;
 use crate::accumulator::queue_rules::DrainRules;
@@ -110,7 +110,7 @@ impl Drain {
                     && partition.is_led_by_another(leader_of(cluster, &partition.queue))
                 {
                     partition.queue.note_leaderless(partition.leader.is_none().then_some(now));
-                    withdrawn |= partition.listed.take_if(|list| *list != List::HeldBack).is_some();
+                    withdrawn |= partition.listed.take_if(|list| *list != DrainList::HeldBack).is_some();
                     moved.push(index);
                 }
             }
@@ -124,15 +124,15 @@ impl Drain {
     /// Takes partitions that are not listed any more off the lists of leaders.
     pub(super) fn tidy_lists(&mut self) {
         let partitions = &self.partitions;
-        let is_in = |list: List, index: usize| {
+        let is_in = |list: DrainList, index: usize| {
             partitions.get(index).and_then(Option::as_ref).is_some_and(|it| it.listed == Some(list))
         };
         for (node, queue) in &mut self.ready {
-            queue.retain(|index| is_in(List::Ready(*node), *index));
+            queue.retain(|index| is_in(DrainList::Ready(*node), *index));
         }
         self.ready.retain(|_, queue| !queue.is_empty());
-        self.leaderless.retain(|index| is_in(List::Leaderless, *index));
-        self.held_back.retain(|index| is_in(List::HeldBack, *index));
+        self.leaderless.retain(|index| is_in(DrainList::Leaderless, *index));
+        self.held_back.retain(|index| is_in(DrainList::HeldBack, *index));
     }
 
     /// The partitions of which something waits for a leader that nobody knows.
@@ -192,7 +192,7 @@ impl Drain {
                 }
                 Taken::HeldBack => {
                     self.unlist(index);
-                    self.list(index, List::HeldBack);
+                    self.list(index, DrainList::HeldBack);
                 }
                 Taken::Lost(batch) => {
                     self.lost.push((index, batch));
@@ -429,7 +429,7 @@ impl Drain {
         }
         let begins_to_linger = matches!(head, Head::Open { .. }) && !sendable && !partition.lingering;
         partition.lingering |= begins_to_linger;
-        let list = partition.leader.map_or(List::Leaderless, List::Ready);
+        let list = partition.leader.map_or(DrainList::Leaderless, DrainList::Ready);
         let newly_sendable = sendable && partition.listed.is_none();
         let oldest = partition.oldest(head);
         let expires = oldest.and_then(|created| created.checked_add(rules.delivery_timeout));
@@ -449,13 +449,13 @@ impl Drain {
         SendConditions { now, linger: self.rules.linger, at_once }
     }
 
-    fn list(&mut self, index: usize, list: List) {
+    fn list(&mut self, index: usize, list: DrainList) {
         let Some(partition) = self.partition(index) else { return };
         partition.listed = Some(list);
         match list {
-            List::Ready(node) => self.ready.entry(node).or_default().push_back(index),
-            List::Leaderless => self.leaderless.push(index),
-            List::HeldBack => self.held_back.push(index),
+            DrainList::Ready(node) => self.ready.entry(node).or_default().push_back(index),
+            DrainList::Leaderless => self.leaderless.push(index),
+            DrainList::HeldBack => self.held_back.push(index),
         }
     }
 

@@ -23,7 +23,7 @@ pub(super) struct PartitionDrain {
     pub(super) leader: Option<i32>,
     /// The topic's id in the last picture that had the partition; zero where it told none.
     topic_id: Uuid,
-    pub(super) listed: Option<List>,
+    pub(super) listed: Option<DrainList>,
     pub(super) lingering: bool,
     /// The queue was empty, and no event has come since.
     pub(super) quiet: bool,
@@ -40,7 +40,7 @@ pub(super) struct PartitionDrain {
 
 /// Which list a partition with something to send is in; never more than one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
+pub(super) enum DrainList {
     Ready(i32),
     Leaderless,
     HeldBack,
