@@ -52,7 +52,7 @@ const TYPES_OF_ONE_NAME: &[&str] = &[
     "Value",
     "Versions",
 ];
-const FILES_OF_ONE_NAME: &[&str] = &["builder.rs", "nearest.rs", "registry.rs"];
+const FILES_OF_ONE_NAME: &[&str] = &["builder.rs"];
 
 /// Files whose names say their part in a folder or are Kafka's: a module's root, a module's tests, and a message with
 /// the vectors for it.

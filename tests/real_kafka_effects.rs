@@ -110,7 +110,7 @@ fn a_producer_with_each_properties_file_delivers() {
         let text = std::fs::read_to_string(&path).unwrap();
         // What is not built yet, and names that a program would have to register.
         let mut not_built = ProducerConfig::reference()
-            .filter(|property| property.support() == PropertySupport::NotBuilt)
+            .filter(|property| property.support() == PropertySupport::Refused)
             .map(|property| property.name())
             .chain(["interceptor.classes"])
             .chain((!cfg!(feature = "lz4-c")).then_some("compression.lz4.level"));

@@ -316,7 +316,9 @@ fn difference(
         (Ok(_), Err(java)) => {
             let known = ProducerConfig::reference().find(|property| property.name() == name);
             // What only a JVM can find wrong.
-            let meant = known.is_some_and(|property| property.support() == PropertySupport::NoEffect);
+            let jvm = known.is_some_and(|property| property.support() == PropertySupport::Ignored);
+            // An empty value counts as not set.
+            let meant = jvm || value.trim().is_empty();
             (!meant).then(|| format!("ours accepts, Java's: {java}"))
         }
         (Err(_), Ok(_)) if meant_to_be_refused(name, value) => None,

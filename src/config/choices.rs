@@ -116,6 +116,11 @@ pub(crate) enum SecurityProtocol {
 }
 
 impl SecurityProtocol {
+    /// Whether connections are encrypted.
+    pub(super) fn has_tls(self) -> bool {
+        matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
+    }
+
     /// Whether clients log in.
     pub(super) fn has_sasl(self) -> bool {
         matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)

@@ -10,7 +10,8 @@ mod choices;
 mod contradictions;
 mod faults;
 mod kinds;
-mod nearest;
+mod meant;
+mod prefix;
 mod properties_file;
 mod properties_table;
 mod property;
@@ -49,9 +50,10 @@ pub(crate) use settings::Settings;
 /// programs.
 ///
 /// Texts are checked when they are read, each by itself, and everything together when the producer is created:
-/// contradictions between settings, missing ones, and values that a typed setter was given. Nothing that is known but
-/// not supported is ever ignored: it is an error that names the setting. An unknown name is a warning in the log,
-/// with the nearest known one.
+/// contradictions between settings, missing ones, and values that a typed setter was given. What is known but not
+/// supported is an error that names the setting, or a warning in the log where nothing is lost without it
+/// ([`PropertySupport`]). An unknown name is a warning, with the nearest known one. An empty text where a setting has no
+/// empty value counts as not set, with a warning.
 ///
 /// ```
 /// use kafka_producer::{Acks, ProducerConfig};
@@ -140,13 +142,50 @@ impl ProducerConfig {
         self
     }
 
+    /// Takes a setting back: its default holds again.
+    #[must_use = "it returns the changed configuration"]
+    pub fn unset(mut self, name: &str) -> ProducerConfig {
+        self.given.remove(name);
+        self
+    }
+
+    /// Keeps the settings whose names begin with `prefix`, without it, and drops all others. This is for files of other
+    /// programs in which a producer's settings stand among theirs: `producer.` in a worker of Kafka Connect,
+    /// `producer.override.` in a connector, `NAME.producer.` in MirrorMaker, `spring.kafka.producer.` in Spring.
+    ///
+    /// What such a program adds by itself has to be set afterwards, most often `bootstrap.servers`. `config.providers`
+    /// and its parameters stay also without the prefix. As Spring has it, names may be written with `-` in the place of
+    /// dots, and may stand behind a further `properties.`. Values are checked when the producer is created.
+    ///
+    /// ```
+    /// use kafka_producer::ProducerConfig;
+    ///
+    /// let file = ProducerConfig::from_properties([
+    ///     ("bootstrap.servers", "localhost:9092"),
+    ///     ("key.converter", "org.apache.kafka.connect.json.JsonConverter"),
+    ///     ("producer.linger.ms", "20"),
+    /// ])?;
+    /// let servers = file.get("bootstrap.servers").unwrap_or_default();
+    /// let config = file.with_prefix("producer.").bootstrap_servers(&servers);
+    /// assert_eq!(config.get("linger.ms").as_deref(), Some("20"));
+    /// assert_eq!(config.get("key.converter"), None);
+    /// # Ok::<(), kafka_producer::Error>(())
+    /// ```
+    #[must_use = "it returns the changed configuration"]
+    pub fn with_prefix(self, prefix: &str) -> ProducerConfig {
+        ProducerConfig { given: prefix::below(self.given, prefix) }
+    }
+
     /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`, and so are the
     /// values of settings that are not known, which may be anything, and logins in addresses. `None` where nothing is
     /// set and there is no default. The client's own name is chosen when the producer is created.
     pub fn get(&self, name: &str) -> Option<String> {
+        let property = find(name);
         match self.given.get(name) {
-            Some(text) => Some(shown(name, trim(text)).into_owned()),
-            None => find(name)?.default().map(str::to_owned),
+            Some(text) if property.is_none_or(|property| !property.is_unset_by(text)) => {
+                Some(shown(name, trim(text)).into_owned())
+            }
+            _ => property?.default().map(str::to_owned),
         }
     }
 
@@ -192,9 +231,16 @@ impl ProducerConfig {
 
     fn settings(&self, given: &[&str], remarks: &mut Remarks, faults: &mut Faults) -> Settings {
         for name in self.given.keys().filter(|name| find(name).is_none() && !providers::is_parameter(name)) {
-            remarks.warn(match nearest::nearest(name) {
-                Some(known) => format!("{} is not a known setting, did you mean {known}?", Escaped(name)),
-                None => format!("{} is not a known setting", Escaped(name)),
+            remarks.warn(match (prefix::of(name), meant::meant(name)) {
+                (Some(prefix), _) => format!(
+                    "{} is not a known setting, but is one without the prefix {prefix}: see \
+                     ProducerConfig::with_prefix",
+                    Escaped(name)
+                ),
+                (None, Some(known)) => {
+                    format!("{} is not a known setting, did you mean {known}?", Escaped(name))
+                }
+                (None, None) => format!("{} is not a known setting", Escaped(name)),
             });
         }
         let replaced = providers::replace_variables(&self.given, remarks, faults);
@@ -202,7 +248,7 @@ impl ProducerConfig {
         values.required(given, faults);
         let mut settings = Settings::read(&values);
         contradictions::settle(&mut settings, &values, remarks, faults);
-        values.supported(faults);
+        values.supported(settings.security_protocol, remarks, faults);
         settings
     }
 
@@ -211,7 +257,8 @@ impl ProducerConfig {
         let variables = self.given.contains_key(ProducerConfig::CONFIG_PROVIDERS_CONFIG);
         let mut faults = Faults::default();
         for (name, text) in &self.given {
-            if let Some(property) = find(name).filter(|_| !(variables && text.contains("${"))) {
+            let is_final = !(variables && text.contains("${"));
+            if let Some(property) = find(name).filter(|property| is_final && !property.is_unset_by(text)) {
                 faults.keep(property.parse(text, text));
             }
         }

@@ -6,12 +6,12 @@
 //!
 //! A row: the constant and the name; what it does; its type in Java and its default (`required`, `null`, or Java's
 //! text); the typed setter, if it has one, and what that takes; the field in `Settings`, if the client reads it, and the
-//! function in `readers.rs` that makes it; what is accepted, and what the reference says besides. To build a setting
-//! that was not: `support: Built`, and a field.
+//! function in `readers.rs` that makes it; what is accepted, and what the reference says besides. To support a
+//! setting that was refused: `support: Supported`, and a field.
 
 use super::property::Importance::{High, Low, Medium};
 use super::property::PropertyOrigin::{Internal, Kafka, Kafka44, Ours};
-use super::property::PropertySupport::{Built, Dormant, NoEffect, NotBuilt};
+use super::property::PropertySupport::{Ignored, Refused, Supported};
 use super::property::PropertyType::{Boolean, Class, Double, Int, List, Long, Password, Short, String};
 use super::property::Rule::{Any, AtLeast, Between, BetweenOr, BetweenReal, NonEmpty, OneOf, OneOfAnyCase};
 use super::property::{Preset, PropertyDescription};
@@ -23,632 +23,632 @@ macro_rules! for_each_property {
             BOOTSTRAP_SERVERS_CONFIG = "bootstrap.servers" {
                 doc: "Addresses of some of the cluster's brokers, host:port separated by commas. They are only where the client begins: the whole cluster is learned from the first that answers, so two or three of different machines are enough. A name that resolves to nothing is skipped with a warning; if none resolves, the producer does not start.",
                 type: List, default: required, setter: bootstrap_servers(&str), field: bootstrap_entries: Vec<Named> = list,
-                accepts: NonEmpty, importance: High, origin: Kafka, support: Built,
+                accepts: NonEmpty, importance: High, origin: Kafka, support: Supported,
             }
             KEY_SERIALIZER_CLASS_CONFIG = "key.serializer" {
                 doc: "Turns a record's key into bytes: a stock serializer by Java's class name or its short name, or one that was registered under a name. Not needed if the serializer is given as a value.",
                 type: Class, default: required, setter: key_serializer(&str), field: key_serializer: Option<Named> = class,
-                accepts: Any, importance: High, origin: Kafka, support: Built,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             VALUE_SERIALIZER_CLASS_CONFIG = "value.serializer" {
                 doc: "Turns a record's value into bytes: a stock serializer by Java's class name or its short name, or one that was registered under a name. Not needed if the serializer is given as a value.",
                 type: Class, default: required, setter: value_serializer(&str), field: value_serializer: Option<Named> = class,
-                accepts: Any, importance: High, origin: Kafka, support: Built,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             CLIENT_ID_CONFIG = "client.id" {
                 doc: "Name of this producer in the brokers' logs, metrics and quotas. If it is not set: producer-1, producer-2, … by the order of creation in the process.",
                 type: String, default: "", setter: client_id(&str), field: client_id: String = text,
-                accepts: Any, importance: Medium, origin: Kafka, support: Built,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
 
             // Delivery.
             ACKS_CONFIG = "acks" {
                 doc: "How many replicas must have a record before it counts as sent: all (or -1) those in sync, 1 the leader alone, 0 none: the broker does not answer, records have no offset and nothing is retried. Idempotence needs all: with another value it goes off, and if it was asked for, the producer does not start.",
                 type: String, default: "all", setter: acks(Acks), field: acks: Acks = choice,
-                accepts: OneOf(&["all", "-1", "0", "1"]), importance: Low, origin: Kafka, support: Built,
+                accepts: OneOf(&["all", "-1", "0", "1"]), importance: Low, origin: Kafka, support: Supported,
             }
             ENABLE_IDEMPOTENCE_CONFIG = "enable.idempotence" {
                 doc: "Whether the broker drops repeated batches, so that a retry neither duplicates nor reorders records. Needs acks=all, retries above 0 and at most 5 requests in flight per connection. If it was not set and acks or retries contradict, it is switched off.",
                 type: Boolean, default: "true", setter: enable_idempotence(bool), field: enable_idempotence: bool = switch,
-                accepts: Any, importance: Low, origin: Kafka, support: Built,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             RETRIES_CONFIG = "retries" {
                 doc: "How often a batch is sent again after an error that may pass. Better left alone: delivery.timeout.ms is the bound that counts. Without idempotence and with more than one request in flight per connection, a retry can change the order of records.",
                 type: Int, default: "2147483647", setter: retries(u32), field: retries: u32 = count,
-                accepts: Between(0, 2_147_483_647), importance: High, origin: Kafka, support: Built,
+                accepts: Between(0, 2_147_483_647), importance: High, origin: Kafka, support: Supported,
             }
             DELIVERY_TIMEOUT_MS_CONFIG = "delivery.timeout.ms" {
                 doc: "Milliseconds from the moment that send has accepted a record until it is delivered or has failed, whatever happens in between. At least linger.ms + request.timeout.ms; if it was not set, it is raised to that sum.",
                 type: Int, default: "120000", setter: delivery_timeout(Duration), field: delivery_timeout: Duration = millis,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             REQUEST_TIMEOUT_MS_CONFIG = "request.timeout.ms" {
                 doc: "Milliseconds to wait for the answer to one request; then the connection is closed and the request is retried or fails. Also sent with produce requests as the time that the broker may wait for its replicas, so it should be above the broker's replica.lag.time.max.ms.",
                 type: Int, default: "30000", setter: request_timeout(Duration), field: request_timeout: Duration = millis,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             RETRY_BACKOFF_MS_CONFIG = "retry.backoff.ms" {
                 doc: "Milliseconds to wait before the first retry of a failed request. Doubles with each failure, up to retry.backoff.max.ms, give or take a fifth.",
                 type: Long, default: "100", setter: retry_backoff(Duration), field: retry_backoff: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             RETRY_BACKOFF_MAX_MS_CONFIG = "retry.backoff.max.ms" {
-                doc: "Milliseconds that a wait before a retry grows to. If it is below retry.backoff.ms, every wait is this long.",
+                doc: "The longest wait before a retry, in milliseconds. If it is below retry.backoff.ms, every wait is this long.",
                 type: Long, default: "1000", setter: retry_backoff_max(Duration), field: retry_backoff_max: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             MAX_IN_FLIGHT_REQUESTS_PER_CONNECTION = "max.in.flight.requests.per.connection" {
-                doc: "How many requests may be unanswered on one connection. With idempotence at most 5, the number of batches whose sequence a broker remembers. Without it, any value above 1 lets a retry overtake.",
+                doc: "How many requests may be unanswered on one connection. With idempotence at most 5, the number of batches whose sequence a broker remembers. Without it, any value above 1 lets a retried batch be written after later ones.",
                 type: Int, default: "5", setter: max_in_flight_requests_per_connection(u32), field: max_in_flight_requests_per_connection: usize = size,
-                accepts: AtLeast(1), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(1), importance: Low, origin: Kafka, support: Supported,
             }
 
             // Batching and memory.
             BATCH_SIZE_CONFIG = "batch.size" {
-                doc: "Bytes that a batch of one partition is filled to. Larger batches cost fewer requests and compress better; each partition in use holds at least one buffer of this size. A larger record gets a batch of its own. 0 means a batch for each record.",
+                doc: "Bytes that a batch of one partition is filled to. Larger batches cost fewer requests and compress better; a partition's buffer begins with at most 16 KiB and doubles as it is filled. A larger record gets a batch of its own. 0 means a batch for each record.",
                 type: Int, default: "16384", setter: batch_size(usize), field: batch_size_bytes: usize = size_above_zero,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             LINGER_MS_CONFIG = "linger.ms" {
-                doc: "Milliseconds that a batch which is not full waits for more records. A batch that is full goes at once, and so does one that somebody waits for. Values above 2147483647 count as that.",
+                doc: "Milliseconds that a batch which is not full waits for more records. A batch that is full goes at once, and so does one whose record a thread waits for in get or flush. Values above 2147483647 count as that.",
                 type: Long, default: "5", setter: linger(Duration), field: linger: Duration = millis_of_an_int,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             BUFFER_MEMORY_CONFIG = "buffer.memory" {
                 doc: "Bytes for all records that are accepted and not yet settled. When they are used up, send waits up to max.block.ms and then fails. The process uses a little more, for requests and connections.",
                 type: Long, default: "33554432", setter: buffer_memory(usize), field: buffer_memory_bytes: usize = size,
-                accepts: AtLeast(0), importance: High, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: High, origin: Kafka, support: Supported,
             }
             BUFFER_MEMORY_ALLOCATION_STRATEGY_CONFIG = "buffer.memory.allocation.strategy" {
                 doc: "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. Kafka has it unfinished and undocumented. Here a batch begins with at most 16 KiB and grows by doubling, whatever this says.",
                 type: String, default: "full",
-                accepts: OneOf(&["full", "incremental"]), importance: Low, origin: Internal, support: Dormant,
+                accepts: OneOf(&["full", "incremental"]), importance: Low, origin: Internal, support: Ignored,
             }
             MAX_REQUEST_SIZE_CONFIG = "max.request.size" {
                 doc: "Bytes of the largest request, and of the largest record as it is before compression. The broker has a limit of its own, message.max.bytes.",
                 type: Int, default: "1048576", setter: max_request_size(usize), field: max_request_size_bytes: usize = size,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             MAX_BLOCK_MS_CONFIG = "max.block.ms" {
                 doc: "Milliseconds that send may wait for metadata and buffer memory together, and partitions_for and each transaction call for their answer. Time in serializers and partitioners does not count. 0 means never to wait.",
                 type: Long, default: "60000", setter: max_block(Duration), field: max_block: Duration = millis,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             COMPRESSION_TYPE_CONFIG = "compression.type" {
                 doc: "How whole batches are compressed. The fuller the batch, the better the ratio.",
                 type: String, default: "none", setter: compression_type(CompressionType), field: compression_type: CompressionType = choice,
-                accepts: OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]), importance: High, origin: Kafka, support: Built,
+                accepts: OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]), importance: High, origin: Kafka, support: Supported,
             }
             COMPRESSION_GZIP_LEVEL_CONFIG = "compression.gzip.level" {
                 doc: "How hard gzip tries, from 1 (fast) to 9 (small); -1 leaves it to the codec.",
                 type: Int, default: "-1", setter: compression_gzip_level(i32), field: compression_gzip_level: i32 = level,
-                accepts: BetweenOr(1, 9, -1), importance: Medium, origin: Kafka, support: Built,
+                accepts: BetweenOr(1, 9, -1), importance: Medium, origin: Kafka, support: Supported,
             }
             COMPRESSION_LZ4_LEVEL_CONFIG = "compression.lz4.level" {
                 doc: "How hard lz4 tries, from 1 to 17 (small). The default is none of them: it is the fast encoder, as in Kafka. The others need the crate's feature lz4-c and are refused without it.",
                 type: Int, default: "9", setter: compression_lz4_level(i32), field: compression_lz4_level: i32 = level,
-                accepts: Between(1, 17), importance: Medium, origin: Kafka, support: Built,
+                accepts: Between(1, 17), importance: Medium, origin: Kafka, support: Supported,
             }
             COMPRESSION_ZSTD_LEVEL_CONFIG = "compression.zstd.level" {
                 doc: "How hard zstd tries, from -131072 (fast) to 22 (small). By a codec without C; with the crate's feature zstd-c by the C library, which is faster.",
                 type: Int, default: "3", setter: compression_zstd_level(i32), field: compression_zstd_level: i32 = level,
-                accepts: Between(-131_072, 22), importance: Medium, origin: Kafka, support: Built,
+                accepts: Between(-131_072, 22), importance: Medium, origin: Kafka, support: Supported,
             }
 
             // Partitioning.
             PARTITIONER_CLASS_CONFIG = "partitioner.class" {
                 doc: "Chooses the partition of records that name none: a stock partitioner or one that was registered under a name. Without it, records with a key go to the partition that the key's hash says, and the others fill one partition's batch after another.",
                 type: Class, default: null, setter: partitioner_class(&str), field: partitioner_class: Option<Named> = class,
-                accepts: Any, importance: Medium, origin: Kafka, support: Built,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             PARTITIONER_IGNORE_KEYS_CONFIG = "partitioner.ignore.keys" {
                 doc: "Whether records with a key are spread as if they had none. Of no effect with partitioner.class.",
                 type: Boolean, default: "false", setter: partitioner_ignore_keys(bool), field: partitioner_ignore_keys: bool = switch,
-                accepts: Any, importance: Medium, origin: Kafka, support: Built,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             PARTITIONER_ADAPTIVE_PARTITIONING_ENABLE_CONFIG = "partitioner.adaptive.partitioning.enable" {
                 doc: "Whether records without a key go more often to partitions whose queues are short, so that a slow broker gets less. Otherwise all partitions get the same share. Of no effect with partitioner.class.",
                 type: Boolean, default: "true", setter: partitioner_adaptive_partitioning_enable(bool), field: partitioner_adaptive: bool = switch,
-                accepts: Any, importance: Low, origin: Kafka, support: Built,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             PARTITIONER_AVAILABILITY_TIMEOUT_MS_CONFIG = "partitioner.availability.timeout.ms" {
                 doc: "Milliseconds after which a broker that could not take batches gets no more records without a key until it can. 0 means never. Of no effect with partitioner.class or without adaptive partitioning.",
                 type: Long, default: "0", setter: partitioner_availability_timeout(Duration), field: partitioner_availability_timeout: Option<Duration> = millis_unless_zero,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             PARTITIONER_RACK_AWARE_CONFIG = "partitioner.rack.aware" {
                 doc: "Whether records without a key prefer partitions whose leader stands in client.rack, which must then be set (KIP-1123). Where no leader stands there they go to the others. Of no effect with partitioner.class.",
                 type: Boolean, default: "false", setter: partitioner_rack_aware(bool), field: partitioner_rack_aware: bool = switch,
-                accepts: Any, importance: Low, origin: Kafka44, support: Built,
+                accepts: Any, importance: Low, origin: Kafka44, support: Supported,
             }
             CLIENT_RACK_CONFIG = "client.rack" {
                 doc: "The rack or zone that this client is in, in the words of the brokers' broker.rack. Only partitioner.rack.aware looks at it.",
                 type: String, default: "", setter: client_rack(&str), field: client_rack: Option<String> = text_unless_empty,
-                accepts: Any, importance: Low, origin: Kafka44, support: Built,
+                accepts: Any, importance: Low, origin: Kafka44, support: Supported,
             }
 
             // Metadata.
             METADATA_MAX_AGE_CONFIG = "metadata.max.age.ms" {
                 doc: "Milliseconds after which metadata is fetched again although nothing seems to have changed, so that new brokers and partitions are seen.",
                 type: Long, default: "300000", setter: metadata_max_age(Duration), field: metadata_max_age: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_MAX_IDLE_CONFIG = "metadata.max.idle.ms" {
                 doc: "Milliseconds after which a topic that nothing was sent to is forgotten; the next send to it fetches its metadata again.",
                 type: Long, default: "300000", setter: metadata_max_idle(Duration), field: metadata_max_idle: Duration = millis,
-                accepts: AtLeast(5000), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(5000), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_RECOVERY_STRATEGY_CONFIG = "metadata.recovery.strategy" {
                 doc: "What to do when none of the known brokers can be used: begin again with bootstrap.servers (rebootstrap), or keep trying those (none). With rebootstrap that is also done when a broker asks for it, and after metadata.recovery.rebootstrap.trigger.ms.",
                 type: String, default: "rebootstrap", setter: metadata_recovery_strategy(MetadataRecoveryStrategy), field: metadata_recovery_strategy: MetadataRecoveryStrategy = choice,
-                accepts: OneOfAnyCase(&["none", "rebootstrap"]), importance: Low, origin: Kafka, support: Built,
+                accepts: OneOfAnyCase(&["none", "rebootstrap"]), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS_CONFIG = "metadata.recovery.rebootstrap.trigger.ms" {
                 doc: "Milliseconds for which metadata is asked for and none comes, after which the client closes its connections and begins again with bootstrap.servers. Of no effect with metadata.recovery.strategy=none.",
                 type: Long, default: "300000", setter: metadata_recovery_rebootstrap_trigger(Duration), field: metadata_recovery_rebootstrap_trigger: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_CLUSTER_CHANGE_CONFIG = "metadata.cluster.change" {
                 doc: "What to do when brokers of another cluster answer than before: it was set up anew, its name leads elsewhere, or bootstrap.servers names brokers of two clusters. With follow all that is not acknowledged yet goes there, under a new producer id, and a warning tells both clusters' ids. With fail the producer can no longer be used, and nothing is sent to the other cluster. Another cluster is known by its id, and one that was set up anew under its old id by its topics: brokers were connected anew, and none of the producer's topics has the id that it had. So with fail it is the end as well if a producer has one topic only, and that is created again while connections are lost. Kafka before 2.8 tells no ids of topics.",
                 type: String, default: "follow", setter: metadata_cluster_change(ClusterChange), field: metadata_cluster_change: ClusterChange = choice,
-                accepts: OneOf(&["follow", "fail"]), importance: Low, origin: Ours, support: Built,
+                accepts: OneOf(&["follow", "fail"]), importance: Low, origin: Ours, support: Supported,
             }
             METADATA_CLUSTER_CHECK_ENABLE_CONFIG = "metadata.cluster.check.enable" {
                 doc: "Whether brokers are told which cluster and broker the connection is meant for, so that they can refuse one that went astray (KIP-1242). This version does not tell them: both values behave as false.",
                 type: Boolean, default: "true",
-                accepts: Any, importance: Low, origin: Kafka44, support: Dormant,
+                accepts: Any, importance: Low, origin: Kafka44, support: Ignored,
             }
             BOOTSTRAP_RESOLVE_TIMEOUT_MS_CONFIG = "bootstrap.resolve.timeout.ms" {
                 doc: "Milliseconds that the names in bootstrap.servers may take to resolve in the background, where they are looked up until one is found; after that the producer can no longer be used. 0 means that they are resolved while the producer is created, which fails if none does (KIP-909).",
                 type: Long, default: "0", setter: bootstrap_resolve_timeout(Duration), field: bootstrap_resolve_timeout: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka44, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka44, support: Supported,
             }
 
             // Connections.
             CLIENT_DNS_LOOKUP_CONFIG = "client.dns.lookup" {
                 doc: "What is done with a name that has several addresses: try one after the other until one connects, or first replace each bootstrap name by the canonical names of its addresses.",
                 type: String, default: "use_all_dns_ips", setter: client_dns_lookup(ClientDnsLookup), field: client_dns_lookup: ClientDnsLookup = choice,
-                accepts: OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), importance: Medium, origin: Kafka, support: Built,
+                accepts: OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), importance: Medium, origin: Kafka, support: Supported,
             }
             RECONNECT_BACKOFF_MS_CONFIG = "reconnect.backoff.ms" {
                 doc: "Milliseconds to wait before connecting again to a broker that could not be reached. Doubles with each failure, up to reconnect.backoff.max.ms, give or take a fifth. If it is set and the maximum is not, all waits are this long.",
                 type: Long, default: "50", setter: reconnect_backoff(Duration), field: reconnect_backoff: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             RECONNECT_BACKOFF_MAX_MS_CONFIG = "reconnect.backoff.max.ms" {
-                doc: "Milliseconds that a wait before a new connection grows to.",
+                doc: "The longest wait before connecting again to a broker, in milliseconds.",
                 type: Long, default: "1000", setter: reconnect_backoff_max(Duration), field: reconnect_backoff_max: Duration = millis,
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             SOCKET_CONNECTION_SETUP_TIMEOUT_MS_CONFIG = "socket.connection.setup.timeout.ms" {
                 doc: "Milliseconds that a new connection may take. Doubles with each failure, up to socket.connection.setup.timeout.max.ms, give or take a fifth.",
                 type: Long, default: "10000", setter: socket_connection_setup_timeout(Duration), field: socket_connection_setup_timeout: Duration = millis,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             SOCKET_CONNECTION_SETUP_TIMEOUT_MAX_MS_CONFIG = "socket.connection.setup.timeout.max.ms" {
-                doc: "Milliseconds that the time for a new connection grows to. If it is below socket.connection.setup.timeout.ms, the time is always this.",
+                doc: "The longest time that a new connection may take, in milliseconds. If it is below socket.connection.setup.timeout.ms, the time is always this.",
                 type: Long, default: "30000", setter: socket_connection_setup_timeout_max(Duration), field: socket_connection_setup_timeout_max: Duration = millis,
-                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             CONNECTIONS_MAX_IDLE_MS_CONFIG = "connections.max.idle.ms" {
                 doc: "Milliseconds after which an unused connection is closed; a little less than the brokers' ten minutes, so that it is closed from here. A negative value means never.",
                 type: Long, default: "540000", setter: connections_max_idle(Duration), field: connections_max_idle: Option<Duration> = millis_unless_negative,
-                accepts: Any, importance: Medium, origin: Kafka, support: Built,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SEND_BUFFER_CONFIG = "send.buffer.bytes" {
                 doc: "Bytes of the socket's send buffer (SO_SNDBUF). -1 leaves it to the operating system.",
                 type: Int, default: "131072", setter: send_buffer(usize), field: send_buffer_bytes: Option<usize> = size_unless_negative,
-                accepts: AtLeast(-1), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(-1), importance: Medium, origin: Kafka, support: Supported,
             }
             RECEIVE_BUFFER_CONFIG = "receive.buffer.bytes" {
                 doc: "Bytes of the socket's receive buffer (SO_RCVBUF). -1 leaves it to the operating system.",
                 type: Int, default: "32768", setter: receive_buffer(usize), field: receive_buffer_bytes: Option<usize> = size_unless_negative,
-                accepts: AtLeast(-1), importance: Medium, origin: Kafka, support: Built,
+                accepts: AtLeast(-1), importance: Medium, origin: Kafka, support: Supported,
             }
             GET_SPIN_US_CONFIG = "get.spin.us" {
                 doc: "Microseconds that a thread in get, and the sender's thread meanwhile, go on looking for the answer before they sleep, while answers come that fast. It shortens a synchronous send by what falling asleep and waking up take. Of several threads in get one polls and the others sleep; both give way to whoever else has work; an idle producer never polls. 0 turns it off.",
                 type: Long, default: "50", setter: get_spin(Duration as Microseconds), field: get_spin: Duration = micros,
-                accepts: AtLeast(0), importance: Low, origin: Ours, support: Built,
+                accepts: AtLeast(0), importance: Low, origin: Ours, support: Supported,
             }
 
             // Interceptors, metrics, configuration.
             INTERCEPTOR_CLASSES_CONFIG = "interceptor.classes" {
                 doc: "Interceptors that see each record before it is serialized and its outcome afterwards, in this order, by the names that they were registered under.",
                 type: List, default: "", field: interceptor_classes: Vec<Named> = list,
-                accepts: Any, importance: Low, origin: Kafka, support: Built,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             ENABLE_METRICS_PUSH_CONFIG = "enable.metrics.push" {
                 doc: "Whether metrics are pushed to brokers that subscribe to them (KIP-714). This version pushes none: both values behave as false.",
                 type: Boolean, default: "true",
-                accepts: Any, importance: Low, origin: Kafka, support: Dormant,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             METRICS_SAMPLE_WINDOW_MS_CONFIG = "metrics.sample.window.ms" {
-                doc: "Milliseconds that one sample of a metric spans.",
+                doc: "Milliseconds that one sample of a metric spans. This version has no metrics.",
                 type: Long, default: "30000",
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Ignored,
             }
             METRICS_NUM_SAMPLES_CONFIG = "metrics.num.samples" {
-                doc: "How many samples a metric keeps.",
+                doc: "How many samples a metric keeps. This version has no metrics.",
                 type: Int, default: "2",
-                accepts: AtLeast(1), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: AtLeast(1), importance: Low, origin: Kafka, support: Ignored,
             }
             METRICS_RECORDING_LEVEL_CONFIG = "metrics.recording.level" {
-                doc: "Up to which level of detail metrics are recorded.",
+                doc: "Up to which level of detail metrics are recorded. This version has no metrics.",
                 type: String, default: "INFO",
-                accepts: OneOf(&["INFO", "DEBUG", "TRACE"]), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: OneOf(&["INFO", "DEBUG", "TRACE"]), importance: Low, origin: Kafka, support: Ignored,
             }
             METRIC_REPORTER_CLASSES_CONFIG = "metric.reporters" {
                 doc: "Java classes that metrics are reported to.",
                 type: List, default: "org.apache.kafka.common.metrics.JmxReporter",
-                accepts: Any, importance: Low, origin: Kafka, support: NoEffect,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             CONFIG_PROVIDERS_CONFIG = "config.providers" {
                 doc: "Names of the providers that variables in values are looked up with: ${NAME:KEY} or ${NAME:PATH:KEY}. Each name has its class in config.providers.NAME.class and its options in config.providers.NAME.param.OPTION.",
                 type: List, default: "", setter: config_providers(&str),
-                accepts: Any, importance: Low, origin: Kafka, support: Built,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
 
             // Transactions.
             TRANSACTIONAL_ID_CONFIG = "transactional.id" {
                 doc: "Turns transactions on, and is the name under which a producer is known across restarts: a new one with the same name fences the old. Needs idempotence.",
                 type: String, default: null, field: transactional_id: Option<String> = text_if_set,
-                accepts: NonEmpty, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: NonEmpty, importance: Low, origin: Kafka, support: Refused,
             }
             TRANSACTION_TIMEOUT_CONFIG = "transaction.timeout.ms" {
                 doc: "Milliseconds after which the coordinator aborts a transaction that is still open. The broker has an upper limit, transaction.max.timeout.ms.",
                 type: Int, default: "60000",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             TRANSACTION_TWO_PHASE_COMMIT_ENABLE_CONFIG = "transaction.two.phase.commit.enable" {
                 doc: "Whether an outside coordinator ends the transactions, which then never time out; transaction.timeout.ms must not be set then.",
                 type: Boolean, default: "false", field: transaction_two_phase_commit_enable: bool = switch,
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
 
             // Security: TLS.
             SECURITY_PROTOCOL_CONFIG = "security.protocol" {
-                doc: "How brokers are spoken to: with or without TLS, with or without logging in.",
+                doc: "Whether connections to brokers are encrypted (SSL, SASL_SSL) and whether clients log in on them (SASL_PLAINTEXT, SASL_SSL). With PLAINTEXT settings that begin with ssl. or sasl. have no effect, with a warning.",
                 type: String, default: "PLAINTEXT", field: security_protocol: SecurityProtocol = choice,
-                accepts: OneOfAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: OneOfAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), importance: Medium, origin: Kafka, support: Refused,
             }
             SECURITY_PROVIDERS_CONFIG = "security.providers" {
                 doc: "Java classes that add security algorithms to the JVM.",
                 type: String, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: NoEffect,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_PROTOCOL_CONFIG = "ssl.protocol" {
                 doc: "The TLS version that connections are set up for; those that are allowed stand in ssl.enabled.protocols.",
                 type: String, default: "TLSv1.3",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SSL_PROVIDER_CONFIG = "ssl.provider" {
                 doc: "The JVM's security provider for TLS.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NoEffect,
+                accepts: Any, importance: Medium, origin: Kafka, support: Ignored,
             }
             SSL_CIPHER_SUITES_CONFIG = "ssl.cipher.suites" {
                 doc: "The cipher suites that may be used. An empty list means all that are safe.",
                 type: List, default: "",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SSL_ENABLED_PROTOCOLS_CONFIG = "ssl.enabled.protocols" {
                 doc: "The TLS versions that may be used.",
                 type: List, default: "TLSv1.2,TLSv1.3",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SSL_KEYSTORE_TYPE_CONFIG = "ssl.keystore.type" {
                 doc: "The format of the key store: JKS, PKCS12 or PEM.",
                 type: String, default: "JKS",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SSL_KEYSTORE_LOCATION_CONFIG = "ssl.keystore.location" {
                 doc: "The file with this client's key and certificates, where brokers ask for them.",
                 type: String, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_KEYSTORE_PASSWORD_CONFIG = "ssl.keystore.password" {
                 doc: "The password of the key store. Not used for PEM.",
                 type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_KEY_PASSWORD_CONFIG = "ssl.key.password" {
                 doc: "The password of the private key in the key store, or of the PEM key in ssl.keystore.key.",
                 type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_KEYSTORE_KEY_CONFIG = "ssl.keystore.key" {
                 doc: "The private key itself, as PEM with PKCS#8, in place of a file.",
                 type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_KEYSTORE_CERTIFICATE_CHAIN_CONFIG = "ssl.keystore.certificate.chain" {
                 doc: "The certificate chain itself, as PEM, in place of a file.",
                 type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_TRUSTSTORE_CERTIFICATES_CONFIG = "ssl.truststore.certificates" {
                 doc: "The certificates of the authorities to trust, as PEM, in place of a file.",
                 type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_TRUSTSTORE_TYPE_CONFIG = "ssl.truststore.type" {
                 doc: "The format of the trust store: JKS, PKCS12 or PEM.",
                 type: String, default: "JKS",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SSL_TRUSTSTORE_LOCATION_CONFIG = "ssl.truststore.location" {
                 doc: "The file with the certificates of the authorities to trust.",
                 type: String, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_TRUSTSTORE_PASSWORD_CONFIG = "ssl.truststore.password" {
                 doc: "The password of the trust store. Without it the store is read unchecked.",
                 type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SSL_KEYMANAGER_ALGORITHM_CONFIG = "ssl.keymanager.algorithm" {
                 doc: "The JVM's algorithm for choosing keys.",
                 type: String, default: "SunX509",
-                accepts: Any, importance: Low, origin: Kafka, support: NoEffect,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_TRUSTMANAGER_ALGORITHM_CONFIG = "ssl.trustmanager.algorithm" {
                 doc: "The JVM's algorithm for checking certificates.",
                 type: String, default: "PKIX",
-                accepts: Any, importance: Low, origin: Kafka, support: NoEffect,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_ENDPOINT_IDENTIFICATION_ALGORITHM_CONFIG = "ssl.endpoint.identification.algorithm" {
                 doc: "How the name in a broker's certificate is compared with the name that was connected to. An empty text turns it off, which lets anyone with any certificate pose as the broker.",
                 type: String, default: "https",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SSL_SECURE_RANDOM_IMPLEMENTATION_CONFIG = "ssl.secure.random.implementation" {
                 doc: "The JVM's random number generator for TLS.",
                 type: String, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: NoEffect,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_ENGINE_FACTORY_CLASS_CONFIG = "ssl.engine.factory.class" {
                 doc: "A Java class in place of the JVM's TLS. Refused rather than ignored: whoever sets it wants something else than the usual TLS.",
                 type: Class, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
 
             // Security: SASL.
             SASL_MECHANISM = "sasl.mechanism" {
                 doc: "How this client logs in, where security.protocol says that it does.",
                 type: String, default: "GSSAPI", field: sasl_mechanism: String = text,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_JAAS_CONFIG = "sasl.jaas.config" {
                 doc: "Who logs in with what, as a line in the format of JAAS: login module, control flag, options.",
                 type: Password, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_CLIENT_CALLBACK_HANDLER_CLASS = "sasl.client.callback.handler.class" {
                 doc: "A custom source of credentials.",
                 type: Class, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_CALLBACK_HANDLER_CLASS = "sasl.login.callback.handler.class" {
                 doc: "A custom source of tokens.",
                 type: Class, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_CLASS = "sasl.login.class" {
                 doc: "A custom way to log in and to renew the login.",
                 type: Class, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_SERVICE_NAME = "sasl.kerberos.service.name" {
                 doc: "The Kerberos name that the brokers run under.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_KINIT_CMD = "sasl.kerberos.kinit.cmd" {
                 doc: "The path of Kerberos' kinit command.",
                 type: String, default: "/usr/bin/kinit",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_TICKET_RENEW_WINDOW_FACTOR = "sasl.kerberos.ticket.renew.window.factor" {
                 doc: "The share of a ticket's life after which it is renewed.",
                 type: Double, default: "0.8",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_TICKET_RENEW_JITTER = "sasl.kerberos.ticket.renew.jitter" {
                 doc: "The share of random time that is added to the time of a ticket's renewal.",
                 type: Double, default: "0.05",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_MIN_TIME_BEFORE_RELOGIN = "sasl.kerberos.min.time.before.relogin" {
                 doc: "Milliseconds between two attempts to renew a ticket, at least.",
                 type: Long, default: "60000",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_REFRESH_WINDOW_FACTOR = "sasl.login.refresh.window.factor" {
                 doc: "The share of a token's life after which a new one is fetched. For OAUTHBEARER.",
                 type: Double, default: "0.8",
-                accepts: BetweenReal(0.5, 1.0), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: BetweenReal(0.5, 1.0), importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_REFRESH_WINDOW_JITTER = "sasl.login.refresh.window.jitter" {
                 doc: "The share of random time that is added to the time of a token's refresh. For OAUTHBEARER.",
                 type: Double, default: "0.05",
-                accepts: BetweenReal(0.0, 0.25), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: BetweenReal(0.0, 0.25), importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_REFRESH_MIN_PERIOD_SECONDS = "sasl.login.refresh.min.period.seconds" {
                 doc: "Seconds to wait at least before a token is refreshed. For OAUTHBEARER.",
                 type: Short, default: "60",
-                accepts: Between(0, 900), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Between(0, 900), importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_REFRESH_BUFFER_SECONDS = "sasl.login.refresh.buffer.seconds" {
                 doc: "Seconds before a token's end by which it is refreshed at the latest. For OAUTHBEARER.",
                 type: Short, default: "300",
-                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_CONNECT_TIMEOUT_MS = "sasl.login.connect.timeout.ms" {
                 doc: "Milliseconds for connecting to the token's provider. For OAUTHBEARER.",
                 type: Int, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_READ_TIMEOUT_MS = "sasl.login.read.timeout.ms" {
                 doc: "Milliseconds for reading from the token's provider. For OAUTHBEARER.",
                 type: Int, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_RETRY_BACKOFF_MS = "sasl.login.retry.backoff.ms" {
                 doc: "Milliseconds before a token's provider is asked again after a failure; doubles with each. For OAUTHBEARER.",
                 type: Long, default: "100",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_LOGIN_RETRY_BACKOFF_MAX_MS = "sasl.login.retry.backoff.max.ms" {
-                doc: "Milliseconds that the wait before a token's provider is asked again grows to. For OAUTHBEARER.",
+                doc: "The longest wait before a token's provider is asked again, in milliseconds. For OAUTHBEARER.",
                 type: Long, default: "10000",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
 
             // Security: OAUTHBEARER.
             SASL_OAUTHBEARER_JWT_RETRIEVER_CLASS = "sasl.oauthbearer.jwt.retriever.class" {
                 doc: "How a token is fetched.",
                 type: Class, default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_JWT_VALIDATOR_CLASS = "sasl.oauthbearer.jwt.validator.class" {
                 doc: "How a fetched token is checked before it is used.",
                 type: Class, default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_SCOPE = "sasl.oauthbearer.scope" {
                 doc: "The scope that is asked for when a token is fetched.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_ID = "sasl.oauthbearer.client.credentials.client.id" {
                 doc: "The client id for the client credentials grant.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_SECRET = "sasl.oauthbearer.client.credentials.client.secret" {
                 doc: "The client secret for the client credentials grant.",
                 type: Password, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_ALGORITHM = "sasl.oauthbearer.assertion.algorithm" {
                 doc: "The algorithm that an assertion is signed with.",
                 type: String, default: "RS256",
-                accepts: OneOfAnyCase(&["ES256", "RS256"]), importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: OneOfAnyCase(&["ES256", "RS256"]), importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_AUD = "sasl.oauthbearer.assertion.claim.aud" {
                 doc: "The audience that an assertion claims.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_ISS = "sasl.oauthbearer.assertion.claim.iss" {
                 doc: "The issuer that an assertion claims.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_SUB = "sasl.oauthbearer.assertion.claim.sub" {
                 doc: "The subject that an assertion claims.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_EXP_SECONDS = "sasl.oauthbearer.assertion.claim.exp.seconds" {
                 doc: "Seconds from now until an assertion ends.",
                 type: Int, default: "300",
-                accepts: Between(0, 86_400), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Between(0, 86_400), importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_NBF_SECONDS = "sasl.oauthbearer.assertion.claim.nbf.seconds" {
                 doc: "Seconds before now at which an assertion begins.",
                 type: Int, default: "60",
-                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_JTI_INCLUDE = "sasl.oauthbearer.assertion.claim.jti.include" {
                 doc: "Whether an assertion has an id of its own.",
                 type: Boolean, default: "false",
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_FILE = "sasl.oauthbearer.assertion.file" {
                 doc: "The file with an assertion that is ready and signed.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE = "sasl.oauthbearer.assertion.private.key.file" {
                 doc: "The file with the private key that assertions are signed with.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_PASSPHRASE = "sasl.oauthbearer.assertion.private.key.passphrase" {
                 doc: "The password of the key that assertions are signed with.",
                 type: Password, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ASSERTION_TEMPLATE_FILE = "sasl.oauthbearer.assertion.template.file" {
                 doc: "The file with headers and claims that are put into assertions.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_SCOPE_CLAIM_NAME = "sasl.oauthbearer.scope.claim.name" {
                 doc: "The name of the claim with the scope in a token.",
                 type: String, default: "scope",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_SUB_CLAIM_NAME = "sasl.oauthbearer.sub.claim.name" {
                 doc: "The name of the claim with the subject in a token.",
                 type: String, default: "sub",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL = "sasl.oauthbearer.token.endpoint.url" {
                 doc: "Where tokens are fetched from: an http, https or file URL.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_URL = "sasl.oauthbearer.jwks.endpoint.url" {
                 doc: "Where keys for checking signatures are fetched from. A broker's setting that clients have too.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_REFRESH_MS = "sasl.oauthbearer.jwks.endpoint.refresh.ms" {
                 doc: "Milliseconds after which those keys are fetched again. A broker's setting that clients have too.",
                 type: Long, default: "3600000",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MS = "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms" {
                 doc: "Milliseconds before those keys are asked for again after a failure. A broker's setting that clients have too.",
                 type: Long, default: "100",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MAX_MS = "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms" {
-                doc: "Milliseconds that the wait before those keys are asked for again grows to. A broker's setting that clients have too.",
+                doc: "The longest wait before those keys are asked for again, in milliseconds. A broker's setting that clients have too.",
                 type: Long, default: "10000",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_CLOCK_SKEW_SECONDS = "sasl.oauthbearer.clock.skew.seconds" {
                 doc: "Seconds by which the clocks of token provider and broker may differ. A broker's setting that clients have too.",
                 type: Int, default: "30",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_ALLOW_UNVERIFIED_AUDIENCE = "sasl.oauthbearer.allow.unverified.audience" {
                 doc: "Whether tokens pass whose audience is not checked. A broker's setting that clients have too.",
                 type: Boolean, default: "false",
-                accepts: Any, importance: Low, origin: Kafka44, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka44, support: Refused,
             }
             SASL_OAUTHBEARER_ALLOW_UNVERIFIED_ISSUER = "sasl.oauthbearer.allow.unverified.issuer" {
                 doc: "Whether tokens pass whose issuer is not checked. A broker's setting that clients have too.",
                 type: Boolean, default: "false",
-                accepts: Any, importance: Low, origin: Kafka44, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka44, support: Refused,
             }
             SASL_OAUTHBEARER_EXPECTED_AUDIENCE = "sasl.oauthbearer.expected.audience" {
                 doc: "The audiences that a token may be meant for. A broker's setting that clients have too.",
                 type: List, default: "",
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_EXPECTED_ISSUER = "sasl.oauthbearer.expected.issuer" {
                 doc: "The issuer that a token must come from. A broker's setting that clients have too.",
                 type: String, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: High, origin: Kafka, support: Refused,
             }
             SASL_OAUTHBEARER_HEADER_URLENCODE = "sasl.oauthbearer.header.urlencode" {
                 doc: "Whether client id and secret are URL-encoded in the request for a token.",
                 type: Boolean, default: "false",
-                accepts: Any, importance: Low, origin: Kafka, support: NotBuilt,
+                accepts: Any, importance: Low, origin: Kafka, support: Refused,
             }
         }
     };

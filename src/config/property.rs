@@ -78,14 +78,12 @@ pub enum PropertyOrigin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PropertySupport {
-    /// It works.
-    Built,
-    /// Not supported yet: any value but the default is refused with an error that names the setting.
-    NotBuilt,
-    /// Not supported yet, and every value is accepted: without it the producer behaves as the description says.
-    Dormant,
-    /// It means something only inside a JVM: accepted, with a warning in the log that it has no effect.
-    NoEffect,
+    /// It does what its description says.
+    Supported,
+    /// It has no effect here, and nothing is lost by that: every value is accepted, with a warning in the log.
+    Ignored,
+    /// Any value but the default is an error that names the setting, where to ignore it would break what it promises.
+    Refused,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -190,6 +188,11 @@ impl PropertyDescription {
         let shown = self.shown(shown);
         let shown = Escaped(&shown);
         Error::config(format!("Invalid value {shown} for configuration {}: {expected}", self.name))
+    }
+
+    /// Whether a text stands for no value at all: it is empty, and this setting has no empty value.
+    pub(super) fn is_unset_by(&self, text: &str) -> bool {
+        trim(text).is_empty() && self.parse(text, text).is_err()
     }
 
     /// Converts and checks a text. `shown` is what an error prints in its place: the text as it was written, before

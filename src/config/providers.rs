@@ -24,6 +24,11 @@ pub(super) fn is_parameter(name: &str) -> bool {
     name.starts_with("config.providers.")
 }
 
+/// Whether a name is about providers at all.
+pub(super) fn is_provider(name: &str) -> bool {
+    name == "config.providers" || is_parameter(name)
+}
+
 /// Whether its value may be shown: a class, or an option that we know. Others may be the password of somebody's own
 /// provider.
 pub(super) fn is_shown(name: &str) -> bool {

@@ -9,22 +9,19 @@ use super::{ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport
 fn reference_markdown() -> String {
     let mut page = String::from(HEAD);
     for (support, title, words) in [
-        (PropertySupport::Built, "Settings that work", "Each of these does what its description says."),
+        (PropertySupport::Supported, "Settings that work", "Each of these does what its description says."),
         (
-            PropertySupport::NotBuilt,
+            PropertySupport::Refused,
             "Settings that are not supported yet",
-            "Setting one of these to anything but its default is an error that names it.",
+            "Setting one of these to anything but its default is an error that names it; but those that begin with \
+             `ssl.` or `sasl.` are a warning where `security.protocol` does not ask for them.",
         ),
         (
-            PropertySupport::Dormant,
-            "Settings that are accepted and not acted on",
-            "Every value is accepted, since none promises what this version does not hold.",
-        ),
-        (
-            PropertySupport::NoEffect,
+            PropertySupport::Ignored,
             "Settings without effect",
-            "These mean something only inside a JVM. They are accepted, so that a file from a Java service loads, \
-             with a warning in the log.",
+            "Some of these mean something only inside a JVM, others belong to what this version does not have and \
+             nothing is lost without. They are accepted, so that a file from a Java service loads, with a warning in \
+             the log where they are set to something else than what holds.",
         ),
     ] {
         page += &format!("\n## {title}\n\n{words}\n");
@@ -76,7 +73,7 @@ const HEAD: &str = "\
 # Configuration
 
 All settings of the producer: those of Kafka's own (119 public ones as of Kafka 4.4, and one internal), under their
-names and with their defaults, and one of ours. This page is made from the table in `src/config/properties_table.rs`;
+names and with their defaults, and two of ours. This page is made from the table in `src/config/properties_table.rs`;
 the same is available to programs as `ProducerConfig::reference()`.
 
 ## How settings are given
@@ -85,7 +82,11 @@ the same is available to programs as `ProducerConfig::reference()`.
 - By a Java properties file: `ProducerConfig::from_file(\"producer.properties\")`, with escapes, continuation lines and
   comments as in Java, but read as UTF-8; a regular file of at most 4 MiB. Of a name given twice the last value counts,
   with a warning that names the lines.
-- One by one: `ProducerConfig::new().set(\"linger.ms\", \"20\")`, or typed: `.linger(Duration::from_millis(20))`.
+- One by one: `ProducerConfig::new().set(\"linger.ms\", \"20\")`, or typed: `.linger(Duration::from_millis(20))`;
+  `.unset(\"linger.ms\")` takes a setting back.
+- Out of the file of another program, where they stand under a prefix:
+  `ProducerConfig::from_file(\"connect.properties\")?.with_prefix(\"producer.\")` (Kafka Connect), likewise
+  `producer.override.`, `NAME.producer.` (MirrorMaker) and `spring.kafka.producer.`.
 
 All end in the same place, and the last one wins. The names are also constants:
 `ProducerConfig::BOOTSTRAP_SERVERS_CONFIG`.
@@ -93,6 +94,9 @@ All end in the same place, and the last one wins. The names are also constants:
 ## How values are read
 
 - Blanks around a value do not count. Booleans are `true` and `false` in any case. Numbers are decimal.
+- An empty value is a value where the setting has one: a text or a list that may be empty. Elsewhere (numbers, booleans,
+  classes, choices, `bootstrap.servers`) it counts as not set, with a warning; so a file may leave open what the program
+  or the environment sets.
 - Lists are separated by commas; an empty element is an error, a repeated one counts once, with a warning.
 - A password is printed as `[hidden]`, and no error or log line contains it; nor do they contain the value of a setting
   that is not known, what stands for a variable, and logins in addresses (`user:password@host:9092`).
@@ -113,6 +117,7 @@ All end in the same place, and the last one wins. The names are also constants:
 ## Where this differs from Java's producer
 
 - All faults are told in one error; Java tells the first.
+- An empty value that cannot be one counts as not set; Java refuses it.
 - Values out of variables stand in no error; Java prints them.
 - Properties files are UTF-8; half of a surrogate pair (`\\uD83D` alone) is refused, which Java keeps and cannot send.
 - Only regular files of at most 4 MiB are read; Java reads what it is given, and waits for a pipe.

@@ -66,20 +66,17 @@ fn every_default_is_valid_and_means_itself() {
 /// Values that the row must refuse, each with what the error must say.
 fn bad_values(property: &PropertyDescription) -> Vec<(String, &'static str)> {
     let mut bad: Vec<(String, &str)> = match property.property_type() {
-        PropertyType::Boolean => ["", "yes", "1", "truee"].map(|v| (v.into(), "true or false")).into(),
-        PropertyType::Short => ["", "x", "1.0", "32768", "-32769"].map(|v| (v.into(), "short")).into(),
+        PropertyType::Boolean => ["yes", "1", "truee"].map(|v| (v.into(), "true or false")).into(),
+        PropertyType::Short => ["x", "1.0", "32768", "-32769"].map(|v| (v.into(), "short")).into(),
         PropertyType::Int => {
-            ["", "x", "1.0", "1 0", "0x1", "2147483648", "-2147483649"].map(|v| (v.into(), "int")).into()
+            ["x", "1.0", "1 0", "0x1", "2147483648", "-2147483649"].map(|v| (v.into(), "int")).into()
         }
-        PropertyType::Long => {
-            ["", "x", "1.0", "1_0", "9223372036854775808"].map(|v| (v.into(), "long")).into()
-        }
-        PropertyType::Double => ["", "x", "1,0"].map(|v| (v.into(), "double")).into(),
+        PropertyType::Long => ["x", "1.0", "1_0", "9223372036854775808"].map(|v| (v.into(), "long")).into(),
+        PropertyType::Double => ["x", "1,0"].map(|v| (v.into(), "double")).into(),
         PropertyType::List => {
             ["a:1,,b:2", "a:1,", ",", " , "].map(|v| (v.into(), "must not be empty")).into()
         }
-        PropertyType::Class => ["", "  "].map(|v| (v.into(), "Expected a name")).into(),
-        PropertyType::String | PropertyType::Password => vec![],
+        PropertyType::Class | PropertyType::String | PropertyType::Password => vec![],
     };
     match property.rule {
         Rule::Any => {}
@@ -100,9 +97,9 @@ fn bad_values(property: &PropertyDescription) -> Vec<(String, &'static str)> {
                 bad.push((number.to_string(), "between"));
             }
         }
-        Rule::OneOf(_) => bad.extend(["", "NONE", "x"].map(|v| (v.into(), "one of"))),
-        Rule::OneOfAnyCase(_) => bad.extend(["", "x", "all,1"].map(|v| (v.into(), "one of"))),
-        Rule::NonEmpty => bad.extend(["", "   "].map(|v| (v.into(), "non-empty"))),
+        Rule::OneOf(_) => bad.extend(["NONE", "x"].map(|v| (v.into(), "one of"))),
+        Rule::OneOfAnyCase(_) => bad.extend(["x", "all,1"].map(|v| (v.into(), "one of"))),
+        Rule::NonEmpty => {}
     }
     bad
 }
@@ -176,22 +173,116 @@ fn a_missing_setting_has_one_wording() {
 
 #[test]
 fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
-    for (name, value) in [
-        ("transactional.id", "t"),
-        ("transaction.timeout.ms", "60001"),
-        ("security.protocol", "SASL_SSL"),
-        ("ssl.truststore.location", "t.jks"),
-        ("ssl.engine.factory.class", "x.Engine"),
-        ("sasl.mechanism", "PLAIN"),
-        ("sasl.login.refresh.window.factor", "0.9"),
-    ] {
+    for (name, value) in
+        [("transactional.id", "t"), ("transaction.timeout.ms", "60001"), ("security.protocol", "SASL_SSL")]
+    {
         let error = refusal(&[(name, value)]);
         let start = format!("Invalid value {value} for configuration {name}: ");
         assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
     }
+    for (name, value) in SECURE {
+        let error = refusal(&[SASL_SSL, (name, value)]);
+        let part = format!("Invalid value {value} for configuration {name}: ");
+        assert!(error.contains(&part) && error.contains("not supported by this version"), "{error}");
+    }
     settings(&[("security.protocol", "plaintext")]);
     settings(&[("sasl.login.refresh.window.factor", "0.80")]);
     settings(&[("ssl.enabled.protocols", "TLSv1.2, TLSv1.3")]);
+}
+
+const SASL_SSL: (&str, &str) = ("security.protocol", "SASL_SSL");
+const SECURE: [(&str, &str); 4] = [
+    ("ssl.truststore.location", "t.jks"),
+    ("ssl.engine.factory.class", "x.Engine"),
+    ("sasl.mechanism", "PLAIN"),
+    ("sasl.login.refresh.window.factor", "0.9"),
+];
+
+/// As Java, which does not look at them then.
+#[test]
+fn settings_of_tls_and_sasl_are_a_warning_without_either() {
+    for protocol in [&[][..], &[("security.protocol", "plaintext")]] {
+        let pairs = [protocol, &SECURE].concat();
+        settings(&pairs);
+        let said = remarks(&pairs);
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(SECURE.iter().all(|(name, _)| said[0].contains(name)), "{said:?}");
+        assert!(said[0].ends_with("no effect with security.protocol=PLAINTEXT"), "{said:?}");
+    }
+    let half = refusal(&[("security.protocol", "SASL_PLAINTEXT"), SECURE[0], SECURE[2]]);
+    assert!(half.contains("sasl.mechanism") && !half.contains("truststore"), "{half}");
+    let half = refusal(&[("security.protocol", "SSL"), SECURE[0], SECURE[2]]);
+    assert!(half.contains("truststore") && !half.contains("sasl.mechanism"), "{half}");
+}
+
+#[test]
+fn what_cannot_matter_is_a_warning_and_nothing_where_it_says_what_holds() {
+    for (name, value, default) in [
+        ("metrics.num.samples", "3", "2"),
+        ("metrics.sample.window.ms", "1000", "30000"),
+        ("metrics.recording.level", "DEBUG", "INFO"),
+        ("buffer.memory.allocation.strategy", "incremental", "full"),
+    ] {
+        settings(&[(name, value)]);
+        assert_eq!(remarks(&[(name, value)]), [format!("{name} has no effect on this producer")]);
+        assert!(remarks(&[(name, default)]).is_empty());
+    }
+    for name in ["enable.metrics.push", "metadata.cluster.check.enable"] {
+        assert!(remarks(&[(name, "false")]).is_empty());
+    }
+}
+
+/// Texts and lists may be empty; so may secrets.
+#[test]
+fn an_empty_text_that_is_no_value_counts_as_not_set() {
+    let mut unset = 0;
+    for property in PROPERTIES {
+        let name = property.name();
+        let empty = [(name, " ")];
+        let config = ProducerConfig::from_properties(empty).unwrap();
+        if property.parse("", "").is_ok() {
+            assert_eq!(config.get(name).as_deref(), Some(if property.is_secret() { "[hidden]" } else { "" }));
+            continue;
+        }
+        unset += 1;
+        assert_eq!(config.get(name).as_deref(), property.default(), "{name}");
+        assert!(remarks(&empty)[0].contains(&format!("{name} is empty, which counts as not set")));
+        match property.is_required() {
+            true => assert!(refusal(&empty).contains(&format!("Missing required configuration \"{name}\""))),
+            false => drop(settings(&empty)),
+        }
+    }
+    assert!(unset > 60, "{unset}");
+    // Nobody has asked for it.
+    assert!(!settings(&[("enable.idempotence", ""), ("acks", "1")]).enable_idempotence);
+    assert!(settings(&[("client.id", "")]).client_id.is_empty());
+    let open = ProducerConfig::from_properties([("bootstrap.servers", "")]).unwrap().bootstrap_servers("a:1");
+    assert!(resolve(&open, &["key.serializer", "value.serializer"]).is_ok());
+    // Also where a variable is empty.
+    let directory = std::env::temp_dir().display().to_string();
+    let file = format!("kafka-producer-empty-{}", std::process::id());
+    std::fs::write(Path::new(&directory).join(&file), "").unwrap();
+    let variable = format!("${{dir:{directory}:{file}}}");
+    let provider = [("config.providers", "dir"), ("config.providers.dir.class", "DirectoryConfigProvider")];
+    let linger = settings(&[provider[0], provider[1], ("linger.ms", &variable)]).linger;
+    std::fs::remove_file(Path::new(&directory).join(&file)).unwrap();
+    assert_eq!(linger, Duration::from_millis(5));
+}
+
+#[test]
+fn what_was_set_can_be_taken_back() {
+    let config = with(&[("linger.ms", "20")]).unset("linger.ms").unset("no.such.setting");
+    assert_eq!(config.get("linger.ms").as_deref(), Some("5"));
+    assert_eq!(config, with(&[]));
+}
+
+#[test]
+fn a_prefix_in_a_name_is_told() {
+    let said = remarks(&[("spring.kafka.producer.linger-ms", "20")]);
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("spring.kafka.producer.linger-ms is not a known setting"), "{said:?}");
+    assert!(said[0].contains("without the prefix spring.kafka.producer.: "), "{said:?}");
+    assert!(said[0].ends_with("ProducerConfig::with_prefix"), "{said:?}");
 }
 
 #[test]
@@ -199,7 +290,10 @@ fn telemetry_may_be_set_either_way_and_jvm_settings_only_warn() {
     for value in ["true", "false"] {
         settings(&[("enable.metrics.push", value), ("metadata.cluster.check.enable", value)]);
     }
-    for property in PROPERTIES.iter().filter(|property| property.support() == PropertySupport::NoEffect) {
+    let jvm = |property: &&&PropertyDescription| {
+        property.support() == PropertySupport::Ignored && property.parse("x.Y", "").is_ok()
+    };
+    for property in PROPERTIES.iter().filter(jvm) {
         let said = remarks(&[(property.name(), "x.Y")]);
         assert!(said.len() == 1 && said[0].contains(property.name()) && said[0].contains("no effect"));
         settings(&[(property.name(), "x.Y")]);
@@ -415,7 +509,7 @@ fn typed_setters_end_in_the_same_rows() {
 #[test]
 fn secrets_stay_inside() {
     for property in PROPERTIES.iter().filter(|property| property.is_secret()) {
-        let pairs = [(property.name(), " tiger ")];
+        let pairs = [("security.protocol", "SASL_SSL"), (property.name(), " tiger ")];
         let config = with(&pairs);
         assert_eq!(config.get(property.name()).as_deref(), Some("[hidden]"));
         let said = remarks(&pairs).concat();

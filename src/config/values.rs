@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
+use super::choices::{Choice, SecurityProtocol};
 use super::faults::Faults;
 use super::properties_table::PROPERTIES;
 use super::property::{PropertyDescription, PropertySupport, Value};
@@ -34,10 +35,16 @@ impl<'a> Values<'a> {
         for property in PROPERTIES {
             let name = property.name();
             let Some(text) = replaced.get(name) else { continue };
+            if property.is_unset_by(text) {
+                remarks.warn(format!("{name} is empty, which counts as not set"));
+                continue;
+            }
             let shown = given.get(name).unwrap_or(text);
             let Some(value) = faults.keep(property.parse(text, shown)) else { continue };
-            if property.support() == PropertySupport::NoEffect {
-                remarks.warn(format!("{name} has no effect here: it means something only inside a JVM"));
+            // What is switched off is off anyway.
+            let is_off = property.is_default(&value) || value == Value::Boolean(false);
+            if property.support() == PropertySupport::Ignored && !is_off {
+                remarks.warn(format!("{name} has no effect on this producer"));
             }
             if let Value::List(elements) = &value
                 && !elements.is_empty()
@@ -57,7 +64,12 @@ impl<'a> Values<'a> {
 
     /// Whether a value was set and refused: nothing more can be said about it.
     pub(super) fn is_refused(&self, property: &PropertyDescription) -> bool {
-        self.given.contains_key(property.name()) && !self.is_set(property)
+        self.given.contains_key(property.name()) && !self.is_set(property) && !self.is_unset(property)
+    }
+
+    /// Whether there is only a text that stands for no value.
+    fn is_unset(&self, property: &PropertyDescription) -> bool {
+        self.replaced.get(property.name()).is_some_and(|text| property.is_unset_by(text))
     }
 
     /// Whether any part of the value came out of a variable.
@@ -91,8 +103,10 @@ impl<'a> Values<'a> {
 
     /// What has no default must be set, unless its part was given as a value.
     pub(super) fn required(&self, given_as_value: &[&str], faults: &mut Faults) {
-        for name in PROPERTIES.iter().filter(|property| property.is_required()).map(|row| row.name()) {
-            if !given_as_value.contains(&name) && !self.given.contains_key(name) {
+        for property in PROPERTIES.iter().filter(|property| property.is_required()) {
+            let name = property.name();
+            let is_missing = !self.given.contains_key(name) || self.is_unset(property);
+            if is_missing && !given_as_value.contains(&name) {
                 faults.add(Error::config(format!(
                     "Missing required configuration \"{name}\" which has no default value."
                 )));
@@ -100,11 +114,19 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Refuses what is known but not built, unless it is set to what it is anyway.
-    pub(super) fn supported(&self, faults: &mut Faults) {
-        for property in PROPERTIES.iter().filter(|property| property.support() == PropertySupport::NotBuilt) {
+    /// Refuses what is known but not supported, unless it is set to what it is anyway. As in Java, settings of TLS and of
+    /// SASL do not matter where `protocol` has neither.
+    pub(super) fn supported(&self, protocol: SecurityProtocol, remarks: &mut Remarks, faults: &mut Faults) {
+        let mut idle = Vec::new();
+        for property in PROPERTIES.iter().filter(|property| property.support() == PropertySupport::Refused) {
             let name = property.name();
             if self.set.get(name).is_none_or(|value| property.is_default(value)) {
+                continue;
+            }
+            let is_idle = (name.starts_with("ssl.") && !protocol.has_tls())
+                || (name.starts_with("sasl.") && !protocol.has_sasl());
+            if is_idle {
+                idle.push(name);
                 continue;
             }
             let shown = self.given.get(name).map_or("", String::as_str);
@@ -117,6 +139,11 @@ impl<'a> Values<'a> {
                 shown,
                 format_args!("this setting is not supported by this version of kafka-producer, {accepted}"),
             ));
+        }
+        if !idle.is_empty() {
+            let (names, protocol) = (idle.join(", "), protocol.text());
+            let verb = if idle.len() == 1 { "has" } else { "have" };
+            remarks.warn(format!("{names} {verb} no effect with security.protocol={protocol}"));
         }
     }
 }

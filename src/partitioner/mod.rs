@@ -5,14 +5,14 @@
 //! Threads: `partition` on the application's threads, several at once; `configure` and `close` once each.
 //! Holds: a key goes to the partition that Java would choose.
 
-mod registry;
+mod partitioner_registry;
 mod round_robin;
 mod sticky;
 
 use crate::cluster::Cluster;
 use crate::properties::Properties;
 
-pub(crate) use registry::PartitionerRegistry;
+pub(crate) use partitioner_registry::PartitionerRegistry;
 pub use round_robin::RoundRobinPartitioner;
 pub(crate) use sticky::{LoadTable, next_partition, should_switch};
 

@@ -10,7 +10,7 @@ mod function;
 mod list;
 mod named_list;
 mod primitive;
-mod registry;
+mod serializer_registry;
 mod text;
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub use primitive::{
     BooleanSerializer, DoubleSerializer, FloatSerializer, IntegerSerializer, LongSerializer, ShortSerializer,
     VoidSerializer,
 };
-pub use registry::SerializerRegistry;
+pub use serializer_registry::SerializerRegistry;
 pub use text::{StringSerializer, UuidSerializer};
 
 /// What a serializer may fail with: any error. [`Error::get_ref`](crate::Error::get_ref) gives it back from the

@@ -1,14 +1,14 @@
 //! The known setting that an unknown name may have meant.
 //!
-//! Owns: how near a name has to be, and what librdkafka calls the same things. Must not know: what is done with it.
+//! Owns: how near a name has to be, and what librdkafka and old clients call the same things. Must not know: what is done with it.
 
 use super::properties_table::PROPERTIES;
 use crate::nearest::nearest_within;
 
 /// The nearest known name, if one is near.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
+pub(super) fn meant(name: &str) -> Option<&'static str> {
     let wanted = name.trim().to_ascii_lowercase();
-    if let Some((_, known)) = LIBRDKAFKA.iter().find(|(theirs, _)| *theirs == wanted) {
+    if let Some((_, known)) = OTHERS.iter().find(|(theirs, _)| *theirs == wanted) {
         return Some(known);
     }
     let wanted = wanted.replace(['_', '-'], ".");
@@ -16,8 +16,10 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     nearest_within(limit, &wanted, PROPERTIES.iter().map(|property| property.name()))
 }
 
-const LIBRDKAFKA: &[(&str, &str)] = &[
+const OTHERS: &[(&str, &str)] = &[
     ("metadata.broker.list", "bootstrap.servers"),
+    ("broker.list", "bootstrap.servers"),
+    ("brokers", "bootstrap.servers"),
     ("request.required.acks", "acks"),
     ("queue.buffering.max.ms", "linger.ms"),
     ("queue.buffering.max.kbytes", "buffer.memory"),
@@ -48,19 +50,21 @@ mod tests {
             ("batch.sise", Some("batch.size")),
             ("ack", Some("acks")),
             ("queue.buffering.max.ms", Some("linger.ms")),
+            ("broker.list", Some("bootstrap.servers")),
+            ("metadata.broker.list", Some("bootstrap.servers")),
             ("schema.registry.url", None),
             ("group.id", None),
             ("x", None),
             ("", None),
         ] {
-            assert_eq!(nearest(given), known, "{given}");
+            assert_eq!(meant(given), known, "{given}");
         }
-        assert_eq!(nearest(&"x".repeat(1_000_000)), None);
+        assert_eq!(meant(&"x".repeat(1_000_000)), None);
     }
 
     #[test]
-    fn librdkafka_s_names_lead_to_known_ones() {
-        for (_, known) in LIBRDKAFKA {
+    fn the_names_of_others_lead_to_known_ones() {
+        for (_, known) in OTHERS {
             assert!(PROPERTIES.iter().any(|p| p.name() == *known), "{known}");
         }
     }

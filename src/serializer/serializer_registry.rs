@@ -272,7 +272,7 @@ mod tests {
              [i32] or Vec<String>, but the producer's value type is str"
         );
         let order = refused::<Order>(&registry, "value.serializer", "StringSerializer");
-        assert!(order.ends_with("registry::tests::Order"), "{order}");
+        assert!(order.ends_with("serializer_registry::tests::Order"), "{order}");
     }
 
     #[test]
