@@ -316,7 +316,12 @@ fn difference(
         (Ok(_), Err(java)) => {
             let known = ProducerConfig::reference().find(|property| property.name() == name);
             // What only a JVM can find wrong.
-            let jvm = known.is_some_and(|property| property.support() == PropertySupport::Ignored);
+            // Also the classes of TLS and SASL, which do not matter without either.
+            let jvm = known.is_some_and(|property| {
+                property.support() == PropertySupport::Ignored
+                    || (property.support() == PropertySupport::Refused
+                        && property.property_type() == PropertyType::Class)
+            });
             // An empty value counts as not set.
             let meant = jvm || value.trim().is_empty();
             (!meant).then(|| format!("ours accepts, Java's: {java}"))
@@ -342,9 +347,7 @@ fn meant_to_be_refused(name: &str, value: &str) -> bool {
 }
 
 fn same(name: &str, ours: &str, java: &str) -> bool {
-    let is_list = |property: &PropertyDescription| {
-        property.name() == name && property.property_type() == PropertyType::List
-    };
+    let is = |kind| ProducerConfig::reference().any(|row| row.name() == name && row.property_type() == kind);
     match name {
         _ if ours == java => true,
         "acks" => (ours, java) == ("all", "-1"),
@@ -352,7 +355,9 @@ fn same(name: &str, ours: &str, java: &str) -> bool {
         _ if name.ends_with(".ms") && ours == "3153600000000" => java == "9223372036854775807",
         // Each producer of a process has a number of its own.
         "client.id" => ours.starts_with("producer-") && java.starts_with("producer-"),
-        _ if ProducerConfig::reference().any(is_list) => {
+        // The same number in digits and in Java's scientific notation.
+        _ if is(PropertyType::Double) => ours.parse::<f64>().ok() == java.parse::<f64>().ok(),
+        _ if is(PropertyType::List) => {
             let ours = ours.strip_prefix('[').and_then(|ours| ours.strip_suffix(']'));
             ours.map(|ours| ours.replace(", ", ",")).as_deref() == Some(java)
         }
