@@ -8,7 +8,7 @@
 //! cargo run --release --features simulation --example simulate -- --planted --search      # by which seed first?
 //! ```
 //! `--without KIND` switches a kind of trouble off, `--only KIND` all but that, `--all` none; `--defect NAME` plants a
-//! defect.
+//! defect; `--layered` puts a layer around all bytes and a handshake before the requests.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -24,6 +24,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         kinds: Kind::held(),
         defect: None,
         enough: 20,
+        is_layered: false,
     };
     let (mut one, mut planted, mut is_search, mut arguments) = (None, false, false, std::env::args().skip(1));
     while let Some(argument) = arguments.next() {
@@ -36,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--enough" => runs.enough = value()?.parse()?,
             "--planted" => planted = true,
             "--search" => is_search = true,
+            "--layered" => runs.is_layered = true,
             "--all" => runs.kinds = Kind::ALL.to_vec(),
             "--only" => runs.kinds = vec![kind(&value()?)?],
             "--without" => {
@@ -59,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     std::panic::set_hook(Box::new(|_| {})); // a panic is told with its seed
     match (one, planted) {
-        (Some(seed), _) => replay(seed, &runs.kinds, runs.defect).map_err(Into::into),
+        (Some(seed), _) => replay(seed, &runs).map_err(Into::into),
         (None, true) => find_defects(&runs, is_search),
         (None, false) => simulate(&runs),
     }
@@ -70,6 +72,7 @@ usage: simulate [--seeds N] [--first N] [--threads N] [--enough N]   N seeds, fr
        simulate --seed N                                            one again, with its history
        simulate --planted [--search]                                is each planted defect found? by which seed first?
   --without KIND, --only KIND, --all   which kinds of trouble there are
+  --layered                            a layer around all bytes, and brokers that want to know who we are
   --defect NAME                        with this planted defect";
 
 fn kind(name: &str) -> Result<Kind, String> {
@@ -97,7 +100,7 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
     }
     if let Some(first) = report.found.first() {
         println!("\nthe history of seed {}:", first.seed);
-        let _ = replay(first.seed, &runs.kinds, runs.defect);
+        let _ = replay(first.seed, runs);
         return Err(format!("promises were broken in {} seeds", report.found.len()).into());
     }
     let missing = report.missing();

@@ -147,6 +147,18 @@ impl fmt::Display for ErrorKind {
     }
 }
 
+impl ErrorKind {
+    fn is_retriable(self) -> bool {
+        matches!(
+            self,
+            ErrorKind::Timeout
+                | ErrorKind::WouldBlock
+                | ErrorKind::Network
+                | ErrorKind::UnknownTopicOrPartition
+        )
+    }
+}
+
 struct Inner {
     kind: ErrorKind,
     message: String,
@@ -243,13 +255,7 @@ impl Error {
     /// An error of this kind, for tests of code that handles errors: see
     /// [`MockProducer::error_next`](crate::MockProducer::error_next). It is retriable where its kind is.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
-        let retriable = matches!(
-            kind,
-            ErrorKind::Timeout
-                | ErrorKind::WouldBlock
-                | ErrorKind::Network
-                | ErrorKind::UnknownTopicOrPartition
-        );
+        let retriable = kind.is_retriable();
         Error(Arc::new(Inner {
             kind,
             message: message.into(),
@@ -335,6 +341,14 @@ impl Error {
 
     pub(crate) fn with_code(self, code: ErrorCode) -> Error {
         self.with(|inner| inner.code = Some(code))
+    }
+
+    /// The same as an error of another kind. It is retriable where that is.
+    pub(crate) fn with_kind(self, kind: ErrorKind) -> Error {
+        self.with(|inner| {
+            inner.kind = kind;
+            inner.flags.retriable = kind.is_retriable();
+        })
     }
 
     pub(crate) fn with_attempts(self, attempts: u32) -> Error {

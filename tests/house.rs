@@ -46,7 +46,6 @@ const TYPES_OF_ONE_NAME: &[&str] = &[
     "Report",
     "Sender",
     "State",
-    "Step",
     "Told",
     "Topics",
     "Value",

@@ -65,7 +65,7 @@ fn one_thread_whatever_the_number_of_brokers_and_none_afterwards() {
         }
         assert_eq!(sender_threads().len(), 1);
         wait_until("names are resolved, and nobody is left who did it", || {
-            threads("kafka-resolver").is_empty()
+            threads("kafka-worker").is_empty()
         });
         match way {
             "close" => producer.close().unwrap(),

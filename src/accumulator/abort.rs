@@ -66,11 +66,22 @@ impl Drain {
 
     /// Takes out all that waits to be sent, for the first time or again.
     pub(crate) fn take_waiting(&mut self, now: Instant) -> Vec<(usize, ProducerBatch)> {
+        self.take_waiting_for(|_| true, now)
+    }
+
+    /// Takes out all that waits to be sent to such leaders, for the first time or again.
+    pub(crate) fn take_waiting_for(
+        &mut self,
+        is_meant: impl Fn(Option<i32>) -> bool,
+        now: Instant,
+    ) -> Vec<(usize, ProducerBatch)> {
         self.adopt_unseen(now);
         let mut waiting = Vec::new();
         for index in 0..self.partitions.len() {
-            let batches = self.take_waiting_of(index, now);
-            waiting.extend(batches.into_iter().map(|batch| (index, batch)));
+            if is_meant(self.leader(index)) {
+                let batches = self.take_waiting_of(index, now);
+                waiting.extend(batches.into_iter().map(|batch| (index, batch)));
+            }
         }
         waiting
     }

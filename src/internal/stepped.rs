@@ -19,7 +19,7 @@ use crate::completion::ProducerToken;
 use crate::config::ProducerConfig;
 use crate::error::Error;
 use crate::mailbox::Mailbox;
-use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
+use crate::network::{Job, JobResult, Network, NetworkEvent, SocketId, Transport};
 use crate::producer::{KafkaProducer, Running, SenderThread};
 use crate::sender::{Assembly, Bootstrap, Sender, assemble};
 
@@ -57,7 +57,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> SteppedProducer<K, V> {
             let bootstrap = Bootstrap::found(vec![server]);
             let random = fastrand::Rng::with_seed(1);
             let Assembly { sender, accumulator, metadata, control } =
-                assemble(settings, token, memory, mailbox, bootstrap, random);
+                assemble(settings, token, Transport::plaintext(memory), mailbox, bootstrap, random);
             made = Some(sender);
             Ok(Running { accumulator, metadata, control, thread: SenderThread { ended }, token })
         })?;
@@ -92,12 +92,11 @@ struct Answers {
 }
 
 impl Network for Memory {
-    fn resolve(&mut self, token: u64, _host: &str, port: u16) {
+    fn begin(&mut self, job: Job) {
+        let Job::Resolve { token, port, .. } = job else { return };
         let addresses = Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]);
-        self.events.push(NetworkEvent::Resolved { token, addresses });
+        self.events.push(NetworkEvent::JobDone(JobResult::Resolved { token, addresses }));
     }
-
-    fn look_up(&mut self, _servers: &BootstrapServers) {}
 
     fn connect(&mut self, socket: SocketId, _address: SocketAddr) -> io::Result<()> {
         self.sockets.insert(socket, Answers::default());

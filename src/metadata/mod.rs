@@ -53,6 +53,8 @@ struct State {
     beliefs: Beliefs,
     /// Who waits holds the receiver; its sender is dropped when there is something to look at.
     news: (Sender<Infallible>, Receiver<Infallible>),
+    /// A broker has refused us, and none has taken us since.
+    not_authenticated: Option<Error>,
 }
 
 /// How a topic stands with a caller who wants to send to it.
@@ -72,6 +74,7 @@ impl Metadata {
             schedule: Schedule::new(max_age, backoff),
             beliefs: Beliefs::default(),
             news: bounded(0),
+            not_authenticated: None,
         };
         Metadata { state: Mutex::new(state), heard: Arc::default(), lifecycle }
     }
@@ -147,6 +150,10 @@ impl Metadata {
                 state.schedule.hurry();
             }
         }
+        let standing = match (standing, &state.not_authenticated) {
+            (Standing::NotYet(_), Some(error)) => Standing::Never(error.clone().with_topic(topic)),
+            (standing, _) => standing,
+        };
         (standing, news)
     }
 
@@ -221,6 +228,19 @@ impl Metadata {
     /// Something waits for a leader of this topic, which may have been forgotten meanwhile.
     pub(crate) fn need(&self, topic: &TopicName) {
         self.state.lock().want(topic);
+    }
+
+    /// A broker has refused us, or we have refused it. Whoever waits is told at once, and so is who comes after that, until
+    /// a broker has taken us.
+    pub(crate) fn not_authenticated(&self, error: Error) {
+        let mut state = self.state.lock();
+        state.not_authenticated = Some(error);
+        state.news = bounded(0);
+    }
+
+    /// A broker has taken us.
+    pub(crate) fn authenticated(&self) {
+        self.state.lock().not_authenticated = None;
     }
 
     /// Turns the answer to the request that is under way into the next picture. It is not published yet.

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::bootstrap_servers::BootstrapServers;
+use super::channel_builder::Transport;
 use super::connection_state::{Phase, later};
 use super::connections::{Connections, RequestOwner};
 use super::disconnect_reason::DisconnectReason;
 use super::in_flight::InFlightRequest;
+use super::job::Job;
 use super::outcome::Outcome;
 use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
@@ -51,13 +53,13 @@ pub(crate) struct NetworkClient<N: Network, T> {
 }
 
 impl<N: Network, T> NetworkClient<N, T> {
-    pub(crate) fn new(network: N, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
-        NetworkClient { connections: Connections::new(network, settings, random), events: Vec::new() }
+    pub(crate) fn new(transport: Transport<N>, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
+        NetworkClient { connections: Connections::new(transport, settings, random), events: Vec::new() }
     }
 
     /// Starts to look up where to begin; an outcome of `poll` tells what came of it.
     pub(crate) fn look_up(&mut self, servers: &BootstrapServers) {
-        self.connections.network.look_up(servers);
+        self.connections.network.begin(Job::LookUp(servers.clone()));
     }
 
     /// Whether the broker can be asked now; begins to connect where there is no connection and the backoff is over.
@@ -67,6 +69,7 @@ impl<N: Network, T> NetworkClient<N, T> {
             self.connections.forget(node.id(), now);
         }
         self.connections.is_wanted(node.id());
+        self.connections.authenticate_if_due(node.id(), now);
         if let Some(readiness) = self.readiness(node, now) {
             return readiness;
         }

@@ -1,13 +1,13 @@
 //! `Connection`: one socket to one broker: requests out, answers in.
 //!
-//! Owns: a socket's frames, its requests in flight, vectored writes, partial reads. Must not know: when to connect,
-//! what an answer says.
+//! Owns: a socket's frames, its requests in flight, its handshake. Must not know: when to connect, what an answer says.
 //! Holds: a turn in which everything goes through costs one write and one read.
 
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::byte_stream::{ByteStream, ReadBuffer, WriteError, is_transient};
 use super::disconnect_reason::DisconnectReason;
 use super::frame::FrameReader;
 use super::handshake::Handshake;
@@ -21,10 +21,15 @@ pub(super) struct Connection<T> {
     pub(super) socket: SocketId,
     pub(super) address: SocketAddr,
     pub(super) since: Instant,
+    pub(super) stream: ByteStream,
     pub(super) handshake: Handshake,
     pub(super) in_flight: InFlight<T>,
     /// It has answered something that was asked after the handshake.
     pub(super) served: bool,
+    /// Since when the handshake waits for something in the background, and until when at most.
+    pub(super) waits: Option<(Instant, Instant)>,
+    /// When to say again who we are, before the next request of the caller.
+    pub(super) authenticate_at: Option<Instant>,
     frames: FrameReader,
     answered: bool,
     watches_writable: bool,
@@ -38,14 +43,23 @@ pub(super) struct AnsweredRequest<T> {
 }
 
 impl<T> Connection<T> {
-    pub(super) fn new(socket: SocketId, address: SocketAddr, since: Instant) -> Self {
+    pub(super) fn new(
+        socket: SocketId,
+        address: SocketAddr,
+        since: Instant,
+        stream: ByteStream,
+        handshake: Handshake,
+    ) -> Self {
         Connection {
             socket,
             address,
             since,
-            handshake: Handshake::new(),
+            stream,
+            handshake,
             in_flight: InFlight::new(),
             served: false,
+            waits: None,
+            authenticate_at: None,
             frames: FrameReader::default(),
             answered: false,
             watches_writable: false,
@@ -59,38 +73,39 @@ impl<T> Connection<T> {
         network: &mut N,
         finished: &mut Vec<InFlightRequest<T>>,
     ) -> Result<(), DisconnectReason> {
-        while self.in_flight.has_unwritten() {
-            let (written, offered) = match self.write_once(network) {
-                Err(error) if is_transient(&error) => (0, 1),
-                outcome => outcome.map_err(|error| self.io_failed(error))?,
-            };
-            self.in_flight.advance(written, finished);
-            if written < offered {
-                break;
-            }
-        }
-        let unwritten = self.in_flight.has_unwritten();
-        if self.watches_writable != unwritten {
-            self.watches_writable = unwritten;
-            network.watch_writable(self.socket, unwritten);
+        let outcome = self.stream.write(&mut self.in_flight, self.socket, network, finished);
+        let needs_room = outcome.map_err(|error| match error {
+            WriteError::Socket(error) => self.io_failed(error),
+            WriteError::Layer(error) => DisconnectReason::Layer(error),
+        })?;
+        if self.watches_writable != needs_room {
+            self.watches_writable = needs_room;
+            network.watch_writable(self.socket, needs_room);
         }
         Ok(())
     }
 
-    /// Reads once into the buffer; what does not fit makes the socket readable again.
-    pub(super) fn read<N: Network>(
+    /// Reads once: how much came from the socket, and the bytes that answers are made of. What does not fit makes the
+    /// socket readable again.
+    pub(super) fn read<'a, N: Network>(
         &mut self,
         network: &mut N,
-        buffer: &mut [u8],
-    ) -> Result<usize, DisconnectReason> {
-        match network.read(self.socket, buffer) {
-            Ok(0) => Err(DisconnectReason::Closed {
-                before_first_answer: !self.answered && !self.frames.is_within(),
-                within_answer: self.frames.is_within(),
-            }),
-            Err(error) if is_transient(&error) => Ok(0),
+        buffer: &'a mut ReadBuffer,
+    ) -> Result<(usize, &'a [u8]), DisconnectReason> {
+        match self.stream.read(self.socket, network, buffer) {
+            Ok((0, _)) => Err(self.ended()),
+            Err(error) if is_transient(&error) => Ok((0, &[])),
             outcome => outcome.map_err(|error| self.io_failed(error)),
         }
+    }
+
+    /// What was read may let something go: the next step, what the layer says in return, a request that it could not take.
+    pub(super) fn may_write(&self) -> bool {
+        let has_news = match self.stream {
+            ByteStream::Plain => self.handshake.is_running() && self.in_flight.has_unwritten(),
+            ByteStream::Layered(_) => self.stream.has_outgoing() || self.in_flight.has_untaken(),
+        };
+        has_news && !self.watches_writable
     }
 
     /// The next whole answer in what was read.
@@ -110,46 +125,53 @@ impl<T> Connection<T> {
         Ok(Some(AnsweredRequest { entry, frame }))
     }
 
-    /// One vectored write of what is unwritten: how much went out, and how much was offered.
-    fn write_once<N: Network>(&self, network: &mut N) -> io::Result<(usize, usize)> {
-        let buffers = self.in_flight.unwritten_buffers(MOST_BUFFERS, MUCH_BYTES);
-        if buffers <= FEW_BUFFERS {
-            self.write_from(&mut [IoSlice::new(&[]); FEW_BUFFERS], network)
-        } else {
-            self.write_from(&mut vec![IoSlice::new(&[]); buffers], network)
+    /// What the layer says about the end, once all before it has been read.
+    pub(super) fn look_for_end(&mut self) -> Result<(), DisconnectReason> {
+        match self.stream.take_end() {
+            None => Ok(()),
+            Some(Ok(())) => Err(self.ended()),
+            Some(Err(error)) => Err(DisconnectReason::Layer(error)),
         }
     }
 
-    fn write_from<'a, N: Network>(
-        &'a self,
-        slices: &mut [IoSlice<'a>],
-        network: &mut N,
-    ) -> io::Result<(usize, usize)> {
-        let count = self.in_flight.fill(slices);
-        let slices = slices.get(..count).unwrap_or_default();
-        let offered = slices.iter().map(|slice| slice.len()).sum();
-        Ok((network.write(self.socket, slices)?, offered))
+    /// Ends it from our side.
+    pub(super) fn close<N: Network>(&mut self, network: &mut N) {
+        self.stream.close(self.socket, network);
+        network.close(self.socket);
+    }
+
+    /// When the handshake is given up that waits for something in the background.
+    pub(super) fn wait_deadline(&self) -> Option<Instant> {
+        self.waits.map(|(_, until)| until)
+    }
+
+    /// How long it has waited so, if that is too long.
+    pub(super) fn waited_too_long(&self, now: Instant) -> Option<Duration> {
+        let (since, until) = self.waits?;
+        (until <= now).then(|| until.saturating_duration_since(since))
+    }
+
+    /// The other side has closed the connection. Whether a layer was told so beforehand makes no difference: answers carry
+    /// their own length.
+    fn ended(&self) -> DisconnectReason {
+        if let Some(layer) = self.stream.layer_name().filter(|_| !self.stream.is_established()) {
+            return DisconnectReason::ClosedInLayer { layer };
+        }
+        DisconnectReason::Closed {
+            before_first_answer: !self.answered && !self.frames.is_within(),
+            within_answer: self.frames.is_within(),
+        }
     }
 
     /// Before the first answer a reset tells the same as an orderly end: the other side wants something else.
     fn io_failed(&self, error: io::Error) -> DisconnectReason {
         let ended = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
+        if ended && !self.stream.is_established() {
+            return self.ended();
+        }
         if ended && !self.answered {
             return DisconnectReason::Closed { before_first_answer: true, within_answer: false };
         }
         DisconnectReason::Io(error)
     }
 }
-
-fn is_transient(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
-/// As many buffers as one write takes (`IOV_MAX`).
-const MOST_BUFFERS: usize = 1024;
-
-/// More than a socket takes at once: what lies behind it needs no look.
-const MUCH_BYTES: usize = 1 << 20;
-
-/// How many need no allocation.
-const FEW_BUFFERS: usize = 32;

@@ -36,7 +36,9 @@ pub(super) enum Phase<V> {
     Resolving { give_up_at: Instant },
     /// Waiting for the socket to be connected.
     Connecting { give_up_at: Instant },
-    /// Connected; the handshake's requests have their own deadlines.
+    /// Connected; waiting for the layer around all bytes to be established.
+    Securing { give_up_at: Instant },
+    /// The handshake's requests have their own deadlines.
     Handshaking,
     /// Requests may go out.
     Ready(V),
@@ -96,10 +98,22 @@ impl<V> ConnectionState<V> {
         Some(address)
     }
 
-    /// The socket is connected.
+    /// The socket is connected. The set-up time goes on until the layer around all bytes is established.
     pub(super) fn connected(&mut self) {
+        if let Phase::Connecting { give_up_at } = self.phase {
+            self.phase = Phase::Securing { give_up_at };
+        }
+    }
+
+    /// So it is.
+    pub(super) fn established(&mut self) {
         self.setup_failures = 0;
         self.phase = Phase::Handshaking;
+    }
+
+    /// The addresses that are left in this round lead to the same refusal.
+    pub(super) fn end_round(&mut self) {
+        self.addresses = Vec::new().into_iter();
     }
 
     /// The handshake is done. That alone forgets no failure: a listener may end the connection right after it.
@@ -114,10 +128,10 @@ impl<V> ConnectionState<V> {
         self.failures = 0;
     }
 
-    /// One address failed; others of the round may be left. Only a socket that was not connected lengthens the next
-    /// set-up time, as in Java.
+    /// One address failed; others of the round may be left. Only a socket that was not connected, or whose layer was not
+    /// established, lengthens the next set-up time; in Java only the former.
     pub(super) fn address_failed(&mut self) {
-        if matches!(self.phase, Phase::Connecting { .. }) {
+        if matches!(self.phase, Phase::Connecting { .. } | Phase::Securing { .. }) {
             self.setup_failures = self.setup_failures.saturating_add(1);
         }
     }
@@ -175,7 +189,10 @@ impl<V> ConnectionState<V> {
 
     /// Nobody has looked whether the phase is over for this time: it may last longer by it.
     pub(super) fn postpone(&mut self, by: Duration) {
-        if let Phase::Resolving { give_up_at } | Phase::Connecting { give_up_at } = &mut self.phase {
+        if let Phase::Resolving { give_up_at }
+        | Phase::Connecting { give_up_at }
+        | Phase::Securing { give_up_at } = &mut self.phase
+        {
             *give_up_at = later(*give_up_at, by);
         }
     }
@@ -183,7 +200,9 @@ impl<V> ConnectionState<V> {
     /// When the phase has lasted too long.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {
-            Phase::Resolving { give_up_at } | Phase::Connecting { give_up_at } => Some(give_up_at),
+            Phase::Resolving { give_up_at }
+            | Phase::Connecting { give_up_at }
+            | Phase::Securing { give_up_at } => Some(give_up_at),
             _ => None,
         }
     }
@@ -231,6 +250,8 @@ mod tests {
         assert_eq!(state.next_address(now, &mut random), Some(addresses(2)[0]));
         assert!(state.deadline().is_some_and(|at| (8..=12).contains(&(at - now).as_secs())));
         state.connected();
+        assert!(state.deadline().is_some_and(|at| (8..=12).contains(&(at - now).as_secs())), "it goes on");
+        state.established();
         assert!(state.deadline().is_none() && state.versions().is_none());
         state.ready("versions", now);
         assert_eq!(state.versions(), Some(&"versions"));
@@ -288,6 +309,7 @@ mod tests {
         state.resolved(addresses(2));
         state.next_address(now, &mut random);
         state.connected();
+        state.established();
         state.address_failed();
         state.next_address(now, &mut random);
         assert!(state.deadline().is_some_and(|at| at - now <= SECOND * 12), "it was connected in between");

@@ -10,11 +10,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::byte_stream::{ByteStream, ReadBuffer};
+use super::channel_builder::{ChannelBuilder, Transport};
 use super::connection::{AnsweredRequest, Connection};
 use super::connection_state::{ConnectionRules, Pause, Phase, later};
 use super::disconnect_reason::DisconnectReason;
-use super::handshake::Progress;
+use super::handshake::Handshake;
 use super::in_flight::InFlightRequest;
+use super::job::{Job, JobResult};
 use super::outcome::{Outcome, RequestFailure};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
@@ -37,6 +40,7 @@ pub(super) enum RequestOwner<T> {
 #[derive(Debug)]
 pub(super) struct Connections<N: Network, T> {
     pub(super) network: N,
+    pub(super) channels: Arc<dyn ChannelBuilder>,
     pub(super) settings: Arc<Settings>,
     pub(super) random: fastrand::Rng,
     pub(super) outcomes: Vec<Outcome<T>>,
@@ -59,13 +63,14 @@ pub(super) struct Connections<N: Network, T> {
     /// What was told of which broker, and which addresses are known to be right.
     notices: BrokerNotices,
     finished: Vec<InFlightRequest<RequestOwner<T>>>,
-    buffer: Vec<u8>,
+    buffer: ReadBuffer,
 }
 
 impl<N: Network, T> Connections<N, T> {
-    pub(super) fn new(network: N, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
+    pub(super) fn new(transport: Transport<N>, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
         Connections {
-            network,
+            network: transport.network,
+            channels: transport.channels,
             rules: ConnectionRules::from(&*settings),
             settings,
             random,
@@ -81,7 +86,7 @@ impl<N: Network, T> Connections<N, T> {
             some_leave: false,
             notices: BrokerNotices::new(),
             finished: Vec::new(),
-            buffer: vec![0; READ_BUFFER_BYTES],
+            buffer: ReadBuffer::new(),
         }
     }
 
@@ -118,7 +123,7 @@ impl<N: Network, T> Connections<N, T> {
             return self.try_next(node.id(), now);
         };
         let deadline = peer.state.deadline();
-        self.network.resolve(token, node.host(), port);
+        self.network.begin(Job::Resolve { token, host: node.host().to_owned(), port });
         self.expect_by(deadline);
     }
 
@@ -190,7 +195,13 @@ impl<N: Network, T> Connections<N, T> {
                     self.lose(node_of(socket.0), DisconnectReason::Io(error), now);
                 }
             }
-            NetworkEvent::Resolved { token, addresses } => {
+            NetworkEvent::JobDone(result) => self.job_done(result, now),
+        }
+    }
+
+    fn job_done(&mut self, result: JobResult, now: Instant) {
+        match result {
+            JobResult::Resolved { token, addresses } => {
                 let id = node_of(token);
                 let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
                 if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
@@ -202,10 +213,11 @@ impl<N: Network, T> Connections<N, T> {
                 }
                 self.try_next(id, now);
             }
-            NetworkEvent::Bootstrapped(servers) => {
+            JobResult::LookedUp(servers) => {
                 let servers = servers.map_err(|error| Error::config(error.to_string()));
                 self.outcomes.push(Outcome::Bootstrapped(servers));
             }
+            JobResult::Worked(result) => self.worked(&result, now),
         }
     }
 
@@ -216,8 +228,8 @@ impl<N: Network, T> Connections<N, T> {
         if !peer.state.is_disconnected() {
             peer.state.disconnected(now, &mut self.random);
         }
-        if let Some(connection) = peer.connection.take() {
-            self.network.close(connection.socket);
+        if let Some(mut connection) = peer.connection.take() {
+            connection.close(&mut self.network);
             let reason = DisconnectReason::ClosedHere(why);
             let error = was_ready.then(|| peer.connection_lost(&connection, &reason, &mut self.notices, now));
             self.abandon(id, connection, error, now);
@@ -304,7 +316,7 @@ impl<N: Network, T> Connections<N, T> {
         (connection.socket == socket).then_some(connection)
     }
 
-    fn expect_by(&mut self, deadline: Option<Instant>) {
+    pub(super) fn expect_by(&mut self, deadline: Option<Instant>) {
         if let Some(deadline) = deadline {
             self.next_deadline = Some(self.next_deadline.map_or(deadline, |next| next.min(deadline)));
         }
@@ -321,12 +333,20 @@ impl<N: Network, T> Connections<N, T> {
                 self.outcomes.push(Outcome::Disconnected { node: id, error });
                 return;
             };
-            if let Err(error) = self.network.connect(socket, address) {
-                peer.state.address_failed();
-                peer.attempt_failed(Some(address), &DisconnectReason::Io(error));
-                continue;
-            }
-            peer.connection = Some(Connection::new(socket, address, now));
+            let opened = self.channels.transport_layer(peer.host()).map_err(DisconnectReason::Layer);
+            let opened = opened.and_then(|layer| {
+                self.network.connect(socket, address).map_err(DisconnectReason::Io).map(|()| layer)
+            });
+            let stream = match opened {
+                Ok(layer) => ByteStream::new(layer),
+                Err(reason) => {
+                    peer.state.address_failed();
+                    peer.attempt_failed(Some(address), &reason);
+                    continue;
+                }
+            };
+            let handshake = Handshake::new(self.channels.authentication(peer.host()));
+            peer.connection = Some(Connection::new(socket, address, now, stream, handshake));
             let deadline = peer.state.deadline();
             self.expect_by(deadline);
             return;
@@ -339,9 +359,10 @@ impl<N: Network, T> Connections<N, T> {
         }
         let id = node_of(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        if matches!(peer.state.phase(), Phase::Connecting { .. }) {
-            peer.state.connected();
-            self.ask_for_handshake(id, now);
+        if matches!(peer.state.phase(), Phase::Connecting { .. })
+            && let Err(reason) = self.begin_handshake(id, now)
+        {
+            return self.lose(id, reason, now);
         }
         self.flush(id, now);
     }
@@ -367,10 +388,10 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Reads as long as `go_on` says so of how much was read and how much there was room for.
     fn read_while(&mut self, socket: SocketId, now: Instant, go_on: impl Fn(usize, usize) -> bool) {
-        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut buffer = self.buffer.take();
         let outcome = loop {
             match self.read_answers(socket, &mut buffer, now) {
-                Ok(count) if count > 0 && go_on(count, buffer.len()) => {}
+                Ok(count) if count > 0 && go_on(count, buffer.room()) => {}
                 outcome => break outcome,
             }
         };
@@ -380,78 +401,48 @@ impl<N: Network, T> Connections<N, T> {
         }
     }
 
-    /// Reads once; returns how much.
+    /// Reads once; returns how much came from the socket.
     fn read_answers(
         &mut self,
         socket: SocketId,
-        buffer: &mut [u8],
+        buffer: &mut ReadBuffer,
         now: Instant,
     ) -> Result<usize, DisconnectReason> {
         let id = node_of(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(0) };
-        let Some(connection) = &mut peer.connection else { return Ok(0) };
-        let count = connection.read(&mut self.network, buffer)?;
+        let Some(connection) = peer.connection.as_mut().filter(|it| it.socket == socket) else {
+            return Ok(0);
+        };
+        let (count, mut input) = connection.read(&mut self.network, buffer)?;
         if count > 0 {
             peer.last_used = now;
         }
-        let mut input = buffer.get(..count).unwrap_or_default();
+        self.layer_went_on(id, now)?;
         while let Some(connection) = self.connection_of(socket) {
             let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
             connection.served |= matches!(entry.note, RequestOwner::Caller(_));
             self.answers_due -= 1;
             match entry.note {
-                RequestOwner::Connection => self.handshake_answered(id, &frame, now)?,
+                RequestOwner::Connection => self.step_answered(id, &frame, now)?,
                 RequestOwner::Caller(note) => {
                     let (version, sent_at) = (entry.version, entry.sent_at);
                     self.outcomes.push(Outcome::Answered { node: id, note, version, frame, sent_at });
                 }
             }
         }
-        Ok(count)
-    }
-
-    fn ask_for_handshake(&mut self, id: i32, now: Instant) {
-        let correlation_id = self.next_correlation_id();
-        let Some(connection) = self.peers.get(&id).and_then(|peer| peer.connection.as_ref()) else { return };
-        let request = connection.handshake.request(correlation_id, &self.settings.client_id);
-        let entry = InFlightRequest {
-            note: RequestOwner::Connection,
-            correlation_id,
-            version: request.version,
-            name: request.name,
-            expects_answer: true,
-            sent_at: now,
-            deadline: later(now, self.settings.request_timeout),
-            message: request.message,
-        };
-        self.queue(id, entry);
-    }
-
-    fn handshake_answered(&mut self, id: i32, frame: &[u8], now: Instant) -> Result<(), DisconnectReason> {
-        let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
-        let Some(connection) = &mut peer.connection else { return Ok(()) };
-        match connection.handshake.answered(frame).map_err(DisconnectReason::Handshake)? {
-            Progress::Continue => {
-                self.ask_for_handshake(id, now);
-                self.flush(id, now);
-            }
-            Progress::Done { versions, pause } => {
-                let address = connection.address;
-                peer.state.ready(versions, now);
-                peer.connected(address);
-                self.pause(id, pause, now);
-                let idle = self.settings.connections_max_idle.map(|idle| later(now, idle));
-                self.expect_by(idle);
-                self.outcomes.push(Outcome::Connected { node: id });
-            }
+        let Some(connection) = self.connection_of(socket) else { return Ok(count) };
+        connection.look_for_end()?;
+        if connection.may_write() {
+            self.flush(id, now);
         }
-        Ok(())
+        Ok(count)
     }
 
     fn flush(&mut self, id: i32, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(connection) = &mut peer.connection else { return };
         peer.last_used = now;
+        let (socket, is_layered) = (connection.socket, connection.stream.layer_name().is_some());
         let outcome = connection.flush(&mut self.network, &mut self.finished);
         for entry in self.finished.drain(..) {
             if let RequestOwner::Caller(note) = entry.note {
@@ -459,7 +450,13 @@ impl<N: Network, T> Connections<N, T> {
             }
         }
         if let Err(reason) = outcome {
-            self.lose(id, reason, now);
+            if is_layered && self.buffer.room() > 0 {
+                // The other side may have said why it has closed the connection.
+                self.hear_out(id, now);
+            }
+            if self.connection_of(socket).is_some() {
+                self.lose(id, reason, now);
+            }
         }
     }
 
@@ -467,9 +464,9 @@ impl<N: Network, T> Connections<N, T> {
     /// one.
     pub(super) fn lose(&mut self, id: i32, reason: DisconnectReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let connection = peer.connection.take();
-        if let Some(connection) = &connection {
-            self.network.close(connection.socket);
+        let mut connection = peer.connection.take();
+        if let Some(connection) = &mut connection {
+            connection.close(&mut self.network);
         }
         match connection {
             Some(connection) if peer.state.versions().is_some() => {
@@ -479,6 +476,9 @@ impl<N: Network, T> Connections<N, T> {
             }
             connection => {
                 peer.state.address_failed();
+                if reason.is_refusal() {
+                    peer.state.end_round();
+                }
                 peer.attempt_failed(connection.as_ref().map(|connection| connection.address), &reason);
                 if let Some(connection) = connection {
                     self.abandon(id, connection, None, now);
@@ -497,13 +497,18 @@ impl<N: Network, T> Connections<N, T> {
         error: Option<Error>,
         now: Instant,
     ) {
-        let error = error.map(|error| error.with_code(ErrorCode::NETWORK_EXCEPTION));
+        let code = |error: &Error| error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
+        let error = error.map(|error| error.clone().with_code(code(&error)));
+        // Whoever refuses us now: to a request that went before it is the end of a connection, and no more.
+        let failed = |error: &Error| {
+            error.clone().with_kind(ErrorKind::Network).with_code(ErrorCode::NETWORK_EXCEPTION)
+        };
         let address = connection.address;
         for (entry, written) in connection.in_flight.abandon() {
             self.answers_due -= usize::from(entry.expects_answer);
             let (Some(peer), Some(error)) = (self.peers.get(&id), &error) else { continue };
             let timed_out = entry.deadline <= now;
-            let error = if timed_out { too_late(peer, address, &entry) } else { error.clone() };
+            let error = if timed_out { too_late(peer, address, &entry) } else { failed(error) };
             let failure = if timed_out { RequestFailure::TimedOut } else { RequestFailure::Disconnected };
             if let RequestOwner::Caller(note) = entry.note {
                 self.outcomes.push(Outcome::Failed { node: id, note, failure, written, error });
@@ -514,9 +519,9 @@ impl<N: Network, T> Connections<N, T> {
 
     pub(super) fn close_quietly(&mut self, id: i32, why: &str) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let Some(connection) = peer.connection.take() else { return };
+        let Some(mut connection) = peer.connection.take() else { return };
         logging::debug!("closing the connection to {}: {why}", peer.place(Some(connection.address)));
-        self.network.close(connection.socket);
+        connection.close(&mut self.network);
         peer.state.closed();
         if !peer.leaving {
             self.outcomes.push(Outcome::Closed { node: id });
@@ -538,6 +543,3 @@ fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &InFlightRequest<T>) 
 
 /// Shorter absences are not worth a walk through the connections.
 const NOTICEABLE: Duration = Duration::from_millis(1);
-
-/// Answers to a producer are small; a longer one comes in several reads.
-const READ_BUFFER_BYTES: usize = 64 * 1024;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::frame::BadFrame;
+use crate::error::{Error, ErrorKind};
 use crate::wire::DecodeError;
 
 /// Why a connection ended or could not be made.
@@ -37,8 +38,16 @@ pub(super) enum DisconnectReason {
     BadFrame(BadFrame),
     /// An answer came that is not the next one.
     WrongAnswer { expected: Option<i32>, got: Option<i32>, is_first: bool },
-    /// The handshake did not succeed.
-    Handshake(String),
+    /// A step of the handshake did not succeed.
+    Handshake(Error),
+    /// The layer around all bytes can go on no more: what came is not to be read, or the other side has refused us.
+    Layer(Error),
+    /// The layer's own handshake, by its name, did not end in time.
+    LayerTooLate { layer: &'static str, within: Duration },
+    /// The other side closed the connection within the layer's own handshake.
+    ClosedInLayer { layer: &'static str },
+    /// What a step of the handshake waits for did not come in time.
+    StepTooLate { step: &'static str, within: Duration },
     /// We closed it.
     ClosedHere(&'static str),
 }
@@ -55,6 +64,19 @@ impl DisconnectReason {
     pub(super) fn is_shortage(&self) -> bool {
         let short = [Errno::MFILE, Errno::NOBUFS].map(|errno| Some(errno.raw_os_error()));
         matches!(self, DisconnectReason::Io(error) if short.contains(&error.raw_os_error()))
+    }
+
+    /// The error behind it, where it has a kind of its own.
+    pub(super) fn error(&self) -> Option<&Error> {
+        match self {
+            DisconnectReason::Handshake(error) | DisconnectReason::Layer(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The other side does not believe who we are, or we do not believe who it is: to try again at once helps nobody.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.error().is_some_and(|error| error.kind() == ErrorKind::Authentication)
     }
 
     /// The other side has ended the connection, between two answers.
@@ -107,7 +129,21 @@ impl fmt::Display for DisconnectReason {
                 write!(f, "an answer to request {got} came where request {expected} was next")
             }
             DisconnectReason::WrongAnswer { .. } => f.write_str("an answer came that nothing had asked for"),
-            DisconnectReason::Handshake(what) => f.write_str(what),
+            DisconnectReason::Handshake(error) => write!(f, "{error}"),
+            DisconnectReason::Layer(error) => write!(f, "{error}"),
+            DisconnectReason::LayerTooLate { layer, within } => write!(
+                f,
+                "the {layer} handshake did not end within {} ms (socket.connection.setup.timeout.ms)",
+                within.as_millis()
+            ),
+            DisconnectReason::ClosedInLayer { layer } => write!(
+                f,
+                "the connection was closed within the {layer} handshake: the listener may not speak {layer} \
+                 (security.protocol), or the broker may be stopping"
+            ),
+            DisconnectReason::StepTooLate { step, within } => {
+                write!(f, "what {step} needs did not come within {} ms", within.as_millis())
+            }
             DisconnectReason::ClosedHere(why) => f.write_str(why),
         }
     }

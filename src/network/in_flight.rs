@@ -33,6 +33,8 @@ pub(super) struct InFlight<T> {
     written: usize,
     /// How many bytes of the next one are.
     offset: usize,
+    /// How many bytes behind those a layer has taken to wrap, that have not left for the socket yet.
+    taken: usize,
     /// The last write took less than there was.
     congested: bool,
 }
@@ -45,7 +47,7 @@ pub(super) struct WrongAnswer {
 
 impl<T> InFlight<T> {
     pub(super) fn new() -> Self {
-        InFlight { entries: VecDeque::new(), written: 0, offset: 0, congested: false }
+        InFlight { entries: VecDeque::new(), written: 0, offset: 0, taken: 0, congested: false }
     }
 
     pub(super) fn push(&mut self, entry: InFlightRequest<T>) {
@@ -56,6 +58,7 @@ impl<T> InFlight<T> {
     /// get no answer leave here when they are wholly written.
     pub(super) fn advance(&mut self, count: usize, finished: &mut Vec<InFlightRequest<T>>) {
         self.offset += count;
+        self.taken = self.taken.saturating_sub(count);
         while let Some(entry) = self.entries.get(self.written) {
             let size = entry.message.size_bytes();
             if self.offset < size {
@@ -87,7 +90,7 @@ impl<T> InFlight<T> {
     /// Takes all that is here: each request, and whether it was wholly written.
     pub(super) fn abandon(&mut self) -> impl Iterator<Item = (InFlightRequest<T>, bool)> {
         let written = std::mem::take(&mut self.written);
-        (self.offset, self.congested) = (0, false);
+        (self.offset, self.taken, self.congested) = (0, 0, false);
         let entries = std::mem::take(&mut self.entries);
         entries.into_iter().enumerate().map(move |(index, entry)| (entry, index < written))
     }
@@ -108,6 +111,22 @@ impl<T> InFlight<T> {
 
     pub(super) fn has_unwritten(&self) -> bool {
         self.written < self.entries.len()
+    }
+
+    /// A layer takes these bytes, from the front of what none has taken yet. They count as written when they have left.
+    pub(super) fn take(&mut self, count: usize) {
+        self.taken += count;
+    }
+
+    /// There is something that no layer has taken.
+    pub(super) fn has_untaken(&self) -> bool {
+        let mut taken = self.offset + self.taken;
+        self.entries.iter().skip(self.written).any(|request| {
+            let size = request.message.size_bytes();
+            let is_taken = taken >= size;
+            taken = taken.saturating_sub(size);
+            !is_taken
+        })
     }
 
     /// What is not wholly written had no chance for this time: it gets it back.
@@ -146,9 +165,9 @@ impl<T> InFlight<T> {
         count.min(limit)
     }
 
-    /// Points `slices` at the unwritten bytes, as many as fit, and returns how many it set.
+    /// Points `slices` at the unwritten bytes that no layer has taken, as many as fit, and returns how many it set.
     pub(super) fn fill<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
-        let mut skip = self.offset;
+        let mut skip = self.offset + self.taken;
         let pieces = self.entries.iter().skip(self.written).flat_map(|entry| pieces(&entry.message));
         let unwritten = pieces.filter_map(|piece| {
             let skipped = skip.min(piece.len());

@@ -2,19 +2,20 @@
 //!
 //! Owns: sockets, connection states, frames, correlation ids, request time-outs. Must not know: what a request is
 //! about, topics, batches.
-//! Threads: all of it belongs to the sender thread, but for the [`Waker`] and the short-lived threads that resolve
-//! names.
+//! Threads: all of it belongs to the sender thread, but for the [`Waker`] and the short-lived threads of jobs
+//! in the background.
 //! Holds: every note given to [`NetworkClient::send`] comes back exactly once, with an answer or with an error.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 // From the bottom up: where to begin, what the sender thread sees of sockets, …
 mod bootstrap_servers;
+mod job;
 mod seam;
 mod system_names;
 
 // … the real ones, …
+mod background;
 mod poller;
-mod resolver;
 mod socket_network;
 mod waker;
 
@@ -22,13 +23,20 @@ mod waker;
 mod connection_state;
 mod disconnect_reason;
 mod frame;
-mod handshake;
 mod in_flight;
 mod outcome;
+
+// … what is said on it beside the caller's requests, …
+mod api_versions_step;
+mod byte_stream;
+mod channel_builder;
+mod handshake;
+mod handshake_step;
 
 // … one connection, one broker, all brokers, …
 mod connection;
 mod connections;
+mod handshaking;
 mod overdue;
 mod peer;
 
@@ -36,8 +44,19 @@ mod peer;
 mod client;
 
 pub(crate) use bootstrap_servers::BootstrapServers;
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use channel_builder::ChannelBuilder;
+pub(crate) use channel_builder::Transport;
 pub(crate) use client::{Expect, NetworkClient, Readiness};
 pub(crate) use frame::read_all as read_frames;
+// For those who make channels: the simulation and the tests now.
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use byte_stream::{PeerState, TransportLayer};
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use handshake_step::{Asking, HandshakeStep, StepAction, StepFindings, StepProgress, StepRequest};
+#[cfg(any(test, feature = "simulation"))]
+pub(crate) use job::BackgroundWork;
+pub(crate) use job::{Job, JobResult};
 pub(crate) use outcome::Outcome;
 #[cfg(test)]
 pub(crate) use outcome::RequestFailure;

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::connection_state::later;
+use super::connection_state::{Phase, later};
 use super::connections::{Connections, RequestOwner};
 use super::disconnect_reason::DisconnectReason;
 use super::peer::Peer;
@@ -29,10 +29,9 @@ impl<N: Network, T> Connections<N, T> {
             self.hear_out(id, now);
             match self.peers.get(&id).and_then(|peer| self.due(peer, now)) {
                 Some(Overdue::Disconnect(reason)) => {
-                    let sent_at = if let DisconnectReason::NoAnswer { sent_at, .. } = &reason {
-                        Some(*sent_at)
-                    } else {
-                        None
+                    let sent_at = match &reason {
+                        DisconnectReason::NoAnswer { sent_at, .. } => Some(*sent_at),
+                        _ => None,
                     };
                     self.lose(id, reason, now);
                     sent_at.into_iter().for_each(|time| self.close_silent(time));
@@ -56,22 +55,20 @@ impl<N: Network, T> Connections<N, T> {
 
     fn due(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Overdue> {
         if peer.state.deadline().is_some_and(|deadline| deadline <= now) {
-            let time = |since| now.saturating_duration_since(since);
-            return Some(Overdue::Disconnect(match &peer.connection {
-                Some(connection) => DisconnectReason::ConnectedTooLate(time(connection.since)),
-                None => DisconnectReason::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now))),
-            }));
+            return Some(Overdue::Disconnect(set_up_too_late(peer, now)));
         }
         let connection = peer.connection.as_ref()?;
         if let Some(entry) = connection.in_flight.overdue(now) {
-            let within = entry.deadline.saturating_duration_since(entry.sent_at);
-            return Some(Overdue::Disconnect(DisconnectReason::NoAnswer {
-                request: entry.name,
-                sent_at: entry.sent_at,
-                within,
-            }));
+            let (request, sent_at) = (entry.name, entry.sent_at);
+            let within = entry.deadline.saturating_duration_since(sent_at);
+            return Some(Overdue::Disconnect(DisconnectReason::NoAnswer { request, sent_at, within }));
         }
-        let idle = connection.in_flight.is_empty() && peer.state.versions().is_some();
+        if let Some(within) = connection.waited_too_long(now) {
+            let step = connection.handshake.step_name().unwrap_or("the handshake");
+            return Some(Overdue::Disconnect(DisconnectReason::StepTooLate { step, within }));
+        }
+        let idle = connection.in_flight.is_empty() && connection.waits.is_none();
+        let idle = idle && peer.state.versions().is_some();
         let idle_at = later(peer.last_used, self.settings.connections_max_idle?);
         (idle && idle_at <= now).then_some(Overdue::Idle)
     }
@@ -80,11 +77,25 @@ impl<N: Network, T> Connections<N, T> {
     fn deadline(&self, peer: &Peer<RequestOwner<T>>, now: Instant) -> Option<Instant> {
         let connection = peer.connection.as_ref();
         let answer = connection.and_then(|connection| connection.in_flight.deadline());
+        let step = connection.and_then(|connection| connection.wait_deadline());
         let ready = connection.filter(|_| peer.state.versions().is_some());
         let idle = ready.zip(self.settings.connections_max_idle).map(|(connection, max_idle)| {
             let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
             later(since, max_idle)
         });
-        [peer.state.deadline(), answer, idle].into_iter().flatten().min()
+        [peer.state.deadline(), answer, step, idle].into_iter().flatten().min()
+    }
+}
+
+/// A phase of connecting has lasted too long.
+fn set_up_too_late<T>(peer: &Peer<T>, now: Instant) -> DisconnectReason {
+    let time = |since| now.saturating_duration_since(since);
+    let Some(connection) = &peer.connection else {
+        return DisconnectReason::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now)));
+    };
+    let within = time(connection.since);
+    match (peer.state.phase(), connection.stream.layer_name()) {
+        (Phase::Securing { .. }, Some(layer)) => DisconnectReason::LayerTooLate { layer, within },
+        _ => DisconnectReason::ConnectedTooLate(within),
     }
 }

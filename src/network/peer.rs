@@ -43,6 +43,8 @@ pub(super) struct Peer<T> {
     trouble: Option<DisconnectKind>,
     /// The last of them was no fault of the address.
     short: bool,
+    /// The error behind the last of them, where it has a kind of its own.
+    cause: Option<Error>,
     /// A connection has stood once: so the address is the right one.
     was_ready: bool,
     /// It has answered more than a handshake.
@@ -89,9 +91,14 @@ impl<T> Peer<T> {
             tried: Vec::new(),
             trouble: None,
             short: false,
+            cause: None,
             was_ready: false,
             served: false,
         }
+    }
+
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// The broker is still where it was.
@@ -121,7 +128,9 @@ impl<T> Peer<T> {
 
     /// A request may go out now, as far as the connection is concerned.
     pub(super) fn can_send_more(&self, max_in_flight: usize) -> bool {
-        let room = |connection: &Connection<T>| connection.in_flight.can_send_more(max_in_flight);
+        let room = |connection: &Connection<T>| {
+            connection.in_flight.can_send_more(max_in_flight) && !connection.handshake.is_running()
+        };
         self.state.versions().is_some() && self.connection.as_ref().is_some_and(room)
     }
 
@@ -145,19 +154,21 @@ impl<T> Peer<T> {
         self.tried.push(what);
         self.trouble = Some(reason.kind());
         self.short = reason.is_shortage();
+        self.cause = reason.error().cloned();
     }
 
     /// No address is left: the error of the whole round.
     pub(super) fn cannot_connect(&mut self, notices: &mut BrokerNotices, now: Instant) -> Error {
         let what = std::mem::take(&mut self.tried).join("; ");
+        let cause = self.cause.take();
         let hint = match self.id {
-            id @ 0.. if !self.was_ready && !self.short => {
+            id @ 0.. if !self.was_ready && !self.short && !cause.as_ref().is_some_and(is_refusal) => {
                 format!("; advertised by broker {id}: check advertised.listeners")
             }
             _ => String::new(),
         };
         let text = format!("cannot connect to {}: {what}{hint}", self.place(None));
-        let error = self.error(ErrorKind::Network, text);
+        let error = self.error_of(cause.as_ref(), text);
         self.failure = Some(error.clone());
         if let Some(kind) = self.trouble.take() {
             self.tell(kind, &error, notices, now);
@@ -175,11 +186,15 @@ impl<T> Peer<T> {
         now: Instant,
     ) -> Error {
         let place = self.place(Some(connection.address));
-        let at_first = reason.is_end() && !connection.served && !connection.in_flight.is_empty();
+        let at_first = reason.is_end()
+            && !connection.served
+            && !connection.in_flight.is_empty()
+            && !connection.handshake.authenticates();
         let never_served = || !notices.served.contains(&(self.host.clone(), self.port));
         let reason =
             if at_first && never_served() { &DisconnectReason::ClosedAtFirstRequest } else { reason };
-        let error = self.error(ErrorKind::Network, format!("lost the connection to {place}: {reason}"));
+        let text = format!("lost the connection to {place}: {reason}");
+        let error = self.error_of(reason.error(), text);
         match reason {
             DisconnectReason::ClosedHere(_) => logging::debug!("{error}"),
             _ if connection.served && connection.in_flight.is_empty() && reason.is_end() => {
@@ -197,6 +212,7 @@ impl<T> Peer<T> {
     pub(super) fn connected(&mut self, address: SocketAddr) {
         self.tried.clear();
         self.failure = None;
+        self.cause = None;
         self.was_ready = true;
         logging::debug!("connected to {}", self.place(Some(address)));
     }
@@ -239,11 +255,29 @@ impl<T> Peer<T> {
             Phase::Disconnected { .. } => return None,
             Phase::Resolving { .. } => String::from("the name is not resolved yet"),
             Phase::Connecting { .. } => String::from("not connected yet"),
+            Phase::Securing { .. } => {
+                format!("the {} handshake is not over yet", self.connection.as_ref()?.stream.layer_name()?)
+            }
             Phase::Handshaking | Phase::Ready(_) => {
-                format!("no answer to {} yet", self.connection.as_ref()?.in_flight.oldest()?.name)
+                let connection = self.connection.as_ref()?;
+                match connection.in_flight.oldest() {
+                    Some(oldest) => format!("no answer to {} yet", oldest.name),
+                    None if connection.handshake.is_waiting() => {
+                        format!("what {} needs is not there yet", connection.handshake.step_name()?)
+                    }
+                    None => return None,
+                }
             }
         };
         Some(format!("{}: {what}", self.place(address)))
+    }
+
+    /// An error that is of the kind of what is behind it, and has its code.
+    fn error_of(&self, cause: Option<&Error>, message: String) -> Error {
+        let error = self.error(cause.map_or(ErrorKind::Network, Error::kind), message);
+        let Some(cause) = cause else { return error };
+        let error = error.with_source(cause.clone());
+        cause.code().map_or(error.clone(), |code| error.with_code(code))
     }
 
     /// An error that names the broker's id, where it is known (bootstrap servers have made-up negative ones).
@@ -266,4 +300,9 @@ impl<T> Peer<T> {
     fn is_spelt_out(&self, address: SocketAddr) -> bool {
         self.host.parse().is_ok_and(|ip: std::net::IpAddr| ip == address.ip())
     }
+}
+
+/// The connection would lead to the right broker, which refuses us, or which we refuse.
+fn is_refusal(cause: &Error) -> bool {
+    cause.kind() == ErrorKind::Authentication
 }

@@ -1,4 +1,4 @@
-//! `Network`: sockets, names and time as the sender's thread sees them; real ones or simulated.
+//! `Network`: sockets, background jobs and time as the sender's thread sees them; real ones or simulated.
 //!
 //! Owns: the trait and its words. Must not know: frames, requests.
 //! Holds: everything above this trait runs unchanged under virtual time.
@@ -7,23 +7,19 @@ use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::bootstrap_servers::BootstrapServers;
-use crate::cluster::Node;
+use super::job::{Job, JobResult};
 
 /// A socket's name, chosen by whoever connects it and never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SocketId(pub(crate) u64);
 
-/// Sockets and names as the sender's thread sees them.
+/// Sockets, jobs and time as the sender's thread sees them.
 ///
 /// Calls never block, [`wait`](Network::wait) aside. `write` and `read` say `WouldBlock` where nothing can be done now.
 pub(crate) trait Network {
-    /// Starts to resolve a name; the answer comes as [`NetworkEvent::Resolved`] with the same token, also where the
-    /// host is an address already (then without a thread).
-    fn resolve(&mut self, token: u64, host: &str, port: u16);
-
-    /// Starts to look up the servers to begin with; the answer comes as [`NetworkEvent::Bootstrapped`].
-    fn look_up(&mut self, servers: &BootstrapServers);
+    /// Begins something that may take long; what comes of it is told as [`NetworkEvent::JobDone`], also where it needs no
+    /// time.
+    fn begin(&mut self, job: Job);
 
     /// Begins to connect. [`NetworkEvent::Writable`] says that the connection stands, [`NetworkEvent::Failed`] that
     /// it does not. After an error here there is no socket and nothing to close.
@@ -64,13 +60,6 @@ pub(crate) enum NetworkEvent {
     Writable(SocketId),
     /// The connection could not be made. The socket still has to be closed.
     Failed(SocketId, io::Error),
-    /// A name was resolved, or could not be.
-    Resolved {
-        /// As given to [`Network::resolve`].
-        token: u64,
-        /// At least one address, in the order in which to try them, or why there is none.
-        addresses: io::Result<Vec<SocketAddr>>,
-    },
-    /// The servers to begin with, at least one, or why there is none.
-    Bootstrapped(io::Result<Vec<Node>>),
+    /// What came of a job.
+    JobDone(JobResult),
 }

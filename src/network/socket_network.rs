@@ -1,6 +1,6 @@
 //! `SocketNetwork`: the `Network` of the operating system.
 //!
-//! Owns: sockets and their options, the poller, name look-ups, the moment of spinning before sleep. Must not know:
+//! Owns: sockets and their options, the poller, jobs in the background, the moment of spinning before sleep. Must not know:
 //! frames, requests.
 //! Threads: the sender thread, woken by a [`Waker`] from any other.
 //! Holds: no write raises SIGPIPE, whatever the process does about that signal.
@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::bootstrap_servers::BootstrapServers;
+use super::background::Background;
+use super::job::Job;
 use super::poller::{Interest, Poller, Ready, SystemPoller};
-use super::resolver::Resolver;
 use super::seam::{Network, NetworkEvent, SocketId};
 use super::waker::Waker;
 use crate::config::Settings;
@@ -49,7 +49,7 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
     options: SocketOptions,
     poller: P,
     waker: Waker,
-    resolver: Resolver,
+    background: Background,
     sockets: HashMap<SocketId, OpenSocket, foldhash::fast::FixedState>,
     ready: Vec<Ready>,
     spin: Spin,
@@ -82,7 +82,7 @@ impl<P: Poller> SocketNetwork<P> {
             options,
             poller,
             waker: waker.clone(),
-            resolver: Resolver::new(),
+            background: Background::new(),
             sockets: HashMap::default(),
             ready: Vec::new(),
             spin: Spin::new(options.spin),
@@ -174,22 +174,17 @@ impl<P: Poller> SocketNetwork<P> {
         woken
     }
 
-    fn take_resolved(&mut self, events: &mut Vec<NetworkEvent>) {
-        while let Some(event) = self.resolver.take() {
-            events.push(event);
+    fn take_done(&mut self, events: &mut Vec<NetworkEvent>) {
+        while let Some(result) = self.background.take() {
+            events.push(NetworkEvent::JobDone(result));
         }
     }
 }
 
 impl<P: Poller> Network for SocketNetwork<P> {
-    fn resolve(&mut self, token: u64, host: &str, port: u16) {
+    fn begin(&mut self, job: Job) {
         let waker = self.waker.clone();
-        self.resolver.resolve(token, host, port, move || waker.wake());
-    }
-
-    fn look_up(&mut self, servers: &BootstrapServers) {
-        let waker = self.waker.clone();
-        self.resolver.look_up(servers, move || waker.wake());
+        self.background.begin(job, move || waker.wake());
     }
 
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {
@@ -234,7 +229,7 @@ impl<P: Poller> Network for SocketNetwork<P> {
     }
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
-        self.take_resolved(events);
+        self.take_done(events);
         let (mut now, mut polled) = (now, Polled::InVain);
         if events.is_empty() {
             (now, polled) = self.spin(now, until, events);
@@ -244,7 +239,7 @@ impl<P: Poller> Network for SocketNetwork<P> {
         }
         self.waker.awake();
         self.answered = events.iter().any(|event| matches!(event, NetworkEvent::Readable(_)));
-        self.take_resolved(events);
+        self.take_done(events);
         now
     }
 }

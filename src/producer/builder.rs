@@ -21,7 +21,7 @@ use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
-use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions};
+use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions, Transport};
 use crate::origin::Origin;
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
@@ -360,7 +360,8 @@ fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> 
     let (network, waker) = SocketNetwork::new(SocketOptions::from(settings)).map_err(no_socket)?;
     let token = ProducerToken::next();
     let mailbox = Mailbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
-    let assembly = assemble(settings, token, network, mailbox, bootstrap, fastrand::Rng::new());
+    let assembly =
+        assemble(settings, token, Transport::plaintext(network), mailbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let ends = Ends { accumulator: Arc::clone(&accumulator), close_parts };
     let thread = spawn(sender, token, ends, &settings.client_id)?;

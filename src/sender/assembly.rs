@@ -10,7 +10,7 @@ use crate::completion::ProducerToken;
 use crate::config::Settings;
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
-use crate::network::{Network, NetworkClient};
+use crate::network::{Network, NetworkClient, Transport};
 use crate::sender::{Bootstrap, Control, Sender};
 
 /// A sender, and what the producer's handles share with it.
@@ -25,7 +25,7 @@ pub(crate) struct Assembly<N: Network> {
 pub(crate) fn assemble<N: Network>(
     settings: &Settings,
     token: ProducerToken,
-    network: N,
+    transport: Transport<N>,
     mailbox: Mailbox,
     bootstrap: Bootstrap,
     mut random: fastrand::Rng,
@@ -37,7 +37,7 @@ pub(crate) fn assemble<N: Network>(
     let metadata = Arc::new(Metadata::new(settings.metadata_max_age, settings.retry(), lifecycle));
     let control = Arc::new(Control::new(Arc::clone(&accumulator), Arc::clone(&metadata)));
     let settings = Arc::new(settings.clone());
-    let client = NetworkClient::new(network, Arc::clone(&settings), random.fork());
+    let client = NetworkClient::new(transport, Arc::clone(&settings), random.fork());
     let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
     let sender = Sender::new(settings, client, shared, bootstrap, random);
     Assembly { sender, accumulator, metadata, control }

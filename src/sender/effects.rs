@@ -23,6 +23,8 @@ pub(super) struct Effects {
     pub(super) idle_topics: Option<Vec<TopicName>>,
     /// No producer id is to be had: what waits for one fails.
     pub(super) no_producer_id: Option<Error>,
+    /// This broker does not believe who we are, or we do not believe who it is: what waits for it fails.
+    pub(super) not_authenticated: Option<(i32, Error)>,
     /// The sequences may let go by now what they held back.
     pub(super) sequences_changed: bool,
     /// Nothing can be sent any more.

@@ -281,10 +281,7 @@ impl<N: Network> Sender<N> {
                 self.metadata_updater.closed(node);
                 Effects::none()
             }
-            Outcome::Disconnected { node, error } => {
-                self.metadata_updater.disconnected(node, error, now);
-                Effects::none()
-            }
+            Outcome::Disconnected { node, error } => self.metadata_updater.disconnected(node, error, now),
         };
         self.carry_out(effects, now);
     }
@@ -317,6 +314,9 @@ impl<N: Network> Sender<N> {
         }
         if effects.sequences_changed {
             self.produce.sequences_changed();
+        }
+        if let Some((node, error)) = effects.not_authenticated {
+            self.produce.fail_waiting_for(node, &error, &mut self.identity.transaction, now);
         }
         if let Some(error) = effects.no_producer_id {
             self.produce.fail_waiting(&error, &mut self.identity.transaction, now);

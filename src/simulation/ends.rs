@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use kafka_embedded::ConnectionId;
 
-use crate::simulation::happening::End;
+use crate::simulation::happening::ConnectionEnd;
 
 /// The client's end of a connection.
 pub(super) struct ClientEnd {
     pub(super) connected: bool,
     pub(super) readable: VecDeque<u8>,
-    pub(super) end: Option<End>,
+    pub(super) end: Option<ConnectionEnd>,
     pub(super) has_room: bool,
     pub(super) watched: bool,
 }

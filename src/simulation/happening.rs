@@ -2,11 +2,11 @@
 //!
 //! Owns: its shape. Must not know: when it arrives, and what becomes of it.
 
-use crate::network::SocketId;
+use crate::network::{Job, SocketId};
 
 /// How a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum ConnectionEnd {
     Orderly,
     Reset,
 }
@@ -15,6 +15,7 @@ pub(super) enum End {
 pub(super) enum Happening {
     Resolved { token: u64, host: String },
     LookedUp,
+    Worked(Job),
     Knock(SocketId),
     Connected(SocketId),
     Refused(SocketId),
@@ -22,14 +23,14 @@ pub(super) enum Happening {
     ToBroker(SocketId, Vec<u8>),
     ToClient(SocketId, Vec<u8>),
     ClosedByClient(SocketId),
-    ClosedByBroker(SocketId, End),
+    ClosedByBroker(SocketId, ConnectionEnd),
 }
 
 impl Happening {
     /// The connection that it is about.
     pub(super) fn socket(&self) -> Option<SocketId> {
         match self {
-            Happening::Resolved { .. } | Happening::LookedUp => None,
+            Happening::Resolved { .. } | Happening::LookedUp | Happening::Worked(_) => None,
             Happening::Knock(id)
             | Happening::Connected(id)
             | Happening::Refused(id)

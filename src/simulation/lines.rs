@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Instant;
 
-use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
+use crate::network::{Job, Network, NetworkEvent, SocketId};
 use crate::simulation::network::SimulatedNetwork;
 
 /// The sender's end; a clone is the world's.
@@ -26,12 +26,8 @@ impl Lines {
 }
 
 impl Network for Lines {
-    fn resolve(&mut self, token: u64, host: &str, port: u16) {
-        self.network().resolve(token, host, port);
-    }
-
-    fn look_up(&mut self, servers: &BootstrapServers) {
-        self.network().look_up(servers);
+    fn begin(&mut self, job: Job) {
+        self.network().begin(job);
     }
 
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {

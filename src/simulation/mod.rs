@@ -24,12 +24,18 @@ mod threads;
 // … what happens, and when, …
 mod plan;
 
+// … what is spoken beside the requests, …
+mod channels;
+mod envelopes;
+mod layers;
+
 // … brokers, lines and time, …
 mod brokers;
 mod ends;
 mod frame_reader;
 mod happening;
 mod lies;
+mod link_faults;
 mod network;
 mod observer;
 mod sequence_rules;
@@ -48,6 +54,12 @@ mod seeds;
 
 #[cfg(test)]
 mod tests;
+
+/// For the tests of the network, which have no brokers.
+#[cfg(test)]
+pub(crate) use channels::{Authority, SimulatedChannels};
+#[cfg(test)]
+pub(crate) use envelopes::BrokerEnvelopes;
 
 pub use coverage::Coverage;
 pub use scenario::Kind;

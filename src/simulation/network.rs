@@ -13,21 +13,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Action, ActionKind, ClusterRules, SeenProduce};
+use kafka_embedded::{Action, ActionKind, ClusterRules};
 
 use crate::accumulator::RecordAccumulator;
 use crate::cluster::Node;
 use crate::logging;
-use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
+use crate::network::{Job, JobResult, Network, NetworkEvent, SocketId};
 use crate::simulation::brokers::Brokers;
 use crate::simulation::ends::{BrokerEnd, ClientEnd};
-use crate::simulation::happening::{End, Happening};
+use crate::simulation::happening::{ConnectionEnd, Happening};
 use crate::simulation::history::Violation;
+use crate::simulation::layers::Layers;
 use crate::simulation::ledger::Ledger;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::observer::Observer;
 use crate::simulation::plan::{Plan, Step};
 use crate::simulation::threads::Threads;
+use crate::simulation::trace::shown;
 use crate::simulation::wire::Wire;
 use crate::stage::Clock;
 
@@ -40,6 +42,7 @@ pub(super) struct SimulatedNetwork {
     pub(super) ledger: Arc<Ledger>,
     pub(super) observer: Observer,
     pub(super) wire: Wire,
+    pub(super) layers: Layers,
     pub(super) remarks: Vec<Violation>,
     /// How often each kind of step was taken.
     pub(super) steps: BTreeMap<String, u64>,
@@ -50,21 +53,21 @@ pub(super) struct SimulatedNetwork {
     /// A planted defect: the sender's sleep is not ended when something is to be done.
     pub(super) is_deaf: bool,
     clock: Clock,
-    now: Instant,
+    pub(super) now: Instant,
     random: fastrand::Rng,
     woken: Arc<AtomicBool>,
-    upcoming: BTreeMap<(Instant, u64), Happening>,
+    pub(super) upcoming: BTreeMap<(Instant, u64), Happening>,
     numbered: u64,
     /// The client's ends.
     sockets: BTreeMap<SocketId, ClientEnd>,
     /// The brokers' ends.
-    links: BTreeMap<SocketId, BrokerEnd>,
+    pub(super) links: BTreeMap<SocketId, BrokerEnd>,
     /// Nothing passes between client and broker until then.
     stalled: BTreeMap<i32, Instant>,
     /// How far the clock on the wall is off.
     jumped: i64,
     /// How often each broker has moved.
-    moved: BTreeMap<i32, u8>,
+    pub(super) moved: BTreeMap<i32, u8>,
     events: Vec<NetworkEvent>,
 }
 
@@ -85,6 +88,7 @@ impl SimulatedNetwork {
             ledger,
             observer: Observer::default(),
             wire: Wire::default(),
+            layers: Layers::default(),
             remarks: Vec::new(),
             steps: BTreeMap::new(),
             stuck: false,
@@ -125,7 +129,7 @@ impl SimulatedNetwork {
         format!("server-{broker}")
     }
 
-    fn moved(&self, broker: i32) -> u8 {
+    pub(super) fn moved(&self, broker: i32) -> u8 {
         self.moved.get(&broker).copied().unwrap_or(0)
     }
 
@@ -214,56 +218,11 @@ impl SimulatedNetwork {
         }
     }
 
-    fn links_to(&self, broker: i32) -> Vec<SocketId> {
-        self.links.iter().filter(|(_, link)| link.broker == broker).map(|(id, _)| *id).collect()
-    }
-
-    /// All connections to a broker break; what is on its way in either direction is lost.
-    fn cut(&mut self, broker: i32) {
-        for id in self.links_to(broker) {
-            self.upcoming.retain(|_, happening| happening.socket() != Some(id));
-            self.drop_link(id);
-            self.schedule(self.now, Happening::ClosedByBroker(id, End::Reset));
-        }
-    }
-
-    /// What is still to be sent over the connections to a broker comes later.
-    fn detain(&mut self, broker: i32, time: Duration) {
-        for id in self.links_to(broker) {
-            self.links
-                .get_mut(&id)
-                .into_iter()
-                .for_each(|link| link.last_arrival = link.last_arrival.max(self.now + time));
-        }
-    }
-
-    /// All connections to a broker are forgotten between.
-    fn silence(&mut self, broker: i32) {
-        for id in self.links_to(broker) {
-            self.upcoming.retain(|_, happening| happening.socket() != Some(id));
-            if let Some(link) = self.links.get_mut(&id) {
-                link.is_silent = true;
-            }
-        }
-    }
-
-    fn move_broker(&mut self, broker: i32) {
-        self.cut(broker);
-        let moved = self.moved(broker) + 1;
-        self.moved.insert(broker, moved);
-        self.brokers.rules.set_address(broker, Self::host(broker, moved), Self::PORT);
-    }
-
-    fn drop_link(&mut self, id: SocketId) {
-        if let Some(connection) = self.links.remove(&id).and_then(|link| link.connection) {
-            self.brokers.rules.disconnect(connection);
-        }
-    }
-
     fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Resolved { token, host } => self.resolved(token, &host),
             Happening::LookedUp => self.looked_up(),
+            Happening::Worked(work) => self.events.push(NetworkEvent::JobDone(work.run())),
             Happening::Knock(id) => self.knock(id),
             Happening::Connected(id) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
@@ -284,8 +243,10 @@ impl SimulatedNetwork {
             Happening::ToBroker(id, bytes) => self.received(id, &bytes),
             Happening::ToClient(id, bytes) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
-                    self.observer.answered(&bytes, self.clock.elapsed());
-                    self.wire.arrived(id, &bytes);
+                    for answer in self.layers.arrived(id, &bytes) {
+                        self.observer.answered(&answer, self.clock.elapsed());
+                        self.wire.arrived(id, &answer);
+                    }
                     socket.readable.extend(bytes);
                 }
             }
@@ -293,7 +254,7 @@ impl SimulatedNetwork {
             Happening::ClosedByBroker(id, end) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
                     socket.end.get_or_insert(end);
-                    if end == End::Reset {
+                    if end == ConnectionEnd::Reset {
                         socket.readable.clear();
                     }
                 }
@@ -312,13 +273,13 @@ impl SimulatedNetwork {
         let found = found.filter(|_| self.random.f64() >= self.link_quality.unresolved);
         let unknown = || io::Error::new(ErrorKind::NotFound, "no such name");
         let addresses = found.map(|address| vec![address]).ok_or_else(unknown);
-        self.events.push(NetworkEvent::Resolved { token, addresses });
+        self.events.push(NetworkEvent::JobDone(JobResult::Resolved { token, addresses }));
     }
 
     fn looked_up(&mut self) {
         let unknown = self.random.f64() < self.link_quality.unresolved;
         let servers = if unknown { Err(io::Error::other("no server")) } else { Ok(self.servers()) };
-        self.events.push(NetworkEvent::Bootstrapped(servers));
+        self.events.push(NetworkEvent::JobDone(JobResult::LookedUp(servers)));
     }
 
     /// The servers to begin with: all brokers, under other names.
@@ -351,7 +312,15 @@ impl SimulatedNetwork {
     /// Bytes reach the broker: whole frames go to the rules.
     fn received(&mut self, id: SocketId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
-        link.received.extend_from_slice(bytes);
+        if self.layers.are_there {
+            let (plain, back) = self.layers.to_broker(id, bytes);
+            link.received.extend(plain);
+            if !back.is_empty() {
+                self.deliver(id, Happening::ToClient(id, back));
+            }
+        } else {
+            link.received.extend_from_slice(bytes);
+        }
         let at = self.elapsed();
         while let Some(link) = self.links.get_mut(&id) {
             let Some(connection) = link.connection else { return };
@@ -379,9 +348,14 @@ impl SimulatedNetwork {
             let found = self.links.iter().find(|(_, link)| link.connection == Some(action.connection));
             let Some(id) = found.map(|(id, _)| *id) else { continue };
             match action.kind {
-                ActionKind::Answer(bytes) => self.deliver(id, Happening::ToClient(id, bytes)),
+                ActionKind::Answer(bytes) => {
+                    let bytes = self.layers.from_broker(id, bytes);
+                    if !bytes.is_empty() {
+                        self.deliver(id, Happening::ToClient(id, bytes));
+                    }
+                }
                 ActionKind::Close => {
-                    let end = if self.random.bool() { End::Orderly } else { End::Reset };
+                    let end = if self.random.bool() { ConnectionEnd::Orderly } else { ConnectionEnd::Reset };
                     self.deliver(id, Happening::ClosedByBroker(id, end));
                     self.links.remove(&id);
                 }
@@ -409,7 +383,7 @@ impl SimulatedNetwork {
         self.schedule(at, happening);
     }
 
-    fn schedule(&mut self, at: Instant, happening: Happening) {
+    pub(super) fn schedule(&mut self, at: Instant, happening: Happening) {
         self.numbered += 1;
         self.upcoming.insert((at, self.numbered), happening);
     }
@@ -458,18 +432,20 @@ impl SimulatedNetwork {
 }
 
 impl Network for SimulatedNetwork {
-    fn resolve(&mut self, token: u64, host: &str, port: u16) {
-        assert_eq!(port, Self::PORT);
-        if host.starts_with("server-") {
-            self.beginnings.push(self.now);
-        }
+    fn begin(&mut self, job: Job) {
+        let happening = match job {
+            Job::Resolve { token, host, port } => {
+                assert_eq!(port, Self::PORT);
+                if host.starts_with("server-") {
+                    self.beginnings.push(self.now);
+                }
+                Happening::Resolved { token, host }
+            }
+            Job::LookUp(_) => Happening::LookedUp,
+            work @ Job::Work(_) => Happening::Worked(work),
+        };
         let at = self.now + self.link_quality.latency(&mut self.random);
-        self.schedule(at, Happening::Resolved { token, host: host.to_owned() });
-    }
-
-    fn look_up(&mut self, _servers: &BootstrapServers) {
-        let at = self.now + self.link_quality.latency(&mut self.random);
-        self.schedule(at, Happening::LookedUp);
+        self.schedule(at, happening);
     }
 
     fn connect(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
@@ -511,10 +487,16 @@ impl Network for SimulatedNetwork {
             let at = self.now + self.link_quality.latency(&mut self.random);
             self.schedule(at, Happening::Room(id));
         }
-        self.wire.wrote(id, buffers, taken);
         let mut bytes = Vec::with_capacity(taken);
         for buffer in buffers {
             bytes.extend_from_slice(&buffer[..buffer.len().min(taken - bytes.len())]);
+        }
+        if self.layers.are_there {
+            let (plain, waits) = self.layers.written(id, &bytes);
+            self.wire.wrote(id, &[IoSlice::new(&plain)], plain.len());
+            self.wire.is_behind(id, waits || taken < offered);
+        } else {
+            self.wire.wrote(id, buffers, taken);
         }
         self.dispatch(id, Happening::ToBroker(id, bytes));
         Ok(taken)
@@ -525,8 +507,8 @@ impl Network for SimulatedNetwork {
         let there = buffer.len().min(socket.readable.len());
         if there == 0 {
             return match socket.end {
-                Some(End::Orderly) => Ok(0),
-                Some(End::Reset) => Err(ErrorKind::ConnectionReset.into()),
+                Some(ConnectionEnd::Orderly) => Ok(0),
+                Some(ConnectionEnd::Reset) => Err(ErrorKind::ConnectionReset.into()),
                 None => Err(ErrorKind::WouldBlock.into()),
             };
         }
@@ -534,7 +516,8 @@ impl Network for SimulatedNetwork {
         for (place, byte) in buffer.iter_mut().zip(socket.readable.drain(..count)) {
             *place = byte;
         }
-        self.wire.read(id, count);
+        let count_of_answers = self.layers.read(id, &buffer[..count]);
+        self.wire.read(id, count_of_answers);
         Ok(count)
     }
 
@@ -573,14 +556,4 @@ impl Network for SimulatedNetwork {
             }
         }
     }
-}
-
-/// What a request brings: topic, partition, epoch, sequence, count of records.
-fn shown(request: &SeenProduce) -> String {
-    let batches = request.batches.iter().map(|batch| {
-        let header = batch.header.as_ref();
-        let numbers = header.map(|it| (it.producer_id, it.producer_epoch, it.base_sequence, it.record_count));
-        format!("{}-{} {:?}", batch.topic, batch.partition, numbers.unwrap_or_default())
-    });
-    batches.collect::<Vec<_>>().join(", ")
 }

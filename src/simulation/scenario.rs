@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
+use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, Callback, How, TOPICS};
@@ -187,7 +188,6 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let recovers = is_mended && !lets_go && !is_slow && !is_lost && (is_calm || !is_denied);
     // A record alone in its batch has some more bytes around it.
     let largest = limit.map_or(usize::MAX, |limit| limit.saturating_sub(150));
-    let is_told = false;
     let setup = Setup {
         seed,
         properties,
@@ -195,11 +195,12 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
         topic,
         threads,
         link_quality,
+        channels: SimulatedChannels::default(),
         steps,
         prompt,
         largest,
         recovers,
-        is_told,
+        is_told: false,
     };
     (setup, kinds)
 }

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::planted::{self, Defect};
+use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::coverage::Coverage;
 use crate::simulation::history::{History, Outcome, Violation};
 use crate::simulation::plan::{Lie, Step};
@@ -30,6 +31,8 @@ pub struct Runs {
     pub defect: Option<&'static str>,
     /// So many findings are enough.
     pub enough: usize,
+    /// A layer lies around all bytes, and the brokers want to know who we are, again and again.
+    pub is_layered: bool,
 }
 
 /// A seed in which a promise was broken.
@@ -76,7 +79,7 @@ pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> Report {
                 break;
             }
             let found = own.found.len();
-            own.add(seed, &runs.kinds);
+            own.add(seed, runs);
             if own.found.len() > found {
                 let mut all = report.lock().unwrap();
                 all.found.append(&mut own.found);
@@ -99,22 +102,20 @@ pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> Report {
 ///
 /// # Errors
 /// What was broken.
-pub fn replay(seed: u64, kinds: &[Kind], defect: Option<&'static str>) -> Result<(), String> {
-    planted::plant(defect.and_then(Defect::named));
-    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, kinds, true, &mut Coverage::default())));
+pub fn replay(seed: u64, runs: &Runs) -> Result<(), String> {
+    planted::plant(runs.defect.and_then(Defect::named));
+    let outcome = catch_unwind(AssertUnwindSafe(|| run(seed, runs, true, &mut Coverage::default())));
     planted::plant(None);
     outcome.unwrap_or_else(|_| Err("a panic".to_owned())).map(drop)
 }
 
 /// One run.
-pub(super) fn run(
-    seed: u64,
-    enabled: &[Kind],
-    is_told: bool,
-    coverage: &mut Coverage,
-) -> Result<History, String> {
-    let (mut setup, kinds) = scenario(seed, enabled);
+pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage) -> Result<History, String> {
+    let (mut setup, kinds) = scenario(seed, &runs.kinds);
     setup.is_told = is_told;
+    if runs.is_layered {
+        setup.channels = SimulatedChannels::layered(seed);
+    }
     if is_told {
         eprintln!("{kinds:?}, {} threads, {:?}", setup.threads, setup.properties);
     }
@@ -149,9 +150,9 @@ impl Report {
         self.coverage.missing(kinds.chain(lies))
     }
 
-    fn add(&mut self, seed: u64, kinds: &[Kind]) {
+    fn add(&mut self, seed: u64, runs: &Runs) {
         self.seeds += 1;
-        match catch_unwind(AssertUnwindSafe(|| run(seed, kinds, false, &mut self.coverage))) {
+        match catch_unwind(AssertUnwindSafe(|| run(seed, runs, false, &mut self.coverage))) {
             Ok(Ok(history)) => {
                 self.accepted += history.records.len() as u64;
                 self.refused += history.refused.len() as u64;

@@ -4,6 +4,8 @@
 
 use std::sync::Mutex;
 
+use kafka_embedded::SeenProduce;
+
 use crate::stage::Clock;
 
 static CLOCK: Mutex<Option<Clock>> = Mutex::new(None);
@@ -31,4 +33,14 @@ pub(super) fn begin(clock: Clock) {
     if log::set_logger(&Trace).is_ok() {
         log::set_max_level(log::LevelFilter::Trace);
     }
+}
+
+/// What a request brings: topic, partition, epoch, sequence, count of records.
+pub(super) fn shown(request: &SeenProduce) -> String {
+    let batches = request.batches.iter().map(|batch| {
+        let header = batch.header.as_ref();
+        let numbers = header.map(|it| (it.producer_id, it.producer_epoch, it.base_sequence, it.record_count));
+        format!("{}-{} {:?}", batch.topic, batch.partition, numbers.unwrap_or_default())
+    });
+    batches.collect::<Vec<_>>().join(", ")
 }

@@ -82,6 +82,11 @@ impl Wire {
         frames.into_iter().for_each(|frame| self.asked(id, &frame, is_now));
     }
 
+    /// What the client writes next was to go already, or was not.
+    pub(super) fn is_behind(&mut self, id: SocketId, is_behind: bool) {
+        self.sockets.entry(id).or_default().is_behind = is_behind;
+    }
+
     fn asked(&mut self, id: SocketId, frame: &[u8], is_now: bool) {
         let Some((asked, correlation_id)) = self.read_request(frame) else { return };
         for Written { place, producer_id, numbers, content } in &asked.batches {

@@ -21,11 +21,12 @@ use crate::config::{Faults, ProducerConfig, Settings};
 #[cfg(test)]
 use crate::error::Error;
 use crate::mailbox::Mailbox;
-use crate::network::BootstrapServers;
+use crate::network::{BootstrapServers, Transport};
 use crate::producer::{CloseParts, KafkaProducer, Running, SenderThread};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::ByteArraySerializer;
 use crate::simulation::brokers::Brokers;
+use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::history::{Delivery, History, Promise, Violation};
 use crate::simulation::ledger::Ledger;
 use crate::simulation::lines::Lines;
@@ -49,6 +50,8 @@ pub(super) struct Setup {
     pub(super) topic: TopicConfig,
     pub(super) threads: usize,
     pub(super) link_quality: LinkQuality,
+    /// What is spoken on connections beside the requests.
+    pub(super) channels: SimulatedChannels,
     pub(super) steps: Vec<(Duration, Step)>,
     /// Nothing goes wrong: each record is acknowledged so long after its linger.
     pub(super) prompt: Option<Duration>,
@@ -80,6 +83,8 @@ pub(super) struct World {
     callbacks: Duration,
     prompt: Option<Duration>,
     largest: usize,
+    /// How many requests begin a connection.
+    handshake_requests: u32,
     /// Nothing goes wrong at the end, and the first thread still has a handle.
     recovers: bool,
     pub(super) turns: u64,
@@ -99,6 +104,7 @@ impl Setup {
             topic: TopicConfig::new(partitions),
             threads: 1,
             link_quality: LinkQuality::calm(),
+            channels: SimulatedChannels::default(),
             steps: Vec::new(),
             prompt: None,
             largest: usize::MAX,
@@ -147,19 +153,19 @@ impl World {
         }
         let stage = stage::enter(Role { clock: clock.clone(), baton: None });
         let settings = settings(&setup.properties);
-        let mut rules = setup.cluster.clone().rules(origin, UNIX_MS).expect("a sound cluster");
-        for broker in rules.brokers().collect::<Vec<_>>() {
-            rules.set_address(broker, SimulatedNetwork::host(broker, 0), SimulatedNetwork::PORT);
-        }
         let ledger = Arc::new(Ledger::new(clock.clone()));
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let mailbox = Mailbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
-        let brokers = Brokers::new(rules, setup.topic.clone());
-        let network = SimulatedNetwork::new(brokers, Arc::clone(&ledger), woken, random.fork());
+        let mut network =
+            SimulatedNetwork::new(brokers(&setup, origin), Arc::clone(&ledger), woken, random.fork());
+        network.layers.are_there = setup.channels.is_layered;
+        let handshake_requests = setup.channels.handshake_requests();
         let bootstrap = bootstrap(&settings, &network);
         let lines = Lines::new(network);
-        let (producer, parts) = produce(&settings, lines.clone(), mailbox, bootstrap, &mut random);
+        let (slack, callbacks) = (setup.link_quality.slack(), setup.callbacks());
+        let transport = Transport { network: lines.clone(), channels: Arc::new(setup.channels) };
+        let (producer, parts) = produce(&settings, transport, mailbox, bootstrap, &mut random);
         let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
         let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
         let threads = Threads::start(players, &clock, setup.seed);
@@ -169,7 +175,6 @@ impl World {
             network.threads = Some(threads);
             network.accumulator = Some(Arc::clone(&accumulator));
         }
-        let (slack, callbacks) = (setup.link_quality.slack(), setup.callbacks());
         let world = World {
             settings,
             sender: Some(sender),
@@ -186,6 +191,7 @@ impl World {
             callbacks,
             prompt: setup.prompt,
             largest: setup.largest,
+            handshake_requests,
             recovers: setup.recovers,
             turns: 0,
             still: 0,
@@ -426,7 +432,7 @@ impl World {
         let bounds = BTreeMap::from([
             (Api::Metadata, 12.0 + retries),
             (Api::InitProducerId, 6.0 + retries),
-            (Api::ApiVersions, 12.0 + 6.0 * reconnects),
+            (Api::ApiVersions, f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
         ]);
         let mut found = Vec::new();
         for ((api, second), count) in &network.observer.requests {
@@ -480,14 +486,14 @@ struct Parts {
 /// A producer whose sender runs when we let it.
 fn produce(
     settings: &Settings,
-    lines: Lines,
+    transport: Transport<Lines>,
     mailbox: Mailbox,
     bootstrap: Bootstrap,
     random: &mut fastrand::Rng,
 ) -> (SimulatedProducer, Parts) {
     let token = ProducerToken::next();
     become_sender_thread(token);
-    let assembly = assemble(settings, token, lines, mailbox, bootstrap, random.fork());
+    let assembly = assemble(settings, token, transport, mailbox, bootstrap, random.fork());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let (alive, ended) = bounded(0);
     let (shared, controlled) = (Arc::clone(&accumulator), Arc::clone(&control));
@@ -503,6 +509,14 @@ fn produce(
     });
     let parts = Parts { sender, accumulator: shared, control: controlled, alive, close_parts };
     (producer.expect("settings without contradictions"), parts)
+}
+
+fn brokers(setup: &Setup, origin: Instant) -> Brokers {
+    let mut rules = setup.cluster.clone().rules(origin, UNIX_MS).expect("a sound cluster");
+    for broker in rules.brokers().collect::<Vec<_>>() {
+        rules.set_address(broker, SimulatedNetwork::host(broker, 0), SimulatedNetwork::PORT);
+    }
+    Brokers::new(rules, setup.topic.clone())
 }
 
 fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {

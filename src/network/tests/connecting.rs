@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::broker::{self, Ping, SECOND, asked, framed, node, pong, settings};
-use super::fixture::{Fixture, address, disconnection, summary};
+use super::fixture::{Fixture, address, disconnection, once_more_with_a_layer, summary};
 use crate::cluster::Node;
 use crate::config::Settings;
-use crate::network::{NetworkEvent, Readiness};
+use crate::network::{JobResult, NetworkEvent, Readiness};
 
 #[test]
 fn a_broker_is_ready_after_name_socket_and_versions() {
@@ -190,7 +190,7 @@ fn what_is_told_of_an_earlier_connection_is_ignored() {
         NetworkEvent::Readable(earlier),
         NetworkEvent::Writable(earlier),
         NetworkEvent::Failed(earlier, refused.into()),
-        NetworkEvent::Resolved { token: earlier.0, addresses: Err(refused.into()) },
+        NetworkEvent::JobDone(JobResult::Resolved { token: earlier.0, addresses: Err(refused.into()) }),
     ]);
     assert_eq!(summary(&fixture.turn(SECOND)), "");
     assert!(fixture.client.is_connected(1) && fixture.client.in_flight(1) == 1);
@@ -389,4 +389,27 @@ fn a_name_that_leads_elsewhere_is_looked_up_anew_at_each_attempt() {
         fixture.connect();
         assert_eq!(fixture.client.network().attempts.last(), Some(&address(last)));
     }
+}
+
+once_more_with_a_layer! { "connecting.rs":
+    a_broker_is_ready_after_name_socket_and_versions,
+    something_else_than_kafka_is_named,
+    a_connection_closed_before_the_first_answer_gives_a_hint,
+    silence_ends_after_the_set_up_time_or_the_request_time,
+    all_addresses_of_a_name_are_tried_before_anything_is_said,
+    the_addresses_of_both_versions_of_ip_are_tried_in_the_order_of_the_resolver,
+    a_round_in_vain_names_each_address_and_the_waits_between_rounds_grow,
+    a_name_without_addresses_is_told,
+    a_name_that_is_not_answered_is_given_up,
+    an_idle_connection_is_closed_quietly_and_may_come_back_at_once,
+    a_broker_that_moved_is_connected_anew,
+    what_is_told_of_an_earlier_connection_is_ignored,
+    an_old_broker_is_asked_for_its_versions_again,
+    the_least_loaded_broker_is_asked,
+    brokers_that_left_are_forgotten_with_their_connections,
+    a_broker_that_left_is_kept_as_long_as_something_is_on_its_way_or_it_is_to_be_left_alone,
+    who_told_an_address_that_cannot_be_reached_is_named_unless_it_was_reached_once,
+    a_connection_that_ends_at_the_first_request_hints_at_sasl_and_the_waits_between_grow,
+    the_end_of_a_connection_to_an_address_that_has_served_hints_at_nothing_even_if_it_was_forgotten_meanwhile,
+    a_name_that_leads_elsewhere_is_looked_up_anew_at_each_attempt,
 }

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::broker::{self, asked};
-use crate::network::{BootstrapServers, Network, NetworkEvent, SocketId};
+use crate::network::{Job, JobResult, Network, NetworkEvent, SocketId};
+use crate::simulation::BrokerEnvelopes;
 
 #[derive(Debug, Default)]
 pub(super) struct FakeNetwork {
@@ -18,12 +19,17 @@ pub(super) struct FakeNetwork {
     /// All connection attempts.
     pub(super) attempts: Vec<SocketAddr>,
     pub(super) sockets: BTreeMap<SocketId, FakeSocket>,
+    /// Sockets that the client has closed, the last one last.
+    pub(super) ended: Vec<FakeSocket>,
     pub(super) events: Vec<NetworkEvent>,
     pub(super) answers_due: usize,
     /// How much one write takes at most, for new sockets.
     pub(super) room: usize,
     /// How much one read takes at most; 0: as much as there is.
     pub(super) piece: usize,
+    /// Whether a layer lies around all bytes of new sockets, and why their brokers refuse us, if they do.
+    pub(super) is_layered: bool,
+    pub(super) refusal: Option<&'static str>,
     /// The time at which the last wait ended, and how long the user's code has taken since.
     pub(super) woken: Option<Instant>,
     pub(super) away: Duration,
@@ -39,6 +45,14 @@ pub(super) struct FakeSocket {
     pub(super) ended: bool,
     /// How many more bytes the socket takes.
     pub(super) room: usize,
+    /// Nothing can be written any more.
+    pub(super) broken: bool,
+    /// The broker's end of the layer.
+    pub(super) envelopes: Option<BrokerEnvelopes>,
+    /// The client has said that nothing will follow.
+    pub(super) said_end: bool,
+    /// The layer has something to say to the client, which is not read yet.
+    owes: bool,
     watched: bool,
 }
 
@@ -60,6 +74,11 @@ impl FakeNetwork {
                 socket.answer(&answer);
             }
         }
+    }
+
+    /// The client has to read something before it can go on that is no answer.
+    pub(super) fn owes(&self) -> bool {
+        self.sockets.values().any(|socket| socket.owes)
     }
 
     /// The only open socket.
@@ -84,26 +103,63 @@ impl FakeSocket {
     }
 
     pub(super) fn answer(&mut self, bytes: &[u8]) {
-        self.readable.extend(bytes);
+        match &mut self.envelopes {
+            None => self.readable.extend(bytes),
+            Some(envelopes) => {
+                let mut out = Vec::new();
+                envelopes.send(bytes, &mut out);
+                self.readable.extend(out);
+            }
+        }
+    }
+
+    /// Says, by the layer, that nothing will follow.
+    pub(super) fn say_end(&mut self) {
+        let mut out = Vec::new();
+        self.envelopes.iter_mut().for_each(|envelopes| envelopes.close(&mut out));
+        self.readable.extend(out);
+    }
+
+    fn take(&mut self, raw: &[u8]) {
+        let Some(envelopes) = &mut self.envelopes else { return self.written.extend_from_slice(raw) };
+        let mut back = Vec::new();
+        self.said_end |= !envelopes.received(raw, &mut self.written, &mut back);
+        self.owes |= !back.is_empty();
+        self.readable.extend(back);
     }
 }
 
 impl Network for FakeNetwork {
-    fn resolve(&mut self, token: u64, host: &str, _port: u16) {
-        let none = || io::Error::new(ErrorKind::NotFound, "unknown name");
-        let addresses = self.names.get(host).cloned().ok_or_else(none);
-        self.events.push(NetworkEvent::Resolved { token, addresses });
-    }
-
-    fn look_up(&mut self, _servers: &BootstrapServers) {
-        unreachable!("the client's rules begin with brokers");
+    fn begin(&mut self, job: Job) {
+        let result = match job {
+            Job::Resolve { token, host, .. } => {
+                let none = || io::Error::new(ErrorKind::NotFound, "unknown name");
+                let addresses = self.names.get(&host).cloned().ok_or_else(none);
+                JobResult::Resolved { token, addresses }
+            }
+            Job::LookUp(_) => unreachable!("the client's rules begin with brokers"),
+            work @ Job::Work(_) => work.run(),
+        };
+        self.events.push(NetworkEvent::JobDone(result));
     }
 
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> io::Result<()> {
         self.attempts.push(address);
         let room = self.room;
         let (written, readable) = (Vec::new(), VecDeque::new());
-        let fake = FakeSocket { written, writes: 0, readable, ended: false, room, watched: false };
+        let envelopes = self.is_layered.then(|| BrokerEnvelopes::new(self.refusal));
+        let fake = FakeSocket {
+            written,
+            writes: 0,
+            readable,
+            ended: false,
+            room,
+            broken: false,
+            envelopes,
+            said_end: false,
+            owes: false,
+            watched: false,
+        };
         assert!(self.sockets.insert(socket, fake).is_none(), "a socket's name was used twice");
         if self.refused.contains(&address) {
             self.events.push(NetworkEvent::Failed(socket, ErrorKind::ConnectionRefused.into()));
@@ -117,16 +173,20 @@ impl Network for FakeNetwork {
         assert!(buffers.len() <= 1024);
         let socket = self.sockets.get_mut(&socket).expect("a write to a closed socket");
         socket.writes += 1;
+        if socket.broken {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         if socket.room == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
-        let before = socket.written.len();
+        let mut taken = Vec::new();
         for buffer in buffers {
             let count = buffer.len().min(socket.room);
-            socket.written.extend_from_slice(&buffer[..count]);
+            taken.extend_from_slice(&buffer[..count]);
             socket.room -= count;
         }
-        Ok(socket.written.len() - before)
+        socket.take(&taken);
+        Ok(taken.len())
     }
 
     fn read(&mut self, socket: SocketId, buffer: &mut [u8]) -> io::Result<usize> {
@@ -139,6 +199,7 @@ impl Network for FakeNetwork {
         for (place, byte) in buffer.iter_mut().zip(socket.readable.drain(..count)) {
             *place = byte;
         }
+        socket.owes &= !socket.readable.is_empty();
         Ok(count)
     }
 
@@ -147,7 +208,7 @@ impl Network for FakeNetwork {
     }
 
     fn close(&mut self, socket: SocketId) {
-        assert!(self.sockets.remove(&socket).is_some(), "closed twice");
+        self.ended.push(self.sockets.remove(&socket).expect("closed twice"));
     }
 
     fn expect_answers(&mut self, due: usize, _awaited: bool) {

@@ -1,5 +1,6 @@
 //! A client and the network that only exists in memory: what the tests do with them, and what came of it in short.
 
+use std::cell::Cell;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use super::fake::FakeNetwork;
 use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
-use crate::network::{Expect, NetworkClient, Outcome, Readiness, RequestFailure};
+use crate::network::{Expect, NetworkClient, Outcome, Readiness, RequestFailure, Transport};
+use crate::simulation::SimulatedChannels;
 
 pub(super) struct Fixture {
     pub(super) client: NetworkClient<FakeNetwork, u32>,
@@ -30,10 +32,20 @@ impl Fixture {
     }
 
     pub(super) fn with(settings: Settings, addresses: u8) -> Self {
+        let channels = SimulatedChannels { is_layered: is_layered(), authority: None };
+        Fixture::with_channels(settings, addresses, channels)
+    }
+
+    pub(super) fn with_channels(settings: Settings, addresses: u8, channels: SimulatedChannels) -> Self {
         let mut network = FakeNetwork::new();
+        network.is_layered = channels.is_layered;
         network.names.insert("kafka".to_owned(), (1..=addresses).map(address).collect());
         let now = Instant::now();
-        let client = NetworkClient::new(network, Arc::new(settings), fastrand::Rng::with_seed(1));
+        let client = NetworkClient::new(
+            Transport { network, channels: Arc::new(channels) },
+            Arc::new(settings),
+            fastrand::Rng::with_seed(1),
+        );
         Fixture { client, start: now, now, node: node(1, "kafka", 9092), next_note: 0 }
     }
 
@@ -47,11 +59,18 @@ impl Fixture {
         self.client.ready(&self.node, self.now)
     }
 
-    /// One turn that waits for `time` at most.
+    /// One turn that waits for `time` at most. What a layer says by itself takes turns of its own, and no time.
     pub(super) fn turn(&mut self, time: Duration) -> Vec<Outcome<u32>> {
         let mut outcomes = Vec::new();
         self.now = self.client.poll(self.now, Some(self.now + time), &mut outcomes);
+        self.read_what_is_owed(&mut outcomes);
         outcomes
+    }
+
+    fn read_what_is_owed(&mut self, outcomes: &mut Vec<Outcome<u32>>) {
+        while self.client.network().owes() {
+            self.now = self.client.poll(self.now, Some(self.now), outcomes);
+        }
     }
 
     /// Turns until something is told.
@@ -102,6 +121,41 @@ impl Fixture {
         self.client.network().socket().answer(&pong(correlation_id));
     }
 }
+
+thread_local!(static IS_LAYERED: Cell<bool> = const { Cell::new(false) });
+
+/// Whether connections are made with a layer around all bytes, in this test.
+pub(super) fn is_layered() -> bool {
+    IS_LAYERED.get()
+}
+
+/// Runs a test once more, with a layer around all bytes.
+pub(super) fn with_a_layer(test: impl FnOnce()) {
+    IS_LAYERED.set(true);
+    test();
+    IS_LAYERED.set(false);
+}
+
+/// The tests of a file once more, with a layer around all bytes. None may be missing.
+macro_rules! once_more_with_a_layer {
+    ($file:literal: $($test:ident),* $(,)?) => {
+        mod with_a_layer {
+            use crate::network::tests::fixture::with_a_layer;
+
+            $(#[test] fn $test() { with_a_layer(super::$test); })*
+
+            #[test]
+            fn none_is_missing() {
+                let listed = [$(stringify!($test)),*];
+                let tests = include_str!($file).split("#[test]\nfn ").skip(1);
+                let tests: Vec<_> = tests.filter_map(|test| test.split('(').next()).collect();
+                assert_eq!(tests, listed);
+            }
+        }
+    };
+}
+
+pub(super) use once_more_with_a_layer;
 
 /// What came of the notes, short.
 pub(super) fn summary(outcomes: &[Outcome<u32>]) -> String {

@@ -5,4 +5,5 @@ mod connecting;
 mod fake;
 mod fixture;
 mod requests;
+mod securing;
 mod sockets;

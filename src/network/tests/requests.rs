@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::broker::{self, Ping, SECOND, asked, node, ping, pong, pong_with_pause, settings};
 use super::fake::FakeNetwork;
-use super::fixture::{Fixture, address, disconnection, summary};
+use super::fixture::{Fixture, address, disconnection, once_more_with_a_layer, summary};
 use crate::config::Settings;
 use crate::error::ErrorKind;
 use crate::error_code::ErrorCode;
@@ -437,4 +437,25 @@ fn stir(network: &mut FakeNetwork, random: &mut fastrand::Rng) {
             _ => {}
         }
     }
+}
+
+once_more_with_a_layer! { "requests.rs":
+    requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_notes,
+    as_many_requests_are_on_their_way_as_is_allowed,
+    a_socket_without_room_holds_requests_back_until_it_has_room,
+    a_request_without_an_answer_is_done_when_it_is_written,
+    a_request_that_times_out_takes_its_connection_along,
+    an_answer_that_came_while_the_thread_was_elsewhere_counts,
+    what_could_not_be_written_because_the_thread_was_elsewhere_is_not_late,
+    a_connection_that_was_made_while_the_thread_was_elsewhere_stands,
+    an_answer_to_something_else_ends_the_connection,
+    an_answer_that_nothing_asked_for_ends_the_connection,
+    good_answers_before_a_bad_one_count,
+    a_pause_is_kept_and_does_not_hold_back_answers,
+    a_pause_in_any_answer_is_kept_at_that_address_under_whatever_id,
+    an_answer_that_cannot_be_read_is_what_all_on_its_connection_are_told,
+    a_request_in_vain_takes_those_along_that_are_as_silent_and_none_that_is_in_use,
+    closing_gives_back_what_was_on_its_way,
+    a_request_in_no_common_version_comes_back,
+    each_note_comes_back_exactly_once,
 }

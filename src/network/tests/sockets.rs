@@ -1,4 +1,4 @@
-//! The client against real sockets and servers of all sorts, once for each back end of the poller.
+//! The client against real sockets and servers of all sorts, once for each back end of the poller, and once with a layer.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,29 +8,74 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::broker::{self, Asked, SECOND, asked, framed, node, ping, pong, settings};
+use super::fixture::is_layered;
 use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::network::poller::Poller;
 use crate::network::{
-    Expect, Network, NetworkClient, Outcome, Readiness, SocketId, SocketNetwork, SocketOptions, Waker,
+    Expect, Network, NetworkClient, Outcome, Readiness, SocketId, SocketNetwork, SocketOptions, Transport,
+    Waker,
 };
+use crate::simulation::{BrokerEnvelopes, SimulatedChannels};
 
 type Client<P> = NetworkClient<SocketNetwork<P>, u32>;
 
 /// Longer than anything here may take.
 const LONG: Duration = Duration::from_secs(60);
 
+/// The server's end of a connection.
+struct ServerStream {
+    socket: TcpStream,
+    envelopes: Option<BrokerEnvelopes>,
+    /// What was in envelopes and is not read yet.
+    plain: Vec<u8>,
+}
+
+impl Read for ServerStream {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let Some(envelopes) = &mut self.envelopes else { return self.socket.read(buffer) };
+        let (mut raw, mut is_open) = ([0; 4096], true);
+        while self.plain.is_empty() && is_open {
+            let count = self.socket.read(&mut raw)?;
+            let mut back = Vec::new();
+            is_open = count > 0 && envelopes.received(&raw[..count], &mut self.plain, &mut back);
+            self.socket.write_all(&back)?;
+        }
+        let count = self.plain.len().min(buffer.len());
+        buffer.iter_mut().zip(self.plain.drain(..count)).for_each(|(place, byte)| *place = byte);
+        Ok(count)
+    }
+}
+
+impl Write for ServerStream {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let Some(envelopes) = &mut self.envelopes else { return self.socket.write(bytes) };
+        let mut raw = Vec::new();
+        envelopes.send(bytes, &mut raw);
+        self.socket.write_all(&raw)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Serves one connection after another.
-fn serve(mut serve_one: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
+fn serve(mut serve_one: impl FnMut(ServerStream) + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || listener.incoming().for_each(|stream| serve_one(stream.unwrap())));
+    let (address, is_layered) = (listener.local_addr().unwrap(), is_layered());
+    let stream = move |socket| {
+        let envelopes = is_layered.then(|| BrokerEnvelopes::new(None));
+        ServerStream { socket, envelopes, plain: Vec::new() }
+    };
+    thread::spawn(move || listener.incoming().for_each(|socket| serve_one(stream(socket.unwrap()))));
     address
 }
 
 /// The next request without its size; none at the end of the connection.
-fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
+fn read_request(stream: &mut ServerStream) -> Option<Vec<u8>> {
     let mut size = [0; 4];
     stream.read_exact(&mut size).ok()?;
     let mut frame = vec![0; u32::from_be_bytes(size) as usize];
@@ -39,7 +84,7 @@ fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 /// Says the versions, then serves.
-fn serve_kafka(mut serve_one: impl FnMut(TcpStream) + Send + 'static) -> SocketAddr {
+fn serve_kafka(mut serve_one: impl FnMut(ServerStream) + Send + 'static) -> SocketAddr {
     serve(move |mut stream| {
         let Some(request) = read_request(&mut stream) else { return };
         stream.write_all(&broker::versions(asked(&request))).unwrap();
@@ -50,7 +95,7 @@ fn serve_kafka(mut serve_one: impl FnMut(TcpStream) + Send + 'static) -> SocketA
 /// Answers each request by what `answer` makes of it.
 fn serve_answers(answer: impl Fn(Asked) -> Vec<u8> + Send + 'static) -> SocketAddr {
     serve_kafka(move |mut stream| {
-        stream.set_nodelay(true).unwrap();
+        stream.socket.set_nodelay(true).unwrap();
         while let Some(request) = read_request(&mut stream) {
             if stream.write_all(&answer(asked(&request))).is_err() {
                 return;
@@ -61,7 +106,8 @@ fn serve_answers(answer: impl Fn(Asked) -> Vec<u8> + Send + 'static) -> SocketAd
 
 fn client_with<P: Poller>(settings: Settings, options: SocketOptions) -> (Client<P>, Waker) {
     let (network, waker) = SocketNetwork::with_poller(options).unwrap();
-    (NetworkClient::new(network, Arc::new(settings), fastrand::Rng::new()), waker)
+    let channels = Arc::new(SimulatedChannels { is_layered: is_layered(), authority: None });
+    (NetworkClient::new(Transport { network, channels }, Arc::new(settings), fastrand::Rng::new()), waker)
 }
 
 fn client<P: Poller>() -> Client<P> {
@@ -124,7 +170,7 @@ fn a_name_is_resolved_and_its_addresses_are_tried<P: Poller>() {
 fn answers_may_come_byte_by_byte<P: Poller>() {
     let mut client = client::<P>();
     let address = serve(|mut stream| {
-        stream.set_nodelay(true).unwrap();
+        stream.socket.set_nodelay(true).unwrap();
         while let Some(request) = read_request(&mut stream) {
             let asked = asked(&request);
             let answer = if asked.key == 18 { broker::versions(asked) } else { pong(asked.correlation_id) };
@@ -382,6 +428,11 @@ macro_rules! for_both_back_ends {
         mod with_poll {
             use crate::network::poller::portable::PortablePoller;
             $(#[test] fn $promise() { super::$promise::<PortablePoller>(); })*
+        }
+        mod with_a_layer {
+            use crate::network::poller::SystemPoller;
+            use crate::network::tests::fixture::with_a_layer;
+            $(#[test] fn $promise() { with_a_layer(super::$promise::<SystemPoller>); })*
         }
     };
 }

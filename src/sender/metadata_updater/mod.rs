@@ -207,6 +207,7 @@ impl MetadataUpdater {
     /// A connection stands.
     pub(super) fn connected(&mut self, node: i32) {
         logging::debug!("connected to broker {node}");
+        self.metadata.authenticated();
         // No batch goes to a server to begin with.
         if self.identity.connected(node) && node >= 0 && self.minds_the_cluster() {
             self.metadata.doubt();
@@ -221,12 +222,18 @@ impl MetadataUpdater {
         }
     }
 
-    /// A connection was lost, or could not be made.
-    pub(super) fn disconnected(&mut self, node: i32, error: Error, now: Instant) {
+    /// A connection was lost, or could not be made. To wait longer for a broker that does not believe who we are helps
+    /// nobody: whoever waits is told.
+    pub(super) fn disconnected(&mut self, node: i32, error: Error, now: Instant) -> Effects {
         let error = if node >= 0 { error.with_node(node) } else { error };
-        self.heard.error(error, now);
+        self.heard.error(error.clone(), now);
         self.metadata.lost(node);
         self.identity.lost();
         self.metadata.request_update();
+        if error.kind() != ErrorKind::Authentication {
+            return Effects::none();
+        }
+        self.metadata.not_authenticated(error.clone());
+        Effects { not_authenticated: Some((node, error)), ..Effects::none() }
     }
 }

@@ -236,7 +236,32 @@ impl Produce {
         transaction: &mut TransactionManager,
         now: Instant,
     ) {
-        for (index, batch) in self.drain.take_waiting(now) {
+        let waiting = self.drain.take_waiting(now);
+        self.fail_taken(waiting, error, transaction, now);
+    }
+
+    /// Fails what waits to be sent to this broker; and to any, if none has told of the cluster yet.
+    pub(in crate::sender) fn fail_waiting_for(
+        &mut self,
+        node: i32,
+        error: &Error,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) {
+        let is_beginning = self.metadata.cluster().is_bootstrap();
+        let is_meant = |leader: Option<i32>| leader.map_or(is_beginning, |leader| leader == node);
+        let waiting = self.drain.take_waiting_for(is_meant, now);
+        self.fail_taken(waiting, error, transaction, now);
+    }
+
+    fn fail_taken(
+        &mut self,
+        batches: Vec<(usize, ProducerBatch)>,
+        error: &Error,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) {
+        for (index, batch) in batches {
             self.fail(index, batch, error.clone().into(), transaction, now);
             self.after_outcome(index, transaction, now);
         }

@@ -4,3 +4,4 @@ mod checker;
 mod directed;
 mod faults;
 mod random;
+mod secured;

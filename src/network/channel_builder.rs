@@ -1,0 +1,48 @@
+//! `ChannelBuilder`: what a new connection needs beside its socket, by `security.protocol`.
+//!
+//! Owns: the trait, and plain text. Must not know: connections.
+//! Source: Kafka's class of this name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::byte_stream::TransportLayer;
+use super::handshake_step::HandshakeStep;
+use crate::error::Error;
+
+/// Makes what a new connection needs beside its socket. The host is the one that was connected to by name: certificates
+/// and tickets are for names.
+pub(crate) trait ChannelBuilder: fmt::Debug + Send + Sync {
+    /// What wraps the bytes of a connection; none: nothing does.
+    fn transport_layer(&self, host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error>;
+
+    /// The steps that say who we are, right after the broker has told what it speaks, and again before it forgets that.
+    fn authentication(&self, host: &str) -> Vec<Box<dyn HandshakeStep>>;
+}
+
+/// `security.protocol=PLAINTEXT`
+#[derive(Debug)]
+struct Plaintext;
+
+impl ChannelBuilder for Plaintext {
+    fn transport_layer(&self, _host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error> {
+        Ok(None)
+    }
+
+    fn authentication(&self, _host: &str) -> Vec<Box<dyn HandshakeStep>> {
+        Vec::new()
+    }
+}
+
+/// Sockets, and what is spoken on them.
+#[derive(Debug)]
+pub(crate) struct Transport<N> {
+    pub(crate) network: N,
+    pub(crate) channels: Arc<dyn ChannelBuilder>,
+}
+
+impl<N> Transport<N> {
+    pub(crate) fn plaintext(network: N) -> Self {
+        Transport { network, channels: Arc::new(Plaintext) }
+    }
+}

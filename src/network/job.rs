@@ -1,0 +1,96 @@
+//! `Job`: work that may take long, beside the sender thread: names now; tokens and certificates have their place here.
+//!
+//! Owns: the kinds, and what each comes to. Must not know: threads, who waits for it.
+//! Holds: each job that was begun has one result, also if it panics; a simulation gives its own in its own time.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::bootstrap_servers::BootstrapServers;
+use super::system_names::{Names, SystemNames};
+use crate::cluster::Node;
+use crate::guard::guarded;
+
+/// Something to be done beside the sender thread.
+#[derive(Debug)]
+pub(crate) enum Job {
+    /// To find the addresses of a name.
+    Resolve { token: u64, host: String, port: u16 },
+    /// To look up the servers to begin with.
+    LookUp(BootstrapServers),
+    /// Anything else.
+    Work(BackgroundWork),
+}
+
+/// Work of which only its end is told: what comes of it is where those look who wait for it.
+pub(crate) struct BackgroundWork {
+    name: &'static str,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+/// What came of a job.
+#[derive(Debug)]
+pub(crate) enum JobResult {
+    Resolved {
+        /// As given with the job.
+        token: u64,
+        /// At least one address, in the order in which to try them, or why there is none.
+        addresses: io::Result<Vec<SocketAddr>>,
+    },
+    /// The servers to begin with, at least one, or why there is none.
+    LookedUp(io::Result<Vec<Node>>),
+    /// The work is over, or could not be done.
+    Worked(io::Result<()>),
+}
+
+impl BackgroundWork {
+    #[cfg_attr(
+        not(any(test, feature = "simulation")),
+        expect(dead_code, reason = "no mechanism that needs work in the background is built yet")
+    )]
+    pub(crate) fn new(name: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
+        BackgroundWork { name, run: Box::new(run) }
+    }
+}
+
+impl fmt::Debug for BackgroundWork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("BackgroundWork").field(&self.name).finish()
+    }
+}
+
+impl Job {
+    /// The result, where that needs no time.
+    pub(super) fn at_once(&self) -> Option<JobResult> {
+        let Job::Resolve { token, host, port } = self else { return None };
+        let address = host.parse::<IpAddr>().ok()?;
+        Some(JobResult::Resolved { token: *token, addresses: Ok(vec![SocketAddr::new(address, *port)]) })
+    }
+
+    /// Does it, and blocks as long as that takes.
+    pub(crate) fn run(self) -> JobResult {
+        match self {
+            Job::Resolve { token, host, port } => {
+                JobResult::Resolved { token, addresses: SystemNames.addresses(&host, port) }
+            }
+            Job::LookUp(servers) => JobResult::LookedUp(servers.look_up()),
+            Job::Work(BackgroundWork { name, run }) => {
+                let panicked = || io::Error::other(format!("{name}: a panic ended it"));
+                JobResult::Worked(guarded(run).ok_or_else(panicked))
+            }
+        }
+    }
+
+    /// What it would come to if it could not be begun.
+    pub(super) fn failure(&self) -> Box<dyn FnOnce(io::Error) -> JobResult> {
+        match self {
+            Job::Resolve { token, .. } => {
+                let token = *token;
+                Box::new(move |error| JobResult::Resolved { token, addresses: Err(error) })
+            }
+            Job::LookUp(_) => Box::new(|error| JobResult::LookedUp(Err(error))),
+            Job::Work(_) => Box::new(|error| JobResult::Worked(Err(error))),
+        }
+    }
+}

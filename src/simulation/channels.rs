@@ -1,0 +1,119 @@
+//! `SimulatedChannels`: what is spoken on connections beside the requests: envelopes, and who we are.
+//!
+//! Owns: the steps that tests use, and whether the brokers believe them. Must not know: connections.
+//! Who we are is told by asking for the broker's versions once more: a request that any broker answers at any time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+use crate::network::{
+    Asking, BackgroundWork, ChannelBuilder, HandshakeStep, StepAction, StepFindings, StepProgress,
+    StepRequest, TransportLayer,
+};
+use crate::protocol::{ApiVersionsRequest, Request, encode_request};
+use crate::simulation::envelopes::EnvelopeLayer;
+
+/// What is spoken on connections.
+#[derive(Debug, Default)]
+pub(crate) struct SimulatedChannels {
+    pub(crate) is_layered: bool,
+    /// Who believes us, where we say who we are.
+    pub(crate) authority: Option<Arc<Authority>>,
+}
+
+/// What the brokers think of who we are.
+#[derive(Debug, Default)]
+pub(crate) struct Authority {
+    /// They do not believe us.
+    pub(crate) refuses: AtomicBool,
+    /// How long they believe us; none: as long as a connection stands.
+    pub(crate) session: Option<Duration>,
+    /// How many requests it takes.
+    pub(crate) rounds: u32,
+    /// There is no token before work in the background has fetched one.
+    pub(crate) wants_token: bool,
+    /// That work leaves none.
+    pub(crate) has_no_token: bool,
+    /// How often they were asked, and how often they have believed us.
+    pub(crate) asked: AtomicU32,
+    pub(crate) believed: AtomicU32,
+}
+
+impl SimulatedChannels {
+    /// A layer, and brokers that want to know who we are, in one round or two, and again before long; sometimes that takes
+    /// a token.
+    pub(crate) fn layered(seed: u64) -> SimulatedChannels {
+        let authority = Authority {
+            session: Some(Duration::from_millis(1_000 + seed % 7 * 500)),
+            rounds: 1 + (seed % 2) as u32,
+            wants_token: seed % 3 == 0,
+            ..Authority::default()
+        };
+        SimulatedChannels { is_layered: true, authority: Some(Arc::new(authority)) }
+    }
+
+    /// How many requests the handshake of a connection has.
+    pub(crate) fn handshake_requests(&self) -> u32 {
+        1 + self.authority.as_ref().map_or(0, |authority| authority.rounds.max(1))
+    }
+}
+
+impl ChannelBuilder for SimulatedChannels {
+    fn transport_layer(&self, host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error> {
+        Ok(self.is_layered.then(|| Box::new(EnvelopeLayer::client(host)) as Box<dyn TransportLayer>))
+    }
+
+    fn authentication(&self, _host: &str) -> Vec<Box<dyn HandshakeStep>> {
+        let step = |authority: &Arc<Authority>| {
+            let (authority, token) = (Arc::clone(authority), Arc::default());
+            Box::new(Introduction { authority, token, is_fetched: false, round: 0 }) as Box<dyn HandshakeStep>
+        };
+        self.authority.iter().map(step).collect()
+    }
+}
+
+/// Says who we are.
+#[derive(Debug)]
+struct Introduction {
+    authority: Arc<Authority>,
+    token: Arc<AtomicBool>,
+    is_fetched: bool,
+    round: u32,
+}
+
+impl HandshakeStep for Introduction {
+    fn name(&self) -> &'static str {
+        "Introduction"
+    }
+
+    fn next(&mut self, asking: &Asking<'_>) -> Result<StepAction, Error> {
+        if self.authority.wants_token && !self.token.load(Ordering::Relaxed) {
+            let (token, comes) = (Arc::clone(&self.token), !self.authority.has_no_token);
+            let work = BackgroundWork::new("a token", move || token.store(comes, Ordering::Relaxed));
+            let is_first = !std::mem::replace(&mut self.is_fetched, true);
+            return Ok(StepAction::Wait(is_first.then_some(work)));
+        }
+        let request = ApiVersionsRequest { client_software_name: "n", client_software_version: "v" };
+        let spoken = asking.versions.and_then(|versions| versions.range(ApiVersionsRequest::KEY));
+        let version = spoken.map_or(0, |range| (*range.end()).min(*ApiVersionsRequest::VERSIONS.end()));
+        let message = encode_request(&request, version, asking.correlation_id, asking.client_id);
+        Ok(StepAction::Send(StepRequest { message, version, name: "Introduction" }))
+    }
+
+    fn answered(&mut self, _frame: &[u8]) -> Result<StepProgress, Error> {
+        self.authority.asked.fetch_add(1, Ordering::Relaxed);
+        if self.authority.refuses.load(Ordering::Relaxed) {
+            let error = Error::new(ErrorKind::Authentication, "the broker asks: who are you?");
+            return Err(error.with_code(ErrorCode::SASL_AUTHENTICATION_FAILED));
+        }
+        self.round += 1;
+        if self.round < self.authority.rounds {
+            return Ok(StepProgress::Continue);
+        }
+        self.authority.believed.fetch_add(1, Ordering::Relaxed);
+        Ok(StepProgress::Done(StepFindings { session: self.authority.session, ..StepFindings::default() }))
+    }
+}

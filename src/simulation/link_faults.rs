@@ -1,0 +1,57 @@
+//! What happens to the connections to a broker on purpose: they break, are slow, are forgotten between, lead elsewhere.
+//!
+//! Owns: what each does to what is on its way. Must not know: when it happens.
+
+use std::time::Duration;
+
+use crate::network::SocketId;
+use crate::simulation::happening::{ConnectionEnd, Happening};
+use crate::simulation::network::SimulatedNetwork;
+
+impl SimulatedNetwork {
+    fn links_to(&self, broker: i32) -> Vec<SocketId> {
+        self.links.iter().filter(|(_, link)| link.broker == broker).map(|(id, _)| *id).collect()
+    }
+
+    /// All connections to a broker break; what is on its way in either direction is lost.
+    pub(super) fn cut(&mut self, broker: i32) {
+        for id in self.links_to(broker) {
+            self.upcoming.retain(|_, happening| happening.socket() != Some(id));
+            self.drop_link(id);
+            self.schedule(self.now, Happening::ClosedByBroker(id, ConnectionEnd::Reset));
+        }
+    }
+
+    /// What is still to be sent over the connections to a broker comes later.
+    pub(super) fn detain(&mut self, broker: i32, time: Duration) {
+        for id in self.links_to(broker) {
+            self.links
+                .get_mut(&id)
+                .into_iter()
+                .for_each(|link| link.last_arrival = link.last_arrival.max(self.now + time));
+        }
+    }
+
+    /// All connections to a broker are forgotten between.
+    pub(super) fn silence(&mut self, broker: i32) {
+        for id in self.links_to(broker) {
+            self.upcoming.retain(|_, happening| happening.socket() != Some(id));
+            if let Some(link) = self.links.get_mut(&id) {
+                link.is_silent = true;
+            }
+        }
+    }
+
+    pub(super) fn move_broker(&mut self, broker: i32) {
+        self.cut(broker);
+        let moved = self.moved(broker) + 1;
+        self.moved.insert(broker, moved);
+        self.brokers.rules.set_address(broker, Self::host(broker, moved), Self::PORT);
+    }
+
+    pub(super) fn drop_link(&mut self, id: SocketId) {
+        if let Some(connection) = self.links.remove(&id).and_then(|link| link.connection) {
+            self.brokers.rules.disconnect(connection);
+        }
+    }
+}
