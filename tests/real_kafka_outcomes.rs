@@ -11,8 +11,8 @@ use std::sync::Mutex;
 use harness::jars::KafkaJars;
 use harness::java::JavaProperties;
 use kafka_producer::{
-    ErrorKind, Headers, KafkaProducer, ProducerConfig, Properties as Settings, PropertyDescription,
-    PropertyOrigin, PropertySupport, PropertyType, Serializer, SerializerError, SerializerRegistry,
+    ErrorKind, Headers, KafkaProducer, ProducerConfig, Properties as Settings, PropertyOrigin,
+    PropertySupport, PropertyType, Serializer, SerializerError, SerializerRegistry,
 };
 use support::printed::printed_by;
 
