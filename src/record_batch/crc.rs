@@ -12,18 +12,21 @@ pub(super) fn join(first: u32, second: u32, second_size: usize) -> u32 {
     multiply(first, power_of_x(second_size)) ^ second
 }
 
-/// x^(8 * `bytes`), from the powers x^(2^k).
+/// x^(8 * `bytes`): one factor for each hexadecimal digit of the number that is not 0.
 fn power_of_x(bytes: usize) -> u32 {
     let mut product = ONE;
     let mut left = bytes;
-    for power in POWERS.iter().cycle().skip(3) {
+    for powers in &POWERS {
         if left == 0 {
             break;
         }
-        if left & 1 == 1 {
-            product = multiply(product, *power);
-        }
-        left >>= 1;
+        let power = powers[left & 15];
+        product = match (product, left & 15) {
+            (_, 0) => product,
+            (ONE, _) => power,
+            _ => multiply(product, power),
+        };
+        left >>= 4;
     }
     product
 }
@@ -31,13 +34,19 @@ fn power_of_x(bytes: usize) -> u32 {
 /// The polynomial 1; with bits reversed the highest stands for x^0.
 const ONE: u32 = 1 << 31;
 
-/// x^(2^k) for k from 0 to 30. They repeat after that: CRC-32C's polynomial is x+1 times a primitive one of degree 31,
-/// so that x^(2^31) = x.
-static POWERS: [u32; 31] = {
-    let mut powers = [1 << 30; 31];
-    let mut k = 1;
+/// x^(8 * d * 16^k) for each digit d in each place k of a number of 64 bits.
+static POWERS: [[u32; 16]; 16] = {
+    let mut powers = [[ONE; 16]; 16];
+    // x^(8 * 16^k)
+    let mut base = ONE >> 8;
+    let mut k = 0;
     while k < powers.len() {
-        powers[k] = multiply(powers[k - 1], powers[k - 1]);
+        let mut d = 1;
+        while d < 16 {
+            powers[k][d] = multiply(powers[k][d - 1], base);
+            d += 1;
+        }
+        base = multiply(powers[k][15], base);
         k += 1;
     }
     powers
