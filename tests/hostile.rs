@@ -1,6 +1,7 @@
 //! Brokers that lie: ids, frames, lengths, counts, offsets, leaders, addresses, throttles. Whatever they answer, nothing
 //! panics or hangs, every record is answered in time, a broker that is honest goes on being served, and when the lies end
-//! all is well again. About batches and versions one of two brokers lies, about the cluster and producer ids both.
+//! all is well again. About batches and versions one of two brokers lies; about the cluster and producer ids both, and then
+//! one beside an honest one.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
@@ -395,14 +396,14 @@ fn outcome(producer: &TextProducer, partition: i32) -> Result<(), String> {
     outcome
 }
 
-fn run(row: Row) -> Result<(), String> {
+/// Two brokers, each of which leads a partition of `t`, whose answers are rewritten, and a producer.
+fn rewritten(
+    more: &[(&str, &str)],
+    rewrite: impl FnMut(&BrokerAnswer<'_>) -> Rewritten + Send + 'static,
+) -> (EmbeddedCluster, TextProducer) {
     let cluster = EmbeddedCluster::builder().brokers(2).topic("t", 2).start().unwrap();
-    let (api, mut lie) = (row.api, row.lie);
-    let all_lie = matches!(api, Api::Metadata | Api::InitProducerId);
-    cluster.rewrite_answers(move |answer| {
-        let lies = answer.api == api && (all_lie || answer.broker == 1);
-        if lies { lie(answer) } else { Rewritten::Unchanged }
-    });
+    assert_eq!([0, 1].map(|partition| cluster.leader("t", partition)), [Some(1), Some(2)]);
+    cluster.rewrite_answers(rewrite);
     let limit = LIMIT.as_millis().to_string();
     let settings = [
         ("request.timeout.ms", "400"),
@@ -410,10 +411,64 @@ fn run(row: Row) -> Result<(), String> {
         ("max.block.ms", limit.as_str()),
         ("linger.ms", "0"),
     ];
+    let settings: Vec<_> = settings.iter().chain(more).copied().collect();
     // The liar is asked first.
     let servers = format!("{},{}", cluster.broker_address(1).unwrap(), cluster.broker_address(2).unwrap());
-    let producer: TextProducer = KafkaProducer::new(config(&servers, &settings)).unwrap();
-    let check = |holds: bool, what: String| if holds { Ok(()) } else { Err(what) };
+    let producer = KafkaProducer::new(config(&servers, &settings)).unwrap();
+    (cluster, producer)
+}
+
+fn check(holds: bool, what: String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(what) }
+}
+
+/// Broker 1 lies and broker 2 is honest: what broker 2 leads is served soon, and goes on being served.
+fn run_beside_an_honest_one(row: Row) -> Result<(), String> {
+    let (api, mut lie) = (row.api, row.lie);
+    let mut has_lied = false;
+    // Time enough for a busy machine, and metadata that is told several times.
+    let more = [("delivery.timeout.ms", "4000"), ("max.block.ms", "4000"), ("metadata.max.age.ms", "500")];
+    let (_cluster, producer) = rewritten(&more, move |answer| match answer.broker {
+        _ if answer.api != api => Rewritten::Unchanged,
+        1 => {
+            has_lied = true;
+            lie(answer)
+        }
+        // The liar is heard first.
+        _ if !has_lied => Rewritten::Close(vec![]),
+        _ => Rewritten::Unchanged,
+    });
+    let start = Instant::now();
+    let soon = LIMIT + SLACK;
+    let mut failure = None;
+    let first = std::iter::repeat_with(|| outcome(&producer, 1)).take_while(|_| start.elapsed() < soon).find(
+        |outcome| {
+            failure = outcome.clone().err().or(failure.take());
+            outcome.is_ok()
+        },
+    );
+    let took = start.elapsed();
+    let later: Result<Vec<()>, String> = (0..50)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            outcome(&producer, 1)
+        })
+        .take(if first.is_some() { 50 } else { 0 })
+        .collect();
+    if std::env::var_os("KAFKA_PRODUCER_SHOW").is_some() {
+        println!("{}: {first:?} after {took:?}, {failure:?}, then {later:?}", row.name);
+    }
+    check(first.is_some(), format!("nobody is served: {failure:?}"))?;
+    check(later.is_ok(), format!("served after {took:?}, and then no more: {later:?}"))
+}
+
+fn run(row: Row) -> Result<(), String> {
+    let (api, mut lie) = (row.api, row.lie);
+    let all_lie = matches!(api, Api::Metadata | Api::InitProducerId);
+    let (cluster, producer) = rewritten(&[], move |answer| {
+        let lies = answer.api == api && (all_lie || answer.broker == 1);
+        if lies { lie(answer) } else { Rewritten::Unchanged }
+    });
     let first = outcome(&producer, 0);
     check(!row.arrives || first.is_ok(), format!("the record should arrive: {first:?}"))?;
     if let Err(error) = &first {
@@ -448,6 +503,10 @@ fn run(row: Row) -> Result<(), String> {
 static DEFECTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn hold(rows: Vec<Row>) {
+    hold_by(rows, run);
+}
+
+fn hold_by(rows: Vec<Row>, run: fn(Row) -> Result<(), String>) {
     logged::listen(log::LevelFilter::Warn, |record| {
         let line = record.args().to_string();
         if line.contains("panicked") || line.contains("defect") || line.contains(|c: char| c.is_control()) {
@@ -504,4 +563,15 @@ fn answers_about_the_cluster_that_lie() {
 #[test]
 fn answers_about_versions_and_producer_ids_that_lie() {
     hold(about_versions_and_ids());
+}
+
+/// Behaviour 89.
+#[test]
+fn who_is_led_by_an_honest_broker_is_served_beside_one_that_lies_about_the_cluster_or_ids() {
+    let about_ids = about_versions_and_ids().into_iter().filter(|row| row.api == Api::InitProducerId);
+    let of_any_kind = [Api::Metadata, Api::InitProducerId].into_iter().flat_map(with_any_answer);
+    hold_by(
+        about_the_cluster().into_iter().chain(about_ids).chain(of_any_kind).collect(),
+        run_beside_an_honest_one,
+    );
 }

@@ -199,6 +199,11 @@ impl Metadata {
         self.state.lock().schedule.asks_for_all()
     }
 
+    /// Whether something is sought that the last answer did not bring.
+    pub(crate) fn seeks_again(&self) -> bool {
+        self.state.lock().schedule.seeks_again()
+    }
+
     /// The request came to nothing.
     pub(crate) fn failed(&self, error: Error, now: Instant, random: &mut fastrand::Rng) {
         self.heard.no_metadata(error, now);

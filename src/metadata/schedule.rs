@@ -167,6 +167,11 @@ impl Schedule {
         self.under_way.as_ref().is_some_and(|asked| asked.whole)
     }
 
+    /// Whether the last request brought nothing, or not all that is wanted.
+    pub(super) fn seeks_again(&self) -> bool {
+        self.failed || self.in_vain > 0 || !self.lacking.is_empty()
+    }
+
     /// The request came to nothing.
     pub(super) fn failed(&mut self, now: Instant, random: &mut fastrand::Rng) {
         let Some(asked) = self.under_way.take() else { return };

@@ -43,6 +43,8 @@ pub(super) struct MetadataUpdater {
     random: fastrand::Rng,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
+    /// The brokers that were asked since something has been sought in vain.
+    asked: Vec<i32>,
 }
 
 /// What was asked for.
@@ -81,6 +83,7 @@ impl MetadataUpdater {
             warnings: Warnings::new(),
             random,
             nobody_until: None,
+            asked: Vec::new(),
         }
     }
 
@@ -122,21 +125,44 @@ impl MetadataUpdater {
         client: &mut NetworkClient<N, T>,
         now: Instant,
     ) -> Option<ClientRequest<MetadataContext>> {
-        let unable = self.unable_to_tell(client);
-        let cluster = self.metadata.cluster();
-        let node = match client.any_ready_node(&cluster, |node| !unable.contains(&node), now) {
+        let node = match self.whom_to_ask(client, now) {
             Ok(node) => node,
             Err(again) => {
                 self.nobody_until = again;
                 return None;
             }
         };
+        if !self.asked.contains(&node) {
+            self.asked.push(node);
+        }
         let topics = self.metadata.begin_request(now);
         self.identity.ask(self.metadata.asks_for_all());
         let context = MetadataContext { topics: topics.iter().cloned().collect(), version: 0 };
         let request = MetadataRequest { topics: Some(topics), allow_auto_topic_creation: true };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
         Some(ClientRequest { node, request, expect, context })
+    }
+
+    /// What was sought in vain of one broker is sought of another: one that lags behind or lies would be asked for ever where
+    /// it is the only one that is connected. It is asked again where the others cannot be yet; to one of those a connection
+    /// is begun meanwhile.
+    fn whom_to_ask<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        now: Instant,
+    ) -> Result<i32, Option<Instant>> {
+        let unable = self.unable_to_tell(client);
+        let cluster = self.metadata.cluster();
+        let is_able = |node: i32| !unable.contains(&node);
+        let is_untried = |node: i32| is_able(node) && !self.asked.contains(&node);
+        if !self.metadata.seeks_again() || !cluster.nodes().any(|node| is_untried(node.id())) {
+            self.asked.clear();
+        }
+        let is_untried = |node: i32| is_able(node) && !self.asked.contains(&node);
+        match client.any_ready_node(&cluster, is_untried, now) {
+            Err(_) if !self.asked.is_empty() => client.any_ready_node(&cluster, is_able, now),
+            found => found,
+        }
     }
 
     /// The brokers that are known not to speak Metadata in a version of ours; none where that are all of them, so that
