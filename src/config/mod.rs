@@ -302,6 +302,7 @@ macro_rules! names_and_setters {
         impl ProducerConfig {
             $(
                 #[doc = concat!("`", $name, "`: ", $doc, " ", default_text!($default))]
+                #[doc(alias = $name)]
                 pub const $constant: &'static str = $name;
             )*
 
