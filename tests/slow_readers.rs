@@ -93,14 +93,21 @@ const BUFFER_MEMORY: usize = 4_000_000;
 
 /// Broker 1 leads partition 0 and is behind the slow reader, broker 2 leads partition 1.
 fn setting() -> (EmbeddedCluster, SlowReader, TextProducer) {
+    setting_with("700", "2000")
+}
+
+fn setting_with(
+    request_timeout: &'static str,
+    delivery_timeout: &'static str,
+) -> (EmbeddedCluster, SlowReader, TextProducer) {
     let cluster = EmbeddedCluster::builder().brokers(2).topic("t", 2).start().unwrap();
     assert_eq!([0, 1].map(|partition| cluster.leader("t", partition)), [Some(1), Some(2)]);
     let reader = SlowReader::before_the_first_of(&cluster);
     let settings = [
         ("linger.ms", "0"),
         ("max.block.ms", "20000"),
-        ("request.timeout.ms", "700"),
-        ("delivery.timeout.ms", "2000"),
+        ("request.timeout.ms", request_timeout),
+        ("delivery.timeout.ms", delivery_timeout),
         ("buffer.memory", "4000000"),
         ("metadata.max.age.ms", "200"),
     ];
@@ -173,8 +180,8 @@ fn a_broker_that_stops_reading_harms_nobody_else_and_its_own_records_fail_in_tim
 #[test]
 fn a_broker_that_reads_slowly_gets_its_records_once_and_in_order() {
     let _alone = ALONE.lock();
-    let (cluster, reader, producer) = setting();
-    // 400 kB a second: a request takes a quarter of one, within its time.
+    let (cluster, reader, producer) = setting_with("20000", "40000");
+    // 400 kB a second, where the machine has time: a request takes a quarter of one.
     reader.read(4_096);
     let futures: Vec<_> = (0..5).map(|number| send(&producer, 0, large(number))).collect();
     the_sibling_is_served_while(&producer, || !futures.iter().all(RecordFuture::is_done));
