@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::guard::{Harmless, guarded};
 use crate::interrupt::{self, Wait};
 use crate::logging;
-use crate::mailbox::{Event, Flush, Mailbox};
+use crate::mailbox::{Event, Mailbox, PendingFlush};
 use crate::record::{RecordMetadata, TopicName};
 use crate::stage;
 use crate::sync::Mutex;
@@ -239,7 +239,7 @@ struct Latch {
     /// For `get`. Made for the first who waits: most batches have none.
     ended: Option<(Sender<Infallible>, Receiver<Infallible>)>,
     /// Those who wait for this batch and others.
-    flushes: Vec<Flush>,
+    flushes: Vec<PendingFlush>,
 }
 
 impl BatchCompletion {
@@ -254,7 +254,7 @@ impl BatchCompletion {
     }
 
     /// Keeps an end of this until the batch is settled, or all that it was split into.
-    pub(crate) fn hold_flush(&self, flush: &Flush) {
+    pub(crate) fn hold_flush(&self, flush: &PendingFlush) {
         let mut latch = self.latch.lock();
         if !latch.is_open {
             latch.flushes.retain(|other| !other.is_given_up());
@@ -762,9 +762,9 @@ mod tests {
     fn a_flush_waits_for_all_pieces_of_a_batch_and_one_that_is_given_up_leaves_nothing() {
         let mut completion = completion();
         let _futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), None)).collect();
-        let (flush, call) = Flush::begin();
+        let (flush, call) = PendingFlush::begin();
         for _ in 0..10 {
-            completion.shared().hold_flush(&Flush::begin().0);
+            completion.shared().hold_flush(&PendingFlush::begin().0);
         }
         completion.shared().hold_flush(&flush);
         assert_eq!(completion.shared().latch.lock().flushes.len(), 1);

@@ -18,7 +18,7 @@ use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::producer_batch::ProducerBatch;
 use crate::accumulator::queue_rules::DrainRules;
 use crate::cluster::Cluster;
-use crate::mailbox::Flush;
+use crate::mailbox::PendingFlush;
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
 use crate::transaction::TransactionManager;
@@ -470,7 +470,7 @@ impl Drain {
     }
 
     /// Sends everything, whatever lingers. All that is not answered yet keeps an end of this until it is.
-    pub(crate) fn flush(&mut self, flush: &Flush, now: Instant) {
+    pub(crate) fn flush(&mut self, flush: &PendingFlush, now: Instant) {
         self.adopt_unseen(now);
         let mut batches = Vec::new();
         for index in 0..self.partitions.len() {
@@ -684,7 +684,7 @@ mod tests {
 
     #[test]
     fn a_flush_and_a_shortage_find_a_batch_that_they_were_not_told_of() {
-        let flush: fn() -> Event = || Event::Flush(Flush::begin().0);
+        let flush: fn() -> Event = || Event::Flush(PendingFlush::begin().0);
         let short: fn() -> Event = || Event::MemoryShort;
         for event in [short, flush] {
             let mut world = World::new(1);
@@ -749,7 +749,7 @@ mod tests {
     fn a_flush_finds_partitions_that_it_was_never_told_of() {
         let mut world = World::new(1);
         world.append_untold(0);
-        world.accumulator.mailbox().push(Event::Flush(Flush::begin().0), None);
+        world.accumulator.mailbox().push(Event::Flush(PendingFlush::begin().0), None);
         assert_eq!(world.departing(), [0]);
     }
 

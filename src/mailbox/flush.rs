@@ -1,4 +1,4 @@
-//! `Flush`: a call of `flush`, which goes on when nobody has its end of a channel any more.
+//! `PendingFlush`: a call of `flush`, which goes on when nobody has its end of a channel any more.
 //!
 //! Owns: the channel. Must not know: who keeps an end of it, and for how long.
 //! Threads: any.
@@ -10,7 +10,7 @@ use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// One end, kept by whatever the call waits for.
 #[derive(Clone)]
-pub(crate) struct Flush {
+pub(crate) struct PendingFlush {
     _unanswered: Sender<Infallible>,
     caller: Weak<()>,
 }
@@ -21,10 +21,10 @@ pub(crate) struct FlushCall {
     _caller: Arc<()>,
 }
 
-impl Flush {
-    pub(crate) fn begin() -> (Flush, FlushCall) {
+impl PendingFlush {
+    pub(crate) fn begin() -> (PendingFlush, FlushCall) {
         let ((unanswered, answered), caller) = (bounded(0), Arc::new(()));
-        let flush = Flush { _unanswered: unanswered, caller: Arc::downgrade(&caller) };
+        let flush = PendingFlush { _unanswered: unanswered, caller: Arc::downgrade(&caller) };
         (flush, FlushCall { answered, _caller: caller })
     }
 

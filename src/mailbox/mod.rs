@@ -19,7 +19,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 pub(crate) use answer_counts::AnswerCounts;
-pub(crate) use flush::Flush;
+pub(crate) use flush::PendingFlush;
 
 /// Something for the sender to look at.
 pub(crate) enum Event {
@@ -29,7 +29,7 @@ pub(crate) enum Event {
     /// A thread waits for memory: every batch is sendable now.
     MemoryShort,
     /// Somebody flushes: everything is sent, and what is not answered yet keeps an end of this until it is.
-    Flush(Flush),
+    Flush(PendingFlush),
     /// Metadata is wanted.
     Metadata,
     /// The producer is being closed.

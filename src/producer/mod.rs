@@ -31,7 +31,7 @@ use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::lifecycle::CloseDeadline;
 use crate::logging;
-use crate::mailbox::{Event, Flush};
+use crate::mailbox::{Event, PendingFlush};
 use crate::metadata::{Metadata, check_topic};
 use crate::origin::Origin;
 use crate::record::{AsRecord, RecordMetadata, TopicName};
@@ -380,7 +380,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.check_process()?;
         not_in_callback("flush()")?;
         let deadline = timeout.and_then(|timeout| stage::now().checked_add(timeout));
-        let (flush, call) = Flush::begin();
+        let (flush, call) = PendingFlush::begin();
         self.accumulator.mailbox().push(Event::Flush(flush), None);
         match interrupt::wait(&call.answered, deadline) {
             Wait::Ready(never) => match never {},

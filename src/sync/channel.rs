@@ -5,6 +5,7 @@
 //! that nothing wakes is what it looks for.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Instant;
 
 use loom::sync::{Arc, Mutex, MutexGuard};
@@ -74,6 +75,12 @@ impl<T> Receiver<T> {
 
     pub(crate) fn is_empty(&self) -> bool {
         locked(&self.0).messages.is_empty()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
     }
 }
 
