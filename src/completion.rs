@@ -577,6 +577,15 @@ mod models {
     use super::*;
     use crate::interrupt::InterruptHandle;
 
+    /// As with the accumulator's models.
+    const PREEMPTIONS: usize = 3;
+
+    fn model(threads: impl Fn() + Send + Sync + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(PREEMPTIONS);
+        builder.check(threads);
+    }
+
     fn batch() -> Completion {
         let mut batch = Completion::new(Arc::new(Mailbox::unread(Instant::now())), "t".into(), 0, 0);
         batch.close(0); // so that nobody tells the mailbox, of which there are models elsewhere
@@ -597,7 +606,7 @@ mod models {
 
     #[test]
     fn models_everyone_who_waits_hears_of_the_settlement() {
-        loom::model(|| {
+        model(|| {
             let mut batch = batch();
             let futures = [batch.record(facts(0), None), batch.record(facts(1), None)];
             let waiters = futures.map(|future| thread::spawn(move || offset(future.get())));
@@ -608,7 +617,7 @@ mod models {
 
     #[test]
     fn models_who_waits_for_a_batch_that_is_split_hears_of_his_piece() {
-        loom::model(|| {
+        model(|| {
             let mut batch = batch();
             let _first = batch.record(facts(0), None);
             let second = batch.record(facts(1), None);
@@ -622,7 +631,7 @@ mod models {
 
     #[test]
     fn models_an_interrupt_ends_one_wait_and_takes_no_outcome_away() {
-        loom::model(|| {
+        model(|| {
             let mut batch = batch();
             let future = batch.record(facts(0), None);
             let handle = Arc::new(Mutex::new(None));

@@ -66,5 +66,6 @@ pub(crate) use socket_network::{SocketNetwork, SocketOptions};
 #[cfg(test)]
 pub(crate) use waker::Waker;
 
-#[cfg(test)]
+// Models have no simulation, whose channels these use.
+#[cfg(all(test, not(loom)))]
 mod tests;
