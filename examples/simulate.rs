@@ -11,12 +11,23 @@
 //! defect; `--layered` puts a layer around all bytes and a handshake before the requests.
 
 use std::error::Error;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kafka_producer::simulation::{Kind, Runs, defects, replay, run_seeds};
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let mut runs = Runs {
         first: 1,
         count: 1000,
@@ -29,12 +40,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut one, mut planted, mut is_search, mut arguments) = (None, false, false, std::env::args().skip(1));
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        let number = |text: String| {
+            text.parse::<u64>().map_err(|_| format!("{argument} needs a number, which {text:?} is not"))
+        };
         match argument.as_str() {
-            "--seed" => one = Some(value()?.parse()?),
-            "--seeds" => runs.count = value()?.parse()?,
-            "--first" => runs.first = value()?.parse()?,
-            "--threads" => runs.threads = value()?.parse()?,
-            "--enough" => runs.enough = value()?.parse()?,
+            "--seed" => one = Some(number(value()?)?),
+            "--seeds" => runs.count = number(value()?)?,
+            "--first" => runs.first = number(value()?)?,
+            "--threads" => runs.threads = usize::try_from(number(value()?)?)?,
+            "--enough" => runs.enough = usize::try_from(number(value()?)?)?,
             "--planted" => planted = true,
             "--search" => is_search = true,
             "--layered" => runs.is_layered = true,
@@ -53,10 +67,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 println!("{USAGE}");
                 return Ok(());
             }
-            other => {
-                eprintln!("{USAGE}");
-                return Err(format!("unknown argument {other}\n{USAGE}").into());
-            }
+            other => return Err(format!("{other:?} is no argument\n{USAGE}").into()),
         }
     }
     std::panic::set_hook(Box::new(|_| {})); // a panic is told with its seed
@@ -104,9 +115,14 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
         return Err(format!("promises were broken in {} seeds", report.found.len()).into());
     }
     let missing = report.missing();
-    if runs.count >= 10_000 && !missing.is_empty() {
-        return Err(format!("never reached: {}", missing.join(", ")).into());
+    if missing.is_empty() {
+        return Ok(());
     }
+    let missing = format!("never reached: {}", missing.join(", "));
+    if runs.count >= 10_000 {
+        return Err(missing.into());
+    }
+    println!("{missing}");
     Ok(())
 }
 

@@ -1,9 +1,11 @@
 //! `Coverage`: what the runs have reached, counted.
 //!
-//! Owns: the counts, and the list of what has to be reached. Must not know: how it is counted.
+//! Owns: the counts, and what has to be reached, by each kind of trouble as well. Must not know: how it is counted.
 
 use std::collections::BTreeMap;
 use std::fmt;
+
+use crate::simulation::scenario::Kind;
 
 /// How often something was reached, by group and name.
 #[derive(Debug, Clone, Default)]
@@ -22,14 +24,22 @@ impl Coverage {
         }
     }
 
-    /// What was to be reached and was not: of what is listed here, and of `more`, by group and name.
-    pub(super) fn missing(&self, more: impl Iterator<Item = (&'static str, String)>) -> Vec<String> {
-        let listed = WANTED
-            .iter()
-            .flat_map(|(group, names)| names.iter().map(move |name| (*group, (*name).to_owned())));
-        let wanted = listed.chain(more).map(|(group, name)| (group.to_owned(), name));
-        let missing = wanted.filter(|wanted| !self.counts.contains_key(wanted));
-        missing.map(|(group, name)| format!("{group}: {name}")).collect()
+    /// What was to be reached and was not: of what is listed here, of what each kind of trouble does, and of the lies.
+    pub(super) fn missing(&self, kinds: &[Kind], lies: impl Iterator<Item = String>) -> Vec<String> {
+        let listed = WANTED.iter().flat_map(|(group, names)| names.iter().map(|name| (*group, *name)));
+        let listed = listed.filter(|(group, name)| !self.has(group, name));
+        let listed = listed.map(|(group, name)| format!("{group}: {name}"));
+        let effects = kinds.iter().flat_map(|kind| effects(*kind).iter().map(move |effect| (kind, effect)));
+        let effects =
+            effects.flat_map(|(kind, (group, names))| names.iter().map(move |name| (kind, group, name)));
+        let effects = effects.filter(|(_, group, name)| !self.has(group, name));
+        let effects = effects.map(|(kind, group, name)| format!("{kind:?}: {group} {name}"));
+        let lies = lies.filter(|lie| !self.has("lie", lie)).map(|lie| format!("lie: {lie}"));
+        listed.chain(effects).chain(lies).collect()
+    }
+
+    fn has(&self, group: &str, name: &str) -> bool {
+        self.counts.get(&(group.to_owned(), name.to_owned())).is_some_and(|count| *count > 0)
     }
 }
 
@@ -43,6 +53,66 @@ impl fmt::Display for Coverage {
             last = group;
         }
         Ok(())
+    }
+}
+
+/// What shows that a kind of trouble has come about, by group and name; each of it has to be reached.
+fn effects(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
+        Kind::LostAnswers => {
+            &[("fault", &["drop_answer Produce", "cut_before Produce", "cut_after Produce"])]
+        }
+        Kind::SlowAnswers => &[("fault", &["delay Produce"])],
+        Kind::Stops => &[("step", &["Stop", "Start"])],
+        Kind::Leaders => &[("step", &["MoveLeader"])],
+        Kind::Cuts => &[("step", &["Cut"])],
+        Kind::Stalls => &[("step", &["Stall", "Detain"])],
+        Kind::OtherApis => &[(
+            "fault",
+            &[
+                "drop_answer Metadata",
+                "drop_answer ApiVersions",
+                "drop_answer InitProducerId",
+                "cut_after Metadata",
+                "cut_after ApiVersions",
+                "cut_after InitProducerId",
+                "cut_before ApiVersions",
+                "delay Metadata",
+                "delay ApiVersions",
+                "delay InitProducerId",
+                "fail Metadata",
+                "fail InitProducerId",
+            ],
+        )],
+        Kind::Throttles => &[(
+            "fault",
+            &["throttle Produce", "throttle Metadata", "throttle InitProducerId", "throttle ApiVersions"],
+        )],
+        // Codes that brokers answer here for this reason alone.
+        Kind::Refusals => &[
+            ("fault", &["fail Produce", "fail_after Produce"]),
+            ("Produce", &["-1", "13", "19", "20", "29", "31", "46", "56", "89", "100"]),
+        ],
+        Kind::UnknownCodes => {
+            &[("Produce", &["-32768", "131", "400", "999"]), ("Metadata", &["-32768", "131", "400", "999"])]
+        }
+        Kind::Partitions => &[("step", &["Grow"])],
+        Kind::LaggingMetadata => &[("step", &["Freeze", "Thaw"])],
+        Kind::LyingMetadata => &[("lie", &["FewerPartitions", "OneBrokerLess"])],
+        Kind::LyingHints => &[("lie", &["WrongHints", "NoAnswers"])],
+        Kind::Recreation => &[("step", &["Create", "Delete"])],
+        Kind::Forgetting => &[("step", &["Forget All", "Forget Broker", "Forget Partition"])],
+        Kind::NewCluster => &[("step", &["Wipe"])],
+        Kind::OtherProducers => &[("step", &["Other"])],
+        Kind::NewAddresses => &[("step", &["Move"])],
+        Kind::SilentConnections => &[("step", &["Silence"])],
+        Kind::WallClock => &[("step", &["Jump"]), ("Produce", &["32"])],
+        Kind::RefusedIds => &[("InitProducerId", &["14", "15", "16", "31", "35", "41", "51", "53", "999"])],
+        Kind::Interrupts => &[("refused", &["Interrupted"])],
+        Kind::SlowCallbacks => &[("step", &["Send with Slow"])],
+        Kind::Restarts => &[("step", &["Restart"])],
+        Kind::OddAnswers => &[("lie", &["HintsAlone", "LateEpochs"])],
+        Kind::RefusedTopics => &[("Metadata", &["17", "29"])],
     }
 }
 
@@ -64,13 +134,13 @@ const WANTED: &[(&str, &[&str])] = &[
     (
         "Produce",
         &[
-            "-32768", "-1", "0", "2", "3", "5", "6", "7", "10", "13", "19", "20", "29", "45", "47", "56",
-            "59", "87", "89", "100", "131", "400", "999",
+            "-32768", "-1", "0", "2", "3", "5", "6", "7", "10", "13", "19", "20", "29", "31", "32", "45",
+            "46", "47", "56", "59", "87", "89", "100", "131", "400", "999",
         ],
     ),
     ("Metadata", &["-32768", "0", "3", "5", "17", "29", "129", "999"]),
     ("InitProducerId", &["0", "14", "15", "16", "31", "41", "51", "53", "999"]),
-    ("ApiVersions", &["0"]),
+    ("ApiVersions", &["0", "35"]),
     (
         "failed",
         &[
@@ -100,7 +170,6 @@ const WANTED: &[(&str, &[&str])] = &[
             "Delete",
             "Detain",
             "Drop",
-            "Fault",
             "Flush",
             "Forget All",
             "Forget Broker",
@@ -131,3 +200,45 @@ const WANTED: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that has to be reached.
+    fn whole() -> Coverage {
+        let mut whole = Coverage::default();
+        let groups = Kind::ALL.into_iter().flat_map(|kind| effects(kind).iter());
+        for (group, names) in groups.chain(WANTED) {
+            names.iter().for_each(|name| whole.add(group, name, 1));
+        }
+        whole
+    }
+
+    fn missing(coverage: &Coverage) -> Vec<String> {
+        coverage.missing(&Kind::ALL, std::iter::empty())
+    }
+
+    #[test]
+    fn what_a_kind_of_trouble_has_never_done_is_missing_however_often_it_was_thrown() {
+        assert_eq!(missing(&whole()), [""; 0]);
+        for kind in Kind::ALL {
+            assert!(!effects(kind).is_empty());
+            for (group, name) in
+                effects(kind).iter().flat_map(|(group, names)| names.iter().map(move |it| (group, it)))
+            {
+                let mut coverage = whole();
+                coverage.counts.remove(&((*group).to_owned(), (*name).to_owned()));
+                coverage.add("thrown", format!("{kind:?}"), 1_000);
+                coverage.add("step", "Fault", 1_000);
+                assert!(missing(&coverage).contains(&format!("{kind:?}: {group} {name}")));
+                coverage.add(group, name, 0);
+                assert!(
+                    missing(&coverage).contains(&format!("{kind:?}: {group} {name}")),
+                    "zero is not reached"
+                );
+            }
+        }
+        assert_eq!(whole().missing(&[], std::iter::once("Gap".to_owned())), ["lie: Gap"]);
+    }
+}

@@ -14,6 +14,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::simulation::plan::Lie;
+use crate::stage::note;
 
 /// Who lies at the moment, and how.
 #[derive(Clone, Default)]
@@ -71,6 +72,7 @@ fn metadata(answer: &BrokerAnswer<'_>, lies: &[Lie]) -> Option<Vec<u8>> {
     let mut message =
         MetadataResponse::decode(&mut Bytes::copy_from_slice(answer.body), answer.version).ok()?;
     for lie in lies {
+        let before = message.clone();
         match lie {
             Lie::NoBrokers => message.brokers.clear(),
             Lie::OneBrokerLess => drop(message.brokers.pop()),
@@ -84,6 +86,9 @@ fn metadata(answer: &BrokerAnswer<'_>, lies: &[Lie]) -> Option<Vec<u8>> {
                 topic.error_code = 3;
             }),
             other => message.topics.iter_mut().for_each(|topic| distort(topic, *other)),
+        }
+        if message != before {
+            note("lie", lie);
         }
     }
     let mut body = Vec::new();
@@ -124,14 +129,16 @@ fn distort(topic: &mut MetadataResponseTopic, lie: Lie) {
 fn produce(answer: &BrokerAnswer<'_>, lies: &[Lie], told: i32) -> Option<Vec<u8>> {
     let mut message =
         ProduceResponse::decode(&mut Bytes::copy_from_slice(answer.body), answer.version).ok()?;
-    if lies.contains(&Lie::NoAnswers) {
+    if lies.contains(&Lie::NoAnswers) && !message.responses.is_empty() {
         message.responses.clear();
+        note("lie", Lie::NoAnswers);
     }
     let partitions = message.responses.iter_mut().flat_map(|topic| &mut topic.partition_responses);
     let mut hinted = Vec::new();
     for partition in partitions {
         if lies.contains(&Lie::LogStarts) && partition.error_code != 0 && answer.version >= 5 {
             partition.log_start_offset = 0;
+            note("lie", Lie::LogStarts);
         }
         if answer.version < 10 {
             continue;
@@ -158,6 +165,7 @@ fn produce(answer: &BrokerAnswer<'_>, lies: &[Lie], told: i32) -> Option<Vec<u8>
                 partition.current_leader =
                     LeaderIdAndEpoch::default().with_leader_id(leader.into()).with_leader_epoch(epoch);
                 hinted.push((leader, *lie));
+                note("lie", lie);
             }
         }
     }
@@ -179,6 +187,7 @@ fn versions(answer: &BrokerAnswer<'_>) -> Option<Vec<u8>> {
         ApiVersionsResponse::decode(&mut Bytes::copy_from_slice(answer.body), answer.version).ok()?;
     let metadata = message.api_keys.iter_mut().find(|known| known.api_key == Api::Metadata.key())?;
     (metadata.min_version, metadata.max_version) = (90, 99);
+    note("lie", Lie::NoMetadata);
     let mut body = Vec::new();
     message.encode(&mut body, answer.version).ok()?;
     Some(body)
@@ -190,6 +199,7 @@ fn producer_id(answer: &BrokerAnswer<'_>) -> Option<Vec<u8>> {
         InitProducerIdResponse::decode(&mut Bytes::copy_from_slice(answer.body), answer.version).ok()?;
     if message.error_code == 0 {
         message.producer_epoch = i16::MAX - 2;
+        note("lie", Lie::LateEpochs);
     }
     let mut body = Vec::new();
     message.encode(&mut body, answer.version).ok()?;

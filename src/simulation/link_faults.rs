@@ -7,8 +7,19 @@ use std::time::Duration;
 use crate::network::SocketId;
 use crate::simulation::happening::{ConnectionEnd, Happening};
 use crate::simulation::network::SimulatedNetwork;
+use crate::simulation::plan::Step;
 
 impl SimulatedNetwork {
+    /// Whether this step has an effect: where no connection is, none breaks and none is slow.
+    pub(super) fn finds_something(&self, step: &Step) -> bool {
+        match step {
+            Step::Stall(broker, _) | Step::Detain(broker, _) | Step::Cut(broker) | Step::Silence(broker) => {
+                !self.links_to(*broker).is_empty()
+            }
+            _ => true,
+        }
+    }
+
     fn links_to(&self, broker: i32) -> Vec<SocketId> {
         self.links.iter().filter(|(_, link)| link.broker == broker).map(|(id, _)| *id).collect()
     }

@@ -48,8 +48,9 @@ mod lines;
 mod world;
 
 // … and many of them, each from a seed.
-mod coverage;
 mod scenario;
+
+mod coverage;
 mod seeds;
 
 #[cfg(test)]

@@ -184,7 +184,9 @@ impl SimulatedNetwork {
     }
 
     fn carry_out(&mut self, step: Step) {
-        *self.steps.entry(step.name()).or_default() += 1;
+        if self.finds_something(&step) {
+            *self.steps.entry(step.name()).or_default() += 1;
+        }
         if !matches!(step, Step::Act(..)) {
             logging::info!("-- {step:?}");
         }

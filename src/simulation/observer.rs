@@ -25,7 +25,7 @@ pub(super) struct Observer {
     pub(super) codes: BTreeMap<(Api, i16), u64>,
     /// When the client was told that something was wrong, and of which partition; -1 where it is about none.
     pub(super) errors: Vec<(Duration, Api, i32, i16)>,
-    /// When each batch came to a broker: topic, partition, producer id, epoch, sequence.
+    /// When each batch came to a broker: topic, partition, producer id, epoch, sequence; its checksum where it has none.
     pub(super) sent: BTreeMap<(String, i32, i64, i16, i32), Vec<Duration>>,
 }
 
@@ -41,11 +41,11 @@ impl Observer {
     pub(super) fn produce(&mut self, request: &SeenProduce, at: Duration) {
         for batch in &request.batches {
             let Some(header) = &batch.header else { continue };
-            let (id, epoch, sequence) = (header.producer_id, header.producer_epoch, header.base_sequence);
-            if id >= 0 {
-                let batch = (batch.topic.clone(), batch.partition, id, epoch, sequence);
-                self.sent.entry(batch).or_default().push(at);
-            }
+            let (id, epoch) = (header.producer_id, header.producer_epoch);
+            // No two records are the same, so no two batches either.
+            let number = if id < 0 { header.crc.cast_signed() } else { header.base_sequence };
+            let batch = (batch.topic.clone(), batch.partition, id, epoch, number);
+            self.sent.entry(batch).or_default().push(at);
         }
     }
 

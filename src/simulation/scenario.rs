@@ -268,7 +268,10 @@ fn cluster(
         1 if !is_calm => cluster.answer_delay(versions.delay),
         // Without topic ids; and without leader epochs to believe.
         2 => cluster.api_versions(Api::Produce, 3..=9).api_versions(Api::Metadata, 0..=9),
-        3 => cluster.api_versions(Api::Produce, 3..=7).api_versions(Api::Metadata, 0..=7),
+        3 => {
+            let cluster = cluster.api_versions(Api::Produce, 3..=7).api_versions(Api::Metadata, 0..=7);
+            cluster.api_versions(Api::ApiVersions, 0..=2)
+        }
         _ => cluster,
     };
     (cluster, versions.kind == 1)

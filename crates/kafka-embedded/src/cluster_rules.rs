@@ -169,6 +169,8 @@ impl ClusterRules {
             Some(handled) => handled,
             None => (FaultPlan::default(), RequestOutcome::Close),
         };
+        let is_answered = matches!(outcome, RequestOutcome::Answer(_) | RequestOutcome::Wait(_));
+        self.seen.acted(plan.effects(is_answered));
         if plan.cuts_before() || plan.cuts_after() {
             self.connections.remove(&connection);
             let mut actions = vec![Action { connection, at: now, kind: ActionKind::Close }];

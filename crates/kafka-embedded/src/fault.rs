@@ -156,6 +156,18 @@ impl Fault {
 }
 
 impl Effect {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fail(_) => "fail",
+            Self::FailAfter(_) => "fail_after",
+            Self::Delay(_) => "delay",
+            Self::Throttle(_) => "throttle",
+            Self::DropAnswer => "drop_answer",
+            Self::CutBefore => "cut_before",
+            Self::CutAfter => "cut_after",
+        }
+    }
+
     fn loses_answer(self) -> bool {
         matches!(self, Self::DropAnswer | Self::CutBefore | Self::CutAfter)
     }
@@ -247,6 +259,18 @@ impl FaultPlan {
 
     pub(super) fn cuts_after(&self) -> bool {
         self.has(Effect::CutAfter)
+    }
+
+    /// What each of them does to the request: an answer that is lost is neither late nor wrong, and one that nobody waits
+    /// for (`acks=0`) cannot be lost.
+    pub(super) fn effects(&self, is_answered: bool) -> impl Iterator<Item = (Api, &'static str)> {
+        let is_lost = self.acting.iter().any(|fault| fault.effect.loses_answer());
+        let takes_effect = move |fault: &&Fault| match fault.effect {
+            Effect::CutBefore | Effect::CutAfter => true,
+            Effect::DropAnswer => is_answered,
+            _ => is_answered && !is_lost,
+        };
+        self.acting.iter().filter(takes_effect).map(|fault| (fault.api, fault.effect.name()))
     }
 
     fn has(&self, effect: Effect) -> bool {

@@ -49,11 +49,17 @@ pub(super) struct Seen {
     pub(super) connections: u64,
     pub(super) requests: BTreeMap<Api, usize>,
     pub(super) produce: Vec<SeenProduce>,
+    /// How often faults have taken effect.
+    pub(super) faults: BTreeMap<(Api, &'static str), u64>,
 }
 
 impl Seen {
     pub(super) fn count(&mut self, api: Api) {
         *self.requests.entry(api).or_default() += 1;
+    }
+
+    pub(super) fn acted(&mut self, effects: impl Iterator<Item = (Api, &'static str)>) {
+        effects.for_each(|effect| *self.faults.entry(effect).or_default() += 1);
     }
 
     pub(super) fn produce(

@@ -234,6 +234,13 @@ impl ClusterRules {
         self.seen.requests.get(&api).copied().unwrap_or(0)
     }
 
+    /// How often faults have taken effect, by API and by the name of the function that makes such a [`Fault`]: a fault
+    /// that no request has met is not among them.
+    #[must_use]
+    pub fn faults_acted(&self) -> &std::collections::BTreeMap<(Api, &'static str), u64> {
+        &self.seen.faults
+    }
+
     /// How many connections have been accepted so far.
     #[must_use]
     pub fn connections_accepted(&self) -> u64 {

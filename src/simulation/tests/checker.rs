@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use kafka_embedded::{Api, Fault};
+
 use crate::error::ErrorKind;
+use crate::planted::{self, Defect};
 use crate::simulation::history::{
     Accepted, Call, Content, Delivery, FlushCall, History, Log, Logged, Outcome, Promise, Refused, Told,
     Violation,
 };
+use crate::simulation::plan::Step;
 use crate::simulation::world::{Setup, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -247,5 +251,46 @@ fn a_sender_that_is_not_woken_is_seen() {
         let violations = world.end().unwrap().check();
         let is_late = |violation: &Violation| matches!(violation, Violation::Late(..));
         assert_eq!(violations.iter().any(is_late), is_deaf, "{violations:?}");
+    }
+}
+
+/// Fault B3. Batches without a producer id are told apart by what they hold.
+#[test]
+fn a_storm_of_retries_is_seen_whatever_acks_says() {
+    let settings = [("true", "all"), ("false", "all"), ("false", "1")];
+    for ((idempotent, acks), defect) in
+        settings.into_iter().flat_map(|it| [(it, None), (it, Some(Defect::NoBackoff))])
+    {
+        let setup =
+            Setup::calm(1).with("enable.idempotence", idempotent).with("acks", acks).with("linger.ms", 0);
+        let setup = setup.with("request.timeout.ms", 1_000).with("delivery.timeout.ms", 3_000);
+        let setup = setup.step(Duration::ZERO, Step::Fault(Fault::fail(Api::Produce, 7).always()));
+        planted::plant(defect);
+        let mut world = World::new(setup.send(SECOND, 0, 1));
+        let history = world.run().and_then(|()| world.end());
+        planted::plant(None);
+        let violations = history.unwrap().check();
+        let is_storm = |violation: &Violation| matches!(violation, Violation::TooManyRequests(_));
+        assert_eq!(violations.iter().any(is_storm), defect.is_some(), "acks={acks}: {violations:?}");
+    }
+}
+
+/// A fault that no request has met has done nothing, however often it was injected.
+#[test]
+fn faults_count_when_they_take_effect() {
+    for (at, is_met) in [(Duration::ZERO, true), (3 * SECOND, false)] {
+        let faults = [
+            Fault::throttle(Api::Produce, SECOND / 10),
+            Fault::delay(Api::Produce, SECOND / 10),
+            Fault::throttle(Api::InitProducerId, SECOND / 10),
+        ];
+        let setup = Setup::calm(1).send(SECOND, 0, 1);
+        let setup = faults.into_iter().fold(setup, |setup, fault| setup.step(at, Step::Fault(fault)));
+        let mut world = World::new(setup);
+        world.run().unwrap();
+        let acted = world.with_rules(|rules| rules.faults_acted().clone());
+        let met = [(Api::Produce, "delay"), (Api::Produce, "throttle"), (Api::InitProducerId, "throttle")];
+        assert!(met.iter().all(|fault| acted.contains_key(fault) == is_met), "{acted:?}");
+        assert_eq!(world.end().unwrap().check(), []);
     }
 }
