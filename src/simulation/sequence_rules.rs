@@ -79,6 +79,11 @@ impl Partition {
         wrong
     }
 
+    /// A batch was to be written, and has its numbers from then on.
+    pub(super) fn offered(&mut self, numbers: Numbers, content: Content) {
+        self.written_as.entry(content.hash).or_insert(numbers);
+    }
+
     /// Smaller batches take the place of one that was too large.
     fn replaced(&self, (epoch, sequence): Numbers, content: Content) -> Vec<Numbers> {
         let replaced = self.batches.range((epoch, sequence)..(epoch, sequence.saturating_add(content.count)));

@@ -67,19 +67,32 @@ impl Wire {
             socket.written.extend_from_slice(buffer);
         }
         let spare = socket.written.len() - (offered - taken);
-        let mut frames = Vec::new();
+        let (mut frames, mut offered, mut done) = (Vec::new(), Vec::new(), 0);
         let mut rest = &socket.written[..];
         while let Some(length) = rest.first_chunk::<4>().map(|prefix| u32::from_be_bytes(*prefix) as usize) {
-            // What was not taken is offered again.
-            let begun = socket.written.len() - rest.len();
-            let Some(frame) = rest.get(4..4 + length).filter(|_| begun + 4 + length <= spare) else { break };
-            frames.push(frame.to_vec());
+            let Some(frame) = rest.get(4..4 + length) else { break };
             rest = &rest[4 + length..];
+            let end = socket.written.len() - rest.len();
+            // What was not taken is offered again.
+            if end <= spare {
+                frames.push(frame.to_vec());
+                done = end;
+            } else {
+                offered.push(frame.to_vec());
+            }
         }
-        let done = socket.written.len() - rest.len();
         socket.written.truncate(spare);
         socket.written.drain(..done);
         frames.into_iter().for_each(|frame| self.asked(id, &frame, is_now));
+        offered.iter().for_each(|frame| self.offered(frame));
+    }
+
+    /// A request that was not written to its end: its batches have their numbers, and may never go on this connection.
+    fn offered(&mut self, frame: &[u8]) {
+        let Some((asked, _)) = self.read_request(frame) else { return };
+        for Written { place, producer_id, numbers, content } in asked.batches {
+            self.partitions.entry((place, producer_id)).or_default().offered(numbers, content);
+        }
     }
 
     /// What the client writes next was to go already, or was not.
