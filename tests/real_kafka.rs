@@ -40,8 +40,7 @@ fn three_ways_to_send(version: &str) {
     assert_eq!((waited.topic(), waited.partition(), waited.offset()), ("test", 1, Some(0)));
 
     let (tell, told) = mpsc::channel();
-    let record =
-        ProducerRecord::new("test", "called back").with_partition(2).with_header("name", b"value".to_vec());
+    let record = ProducerRecord::new("test", "called back").with_partition(2).with_header("name", b"value");
     producer.send_with_callback(record, move |outcome| tell.send(outcome).unwrap()).unwrap();
     producer.flush().unwrap();
     // Flush returns after the callback.

@@ -360,7 +360,7 @@ impl Serializer<str> for Marking {
             *headers = Headers::new();
             headers.add("other", "");
         }
-        own.then(|| Some(data.as_bytes())).ok_or_else(|| "without its own header".into())
+        own.then_some(Some(data.as_bytes())).ok_or_else(|| "without its own header".into())
     }
 }
 

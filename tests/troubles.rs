@@ -34,7 +34,7 @@ fn cluster(topic: &str) -> EmbeddedCluster {
 }
 
 fn send(producer: &TextProducer, topic: &str) -> Result<(), kafka_producer::Error> {
-    producer.send(ProducerRecord::new(topic.to_owned(), "v"))?.get_timeout(AGES).map(drop)
+    producer.send(ProducerRecord::new(topic, "v"))?.get_timeout(AGES).map(drop)
 }
 
 /// All codes of which the table says that the same request may succeed later.

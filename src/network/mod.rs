@@ -67,5 +67,6 @@ pub(crate) use socket_network::{SocketNetwork, SocketOptions};
 pub(crate) use waker::Waker;
 
 // Models have no simulation, whose channels these use.
-#[cfg(all(test, not(loom)))]
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests;

@@ -49,7 +49,7 @@ impl SimulatedChannels {
         let authority = Authority {
             session: Some(Duration::from_millis(1_000 + seed % 7 * 500)),
             rounds: 1 + (seed % 2) as u32,
-            wants_token: seed % 3 == 0,
+            wants_token: seed.is_multiple_of(3),
             ..Authority::default()
         };
         SimulatedChannels { is_layered: true, authority: Some(Arc::new(authority)) }

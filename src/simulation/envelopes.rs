@@ -143,7 +143,7 @@ impl TransportLayer for EnvelopeLayer {
         self.received.extend_from_slice(bytes);
         let received = std::mem::take(&mut self.received);
         let mut rest = &received[..];
-        while let Some((kind, content, behind)) = next(rest)? {
+        while let Some(Envelope { kind, content, behind }) = next(rest)? {
             rest = behind;
             let content: Vec<u8> = content.iter().map(|byte| byte ^ MASK ^ self.masks.incoming).collect();
             if kind == EnvelopeKind::Data && self.is_established {
@@ -161,8 +161,14 @@ impl TransportLayer for EnvelopeLayer {
     }
 }
 
-/// The next whole envelope, and what lies behind it.
-fn next(bytes: &[u8]) -> Result<Option<(EnvelopeKind, &[u8], &[u8])>, Error> {
+/// A whole envelope, and what lies behind it.
+struct Envelope<'a> {
+    kind: EnvelopeKind,
+    content: &'a [u8],
+    behind: &'a [u8],
+}
+
+fn next(bytes: &[u8]) -> Result<Option<Envelope<'_>>, Error> {
     let none = || Err(Error::new(ErrorKind::Network, "what came is no envelope"));
     let Some([mark, kind, high, low]) = bytes.first_chunk::<HEAD>() else {
         return if bytes.first().is_none_or(|mark| *mark == MARK) { Ok(None) } else { none() };
@@ -173,7 +179,7 @@ fn next(bytes: &[u8]) -> Result<Option<(EnvelopeKind, &[u8], &[u8])>, Error> {
     if *check != sum(envelope) {
         return none();
     }
-    Ok(Some((kind, &envelope[HEAD..], &bytes[end + 1..])))
+    Ok(Some(Envelope { kind, content: &envelope[HEAD..], behind: &bytes[end + 1..] }))
 }
 
 fn sum(bytes: &[u8]) -> u8 {

@@ -52,14 +52,14 @@ impl Layers {
     }
 
     /// The bytes reach the broker: what it reads in them, and what goes back without it.
-    pub(super) fn to_broker(&mut self, id: SocketId, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+    pub(super) fn send_to_broker(&mut self, id: SocketId, bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
         let (mut plain, mut back) = (Vec::new(), Vec::new());
         self.ends(id).broker.received(bytes, &mut plain, &mut back);
         (plain, back)
     }
 
     /// A broker answers: what goes on its way for it now.
-    pub(super) fn from_broker(&mut self, id: SocketId, answer: Vec<u8>) -> Vec<u8> {
+    pub(super) fn receive_from_broker(&mut self, id: SocketId, answer: Vec<u8>) -> Vec<u8> {
         if !self.are_there {
             return answer;
         }

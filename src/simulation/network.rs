@@ -315,7 +315,7 @@ impl SimulatedNetwork {
     fn received(&mut self, id: SocketId, bytes: &[u8]) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if self.layers.are_there {
-            let (plain, back) = self.layers.to_broker(id, bytes);
+            let (plain, back) = self.layers.send_to_broker(id, bytes);
             link.received.extend(plain);
             if !back.is_empty() {
                 self.deliver(id, Happening::ToClient(id, back));
@@ -351,7 +351,7 @@ impl SimulatedNetwork {
             let Some(id) = found.map(|(id, _)| *id) else { continue };
             match action.kind {
                 ActionKind::Answer(bytes) => {
-                    let bytes = self.layers.from_broker(id, bytes);
+                    let bytes = self.layers.receive_from_broker(id, bytes);
                     if !bytes.is_empty() {
                         self.deliver(id, Happening::ToClient(id, bytes));
                     }
