@@ -165,7 +165,10 @@ macro_rules! parts {
 
             #[inline(always)]
             fn $hold(&self) -> Option<P::Held<'_>> {
-                self.as_ref().map(P::hold)
+                match self {
+                    Some(part) => Some(part.hold()),
+                    None => None,
+                }
             }
         }
     };
