@@ -70,11 +70,13 @@ impl<'a> Decoder<'a> {
         Err(DecodeError::new(field, Problem::LongVarint, start))
     }
 
+    #[inline]
     pub(crate) fn string(&mut self, field: &str) -> Result<&'a str, DecodeError> {
         let start = self.offset;
         self.nullable_string(field)?.ok_or_else(|| DecodeError::new(field, Problem::Null, start))
     }
 
+    #[inline]
     pub(crate) fn nullable_string(&mut self, field: &str) -> Result<Option<&'a str>, DecodeError> {
         let start = self.offset;
         let length = if self.flexible {
@@ -90,6 +92,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads an array, each element with `read`.
+    #[inline]
     pub(crate) fn array<T>(
         &mut self,
         field: &str,
@@ -100,6 +103,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Reads an array or null, each element with `read`, which has to take at least a byte.
+    #[inline]
     pub(crate) fn nullable_array<T>(
         &mut self,
         field: &str,
@@ -121,6 +125,7 @@ impl<'a> Decoder<'a> {
 
     /// Ends a structure: in flexible versions reads its tagged fields. `read` gets each tag with a decoder over that
     /// field alone; a field of which it reads nothing is skipped, one that it reads has to be read to the end.
+    #[inline]
     pub(crate) fn tags(
         &mut self,
         mut read: impl FnMut(u32, &mut Decoder<'a>) -> Result<(), DecodeError>,
@@ -157,6 +162,7 @@ impl<'a> Decoder<'a> {
         self.rest = &[];
     }
 
+    #[inline]
     fn length(&mut self, field: &str) -> Result<Option<u32>, DecodeError> {
         let start = self.offset;
         if self.flexible {
@@ -166,10 +172,12 @@ impl<'a> Decoder<'a> {
         plain_length(field, length, start)
     }
 
+    #[inline]
     fn compact_length(&mut self, field: &str) -> Result<Option<u32>, DecodeError> {
         Ok(self.unsigned_varint(field)?.checked_sub(1))
     }
 
+    #[inline]
     fn expect_end(&self, field: &str) -> Result<(), DecodeError> {
         match self.rest.len() {
             0 => Ok(()),
@@ -177,6 +185,7 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    #[inline]
     fn fixed<const N: usize>(&mut self, field: &str) -> Result<[u8; N], DecodeError> {
         let Some((bytes, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(self.too_short(field, N));
@@ -186,6 +195,7 @@ impl<'a> Decoder<'a> {
         Ok(*bytes)
     }
 
+    #[inline]
     fn take(&mut self, field: &str, length: usize) -> Result<&'a [u8], DecodeError> {
         let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
             return Err(self.too_short(field, length));

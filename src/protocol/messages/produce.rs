@@ -137,6 +137,7 @@ pub(crate) struct TopicProduceResponse {
 }
 
 impl TopicProduceResponse {
+    #[inline]
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let (name, topic_id) = if input.version() >= 13 {
             (TopicName::from(""), input.uuid("topic_id")?)
@@ -167,6 +168,7 @@ pub(crate) struct PartitionProduceResponse {
 }
 
 impl PartitionProduceResponse {
+    #[inline]
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let index = input.i32("index")?;
         let error_code = ErrorCode(input.i16("error_code")?);
@@ -207,6 +209,7 @@ pub(crate) struct BatchIndexAndErrorMessage {
 }
 
 impl BatchIndexAndErrorMessage {
+    #[inline]
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let batch_index = input.i32("batch_index")?;
         let batch_index_error_message =
