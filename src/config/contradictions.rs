@@ -122,10 +122,11 @@ fn delivery_timeout(
             row::DELIVERY_TIMEOUT_MS_CONFIG,
             format_args!("Value must be at least linger.ms + request.timeout.ms, which is {sum}"),
         ));
+    } else {
+        remarks.warn(format!(
+            "delivery.timeout.ms should be at least linger.ms + request.timeout.ms; it is raised to {sum}"
+        ));
     }
-    remarks.warn(format!(
-        "delivery.timeout.ms should be at least linger.ms + request.timeout.ms; it is raised to {sum}"
-    ));
     settings.delivery_timeout = least;
 }
 

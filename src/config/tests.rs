@@ -304,6 +304,7 @@ fn telemetry_may_be_set_either_way_and_jvm_settings_only_warn() {
 fn delivery_timeout_covers_linger_and_request() {
     let error = refusal(&[("delivery.timeout.ms", "30004")]);
     assert!(error.contains("delivery.timeout.ms") && error.contains("30004") && error.contains("30005"));
+    assert!(remarks(&[("delivery.timeout.ms", "30004")]).is_empty(), "it is refused, not raised");
     assert_eq!(settings(&[("delivery.timeout.ms", "30005")]).delivery_timeout.as_millis(), 30005);
     let raised = [("linger.ms", "100000"), ("request.timeout.ms", "50000")];
     assert_eq!(settings(&raised).delivery_timeout.as_millis(), 150_000);

@@ -506,7 +506,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Drop for Core<K, V> {
         match self.close_within(longest_close(self.settings.delivery_timeout)) {
             Ok(report) if report.failed + report.abandoned > 0 => {
                 let lost = Counted(report.failed + report.abandoned, "record");
-                logging::error!("dropping the producer: {lost} lost");
+                logging::error!("dropping the producer: {lost} not acknowledged; some may have been written");
             }
             Ok(report) if report.callback_running && !is_in_callback() => {
                 let unanswered = Counted(report.unanswered, "record");
