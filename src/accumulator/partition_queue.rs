@@ -725,14 +725,7 @@ mod tests {
     #[test]
     fn a_batch_that_fills_while_the_sender_sleeps_wakes_it() {
         let origin = Instant::now();
-        let woken = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&woken);
-        let mailbox = Mailbox::new(
-            origin,
-            Box::new(move || {
-                count.fetch_add(1, Ordering::Relaxed);
-            }),
-        );
+        let (mailbox, woken) = Mailbox::counting(origin);
         let mailbox = Arc::new(mailbox);
         let (queue, pool) = (queue(&mailbox), BufferPool::new(100_000));
         assert!(mailbox.fall_asleep(Some(origin + Duration::from_secs(5))));

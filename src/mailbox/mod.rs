@@ -84,6 +84,17 @@ impl Mailbox {
         mailbox
     }
 
+    /// And how often the sender was woken.
+    #[cfg(test)]
+    pub(crate) fn counting(origin: Instant) -> (Mailbox, std::sync::Arc<std::sync::atomic::AtomicU32>) {
+        let woken = std::sync::Arc::<std::sync::atomic::AtomicU32>::default();
+        let count = std::sync::Arc::clone(&woken);
+        let wake = move || {
+            count.fetch_add(1, Ordering::Relaxed);
+        };
+        (Mailbox::new(origin, Box::new(wake)), woken)
+    }
+
     /// Lets those who wait for outcomes poll for this time before they sleep.
     pub(crate) fn with_spin(self, length: Duration) -> Mailbox {
         Mailbox { spin: Some(SharedSpin::new(length)), ..self }
@@ -177,9 +188,6 @@ impl Mailbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicU32;
-
     use super::*;
 
     #[test]
@@ -194,14 +202,7 @@ mod tests {
     #[test]
     fn wakes_only_a_sender_that_would_sleep_too_long_and_only_once() {
         let origin = Instant::now();
-        let woken = Arc::new(AtomicU32::new(0));
-        let count = Arc::clone(&woken);
-        let mailbox = Mailbox::new(
-            origin,
-            Box::new(move || {
-                count.fetch_add(1, Ordering::Relaxed);
-            }),
-        );
+        let (mailbox, woken) = Mailbox::counting(origin);
         let at = |ms| Some(origin + Duration::from_millis(ms));
 
         mailbox.push(Event::Metadata, None);

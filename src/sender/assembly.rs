@@ -38,7 +38,6 @@ pub(crate) fn assemble<N: Network>(
     let control = Arc::new(Control::new(Arc::clone(&accumulator), Arc::clone(&metadata)));
     let settings = Arc::new(settings.clone());
     let client = NetworkClient::new(transport, Arc::clone(&settings), random.fork());
-    let shared = (Arc::clone(&accumulator), Arc::clone(&metadata), Arc::clone(&control));
-    let sender = Sender::new(settings, client, shared, bootstrap, random);
+    let sender = Sender::new(settings, client, Arc::clone(&control), bootstrap, random);
     Assembly { sender, accumulator, metadata, control }
 }

@@ -37,6 +37,14 @@ impl Control {
         Control { lifecycle, accumulator, metadata, delivered, failed, abandoned }
     }
 
+    pub(super) fn accumulator(&self) -> &Arc<RecordAccumulator> {
+        &self.accumulator
+    }
+
+    pub(super) fn metadata(&self) -> &Arc<Metadata> {
+        &self.metadata
+    }
+
     pub(crate) fn lifecycle(&self) -> &Lifecycle {
         &self.lifecycle
     }

@@ -15,18 +15,18 @@ pub(super) struct Effects {
     pub(super) disconnect: Vec<(i32, &'static str)>,
     /// It is begun with other brokers, or again: batches go by this picture of the cluster.
     pub(super) beginning: Option<Picture>,
-    /// A broker has told of the cluster.
+    /// A broker has told of the cluster: batches go by that at once, and it is published after the next step.
     pub(super) metadata: Option<NewMetadata>,
     /// The batches go to another cluster from now on: nothing is known there of this producer.
     pub(super) other_cluster: bool,
     /// Topics that nobody uses any more; none where that was not looked at.
     pub(super) idle_topics: Option<Vec<TopicName>>,
-    /// No producer id is to be had: what waits for one fails.
-    pub(super) no_producer_id: Option<Error>,
-    /// This broker does not believe who we are, or we do not believe who it is: what waits for it fails.
-    pub(super) not_authenticated: Option<(i32, Error)>,
     /// The sequences may let go by now what they held back.
     pub(super) sequences_changed: bool,
+    /// This broker does not believe who we are, or we do not believe who it is: what waits for it fails.
+    pub(super) not_authenticated: Option<(i32, Error)>,
+    /// No producer id is to be had: what waits for one fails.
+    pub(super) no_producer_id: Option<Error>,
     /// Nothing can be sent any more.
     pub(super) fatal: Option<Error>,
 }

@@ -109,11 +109,11 @@ impl<N: Network> Sender<N> {
     fn new(
         settings: Arc<Settings>,
         client: NetworkClient<N, RequestContext>,
-        shared: (Arc<RecordAccumulator>, Arc<Metadata>, Arc<Control>),
+        control: Arc<Control>,
         bootstrap: Bootstrap,
         mut random: fastrand::Rng,
     ) -> Sender<N> {
-        let (accumulator, metadata, control) = shared;
+        let (accumulator, metadata) = (Arc::clone(control.accumulator()), Arc::clone(control.metadata()));
         let (one, other) = (random.fork(), random.fork());
         Sender {
             client,
@@ -124,13 +124,7 @@ impl<N: Network> Sender<N> {
                 one,
             ),
             identity: ProducerIdentity::new(Arc::clone(&settings), Arc::clone(&metadata), other),
-            produce: Produce::new(
-                settings,
-                Arc::clone(&accumulator),
-                Arc::clone(&metadata),
-                Arc::clone(&control),
-                random,
-            ),
+            produce: Produce::new(settings, Arc::clone(&control), random),
             accumulator,
             heard: Arc::clone(metadata.heard()),
             metadata,

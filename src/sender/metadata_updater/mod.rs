@@ -44,7 +44,7 @@ pub(super) struct MetadataUpdater {
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
     /// The brokers that were asked since something has been sought in vain.
-    asked: Vec<i32>,
+    asked: BTreeSet<i32>,
 }
 
 /// What was asked for.
@@ -83,7 +83,7 @@ impl MetadataUpdater {
             warnings: Warnings::new(),
             random,
             nobody_until: None,
-            asked: Vec::new(),
+            asked: BTreeSet::new(),
         }
     }
 
@@ -132,9 +132,7 @@ impl MetadataUpdater {
                 return None;
             }
         };
-        if !self.asked.contains(&node) {
-            self.asked.push(node);
-        }
+        self.asked.insert(node);
         let topics = self.metadata.begin_request(now);
         self.identity.ask(self.metadata.asks_for_all());
         let context = MetadataContext { topics: topics.iter().cloned().collect(), version: 0 };
@@ -154,8 +152,9 @@ impl MetadataUpdater {
         let unable = self.unable_to_tell(client);
         let cluster = self.metadata.cluster();
         let is_able = |node: i32| !unable.contains(&node);
-        let is_untried = |node: i32| is_able(node) && !self.asked.contains(&node);
-        if !self.metadata.seeks_again() || !cluster.nodes().any(|node| is_untried(node.id())) {
+        let all_were_asked =
+            cluster.nodes().map(Node::id).filter(|id| is_able(*id)).all(|id| self.asked.contains(&id));
+        if all_were_asked || !self.metadata.seeks_again() {
             self.asked.clear();
         }
         let is_untried = |node: i32| is_able(node) && !self.asked.contains(&node);

@@ -70,13 +70,8 @@ impl Context for ProduceContext {
 }
 
 impl Produce {
-    pub(super) fn new(
-        settings: Arc<Settings>,
-        accumulator: Arc<RecordAccumulator>,
-        metadata: Arc<Metadata>,
-        control: Arc<Control>,
-        random: fastrand::Rng,
-    ) -> Produce {
+    pub(super) fn new(settings: Arc<Settings>, control: Arc<Control>, random: fastrand::Rng) -> Produce {
+        let (accumulator, metadata) = (Arc::clone(control.accumulator()), Arc::clone(control.metadata()));
         Produce {
             drain: Drain::new(Arc::clone(&accumulator), DrainRules::from(&*settings)),
             leaders: Availability::new(AvailabilityRules::from(&*settings)),
