@@ -64,6 +64,12 @@ mod wire;
 // Sockets, connections, requests on their way.
 mod network;
 
+// Who the brokers are, and who we are to them: TLS and SASL.
+mod security;
+
+// What nobody is shown.
+mod secret;
+
 // How long to wait before trying again.
 mod backoff;
 

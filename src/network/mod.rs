@@ -54,7 +54,6 @@ pub(crate) use frame::read_all as read_frames;
 pub(crate) use byte_stream::{PeerState, TransportLayer};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use handshake_step::{Asking, HandshakeStep, StepAction, StepFindings, StepProgress, StepRequest};
-#[cfg(any(test, feature = "simulation"))]
 pub(crate) use job::BackgroundWork;
 pub(crate) use job::{Job, JobResult};
 pub(crate) use outcome::Outcome;

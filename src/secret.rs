@@ -1,0 +1,68 @@
+//! `Secret`: a text that nobody is shown: a password, a key, a token.
+//!
+//! Owns: hiding and overwriting it. Must not know: what it opens.
+//! Holds: its `Debug` is the word for what is hidden, and its memory is overwritten when the last one that has it is gone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+/// A text that nobody is shown. Cheap to clone: all share one.
+#[allow(dead_code, reason = "what needs it follows")]
+#[derive(Clone)]
+pub(crate) struct Secret(Arc<Zeroizing<String>>);
+
+impl Secret {
+    /// The text itself, for whoever it is for.
+    #[allow(dead_code, reason = "what needs it follows")]
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for Secret {
+    fn from(text: String) -> Self {
+        Secret(Arc::new(Zeroizing::new(text)))
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Secret::from(text.to_owned())
+    }
+}
+
+/// In a time that does not tell where they differ.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        let (ours, theirs) = (self.expose().as_bytes(), other.expose().as_bytes());
+        let differing =
+            ours.iter().zip(theirs).fold(0, |differing, (ours, theirs)| differing | (ours ^ theirs));
+        ours.len() == theirs.len() && std::hint::black_box(differing) == 0
+    }
+}
+
+impl Eq for Secret {}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_not_shown_and_is_compared_as_a_whole() {
+        let secret = Secret::from("tiger");
+        assert_eq!(
+            (secret.expose(), format!("{secret:?} {:?}", secret.clone())),
+            ("tiger", "[hidden] [hidden]".into())
+        );
+        assert!(secret == Secret::from(String::from("tiger")));
+        assert!(["", "tige", "tigers", "liger", "tigeR"].iter().all(|other| secret != Secret::from(*other)));
+    }
+}

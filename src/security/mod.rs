@@ -1,0 +1,6 @@
+//! Who the brokers are, and who we are to them: TLS and SASL.
+//!
+//! Owns: what `security.protocol` and the settings of its mechanisms mean. Must not know: requests of the caller, batches.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+pub(crate) mod sasl;

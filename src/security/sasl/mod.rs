@@ -1,0 +1,8 @@
+//! SASL: telling brokers who we are, by one of several mechanisms.
+//!
+//! Owns: what `sasl.mechanism` and `sasl.jaas.config` mean, and the exchange with the broker. Must not know: sockets, TLS.
+
+mod mechanism;
+
+#[cfg_attr(not(test), expect(unused_imports, reason = "the authenticator that asks them follows"))]
+pub(crate) use mechanism::{Mechanism, MechanismReply, Mechanisms, SaslToken};
