@@ -22,7 +22,7 @@ pub struct Cluster {
     pub(crate) cluster_id: Option<String>,
     pub(crate) nodes: HashMap<i32, Node, FixedState>,
     pub(crate) controller: Option<i32>,
-    pub(crate) topics: Topics,
+    pub(crate) topics: TopicShares,
 }
 
 impl Cluster {
@@ -76,11 +76,11 @@ impl Cluster {
 
 /// Topics by name, in shares that a picture has in common with the one before it as long as they do not differ.
 #[derive(Debug, Clone)]
-pub(crate) struct Topics(Vec<Arc<Share>>);
+pub(crate) struct TopicShares(Vec<Arc<Share>>);
 
 type Share = HashMap<TopicName, Arc<TopicInfo>, FixedState>;
 
-impl Topics {
+impl TopicShares {
     pub(crate) fn get(&self, name: &str) -> Option<&Arc<TopicInfo>> {
         self.0.get(share_of(name))?.get(name)
     }
@@ -107,15 +107,15 @@ impl Topics {
     }
 }
 
-impl Default for Topics {
-    fn default() -> Topics {
-        Topics(vec![Arc::default(); SHARES])
+impl Default for TopicShares {
+    fn default() -> TopicShares {
+        TopicShares(vec![Arc::default(); SHARES])
     }
 }
 
-impl FromIterator<Arc<TopicInfo>> for Topics {
-    fn from_iter<T: IntoIterator<Item = Arc<TopicInfo>>>(topics: T) -> Topics {
-        let mut all = Topics::default();
+impl FromIterator<Arc<TopicInfo>> for TopicShares {
+    fn from_iter<T: IntoIterator<Item = Arc<TopicInfo>>>(topics: T) -> TopicShares {
+        let mut all = TopicShares::default();
         topics.into_iter().for_each(|topic| all.insert(topic.name.clone(), topic));
         all
     }
@@ -438,7 +438,7 @@ impl fmt::Debug for PartitionInfo {
 
 #[cfg(test)]
 impl Cluster {
-    /// Topics whose partitions have these leaders, and nothing else: for tests.
+    /// TopicShares whose partitions have these leaders, and nothing else: for tests.
     pub(crate) fn led(topics: &[(&'static str, &[Option<i32>])]) -> Cluster {
         let topic = |(name, leaders): &(&'static str, &[Option<i32>])| {
             let name = TopicName::from(*name);

@@ -12,9 +12,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::catch_panic::{Harmless, catch_panic};
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
-use crate::guard::{Harmless, guarded};
 use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::mailbox::{Event, Mailbox, PendingFlush};
@@ -474,7 +474,7 @@ impl Completion {
         let (mut callbacks, mut panicked) = (callbacks.into_iter(), 0);
         while let Some((facts, callback)) = callbacks.next() {
             let result = outcome.of(&self.shared, &facts);
-            panicked += usize::from(guarded(move || callback(result)).is_none());
+            panicked += usize::from(catch_panic(move || callback(result)).is_none());
             if self.shared.mailbox.is_forked() {
                 // The callback has forked, and this is the child: the others are for the parent to call.
                 std::mem::forget(callbacks);

@@ -32,7 +32,7 @@ use crate::record::TopicName;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Error(Arc<Inner>);
+pub struct Error(Arc<ErrorDetails>);
 
 /// What sort of thing went wrong. Prints as its name: `Timeout`.
 ///
@@ -159,7 +159,7 @@ impl ErrorKind {
     }
 }
 
-struct Inner {
+struct ErrorDetails {
     kind: ErrorKind,
     message: String,
     topic: Option<TopicName>,
@@ -256,7 +256,7 @@ impl Error {
     /// [`MockProducer::error_next`](crate::MockProducer::error_next). It is retriable where its kind is.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Error {
         let retriable = kind.is_retriable();
-        Error(Arc::new(Inner {
+        Error(Arc::new(ErrorDetails {
             kind,
             message: message.into(),
             topic: None,
@@ -389,7 +389,7 @@ impl Error {
     }
 
     /// Changes an error that is still being built; one that is shared already is copied first.
-    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Error {
+    fn with(mut self, change: impl FnOnce(&mut ErrorDetails)) -> Error {
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             change(inner);
             return self;
@@ -400,9 +400,9 @@ impl Error {
     }
 }
 
-impl Inner {
-    fn copy(&self) -> Inner {
-        Inner {
+impl ErrorDetails {
+    fn copy(&self) -> ErrorDetails {
+        ErrorDetails {
             kind: self.kind,
             message: self.message.clone(),
             topic: self.topic.clone(),

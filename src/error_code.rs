@@ -22,12 +22,12 @@ impl ErrorCode {
 
     /// Whether the same request may succeed later.
     pub fn is_retriable(self) -> bool {
-        self.row().is_some_and(|row| !matches!(row.2, Kind::Final))
+        self.row().is_some_and(|row| !matches!(row.2, Remedy::Final))
     }
 
     /// Whether the client's picture of the cluster is out of date.
     pub fn invalidates_metadata(self) -> bool {
-        self.row().is_some_and(|row| matches!(row.2, Kind::StaleMetadata))
+        self.row().is_some_and(|row| matches!(row.2, Remedy::StaleMetadata))
     }
 
     /// Whether a broker that answers for a batch with this code and offset has certainly not written it: the code is one
@@ -51,7 +51,7 @@ impl ErrorCode {
         self == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER || self == ErrorCode::UNKNOWN_PRODUCER_ID
     }
 
-    fn row(self) -> Option<&'static (i16, &'static str, Kind)> {
+    fn row(self) -> Option<&'static (i16, &'static str, Remedy)> {
         ERRORS.binary_search_by_key(&self.0, |row| row.0).ok().and_then(|at| ERRORS.get(at))
     }
 }
@@ -70,7 +70,7 @@ impl fmt::Debug for ErrorCode {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum Remedy {
     Final,
     Retriable,
     StaleMetadata,
@@ -83,7 +83,7 @@ macro_rules! error_codes {
             $(pub const $name: ErrorCode = ErrorCode($code);)*
         }
 
-        static ERRORS: &[(i16, &str, Kind)] = &[$(($code, stringify!($name), Kind::$kind),)*];
+        static ERRORS: &[(i16, &str, Remedy)] = &[$(($code, stringify!($name), Remedy::$kind),)*];
     };
 }
 

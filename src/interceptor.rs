@@ -8,8 +8,8 @@
 
 use std::fmt;
 
+use crate::catch_panic::{Harmless, catch_panic, into_text};
 use crate::error::Error;
-use crate::guard::{Harmless, guarded, last_words};
 use crate::logging;
 use crate::properties::Properties;
 use crate::record::{Headers, RecordMetadata, RecordView, TopicName};
@@ -92,12 +92,12 @@ pub trait ProducerInterceptor<K: ?Sized, V: ?Sized>: Send + Sync {
 ///
 /// The next interceptor sees what the one before has changed. The record that was given to `send` stays as it is.
 pub struct InterceptedRecord<'a, K: ?Sized, V: ?Sized> {
-    now: Fields<'a, K, V>,
+    now: RecordFields<'a, K, V>,
     /// What the fields were before the interceptor at work changed them.
     before: Before<'a, K, V>,
 }
 
-struct Fields<'a, K: ?Sized, V: ?Sized> {
+struct RecordFields<'a, K: ?Sized, V: ?Sized> {
     topic: Destination<'a>,
     partition: Option<i32>,
     timestamp: Option<i64>,
@@ -160,7 +160,7 @@ fn change<T>(place: &mut T, before: &mut Option<T>, new: T) {
 
 impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
     pub(crate) fn new(record: RecordView<'a, K, V>) -> Self {
-        let now = Fields {
+        let now = RecordFields {
             topic: Destination::Given(record.topic),
             partition: record.partition,
             timestamp: record.timestamp,
@@ -273,7 +273,7 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
 
     /// The record's parts for `send`.
     pub(crate) fn parts(&mut self) -> Outgoing<'_, K, V> {
-        let Fields { topic, partition, timestamp, headers, key, value } = &mut self.now;
+        let RecordFields { topic, partition, timestamp, headers, key, value } = &mut self.now;
         let (key, value) = (key.get(), value.get());
         Outgoing { topic: topic.as_str(), partition: *partition, timestamp: *timestamp, headers, key, value }
     }
@@ -391,7 +391,7 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
 /// Whether the call went well; if not, it is logged. What it has returned is the user's as well: it is told and dropped
 /// where a panic does no harm.
 fn goes_well(call: &str, run: impl FnOnce() -> Result<(), InterceptorError>) -> bool {
-    match guarded(|| run().map_err(last_words)) {
+    match catch_panic(|| run().map_err(into_text)) {
         Some(Ok(())) => true,
         Some(Err(error)) => {
             logging::warn!("an interceptor's {call} failed: {error}");

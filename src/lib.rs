@@ -29,10 +29,10 @@ mod serializer;
 mod partitioner;
 
 // Names that stand for serializers and partitioners.
-mod registry;
+mod class_registry;
 
 // The name that a misspelt one may have meant.
-mod nearest;
+mod nearest_name;
 
 // Which partitions there are, who leads them, and waiting for that.
 mod metadata;
@@ -108,7 +108,7 @@ mod sync;
 mod notices;
 
 // A panic of the user's code ends where it was called.
-mod guard;
+mod catch_panic;
 
 // Which clock a thread reads, and how it waits.
 mod stage;

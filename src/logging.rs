@@ -9,7 +9,7 @@ use std::fmt;
 
 use log::{Level, Record};
 
-use crate::guard::guarded;
+use crate::catch_panic::catch_panic;
 
 macro_rules! error_ {
     ($($text:tt)+) => { $crate::logging::line!(Error, $($text)+) };
@@ -40,7 +40,6 @@ macro_rules! line {
     };
 }
 
-#[allow(unused_imports, reason = "all of them are there, whoever needs which")]
 pub(crate) use {debug_ as debug, error_ as error, info_ as info, line, trace_ as trace, warn_ as warn};
 
 /// Whether lines of this level go anywhere.
@@ -58,5 +57,5 @@ pub(crate) fn write(level: Level, module: &str, text: fmt::Arguments<'_>) {
         log::logger().log(&record.build());
     };
     // There is nobody left to whom this could be told.
-    let _ = guarded(log);
+    let _ = catch_panic(log);
 }

@@ -17,8 +17,8 @@ use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerB
 use crate::accumulator::queue_rules::QueueRules;
 use crate::accumulator::sizes::TopicSizes;
 use crate::accumulator::sticky_partition::StickyPartition;
+use crate::catch_panic::catch_panic;
 use crate::completion::{BatchCompletion, Callback, Completion, RecordFuture};
-use crate::guard::guarded;
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::record::TopicName;
@@ -412,7 +412,7 @@ impl PartitionQueue {
         self.sizes.ratio.reset(ratio);
         self.sizes.refused(batch.len(), now);
         let most = (self.sizes.bound(|| now) as f32 / ratio) as usize;
-        let pieces = guarded(|| batch.take_apart(most.min(self.rules.batch_size)));
+        let pieces = catch_panic(|| batch.take_apart(most.min(self.rules.batch_size)));
         match pieces.unwrap_or_else(|| Err(io::Error::other("that panics"))) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {

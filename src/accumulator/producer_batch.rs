@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
+use crate::catch_panic::catch_panic;
 use crate::completion::{BatchCompletion, BatchOutcome, Callback, Completion, RecordFacts, RecordFuture};
-use crate::guard::guarded;
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
 };
@@ -176,7 +176,7 @@ impl OpenBatch {
 /// A sealed batch, and the buffer that it was compressed from.
 fn sealed(builder: BatchBuilder, codec: Codec) -> (SealedBatch, Option<Vec<u8>>) {
     let count = builder.count();
-    guarded(|| builder.seal(codec)).unwrap_or_else(|| (SealedBatch::lost(count), None))
+    catch_panic(|| builder.seal(codec)).unwrap_or_else(|| (SealedBatch::lost(count), None))
 }
 
 /// A batch that is complete and on its way.

@@ -3,12 +3,12 @@
 //! Owns: one type for each `PropertyType`, under the same name, so that a row whose reader does not fit its type does not
 //! compile. Must not know: which settings there are.
 
-use super::property::{PropertyDescription, Value};
+use super::property::{PropertyDescription, PropertyValue};
 use super::values::Values;
 use crate::properties::Named;
 
 /// One type of values.
-pub(super) trait Kind {
+pub(super) trait ValueKind {
     type Read;
 
     /// What was set, or else the default.
@@ -17,22 +17,22 @@ pub(super) trait Kind {
 
 pub(super) struct Boolean;
 
-impl Kind for Boolean {
+impl ValueKind for Boolean {
     type Read = bool;
 
     fn read(values: &Values<'_>, property: &PropertyDescription) -> bool {
-        values.value(property) == Value::Boolean(true)
+        values.value(property) == PropertyValue::Boolean(true)
     }
 }
 
 pub(super) struct Int;
 
-impl Kind for Int {
+impl ValueKind for Int {
     type Read = i64;
 
     fn read(values: &Values<'_>, property: &PropertyDescription) -> i64 {
         match values.value(property) {
-            Value::Integer(number) => number,
+            PropertyValue::Integer(number) => number,
             _ => 0,
         }
     }
@@ -42,13 +42,13 @@ pub(super) type Long = Int;
 
 pub(super) struct String;
 
-impl Kind for String {
+impl ValueKind for String {
     /// None where the value is Java's null.
     type Read = Option<std::string::String>;
 
     fn read(values: &Values<'_>, property: &PropertyDescription) -> Self::Read {
         match values.value(property) {
-            Value::Text(text) => Some(text),
+            PropertyValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -56,7 +56,7 @@ impl Kind for String {
 
 pub(super) struct Class;
 
-impl Kind for Class {
+impl ValueKind for Class {
     /// None where the value is Java's null.
     type Read = Option<Named>;
 
@@ -67,12 +67,14 @@ impl Kind for Class {
 
 pub(super) struct List;
 
-impl Kind for List {
+impl ValueKind for List {
     type Read = Vec<Named>;
 
     fn read(values: &Values<'_>, property: &PropertyDescription) -> Vec<Named> {
         match values.value(property) {
-            Value::List(elements) => elements.into_iter().map(|name| values.named(property, name)).collect(),
+            PropertyValue::List(elements) => {
+                elements.into_iter().map(|name| values.named(property, name)).collect()
+            }
             _ => Vec::new(),
         }
     }

@@ -10,7 +10,6 @@ mod choices;
 mod contradictions;
 mod faults;
 mod kinds;
-mod meant;
 mod prefix;
 mod properties_file;
 mod properties_table;
@@ -19,6 +18,7 @@ mod providers;
 mod readers;
 mod remarks;
 mod settings;
+mod suggestion;
 mod values;
 
 use std::borrow::Cow;
@@ -33,7 +33,7 @@ use crate::logging;
 use choices::{Microseconds, SettingText};
 use properties_file::Pair;
 use properties_table::{PROPERTIES, find, for_each_property};
-use property::{HIDDEN, Value, trim};
+use property::{HIDDEN, PropertyValue, trim};
 use remarks::Remarks;
 use values::Values;
 
@@ -231,7 +231,7 @@ impl ProducerConfig {
 
     fn settings(&self, given: &[&str], remarks: &mut Remarks, faults: &mut Faults) -> Settings {
         for name in self.given.keys().filter(|name| find(name).is_none() && !providers::is_parameter(name)) {
-            remarks.warn(match (prefix::of(name), meant::meant(name)) {
+            remarks.warn(match (prefix::of(name), suggestion::suggested(name)) {
                 (Some(prefix), _) => format!(
                     "{} is not a known setting, but is one without the prefix {prefix}: see \
                      ProducerConfig::with_prefix",
@@ -329,9 +329,9 @@ impl fmt::Display for ProducerConfig {
         f.write_str("ProducerConfig values:")?;
         for property in lines {
             let value = match self.get(property.name()) {
-                None => Value::Null,
+                None => PropertyValue::Null,
                 // A secret, or with variables: as it is shown.
-                Some(text) => property.parse(&text, &text).unwrap_or(Value::Text(text)),
+                Some(text) => property.parse(&text, &text).unwrap_or(PropertyValue::Text(text)),
             };
             write!(f, "\n\t{} = {value}", property.name())?;
         }

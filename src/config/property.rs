@@ -109,7 +109,7 @@ pub(super) enum Rule {
 
 /// A value that has its type and keeps its rule.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(super) enum PropertyValue {
     Null,
     Boolean(bool),
     Integer(i64),
@@ -197,18 +197,18 @@ impl PropertyDescription {
 
     /// Converts and checks a text. `shown` is what an error prints in its place: the text as it was written, before
     /// variables were replaced.
-    pub(super) fn parse(&self, text: &str, shown: &str) -> Result<Value, Error> {
+    pub(super) fn parse(&self, text: &str, shown: &str) -> Result<PropertyValue, Error> {
         let text = trim(text);
         let value = match self.kind {
             PropertyType::Boolean => boolean(text),
             PropertyType::Short => integer(text, i64::from(i16::MIN), i64::from(i16::MAX)),
             PropertyType::Int => integer(text, i64::from(i32::MIN), i64::from(i32::MAX)),
             PropertyType::Long => integer(text, i64::MIN, i64::MAX),
-            PropertyType::Double => text.parse().ok().map(Value::Double),
-            PropertyType::String | PropertyType::Password => Some(Value::Text(text.to_owned())),
+            PropertyType::Double => text.parse().ok().map(PropertyValue::Double),
+            PropertyType::String | PropertyType::Password => Some(PropertyValue::Text(text.to_owned())),
             PropertyType::Class if text.is_empty() => None,
-            PropertyType::Class => Some(Value::Text(text.to_owned())),
-            PropertyType::List => list(text).map(Value::List),
+            PropertyType::Class => Some(PropertyValue::Text(text.to_owned())),
+            PropertyType::List => list(text).map(PropertyValue::List),
         };
         match value {
             None => Err(self.refuse(shown, self.expected())),
@@ -218,17 +218,19 @@ impl PropertyDescription {
     }
 
     /// The default; `Null` where there is none.
-    pub(super) fn default_value(&self) -> Value {
+    pub(super) fn default_value(&self) -> PropertyValue {
         match self.default {
-            Preset::Text(text) => self.parse(text, text).unwrap_or(Value::Null),
-            Preset::Null | Preset::Required => Value::Null,
+            Preset::Text(text) => self.parse(text, text).unwrap_or(PropertyValue::Null),
+            Preset::Null | Preset::Required => PropertyValue::Null,
         }
     }
 
     /// Whether a value means the same as the default.
-    pub(super) fn is_default(&self, value: &Value) -> bool {
+    pub(super) fn is_default(&self, value: &PropertyValue) -> bool {
         match (value, &self.default_value(), self.rule) {
-            (Value::Text(a), Value::Text(b), Rule::OneOfAnyCase(_)) => a.eq_ignore_ascii_case(b),
+            (PropertyValue::Text(a), PropertyValue::Text(b), Rule::OneOfAnyCase(_)) => {
+                a.eq_ignore_ascii_case(b)
+            }
             (a, b, _) => a == b,
         }
     }
@@ -253,18 +255,20 @@ impl PropertyDescription {
 }
 
 impl Rule {
-    fn allows(self, value: &Value) -> bool {
+    fn allows(self, value: &PropertyValue) -> bool {
         match (self, value) {
-            (Rule::AtLeast(low), Value::Integer(n)) => *n >= low,
-            (Rule::Between(low, high), Value::Integer(n)) => (low..=high).contains(n),
-            (Rule::BetweenOr(low, high, also), Value::Integer(n)) => (low..=high).contains(n) || *n == also,
-            (Rule::BetweenReal(low, high), Value::Double(x)) => (low..=high).contains(x),
-            (Rule::OneOf(names), Value::Text(text)) => names.contains(&text.as_str()),
-            (Rule::OneOfAnyCase(names), Value::Text(text)) => {
+            (Rule::AtLeast(low), PropertyValue::Integer(n)) => *n >= low,
+            (Rule::Between(low, high), PropertyValue::Integer(n)) => (low..=high).contains(n),
+            (Rule::BetweenOr(low, high, also), PropertyValue::Integer(n)) => {
+                (low..=high).contains(n) || *n == also
+            }
+            (Rule::BetweenReal(low, high), PropertyValue::Double(x)) => (low..=high).contains(x),
+            (Rule::OneOf(names), PropertyValue::Text(text)) => names.contains(&text.as_str()),
+            (Rule::OneOfAnyCase(names), PropertyValue::Text(text)) => {
                 names.iter().any(|name| name.eq_ignore_ascii_case(text))
             }
-            (Rule::NonEmpty, Value::Text(text)) => !text.is_empty(),
-            (Rule::NonEmpty, Value::List(elements)) => !elements.is_empty(),
+            (Rule::NonEmpty, PropertyValue::Text(text)) => !text.is_empty(),
+            (Rule::NonEmpty, PropertyValue::List(elements)) => !elements.is_empty(),
             _ => true,
         }
     }
@@ -287,15 +291,15 @@ impl fmt::Display for Rule {
 }
 
 /// As Java's log writes it: `null`, `true`, `16384`, `[a, b]`.
-impl fmt::Display for Value {
+impl fmt::Display for PropertyValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Value::Null => f.write_str("null"),
-            Value::Boolean(value) => write!(f, "{value}"),
-            Value::Integer(number) => write!(f, "{number}"),
-            Value::Double(number) => write!(f, "{number:?}"),
-            Value::Text(text) => Escaped(text).fmt(f),
-            Value::List(elements) => write!(f, "[{}]", Escaped(&elements.join(", "))),
+            PropertyValue::Null => f.write_str("null"),
+            PropertyValue::Boolean(value) => write!(f, "{value}"),
+            PropertyValue::Integer(number) => write!(f, "{number}"),
+            PropertyValue::Double(number) => write!(f, "{number:?}"),
+            PropertyValue::Text(text) => Escaped(text).fmt(f),
+            PropertyValue::List(elements) => write!(f, "[{}]", Escaped(&elements.join(", "))),
         }
     }
 }
@@ -333,16 +337,16 @@ pub(super) fn trim(text: &str) -> &str {
     text.trim_matches(|c| c <= ' ')
 }
 
-fn boolean(text: &str) -> Option<Value> {
+fn boolean(text: &str) -> Option<PropertyValue> {
     match text {
-        _ if text.eq_ignore_ascii_case("true") => Some(Value::Boolean(true)),
-        _ if text.eq_ignore_ascii_case("false") => Some(Value::Boolean(false)),
+        _ if text.eq_ignore_ascii_case("true") => Some(PropertyValue::Boolean(true)),
+        _ if text.eq_ignore_ascii_case("false") => Some(PropertyValue::Boolean(false)),
         _ => None,
     }
 }
 
-fn integer(text: &str, low: i64, high: i64) -> Option<Value> {
-    text.parse().ok().filter(|n| (low..=high).contains(n)).map(Value::Integer)
+fn integer(text: &str, low: i64, high: i64) -> Option<PropertyValue> {
+    text.parse().ok().filter(|n| (low..=high).contains(n)).map(PropertyValue::Integer)
 }
 
 /// The elements, each once, in the order of their first appearance; `None` where one of them is empty.

@@ -14,7 +14,7 @@ use regex_lite::Regex;
 use super::faults::Faults;
 use super::properties_file;
 use super::properties_table::find;
-use super::property::{Value, trim};
+use super::property::{PropertyValue, trim};
 use super::remarks::Remarks;
 use crate::error::Error;
 use crate::escape::Escaped;
@@ -75,7 +75,7 @@ fn providers(
 ) -> BTreeMap<String, Provider> {
     let text = find("config.providers").zip(given.get("config.providers"));
     // A list that cannot be read is told of with the other settings.
-    let Some(Ok(Value::List(names))) = text.map(|(property, text)| property.parse(text, text)) else {
+    let Some(Ok(PropertyValue::List(names))) = text.map(|(property, text)| property.parse(text, text)) else {
         return BTreeMap::new();
     };
     let mut known = BTreeMap::new();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::choices::{
     Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy, SecurityProtocol,
 };
-use super::kinds::{self, Kind};
+use super::kinds::{self, ValueKind};
 use super::properties_table::{self as row, for_each_property};
 use super::property::PropertyDescription;
 use super::readers;

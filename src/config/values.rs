@@ -10,14 +10,14 @@ use std::fmt;
 use super::choices::{Choice, SecurityProtocol};
 use super::faults::Faults;
 use super::properties_table::PROPERTIES;
-use super::property::{PropertyDescription, PropertySupport, Value};
+use super::property::{PropertyDescription, PropertySupport, PropertyValue};
 use super::remarks::Remarks;
 use crate::error::Error;
 use crate::properties::Named;
 
 /// The values that were set, by name; everything else has its default.
 pub(super) struct Values<'a> {
-    set: HashMap<&'static str, Value>,
+    set: HashMap<&'static str, PropertyValue>,
     /// As they were written.
     pub(super) given: &'a BTreeMap<String, String>,
     /// With variables replaced.
@@ -42,11 +42,11 @@ impl<'a> Values<'a> {
             let shown = given.get(name).unwrap_or(text);
             let Some(value) = faults.keep(property.parse(text, shown)) else { continue };
             // What is switched off is off anyway.
-            let is_off = property.is_default(&value) || value == Value::Boolean(false);
+            let is_off = property.is_default(&value) || value == PropertyValue::Boolean(false);
             if property.support() == PropertySupport::Ignored && !is_off {
                 remarks.warn(format!("{name} has no effect on this producer"));
             }
-            if let Value::List(elements) = &value
+            if let PropertyValue::List(elements) = &value
                 && !elements.is_empty()
                 && elements.len() < text.split(',').count()
             {
@@ -91,7 +91,7 @@ impl<'a> Values<'a> {
     }
 
     /// What was set, or else the default.
-    pub(super) fn value(&self, property: &PropertyDescription) -> Value {
+    pub(super) fn value(&self, property: &PropertyDescription) -> PropertyValue {
         self.set.get(property.name()).cloned().unwrap_or_else(|| property.default_value())
     }
 

@@ -79,14 +79,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> SteppedProducer<K, V> {
 /// The network: what is written is answered in the same moment.
 struct Memory {
     broker: Box<dyn Broker>,
-    sockets: BTreeMap<SocketId, Answers>,
+    sockets: BTreeMap<SocketId, UnreadBytes>,
     events: Vec<NetworkEvent>,
     now: Instant,
 }
 
 /// What can be read from a socket.
 #[derive(Default)]
-struct Answers {
+struct UnreadBytes {
     bytes: Vec<u8>,
     read: usize,
 }
@@ -99,7 +99,7 @@ impl Network for Memory {
     }
 
     fn connect(&mut self, socket: SocketId, _address: SocketAddr) -> io::Result<()> {
-        self.sockets.insert(socket, Answers::default());
+        self.sockets.insert(socket, UnreadBytes::default());
         self.events.push(NetworkEvent::Writable(socket));
         Ok(())
     }

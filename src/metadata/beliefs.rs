@@ -19,12 +19,12 @@ pub(super) struct Beliefs {
     /// Brokers that could not be reached since metadata was last told.
     lost: BTreeSet<i32>,
     /// What has been told in place of what we believe, by topic and partition.
-    told: HashMap<TopicName, HashMap<i32, Told>>,
+    told: HashMap<TopicName, HashMap<i32, OlderEpoch>>,
 }
 
 /// The same older epoch, and how many times in a row.
 #[derive(Debug)]
-struct Told {
+struct OlderEpoch {
     leader_epoch: i32,
     times: u32,
 }
@@ -48,7 +48,7 @@ impl Beliefs {
             || known.leader().is_none_or(|leader| self.lost.contains(&leader));
         if older && refused {
             let told = self.told.entry(topic.clone()).or_default();
-            let told = told.entry(partition).or_insert(Told { leader_epoch, times: 0 });
+            let told = told.entry(partition).or_insert(OlderEpoch { leader_epoch, times: 0 });
             told.times = if told.leader_epoch == leader_epoch { told.times + 1 } else { 1 };
             told.leader_epoch = leader_epoch;
             if told.times < ENOUGH {

@@ -38,12 +38,12 @@ use schedule::Schedule;
 pub(crate) use picture::{LeaderNews, Picture};
 
 pub(crate) struct Metadata {
-    state: Mutex<State>,
+    state: Mutex<MetadataState>,
     heard: Arc<LastHeard>,
     lifecycle: Arc<Lifecycle>,
 }
 
-struct State {
+struct MetadataState {
     cluster: Arc<Cluster>,
     /// When each topic was last seen to be in use.
     wanted: HashMap<TopicName, Option<Instant>>,
@@ -67,7 +67,7 @@ enum Standing {
 
 impl Metadata {
     pub(crate) fn new(max_age: Duration, backoff: ExponentialBackoff, lifecycle: Arc<Lifecycle>) -> Metadata {
-        let state = State {
+        let state = MetadataState {
             cluster: Arc::default(),
             wanted: HashMap::new(),
             remarks: HashMap::new(),
@@ -346,7 +346,7 @@ impl Metadata {
     }
 }
 
-impl State {
+impl MetadataState {
     fn standing(&self, topic: &TopicName, partition: Option<i32>) -> Standing {
         let remark = self.remarks.get(topic).map(|remark| format!(": {remark}")).unwrap_or_default();
         let missing = |kind: ErrorKind, text: String| Error::new(kind, text + &remark);

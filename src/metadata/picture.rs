@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::beliefs::Beliefs;
-use super::schedule::Asked;
-use crate::cluster::{Cluster, Node, PartitionInfo, PartitionState, Replicas, TopicInfo, Topics};
+use super::schedule::MetadataQuery;
+use crate::cluster::{Cluster, Node, PartitionInfo, PartitionState, Replicas, TopicInfo, TopicShares};
 use crate::logging;
 use crate::protocol::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -47,7 +47,7 @@ const EPOCHS_RELIABLE_FROM: i16 = 9;
 pub(super) fn answered(
     response: MetadataResponse,
     version: i16,
-    asked: &Asked,
+    asked: &MetadataQuery,
     older: &Cluster,
     beliefs: &mut Beliefs,
 ) -> Picture {
@@ -56,7 +56,7 @@ pub(super) fn answered(
         cluster_id: response.cluster_id,
         nodes: if whole { HashMap::default() } else { older.nodes.clone() },
         controller: None,
-        topics: if asked.whole { Topics::default() } else { older.topics.clone() },
+        topics: if asked.whole { TopicShares::default() } else { older.topics.clone() },
     };
     cluster.nodes.extend(response.brokers.into_iter().map(node));
     cluster.controller = Some(response.controller_id).filter(|id| cluster.nodes.contains_key(id));
@@ -323,11 +323,11 @@ mod tests {
         }
     }
 
-    fn asked(whole: bool, topics: &[&'static str]) -> Asked {
-        Asked {
+    fn asked(whole: bool, topics: &[&'static str]) -> MetadataQuery {
+        MetadataQuery {
             whole,
             topics: topics.iter().map(|topic| TopicName::from(*topic)).collect(),
-            ..Asked::default()
+            ..MetadataQuery::default()
         }
     }
 

@@ -20,7 +20,7 @@ pub(super) struct Schedule {
     backoff: ExponentialBackoff,
     /// Wanted, and never asked for.
     fresh: BTreeSet<TopicName>,
-    /// Asked for, and not yet as somebody needs it.
+    /// MetadataQuery for, and not yet as somebody needs it.
     lacking: BTreeSet<TopicName>,
     /// All that is known may be out of date.
     stale: bool,
@@ -28,7 +28,7 @@ pub(super) struct Schedule {
     doubted: bool,
     /// The last request came to nothing.
     failed: bool,
-    under_way: Option<Asked>,
+    under_way: Option<MetadataQuery>,
     /// When the whole was told last; none before that, and after a new beginning.
     refreshed: Option<Instant>,
     /// How many tries in a row have brought nothing new.
@@ -41,7 +41,7 @@ pub(super) struct Schedule {
 
 /// What a request asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct MetadataQuery {
     /// All topics that are wanted, so that the answer shows the whole cluster.
     pub(super) whole: bool,
     pub(super) topics: BTreeSet<TopicName>,
@@ -154,11 +154,11 @@ impl Schedule {
         let (early, again) = (!again, again && (self.stale || !self.lacking.is_empty()));
         self.stale &= !whole;
         self.doubted &= !whole;
-        &self.under_way.insert(Asked { whole, topics, fresh, again, early }).topics
+        &self.under_way.insert(MetadataQuery { whole, topics, fresh, again, early }).topics
     }
 
     /// What the request asks for that is under way.
-    pub(super) fn under_way(&self) -> Asked {
+    pub(super) fn under_way(&self) -> MetadataQuery {
         self.under_way.clone().unwrap_or_default()
     }
 

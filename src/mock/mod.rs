@@ -8,7 +8,7 @@
 //! nothing is left to tell: whoever else decided something waits for it, unless he is in a callback.
 //! Source: Kafka's `MockProducer`.
 
-mod builder;
+mod mock_builder;
 mod sent_record;
 mod state;
 mod topics;
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::catch_panic::catch_panic;
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
     self, BatchCompletion, Callback, Completion, ProducerToken, RecordFacts, RecordFuture, as_sender_thread,
@@ -27,21 +28,20 @@ use crate::completion::{
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::guard::guarded;
 use crate::interceptor::Outgoing;
 use crate::interrupt::{self, Wait};
 use crate::mailbox::Mailbox;
 use crate::metadata::check_topic;
 use crate::mock::sent_record::{Copies, Copying};
-use crate::mock::state::{Decided, Outstanding, State};
-use crate::mock::topics::Topics;
+use crate::mock::state::{Decided, MockState, Outstanding};
+use crate::mock::topics::MockTopics;
 use crate::partitioner::partition_for_key;
 use crate::producer::{CloseReport, MOMENT, Plugins, Producer, Scratch, check_record, no_such_partition};
 use crate::record::{RecordView, TopicName};
 use crate::record_batch::RecordParts;
 use crate::stage;
 
-pub use builder::MockProducerBuilder;
+pub use mock_builder::MockProducerBuilder;
 pub use sent_record::SentRecord;
 
 /// A [`Producer`] for unit tests: it sends nothing, remembers everything, and answers as the test wants it to.
@@ -116,7 +116,7 @@ struct Mock<K: ?Sized + 'static, V: ?Sized + 'static> {
     token: ProducerToken,
     /// For those who wait for outcomes.
     mailbox: Arc<Mailbox>,
-    state: Mutex<State<K, V>>,
+    state: Mutex<MockState<K, V>>,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
@@ -229,7 +229,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     fn new(
         plugins: Plugins<K, V>,
         copying: Option<(Copying<K>, Copying<V>)>,
-        topics: Topics,
+        topics: MockTopics,
         auto_complete: bool,
     ) -> Self {
         Mock {
@@ -238,7 +238,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
             auto_complete,
             token: ProducerToken::next(),
             mailbox: Arc::new(Mailbox::unread(stage::now())),
-            state: Mutex::new(State::new(topics)),
+            state: Mutex::new(MockState::new(topics)),
         }
     }
 
@@ -365,7 +365,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
             }
             drop(state);
             // Not under the lock: the source of an error may be the user's, and may panic at its end.
-            guarded(|| drop(told));
+            catch_panic(|| drop(told));
             match next {
                 Some(Decided::Outcome(record, outcome)) => {
                     as_sender_thread(self.token, true, || record.completion.settle(outcome));

@@ -14,9 +14,9 @@ use crate::record_batch::RecordParts;
 ///
 /// Key and value are there twice: as they were given, and as the bytes that the serializers made of them. Cloning is
 /// cheap.
-pub struct SentRecord<K: ?Sized + 'static, V: ?Sized + 'static>(Arc<Fields<K, V>>);
+pub struct SentRecord<K: ?Sized + 'static, V: ?Sized + 'static>(Arc<SentFields<K, V>>);
 
-struct Fields<K: ?Sized + 'static, V: ?Sized + 'static> {
+struct SentFields<K: ?Sized + 'static, V: ?Sized + 'static> {
     topic: TopicName,
     partition: i32,
     timestamp: i64,
@@ -51,7 +51,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> SentRecord<K, V> {
         parts: &RecordParts<'_>,
         copies: Copies<K, V>,
     ) -> Self {
-        SentRecord(Arc::new(Fields {
+        SentRecord(Arc::new(SentFields {
             topic,
             partition,
             timestamp: parts.timestamp,

@@ -1,4 +1,4 @@
-//! `State`: what a `MockProducer` has under its lock: the history, and what becomes of each record.
+//! `MockState`: what a `MockProducer` has under its lock: the history, and what becomes of each record.
 //!
 //! Owns: the decisions, and their order. Must not know: who tells them.
 //! Holds: offsets count up in the order of `send`; what is decided is told in the order of the decisions.
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use crate::completion::{BatchCompletion, BatchOutcome, Completion};
 use crate::error::Error;
 use crate::mock::sent_record::SentRecord;
-use crate::mock::topics::Topics;
+use crate::mock::topics::MockTopics;
 use crate::record::TopicName;
 use crate::sync::channel::{Receiver, Sender, bounded};
 
-pub(super) struct State<K: ?Sized + 'static, V: ?Sized + 'static> {
-    pub(super) topics: Topics,
+pub(super) struct MockState<K: ?Sized + 'static, V: ?Sized + 'static> {
+    pub(super) topics: MockTopics,
     pub(super) history: Vec<SentRecord<K, V>>,
     /// Accepted and not decided, in the order of `send`.
     pub(super) outstanding: VecDeque<Outstanding>,
@@ -46,9 +46,9 @@ pub(super) enum Decided {
     End(Sender<Infallible>),
 }
 
-impl<K: ?Sized + 'static, V: ?Sized + 'static> State<K, V> {
-    pub(super) fn new(topics: Topics) -> Self {
-        State {
+impl<K: ?Sized + 'static, V: ?Sized + 'static> MockState<K, V> {
+    pub(super) fn new(topics: MockTopics) -> Self {
+        MockState {
             topics,
             history: Vec::new(),
             outstanding: VecDeque::new(),

@@ -1,4 +1,4 @@
-//! `Topics`: the cluster that a `MockProducer` believes in, and where keyless records go.
+//! `MockTopics`: the cluster that a `MockProducer` believes in, and where keyless records go.
 //!
 //! Owns: the topics, their partitions, the partition that a topic's keyless records keep to. Must not know: records.
 //! Holds: every topic exists; one that nobody has named is there from its first use on.
@@ -11,7 +11,7 @@ use crate::partitioner::{next_partition, should_switch};
 use crate::record::TopicName;
 use crate::uuid::Uuid;
 
-pub(super) struct Topics {
+pub(super) struct MockTopics {
     cluster: Arc<Cluster>,
     /// How many partitions a topic has that nobody has named.
     pub(super) num_partitions: i32,
@@ -30,12 +30,12 @@ const BROKER: i32 = 0;
 /// `batch.size` where it is not set: what a partition gets before keyless records go to another.
 const BATCH_SIZE: usize = 16384;
 
-impl Topics {
-    pub(super) fn new() -> Topics {
+impl MockTopics {
+    pub(super) fn new() -> MockTopics {
         let node = Node { id: BROKER, host: String::from("mock"), port: 9092, rack: None };
         let nodes = [(BROKER, node)].into_iter().collect();
         let cluster = Cluster { nodes, controller: Some(BROKER), ..Cluster::default() };
-        Topics { cluster: Arc::new(cluster), num_partitions: 1, sticky: HashMap::new() }
+        MockTopics { cluster: Arc::new(cluster), num_partitions: 1, sticky: HashMap::new() }
     }
 
     pub(super) fn add(&mut self, name: TopicName, partition_count: i32) {

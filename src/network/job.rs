@@ -9,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::bootstrap_servers::BootstrapServers;
 use super::system_names::{Names, SystemNames};
+use crate::catch_panic::catch_panic;
 use crate::cluster::Node;
-use crate::guard::guarded;
 
 /// Something to be done beside the sender thread.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ impl Job {
             Job::LookUp(servers) => JobResult::LookedUp(servers.look_up()),
             Job::Work(BackgroundWork { name, run }) => {
                 let panicked = || io::Error::other(format!("{name}: a panic ended it"));
-                JobResult::Worked(guarded(run).ok_or_else(panicked))
+                JobResult::Worked(catch_panic(run).ok_or_else(panicked))
             }
         }
     }

@@ -5,16 +5,16 @@
 //! Threads: `partition` on the application's threads, several at once; `configure` and `close` once each.
 //! Holds: a key goes to the partition that Java would choose.
 
+mod built_in_partitioner;
 mod partitioner_registry;
 mod round_robin;
-mod sticky;
 
 use crate::cluster::Cluster;
 use crate::properties::Properties;
 
+pub(crate) use built_in_partitioner::{LoadTable, next_partition, should_switch};
 pub(crate) use partitioner_registry::PartitionerRegistry;
 pub use round_robin::RoundRobinPartitioner;
-pub(crate) use sticky::{LoadTable, next_partition, should_switch};
 
 /// What a partitioner may fail with: any error. [`Error::get_ref`](crate::Error::get_ref) gives it back from the
 /// error that `send` returns.

@@ -5,19 +5,19 @@
 use std::fmt;
 
 use super::{Partitioner, RoundRobinPartitioner};
+use crate::class_registry::ClassRegistry;
 use crate::error::Error;
 use crate::properties::Named;
-use crate::registry::Registry;
 
 /// Partitioners by name, for the setting `partitioner.class`: Java's `RoundRobinPartitioner` and those that the
 /// program registers.
 #[derive(Clone)]
-pub(crate) struct PartitionerRegistry(Registry);
+pub(crate) struct PartitionerRegistry(ClassRegistry);
 
 impl PartitionerRegistry {
     /// The stock ones.
     pub(crate) fn new() -> Self {
-        let mut registry = PartitionerRegistry(Registry::default());
+        let mut registry = PartitionerRegistry(ClassRegistry::default());
         registry.register("org.apache.kafka.clients.producer.RoundRobinPartitioner", || {
             Box::new(RoundRobinPartitioner::new())
         });

@@ -4,11 +4,11 @@
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
 //! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
-mod builder;
 mod caller;
 mod clock;
 mod interface;
 mod plugins;
+mod producer_builder;
 mod send;
 mod wait_all;
 
@@ -38,13 +38,13 @@ use crate::record::{AsRecord, RecordMetadata, TopicName};
 use crate::sender::{Control, Counts};
 use crate::stage;
 
-#[cfg(all(any(test, feature = "simulation"), not(loom)))]
-pub(crate) use builder::CloseParts;
-pub use builder::KafkaProducerBuilder;
-#[cfg(not(loom))]
-pub(crate) use builder::Running;
 pub use interface::Producer;
 pub(crate) use plugins::{Plugins, Scratch, check_record, no_such_partition};
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
+pub(crate) use producer_builder::CloseParts;
+pub use producer_builder::KafkaProducerBuilder;
+#[cfg(not(loom))]
+pub(crate) use producer_builder::Running;
 pub use wait_all::{Outcomes, wait_all};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
@@ -77,7 +77,7 @@ pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
-    parts: Arc<Parts<K, V>>,
+    parts: Arc<ProducerParts<K, V>>,
     /// Where the sender thread is.
     process: Origin,
     settings: SendSettings,
@@ -89,12 +89,12 @@ struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 /// What is the user's. The sender thread has it as well, and closes it when everything is answered.
-struct Parts<K: ?Sized, V: ?Sized> {
+struct ProducerParts<K: ?Sized, V: ?Sized> {
     plugins: Plugins<K, V>,
     interceptors: Arc<Interceptors<K, V>>,
 }
 
-impl<K: ?Sized, V: ?Sized> Parts<K, V> {
+impl<K: ?Sized, V: ?Sized> ProducerParts<K, V> {
     /// One that panics harms no other.
     fn close(&self) {
         self.interceptors.close();

@@ -6,10 +6,10 @@
 
 use std::sync::Arc;
 
+use crate::catch_panic::{catch_panic, text_of};
 use crate::cluster::Cluster;
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
-use crate::guard::{guarded, text_of};
 use crate::interceptor::Outgoing;
 use crate::logging;
 use crate::partitioner::{PartitionRequest, Partitioner, PartitionerError};
@@ -76,7 +76,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
 }
 
 fn close_one(name: &str, close: impl FnOnce()) {
-    if guarded(close).is_none() {
+    if catch_panic(close).is_none() {
         logging::error!("{name} panicked while it was closed");
     }
 }

@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accumulator::{AppendRequest, AppendStep, BlockBudget, LastTopic, Target, TopicQueues};
+use crate::catch_panic::notice_panic;
 use crate::completion::{Callback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
-use crate::guard::noticed;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
 use crate::last_heard::Explanation;
 use crate::mailbox::Event;
@@ -87,7 +87,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 &Error::new(ErrorKind::Serialization, text).with_topic(&TopicName::from(topic.as_str())),
             );
         };
-        let sent = noticed(|| self.send_parts(record.parts(), &mut budget, with_interceptors), panicked);
+        let sent = notice_panic(|| self.send_parts(record.parts(), &mut budget, with_interceptors), panicked);
         sent.inspect_err(|error| refused(record.headers(), error))
     }
 

@@ -45,7 +45,7 @@ impl From<&ApiVersionsResponse> for BrokerVersions {
 }
 
 fn not_spoken<R: Request>(ours: &RangeInclusive<i16>) -> Error {
-    let (name, ours) = (R::NAME, Versions(ours));
+    let (name, ours) = (R::NAME, ShownVersions(ours));
     let message = format!(
         "{name} version {ours} is needed, and the broker does not have this API (is it a controller's listener?)"
     );
@@ -53,15 +53,15 @@ fn not_spoken<R: Request>(ours: &RangeInclusive<i16>) -> Error {
 }
 
 fn no_overlap<R: Request>(ours: &RangeInclusive<i16>, theirs: &RangeInclusive<i16>) -> Error {
-    let (name, ours, theirs) = (R::NAME, Versions(ours), Versions(theirs));
+    let (name, ours, theirs) = (R::NAME, ShownVersions(ours), ShownVersions(theirs));
     let message = format!("{name} version {ours} is needed, and the broker speaks {theirs}");
     Error::new(ErrorKind::UnsupportedVersion, message)
 }
 
 /// `3 to 13`.
-struct Versions<'a>(&'a RangeInclusive<i16>);
+struct ShownVersions<'a>(&'a RangeInclusive<i16>);
 
-impl std::fmt::Display for Versions<'_> {
+impl std::fmt::Display for ShownVersions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} to {}", self.0.start(), self.0.end())
     }

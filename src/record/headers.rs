@@ -35,18 +35,18 @@ pub struct Headers(Option<Arc<Stored>>);
 struct Stored {
     /// Key and value of each, one behind the other.
     bytes: Vec<u8>,
-    places: Vec<Place>,
+    places: Vec<HeaderPlace>,
 }
 
 /// Where a header's key and value end in the buffer; each begins where the one before ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct HeaderPlace {
     key_end: usize,
     /// None: null.
     value_end: Option<usize>,
 }
 
-impl Place {
+impl HeaderPlace {
     fn end(self) -> usize {
         self.value_end.unwrap_or(self.key_end)
     }
@@ -107,7 +107,7 @@ impl Headers {
             bytes.extend_from_slice(value);
             bytes.len()
         });
-        places.push(Place { key_end, value_end });
+        places.push(HeaderPlace { key_end, value_end });
     }
 
     /// Removes every header of this key.
@@ -170,17 +170,17 @@ pub struct HeaderIter<'a> {
     bytes: &'a [u8],
     /// Where the next one begins in the buffer.
     begin: usize,
-    places: &'a [Place],
+    places: &'a [HeaderPlace],
 }
 
-impl fmt::Debug for Place {
+impl fmt::Debug for HeaderPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "..{}..{:?}", self.key_end, self.value_end)
     }
 }
 
 impl<'a> HeaderIter<'a> {
-    fn header(&self, begin: usize, place: Place) -> Header<'a> {
+    fn header(&self, begin: usize, place: HeaderPlace) -> Header<'a> {
         let bytes = self.bytes;
         let part = |from: usize, to: usize| bytes.get(from..to).unwrap_or_default();
         let value = place.value_end.map(|end| part(place.key_end, end));

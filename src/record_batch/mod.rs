@@ -153,7 +153,7 @@ impl BatchBuilder {
             None => (Codec::None, None),
         };
         let records_crc = crc32c(self.buffer.get(BATCH_OVERHEAD..).unwrap_or_default());
-        let header = Header {
+        let header = HeaderFields {
             length: (self.buffer.len() - 12) as i32,
             last_offset_delta: self.count.saturating_sub(1) as i32,
             base_timestamp: self.base_timestamp,
@@ -279,7 +279,7 @@ impl SealedBatch {
 }
 
 /// The header's fields that are known when a batch is sealed.
-struct Header {
+struct HeaderFields {
     length: i32,
     last_offset_delta: i32,
     base_timestamp: i64,
@@ -287,7 +287,7 @@ struct Header {
     count: i32,
 }
 
-impl Header {
+impl HeaderFields {
     fn write(&self, buffer: &mut [u8]) {
         put(buffer, 0, &0i64.to_be_bytes()); // base offset: the broker's to say
         put(buffer, 8, &self.length.to_be_bytes());

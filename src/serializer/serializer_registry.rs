@@ -13,9 +13,9 @@ use super::primitive::{
     VoidSerializer,
 };
 use super::text::{StringSerializer, UuidSerializer};
+use crate::class_registry::ClassRegistry;
 use crate::error::Error;
 use crate::properties::Named;
-use crate::registry::Registry;
 
 /// Serializers by name, for the settings `key.serializer` and `value.serializer`.
 ///
@@ -36,7 +36,7 @@ use crate::registry::Registry;
 /// });
 /// ```
 #[derive(Clone)]
-pub struct SerializerRegistry(Registry);
+pub struct SerializerRegistry(ClassRegistry);
 
 impl SerializerRegistry {
     /// Java's 13 serializers.
@@ -93,7 +93,7 @@ impl SerializerRegistry {
 
     /// The stock ones that can serve the items of a list.
     fn without_lists() -> Self {
-        let mut registry = SerializerRegistry(Registry::default());
+        let mut registry = SerializerRegistry(ClassRegistry::default());
         registry.add::<bool, _>("BooleanSerializer", || Box::new(BooleanSerializer));
         registry.add::<[u8], _>("ByteArraySerializer", || Box::new(ByteArraySerializer));
         registry.add::<Vec<u8>, _>("ByteArraySerializer", || Box::new(ByteArraySerializer));

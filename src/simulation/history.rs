@@ -18,9 +18,9 @@ pub(super) struct History {
     /// In the order in which they were accepted.
     pub(super) records: Vec<Accepted>,
     /// Records that came back to the application.
-    pub(super) refused: Vec<Refused>,
+    pub(super) refused: Vec<RefusedRecord>,
     pub(super) calls: Vec<Call>,
-    pub(super) flushes: Vec<FlushCall>,
+    pub(super) flushes: Vec<ObservedFlush>,
     pub(super) logs: Vec<Log>,
     /// What else was seen to be wrong while it ran.
     pub(super) remarks: Vec<Violation>,
@@ -61,21 +61,21 @@ pub(super) struct Accepted {
     pub(super) topic: &'static str,
     /// Where it was to go, if the application said so.
     pub(super) partition: Option<i32>,
-    pub(super) content: Content,
+    pub(super) content: RecordContent,
     pub(super) at: Duration,
     pub(super) has_callback: bool,
     /// Calls of the callback.
     pub(super) told: Vec<Told>,
     /// What the future says in the end.
-    pub(super) future: Option<Outcome>,
+    pub(super) future: Option<RecordOutcome>,
     /// Without a callback: it had no outcome when it should have had one.
     pub(super) is_late: bool,
 }
 
 /// A record that was not accepted.
 #[derive(Debug, Clone)]
-pub(super) struct Refused {
-    pub(super) content: Content,
+pub(super) struct RefusedRecord {
+    pub(super) content: RecordContent,
     pub(super) kind: ErrorKind,
     pub(super) text: String,
 }
@@ -90,7 +90,7 @@ pub(super) struct Call {
 
 /// What a record consists of; no two records of a run have the same value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Content {
+pub(super) struct RecordContent {
     pub(super) key: Option<Vec<u8>>,
     pub(super) value: Vec<u8>,
     pub(super) header: Vec<u8>,
@@ -122,11 +122,11 @@ pub(super) struct Logged {
 #[derive(Debug, Clone)]
 pub(super) struct Told {
     pub(super) at: Duration,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: RecordOutcome,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum RecordOutcome {
     /// At this partition and offset, if it is known.
     Acknowledged {
         partition: i32,
@@ -142,7 +142,7 @@ pub(super) enum Outcome {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct FlushCall {
+pub(super) struct ObservedFlush {
     pub(super) asked: Duration,
     pub(super) finished: Option<Duration>,
     /// Records that were sent before the flush and not answered when it was over.
@@ -201,13 +201,13 @@ pub(super) enum Violation {
     Panicked(usize),
 }
 
-impl Outcome {
-    pub(super) fn of(outcome: Result<RecordMetadata, Error>) -> Outcome {
+impl RecordOutcome {
+    pub(super) fn of(outcome: Result<RecordMetadata, Error>) -> RecordOutcome {
         match outcome {
             Ok(metadata) => {
-                Outcome::Acknowledged { partition: metadata.partition(), offset: metadata.offset() }
+                RecordOutcome::Acknowledged { partition: metadata.partition(), offset: metadata.offset() }
             }
-            Err(error) => Outcome::Failed {
+            Err(error) => RecordOutcome::Failed {
                 kind: error.kind(),
                 possibly_written: error.possibly_written(),
                 attempts: error.attempts(),
@@ -218,7 +218,7 @@ impl Outcome {
     }
 
     pub(super) fn is_success(&self) -> bool {
-        matches!(self, Outcome::Acknowledged { .. })
+        matches!(self, RecordOutcome::Acknowledged { .. })
     }
 }
 
@@ -228,7 +228,7 @@ pub(super) fn name_of(value: &[u8]) -> String {
     text.join("/")
 }
 
-impl Content {
+impl RecordContent {
     fn name(&self) -> String {
         name_of(&self.value)
     }
@@ -244,7 +244,7 @@ impl Content {
 }
 
 impl Accepted {
-    pub(super) fn outcome(&self) -> Option<&Outcome> {
+    pub(super) fn outcome(&self) -> Option<&RecordOutcome> {
         self.told.first().map(|told| &told.outcome).or(self.future.as_ref())
     }
 }
@@ -309,12 +309,12 @@ impl History {
             violations.push(Violation::Late(name(), took));
         }
         match outcome {
-            Outcome::Failed { kind: ErrorKind::Bug, text, .. } => {
+            RecordOutcome::Failed { kind: ErrorKind::Bug, text, .. } => {
                 violations.push(Violation::Defect(format!("{record}: {text}")));
             }
-            Outcome::Failed { kind: ErrorKind::RecordTooLarge, .. }
+            RecordOutcome::Failed { kind: ErrorKind::RecordTooLarge, .. }
                 if record.content.size() > self.promise.largest => {}
-            Outcome::Failed { text, .. } if self.promise.sound => {
+            RecordOutcome::Failed { text, .. } if self.promise.sound => {
                 violations.push(Violation::FailedForNothing(format!("{record}: {text}")));
             }
             _ => {}
@@ -337,7 +337,7 @@ impl History {
             violations.push(Violation::Altered(name()));
         }
         match record.outcome() {
-            Some(Outcome::Acknowledged { partition, offset }) => {
+            Some(RecordOutcome::Acknowledged { partition, offset }) => {
                 if found.is_empty() && self.promise.delivery != Delivery::Unknown {
                     violations.push(Violation::Lost(name()));
                 }
@@ -349,7 +349,7 @@ impl History {
                     violations.push(Violation::Elsewhere(name()));
                 }
             }
-            Some(Outcome::Failed { possibly_written: false, .. }) if !found.is_empty() => {
+            Some(RecordOutcome::Failed { possibly_written: false, .. }) if !found.is_empty() => {
                 violations.push(Violation::WrittenAfterAll(name()));
             }
             _ => {}
@@ -363,7 +363,7 @@ impl History {
         let numbered = self.records.iter().enumerate().filter(|(_, record)| {
             // Without idempotence a record that failed may come into the log at any time.
             self.promise.delivery == Delivery::ExactlyOnce
-                || record.outcome().is_some_and(Outcome::is_success)
+                || record.outcome().is_some_and(RecordOutcome::is_success)
         });
         let order: HashMap<&[u8], usize> =
             numbered.map(|(number, record)| (record.content.value.as_slice(), number)).collect();
@@ -380,7 +380,7 @@ impl History {
                 let Some(number) = order.get(logged.value.as_slice()).copied() else { continue };
                 // To a broker that has forgotten it the producer is new, and of several batches on their way it may take
                 // the later ones alone: of those that failed, and may be written, none can be in order then.
-                let is_success = self.records[number].outcome().is_some_and(Outcome::is_success);
+                let is_success = self.records[number].outcome().is_some_and(RecordOutcome::is_success);
                 if !log.forgotten.is_empty() && !is_success {
                     continue;
                 }
@@ -399,7 +399,8 @@ impl History {
     fn check_telling(&self, violations: &mut Vec<Violation>) {
         let mut latest: BTreeMap<(&str, i32), Duration> = BTreeMap::new();
         for record in self.records.iter().filter(|_| self.promise.sound) {
-            let Some(Told { at, outcome: Outcome::Acknowledged { partition, .. } }) = record.told.first()
+            let Some(Told { at, outcome: RecordOutcome::Acknowledged { partition, .. } }) =
+                record.told.first()
             else {
                 continue;
             };

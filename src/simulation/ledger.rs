@@ -11,7 +11,9 @@ use crate::completion::RecordFuture;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::record::RecordMetadata;
-use crate::simulation::history::{Accepted, Call, Content, FlushCall, Outcome, Refused, Told, Violation};
+use crate::simulation::history::{
+    Accepted, Call, ObservedFlush, RecordContent, RecordOutcome, RefusedRecord, Told, Violation,
+};
 use crate::stage::Clock;
 
 pub(super) struct Ledger {
@@ -23,21 +25,21 @@ pub(super) struct Ledger {
 
 #[derive(Default)]
 struct Pages {
-    begun: Vec<Entry>,
+    begun: Vec<SentRecordPage>,
     /// In the order in which they were accepted.
     accepted: Vec<usize>,
     /// Those of them that have no callback and whose time is not over.
     watched: VecDeque<usize>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedRecord>,
     calls: Vec<Call>,
-    flushes: Vec<FlushCall>,
+    flushes: Vec<ObservedFlush>,
     open_flushes: usize,
     told: usize,
     remarks: Vec<Violation>,
 }
 
 /// A record on its way into the producer, or accepted.
-struct Entry {
+struct SentRecordPage {
     record: Accepted,
     future: Option<RecordFuture>,
     /// How often the wall clock had jumped when it began.
@@ -59,7 +61,7 @@ impl Ledger {
         topic: &'static str,
         partition: Option<i32>,
         has_callback: bool,
-        content: impl FnOnce(usize) -> Content,
+        content: impl FnOnce(usize) -> RecordContent,
     ) -> usize {
         let mut pages = self.pages.lock().unwrap();
         let number = pages.begun.len();
@@ -67,11 +69,11 @@ impl Ledger {
         let content = content(number);
         let record =
             Accepted { topic, partition, content, at, has_callback, told, future: None, is_late: false };
-        pages.begun.push(Entry { record, future: None, jumps: self.clock.jumps() });
+        pages.begun.push(SentRecordPage { record, future: None, jumps: self.clock.jumps() });
         number
     }
 
-    pub(super) fn content(&self, number: usize) -> Content {
+    pub(super) fn content(&self, number: usize) -> RecordContent {
         self.pages.lock().unwrap().begun[number].record.content.clone()
     }
 
@@ -97,12 +99,12 @@ impl Ledger {
         let mut pages = self.pages.lock().unwrap();
         let content = pages.begun[number].record.content.clone();
         logging::trace!("   {} is refused: {error}", pages.begun[number].record);
-        pages.refused.push(Refused { content, kind: error.kind(), text: error.to_string() });
+        pages.refused.push(RefusedRecord { content, kind: error.kind(), text: error.to_string() });
     }
 
     pub(super) fn told(&self, number: usize, outcome: Result<RecordMetadata, Error>) {
         let mut pages = self.pages.lock().unwrap();
-        let told = Told { at: self.clock.elapsed(), outcome: Outcome::of(outcome) };
+        let told = Told { at: self.clock.elapsed(), outcome: RecordOutcome::of(outcome) };
         logging::trace!("   {} is told {:?}", pages.begun[number].record, told.outcome);
         pages.begun[number].record.told.push(told);
         pages.told += 1;
@@ -140,7 +142,7 @@ impl Ledger {
             let is_open = |number: &&usize| !pages.begun[**number].is_done();
             let forgotten = pages.accepted[..before].iter().filter(is_open).count();
             let finished = Some(self.clock.elapsed());
-            pages.flushes.push(FlushCall { asked, finished, forgotten });
+            pages.flushes.push(ObservedFlush { asked, finished, forgotten });
         }
     }
 
@@ -174,8 +176,8 @@ impl Ledger {
         let pages = self.pages.lock().unwrap();
         let outcomes = pages.accepted[accepted..].iter().map(|number| &pages.begun[*number].record);
         let failed = outcomes.flat_map(|record| &record.told).find_map(|told| match &told.outcome {
-            Outcome::Failed { text, .. } => Some(text.clone()),
-            Outcome::Acknowledged { .. } => None,
+            RecordOutcome::Failed { text, .. } => Some(text.clone()),
+            RecordOutcome::Acknowledged { .. } => None,
         });
         failed.or_else(|| {
             pages.refused[refused..]
@@ -199,21 +201,21 @@ impl Ledger {
     }
 
     /// All that was promised and told.
-    pub(super) fn report(&self) -> (Vec<Accepted>, Vec<Refused>, Vec<Call>, Vec<FlushCall>) {
+    pub(super) fn report(&self) -> (Vec<Accepted>, Vec<RefusedRecord>, Vec<Call>, Vec<ObservedFlush>) {
         let pages = self.pages.lock().unwrap();
         let records = pages.accepted.iter().map(|number| {
-            let Entry { record, future, .. } = &pages.begun[*number];
-            let future = future.as_ref().and_then(RecordFuture::try_get).map(Outcome::of);
+            let SentRecordPage { record, future, .. } = &pages.begun[*number];
+            let future = future.as_ref().and_then(RecordFuture::try_get).map(RecordOutcome::of);
             Accepted { future, ..record.clone() }
         });
         let mut flushes = pages.flushes.clone();
-        let open = FlushCall { asked: Duration::ZERO, finished: None, forgotten: 0 };
+        let open = ObservedFlush { asked: Duration::ZERO, finished: None, forgotten: 0 };
         flushes.extend(std::iter::repeat_n(open, pages.open_flushes));
         (records.collect(), pages.refused.clone(), pages.calls.clone(), flushes)
     }
 }
 
-impl Entry {
+impl SentRecordPage {
     fn is_done(&self) -> bool {
         self.future.as_ref().is_none_or(RecordFuture::is_done)
     }

@@ -18,10 +18,10 @@ use crate::stage::note;
 
 /// Who lies at the moment, and how.
 #[derive(Clone, Default)]
-pub(super) struct Lies(Arc<Mutex<State>>);
+pub(super) struct Lies(Arc<Mutex<LiesInForce>>);
 
 #[derive(Default)]
-struct State {
+struct LiesInForce {
     lies: Vec<(Option<i32>, Lie)>,
     told: i32,
 }

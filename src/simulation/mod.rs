@@ -64,4 +64,4 @@ pub(crate) use envelopes::BrokerEnvelopes;
 
 pub use coverage::Coverage;
 pub use scenario::Kind;
-pub use seeds::{Found, Report, Runs, defects, replay, run_seeds};
+pub use seeds::{Found, Runs, SeedsReport, defects, replay, run_seeds};

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 
 use crate::simulation::frame_reader::{answer_id, decode, request_head};
-use crate::simulation::history::{Accepted, Outcome};
+use crate::simulation::history::{Accepted, RecordOutcome};
 
 #[derive(Default)]
 pub(super) struct Observer {
@@ -51,7 +51,7 @@ impl Observer {
 
     /// What a record's error says that is not so, if something is.
     pub(super) fn untrue(&self, record: &Accepted) -> Option<String> {
-        let Some(Outcome::Failed { text, partition, .. }) = record.outcome() else { return None };
+        let Some(RecordOutcome::Failed { text, partition, .. }) = record.outcome() else { return None };
         // When a record without a callback was given up nobody has seen.
         let until = record.told.first().map(|told| told.at);
         let heard = |(at, api, about, code): &&(Duration, Api, i32, i16)| {

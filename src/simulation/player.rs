@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::producer::KafkaProducer;
 use crate::record::{ProducerRecord, RecordMetadata, TopicName};
-use crate::simulation::history::{Content, Violation};
+use crate::simulation::history::{RecordContent, Violation};
 use crate::simulation::ledger::Ledger;
 
 /// Keys and values are bytes.
@@ -45,12 +45,12 @@ pub(super) enum Act {
 pub(super) enum How {
     Send,
     TrySend,
-    Callback(Callback),
+    Callback(CallbackDeed),
 }
 
 /// What a callback does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Callback {
+pub(super) enum CallbackDeed {
     Nothing,
     /// Takes so long.
     Slow(Duration),
@@ -128,7 +128,7 @@ fn send(
     let wall = ledger.clock.wall_ms();
     let has_callback = matches!(how, How::Callback(_));
     let number = ledger.begin(name, partition, has_callback, |number| content(name, number, size, wall));
-    let Content { key, value, header, .. } = ledger.content(number);
+    let RecordContent { key, value, header, .. } = ledger.content(number);
     let record = ProducerRecord::new(TopicName::from(name), value).with_optional_key(key);
     let mut record = record.with_header("n", header);
     if let Some(partition) = partition {
@@ -142,7 +142,8 @@ fn send(
         How::TrySend => ledger.call("try_send", Duration::ZERO, || producer.try_send(record)),
         How::Callback(then) => {
             // Whoever only listens keeps no handle: the last one goes with the application.
-            let handle = matches!(then, Callback::Sends(_) | Callback::Waits).then(|| producer.clone());
+            let handle =
+                matches!(then, CallbackDeed::Sends(_) | CallbackDeed::Waits).then(|| producer.clone());
             let callback = callback(handle, ledger, limits, (number, topic, partition), then);
             ledger.call("send", limits.max_block, || producer.send_with_callback(record, callback))
         }
@@ -158,18 +159,18 @@ fn callback(
     ledger: &Arc<Ledger>,
     limits: Limits,
     (number, topic, partition): (usize, usize, Option<i32>),
-    then: Callback,
+    then: CallbackDeed,
 ) -> impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static {
     let ledger = Arc::clone(ledger);
     move |outcome| {
         ledger.told(number, outcome);
         match (then, producer) {
-            (Callback::Slow(time), _) => ledger.clock.spend(time),
-            (Callback::Sends(size), Some(producer)) => {
-                let how = How::Callback(Callback::Nothing);
+            (CallbackDeed::Slow(time), _) => ledger.clock.spend(time),
+            (CallbackDeed::Sends(size), Some(producer)) => {
+                let how = How::Callback(CallbackDeed::Nothing);
                 send(&producer, &ledger, limits, (topic, partition, size), how);
             }
-            (Callback::Waits, Some(producer))
+            (CallbackDeed::Waits, Some(producer))
                 if producer.flush().is_ok() || producer.partitions_for(TOPICS[topic]).is_ok() =>
             {
                 ledger.remark(Violation::Defect("a call in a callback waits for itself".to_owned()));
@@ -180,12 +181,12 @@ fn callback(
 }
 
 /// What a record holds. No two have the same value; one in three has no key.
-fn content(topic: &str, number: usize, size: usize, wall_ms: i64) -> Content {
+fn content(topic: &str, number: usize, size: usize, wall_ms: i64) -> RecordContent {
     let mut value = format!("{topic}/{number}/").into_bytes();
     value.resize(value.len().max(size), b'a' + (number % 26) as u8);
     let key = (!number.is_multiple_of(3)).then(|| number.to_be_bytes().to_vec());
     let header = number.to_string().into_bytes();
-    Content { key, value, header, timestamps: (wall_ms, wall_ms) }
+    RecordContent { key, value, header, timestamps: (wall_ms, wall_ms) }
 }
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -10,7 +10,7 @@ use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicC
 use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
-use crate::simulation::player::{Act, Callback, How, TOPICS};
+use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
 use crate::simulation::world::Setup;
 
 type Dice = fastrand::Rng;
@@ -374,9 +374,9 @@ fn how(dice: &mut Dice, largest: usize) -> How {
     match dice.u32(..40) {
         0..4 => How::Send,
         4..6 => How::TrySend,
-        6 => How::Callback(Callback::Sends(dice.usize(..=largest))),
-        7 if dice.bool() => How::Callback(Callback::Waits),
-        _ => How::Callback(Callback::Nothing),
+        6 => How::Callback(CallbackDeed::Sends(dice.usize(..=largest))),
+        7 if dice.bool() => How::Callback(CallbackDeed::Waits),
+        _ => How::Callback(CallbackDeed::Nothing),
     }
 }
 
@@ -469,7 +469,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
         }
         Kind::Interrupts => one(Step::Interrupt(dice.usize(..size.threads))),
         Kind::SlowCallbacks => {
-            let how = How::Callback(Callback::Slow(shortly / 4));
+            let how = How::Callback(CallbackDeed::Slow(shortly / 4));
             one(Step::Act(dice.usize(..size.threads), Act::Send { topic, partition: None, size: 10, how }))
         }
         Kind::Restarts => one(Step::Restart(broker)),
@@ -524,13 +524,13 @@ fn slow_callbacks(dice: &mut Dice, size: &Size, properties: &[(&'static str, Str
     let delivery = properties.iter().find(|(name, _)| *name == "delivery.timeout.ms");
     let delivery = delivery.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let count = [1, 2, 4, dice.u64(1..=40)][dice.usize(..4)];
-    let slow = How::Callback(Callback::Slow(Duration::from_millis(delivery / 3 / count)));
+    let slow = How::Callback(CallbackDeed::Slow(Duration::from_millis(delivery / 3 / count)));
     let at = size.length.mul_f64(dice.f64());
     let send = |partition: i32, how| Act::Send { topic: 0, partition: Some(partition), size: 10, how };
     let slow = (0..count).map(|_| (at, Step::Act(0, send(0, slow))));
     // More than goes at once: the rest goes right after them.
     let others = (0..10 * size.partitions).map(|it| it % size.partitions);
-    let others = others.map(|it| (at, Step::Act(0, send(it, How::Callback(Callback::Nothing)))));
+    let others = others.map(|it| (at, Step::Act(0, send(it, How::Callback(CallbackDeed::Nothing)))));
     slow.chain(others).collect()
 }
 

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::planted::{self, Defect};
 use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::coverage::Coverage;
-use crate::simulation::history::{History, Outcome, Violation};
+use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::plan::Lie;
 use crate::simulation::scenario::{Kind, scenario};
 use crate::simulation::world::World;
@@ -46,7 +46,7 @@ pub struct Found {
 
 /// What came of many runs.
 #[derive(Debug, Clone, Default)]
-pub struct Report {
+pub struct SeedsReport {
     /// How many runs there were.
     pub seeds: u64,
     /// Records that were accepted.
@@ -67,12 +67,12 @@ pub fn defects() -> impl Iterator<Item = (&'static str, &'static str)> {
 }
 
 /// Runs all of them; `done` is told of each seed that is over.
-pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> Report {
+pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> SeedsReport {
     let next = AtomicU64::new(runs.first);
-    let (is_enough, report) = (AtomicBool::new(false), Mutex::new(Report::default()));
+    let (is_enough, report) = (AtomicBool::new(false), Mutex::new(SeedsReport::default()));
     let work = || {
         planted::plant(runs.defect.and_then(Defect::named));
-        let mut own = Report::default();
+        let mut own = SeedsReport::default();
         while !is_enough.load(Ordering::Relaxed) {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= runs.first + runs.count {
@@ -144,7 +144,7 @@ pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage
     if violations.is_empty() { Ok(history) } else { Err(summary(&violations)) }
 }
 
-impl Report {
+impl SeedsReport {
     /// What was to be reached and was not. Of troubles it is what they have done that counts, not that they were thrown.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
@@ -160,7 +160,7 @@ impl Report {
                 let outcomes = history.records.iter().filter_map(|record| record.outcome());
                 self.acknowledged += outcomes.filter(|outcome| outcome.is_success()).count() as u64;
                 for outcome in history.records.iter().filter_map(|record| record.outcome()) {
-                    if let Outcome::Failed { kind, .. } = outcome {
+                    if let RecordOutcome::Failed { kind, .. } = outcome {
                         self.coverage.add("failed", format!("{kind:?}"), 1);
                     }
                 }
@@ -177,7 +177,7 @@ impl Report {
         }
     }
 
-    fn join(&mut self, other: Report) {
+    fn join(&mut self, other: SeedsReport) {
         self.seeds += other.seeds;
         self.accepted += other.accepted;
         self.acknowledged += other.acknowledged;

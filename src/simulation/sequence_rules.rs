@@ -12,7 +12,7 @@ pub(super) type Numbers = (i16, i32);
 
 /// The records of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Content {
+pub(super) struct BatchContent {
     pub(super) count: i32,
     pub(super) hash: u64,
 }
@@ -30,7 +30,7 @@ pub(super) struct Partition {
 }
 
 struct Batch {
-    content: Content,
+    content: BatchContent,
     /// Requests that carry it and are not answered.
     on_its_way: u32,
     /// A try of it had no answer, or one that does not say that nothing was written: the broker may have it.
@@ -52,7 +52,7 @@ impl Partition {
     }
 
     /// A batch is written, and if it was drained just now, returns what is wrong with that.
-    pub(super) fn write(&mut self, numbers: Numbers, content: Content, is_now: bool) -> Option<String> {
+    pub(super) fn write(&mut self, numbers: Numbers, content: BatchContent, is_now: bool) -> Option<String> {
         let is_new = self.batches.get(&numbers).is_none_or(|batch| batch.content != content);
         let replaced = is_new.then(|| self.replaced(numbers, content));
         let wrong = if is_now { self.is_wrong(numbers, content, replaced.as_deref()) } else { None };
@@ -80,18 +80,23 @@ impl Partition {
     }
 
     /// A batch was to be written, and has its numbers from then on.
-    pub(super) fn offered(&mut self, numbers: Numbers, content: Content) {
+    pub(super) fn offered(&mut self, numbers: Numbers, content: BatchContent) {
         self.written_as.entry(content.hash).or_insert(numbers);
     }
 
     /// Smaller batches take the place of one that was too large.
-    fn replaced(&self, (epoch, sequence): Numbers, content: Content) -> Vec<Numbers> {
+    fn replaced(&self, (epoch, sequence): Numbers, content: BatchContent) -> Vec<Numbers> {
         let replaced = self.batches.range((epoch, sequence)..(epoch, sequence.saturating_add(content.count)));
         replaced.map(|(numbers, _)| *numbers).collect()
     }
 
     /// `replaced`: the batches whose place it takes, if it is a new one.
-    fn is_wrong(&self, numbers: Numbers, content: Content, replaced: Option<&[Numbers]>) -> Option<String> {
+    fn is_wrong(
+        &self,
+        numbers: Numbers,
+        content: BatchContent,
+        replaced: Option<&[Numbers]>,
+    ) -> Option<String> {
         let (epoch, _) = numbers;
         let before = self.written_as.get(&content.hash);
         if before.and_then(|before| self.batches.get(before)).is_some_and(|before| before.is_too_late) {
@@ -121,7 +126,12 @@ impl Partition {
     }
 
     /// Records that may be in the log already, under numbers that the broker would not know again.
-    fn is_there_already(&self, numbers: Numbers, content: Content, replaced: &[Numbers]) -> Option<String> {
+    fn is_there_already(
+        &self,
+        numbers: Numbers,
+        content: BatchContent,
+        replaced: &[Numbers],
+    ) -> Option<String> {
         let may_be_there = |numbers: &&Numbers| {
             self.batches.get(numbers).is_some_and(|it| it.is_unanswered && !it.is_written)
         };

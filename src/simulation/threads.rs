@@ -30,12 +30,12 @@ struct Thread {
     cues: Handover<Cue>,
     /// What it is to do.
     queue: VecDeque<Act>,
-    state: State,
+    state: PlayerState,
     interrupt: InterruptHandle,
     handle: Option<JoinHandle<()>>,
 }
 
-enum State {
+enum PlayerState {
     Idle,
     Parked(Parked),
     Ended,
@@ -62,7 +62,7 @@ impl Threads {
             let spawned = std::thread::Builder::new().name(format!("player-{number}")).spawn(body);
             let spawned = spawned.expect("the operating system gives a thread");
             let interrupt = handle.recv().expect("the thread began");
-            let (queue, state) = (VecDeque::new(), State::Idle);
+            let (queue, state) = (VecDeque::new(), PlayerState::Idle);
             Thread { acts, cues, queue, state, interrupt, handle: Some(spawned) }
         };
         let threads = players.into_iter().enumerate().map(thread).collect();
@@ -82,8 +82,8 @@ impl Threads {
     /// When the first of those that wait gives up.
     pub(super) fn next(&self) -> Option<Instant> {
         let deadline = |thread: &Thread| match &thread.state {
-            State::Parked(parked) => parked.deadline,
-            State::Idle | State::Ended => None,
+            PlayerState::Parked(parked) => parked.deadline,
+            PlayerState::Idle | PlayerState::Ended => None,
         };
         self.threads.iter().filter_map(deadline).min()
     }
@@ -105,16 +105,16 @@ impl Threads {
     /// Whether all have done what they had to do.
     pub(super) fn is_idle(&self) -> bool {
         self.threads.iter().all(|thread| match thread.state {
-            State::Idle => thread.queue.is_empty(),
-            State::Parked(_) => false,
-            State::Ended => true,
+            PlayerState::Idle => thread.queue.is_empty(),
+            PlayerState::Parked(_) => false,
+            PlayerState::Ended => true,
         })
     }
 
     /// Lets one thread go on, or do some of what it is to do: each act for itself, or several in one go.
     fn step(&mut self, number: usize, random: &mut fastrand::Rng) {
         let thread = &mut self.threads[number];
-        if matches!(thread.state, State::Parked(_)) {
+        if matches!(thread.state, PlayerState::Parked(_)) {
             thread.cues.send(Cue::GoOn);
         } else {
             let count = thread.queue.len().min(random.usize(1..=MOST_AT_ONCE));
@@ -129,13 +129,13 @@ impl Threads {
         let (told, turn) = self.turns.receive();
         assert_eq!(told, number, "another thread ran");
         self.threads[number].state = match turn {
-            Turn::Idle => State::Idle,
-            Turn::Parked(parked) => State::Parked(parked),
+            Turn::Idle => PlayerState::Idle,
+            Turn::Parked(parked) => PlayerState::Parked(parked),
             Turn::Ended { panicked } => {
                 if panicked {
                     self.panicked.push(number);
                 }
-                State::Ended
+                PlayerState::Ended
             }
         };
     }
@@ -147,7 +147,7 @@ impl Threads {
             thread.queue.clear();
             thread.cues.send(Cue::Curtain);
             thread.acts.send(None);
-            while !matches!(self.threads[number].state, State::Ended) {
+            while !matches!(self.threads[number].state, PlayerState::Ended) {
                 self.await_turn(number);
             }
             if let Some(handle) = self.threads[number].handle.take() {
@@ -167,11 +167,11 @@ impl Drop for Threads {
 impl Thread {
     fn is_able(&self, now: Instant) -> bool {
         match &self.state {
-            State::Idle => !self.queue.is_empty(),
-            State::Parked(parked) => {
+            PlayerState::Idle => !self.queue.is_empty(),
+            PlayerState::Parked(parked) => {
                 parked.deadline.is_some_and(|deadline| deadline <= now) || (parked.is_ready)()
             }
-            State::Ended => false,
+            PlayerState::Ended => false,
         }
     }
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::network::SocketId;
 use crate::simulation::frame_reader::{answer_id, decode, request_head};
 use crate::simulation::history::Violation;
-use crate::simulation::sequence_rules::{Content, Numbers, Partition};
+use crate::simulation::sequence_rules::{BatchContent, Numbers, Partition};
 
 #[derive(Default)]
 pub(super) struct Wire {
@@ -39,11 +39,11 @@ struct Socket {
     is_behind: bool,
     /// Answers that have arrived, and how many bytes of them are still to be read.
     arrived: VecDeque<(usize, Bytes)>,
-    asked: BTreeMap<i32, Asked>,
+    asked: BTreeMap<i32, PendingRequest>,
 }
 
 /// A request without an answer.
-struct Asked {
+struct PendingRequest {
     api: ApiKey,
     version: i16,
     batches: Vec<Written>,
@@ -54,7 +54,7 @@ struct Written {
     place: Place,
     producer_id: i64,
     numbers: Numbers,
-    content: Content,
+    content: BatchContent,
 }
 
 impl Wire {
@@ -162,7 +162,7 @@ impl Wire {
         }
     }
 
-    fn produced(&mut self, answer: ProduceResponse, asked: &Asked) {
+    fn produced(&mut self, answer: ProduceResponse, asked: &PendingRequest) {
         let mut codes = BTreeMap::new();
         for topic in answer.responses {
             let name = self.topic_name(&topic.name, topic.topic_id);
@@ -180,7 +180,7 @@ impl Wire {
     }
 
     /// A request of a kind that matters here, and its correlation id.
-    fn read_request(&self, frame: &[u8]) -> Option<(Asked, i32)> {
+    fn read_request(&self, frame: &[u8]) -> Option<(PendingRequest, i32)> {
         let (key, version, correlation_id) = request_head(frame)?;
         let api = ApiKey::try_from(key).ok()?;
         let batches = match api {
@@ -188,7 +188,7 @@ impl Wire {
             ApiKey::Produce => self.read_batches(frame, version)?,
             _ => return None,
         };
-        Some((Asked { api, version, batches }, correlation_id))
+        Some((PendingRequest { api, version, batches }, correlation_id))
     }
 
     /// The batches that have a place in a sequence.
@@ -222,11 +222,11 @@ impl Wire {
 }
 
 /// Producer id, epoch and first sequence, and what it holds: from the head of a record batch.
-fn read_head(mut batch: &[u8]) -> Option<(i64, Numbers, Content)> {
+fn read_head(mut batch: &[u8]) -> Option<(i64, Numbers, BatchContent)> {
     batch = batch.get(43..)?;
     let (id, epoch) = (batch.try_get_i64().ok()?, batch.try_get_i16().ok()?);
     let (sequence, count) = (batch.try_get_i32().ok()?, batch.try_get_i32().ok()?);
     let mut hasher = DefaultHasher::new();
     batch.hash(&mut hasher);
-    Some((id, (epoch, sequence), Content { count, hash: hasher.finish() }))
+    Some((id, (epoch, sequence), BatchContent { count, hash: hasher.finish() }))
 }

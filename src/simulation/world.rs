@@ -35,7 +35,7 @@ use crate::simulation::network::SimulatedNetwork;
 use crate::simulation::plan::Step;
 #[cfg(test)]
 use crate::simulation::player::TOPICS;
-use crate::simulation::player::{Act, Callback, How, Limits, Player, SimulatedProducer};
+use crate::simulation::player::{Act, CallbackDeed, How, Limits, Player, SimulatedProducer};
 use crate::simulation::threads::Threads;
 use crate::simulation::trace;
 use crate::stage::{self, Clock, Entered, Role};
@@ -125,7 +125,7 @@ impl Setup {
 
     /// Records to one partition of the first topic, at one time.
     pub(super) fn send(mut self, at: Duration, partition: i32, count: usize) -> Setup {
-        let how = How::Callback(Callback::Nothing);
+        let how = How::Callback(CallbackDeed::Nothing);
         let act = Act::Send { topic: 0, partition: Some(partition), size: 100, how };
         self.steps.extend(std::iter::repeat_n((at, Step::Act(0, act)), count));
         self
@@ -135,7 +135,7 @@ impl Setup {
 impl Setup {
     fn callbacks(&self) -> Duration {
         let time = |(_, step): &(Duration, Step)| match step {
-            Step::Act(_, Act::Send { how: How::Callback(Callback::Slow(time)), .. }) => *time,
+            Step::Act(_, Act::Send { how: How::Callback(CallbackDeed::Slow(time)), .. }) => *time,
             _ => Duration::ZERO,
         };
         self.steps.iter().map(time).sum()
@@ -169,7 +169,7 @@ impl World {
         let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
         let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
         let threads = Threads::start(players, &clock, setup.seed);
-        let Parts { sender, accumulator, control, alive, close_parts } = parts;
+        let WorldParts { sender, accumulator, control, alive, close_parts } = parts;
         {
             let mut network = lines.network();
             network.threads = Some(threads);
@@ -399,7 +399,7 @@ impl World {
             let places = self.network().brokers.places();
             let begun = self.ledger.counts();
             for (topic, partition) in places {
-                let how = How::Callback(Callback::Nothing);
+                let how = How::Callback(CallbackDeed::Nothing);
                 let act = Act::Send { topic, partition: Some(partition), size: 1, how };
                 self.act(act);
             }
@@ -481,7 +481,7 @@ impl World {
 }
 
 /// The sender, and what the world shares with it.
-struct Parts {
+struct WorldParts {
     sender: Sender<Lines>,
     accumulator: Arc<RecordAccumulator>,
     control: Arc<Control>,
@@ -496,7 +496,7 @@ fn produce(
     mailbox: Mailbox,
     bootstrap: Bootstrap,
     random: &mut fastrand::Rng,
-) -> (SimulatedProducer, Parts) {
+) -> (SimulatedProducer, WorldParts) {
     let token = ProducerToken::next();
     become_sender_thread(token);
     let assembly = assemble(settings, token, transport, mailbox, bootstrap, random.fork());
@@ -513,7 +513,7 @@ fn produce(
         close_parts = Some(close);
         Ok(running)
     });
-    let parts = Parts { sender, accumulator: shared, control: controlled, alive, close_parts };
+    let parts = WorldParts { sender, accumulator: shared, control: controlled, alive, close_parts };
     (producer.expect("settings without contradictions"), parts)
 }
 

@@ -13,16 +13,16 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 pub(crate) use crossbeam_channel::{RecvError, RecvTimeoutError, SendError, TryRecvError, TrySendError};
 
 pub(crate) fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
-    let state = State { messages: VecDeque::new(), capacity, senders: 1, receivers: 1 };
+    let state = ChannelState { messages: VecDeque::new(), capacity, senders: 1, receivers: 1 };
     let shared = Arc::new(Mutex::new(state));
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
-pub(crate) struct Sender<T>(Arc<Mutex<State<T>>>);
+pub(crate) struct Sender<T>(Arc<Mutex<ChannelState<T>>>);
 
-pub(crate) struct Receiver<T>(Arc<Mutex<State<T>>>);
+pub(crate) struct Receiver<T>(Arc<Mutex<ChannelState<T>>>);
 
-struct State<T> {
+struct ChannelState<T> {
     messages: VecDeque<T>,
     capacity: usize,
     senders: usize,
@@ -122,6 +122,6 @@ impl<T> std::fmt::Debug for Sender<T> {
     }
 }
 
-fn locked<T>(state: &Mutex<State<T>>) -> MutexGuard<'_, State<T>> {
+fn locked<T>(state: &Mutex<ChannelState<T>>) -> MutexGuard<'_, ChannelState<T>> {
     state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -8,10 +8,10 @@ use crate::counted::Counted;
 ///
 /// Boxed: errors are rare, and every read returns a `Result`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct DecodeError(Box<Inner>);
+pub(crate) struct DecodeError(Box<DecodeFault>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Inner {
+struct DecodeFault {
     message: Option<(&'static str, i16)>,
     field: String,
     problem: Problem,
@@ -32,7 +32,7 @@ pub(super) enum Problem {
 
 impl DecodeError {
     pub(super) fn new(field: &str, problem: Problem, offset: usize) -> Self {
-        DecodeError(Box::new(Inner { message: None, field: field.to_owned(), problem, offset }))
+        DecodeError(Box::new(DecodeFault { message: None, field: field.to_owned(), problem, offset }))
     }
 
     /// Says of which element the field is: `error_code` becomes `topics[2].error_code`.

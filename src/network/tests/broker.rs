@@ -15,16 +15,16 @@ use crate::wire::{DecodeError, Decoder, Encoder};
 
 /// What stands in a request's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct AskedHeader {
     pub(super) key: i16,
     pub(super) version: i16,
     pub(super) correlation_id: i32,
 }
 
-pub(super) fn asked(frame: &[u8]) -> Asked {
+pub(super) fn asked(frame: &[u8]) -> AskedHeader {
     let i16_at = |at: usize| i16::from_be_bytes(frame[at..at + 2].try_into().unwrap());
     let correlation_id = i32::from_be_bytes(frame[4..8].try_into().unwrap());
-    Asked { key: i16_at(0), version: i16_at(2), correlation_id }
+    AskedHeader { key: i16_at(0), version: i16_at(2), correlation_id }
 }
 
 /// A frame with its size.
@@ -33,7 +33,7 @@ pub(super) fn framed(body: &[u8]) -> Vec<u8> {
 }
 
 /// The answer to ApiVersions: `PING` is spoken in versions 0 to 3.
-pub(super) fn versions(asked: Asked) -> Vec<u8> {
+pub(super) fn versions(asked: AskedHeader) -> Vec<u8> {
     assert_eq!(asked.key, 18);
     versions_answer(asked.correlation_id, asked.version, 0, &[(18, 0, 4), (Ping::KEY, 0, 3)])
 }

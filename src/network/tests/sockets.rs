@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::broker::{self, Asked, SECOND, asked, framed, node, ping, pong, settings};
+use super::broker::{self, AskedHeader, SECOND, asked, framed, node, ping, pong, settings};
 use super::fixture::is_layered;
 use crate::cluster::Node;
 use crate::config::Settings;
@@ -19,7 +19,7 @@ use crate::network::{
 };
 use crate::simulation::{BrokerEnvelopes, SimulatedChannels};
 
-type Client<P> = NetworkClient<SocketNetwork<P>, u32>;
+type SocketClient<P> = NetworkClient<SocketNetwork<P>, u32>;
 
 /// Longer than anything here may take.
 const LONG: Duration = Duration::from_secs(60);
@@ -93,7 +93,7 @@ fn serve_kafka(mut serve_one: impl FnMut(ServerStream) + Send + 'static) -> Sock
 }
 
 /// Answers each request by what `answer` makes of it.
-fn serve_answers(answer: impl Fn(Asked) -> Vec<u8> + Send + 'static) -> SocketAddr {
+fn serve_answers(answer: impl Fn(AskedHeader) -> Vec<u8> + Send + 'static) -> SocketAddr {
     serve_kafka(move |mut stream| {
         stream.socket.set_nodelay(true).unwrap();
         while let Some(request) = read_request(&mut stream) {
@@ -104,13 +104,13 @@ fn serve_answers(answer: impl Fn(Asked) -> Vec<u8> + Send + 'static) -> SocketAd
     })
 }
 
-fn client_with<P: Poller>(settings: Settings, options: SocketOptions) -> (Client<P>, Waker) {
+fn client_with<P: Poller>(settings: Settings, options: SocketOptions) -> (SocketClient<P>, Waker) {
     let (network, waker) = SocketNetwork::with_poller(options).unwrap();
     let channels = Arc::new(SimulatedChannels { is_layered: is_layered(), authority: None });
     (NetworkClient::new(Transport { network, channels }, Arc::new(settings), fastrand::Rng::new()), waker)
 }
 
-fn client<P: Poller>() -> Client<P> {
+fn client<P: Poller>() -> SocketClient<P> {
     client_with(settings(), SocketOptions::default()).0
 }
 
@@ -119,7 +119,7 @@ fn at(address: SocketAddr) -> Node {
 }
 
 /// Turns until there are `count` outcomes.
-fn outcomes<P: Poller>(client: &mut Client<P>, count: usize) -> Vec<Outcome<u32>> {
+fn outcomes<P: Poller>(client: &mut SocketClient<P>, count: usize) -> Vec<Outcome<u32>> {
     let (begin, mut now, mut outcomes) = (Instant::now(), Instant::now(), Vec::new());
     while outcomes.len() < count {
         now = client.poll(now, Some(begin + LONG), &mut outcomes);
@@ -128,17 +128,17 @@ fn outcomes<P: Poller>(client: &mut Client<P>, count: usize) -> Vec<Outcome<u32>
     outcomes
 }
 
-fn connect<P: Poller>(client: &mut Client<P>, address: SocketAddr) {
+fn connect<P: Poller>(client: &mut SocketClient<P>, address: SocketAddr) {
     assert_eq!(client.ready(&at(address), Instant::now()), Readiness::Waiting);
     assert!(matches!(outcomes(client, 1)[..], [Outcome::Connected { node: 1 }]));
 }
 
-fn send<P: Poller>(client: &mut Client<P>, note: u32) {
+fn send<P: Poller>(client: &mut SocketClient<P>, note: u32) {
     client.send(1, &ping(), Expect::AnswerWithin(LONG), note, Instant::now()).unwrap();
 }
 
 /// What is said of a server that cannot be used.
-fn refusal<P: Poller>(client: &mut Client<P>, address: SocketAddr) -> Error {
+fn refusal<P: Poller>(client: &mut SocketClient<P>, address: SocketAddr) -> Error {
     client.ready(&at(address), Instant::now());
     match outcomes(client, 1).pop() {
         Some(Outcome::Disconnected { error, .. }) => {

@@ -27,18 +27,18 @@ const STORED: u32 = 1 << 31;
 
 const END: [u8; 4] = [0; 4];
 
-struct State {
+struct Lz4State {
     table: CompressTable,
     block: Vec<u8>,
 }
 
 thread_local! {
-    static IDLE: Cell<Option<State>> = const { Cell::new(None) };
+    static IDLE: Cell<Option<Lz4State>> = const { Cell::new(None) };
 }
 
 pub(super) fn compress(level: i32, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     let new =
-        || State { table: CompressTable::large(), block: vec![0; get_maximum_output_size(BLOCK_BYTES)] };
+        || Lz4State { table: CompressTable::large(), block: vec![0; get_maximum_output_size(BLOCK_BYTES)] };
     let mut state = IDLE.try_with(Cell::take).ok().flatten().unwrap_or_else(new);
     out.extend_from_slice(&HEADER);
     for records in records.chunks(BLOCK_BYTES) {

@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use malformed::too_long;
 
-use crate::guard::guarded;
+use crate::catch_panic::catch_panic;
 use crate::logging;
 
 /// A codec with its level. Which of them are there depends on the crate's features; settings are checked before.
@@ -55,7 +55,7 @@ impl Codec {
     /// What the codec says, also where it panics: then it is logged, once in the process.
     pub fn compress(self, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         // A codec takes its state out of the thread and puts it back when it is done: a panic leaves none behind.
-        self.guarded(|| match self {
+        self.catch_panic(|| match self {
             Codec::None => {
                 out.extend_from_slice(records);
                 Ok(())
@@ -78,7 +78,7 @@ impl Codec {
     /// # Errors
     /// If the bytes are not what `compress` writes, or come to more than `limit`.
     pub fn decompress(self, bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
-        self.guarded(|| match self {
+        self.catch_panic(|| match self {
             Codec::None if bytes.len() > limit => Err(too_long()),
             Codec::None => Ok(bytes.to_vec()),
             #[cfg(feature = "gzip")]
@@ -94,8 +94,8 @@ impl Codec {
         })
     }
 
-    fn guarded<T>(self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-        guarded(work).unwrap_or_else(|| {
+    fn catch_panic<T>(self, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        catch_panic(work).unwrap_or_else(|| {
             if !TOLD_OF_A_PANIC.swap(true, Ordering::Relaxed) {
                 logging::error!("the codec {self:?} panicked; batches like this one are sent uncompressed");
             }

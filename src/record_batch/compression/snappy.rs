@@ -17,17 +17,17 @@ const HEADER: [u8; 16] = [0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0, 0, 0, 0, 
 /// What goes into one block.
 const BLOCK_BYTES: usize = 32 * 1024;
 
-struct State {
+struct SnappyState {
     encoder: Encoder,
     block: Vec<u8>,
 }
 
 thread_local! {
-    static IDLE: Cell<Option<State>> = const { Cell::new(None) };
+    static IDLE: Cell<Option<SnappyState>> = const { Cell::new(None) };
 }
 
 pub(super) fn compress(records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
-    let new = || State { encoder: Encoder::new(), block: vec![0; max_compress_len(BLOCK_BYTES)] };
+    let new = || SnappyState { encoder: Encoder::new(), block: vec![0; max_compress_len(BLOCK_BYTES)] };
     let mut state = IDLE.try_with(Cell::take).ok().flatten().unwrap_or_else(new);
     out.extend_from_slice(&HEADER);
     for records in records.chunks(BLOCK_BYTES) {

@@ -7,32 +7,32 @@ use kafka_embedded::{Api, Fault};
 use crate::error::ErrorKind;
 use crate::planted::{self, Defect};
 use crate::simulation::history::{
-    Accepted, Call, Content, Delivery, FlushCall, History, Log, Logged, Outcome, Promise, Refused, Told,
-    Violation,
+    Accepted, Call, Delivery, History, Log, Logged, ObservedFlush, Promise, RecordContent, RecordOutcome,
+    RefusedRecord, Told, Violation,
 };
 use crate::simulation::plan::Step;
 use crate::simulation::world::{Setup, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn content(partition: i32, number: u8) -> Content {
+fn content(partition: i32, number: u8) -> RecordContent {
     let value = format!("{partition}/{number}/").into_bytes();
     let timestamps = (i64::from(number), i64::from(number));
-    Content { key: None, value, header: vec![number], timestamps }
+    RecordContent { key: None, value, header: vec![number], timestamps }
 }
 
-fn logged(content: &Content, offset: i64) -> Logged {
-    let Content { key, value, header, timestamps } = content.clone();
+fn logged(content: &RecordContent, offset: i64) -> Logged {
+    let RecordContent { key, value, header, timestamps } = content.clone();
     Logged { offset, key, value, header, timestamp: timestamps.0 }
 }
 
-fn acknowledged(partition: i32, offset: i64) -> Outcome {
-    Outcome::Acknowledged { partition, offset: Some(offset) }
+fn acknowledged(partition: i32, offset: i64) -> RecordOutcome {
+    RecordOutcome::Acknowledged { partition, offset: Some(offset) }
 }
 
-fn failed(possibly_written: bool) -> Outcome {
+fn failed(possibly_written: bool) -> RecordOutcome {
     let (kind, text) = (ErrorKind::Timeout, String::new());
-    Outcome::Failed { kind, possibly_written, attempts: 1, partition: Some(0), text }
+    RecordOutcome::Failed { kind, possibly_written, attempts: 1, partition: Some(0), text }
 }
 
 /// Three records in each of two partitions, sent each second and acknowledged at once.
@@ -62,8 +62,9 @@ fn sound() -> History {
         flushed_within: SECOND,
         slack: Duration::ZERO,
     };
-    let flushes = vec![FlushCall { asked: SECOND, finished: Some(SECOND), forgotten: 0 }];
-    let refused = vec![Refused { content: content(0, 7), kind: ErrorKind::Timeout, text: String::new() }];
+    let flushes = vec![ObservedFlush { asked: SECOND, finished: Some(SECOND), forgotten: 0 }];
+    let refused =
+        vec![RefusedRecord { content: content(0, 7), kind: ErrorKind::Timeout, text: String::new() }];
     let calls = vec![Call { name: "send", took: SECOND, limit: SECOND }];
     History { promise, records, refused, calls, flushes, logs, remarks: Vec::new() }
 }
@@ -77,7 +78,7 @@ fn renumber(log: &mut [Logged]) {
 }
 
 /// Tells another outcome of the record.
-fn tell(history: &mut History, record: usize, outcome: Outcome) {
+fn tell(history: &mut History, record: usize, outcome: RecordOutcome) {
     history.records[record].told[0].outcome = outcome.clone();
     history.records[record].future = Some(outcome);
 }
@@ -191,7 +192,7 @@ fn what_is_allowed_is_not_reported() {
 
     let mut too_large = sound();
     log(&mut too_large, 0).remove(2);
-    let refused = Outcome::Failed {
+    let refused = RecordOutcome::Failed {
         kind: ErrorKind::RecordTooLarge,
         possibly_written: false,
         attempts: 1,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use kafka_embedded::{Api, EmbeddedCluster, Fault};
 
 use crate::error::ErrorKind;
-use crate::simulation::history::{History, Outcome, Violation};
+use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Lie, Step};
 use crate::simulation::player::{Act, TOPICS};
@@ -18,8 +18,8 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn offsets(history: &History, partition: i32) -> Vec<Option<i64>> {
     let ours = history.records.iter().filter(|record| record.partition == Some(partition));
-    let offset = |outcome: Option<Outcome>| match outcome {
-        Some(Outcome::Acknowledged { offset, .. }) => offset,
+    let offset = |outcome: Option<RecordOutcome>| match outcome {
+        Some(RecordOutcome::Acknowledged { offset, .. }) => offset,
         other => panic!("not acknowledged: {other:?}"),
     };
     ours.map(|record| offset(record.future.clone())).collect()
@@ -224,7 +224,7 @@ fn a_broker_without_a_version_in_common_fails_all_batches_at_once() {
     let history = world.end().unwrap();
     assert_eq!(history.records.len(), 5);
     for record in &history.records {
-        let Some(Outcome::Failed { text, .. }) = &record.future else { panic!("{:?}", record.future) };
+        let Some(RecordOutcome::Failed { text, .. }) = &record.future else { panic!("{:?}", record.future) };
         assert!(!text.contains("sent"), "nothing was: {text}");
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, Fault};
 
-use crate::simulation::history::{History, Outcome};
+use crate::simulation::history::{History, RecordOutcome};
 use crate::simulation::plan::{Forgotten, Lie, Step};
-use crate::simulation::player::{Act, Callback, How, TOPICS};
+use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
 use crate::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -41,7 +41,8 @@ fn keeps_its_promises(setup: Setup) -> History {
 #[track_caller]
 fn loses_nothing(setup: Setup) {
     let history = keeps_its_promises(setup);
-    let failed = history.records.iter().find(|record| !record.outcome().is_some_and(Outcome::is_success));
+    let failed =
+        history.records.iter().find(|record| !record.outcome().is_some_and(RecordOutcome::is_success));
     assert!(failed.is_none(), "{failed:?}");
     assert!(history.refused.is_empty(), "{:?}", history.refused);
 }
@@ -50,7 +51,7 @@ fn loses_nothing(setup: Setup) {
 #[track_caller]
 fn refuses_only_one(setup: Setup) {
     let history = keeps_its_promises(setup);
-    assert!(history.records.iter().all(|record| record.outcome().is_some_and(Outcome::is_success)));
+    assert!(history.records.iter().all(|record| record.outcome().is_some_and(RecordOutcome::is_success)));
     assert_eq!(history.refused.len(), 1, "{:?}", history.refused);
 }
 
@@ -90,7 +91,8 @@ fn a_broker_that_is_connected_anew_gets_records_at_once_whatever_topic_is_waited
     let setup = Setup { threads: 2, prompt: Some(200 * MS), ..Setup::calm(1) };
     let setup = setup.with("connections.max.idle.ms", 2_500).with("retry.backoff.ms", 50);
     let setup = setup.with("retry.backoff.max.ms", 10_000).with("linger.ms", 0).with("max.block.ms", 60_000);
-    let lacking = Act::Send { topic: 0, partition: Some(7), size: 1, how: How::Callback(Callback::Nothing) };
+    let lacking =
+        Act::Send { topic: 0, partition: Some(7), size: 1, how: How::Callback(CallbackDeed::Nothing) };
     let setup = setup.step(SECOND, Step::Act(1, lacking));
     refuses_only_one((0..10).fold(setup, |setup, at| setup.send(at * 5 * SECOND, 0, 1)));
 }
@@ -196,7 +198,7 @@ fn slow_callbacks_delay_and_neither_fail_nor_repeat_what_is_healthy() {
             setup.with("request.timeout.ms", 1_000).with("delivery.timeout.ms", 120_000).with("linger.ms", 5);
         setup.prompt = Some(20 * SECOND);
         for at in 0..200 {
-            let how = How::Callback(Callback::Slow(50 * MS));
+            let how = How::Callback(CallbackDeed::Slow(50 * MS));
             let act = Act::Send { topic: 0, partition: Some(0), size: 10, how };
             setup = setup.step(at / 40 * 100 * MS, Step::Act(0, act));
         }
@@ -209,9 +211,11 @@ fn slow_callbacks_delay_and_neither_fail_nor_repeat_what_is_healthy() {
 fn where_an_answer_lacks_a_partition_no_code_is_quoted_that_nobody_answered() {
     let setup = busy().with("retries", 1).step(2 * SECOND, Step::Lie(None, Lie::NoAnswers));
     let history = keeps_its_promises(setup.step(6 * SECOND, Step::Honest));
-    let told = |outcome: &Outcome| match outcome {
-        Outcome::Failed { text, .. } => text.contains("the broker's answer does not mention the partition"),
-        Outcome::Acknowledged { .. } => false,
+    let told = |outcome: &RecordOutcome| match outcome {
+        RecordOutcome::Failed { text, .. } => {
+            text.contains("the broker's answer does not mention the partition")
+        }
+        RecordOutcome::Acknowledged { .. } => false,
     };
     assert!(history.records.iter().filter_map(|record| record.outcome()).any(told));
 }
@@ -229,9 +233,9 @@ fn restarted_before_it_answers() -> Setup {
 #[track_caller]
 fn told(history: &History) -> Vec<String> {
     let outcomes = history.records[1..4].iter().filter_map(|record| record.outcome());
-    let text = |outcome: &Outcome| match outcome {
-        Outcome::Acknowledged { .. } => "acknowledged".to_owned(),
-        Outcome::Failed { possibly_written, text, .. } => {
+    let text = |outcome: &RecordOutcome| match outcome {
+        RecordOutcome::Acknowledged { .. } => "acknowledged".to_owned(),
+        RecordOutcome::Failed { possibly_written, text, .. } => {
             assert!(possibly_written, "{text}");
             text.clone()
         }

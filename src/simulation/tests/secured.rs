@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::error::ErrorKind;
 use crate::simulation::channels::{Authority, SimulatedChannels};
-use crate::simulation::history::Outcome;
+use crate::simulation::history::RecordOutcome;
 use crate::simulation::plan::Step;
 use crate::simulation::world::{Setup, World};
 
@@ -19,9 +19,9 @@ fn secured(authority: &Arc<Authority>) -> Setup {
     Setup { channels, ..Setup::calm(1).with("linger.ms", 0) }
 }
 
-fn offset(outcome: Option<&Outcome>) -> Option<i64> {
+fn offset(outcome: Option<&RecordOutcome>) -> Option<i64> {
     match outcome {
-        Some(Outcome::Acknowledged { offset, .. }) => *offset,
+        Some(RecordOutcome::Acknowledged { offset, .. }) => *offset,
         other => panic!("not acknowledged: {other:?}"),
     }
 }
@@ -72,7 +72,7 @@ fn records_that_wait_for_a_broker_that_refuses_us_fail_at_once_and_later_ones_go
     assert_eq!(refused.len(), 3);
     for record in refused {
         let told = &record.told[0];
-        let Outcome::Failed { kind: ErrorKind::Authentication, possibly_written: false, text, .. } =
+        let RecordOutcome::Failed { kind: ErrorKind::Authentication, possibly_written: false, text, .. } =
             &told.outcome
         else {
             panic!("{:?}", told.outcome)

@@ -6,7 +6,7 @@ mod printed;
 use std::path::Path;
 use std::time::Duration;
 
-use super::property::{Rule, Value};
+use super::property::{PropertyValue, Rule};
 use super::*;
 
 const NEEDED: [(&str, &str); 3] =
@@ -143,11 +143,16 @@ fn the_ends_of_every_range_are_accepted() {
         };
         for number in ends {
             let text = format!(" {number}\t");
-            assert_eq!(property.parse(&text, &text).unwrap(), Value::Integer(number), "{}", property.name());
+            assert_eq!(
+                property.parse(&text, &text).unwrap(),
+                PropertyValue::Integer(number),
+                "{}",
+                property.name()
+            );
         }
         if let Rule::OneOf(names) | Rule::OneOfAnyCase(names) = property.rule {
             for name in names {
-                assert_eq!(property.parse(name, name).unwrap(), Value::Text(name.to_string()));
+                assert_eq!(property.parse(name, name).unwrap(), PropertyValue::Text(name.to_string()));
             }
         }
         if let Rule::OneOfAnyCase(names) = property.rule {

@@ -12,11 +12,12 @@ use std::time::Instant;
 use crate::sync::channel::bounded;
 
 use crate::accumulator::RecordAccumulator;
+use crate::catch_panic::{catch_panic, text_of};
+use crate::class_registry::ClassRegistry;
 use crate::completion::{ProducerToken, become_sender_thread, end_of_answers};
 use crate::config::{Faults, ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
-use crate::guard::{guarded, text_of};
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
 use crate::mailbox::Mailbox;
@@ -25,9 +26,8 @@ use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions, Tr
 use crate::origin::Origin;
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
-use crate::producer::{Core, KafkaProducer, Parts, SendSettings, SenderThread};
+use crate::producer::{Core, KafkaProducer, ProducerParts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
-use crate::registry::Registry;
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 
@@ -57,7 +57,7 @@ pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     key_serializer: Option<Box<dyn Serializer<K>>>,
     value_serializer: Option<Box<dyn Serializer<V>>>,
     partitioner: Option<Box<dyn Partitioner>>,
-    interceptor_names: Registry,
+    interceptor_names: ClassRegistry,
     interceptors: Vec<Box<dyn ProducerInterceptor<K, V>>>,
 }
 
@@ -124,7 +124,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             key_serializer: None,
             value_serializer: None,
             partitioner: None,
-            interceptor_names: Registry::default(),
+            interceptor_names: ClassRegistry::default(),
             interceptors: Vec::new(),
         }
     }
@@ -233,7 +233,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         // Without a serializer there is a fault: what is missing is one.
         let plugins = plugins.ok_or_else(|| missing(KEY))?;
         self.config.log(&settings);
-        let parts = Arc::new(Parts { plugins, interceptors: Arc::new(Interceptors::new(chain)) });
+        let parts = Arc::new(ProducerParts { plugins, interceptors: Arc::new(Interceptors::new(chain)) });
         let of_the_thread = Arc::clone(&parts);
         let running = start(&settings, Box::new(move || of_the_thread.close()))?;
         Ok(KafkaProducer {
@@ -388,18 +388,18 @@ fn spawn<N: Network + Send + 'static>(
     let body = move || {
         let Ends { accumulator, close_parts } = ends;
         become_sender_thread(token);
-        let ran = guarded(|| sender.run(Instant::now()));
+        let ran = catch_panic(|| sender.run(Instant::now()));
         if accumulator.mailbox().is_forked() {
             // A callback has forked. The connections are the parent's, and so is all that is not answered.
             return std::mem::forget((sender, alive, kept, accumulator, close_parts));
         }
-        let finished = guarded(|| sender.finish(Instant::now()));
+        let finished = catch_panic(|| sender.finish(Instant::now()));
         drop(sender);
         // Nothing is left here, unless one of the two has panicked.
-        guarded(|| accumulator.abandon());
+        catch_panic(|| accumulator.abandon());
         accumulator.mailbox().close();
         end_of_answers();
-        accumulator.mailbox().counts().calling(|| guarded(close_parts));
+        accumulator.mailbox().counts().calling(|| catch_panic(close_parts));
         drop((alive, kept));
         // Not before: the duty comes first.
         if ran.and(finished).is_none() {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::mock::sent_record::{Copying, copy};
-use crate::mock::topics::Topics;
+use crate::mock::topics::MockTopics;
 use crate::mock::{Mock, MockProducer};
 use crate::partitioner::Partitioner;
 use crate::producer::Plugins;
@@ -28,7 +28,7 @@ use crate::serializer::Serializer;
 /// ```
 pub struct MockProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     plugins: Plugins<K, V>,
-    topics: Topics,
+    topics: MockTopics,
     auto_complete: bool,
 }
 
@@ -62,7 +62,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducerBuilder<K, V> {
         let key_serializer = Box::new(key_serializer);
         let value_serializer = Box::new(value_serializer);
         let plugins = Plugins { key_serializer, value_serializer, partitioner: None };
-        MockProducerBuilder { plugins, topics: Topics::new(), auto_complete: true }
+        MockProducerBuilder { plugins, topics: MockTopics::new(), auto_complete: true }
     }
 
     /// Whether every accepted record is acknowledged at once, which is the default. With `false` it waits for

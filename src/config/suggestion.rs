@@ -3,10 +3,10 @@
 //! Owns: how near a name has to be, and what librdkafka and old clients call the same things. Must not know: what is done with it.
 
 use super::properties_table::PROPERTIES;
-use crate::nearest::nearest_within;
+use crate::nearest_name::nearest_within;
 
 /// The nearest known name, if one is near.
-pub(super) fn meant(name: &str) -> Option<&'static str> {
+pub(super) fn suggested(name: &str) -> Option<&'static str> {
     let wanted = name.trim().to_ascii_lowercase();
     if let Some((_, known)) = OTHERS.iter().find(|(theirs, _)| *theirs == wanted) {
         return Some(known);
@@ -57,9 +57,9 @@ mod tests {
             ("x", None),
             ("", None),
         ] {
-            assert_eq!(meant(given), known, "{given}");
+            assert_eq!(suggested(given), known, "{given}");
         }
-        assert_eq!(meant(&"x".repeat(1_000_000)), None);
+        assert_eq!(suggested(&"x".repeat(1_000_000)), None);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Panics of code that is not ours: they end where it was called.
 //!
 //! Owns: the catching. Must not know: what is called.
-//! Holds: nothing leaves `guarded`, not even a panic of what a panic carries when that is dropped.
+//! Holds: nothing leaves `catch_panic`, not even a panic of what a panic carries when that is dropped.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// Runs `call`; nothing comes back where it panics.
-pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
+pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Option<T> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),
         Err(carried) => {
@@ -20,11 +20,11 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
 }
 
 /// Runs `call`; where it panics, `notice` runs before the panic goes on.
-pub(crate) fn noticed<T>(call: impl FnOnce() -> T, notice: impl FnOnce()) -> T {
+pub(crate) fn notice_panic<T>(call: impl FnOnce() -> T, notice: impl FnOnce()) -> T {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => value,
         Err(carried) => {
-            guarded(notice);
+            catch_panic(notice);
             resume_unwind(carried)
         }
     }
@@ -32,14 +32,15 @@ pub(crate) fn noticed<T>(call: impl FnOnce() -> T, notice: impl FnOnce()) -> T {
 
 /// What something of the user's says of itself.
 pub(crate) fn text_of(value: &dyn fmt::Display) -> String {
-    guarded(|| value.to_string()).unwrap_or_else(|| String::from("(its text is not to be had: that panics)"))
+    catch_panic(|| value.to_string())
+        .unwrap_or_else(|| String::from("(its text is not to be had: that panics)"))
 }
 
 /// The same of something that nobody needs any more. Its end is apart: where its text panics as well, two panics at once
 /// would end the process.
-pub(crate) fn last_words(value: impl fmt::Display) -> String {
+pub(crate) fn into_text(value: impl fmt::Display) -> String {
     let text = text_of(&value);
-    guarded(|| drop(value));
+    catch_panic(|| drop(value));
     text
 }
 
@@ -64,7 +65,7 @@ impl<T> Harmless<T> {
 impl<T> Drop for Harmless<T> {
     fn drop(&mut self) {
         if let Some(value) = self.0.take() {
-            guarded(|| drop(value));
+            catch_panic(|| drop(value));
         }
     }
 }
@@ -85,9 +86,9 @@ mod tests {
 
     #[test]
     fn a_value_comes_back_and_a_panic_does_not() {
-        assert_eq!(guarded(|| 1), Some(1));
-        assert_eq!(guarded(|| panic!("on purpose")), None::<()>);
-        assert_eq!(guarded(|| panic_any(PanicsOnDrop)), None::<()>);
+        assert_eq!(catch_panic(|| 1), Some(1));
+        assert_eq!(catch_panic(|| panic!("on purpose")), None::<()>);
+        assert_eq!(catch_panic(|| panic_any(PanicsOnDrop)), None::<()>);
     }
 
     /// Panics wherever it can.
@@ -111,15 +112,15 @@ mod tests {
         let bad = Harmless::new(Bad);
         assert!(text_of(bad.0.as_ref().unwrap()).contains("panics"));
         drop(bad);
-        assert!(last_words(Bad).contains("panics"));
+        assert!(into_text(Bad).contains("panics"));
         assert_eq!(Harmless::new(7).take(), Some(7));
     }
 
     #[test]
     fn a_panic_is_noticed_and_goes_on() {
         let mut seen = 0;
-        assert_eq!(guarded(|| noticed(|| panic!("on purpose"), || seen += 1)), None::<()>);
-        assert_eq!(guarded(|| noticed(|| 5, || unreachable!())), Some(5));
+        assert_eq!(catch_panic(|| notice_panic(|| panic!("on purpose"), || seen += 1)), None::<()>);
+        assert_eq!(catch_panic(|| notice_panic(|| 5, || unreachable!())), Some(5));
         assert_eq!(seen, 1);
     }
 }

@@ -141,7 +141,7 @@ fn lz4_is_a_frame_of_independent_blocks_with_a_right_checksum() {
 
 #[test]
 fn a_codec_that_panics_is_an_error() {
-    let error = Codec::Snappy.guarded::<()>(|| panic!("this is a test")).unwrap_err();
+    let error = Codec::Snappy.catch_panic::<()>(|| panic!("this is a test")).unwrap_err();
     assert_eq!(error.to_string(), "the codec panicked");
 }
 

@@ -1,4 +1,4 @@
-//! `Registry`: what stands behind a class name in the configuration.
+//! `ClassRegistry`: what stands behind a class name in the configuration.
 //!
 //! Owns: names, the types that they can be made for, the search, the wording of what was not found. Must not know:
 //! what it makes.
@@ -10,18 +10,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::escape::Escaped;
-use crate::nearest::nearest;
+use crate::nearest_name::nearest;
 use crate::properties::Named;
 
 /// Factories by class name and by what they make. One name may stand for several types: `StringSerializer` makes a
 /// serializer of `str` and one of `String`.
 #[derive(Clone, Default)]
-pub(crate) struct Registry {
-    entries: Vec<Entry>,
+pub(crate) struct ClassRegistry {
+    entries: Vec<RegisteredClass>,
 }
 
 #[derive(Clone)]
-struct Entry {
+struct RegisteredClass {
     class_name: Arc<str>,
     product: TypeId,
     /// What the product reads, for messages.
@@ -32,7 +32,7 @@ struct Entry {
 
 type Factory<P> = Box<dyn Fn() -> Box<P> + Send + Sync>;
 
-impl Registry {
+impl ClassRegistry {
     /// Makes a name stand for what `factory` makes.
     pub(crate) fn register<P: ?Sized + 'static>(
         &mut self,
@@ -43,7 +43,7 @@ impl Registry {
         let product = TypeId::of::<P>();
         self.entries.retain(|entry| entry.product != product || *entry.class_name != *class_name);
         let factory: Factory<P> = Box::new(factory);
-        self.entries.push(Entry {
+        self.entries.push(RegisteredClass {
             class_name: class_name.into(),
             product,
             reads: reads.into(),
@@ -82,8 +82,8 @@ impl Registry {
     }
 
     /// All entries of this name: of the exact one, else those whose last part it is. Entries of one class are together.
-    fn find(&self, given: &str) -> Vec<&Entry> {
-        let mut found: Vec<&Entry> =
+    fn find(&self, given: &str) -> Vec<&RegisteredClass> {
+        let mut found: Vec<&RegisteredClass> =
             self.entries.iter().filter(|entry| *entry.class_name == *given).collect();
         if found.is_empty() {
             found = self.entries.iter().filter(|entry| short(&entry.class_name) == given).collect();
@@ -117,7 +117,7 @@ impl Registry {
 }
 
 /// Prints the names.
-impl fmt::Debug for Registry {
+impl fmt::Debug for ClassRegistry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.names()).finish()
     }
@@ -159,8 +159,8 @@ mod tests {
         }
     }
 
-    fn shapes(classes: &[(&str, &'static str)]) -> Registry {
-        let mut registry = Registry::default();
+    fn shapes(classes: &[(&str, &'static str)]) -> ClassRegistry {
+        let mut registry = ClassRegistry::default();
         for (class, makes) in classes {
             let makes = *makes;
             registry.register::<dyn Shape>(class, "lengths", move || Box::new(Is(makes)));
@@ -168,7 +168,7 @@ mod tests {
         registry
     }
 
-    fn made(registry: &Registry, given: &str) -> Result<&'static str, String> {
+    fn made(registry: &ClassRegistry, given: &str) -> Result<&'static str, String> {
         registry.create::<dyn Shape>("shape", &given.into(), "shape", "no").map(|shape| shape.name())
     }
 
