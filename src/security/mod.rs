@@ -4,3 +4,5 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub(crate) mod sasl;
+#[cfg(feature = "tls")]
+pub(crate) mod stores;
