@@ -4,7 +4,12 @@
 //! Holds: whatever the bytes are, reading them ends soon, takes no more memory than a few times their size, and never
 //! panics. Passwords, keys and what is made of them are overwritten after use.
 //! Source: Java's `KeyStore`, and Kafka's `DefaultSslEngineFactory`, which decides what is taken from one.
-#![allow(dead_code, unused_imports, unused_variables, reason = "what reads stores follows, and TLS, which needs them")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_variables,
+    reason = "what reads stores follows, and TLS, which needs them"
+)]
 
 mod key_entry;
 mod store_error;
@@ -50,7 +55,10 @@ pub(crate) fn read_pem_key_entry(
 }
 
 /// A private key alone, with nothing that vouches for it.
-pub(crate) fn read_pem_key(text: &[u8], key_password: Option<&str>) -> Result<PrivateKeyDer<'static>, StoreError> {
+pub(crate) fn read_pem_key(
+    text: &[u8],
+    key_password: Option<&str>,
+) -> Result<PrivateKeyDer<'static>, StoreError> {
     Err(not_yet(StoreType::Pem))
 }
 

@@ -65,7 +65,9 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::OtherType { said, found } => write!(f, "this is {}, not {}", found.noun(), said.noun()),
+            StoreError::OtherType { said, found } => {
+                write!(f, "this is {}, not {}", found.noun(), said.noun())
+            }
             StoreError::PasswordMissing(password) => {
                 write!(f, "{password} is needed and was not given")
             }
@@ -79,7 +81,11 @@ impl fmt::Display for StoreError {
             }
             StoreError::NoKey { certificates: 0 } => f.write_str("there is nothing in it"),
             StoreError::NoKey { certificates } => {
-                write!(f, "there is no private key in it, only {}", Counted(*certificates as u64, "certificate"))
+                write!(
+                    f,
+                    "there is no private key in it, only {}",
+                    Counted(*certificates as u64, "certificate")
+                )
             }
             StoreError::NoCertificate { keys: 0 } => f.write_str("there is no certificate in it"),
             StoreError::NoCertificate { keys } => {
@@ -88,7 +94,9 @@ impl fmt::Display for StoreError {
             StoreError::SeveralKeys(count) => {
                 write!(f, "there are {count} private keys in it, where one is expected")
             }
-            StoreError::InEntry { alias, reason } => write!(f, "entry {:?}: {reason}", Escaped(alias).to_string()),
+            StoreError::InEntry { alias, reason } => {
+                write!(f, "entry {:?}: {reason}", Escaped(alias).to_string())
+            }
         }
     }
 }
