@@ -38,7 +38,8 @@ fn check(table: &str, sources: &BTreeMap<String, String>, not_yet: &[u32]) -> Ve
             named.entry(test.to_owned()).or_default().insert(number);
         }
     }
-    if rows != (1..=58).chain(77..=96).collect::<Vec<_>>() {
+    let last = rows.last().copied().unwrap_or_default();
+    if rows != (1..=58).chain(77..=last).collect::<Vec<_>>() {
         violations.push(format!("the table has the rows {rows:?}"));
     }
     if without != not_yet {

@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use crate::accumulator::drain::Drain;
-use crate::accumulator::drained::{Expired, Fate};
 use crate::accumulator::partition_drain::give_up;
+use crate::accumulator::partition_drain::{Expired, Fate};
 use crate::accumulator::partition_queue::Head;
 use crate::accumulator::producer_batch::{BatchId, ProducerBatch};
 
@@ -18,23 +18,31 @@ impl Drain {
         std::mem::take(&mut self.lost)
     }
 
-    /// Takes out those that are to be sent again, that come before this batch, and of which the broker says that it has
-    /// none. `were_doubtful`: only those of which it might have had one before it said so.
-    pub(crate) fn take_missing_before(
+    /// Takes out the batches that are to be sent again and come before this one, which the broker has: what is known not to
+    /// be in the log would stand behind it there.
+    pub(crate) fn take_overtaken_by(&mut self, index: usize, written: BatchId) -> Vec<ProducerBatch> {
+        self.take_retries(index, |batch| batch.id() < written && !batch.is_doubtful())
+    }
+
+    /// Takes out the batches that are to be sent again, come before this one, and were in doubt until the broker did not
+    /// find them by their numbers.
+    pub(crate) fn take_not_found_before(&mut self, index: usize, later: BatchId) -> Vec<ProducerBatch> {
+        let is_meant =
+            |batch: &ProducerBatch| batch.id() < later && !batch.is_doubtful() && batch.was_doubtful();
+        self.take_retries(index, is_meant)
+    }
+
+    fn take_retries(
         &mut self,
         index: usize,
-        later: BatchId,
-        were_doubtful: bool,
+        is_meant: impl Fn(&ProducerBatch) -> bool,
     ) -> Vec<ProducerBatch> {
         let Some(partition) = self.partition(index) else { return Vec::new() };
-        let is_meant = |batch: &ProducerBatch| {
-            batch.id() < later && !batch.is_doubtful() && (batch.was_doubtful() || !were_doubtful)
-        };
-        if !partition.retries.iter().any(is_meant) {
+        if !partition.retries.iter().any(&is_meant) {
             return Vec::new();
         }
         let retries = std::mem::take(&mut partition.retries);
-        let (meant, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(is_meant);
+        let (meant, others): (Vec<_>, Vec<_>) = retries.into_iter().partition(&is_meant);
         partition.retries = others.into();
         meant
     }

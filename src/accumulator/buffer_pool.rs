@@ -55,6 +55,7 @@ struct PoolState {
     idle: HashMap<usize, Vec<Vec<u8>>, foldhash::fast::FixedState>,
     waiters: VecDeque<Waiter>,
     next_ticket: u64,
+    /// The `Lifecycle` is over, told under this lock: nobody can begin to wait behind the one who sends all away.
     closed: bool,
 }
 

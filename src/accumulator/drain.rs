@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
-use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
+use crate::accumulator::partition_drain::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 use crate::accumulator::partition_drain::{DrainList, PartitionDrain, SendConditions, Taken, give_up};
 use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::producer_batch::ProducerBatch;
@@ -632,7 +632,7 @@ mod tests {
                     Event::Partition(index) => self.drain.look_at(index, self.now),
                     Event::MemoryShort => self.drain.end_lingers(self.now),
                     Event::Flush(flush) => self.drain.flush(&flush, self.now),
-                    Event::Metadata | Event::Close => panic!("not the drain's"),
+                    Event::Turn => panic!("not the drain's"),
                 }
             }
         }

@@ -66,7 +66,7 @@ fn models_nothing_that_is_pushed_is_slept_over() {
         let sleeper = Sleeper::new();
         for _ in 0..2 {
             let mailbox = Arc::clone(&sleeper.mailbox);
-            thread::spawn(move || mailbox.push(Event::Metadata, None));
+            thread::spawn(move || mailbox.push(Event::Turn, None));
         }
         sleeper.see(2);
     });

@@ -1,4 +1,5 @@
-//! What the sender knows of one partition: what is on its way, what goes again, and what may leave next.
+//! What the sender knows of one partition: what is on its way, what goes again, what may leave next, and in which form it
+//! leaves: as a batch for a request with a reference to it, or as one whose time is over.
 //!
 //! Owns: the order of the batches that have been sent. Must not know: leaders' connections, other partitions.
 //! Holds: batches go in the order of their ids; one that is sent again waits for those before it; a new leader ends a
@@ -6,14 +7,17 @@
 //! Source: Kafka's `Sender.inFlightBatches`, `RecordAccumulator.shouldStopDrainBatchesForPartition`.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::drained::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue, Urgency};
-use crate::accumulator::producer_batch::ProducerBatch;
+use crate::accumulator::producer_batch::{BatchId, ProducerBatch};
 use crate::cluster::Cluster;
+use crate::completion::Completion;
+use crate::counted::Counted;
 use crate::planted::{Defect, planted};
+use crate::record::TopicName;
 use crate::transaction::TransactionManager;
 use crate::uuid::Uuid;
 
@@ -242,4 +246,69 @@ pub(super) fn give_up(index: usize, batch: &mut ProducerBatch) -> Option<Expired
     let completion = batch.give_up()?;
     let (count, attempts, created) = (batch.count(), batch.attempts(), batch.created());
     Some(Expired { index, fate: Fate::InFlight { completion, count, attempts, created } })
+}
+
+/// Names a batch that is on its way, from the drain to the verdict on its answer.
+pub(crate) struct BatchRef {
+    /// The partition's number within the producer.
+    pub(crate) index: usize,
+    pub(crate) batch_id: BatchId,
+    pub(crate) topic: TopicName,
+    /// Zero where the brokers tell none.
+    pub(crate) topic_id: Uuid,
+    pub(crate) partition: i32,
+}
+
+/// A batch that leaves with the next request to its leader.
+pub(crate) struct DrainedBatch {
+    pub(crate) batch: BatchRef,
+    pub(crate) bytes: Arc<Vec<u8>>,
+}
+
+/// A batch whose time is over.
+pub(crate) struct Expired {
+    pub(crate) index: usize,
+    pub(crate) fate: Fate,
+}
+
+/// What is left of an expired batch.
+pub(crate) enum Fate {
+    /// It is nowhere else.
+    Whole(ProducerBatch),
+    /// A request still carries it; only the duty to answer was taken.
+    InFlight { completion: Completion, count: u32, attempts: u32, created: Instant },
+}
+
+/// A partition for which something waits, and which its topic does not have any more.
+#[derive(Debug, Clone)]
+pub(crate) struct Absent {
+    pub(crate) index: usize,
+    pub(crate) topic: TopicName,
+    pub(crate) partition: i32,
+    /// How many partitions the topic has.
+    pub(crate) count: usize,
+    /// How many records wait, or are on their way.
+    pub(crate) records: u64,
+    /// Whether the topic is another one than that which had it; none where the brokers do not tell.
+    pub(crate) was_created_again: Option<bool>,
+}
+
+impl Absent {
+    /// What the log says of it.
+    pub(crate) fn warning(&self) -> String {
+        let (now, records, partition) = (self.now(), self.records, self.partition);
+        let wait = if records == 1 { "record waits" } else { "records wait" };
+        format!("{now}, {records} {wait} for partition {partition}")
+    }
+
+    fn now(&self) -> String {
+        format!("{} has {} now", self.topic, Counted(self.count, "partition"))
+    }
+}
+
+/// Why a record for it fails.
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, the record is for {}", self.now(), self.partition)
+    }
 }

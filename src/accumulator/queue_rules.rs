@@ -1,12 +1,17 @@
-//! `QueueRules`, `DrainRules`: the settings that decide how large batches are, when they are full, and when they go.
+//! `QueueRules`, `DrainRules`: the settings that decide how large batches are, when they are full, and when they go; and
+//! `TopicSizes`: how large the next batch of a topic may become, by what the last ones shrank to and what brokers refused.
 //!
-//! Owns: the sizes of buffers. Must not know: queues, batches.
+//! Owns: the sizes of buffers, what a topic's queues have in common. Must not know: queues, batches, codecs, which limit it
+//! was that a batch exceeded.
+//! Threads: `refused` on the sender thread, the rest on any; to be late by one batch does no harm.
+//! Holds: what was refused is soon tried again, in case the limit has been raised: the bound doubles once a minute.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::completion::ProducerToken;
 use crate::config::Settings;
-use crate::record_batch::Codec;
+use crate::record_batch::{Codec, CompressionRatio};
+use crate::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// What all queues of a producer have in common.
 #[derive(Debug, Clone, Copy)]
@@ -70,11 +75,87 @@ impl From<&Settings> for DrainRules {
 /// and many partitions do not use up `buffer.memory` with batches that are nearly empty.
 const FIRST_CAPACITY: usize = 16 * 1024;
 
+/// Kafka's own producer learns no bound: it makes batches of `batch.size`, and splits each of them.
+pub(crate) struct TopicSizes {
+    /// What compression makes of the topic's records.
+    pub(crate) ratio: CompressionRatio,
+    /// So large, in bytes as they are sent, might batches be when one was last refused.
+    bound: AtomicUsize,
+    /// When that was, in milliseconds since `origin`.
+    bound_since: AtomicU64,
+    origin: Instant,
+}
+
+/// Nothing was refused.
+const UNBOUNDED: usize = usize::MAX;
+
+/// After this time without a refusal twice as much is tried.
+const QUIET: Duration = Duration::from_secs(60);
+
+impl TopicSizes {
+    pub(crate) fn new(origin: Instant) -> TopicSizes {
+        let (bound, bound_since) = (AtomicUsize::new(UNBOUNDED), AtomicU64::new(0));
+        TopicSizes { ratio: CompressionRatio::default(), bound, bound_since, origin }
+    }
+
+    /// How many bytes a batch may have as it is sent, at most. A record that is larger is tried alone.
+    pub(crate) fn bound(&self, clock: impl FnOnce() -> Instant) -> usize {
+        let bound = self.bound.load(Ordering::Acquire);
+        if bound == UNBOUNDED {
+            return bound;
+        }
+        let since = Duration::from_millis(self.bound_since.load(Ordering::Relaxed));
+        let quiet = clock().saturating_duration_since(self.origin).saturating_sub(since);
+        let doublings = u32::try_from(quiet.as_secs() / QUIET.as_secs()).unwrap_or(u32::MAX);
+        bound.saturating_mul(2_usize.saturating_pow(doublings))
+    }
+
+    /// A broker has found a batch of this size, with several records, too large. One that exceeds the bound teaches
+    /// nothing: it is from before that, or compression has done less than was expected.
+    pub(crate) fn refused(&self, size: usize, now: Instant) {
+        if size > self.bound(|| now) {
+            return;
+        }
+        let since = now.saturating_duration_since(self.origin).as_millis();
+        self.bound_since.store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.bound.store((size / 2).max(1), Ordering::Release);
+    }
+}
+
 #[cfg(test)]
 impl QueueRules {
     /// For tests: no compression, and batches that begin with this number of bytes.
     pub(crate) fn plain(batch_size: usize, first_capacity: usize, linger: Duration) -> QueueRules {
         let (producer, codec) = (ProducerToken(1), Codec::None);
         QueueRules { producer, batch_size, first_capacity, linger, codec, most_raw: batch_size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Fault C18.
+    /// Behaviour 56.
+    #[test]
+    fn a_refusal_halves_the_bound_and_each_quiet_minute_doubles_it() {
+        let origin = Instant::now();
+        let sizes = TopicSizes::new(origin);
+        let at = |seconds| origin + Duration::from_secs(seconds);
+        let bound = |seconds| sizes.bound(|| at(seconds));
+        assert_eq!(bound(0), UNBOUNDED);
+        sizes.refused(16_000, at(10));
+        assert_eq!(
+            [bound(0), bound(10), bound(69), bound(70), bound(190)],
+            [8000, 8000, 8000, 16_000, 64_000]
+        );
+        sizes.refused(15_000, at(20));
+        assert_eq!(bound(20), 8000, "it was on its way already");
+        sizes.refused(8000, at(20));
+        assert_eq!([bound(20), bound(79), bound(80)], [4000, 4000, 8000]);
+        sizes.refused(7900, at(85));
+        assert_eq!([bound(85), bound(144), bound(145)], [3950, 3950, 7900], "tried again in vain");
+        sizes.refused(1, at(85));
+        assert_eq!([bound(85), bound(1_000_000_000)], [1, UNBOUNDED]);
     }
 }

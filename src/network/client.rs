@@ -13,8 +13,8 @@ use super::connection_state::{Phase, later};
 use super::connections::{Connections, RequestOwner};
 use super::disconnect_reason::DisconnectReason;
 use super::in_flight::InFlightRequest;
+use super::in_flight::Outcome;
 use super::job::Job;
-use super::outcome::Outcome;
 use super::peer::Peer;
 use super::seam::{Network, NetworkEvent};
 use crate::cluster::{Cluster, Node};
@@ -173,7 +173,8 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.peer_at(node)?.throttled(now)
     }
 
-    /// Whether somebody waits for the answers that are due: then they are worth some polling.
+    /// Whether somebody waits for the answers that are due: then they are worth some polling. The mailbox knows who waits, the
+    /// connections how many answers are due, and the thread polls below the seam: so this goes down to where all meet.
     pub(crate) fn set_awaited(&mut self, awaited: bool) {
         self.connections.awaited = awaited;
     }

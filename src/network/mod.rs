@@ -24,7 +24,6 @@ mod connection_state;
 mod disconnect_reason;
 mod frame;
 mod in_flight;
-mod outcome;
 
 // … what is said on it beside the caller's requests, …
 mod api_versions_step;
@@ -54,18 +53,19 @@ pub(crate) use frame::read_all as read_frames;
 pub(crate) use byte_stream::{PeerState, TransportLayer};
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use handshake_step::{Asking, HandshakeStep, StepAction, StepFindings, StepProgress, StepRequest};
+pub(crate) use in_flight::Outcome;
+#[cfg(test)]
+pub(crate) use in_flight::RequestFailure;
 pub(crate) use job::BackgroundWork;
 pub(crate) use job::{Job, JobResult};
-pub(crate) use outcome::Outcome;
-#[cfg(test)]
-pub(crate) use outcome::RequestFailure;
 pub(crate) use seam::Network;
 pub(crate) use seam::{NetworkEvent, SocketId};
 pub(crate) use socket_network::{SocketNetwork, SocketOptions};
 #[cfg(test)]
 pub(crate) use waker::Waker;
 
-// Models have no simulation, whose channels these use.
-#[cfg(not(loom))]
-#[cfg(test)]
+/// Channels with a layer and an authentication of their own, for the tests of the network and the simulation.
+#[cfg(all(any(test, feature = "simulation"), not(loom)))]
+pub(crate) mod test_channels;
+#[cfg(all(test, not(loom)))]
 mod tests;

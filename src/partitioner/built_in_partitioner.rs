@@ -1,8 +1,47 @@
-//! The built-in choice for records without a key (KIP-794): when to leave a partition, and where to go.
+//! The built-in choice for records without a key (KIP-794): which partition a topic's keyless records keep to, when they
+//! leave it, and where they go.
 //!
-//! Owns: the arithmetic, all of it pure. Must not know: queues, clocks, random sources; whoever owns a topic's state
-//! brings them.
-//! After Java's `BuiltInPartitioner`.
+//! Owns: the arithmetic, all of it pure, and the number of the partition. Must not know: queues, clocks, random sources;
+//! whoever owns a topic's state brings them.
+//! Threads: any; the first of several that choose at once wins.
+//! Source: Kafka's `BuiltInPartitioner`.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// The partition that keyless records keep to.
+pub(crate) struct StickyPartition(AtomicI32);
+
+impl Default for StickyPartition {
+    fn default() -> Self {
+        StickyPartition(AtomicI32::new(-1))
+    }
+}
+
+impl StickyPartition {
+    #[inline]
+    pub(crate) fn is(&self, partition: i32) -> bool {
+        self.current() == partition
+    }
+
+    /// The partition has had its share: the next record chooses.
+    pub(crate) fn leave(&self) {
+        self.0.store(-1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn current(&self) -> i32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Makes `chosen` the partition unless another thread was faster; returns the one that holds.
+    pub(crate) fn choose(&self, seen: i32, chosen: i32) -> i32 {
+        match self.0.compare_exchange(seen, chosen, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => chosen,
+            Err(other) if other >= 0 => other,
+            Err(_) => chosen,
+        }
+    }
+}
 
 /// Partitions weighted by how little waits for them: the longest queue plus one, minus the own queue. An immutable
 /// picture of one moment.

@@ -12,7 +12,7 @@ mod round_robin;
 use crate::cluster::Cluster;
 use crate::properties::Properties;
 
-pub(crate) use built_in_partitioner::{LoadTable, next_partition, should_switch};
+pub(crate) use built_in_partitioner::{LoadTable, StickyPartition, next_partition, should_switch};
 pub(crate) use partitioner_registry::PartitionerRegistry;
 pub use round_robin::RoundRobinPartitioner;
 

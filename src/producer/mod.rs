@@ -4,8 +4,6 @@
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
 //! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
-mod caller;
-mod clock;
 mod interface;
 mod plugins;
 mod producer_builder;
@@ -308,7 +306,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         not_in_callback("partitions_for()")?;
         let topic = TopicName::from(topic);
         check_topic(&topic)?;
-        let tell = || self.core.accumulator.mailbox().push(Event::Metadata, None);
+        let tell = || self.core.accumulator.mailbox().push(Event::Turn, None);
         self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, tell)?;
         let cluster = self.core.metadata.cluster();
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
@@ -425,7 +423,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let deadline = stage::now().checked_add(limit);
         let within = if limit.is_zero() { CloseDeadline::Now } else { CloseDeadline::At(deadline) };
         self.control.close(within);
-        self.accumulator.mailbox().push(Event::Close, None);
+        self.accumulator.mailbox().push(Event::Turn, None);
         let may_wait = !is_in_callback() && !is_sender_thread(self.token);
         let ended = if may_wait { self.await_end(deadline)? } else { false };
         let counts = self.accumulator.mailbox().counts();

@@ -1,12 +1,14 @@
 //! The way of a record on the caller's thread, from `send` to its batch.
 //!
-//! Owns: the order of the steps, and what is charged to `max.block.ms`. Must not know: brokers, requests.
+//! Owns: the order of the steps, what is charged to `max.block.ms`, and what a thread keeps from one `send` to the next
+//! (`Caller`). Must not know: brokers, requests.
 //! Threads: application threads. Locks: none is held over user code.
 //! Holds: until `append` nothing is queued, so every error leaves no trace. What every record passes is
 //! `inline(always)`, and what only some do is not: structs handed from function to function would take longer than the
 //! work (ARCHITECTURE.md, "What makes it fast").
 //! Source: Kafka's `KafkaProducer.doSend`.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +23,6 @@ use crate::mailbox::Event;
 use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
 use crate::producer::Core;
-use crate::producer::caller::Caller;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
 use crate::record::{Headers, RecordView, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
@@ -163,7 +164,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn await_topic(&self, name: &str, partition: Option<i32>, budget: &mut BlockBudget) -> Result<(), Error> {
         let name = &TopicName::from(name);
         check_topic(name)?;
-        let tell = || self.accumulator.mailbox().push(Event::Metadata, None);
+        let tell = || self.accumulator.mailbox().push(Event::Turn, None);
         let Some(left) = budget.left() else {
             self.metadata.want(name);
             tell();
@@ -319,6 +320,34 @@ fn target(topic: &TopicQueues, chosen: Chosen) -> Result<Target<'_>, Error> {
     let queue =
         queue.ok_or_else(|| no_such_partition(&topic.name, topic.partition_count(), chosen.partition))?;
     Ok(Target { queue, sticky: chosen.keyless.then(|| topic.sticky()) })
+}
+
+/// One box per thread, with the topic that it sent to last and buffers for its serializers. A `send` takes the box and puts
+/// it back at its end; one inside another, from a serializer or partitioner, finds none and makes its own.
+#[derive(Default)]
+struct Caller {
+    last_topic: LastTopic,
+    scratch: Scratch,
+}
+
+thread_local! {
+    static CALLER: Cell<Option<Box<Caller>>> = const { Cell::new(None) };
+}
+
+impl Caller {
+    /// This thread's; a new one for its first `send`, or while the thread is ending.
+    #[inline]
+    fn take() -> Box<Caller> {
+        CALLER.try_with(Cell::take).ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps it for this thread's next `send`.
+    #[inline]
+    fn put_back(mut self: Box<Caller>) {
+        self.scratch.clear();
+        // Where the thread is ending there is nobody to keep it for.
+        let _ = CALLER.try_with(|caller| caller.set(Some(self)));
+    }
 }
 
 /// Older errors of brokers are not what fills the buffer now.

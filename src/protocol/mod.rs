@@ -4,8 +4,6 @@
 //! about an error code. Requests only encode and responses only decode here.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-mod broker_versions;
-mod header;
 mod messages;
 mod request;
 
@@ -14,9 +12,8 @@ mod against_schemas;
 #[cfg(test)]
 mod vectors;
 
-pub(crate) use broker_versions::BrokerVersions;
-pub(crate) use header::correlation_id;
 pub(crate) use messages::*;
 pub(crate) use request::{
-    Request, Response, decode_response, decode_response_with, encode_request, pause_after,
+    BrokerVersions, Request, Response, correlation_id, decode_response, decode_response_with, encode_request,
+    pause_after,
 };

@@ -13,11 +13,9 @@ mod assembly;
 mod census;
 mod client_request;
 mod control;
-mod effects;
 mod metadata_updater;
 mod produce;
 mod producer_identity;
-mod turn;
 mod warnings;
 
 use std::sync::Arc;
@@ -35,14 +33,14 @@ use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::planted::{Defect, planted};
 
 pub(crate) use assembly::{Assembly, assemble};
-use client_request::{ClientRequest, Context, NoResponse, Received, SendProgress};
+use client_request::{
+    ClientRequest, Context, Effects, NewMetadata, NoResponse, Received, SendProgress, Turn,
+};
 pub(crate) use control::{Control, Counts};
-use effects::{Effects, NewMetadata};
 pub(crate) use metadata_updater::Bootstrap;
 use metadata_updater::{MetadataContext, MetadataUpdater};
 use produce::{GivenUp, Produce, ProduceContext};
 use producer_identity::{InitProducerIdContext, ProducerIdentity};
-use turn::Turn;
 
 /// Makes the table of all kinds of requests: what each is about, and the part of the sender that takes its answer, with
 /// what that needs of the others.
@@ -190,8 +188,8 @@ impl<N: Network> Sender<N> {
                 Event::Partition(index) => self.produce.drain.look_at(index, now),
                 Event::MemoryShort => self.produce.drain.end_lingers(now),
                 Event::Flush(flush) => self.produce.drain.flush(&flush, now),
-                // Each turn looks at what is due of these.
-                Event::Metadata | Event::Close => {}
+                // This is one.
+                Event::Turn => {}
             }
         }
         self.events = events;

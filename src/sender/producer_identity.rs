@@ -23,8 +23,7 @@ use crate::metadata::Metadata;
 use crate::network::{Expect, Network, NetworkClient};
 use crate::planted::{Defect, planted};
 use crate::protocol::InitProducerIdRequest;
-use crate::sender::client_request::{ClientRequest, ClientResponse, Context};
-use crate::sender::effects::Effects;
+use crate::sender::client_request::{ClientRequest, ClientResponse, Context, Effects};
 use crate::sender::warnings::Warnings;
 use crate::transaction::{Due, TransactionManager};
 

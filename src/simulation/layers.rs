@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::network::SocketId;
-use crate::simulation::envelopes::{BrokerEnvelopes, EnvelopeReader};
+use crate::network::test_channels::{BrokerEnvelopes, EnvelopeReader};
 
 #[derive(Default)]
 pub(super) struct Layers {

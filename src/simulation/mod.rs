@@ -24,9 +24,7 @@ mod threads;
 // … what happens, and when, …
 mod plan;
 
-// … what is spoken beside the requests, …
-mod channels;
-mod envelopes;
+// … what travels in envelopes, …
 mod layers;
 
 // … brokers, lines and time, …
@@ -55,12 +53,6 @@ mod seeds;
 
 #[cfg(test)]
 mod tests;
-
-/// For the tests of the network, which have no brokers.
-#[cfg(test)]
-pub(crate) use channels::{Authority, SimulatedChannels};
-#[cfg(test)]
-pub(crate) use envelopes::BrokerEnvelopes;
 
 pub use coverage::Coverage;
 pub use scenario::Kind;

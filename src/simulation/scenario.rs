@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
-use crate::simulation::channels::SimulatedChannels;
+use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};

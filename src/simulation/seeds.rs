@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::network::test_channels::SimulatedChannels;
 use crate::planted::{self, Defect};
-use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::coverage::Coverage;
 use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::plan::Lie;

@@ -21,12 +21,12 @@ use crate::config::{Faults, ProducerConfig, Settings};
 #[cfg(test)]
 use crate::error::Error;
 use crate::mailbox::Mailbox;
+use crate::network::test_channels::SimulatedChannels;
 use crate::network::{BootstrapServers, Transport};
 use crate::producer::{CloseParts, KafkaProducer, Running, SenderThread};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::ByteArraySerializer;
 use crate::simulation::brokers::Brokers;
-use crate::simulation::channels::SimulatedChannels;
 use crate::simulation::history::{Delivery, History, Promise, Violation};
 use crate::simulation::ledger::Ledger;
 use crate::simulation::lines::Lines;

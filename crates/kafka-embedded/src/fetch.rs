@@ -252,6 +252,7 @@ impl FetchRead {
 }
 
 /// KIP-951: the answer that this broker is not the leader tells who is.
+/// The same stands in `produce_request.rs`: the schemas make types of their own for each message.
 fn tell_leader(
     cluster: &ClusterState,
     version: i16,

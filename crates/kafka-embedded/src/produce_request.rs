@@ -126,6 +126,7 @@ impl ProduceAnswer<'_> {
     }
 
     /// KIP-951: the answer that this broker is not the leader tells who is.
+    /// The same stands in `fetch.rs`: the schemas make types of their own for each message.
     fn tell_leader(
         &self,
         topic: Option<&str>,

@@ -240,6 +240,8 @@ fn what_cannot_matter_is_a_warning_and_nothing_where_it_says_what_holds() {
 }
 
 /// Texts and lists may be empty; so may secrets.
+///
+/// Behaviour 97.
 #[test]
 fn an_empty_text_that_is_no_value_counts_as_not_set() {
     let mut unset = 0;

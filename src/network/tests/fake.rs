@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::broker::{self, asked};
+use crate::network::test_channels::BrokerEnvelopes;
 use crate::network::{Job, JobResult, Network, NetworkEvent, SocketId};
-use crate::simulation::BrokerEnvelopes;
 
 #[derive(Debug, Default)]
 pub(super) struct FakeNetwork {

@@ -10,8 +10,8 @@ use super::fake::FakeNetwork;
 use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
+use crate::network::test_channels::SimulatedChannels;
 use crate::network::{Expect, NetworkClient, Outcome, Readiness, RequestFailure, Transport};
-use crate::simulation::SimulatedChannels;
 
 pub(super) struct Fixture {
     pub(super) client: NetworkClient<FakeNetwork, u32>,

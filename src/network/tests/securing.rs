@@ -8,8 +8,8 @@ use super::broker::{self, SECOND, asked, framed, settings};
 use super::fixture::{Fixture, address, disconnection, summary};
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::network::test_channels::{Authority, SimulatedChannels};
 use crate::network::{Expect, Outcome, Readiness};
-use crate::simulation::{Authority, SimulatedChannels};
 
 fn layered() -> Fixture {
     Fixture::with_channels(settings(), 1, SimulatedChannels { is_layered: true, authority: None })

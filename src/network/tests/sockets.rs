@@ -13,11 +13,11 @@ use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::network::poller::Poller;
+use crate::network::test_channels::{BrokerEnvelopes, SimulatedChannels};
 use crate::network::{
     Expect, Network, NetworkClient, Outcome, Readiness, SocketId, SocketNetwork, SocketOptions, Transport,
     Waker,
 };
-use crate::simulation::{BrokerEnvelopes, SimulatedChannels};
 
 type SocketClient<P> = NetworkClient<SocketNetwork<P>, u32>;
 

@@ -17,7 +17,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::super::request::{Request, Response};
+use super::super::request::{BrokerVersions, Request, Response};
 use crate::error_code::ErrorCode;
 use crate::wire::{DecodeError, Decoder, Encoder};
 
@@ -167,5 +167,17 @@ impl FinalizedFeatureKey {
         let min_version_level = input.i16("min_version_level")?;
         input.tags(|_, _| Ok(()))?;
         Ok(FinalizedFeatureKey { name, max_version_level, min_version_level })
+    }
+}
+
+impl From<&ApiVersionsResponse> for BrokerVersions {
+    fn from(response: &ApiVersionsResponse) -> Self {
+        let apis =
+            response.api_keys.iter().map(|api| (api.api_key, api.min_version, api.max_version)).collect();
+        let known = response.finalized_features_epoch >= 0;
+        let finalized = response.finalized_features.iter().filter(|_| known);
+        let finalized_features =
+            finalized.map(|feature| (feature.name.clone(), feature.max_version_level)).collect();
+        BrokerVersions::new(apis, finalized_features)
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::protocol::MetadataResponse;
 use crate::record::TopicName;
-use crate::sender::effects::Effects;
+use crate::sender::client_request::Effects;
 use crate::sender::metadata_updater::MetadataUpdater;
 use crate::sender::metadata_updater::cluster_identity::Moved;
 

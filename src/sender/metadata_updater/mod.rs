@@ -24,8 +24,9 @@ use crate::metadata::{Metadata, Picture};
 use crate::network::{Expect, Network, NetworkClient};
 use crate::protocol::{MetadataRequest, MetadataResponse};
 use crate::record::TopicName;
-use crate::sender::client_request::{ClientRequest, ClientResponse, Context, ResponseTo};
-use crate::sender::effects::{Effects, NewMetadata};
+use crate::sender::client_request::{
+    ClientRequest, ClientResponse, Context, Effects, NewMetadata, ResponseTo,
+};
 use crate::sender::warnings::Warnings;
 use crate::wire::{DecodeError, Decoder};
 

@@ -14,10 +14,9 @@ use crate::error::Error;
 use crate::logging;
 use crate::metadata::Picture;
 use crate::network::{Network, NetworkClient};
-use crate::sender::effects::Effects;
+use crate::sender::client_request::{Effects, Turn};
 use crate::sender::metadata_updater::MetadataUpdater;
 use crate::sender::metadata_updater::bootstrap::Bootstrap;
-use crate::sender::turn::Turn;
 
 impl MetadataUpdater {
     /// Looks up where to begin, as long as that is not known: who has found nothing in time is of no use any more. Begins

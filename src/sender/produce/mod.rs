@@ -4,7 +4,6 @@
 //! and producer ids are asked for.
 //! Source: KIP-951 (leaders in answers), KIP-467 (errors per record), KIP-516 (topic ids), KIP-219 (throttling).
 
-mod batch_answer;
 mod missing_partitions;
 mod settlement;
 mod verdict;
@@ -31,18 +30,18 @@ use crate::protocol::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
 use crate::record::TopicName;
-use crate::sender::client_request::{ClientRequest, ClientResponse, Context, NoResponse, SendProgress};
+use crate::sender::client_request::{
+    ClientRequest, ClientResponse, Context, Effects, NoResponse, SendProgress,
+};
 use crate::sender::control::Control;
-use crate::sender::effects::Effects;
 use crate::sender::producer_identity::ProducerIdentity;
 use crate::sender::warnings::Warnings;
 use crate::transaction::TransactionManager;
 use crate::uuid::Uuid;
 
-use batch_answer::{BatchAnswer, BatchAnswers};
 use missing_partitions::MissingPartitions;
 pub(super) use settlement::GivenUp;
-use verdict::{Verdict, VerdictContext, classify};
+use verdict::{BatchAnswer, BatchAnswers, Verdict, VerdictContext, classify};
 
 pub(super) struct Produce {
     pub(super) drain: Drain,

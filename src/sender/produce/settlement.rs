@@ -16,9 +16,9 @@ use crate::last_heard::Explanation;
 use crate::network::{Network, NetworkClient};
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
+use crate::sender::client_request::Turn;
 use crate::sender::produce::Produce;
-use crate::sender::produce::batch_answer::BatchAnswer;
-use crate::sender::turn::Turn;
+use crate::sender::produce::verdict::BatchAnswer;
 use crate::transaction::TransactionManager;
 
 /// Why a batch fails.
@@ -54,7 +54,7 @@ impl Produce {
         if let Some(stamp) = batch.stamp() {
             transaction.acknowledged(index, &stamp, batch.count());
             if transaction.is_idempotent() && !planted(Defect::OvertakenGoAgain) {
-                let overtaken = self.drain.take_missing_before(index, batch.id(), false);
+                let overtaken = self.drain.take_overtaken_by(index, batch.id());
                 overtaken.into_iter().for_each(|batch| self.fail_overtaken(index, batch, now));
             }
         }
@@ -111,7 +111,7 @@ impl Produce {
     /// not find: after a restart a broker knows each producer's last batch only. Under other numbers they could be there
     /// twice.
     fn fail_those_not_found(&mut self, index: usize, later: &ProducerBatch, now: Instant) {
-        for batch in self.drain.take_missing_before(index, later.id(), true) {
+        for batch in self.drain.take_not_found_before(index, later.id()) {
             let error = Error::new(
                 ErrorKind::Broker,
                 "the broker did not find the batch by its number, and nobody knows whether it has a later one: written \

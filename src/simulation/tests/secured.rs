@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::error::ErrorKind;
-use crate::simulation::channels::{Authority, SimulatedChannels};
+use crate::network::test_channels::{Authority, SimulatedChannels};
 use crate::simulation::history::RecordOutcome;
 use crate::simulation::plan::Step;
 use crate::simulation::world::{Setup, World};

@@ -1,7 +1,12 @@
-//! `SimulatedChannels`: what is spoken on connections beside the requests: envelopes, and who we are.
+//! `SimulatedChannels`: what is spoken on connections beside the requests, in tests of the network and under simulation:
+//! envelopes, and who we are.
 //!
 //! Owns: the steps that tests use, and whether the brokers believe them. Must not know: connections.
 //! Who we are is told by asking for the broker's versions once more: a request that any broker answers at any time.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "it is for tests: what cannot go on has failed")]
+
+mod envelopes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,7 +19,9 @@ use crate::network::{
     StepRequest, TransportLayer,
 };
 use crate::protocol::{ApiVersionsRequest, Request, encode_request};
-use crate::simulation::envelopes::EnvelopeLayer;
+
+use envelopes::EnvelopeLayer;
+pub(crate) use envelopes::{BrokerEnvelopes, EnvelopeReader};
 
 /// What is spoken on connections.
 #[derive(Debug, Default)]

@@ -1,15 +1,15 @@
 //! `Mailbox`: how application threads tell the sender thread that there is something to look at.
 //!
 //! Owns: the list of what to look at, the rule when a sleeping sender has to be woken, and what both sides know of each
-//! other: whether somebody waits for outcomes, what is to be answered, whether this is a forked child. Must not know:
+//! other: whether somebody waits for outcomes, what is to be answered (`AnswerCounts`), who flushes (`PendingFlush`), whether
+//! this is a forked child. Must not know:
 //! batches, queues, what the sender does about an event.
 //! Threads: `push` from anywhere, the rest on the sender thread. Locks: the list, and what wakes, never both.
 //! Holds: nothing pushed is slept over: the sender announces its sleep before it looks into the list for the last
 //! time, and a pusher looks at the announcement after it has pushed.
 
-mod answer_counts;
-mod flush;
-
+use std::convert::Infallible;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::origin::Origin;
@@ -17,9 +17,7 @@ use crate::planted::{Defect, planted};
 use crate::spin::SharedSpin;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
-
-pub(crate) use answer_counts::AnswerCounts;
-pub(crate) use flush::PendingFlush;
+use crate::sync::channel::{Receiver, Sender, bounded};
 
 /// Something for the sender to look at.
 pub(crate) enum Event {
@@ -30,10 +28,8 @@ pub(crate) enum Event {
     MemoryShort,
     /// Somebody flushes: everything is sent, and what is not answered yet keeps an end of this until it is.
     Flush(PendingFlush),
-    /// Metadata is wanted.
-    Metadata,
-    /// The producer is being closed.
-    Close,
+    /// Only that the sender takes a turn: metadata is wanted, or the producer is being closed. Each turn looks at both.
+    Turn,
 }
 
 /// The sender's list of things to look at.
@@ -59,6 +55,8 @@ type Wake = Box<dyn Fn() + Send + Sync>;
 
 struct Events {
     list: Vec<Event>,
+    /// The sender thread is gone. Later than the end of the `Lifecycle`, and under this lock: what is pushed before is still
+    /// read.
     closed: bool,
 }
 
@@ -186,6 +184,73 @@ impl Mailbox {
     }
 }
 
+/// How many records were accepted and answered.
+#[derive(Debug, Default)]
+pub(crate) struct AnswerCounts {
+    /// Records in batches that take no more.
+    accepted: AtomicU64,
+    answered: AtomicU64,
+    /// Code of the user's is running on the sender thread.
+    calling: AtomicBool,
+}
+
+impl AnswerCounts {
+    /// A batch with this number of records takes no more.
+    pub(crate) fn accepted(&self, records: u32) {
+        self.accepted.fetch_add(u64::from(records), Ordering::AcqRel);
+    }
+
+    /// As many records are answered.
+    pub(crate) fn answered(&self, records: u32) {
+        self.answered.fetch_add(u64::from(records), Ordering::AcqRel);
+    }
+
+    /// Records that are not answered yet, but for those in open batches.
+    pub(crate) fn unanswered(&self) -> u64 {
+        let answered = self.answered.load(Ordering::Acquire);
+        self.accepted.load(Ordering::Acquire).saturating_sub(answered)
+    }
+
+    /// Whether the sender thread runs code of the user's.
+    pub(crate) fn is_calling(&self) -> bool {
+        self.calling.load(Ordering::Acquire)
+    }
+
+    /// Runs code of the user's.
+    pub(crate) fn calling<T>(&self, body: impl FnOnce() -> T) -> T {
+        self.calling.store(true, Ordering::Release);
+        let result = body();
+        self.calling.store(false, Ordering::Release);
+        result
+    }
+}
+
+/// One end, kept by whatever the call waits for.
+#[derive(Clone)]
+pub(crate) struct PendingFlush {
+    _unanswered: Sender<Infallible>,
+    caller: Weak<()>,
+}
+
+/// The other end, for the caller. Disconnects when all of the first are dropped.
+pub(crate) struct FlushCall {
+    pub(crate) answered: Receiver<Infallible>,
+    _caller: Arc<()>,
+}
+
+impl PendingFlush {
+    pub(crate) fn begin() -> (PendingFlush, FlushCall) {
+        let ((unanswered, answered), caller) = (bounded(0), Arc::new(()));
+        let flush = PendingFlush { _unanswered: unanswered, caller: Arc::downgrade(&caller) };
+        (flush, FlushCall { answered, _caller: caller })
+    }
+
+    /// Whether the caller has gone, because of an interrupt or the end of his time.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.caller.strong_count() == 0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,15 +270,15 @@ mod tests {
         let (mailbox, woken) = Mailbox::counting(origin);
         let at = |ms| Some(origin + Duration::from_millis(ms));
 
-        mailbox.push(Event::Metadata, None);
+        mailbox.push(Event::Turn, None);
         assert_eq!(woken.load(Ordering::Relaxed), 0, "awake");
         assert!(!mailbox.fall_asleep(at(50)), "there is something to look at");
         mailbox.take(&mut Vec::new());
         assert!(mailbox.fall_asleep(at(50)));
-        mailbox.push(Event::Metadata, at(60));
+        mailbox.push(Event::Turn, at(60));
         assert_eq!(woken.load(Ordering::Relaxed), 0, "in time anyway");
-        mailbox.push(Event::Metadata, at(40));
-        mailbox.push(Event::Metadata, None);
+        mailbox.push(Event::Turn, at(40));
+        mailbox.push(Event::Turn, None);
         assert_eq!(woken.load(Ordering::Relaxed), 1);
     }
 }

@@ -67,12 +67,12 @@ impl EnvelopeLayer {
     }
 
     fn seal(&self, kind: EnvelopeKind, content: impl Iterator<Item = u8>, out: &mut Vec<u8>) {
-        let begin = out.len();
-        out.extend([MARK, kind as u8, 0, 0]);
-        out.extend(content.map(|byte| byte ^ MASK ^ self.masks.outgoing));
-        let size = (out.len() - begin - HEAD) as u16;
-        out[begin + 2..begin + HEAD].copy_from_slice(&size.to_be_bytes());
-        out.push(sum(&out[begin..]));
+        let content: Vec<u8> = content.map(|byte| byte ^ MASK ^ self.masks.outgoing).collect();
+        let [high, low] = (content.len() as u16).to_be_bytes();
+        let mut envelope = vec![MARK, kind as u8, high, low];
+        envelope.extend(content);
+        envelope.push(sum(&envelope));
+        out.extend(envelope);
     }
 
     fn opened(&mut self, kind: EnvelopeKind, content: &[u8], out: &mut Vec<u8>) -> Result<PeerState, Error> {
@@ -142,7 +142,7 @@ impl TransportLayer for EnvelopeLayer {
     fn decode(&mut self, bytes: &[u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<PeerState, Error> {
         self.received.extend_from_slice(bytes);
         let received = std::mem::take(&mut self.received);
-        let mut rest = &received[..];
+        let mut rest = received.as_slice();
         while let Some(Envelope { kind, content, behind }) = next(rest)? {
             rest = behind;
             let content: Vec<u8> = content.iter().map(|byte| byte ^ MASK ^ self.masks.incoming).collect();
@@ -179,7 +179,8 @@ fn next(bytes: &[u8]) -> Result<Option<Envelope<'_>>, Error> {
     if *check != sum(envelope) {
         return none();
     }
-    Ok(Some(Envelope { kind, content: &envelope[HEAD..], behind: &bytes[end + 1..] }))
+    let content = envelope.get(HEAD..).unwrap_or_default();
+    Ok(Some(Envelope { kind, content, behind: bytes.get(end + 1..).unwrap_or_default() }))
 }
 
 fn sum(bytes: &[u8]) -> u8 {
@@ -249,26 +250,26 @@ impl BrokerEnvelopes {
 
 /// Reads along what goes in one direction, and says nothing.
 #[derive(Debug)]
-pub(super) struct EnvelopeReader(EnvelopeLayer);
+pub(crate) struct EnvelopeReader(EnvelopeLayer);
 
 impl EnvelopeReader {
     /// Of what the client writes.
-    pub(super) fn of_client() -> EnvelopeReader {
+    pub(crate) fn of_client() -> EnvelopeReader {
         EnvelopeReader(EnvelopeLayer::broker(None))
     }
 
     /// Of what the client reads.
-    pub(super) fn of_broker() -> EnvelopeReader {
+    pub(crate) fn of_broker() -> EnvelopeReader {
         EnvelopeReader(EnvelopeLayer::client(""))
     }
 
     /// How often the mask has changed.
-    pub(super) fn changes(&self) -> u8 {
+    pub(crate) fn changes(&self) -> u8 {
         self.0.masks.incoming
     }
 
     /// The bytes in the envelopes that are whole now.
-    pub(super) fn read(&mut self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn read(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut plain = Vec::new();
         let _ = self.0.decode(bytes, &mut plain, &mut Vec::new());
         plain
