@@ -6,6 +6,7 @@
 use super::property::{PropertyDescription, PropertyValue};
 use super::values::Values;
 use crate::properties::Named;
+use crate::secret::Secret;
 
 /// One type of values.
 pub(super) trait ValueKind {
@@ -39,6 +40,31 @@ impl ValueKind for Int {
 }
 
 pub(super) type Long = Int;
+pub(super) type Short = Int;
+
+pub(super) struct Double;
+
+impl ValueKind for Double {
+    type Read = f64;
+
+    fn read(values: &Values<'_>, property: &PropertyDescription) -> f64 {
+        match values.value(property) {
+            PropertyValue::Double(number) => number,
+            _ => 0.0,
+        }
+    }
+}
+
+pub(super) struct Password;
+
+impl ValueKind for Password {
+    /// None where the value is Java's null.
+    type Read = Option<Secret>;
+
+    fn read(values: &Values<'_>, property: &PropertyDescription) -> Self::Read {
+        String::read(values, property).map(Secret::from)
+    }
+}
 
 pub(super) struct String;
 

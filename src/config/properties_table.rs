@@ -430,8 +430,8 @@ macro_rules! for_each_property {
             }
             SASL_LOGIN_CALLBACK_HANDLER_CLASS = "sasl.login.callback.handler.class" {
                 doc: "A custom source of tokens.",
-                type: Class, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: Class, default: null, field: sasl_login_callback_handler_class: Option<Named> = class,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_CLASS = "sasl.login.class" {
                 doc: "A custom way to log in and to renew the login.",
@@ -465,190 +465,195 @@ macro_rules! for_each_property {
             }
             SASL_LOGIN_REFRESH_WINDOW_FACTOR = "sasl.login.refresh.window.factor" {
                 doc: "The share of a token's life after which a new one is fetched. For OAUTHBEARER.",
-                type: Double, default: "0.8",
-                accepts: BetweenReal(0.5, 1.0), importance: Low, origin: Kafka, support: Refused,
+                type: Double, default: "0.8", field: sasl_login_refresh_window_factor: f64 = number,
+                accepts: BetweenReal(0.5, 1.0), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_WINDOW_JITTER = "sasl.login.refresh.window.jitter" {
                 doc: "The share of random time that is added to the time of a token's refresh. For OAUTHBEARER.",
-                type: Double, default: "0.05",
-                accepts: BetweenReal(0.0, 0.25), importance: Low, origin: Kafka, support: Refused,
+                type: Double, default: "0.05", field: sasl_login_refresh_window_jitter: f64 = number,
+                accepts: BetweenReal(0.0, 0.25), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_MIN_PERIOD_SECONDS = "sasl.login.refresh.min.period.seconds" {
                 doc: "Seconds to wait at least before a token is refreshed. For OAUTHBEARER.",
-                type: Short, default: "60",
-                accepts: Between(0, 900), importance: Low, origin: Kafka, support: Refused,
+                type: Short, default: "60", field: sasl_login_refresh_min_period: Duration = seconds,
+                accepts: Between(0, 900), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_BUFFER_SECONDS = "sasl.login.refresh.buffer.seconds" {
                 doc: "Seconds before a token's end by which it is refreshed at the latest. For OAUTHBEARER.",
-                type: Short, default: "300",
-                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Refused,
+                type: Short, default: "300", field: sasl_login_refresh_buffer: Duration = seconds,
+                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_CONNECT_TIMEOUT_MS = "sasl.login.connect.timeout.ms" {
                 doc: "Milliseconds for connecting to the token's provider. For OAUTHBEARER.",
-                type: Int, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: Int, default: null, field: sasl_login_connect_timeout: Option<Duration> = millis_unless_zero,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_READ_TIMEOUT_MS = "sasl.login.read.timeout.ms" {
                 doc: "Milliseconds for reading from the token's provider. For OAUTHBEARER.",
-                type: Int, default: null,
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: Int, default: null, field: sasl_login_read_timeout: Option<Duration> = millis_unless_zero,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_RETRY_BACKOFF_MS = "sasl.login.retry.backoff.ms" {
                 doc: "Milliseconds before a token's provider is asked again after a failure; doubles with each. For OAUTHBEARER.",
-                type: Long, default: "100",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: Long, default: "100", field: sasl_login_retry_backoff: Duration = millis,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_RETRY_BACKOFF_MAX_MS = "sasl.login.retry.backoff.max.ms" {
                 doc: "The longest wait before a token's provider is asked again, in milliseconds. For OAUTHBEARER.",
-                type: Long, default: "10000",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: Long, default: "10000", field: sasl_login_retry_backoff_max: Duration = millis,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
 
             // Security: OAUTHBEARER.
             SASL_OAUTHBEARER_JWT_RETRIEVER_CLASS = "sasl.oauthbearer.jwt.retriever.class" {
                 doc: "How a token is fetched.",
-                type: Class, default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: Class, default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtRetriever", field: sasl_oauthbearer_jwt_retriever_class: Option<Named> = class,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_JWT_VALIDATOR_CLASS = "sasl.oauthbearer.jwt.validator.class" {
                 doc: "How a fetched token is checked before it is used.",
-                type: Class, default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: Class, default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator", field: sasl_oauthbearer_jwt_validator_class: Option<Named> = class,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_SCOPE = "sasl.oauthbearer.scope" {
                 doc: "The scope that is asked for when a token is fetched.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_scope: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_ID = "sasl.oauthbearer.client.credentials.client.id" {
                 doc: "The client id for the client credentials grant.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_client_id: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_SECRET = "sasl.oauthbearer.client.credentials.client.secret" {
                 doc: "The client secret for the client credentials grant.",
-                type: Password, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: Password, default: null, field: sasl_oauthbearer_client_secret: Option<Secret> = secret,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_ALGORITHM = "sasl.oauthbearer.assertion.algorithm" {
                 doc: "The algorithm that an assertion is signed with.",
-                type: String, default: "RS256",
-                accepts: OneOfAnyCase(&["ES256", "RS256"]), importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: "RS256", field: sasl_oauthbearer_assertion_algorithm: String = text,
+                accepts: OneOfAnyCase(&["ES256", "RS256"]), importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_AUD = "sasl.oauthbearer.assertion.claim.aud" {
                 doc: "The audience that an assertion claims.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_assertion_claim_aud: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_ISS = "sasl.oauthbearer.assertion.claim.iss" {
                 doc: "The issuer that an assertion claims.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_assertion_claim_iss: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_SUB = "sasl.oauthbearer.assertion.claim.sub" {
                 doc: "The subject that an assertion claims.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_assertion_claim_sub: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_EXP_SECONDS = "sasl.oauthbearer.assertion.claim.exp.seconds" {
                 doc: "Seconds from now until an assertion ends.",
-                type: Int, default: "300",
-                accepts: Between(0, 86_400), importance: Low, origin: Kafka, support: Refused,
+                type: Int, default: "300", field: sasl_oauthbearer_assertion_claim_exp: Duration = seconds,
+                accepts: Between(0, 86_400), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_NBF_SECONDS = "sasl.oauthbearer.assertion.claim.nbf.seconds" {
                 doc: "Seconds before now at which an assertion begins.",
-                type: Int, default: "60",
-                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Refused,
+                type: Int, default: "60", field: sasl_oauthbearer_assertion_claim_nbf: Duration = seconds,
+                accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_CLAIM_JTI_INCLUDE = "sasl.oauthbearer.assertion.claim.jti.include" {
                 doc: "Whether an assertion has an id of its own.",
-                type: Boolean, default: "false",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: Boolean, default: "false", field: sasl_oauthbearer_assertion_claim_jti_include: bool = switch,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_FILE = "sasl.oauthbearer.assertion.file" {
                 doc: "The file with an assertion that is ready and signed.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_assertion_file: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE = "sasl.oauthbearer.assertion.private.key.file" {
                 doc: "The file with the private key that assertions are signed with.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_assertion_private_key_file: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_PASSPHRASE = "sasl.oauthbearer.assertion.private.key.passphrase" {
                 doc: "The password of the key that assertions are signed with.",
-                type: Password, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: Password, default: null, field: sasl_oauthbearer_assertion_private_key_passphrase: Option<Secret> = secret,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ASSERTION_TEMPLATE_FILE = "sasl.oauthbearer.assertion.template.file" {
                 doc: "The file with headers and claims that are put into assertions.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_assertion_template_file: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_SCOPE_CLAIM_NAME = "sasl.oauthbearer.scope.claim.name" {
                 doc: "The name of the claim with the scope in a token.",
-                type: String, default: "scope",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: String, default: "scope", field: sasl_oauthbearer_scope_claim_name: String = text,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_SUB_CLAIM_NAME = "sasl.oauthbearer.sub.claim.name" {
                 doc: "The name of the claim with the subject in a token.",
-                type: String, default: "sub",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: String, default: "sub", field: sasl_oauthbearer_sub_claim_name: String = text,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_TOKEN_ENDPOINT_URL = "sasl.oauthbearer.token.endpoint.url" {
                 doc: "Where tokens are fetched from: an http, https or file URL.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                type: String, default: null, field: sasl_oauthbearer_token_endpoint_url: Option<String> = text_unless_blank,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_URL = "sasl.oauthbearer.jwks.endpoint.url" {
                 doc: "Where keys for checking signatures are fetched from. A broker's setting that clients have too.",
                 type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                accepts: Any, importance: Medium, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_REFRESH_MS = "sasl.oauthbearer.jwks.endpoint.refresh.ms" {
                 doc: "Milliseconds after which those keys are fetched again. A broker's setting that clients have too.",
                 type: Long, default: "3600000",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MS = "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms" {
                 doc: "Milliseconds before those keys are asked for again after a failure. A broker's setting that clients have too.",
                 type: Long, default: "100",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MAX_MS = "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms" {
                 doc: "The longest wait before those keys are asked for again, in milliseconds. A broker's setting that clients have too.",
                 type: Long, default: "10000",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_CLOCK_SKEW_SECONDS = "sasl.oauthbearer.clock.skew.seconds" {
                 doc: "Seconds by which the clocks of token provider and broker may differ. A broker's setting that clients have too.",
                 type: Int, default: "30",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_ALLOW_UNVERIFIED_AUDIENCE = "sasl.oauthbearer.allow.unverified.audience" {
                 doc: "Whether tokens pass whose audience is not checked. A broker's setting that clients have too.",
                 type: Boolean, default: "false",
-                accepts: Any, importance: Low, origin: Kafka44, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka44, support: Ignored,
             }
             SASL_OAUTHBEARER_ALLOW_UNVERIFIED_ISSUER = "sasl.oauthbearer.allow.unverified.issuer" {
                 doc: "Whether tokens pass whose issuer is not checked. A broker's setting that clients have too.",
                 type: Boolean, default: "false",
-                accepts: Any, importance: Low, origin: Kafka44, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka44, support: Ignored,
             }
             SASL_OAUTHBEARER_EXPECTED_AUDIENCE = "sasl.oauthbearer.expected.audience" {
                 doc: "The audiences that a token may be meant for. A broker's setting that clients have too.",
                 type: List, default: "",
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                accepts: Any, importance: High, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_EXPECTED_ISSUER = "sasl.oauthbearer.expected.issuer" {
                 doc: "The issuer that a token must come from. A broker's setting that clients have too.",
                 type: String, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                accepts: Any, importance: High, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_HEADER_URLENCODE = "sasl.oauthbearer.header.urlencode" {
                 doc: "Whether client id and secret are URL-encoded in the request for a token.",
-                type: Boolean, default: "false",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                type: Boolean, default: "false", field: sasl_oauthbearer_header_urlencode: bool = switch,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
+            }
+            SASL_OAUTHBEARER_ALLOW_UNSECURED_TOKENS_CONFIG = "sasl.oauthbearer.allow.unsecured.tokens" {
+                doc: "Whether the options unsecuredLogin* of sasl.jaas.config may make tokens that nobody signs. For tests: brokers that accept such tokens believe whoever connects.",
+                type: Boolean, default: "false", field: sasl_oauthbearer_allow_unsecured_tokens: bool = switch,
+                accepts: Any, importance: Low, origin: Ours, support: Supported,
             }
         }
     };

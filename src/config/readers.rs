@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::choices::Choice;
 use crate::properties::Named;
+use crate::secret::Secret;
 
 pub(super) fn switch(value: bool) -> bool {
     value
@@ -27,6 +28,18 @@ pub(super) fn millis_unless_zero(number: i64) -> Option<Duration> {
 
 pub(super) fn millis_unless_negative(number: i64) -> Option<Duration> {
     (number >= 0).then(|| millis(number))
+}
+
+pub(super) fn seconds(number: i64) -> Duration {
+    Duration::from_secs(number.max(0).unsigned_abs()).min(LONGEST)
+}
+
+pub(super) fn number(number: f64) -> f64 {
+    number
+}
+
+pub(super) fn secret(secret: Option<Secret>) -> Option<Secret> {
+    secret
 }
 
 pub(super) fn micros(number: i64) -> Duration {
@@ -63,6 +76,10 @@ pub(super) fn text_if_set(text: Option<String>) -> Option<String> {
 
 pub(super) fn text_unless_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())
+}
+
+pub(super) fn text_unless_blank(text: Option<String>) -> Option<String> {
+    text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
 pub(super) fn choice<C: Choice>(text: Option<String>) -> C {

@@ -18,6 +18,7 @@ use super::readers;
 use super::values::Values;
 use crate::backoff::ExponentialBackoff;
 use crate::properties::Named;
+use crate::secret::Secret;
 
 macro_rules! settings {
     ($($constant:ident = $name:literal {
@@ -28,6 +29,7 @@ macro_rules! settings {
     })*) => {
         /// All that the client's parts need to know, checked and with types.
         #[derive(Clone)]
+        #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "some are only for what a feature brings"))]
         pub(crate) struct Settings {
             $($(#[doc = concat!("`", $name, "`")] pub(crate) $field: $type,)?)*
 

@@ -5,9 +5,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::byte_stream::TransportLayer;
 use super::handshake_step::HandshakeStep;
+use super::job::BackgroundWork;
 use crate::error::Error;
 
 /// Makes what a new connection needs beside its socket. The host is the one that was connected to by name: certificates
@@ -18,6 +20,21 @@ pub(crate) trait ChannelBuilder: fmt::Debug + Send + Sync {
 
     /// The steps that say who we are, right after the broker has told what it speaks, and again before it forgets that.
     fn authentication(&self, host: &str) -> Vec<Box<dyn HandshakeStep>>;
+
+    /// What is due beside all connections, so that they never have to wait for it. Asked whenever work in the background is
+    /// over, and when its time has come.
+    fn upkeep(&self, _now: Instant) -> Upkeep {
+        Upkeep::default()
+    }
+}
+
+/// What is due beside all connections.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    /// What is to be begun in the background now.
+    pub(crate) work: Option<BackgroundWork>,
+    /// When to ask again.
+    pub(crate) next: Option<Instant>,
 }
 
 /// `security.protocol=PLAINTEXT`

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::byte_stream::{ByteStream, ReadBuffer};
-use super::channel_builder::{ChannelBuilder, Transport};
+use super::channel_builder::{ChannelBuilder, Transport, Upkeep};
 use super::connection::{AnsweredRequest, Connection};
 use super::connection_state::{ConnectionRules, Pause, Phase, later};
 use super::disconnect_reason::DisconnectReason;
@@ -53,6 +53,8 @@ pub(super) struct Connections<N: Network, T> {
     queued: Vec<i32>,
     /// Nothing has to be done before this time.
     pub(super) next_deadline: Option<Instant>,
+    /// When something is due beside all connections.
+    pub(super) upkeep_at: Option<Instant>,
     /// When this thread last turned away from the network.
     left: Option<Instant>,
     answers_due: usize,
@@ -80,6 +82,7 @@ impl<N: Network, T> Connections<N, T> {
             correlation_id: -1,
             queued: Vec::new(),
             next_deadline: None,
+            upkeep_at: None,
             left: None,
             answers_due: 0,
             awaited: false,
@@ -217,8 +220,19 @@ impl<N: Network, T> Connections<N, T> {
                 let servers = servers.map_err(|error| Error::config(error.to_string()));
                 self.outcomes.push(Outcome::Bootstrapped(servers));
             }
-            JobResult::Worked(result) => self.worked(&result, now),
+            JobResult::Worked(result) => {
+                self.worked(&result, now);
+                self.keep_up(now);
+            }
         }
+    }
+
+    /// Does what is due beside all connections.
+    pub(super) fn keep_up(&mut self, now: Instant) {
+        let Upkeep { work, next } = self.channels.upkeep(now);
+        self.upkeep_at = next;
+        self.expect_by(next);
+        work.into_iter().for_each(|work| self.network.begin(Job::Work(work)));
     }
 
     /// Ends a connection, or an attempt to make one, from our side.
@@ -302,7 +316,7 @@ impl<N: Network, T> Connections<N, T> {
         for id in ids {
             self.drop_connection(id, "the producer is closed", now);
         }
-        self.next_deadline = None;
+        (self.next_deadline, self.upkeep_at) = (None, None);
     }
 
     /// A name that no socket or look-up had before; the broker's id lies in it.

@@ -45,10 +45,6 @@ pub(crate) enum JobResult {
 }
 
 impl BackgroundWork {
-    #[cfg_attr(
-        not(any(test, feature = "simulation")),
-        expect(dead_code, reason = "no mechanism that needs work in the background is built yet")
-    )]
     pub(crate) fn new(name: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
         BackgroundWork { name, run: Box::new(run) }
     }

@@ -45,7 +45,7 @@ mod client;
 pub(crate) use bootstrap_servers::BootstrapServers;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use channel_builder::ChannelBuilder;
-pub(crate) use channel_builder::Transport;
+pub(crate) use channel_builder::{Transport, Upkeep};
 pub(crate) use client::{Expect, NetworkClient, Readiness};
 pub(crate) use frame::read_all as read_frames;
 // For those who make channels: the simulation and the tests now.

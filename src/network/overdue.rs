@@ -41,6 +41,11 @@ impl<N: Network, T> Connections<N, T> {
             }
         }
         self.next_deadline = self.peers.values().filter_map(|peer| self.deadline(peer, now)).min();
+        if self.upkeep_at.is_some_and(|at| at <= now) {
+            self.keep_up(now);
+        } else {
+            self.expect_by(self.upkeep_at);
+        }
     }
 
     /// A request was sent at this time and not answered. What was silent then and has been since may be as dead: a load

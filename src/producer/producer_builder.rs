@@ -28,6 +28,7 @@ use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
 use crate::producer::{Core, KafkaProducer, ProducerParts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
+use crate::security::{TokenProvider, TokenProviders};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 
@@ -59,6 +60,7 @@ pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     partitioner: Option<Box<dyn Partitioner>>,
     interceptor_names: ClassRegistry,
     interceptors: Vec<Box<dyn ProducerInterceptor<K, V>>>,
+    token_providers: TokenProviders,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
@@ -126,6 +128,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             partitioner: None,
             interceptor_names: ClassRegistry::default(),
             interceptors: Vec::new(),
+            token_providers: TokenProviders::default(),
         }
     }
 
@@ -197,6 +200,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         F: Fn() -> Box<dyn ProducerInterceptor<K, V>> + Send + Sync + 'static,
     {
         self.interceptor_names.register::<dyn ProducerInterceptor<K, V>>(class_name, "records", factory);
+        self
+    }
+
+    /// What fetches tokens for `sasl.mechanism=OAUTHBEARER`, as a value; `sasl.login.callback.handler.class` does not count
+    /// then. A closure will do.
+    pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
+        self.token_providers.given = Some(Box::new(provider));
+        self
+    }
+
+    /// A name that `sasl.login.callback.handler.class` may have, and what it stands for.
+    pub fn register_token_provider<F>(mut self, class_name: &str, factory: F) -> Self
+    where
+        F: Fn() -> Box<dyn TokenProvider> + Send + Sync + 'static,
+    {
+        self.token_providers.named.register::<dyn TokenProvider>(class_name, "tokens", factory);
         self
     }
 

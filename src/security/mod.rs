@@ -6,3 +6,6 @@
 pub(crate) mod sasl;
 #[cfg(feature = "tls")]
 pub(crate) mod stores;
+
+pub(crate) use sasl::oauthbearer::TokenProviders;
+pub use sasl::oauthbearer::{OAuthBearerToken, TokenProvider, TokenProviderError};

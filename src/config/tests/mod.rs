@@ -43,9 +43,9 @@ fn has_all_of_kafka_s_settings_once() {
     let count = |origin| PROPERTIES.iter().filter(|property| property.origin() == origin).count();
     let origins =
         [PropertyOrigin::Kafka, PropertyOrigin::Kafka44, PropertyOrigin::Internal, PropertyOrigin::Ours];
-    assert_eq!(origins.map(count), [113, 6, 1, 2]);
+    assert_eq!(origins.map(count), [113, 6, 1, 3]);
     let names: std::collections::HashSet<_> = PROPERTIES.iter().map(|property| property.name()).collect();
-    assert_eq!(names.len(), 122);
+    assert_eq!(names.len(), 123);
 }
 
 #[test]
@@ -202,7 +202,7 @@ const SECURE: [(&str, &str); 4] = [
     ("ssl.truststore.location", "t.jks"),
     ("ssl.engine.factory.class", "x.Engine"),
     ("sasl.mechanism", "PLAIN"),
-    ("sasl.login.refresh.window.factor", "0.9"),
+    ("sasl.login.class", "x.Login"),
 ];
 
 /// As Java, which does not look at them then.

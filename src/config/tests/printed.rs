@@ -13,7 +13,7 @@ fn secrets_stay_inside() {
         {
             assert!(!text.contains("tiger"), "{}: {text}", property.name());
         }
-        assert!(refusal(&pairs).contains("[hidden]"));
+        assert!(refusal(&pairs).contains("[hidden]") || property.support() != PropertySupport::Refused);
     }
     let other = with(&[("basic.auth.user.info", "me:tiger")]);
     assert!(!format!("{other} {other:?} {:?}", resolve(&other, &[])).contains("tiger"));
@@ -44,7 +44,7 @@ fn prints_all_values_as_java_does() {
     let text = with(&[("sasl.jaas.config", "tiger"), ("unknown", "x")]).to_string();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "ProducerConfig values:");
-    assert_eq!(lines.len(), 123);
+    assert_eq!(lines.len(), 124);
     for line in ["\tacks = all", "\tbootstrap.servers = [localhost:9092]", "\tpartitioner.class = null"] {
         assert!(lines.contains(&line), "{line}");
     }

@@ -10,15 +10,16 @@ mod envelopes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::network::{
     Asking, BackgroundWork, ChannelBuilder, HandshakeStep, StepAction, StepFindings, StepProgress,
-    StepRequest, TransportLayer,
+    StepRequest, TransportLayer, Upkeep,
 };
 use crate::protocol::{ApiVersionsRequest, Request, encode_request};
+use crate::sync::Mutex;
 
 use envelopes::EnvelopeLayer;
 pub(crate) use envelopes::{BrokerEnvelopes, EnvelopeReader};
@@ -47,6 +48,10 @@ pub(crate) struct Authority {
     /// How often they were asked, and how often they have believed us.
     pub(crate) asked: AtomicU32,
     pub(crate) believed: AtomicU32,
+    /// After how long what they know us by is renewed, beside all connections.
+    pub(crate) renewed_every: Option<Duration>,
+    /// How often it was, and when it will be.
+    pub(crate) renewals: Mutex<(u32, Option<Instant>)>,
 }
 
 impl SimulatedChannels {
@@ -79,6 +84,22 @@ impl ChannelBuilder for SimulatedChannels {
             Box::new(Introduction { authority, token, is_fetched: false, round: 0 }) as Box<dyn HandshakeStep>
         };
         self.authority.iter().map(step).collect()
+    }
+
+    fn upkeep(&self, now: Instant) -> Upkeep {
+        let authority = self.authority.as_ref();
+        let Some((authority, every)) = authority.and_then(|it| Some((it, it.renewed_every?))) else {
+            return Upkeep::default();
+        };
+        let mut renewals = authority.renewals.lock();
+        let is_due = renewals.1.is_some_and(|at| at <= now);
+        let work = is_due.then(|| {
+            renewals.0 += 1;
+            BackgroundWork::new("a renewal", || {})
+        });
+        let next = renewals.1.filter(|_| !is_due).unwrap_or(now + every);
+        renewals.1 = Some(next);
+        Upkeep { work, next: Some(next) }
     }
 }
 

@@ -7,11 +7,12 @@
 #![cfg_attr(not(test), expect(dead_code, reason = "the authenticator that asks them follows"))]
 
 use std::fmt;
+use std::time::Instant;
 
 use zeroize::Zeroizing;
 
 use crate::error::Error;
-use crate::network::BackgroundWork;
+use crate::network::{BackgroundWork, Upkeep};
 
 /// Makes the exchanges of one mechanism: one for each new connection, and another each time that its session is about to
 /// end.
@@ -21,6 +22,11 @@ pub(crate) trait Mechanisms: fmt::Debug + Send + Sync {
 
     /// An exchange with the broker that was connected to by this name.
     fn begin(&self, host: &str) -> Result<Box<dyn Mechanism>, Error>;
+
+    /// What is due beside all exchanges, so that none has to wait for it: a token that is about to end.
+    fn upkeep(&self, _now: Instant) -> Upkeep {
+        Upkeep::default()
+    }
 }
 
 /// One exchange.

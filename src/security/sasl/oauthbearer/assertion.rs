@@ -1,0 +1,236 @@
+//! `Assertion`: a JWT of our own that vouches for us to a token endpoint: `sasl.oauthbearer.assertion.*`.
+//!
+//! Owns: what stands in it, its signature. Must not know: where it is sent.
+//! Threads: a worker's. Files are read anew for each assertion, so that new keys count at once.
+//! Source: Java's `AssertionSupplierFactory`, `LayeredAssertionJwtTemplate`, `DefaultAssertionCreator`; RFC 7515, RFC 7523.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustls::SignatureScheme;
+use rustls::crypto::CryptoProvider;
+use serde_json::{Map, Value as Json, json};
+use zeroize::Zeroizing;
+
+use super::jwt;
+use super::token_file::read_secret_file;
+use crate::escape::Escaped;
+use crate::secret::Secret;
+use crate::security::stores::read_pem_key;
+
+/// Where an assertion comes from.
+#[derive(Debug)]
+pub(super) enum Assertion {
+    /// It is there already: `sasl.oauthbearer.assertion.file`.
+    File(PathBuf),
+    /// It is made and signed here.
+    Made(Box<AssertionMaker>),
+}
+
+pub(super) struct AssertionMaker {
+    pub(super) provider: Arc<CryptoProvider>,
+    pub(super) algorithm: AssertionAlgorithm,
+    pub(super) key_file: PathBuf,
+    pub(super) passphrase: Option<Secret>,
+    /// Headers and claims in JSON.
+    pub(super) template_file: Option<PathBuf>,
+    /// `aud`, `iss` and `sub`, where they are set.
+    pub(super) claims: Vec<(&'static str, String)>,
+    pub(super) exp_seconds: u64,
+    pub(super) nbf_seconds: u64,
+    pub(super) include_jti: bool,
+}
+
+/// `sasl.oauthbearer.assertion.algorithm`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AssertionAlgorithm {
+    Rs256,
+    Es256,
+}
+
+impl Assertion {
+    /// One that is good now.
+    pub(super) fn create(&self) -> Result<Zeroizing<String>, String> {
+        match self {
+            Assertion::File(path) => {
+                let text = read_secret_file(path, "sasl.oauthbearer.assertion.file")?;
+                let shown = path.to_string_lossy();
+                jwt::sections(&text).map_err(|text| format!("{text} (file {})", Escaped(&shown)))?;
+                Ok(Zeroizing::new(text.trim().to_owned()))
+            }
+            Assertion::Made(maker) => maker.create(SystemTime::now()),
+        }
+    }
+}
+
+impl AssertionMaker {
+    fn create(&self, now: SystemTime) -> Result<Zeroizing<String>, String> {
+        let (header, payload) = self.contents(now)?;
+        let content = format!("{}.{}", encoded(header), encoded(payload));
+        let signature = self.sign(content.as_bytes())?;
+        Ok(Zeroizing::new(format!("{content}.{}", URL_SAFE_NO_PAD.encode(signature))))
+    }
+
+    /// What is set, then what the template has, then what is ours to say.
+    fn contents(&self, now: SystemTime) -> Result<(Map<String, Json>, Map<String, Json>), String> {
+        let (mut header, mut payload) = (Map::new(), Map::new());
+        payload.extend(self.claims.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+        if let Some(path) = &self.template_file {
+            let (headers, claims) = read_template(path)?;
+            header.extend(headers);
+            payload.extend(claims);
+        }
+        header.insert("alg".to_owned(), json!(self.algorithm.name()));
+        header.insert("typ".to_owned(), json!("JWT"));
+        let seconds = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        payload.insert("iat".to_owned(), json!(seconds));
+        payload.insert("exp".to_owned(), json!(seconds.saturating_add(self.exp_seconds)));
+        payload.insert("nbf".to_owned(), json!(seconds.saturating_sub(self.nbf_seconds)));
+        if self.include_jti {
+            payload.insert("jti".to_owned(), json!(self.random_id()?));
+        }
+        Ok((header, payload))
+    }
+
+    /// A UUID of version 4.
+    fn random_id(&self) -> Result<String, String> {
+        let mut bytes = [0; 16];
+        let filled = self.provider.secure_random.fill(&mut bytes);
+        filled.map_err(|_| "the system has no random numbers for the assertion's id")?;
+        let id = (u128::from_be_bytes(bytes) & !(0xF << 76 | 0x3 << 62)) | 0x4 << 76 | 0x2 << 62;
+        let text = format!("{id:032x}");
+        let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
+        Ok([part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-"))
+    }
+
+    fn sign(&self, content: &[u8]) -> Result<Vec<u8>, String> {
+        let shown = self.key_file.to_string_lossy();
+        let refused = |text: &dyn fmt::Display| format!("{KEY_FILE}: the file {} {text}", Escaped(&shown));
+        let text = read_secret_file(&self.key_file, KEY_FILE)?;
+        let passphrase = self.passphrase.as_ref().map(Secret::expose);
+        let key = read_pem_key(text.as_bytes(), passphrase);
+        let key = key.map_err(|error| refused(&format_args!("holds no key that can be read: {error}")))?;
+        let key = self.provider.key_provider.load_private_key(key);
+        let key = key.map_err(|error| refused(&format_args!("holds a key that cannot be used: {error}")))?;
+        let algorithm = self.algorithm;
+        let Some(signer) = key.choose_scheme(&[algorithm.scheme()]) else {
+            let wanted = algorithm.key();
+            return Err(refused(&format_args!(
+                "holds no key for {}, which needs {wanted}",
+                algorithm.name()
+            )));
+        };
+        let signature = signer
+            .sign(content)
+            .map_err(|error| refused(&format_args!("holds a key that cannot sign: {error}")))?;
+        match algorithm {
+            AssertionAlgorithm::Rs256 => Ok(signature),
+            AssertionAlgorithm::Es256 => fixed_signature(&signature)
+                .ok_or_else(|| "the signature of an assertion has an unknown form".to_owned()),
+        }
+    }
+}
+
+impl AssertionAlgorithm {
+    /// As the setting calls it, which is checked before.
+    pub(super) fn from_name(name: &str) -> AssertionAlgorithm {
+        if name.eq_ignore_ascii_case("ES256") { AssertionAlgorithm::Es256 } else { AssertionAlgorithm::Rs256 }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            AssertionAlgorithm::Rs256 => "RS256",
+            AssertionAlgorithm::Es256 => "ES256",
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            AssertionAlgorithm::Rs256 => "an RSA key",
+            AssertionAlgorithm::Es256 => "an EC key on the curve P-256",
+        }
+    }
+
+    fn scheme(self) -> SignatureScheme {
+        match self {
+            AssertionAlgorithm::Rs256 => SignatureScheme::RSA_PKCS1_SHA256,
+            AssertionAlgorithm::Es256 => SignatureScheme::ECDSA_NISTP256_SHA256,
+        }
+    }
+}
+
+/// What it is made of, without the passphrase.
+impl fmt::Debug for AssertionMaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AssertionMaker")
+            .field("algorithm", &self.algorithm)
+            .field("key_file", &self.key_file)
+            .finish_non_exhaustive()
+    }
+}
+
+fn encoded(part: Map<String, Json>) -> String {
+    URL_SAFE_NO_PAD.encode(Json::Object(part).to_string())
+}
+
+/// The objects `header` and `payload` of a file in JSON; either may be missing.
+fn read_template(path: &std::path::Path) -> Result<(Map<String, Json>, Map<String, Json>), String> {
+    let text = read_secret_file(path, TEMPLATE_FILE)?;
+    let shown = path.to_string_lossy();
+    let refused = |text: &str| format!("{TEMPLATE_FILE}: the file {} {text}", Escaped(&shown));
+    let parsed = serde_json::from_str::<Map<String, Json>>(&text);
+    let mut parts = parsed.map_err(|_| refused("is not an object in JSON"))?;
+    let mut part = |name: &str| match parts.remove(name) {
+        None => Ok(Map::new()),
+        Some(Json::Object(part)) => Ok(part),
+        Some(_) => Err(refused(&format!("has a \"{name}\" that is not an object"))),
+    };
+    Ok((part("header")?, part("payload")?))
+}
+
+/// An ECDSA signature as JWTs have it, two numbers of 32 bytes, out of ASN.1.
+fn fixed_signature(der: &[u8]) -> Option<Vec<u8>> {
+    let (body, []) = element(der, 0x30)? else { return None };
+    let (first, rest) = element(body, 0x02)?;
+    let (second, []) = element(rest, 0x02)? else { return None };
+    let mut fixed = Vec::with_capacity(64);
+    for number in [first, second] {
+        let number = number.strip_prefix(&[0]).unwrap_or(number);
+        fixed.resize(fixed.len() + 32usize.checked_sub(number.len())?, 0);
+        fixed.extend_from_slice(number);
+    }
+    Some(fixed)
+}
+
+/// A short element of this kind, and what follows it.
+fn element(bytes: &[u8], kind: u8) -> Option<(&[u8], &[u8])> {
+    let [tag, length, rest @ ..] = bytes else { return None };
+    (*tag == kind && *length < 0x80).then_some(())?;
+    rest.split_at_checked(usize::from(*length))
+}
+
+const KEY_FILE: &str = "sasl.oauthbearer.assertion.private.key.file";
+const TEMPLATE_FILE: &str = "sasl.oauthbearer.assertion.template.file";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signature_out_of_asn_1_has_two_numbers_of_32_bytes() {
+        let mut der = vec![0x30, 37, 0x02, 33, 0];
+        der.extend([0xAB; 32]);
+        der.extend([0x02, 1, 7]);
+        der[1] = (der.len() - 2) as u8;
+        let fixed = fixed_signature(&der).unwrap();
+        assert_eq!((&fixed[..32], &fixed[32..63], fixed[63]), (&[0xAB; 32][..], &[0; 31][..], 7));
+        for cut in 0..der.len() {
+            assert_eq!(fixed_signature(&der[..cut]), None);
+        }
+        assert_eq!(fixed_signature(&[&der[..], &[0]].concat()), None);
+    }
+}

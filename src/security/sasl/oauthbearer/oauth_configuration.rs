@@ -1,0 +1,260 @@
+//! Which tokens OAUTHBEARER has, by the settings.
+//!
+//! Owns: Java's class names, which settings belong to which of them. Must not know: how tokens are fetched.
+//! Holds: all that is wrong is told at once; no secret is in an error.
+//! Source: Java's `OAuthBearerLoginCallbackHandler`, `DefaultJwtRetriever`, `ClientCredentialsRequestFormatterFactory`,
+//! `ConfigurationUtils`.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use super::jwt::ClaimNames;
+use super::oauth_exchange::OAuthBearer;
+use super::token_file::{TokenFile, TokenRules};
+use super::token_provider::{OAuthBearerToken, TokenProvider, check_extension};
+use super::unsecured_token::UnsecuredLogin;
+use crate::backoff::ExponentialBackoff;
+use crate::catch_panic::{Harmless, catch_panic};
+use crate::class_registry::ClassRegistry;
+use crate::config::{Faults, Settings};
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::properties::{Named, Properties};
+use crate::secret::Secret;
+use crate::security::sasl::refresh_time::RefreshRules;
+use crate::security::sasl::refreshing_login::{CredentialSource, NoCredential, RefreshingLogin};
+
+/// The program's own providers.
+#[derive(Default)]
+pub(crate) struct TokenProviders {
+    /// As a value; it wins over what the settings say.
+    pub(crate) given: Option<Box<dyn TokenProvider>>,
+    /// By name.
+    pub(crate) named: ClassRegistry,
+}
+
+/// The options of the login module in `sasl.jaas.config`.
+pub(crate) type JaasOptions = BTreeMap<String, Secret>;
+
+pub(super) type TokenSource = Box<dyn CredentialSource<OAuthBearerToken>>;
+
+/// The mechanism; what is wrong is added to the faults.
+pub(crate) fn oauth_bearer(
+    settings: &Settings,
+    options: &JaasOptions,
+    providers: TokenProviders,
+    faults: &mut Faults,
+) -> Option<OAuthBearer> {
+    let reading = OAuthReading { settings, options };
+    let source = match providers.given {
+        Some(provider) => Some(Box::new(ProviderSource(Harmless::new(provider))) as TokenSource),
+        None => reading.source(&providers.named, faults),
+    };
+    let login =
+        RefreshingLogin::new("a token for OAUTHBEARER", source?, refresh_rules(settings), retry(settings));
+    Some(OAuthBearer::new(login))
+}
+
+/// `sasl.login.refresh.*`
+pub(crate) fn refresh_rules(settings: &Settings) -> RefreshRules {
+    RefreshRules {
+        window_factor: settings.sasl_login_refresh_window_factor,
+        window_jitter: settings.sasl_login_refresh_window_jitter,
+        min_period: settings.sasl_login_refresh_min_period,
+        buffer: settings.sasl_login_refresh_buffer,
+    }
+}
+
+/// `sasl.login.retry.backoff.*`
+pub(crate) fn retry(settings: &Settings) -> ExponentialBackoff {
+    ExponentialBackoff::new(settings.sasl_login_retry_backoff, settings.sasl_login_retry_backoff_max)
+}
+
+/// What the settings say.
+pub(super) struct OAuthReading<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) options: &'a JaasOptions,
+}
+
+impl OAuthReading<'_> {
+    /// By `sasl.login.callback.handler.class`.
+    fn source(&self, named: &ClassRegistry, faults: &mut Faults) -> Option<TokenSource> {
+        let class = self.settings.sasl_login_callback_handler_class.as_ref();
+        match class.map(|class| short(&class.name)) {
+            // Java makes unsecured tokens then, whatever else is set.
+            None if self.settings.sasl_oauthbearer_token_endpoint_url.is_some() => self.fetched(faults),
+            None | Some(UNSECURED_HANDLER) => self.unsecured(faults),
+            Some(LOGIN_HANDLER) => self.fetched(faults),
+            #[cfg(any())]
+            Some(MSK_IAM_HANDLER) => {
+                faults.keep(crate::security::sasl::msk_iam::token_source(self.settings, self.options))
+            }
+            #[cfg(not(any()))]
+            Some(MSK_IAM_HANDLER) => {
+                faults.add(Error::config(format!("{HANDLER}={MSK_IAM_HANDLER} needs the feature msk-iam")));
+                None
+            }
+            Some(_) => {
+                let provider = class.map(|class| self.own(named, class))?;
+                faults.keep(provider)
+            }
+        }
+    }
+
+    /// One of the program's.
+    fn own(&self, named: &ClassRegistry, class: &Named) -> Result<TokenSource, Error> {
+        let provider =
+            named.create::<dyn TokenProvider>(HANDLER, class, "token provider", "tokens are wanted");
+        let mut provider = provider.map_err(Error::config)?;
+        let given = self.settings.properties.iter().map(|(name, value)| (name.clone(), value.clone()));
+        let given: HashMap<String, String> = given.collect();
+        let exposed = self.options.iter().map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        let options: HashMap<String, String> = exposed.collect();
+        let properties = Properties::new(&given).with_written(&self.settings.written);
+        let configured = catch_panic(|| provider.configure(&properties, &Properties::new(&options)));
+        let shown = Escaped(&class.shown).to_string();
+        match configured {
+            Some(Ok(())) => Ok(Box::new(ProviderSource(Harmless::new(provider)))),
+            Some(Err(error)) => {
+                let text = error.to_string();
+                Err(Error::config(format!("{HANDLER}={shown}: {}", Escaped(&text))).with_source(error))
+            }
+            None => Err(Error::config(format!("{HANDLER}={shown} has panicked while it was configured"))),
+        }
+    }
+
+    fn unsecured(&self, faults: &mut Faults) -> Option<TokenSource> {
+        if !self.settings.sasl_oauthbearer_allow_unsecured_tokens {
+            faults.add(Error::config(format!(
+                "sasl.mechanism=OAUTHBEARER has no tokens but unsecured ones, which prove nothing: {HANDLER} names what \
+                 fetches tokens ({LOGIN_HANDLER} with sasl.oauthbearer.token.endpoint.url, or a registered provider of the \
+                 program's); for tests, {ALLOW_UNSECURED}=true allows tokens made of the options unsecuredLogin* of \
+                 sasl.jaas.config"
+            )));
+            return None;
+        }
+        let options = self.options.iter().map(|(name, value)| (name.as_str(), value.expose()));
+        let login = faults.keep(UnsecuredLogin::read(options).map_err(Error::config))?;
+        Some(Box::new(login))
+    }
+
+    /// By `sasl.oauthbearer.jwt.retriever.class`.
+    fn fetched(&self, faults: &mut Faults) -> Option<TokenSource> {
+        let rules = self.token_rules(faults);
+        let url = self.settings.sasl_oauthbearer_token_endpoint_url.as_deref();
+        let file = url.and_then(file_of_url);
+        let class = self.settings.sasl_oauthbearer_jwt_retriever_class.as_ref();
+        let source = match class.map_or(DEFAULT_RETRIEVER, |class| short(&class.name)) {
+            FILE_RETRIEVER => self.file(file, rules),
+            DEFAULT_RETRIEVER if file.is_some() => self.file(file, rules),
+            DEFAULT_RETRIEVER | CLIENT_CREDENTIALS_RETRIEVER => return self.endpoint(false, rules, faults),
+            JWT_BEARER_RETRIEVER => return self.endpoint(true, rules, faults),
+            _ => Err(Error::config(format!(
+                "sasl.oauthbearer.jwt.retriever.class is {}, which is not known; known are {DEFAULT_RETRIEVER}, \
+                 {FILE_RETRIEVER}, {CLIENT_CREDENTIALS_RETRIEVER} and {JWT_BEARER_RETRIEVER}; a provider of the program's \
+                 is registered and named by {HANDLER}",
+                Escaped(class.map_or("", |class| &class.shown))
+            ))),
+        };
+        faults.keep(source)
+    }
+
+    fn file(&self, file: Option<PathBuf>, rules: TokenRules) -> Result<TokenSource, Error> {
+        let url = self.settings.sasl_oauthbearer_token_endpoint_url.as_deref().unwrap_or("not set");
+        match file {
+            Some(path) => Ok(Box::new(TokenFile { path, rules })),
+            None => Err(Error::config(format!(
+                "{ENDPOINT_URL} is {}, where {FILE_RETRIEVER} needs a file: file:///path/to/token",
+                Escaped(url)
+            ))),
+        }
+    }
+
+    fn token_rules(&self, faults: &mut Faults) -> TokenRules {
+        let settings = self.settings;
+        let claim = |name: &str, setting| match name.trim() {
+            "" => Err(Error::config(format!("{setting} is empty, and has to name a claim"))),
+            name => Ok(name.to_owned()),
+        };
+        let scope = faults
+            .keep(claim(&settings.sasl_oauthbearer_scope_claim_name, "sasl.oauthbearer.scope.claim.name"));
+        let subject =
+            faults.keep(claim(&settings.sasl_oauthbearer_sub_claim_name, "sasl.oauthbearer.sub.claim.name"));
+        let names = ClaimNames { scope: scope.unwrap_or_default(), subject: subject.unwrap_or_default() };
+        let class = settings.sasl_oauthbearer_jwt_validator_class.as_ref();
+        if let Some(class) = class.filter(|class| !VALIDATORS.contains(&short(&class.name))) {
+            faults.add(Error::config(format!(
+                "sasl.oauthbearer.jwt.validator.class is {}; known are {}, which look at a token's claims: its signature is \
+                 the broker's to check",
+                Escaped(&class.shown),
+                VALIDATORS.join(" and ")
+            )));
+        }
+        let mut extensions = BTreeMap::new();
+        for (option, value) in self.options {
+            let Some(name) = option.strip_prefix("extension_") else { continue };
+            let checked = check_extension(name, value.expose());
+            faults.keep(checked.map_err(|text| Error::config(format!("sasl.jaas.config: {text}"))));
+            extensions.insert(name.to_owned(), value.expose().to_owned());
+        }
+        TokenRules { names, extensions }
+    }
+
+    #[cfg(not(any()))]
+    fn endpoint(&self, _jwt_bearer: bool, _rules: TokenRules, faults: &mut Faults) -> Option<TokenSource> {
+        faults.add(Error::config(format!(
+            "{ENDPOINT_URL}: tokens from a URL that is not a file's need the feature oidc"
+        )));
+        None
+    }
+}
+
+/// A provider of the program's.
+struct ProviderSource(Harmless<Box<dyn TokenProvider>>);
+
+impl CredentialSource<OAuthBearerToken> for ProviderSource {
+    fn fetch(&self) -> Result<OAuthBearerToken, NoCredential> {
+        let Some(provider) = self.0.get() else { return Err(NoCredential::lasting("its provider is gone")) };
+        let token = provider.token().map_err(|error| {
+            let text = catch_panic(|| error.to_string()).unwrap_or_default();
+            let text = format!("its provider has failed: {}", Escaped(&text));
+            NoCredential { text, is_final: false, source: Some(error) }
+        })?;
+        token
+            .check()
+            .map(|()| token)
+            .map_err(|text| NoCredential::lasting(format!("its provider gave one: {text}")))
+    }
+}
+
+/// The last part of a class name.
+fn short(class_name: &str) -> &str {
+    class_name.rsplit('.').next().unwrap_or(class_name)
+}
+
+/// The path in a URL of a file, as Java takes it: `file:///path`, `file:/path`.
+fn file_of_url(url: &str) -> Option<PathBuf> {
+    let (scheme, rest) = url.split_once(':')?;
+    if !scheme.eq_ignore_ascii_case("file") {
+        return None;
+    }
+    let path = match rest.strip_prefix("//") {
+        Some(rest) => rest.get(rest.find('/')?..)?,
+        None => rest,
+    };
+    (path.len() > 1).then(|| PathBuf::from(path))
+}
+
+const HANDLER: &str = "sasl.login.callback.handler.class";
+pub(super) const ENDPOINT_URL: &str = "sasl.oauthbearer.token.endpoint.url";
+const ALLOW_UNSECURED: &str = "sasl.oauthbearer.allow.unsecured.tokens";
+
+// Java's classes.
+const LOGIN_HANDLER: &str = "OAuthBearerLoginCallbackHandler";
+const UNSECURED_HANDLER: &str = "OAuthBearerUnsecuredLoginCallbackHandler";
+const MSK_IAM_HANDLER: &str = "IAMOAuthBearerLoginCallbackHandler";
+const DEFAULT_RETRIEVER: &str = "DefaultJwtRetriever";
+const FILE_RETRIEVER: &str = "FileJwtRetriever";
+const CLIENT_CREDENTIALS_RETRIEVER: &str = "ClientCredentialsJwtRetriever";
+const JWT_BEARER_RETRIEVER: &str = "JwtBearerJwtRetriever";
+const VALIDATORS: [&str; 2] = ["DefaultJwtValidator", "ClientJwtValidator"];

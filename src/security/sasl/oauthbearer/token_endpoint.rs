@@ -1,0 +1,149 @@
+//! `TokenEndpoint`: fetches tokens from an OAuth 2 or OIDC provider: `sasl.oauthbearer.token.endpoint.url`.
+//!
+//! Owns: the requests of each grant, when to ask once more. Must not know: settings, connections to brokers.
+//! Threads: a worker's; blocks, and sleeps between two attempts.
+//! Source: Java's `ClientCredentialsJwtRetriever`, `JwtBearerJwtRetriever`, `HttpJwtRetriever` and what they use (KIP-768,
+//! KIP-1139, KIP-1258); RFC 6749, RFC 7521, RFC 7523.
+
+use std::thread;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::assertion::Assertion;
+use super::token_answer::token_of_answer;
+use super::token_file::TokenRules;
+use super::token_provider::OAuthBearerToken;
+use crate::backoff::ExponentialBackoff;
+use crate::logging;
+use crate::secret::Secret;
+use crate::security::sasl::form::form_encoded;
+use crate::security::sasl::http_client::{HttpClient, HttpMethod, HttpQuestion, shown_url};
+use crate::security::sasl::refreshing_login::{CredentialSource, NoCredential};
+
+#[derive(Debug)]
+pub(super) struct TokenEndpoint {
+    pub(super) http: HttpClient,
+    pub(super) url: String,
+    pub(super) grant: Grant,
+    pub(super) rules: TokenRules,
+    /// How long to wait before it is asked again; for as long as its longest wait it is asked again and again.
+    pub(super) retry: ExponentialBackoff,
+}
+
+/// What is offered for a token.
+#[derive(Debug)]
+pub(super) enum Grant {
+    /// `client_credentials` with a secret, in a header.
+    ClientSecret { authorization: Secret, scope: Option<String> },
+    /// `client_credentials` with an assertion in the secret's place.
+    ClientAssertion { client_id: Option<String>, scope: Option<String>, assertion: Assertion },
+    /// `urn:ietf:params:oauth:grant-type:jwt-bearer`
+    JwtBearer { scope: Option<String>, assertion: Assertion },
+}
+
+impl Grant {
+    /// With id and secret; `urlencode` is `sasl.oauthbearer.header.urlencode`, by which the RFC is followed to the letter.
+    pub(super) fn client_secret(id: &str, secret: &str, scope: Option<&str>, urlencode: bool) -> Grant {
+        let pair = if urlencode {
+            Zeroizing::new(format!("{}:{}", *form_encoded(id), *form_encoded(secret)))
+        } else {
+            Zeroizing::new(format!("{id}:{secret}"))
+        };
+        let encoded = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+        let authorization = Secret::from(format!("Basic {}", *encoded));
+        // Without encoding a scope goes as it is, as in Java: some write "a&audience=b". A blank cannot.
+        let scope = scope
+            .map(|scope| if urlencode { form_encoded(scope).to_string() } else { scope.replace(' ', "+") });
+        Grant::ClientSecret { authorization, scope }
+    }
+
+    /// The header and the body of the request.
+    fn request(&self) -> Result<(Option<Secret>, Secret), String> {
+        let with_scope = |mut body: Zeroizing<String>, scope: Option<&str>| {
+            if let Some(scope) = scope {
+                body.push_str("&scope=");
+                body.push_str(scope);
+            }
+            Secret::from(body.to_string())
+        };
+        match self {
+            Grant::ClientSecret { authorization, scope } => {
+                let body = Zeroizing::new("grant_type=client_credentials".to_owned());
+                Ok((Some(authorization.clone()), with_scope(body, scope.as_deref())))
+            }
+            Grant::ClientAssertion { client_id, scope, assertion } => {
+                let assertion = assertion.create()?;
+                let mut body = Zeroizing::new(format!(
+                    "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer\
+                     &client_assertion={}&grant_type=client_credentials",
+                    *form_encoded(&assertion)
+                ));
+                if let Some(id) = client_id {
+                    body.push_str("&client_id=");
+                    body.push_str(&form_encoded(id));
+                }
+                let scope = scope.as_deref().map(form_encoded);
+                Ok((None, with_scope(body, scope.as_ref().map(|scope| scope.as_str()))))
+            }
+            Grant::JwtBearer { scope, assertion } => {
+                let assertion = assertion.create()?;
+                let body = Zeroizing::new(format!(
+                    "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion={}",
+                    *form_encoded(&assertion)
+                ));
+                let scope = scope.as_deref().map(form_encoded);
+                Ok((None, with_scope(body, scope.as_ref().map(|scope| scope.as_str()))))
+            }
+        }
+    }
+}
+
+impl TokenEndpoint {
+    fn ask(&self) -> Result<OAuthBearerToken, NoCredential> {
+        let (authorization, body) = self.grant.request().map_err(NoCredential::passing)?;
+        let mut headers = vec![
+            ("accept", Secret::from("application/json")),
+            ("cache-control", Secret::from("no-cache")),
+            ("content-type", Secret::from("application/x-www-form-urlencoded")),
+        ];
+        headers.extend(authorization.map(|authorization| ("authorization", authorization)));
+        let url = &self.url;
+        let answer = self.http.ask(&HttpQuestion { method: HttpMethod::Post, url, headers, body });
+        let answer = answer.map_err(|text| NoCredential::passing(format!("{} {text}", self.named())))?;
+        let token = token_of_answer(answer.status, &answer.body).map_err(|reason| NoCredential {
+            text: format!("{}: {}", self.named(), reason.text),
+            ..reason
+        })?;
+        let refused =
+            |text| NoCredential::lasting(format!("{} gave one that cannot be used: {text}", self.named()));
+        self.rules.token(&token).map_err(refused)
+    }
+
+    fn named(&self) -> String {
+        format!("the token endpoint {}", shown_url(&self.url))
+    }
+}
+
+impl CredentialSource<OAuthBearerToken> for TokenEndpoint {
+    fn fetch(&self) -> Result<OAuthBearerToken, NoCredential> {
+        let begun = Instant::now();
+        let mut random = fastrand::Rng::new();
+        let mut failures = 0;
+        loop {
+            let reason = match self.ask() {
+                Ok(token) => return Ok(token),
+                Err(reason) => reason,
+            };
+            let wait = self.retry.after(failures, &mut random);
+            if reason.is_final || begun.elapsed() + wait > self.retry.longest() {
+                return Err(reason);
+            }
+            logging::debug!("{}; it is asked again in {} ms", reason.text, wait.as_millis());
+            thread::sleep(wait);
+            failures += 1;
+        }
+    }
+}
