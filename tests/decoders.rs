@@ -329,3 +329,36 @@ fn texts_of_any_kind_are_properties_or_are_refused_with_their_line() {
     }
     assert!(refused > tries(200_000) / 10, "{refused}");
 }
+
+#[cfg(feature = "tls")]
+#[test]
+fn damaged_stores_take_no_more_memory_than_a_few_times_their_size() {
+    let _alone = ALONE.lock();
+    let mut random = random();
+    /// A store whose keys are quickly made of its password.
+    macro_rules! store {
+        ($kind:literal, $name:literal) => {
+            ($kind, &include_bytes!(concat!("../src/security/stores/fixtures/", $name))[..])
+        };
+    }
+    let stores = [
+        store!("PEM", "bundle.pem"),
+        store!("PEM", "traditional-bundle.pem"),
+        store!("PKCS12", "openssl3-iterations-1.p12"),
+        store!("PKCS12", "openssl3-clear.p12"),
+        store!("PKCS12", "java18-no-password.p12"),
+        store!("JKS", "java8.jks"),
+        store!("JKS", "java8-several.jks"),
+    ];
+    let (mut refused, tries) = (0, tries(20_000));
+    for turn in 0..tries {
+        let (kind, whole) = stores[turn % stores.len()];
+        let mut bytes = whole.to_vec();
+        damage(&mut random, &mut bytes);
+        let password = random.bool().then_some("changeit");
+        let (outcome, memory) = memory_of(|| internal::store(kind, &bytes, password));
+        assert!(memory <= allowed(bytes.len()), "{memory} for {} bytes: {kind} {bytes:02x?}", bytes.len());
+        refused += usize::from(outcome.is_err());
+    }
+    assert!(refused > tries / 10, "{refused} of {tries}");
+}

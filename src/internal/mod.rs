@@ -17,6 +17,9 @@ use crate::protocol::{
 };
 use crate::record_batch::read_records;
 
+#[cfg(feature = "tls")]
+use crate::security::stores::{StoreType, read_key_entries, read_trusted_certificates};
+
 pub use crate::record_batch::Codec;
 pub use filled::{FilledBatch, Sealed};
 #[cfg(not(loom))]
@@ -106,4 +109,21 @@ pub const CODECS: usize = 5;
 /// What is wrong, and on which line.
 pub fn properties(text: &str) -> Result<usize, String> {
     read_properties(text)
+}
+
+/// Reads a store of keys and certificates, of a type that `ssl.keystore.type` has: how many keys it has with their
+/// certificates, and how many certificates to trust.
+///
+/// # Errors
+///
+/// That there is no such type, or what is wrong with the keys or with what is trusted.
+#[cfg(feature = "tls")]
+pub fn store(kind: &str, bytes: &[u8], password: Option<&str>) -> Result<(usize, usize), String> {
+    let kind = StoreType::of_name(kind).ok_or("there is no such type")?;
+    let keys = read_key_entries(kind, bytes, password, password).map(|keys| keys.len());
+    let trusted = read_trusted_certificates(kind, bytes, password).map(|trusted| trusted.len());
+    match (keys, trusted) {
+        (Err(error), Err(_)) => Err(error.to_string()),
+        (keys, trusted) => Ok((keys.unwrap_or_default(), trusted.unwrap_or_default())),
+    }
 }
