@@ -79,7 +79,7 @@ fn decrypt<C: BlockCipherDecrypt + KeyInit>(
 ) -> Result<Zeroizing<Vec<u8>>, CipherFault> {
     let mode = cbc::Decryptor::<C>::new_from_slices(key, vector).map_err(|_| CipherFault::Damaged)?;
     let blocks = C::block_size();
-    if bytes.is_empty() || bytes.len() % blocks != 0 {
+    if bytes.is_empty() || !bytes.len().is_multiple_of(blocks) {
         return Err(CipherFault::Damaged);
     }
     let mut clear = Zeroizing::new(bytes.to_vec());
