@@ -20,6 +20,7 @@ mod pem_section;
 mod pkcs12;
 mod pkcs12_bags;
 mod private_key;
+mod store_detection;
 mod store_error;
 mod store_type;
 #[cfg(test)]
@@ -27,6 +28,8 @@ mod tests;
 mod work_budget;
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use store_detection::type_of;
 
 pub(crate) use key_entry::KeyEntry;
 pub(crate) use store_error::{StoreError, StorePassword};
@@ -43,7 +46,7 @@ pub(crate) fn read_key_entries(
     store_password: Option<&str>,
     key_password: Option<&str>,
 ) -> Result<Vec<KeyEntry>, StoreError> {
-    match kind.found_in(bytes)? {
+    match type_of(kind, bytes)? {
         StoreType::Pem => Ok(vec![pem::key_entry(bytes, bytes, key_password)?]),
         StoreType::Pkcs12 => pkcs12::key_entries(bytes, store_password, key_password),
         StoreType::Jks => jks::key_entries(bytes, store_password, key_password),
@@ -57,7 +60,7 @@ pub(crate) fn read_trusted_certificates(
     bytes: &[u8],
     store_password: Option<&str>,
 ) -> Result<Vec<CertificateDer<'static>>, StoreError> {
-    match kind.found_in(bytes)? {
+    match type_of(kind, bytes)? {
         StoreType::Pem => pem::certificates(bytes),
         StoreType::Pkcs12 => pkcs12::trusted_certificates(bytes, store_password),
         StoreType::Jks => jks::trusted_certificates(bytes, store_password),
