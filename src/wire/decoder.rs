@@ -117,7 +117,14 @@ impl<'a> Decoder<'a> {
         }
         let count = count as usize;
         let mut elements = Vec::with_capacity(first_capacity::<T>(count, left));
+        let begin = self.offset;
         for index in 0..count {
+            if index == elements.capacity() {
+                // As much as the rest takes if it is like what came until now: twice what is there may be too much.
+                let read = self.offset - begin;
+                let more = left.saturating_sub(read).saturating_mul(index) / read.max(1);
+                elements.reserve_exact(more.max(index / 4 + 1).min(count - index));
+            }
             elements.push(read(self).map_err(|error| error.within(field, index))?);
         }
         Ok(Some(elements))

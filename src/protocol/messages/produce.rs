@@ -110,7 +110,9 @@ pub(crate) struct ProduceResponse {
 
 impl Response for ProduceResponse {
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
-        let responses = input.array("responses", TopicProduceResponse::decode)?;
+        // For all that have none.
+        let no_name = TopicName::from("");
+        let responses = input.array("responses", |input| TopicProduceResponse::decode(input, &no_name))?;
         let throttle_time_ms = input.i32("throttle_time_ms")?;
         let mut node_endpoints = Vec::new();
         input.tags(|tag, field| {
@@ -138,9 +140,9 @@ pub(crate) struct TopicProduceResponse {
 
 impl TopicProduceResponse {
     #[inline]
-    fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+    fn decode(input: &mut Decoder<'_>, no_name: &TopicName) -> Result<Self, DecodeError> {
         let (name, topic_id) = if input.version() >= 13 {
-            (TopicName::from(""), input.uuid("topic_id")?)
+            (no_name.clone(), input.uuid("topic_id")?)
         } else {
             (TopicName::from(Arc::<str>::from(input.string("name")?)), Uuid::ZERO)
         };
@@ -162,7 +164,7 @@ pub(crate) struct PartitionProduceResponse {
     pub(crate) log_start_offset: i64,
     /// The records on whose account the whole batch was dropped.
     pub(crate) record_errors: Vec<BatchIndexAndErrorMessage>,
-    pub(crate) error_message: Option<String>,
+    pub(crate) error_message: Option<Box<str>>,
     /// Who leads the partition now, where the broker that answers does not.
     pub(crate) current_leader: Option<LeaderIdAndEpoch>,
 }
@@ -179,7 +181,7 @@ impl PartitionProduceResponse {
         let mut error_message = None;
         if input.version() >= 8 {
             record_errors = input.array("record_errors", BatchIndexAndErrorMessage::decode)?;
-            error_message = input.nullable_string("error_message")?.map(str::to_owned);
+            error_message = input.nullable_string("error_message")?.map(Box::from);
         }
         let mut current_leader = None;
         input.tags(|tag, field| {
@@ -205,15 +207,14 @@ impl PartitionProduceResponse {
 pub(crate) struct BatchIndexAndErrorMessage {
     /// Which record of the batch, counted from 0.
     pub(crate) batch_index: i32,
-    pub(crate) batch_index_error_message: Option<String>,
+    pub(crate) batch_index_error_message: Option<Box<str>>,
 }
 
 impl BatchIndexAndErrorMessage {
     #[inline]
     fn decode(input: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         let batch_index = input.i32("batch_index")?;
-        let batch_index_error_message =
-            input.nullable_string("batch_index_error_message")?.map(str::to_owned);
+        let batch_index_error_message = input.nullable_string("batch_index_error_message")?.map(Box::from);
         input.tags(|_, _| Ok(()))?;
         Ok(BatchIndexAndErrorMessage { batch_index, batch_index_error_message })
     }

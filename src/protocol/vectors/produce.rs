@@ -170,7 +170,7 @@ fn our_partition(theirs: &parts::PartitionProduceResponse) -> PartitionProduceRe
     let leader = &theirs.current_leader;
     let record_error = |theirs: &parts::BatchIndexAndErrorMessage| BatchIndexAndErrorMessage {
         batch_index: theirs.batch_index,
-        batch_index_error_message: theirs.batch_index_error_message.as_ref().map(ToString::to_string),
+        batch_index_error_message: theirs.batch_index_error_message.as_deref().map(Box::from),
     };
     PartitionProduceResponse {
         index: theirs.index,
@@ -179,7 +179,7 @@ fn our_partition(theirs: &parts::PartitionProduceResponse) -> PartitionProduceRe
         log_append_time_ms: theirs.log_append_time_ms,
         log_start_offset: theirs.log_start_offset,
         record_errors: theirs.record_errors.iter().map(record_error).collect(),
-        error_message: theirs.error_message.as_ref().map(ToString::to_string),
+        error_message: theirs.error_message.as_deref().map(Box::from),
         current_leader: (*leader != parts::LeaderIdAndEpoch::default())
             .then_some(LeaderIdAndEpoch { leader_id: leader.leader_id.0, leader_epoch: leader.leader_epoch }),
     }
