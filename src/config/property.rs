@@ -247,9 +247,26 @@ impl PropertyDescription {
             PropertyType::String | PropertyType::Password => "Expected a text",
             PropertyType::Class => "Expected a name",
         };
-        match self.rule.to_string() {
+        let expected = match self.rule.to_string() {
             rule if rule.is_empty() => expected.to_owned(),
             rule => format!("{expected}; it must be {rule}"),
+        };
+        match self.unit() {
+            Some(unit) => format!("{expected}; it is counted in {unit}, and written without the unit"),
+            None => expected,
+        }
+    }
+
+    /// What a number counts, where that is a time or a size.
+    fn unit(&self) -> Option<&'static str> {
+        let is_number = matches!(self.kind, PropertyType::Short | PropertyType::Int | PropertyType::Long);
+        let last = self.name.rsplit('.').next().filter(|_| is_number)?;
+        match last {
+            "ms" => Some("milliseconds"),
+            "us" => Some("microseconds"),
+            "seconds" => Some("seconds"),
+            "bytes" | "size" | "memory" => Some("bytes"),
+            _ => None,
         }
     }
 }

@@ -493,6 +493,28 @@ impl CloseReport {
     }
 }
 
+/// For people: `3 records delivered meanwhile, 1 record given up`.
+impl fmt::Display for CloseReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.delivered, "delivered meanwhile"),
+            (self.failed, "failed"),
+            (self.abandoned, "given up"),
+            (self.unanswered, "not answered yet"),
+        ];
+        let mut before = "";
+        for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, "{before}{} {what}", Counted(count, "record"))?;
+            before = ", ";
+        }
+        if self.callback_running {
+            write!(f, "{before}a callback is still running")?;
+            before = ", ";
+        }
+        if before.is_empty() { f.write_str("nothing was left to answer") } else { Ok(()) }
+    }
+}
+
 /// Closes when the last handle goes: waits for what was accepted, at most `delivery.timeout.ms`, and logs what was
 /// lost. An interrupt ends the wait, and in a callback there is none: what was accepted goes on its way all the same. In
 /// a forked child nothing is done.
@@ -528,5 +550,25 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for KafkaProducer<K, V
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let closed = !self.core.control.lifecycle().is_open();
         f.debug_struct("KafkaProducer").field("closed", &closed).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_became_of_whom() {
+        let nothing = CloseReport::default();
+        let all =
+            CloseReport { delivered: 3, failed: 1, abandoned: 2, unanswered: 1, callback_running: true };
+        assert_eq!(nothing.to_string(), "nothing was left to answer");
+        assert_eq!(
+            all.to_string(),
+            "3 records delivered meanwhile, 1 record failed, 2 records given up, 1 record not answered yet, a callback is \
+             still running"
+        );
+        let one = CloseReport { delivered: 1, ..nothing };
+        assert_eq!(one.to_string(), "1 record delivered meanwhile");
     }
 }

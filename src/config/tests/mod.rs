@@ -515,3 +515,26 @@ fn typed_setters_end_in_the_same_rows() {
     let error = resolve(&with(&[]).batch_size(1 << 31), &[]).unwrap_err();
     assert!(error.to_string().contains("2147483648 for configuration batch.size"), "{error}");
 }
+
+/// Each number with a unit in its name says in which unit it is counted.
+#[test]
+fn a_number_with_its_unit_is_refused_with_the_unit_that_is_meant() {
+    let mut seen = 0;
+    for description in ProducerConfig::reference() {
+        let name = description.name();
+        let (written, unit) = match name.rsplit('.').next() {
+            Some("ms") => ("5ms", "milliseconds"),
+            Some("us") => ("5us", "microseconds"),
+            Some("seconds") => ("5s", "seconds"),
+            Some("bytes" | "size" | "memory") => ("5kB", "bytes"),
+            _ => continue,
+        };
+        let refused = ProducerConfig::from_properties([(name, written)]).unwrap_err().to_string();
+        let start = format!("Invalid value {written} for configuration {name}: Not a number of type ");
+        assert!(refused.starts_with(&start), "{refused}");
+        let end = format!("; it is counted in {unit}, and written without the unit");
+        assert!(refused.ends_with(&end), "{refused}");
+        seen += 1;
+    }
+    assert!(seen > 30, "{seen}");
+}
