@@ -99,4 +99,9 @@ defects! {
     IdsAtOnce: "a producer id that was refused is asked for again at once",
     ReturnedIsTrusted: "a broker that is connected anew is taken for one of the same cluster (A2)",
     ErrorsRefuse: "whatever error is answered, nothing was written (A4)",
+    ClockStandsStill: "the time that the user's code takes on the sender thread is not noticed (E1)",
+    GivenUpUnheard: "who is late is given up before what he has sent is read (E1)",
+    LateByOwnClock: "what is on its way is late by the time after the user's code, not by that of the last read (E1)",
+    UnnumberedIsForgotten: "what is on its way under an id that was given up holds nothing back (A2)",
+    OldAnswersIntroduce: "an answer from before a new epoch shows that the broker knows the producer (A3)",
 }

@@ -18,7 +18,7 @@ pub(crate) fn now() -> Instant {
 
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) use played::{
-    Baton, Clock, Cue, Entered, Handover, Parked, Role, Turn, enter, note, park, take_notes, wall_ms,
+    Baton, Clock, Cue, Entered, Handover, Parked, Role, Turn, enter, linger, note, park, take_notes, wall_ms,
 };
 
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
@@ -228,6 +228,21 @@ mod played {
             }
         };
         with_role(waits).is_some()
+    }
+
+    /// Something on this thread takes so long. On the thread that directs nothing else is done meanwhile; while another
+    /// takes its time, all others go on.
+    pub(crate) fn linger(time: Duration) {
+        let deadline = |role: &Role| role.clock.now() + time;
+        let pass = |role: &Role| match &role.baton {
+            Some(baton) => {
+                let deadline = Some(deadline(role));
+                // Once the play is over, it takes no time.
+                let _ = baton.park(Parked { is_ready: Box::new(|| false), deadline });
+            }
+            None => role.clock.spend(time),
+        };
+        let _ = with_role(pass);
     }
 
     /// Whether there is a message, or will never be one. Nobody else takes messages meanwhile: one thread runs at a

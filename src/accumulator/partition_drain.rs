@@ -227,7 +227,9 @@ impl PartitionDrain {
 
     /// The oldest one of what is on its way and of those that go again that count.
     fn oldest_unanswered(&self, counts: impl Fn(&ProducerBatch) -> bool) -> Option<&ProducerBatch> {
-        let in_flight = self.in_flight.iter().find(|batch| batch.is_unanswered());
+        let forgets = planted(Defect::UnnumberedIsForgotten);
+        let in_flight = |batch: &&ProducerBatch| batch.is_unanswered() && (!forgets || counts(batch));
+        let in_flight = self.in_flight.iter().find(in_flight);
         let retry = self.retries.iter().find(|batch| batch.is_unanswered() && counts(batch));
         in_flight.into_iter().chain(retry).min_by_key(|batch| batch.id())
     }

@@ -21,6 +21,7 @@ use crate::cluster::{Cluster, Node};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::planted::{Defect, planted};
 use crate::protocol::{Request, decode_response_with, encode_request, pause_after};
 use crate::wire::{DecodeError, Decoder};
 
@@ -137,6 +138,9 @@ impl<N: Network, T> NetworkClient<N, T> {
     ) -> Instant {
         self.connections.resume();
         let overdue = self.connections.is_overdue(now);
+        if planted(Defect::GivenUpUnheard) {
+            self.connections.expire(now);
+        }
         self.connections.forget_who_left(now);
         if !overdue {
             self.connections.flush_queued(now);
@@ -151,6 +155,12 @@ impl<N: Network, T> NetworkClient<N, T> {
         }
         outcomes.append(&mut self.connections.outcomes);
         now
+    }
+
+    /// For how long this thread was elsewhere, in the user's code, before the last `poll`; zero where that is not worth
+    /// a thought.
+    pub(crate) fn away(&self) -> Duration {
+        self.connections.away
     }
 
     /// The time as it is now.

@@ -26,6 +26,7 @@ use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::logging;
+use crate::planted::{Defect, planted};
 
 /// Whose request it is.
 #[derive(Debug)]
@@ -57,6 +58,8 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) upkeep_at: Option<Instant>,
     /// When this thread last turned away from the network.
     left: Option<Instant>,
+    /// For how long it was elsewhere before it last turned to it again.
+    pub(super) away: Duration,
     answers_due: usize,
     /// Somebody waits for what is on its way.
     pub(super) awaited: bool,
@@ -84,6 +87,7 @@ impl<N: Network, T> Connections<N, T> {
             next_deadline: None,
             upkeep_at: None,
             left: None,
+            away: Duration::ZERO,
             answers_due: 0,
             awaited: false,
             some_leave: false,
@@ -160,7 +164,9 @@ impl<N: Network, T> Connections<N, T> {
     pub(super) fn resume(&mut self) {
         let now = self.network.now();
         let away = self.left.map_or(Duration::ZERO, |left| now.saturating_duration_since(left));
-        if away < NOTICEABLE {
+        let is_long = away >= NOTICEABLE && !planted(Defect::ClockStandsStill);
+        self.away = if is_long { away } else { Duration::ZERO };
+        if !is_long {
             return;
         }
         for peer in self.peers.values_mut() {

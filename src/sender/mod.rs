@@ -204,7 +204,7 @@ impl<N: Network> Sender<N> {
     ) -> Instant {
         let mut now = now;
         if self.accumulator.pool().holds_back() {
-            now = self.client.poll(now, Some(now), outcomes);
+            now = self.poll(now, Some(now), outcomes);
             if !outcomes.is_empty() {
                 return now;
             }
@@ -212,8 +212,20 @@ impl<N: Network> Sender<N> {
         }
         // Right before the sleep: a look at the network in between would take the wake-up that belongs to it.
         let until = if self.accumulator.mailbox().fall_asleep(until) { until } else { Some(now) };
-        let now = self.client.poll(now, until, outcomes);
+        let now = self.poll(now, until, outcomes);
         self.accumulator.mailbox().awake();
+        now
+    }
+
+    /// A turn of the network. While this thread was elsewhere no broker could be asked for metadata, nor answer.
+    fn poll(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        outcomes: &mut Vec<Outcome<RequestContext>>,
+    ) -> Instant {
+        let now = self.client.poll(now, until, outcomes);
+        self.metadata_updater.postpone(self.client.away());
         now
     }
 
@@ -403,12 +415,13 @@ impl<N: Network> Sender<N> {
     }
 
     fn turn(&self, now: Instant) -> Turn {
-        Turn { now, read_until: self.read_until.unwrap_or(now) }
+        let read_until = self.read_until.filter(|_| !planted(Defect::LateByOwnClock));
+        Turn { now, read_until: read_until.unwrap_or(now) }
     }
 
     /// The time after callbacks that may have run since `begun`. They are the user's, and may have taken theirs.
     fn after_callbacks(&self, begun: Instant) -> Instant {
-        let now = self.client.now();
+        let now = if planted(Defect::ClockStandsStill) { begun } else { self.client.now() };
         self.heard.callbacks(begun, now);
         now
     }

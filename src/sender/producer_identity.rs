@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use crate::accumulator::Drain;
 use crate::backoff::ExponentialBackoff;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Node};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
@@ -39,6 +39,8 @@ pub(super) struct ProducerIdentity {
     failures: u32,
     /// Brokers that have refused since then, or cannot give one.
     refused_by: Vec<i32>,
+    /// Brokers that could not give one for the moment, since the last round of all of them.
+    asked_in_vain: Vec<i32>,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
     warnings: Warnings,
@@ -69,6 +71,7 @@ impl ProducerIdentity {
             last_request: 0,
             failures: 0,
             refused_by: Vec::new(),
+            asked_in_vain: Vec::new(),
             nobody_until: None,
             warnings: Warnings::new(),
             random,
@@ -105,11 +108,7 @@ impl ProducerIdentity {
         if cluster.is_bootstrap() {
             return None;
         }
-        if cluster.nodes().all(|node| self.refused_by.contains(&node.id())) {
-            self.refused_by.clear();
-        }
-        let is_untried = |node| !self.refused_by.contains(&node);
-        let node = match client.any_ready_node(&cluster, is_untried, now) {
+        let node = match self.whom_to_ask(client, &cluster, now) {
             Ok(node) => node,
             Err(again) => {
                 self.nobody_until = again;
@@ -127,6 +126,30 @@ impl ProducerIdentity {
         self.last_request += 1;
         let context = InitProducerIdContext { number: self.last_request };
         Some(ClientRequest { node, request, expect, context })
+    }
+
+    /// Another broker than the last one, as long as there is any: one that is only starting, or does not answer, would be
+    /// asked for ever where it is the only one that is connected. It is asked again where the others cannot be yet; one that
+    /// has refused is not before all have.
+    fn whom_to_ask<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        cluster: &Cluster,
+        now: Instant,
+    ) -> Result<i32, Option<Instant>> {
+        if cluster.nodes().all(|node| self.refused_by.contains(&node.id())) {
+            self.refused_by.clear();
+        }
+        let is_willing = |node: i32| !self.refused_by.contains(&node);
+        let in_vain = &mut self.asked_in_vain;
+        if cluster.nodes().map(Node::id).filter(|id| is_willing(*id)).all(|id| in_vain.contains(&id)) {
+            in_vain.clear();
+        }
+        let is_untried = |node: i32| is_willing(node) && !in_vain.contains(&node);
+        match client.any_ready_node(cluster, is_untried, now) {
+            Err(_) if !in_vain.is_empty() => client.any_ready_node(cluster, is_willing, now),
+            found => found,
+        }
     }
 
     /// A request for a producer id is over.
@@ -159,14 +182,14 @@ impl ProducerIdentity {
             }
             return self.failed(node, &error, now);
         }
-        (self.failures, self.refused_by) = (0, Vec::new());
+        (self.failures, self.refused_by, self.asked_in_vain) = (0, Vec::new(), Vec::new());
         logging::info!("producer id {id}, epoch {epoch}, {}", Within(&self.metadata.cluster()));
         self.transaction.producer_id_received(id, epoch);
         self.warnings.producer_id(now);
         Effects { sequences_changed: true, ..Effects::none() }
     }
 
-    /// A passing failure is waited out. A refusal fails what waits; a broker that is only too old leaves it to others.
+    /// A passing failure is waited out, and another broker asked. A refusal fails what waits; a broker that is only too old leaves it to others.
     fn failed(&mut self, node: i32, error: &Error, now: Instant) -> Effects {
         let refusal = no_producer_id(error);
         self.heard.error(refusal.clone(), now);
@@ -174,6 +197,9 @@ impl ProducerIdentity {
         let again = if planted(Defect::IdsAtOnce) { now } else { again };
         self.failures = self.failures.saturating_add(1);
         if error.is_retriable() {
+            if !self.asked_in_vain.contains(&node) {
+                self.asked_in_vain.push(node);
+            }
             self.transaction.producer_id_failed(again);
             return Effects::none();
         }

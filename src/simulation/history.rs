@@ -195,6 +195,8 @@ pub(super) enum Violation {
     StateKept(&'static str, usize),
     /// More requests of a kind within a second than there is reason for.
     TooManyRequests(String),
+    /// Nothing goes wrong, and still a batch went more often than once.
+    Repeated(String),
     /// Something was written to a connection that an idempotent producer must not write.
     Unruly(String),
     /// A thread of the application panicked.

@@ -19,9 +19,11 @@ mod link_quality;
 // … what the application does, and on which threads, …
 mod ledger;
 mod player;
+mod slow_code;
 mod threads;
 
 // … what happens, and when, …
+mod dawdling;
 mod plan;
 
 // … what travels in envelopes, …

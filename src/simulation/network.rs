@@ -146,6 +146,14 @@ impl SimulatedNetwork {
         self.move_to(to);
     }
 
+    /// What runs on the sender's thread may have taken time, in which everyone else went on.
+    fn catch_up(&mut self) {
+        let now = self.clock.now();
+        if now > self.now {
+            self.advance(now);
+        }
+    }
+
     fn move_to(&mut self, time: Instant) {
         self.now = self.now.max(time);
         self.clock.set(self.now);
@@ -435,6 +443,7 @@ impl SimulatedNetwork {
 
 impl Network for SimulatedNetwork {
     fn begin(&mut self, job: Job) {
+        self.catch_up();
         let happening = match job {
             Job::Resolve { token, host, port } => {
                 assert_eq!(port, Self::PORT);
@@ -451,6 +460,7 @@ impl Network for SimulatedNetwork {
     }
 
     fn connect(&mut self, id: SocketId, address: SocketAddr) -> io::Result<()> {
+        self.catch_up();
         let IpAddr::V4(ip) = address.ip() else { panic!("only addresses that were resolved") };
         let [_, _, moved, broker] = ip.octets();
         let broker = i32::from(broker);
@@ -473,6 +483,7 @@ impl Network for SimulatedNetwork {
     }
 
     fn write(&mut self, id: SocketId, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.catch_up();
         let socket = self.sockets.get_mut(&id).expect("a write to a closed socket");
         assert!(socket.connected, "a write before the connection stands");
         assert!(buffers.len() <= 1024);
@@ -493,12 +504,13 @@ impl Network for SimulatedNetwork {
         for buffer in buffers {
             bytes.extend_from_slice(&buffer[..buffer.len().min(taken - bytes.len())]);
         }
+        let second = self.elapsed().as_secs();
         if self.layers.are_there {
             let (plain, waits) = self.layers.written(id, &bytes);
-            self.wire.wrote(id, &[IoSlice::new(&plain)], plain.len());
+            self.wire.wrote(id, second, &[IoSlice::new(&plain)], plain.len());
             self.wire.is_behind(id, waits || taken < offered);
         } else {
-            self.wire.wrote(id, buffers, taken);
+            self.wire.wrote(id, second, buffers, taken);
         }
         self.dispatch(id, Happening::ToBroker(id, bytes));
         Ok(taken)
@@ -538,8 +550,7 @@ impl Network for SimulatedNetwork {
     }
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
-        // What runs on the sender's thread may have taken time.
-        self.advance(self.clock.now());
+        self.catch_up();
         assert!(now <= self.now, "the sender has a time of its own");
         logging::trace!("   waits {:?}", until.map(|until| until.saturating_duration_since(now)));
         loop {

@@ -8,9 +8,11 @@ use std::time::Duration;
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
 use crate::network::test_channels::SimulatedChannels;
+use crate::simulation::dawdling::{slow_callbacks, slow_code};
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
+use crate::simulation::slow_code::SlowCode;
 use crate::simulation::world::Setup;
 
 type Dice = fastrand::Rng;
@@ -169,9 +171,10 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let topic = topic(&size, limit);
     let (cluster, is_slow) = cluster(&versions, &size, &topic, is_calm);
     if is_calm && dice.bool() {
-        steps.extend(slow_callbacks(dice, &size, &properties));
+        steps.extend(slow_callbacks(dice, (size.length, size.partitions), &properties));
     }
     let prompt = (is_calm && !is_cut_short).then_some(Duration::from_secs(20));
+    let slow_code = prompt.map_or(SlowCode::default(), |_| slow_code(seed, &properties));
     if !is_calm {
         steps.append(&mut trouble);
     }
@@ -197,6 +200,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
         link_quality,
         channels: SimulatedChannels::default(),
         steps,
+        slow_code,
         prompt,
         largest,
         recovers,
@@ -517,21 +521,6 @@ fn odd_answers(
     let who = if lie == Lie::LateEpochs { None } else { dice.bool().then_some(broker) };
     let lies = [(at, Step::Lie(who, lie)), (at + shortly, Step::Honest)];
     lies.into_iter().chain(cause.into_iter().flatten()).collect()
-}
-
-/// Callbacks that take their time, all together less than any record has.
-fn slow_callbacks(dice: &mut Dice, size: &Size, properties: &[(&'static str, String)]) -> Steps {
-    let delivery = properties.iter().find(|(name, _)| *name == "delivery.timeout.ms");
-    let delivery = delivery.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
-    let count = [1, 2, 4, dice.u64(1..=40)][dice.usize(..4)];
-    let slow = How::Callback(CallbackDeed::Slow(Duration::from_millis(delivery / 3 / count)));
-    let at = size.length.mul_f64(dice.f64());
-    let send = |partition: i32, how| Act::Send { topic: 0, partition: Some(partition), size: 10, how };
-    let slow = (0..count).map(|_| (at, Step::Act(0, send(0, slow))));
-    // More than goes at once: the rest goes right after them.
-    let others = (0..10 * size.partitions).map(|it| it % size.partitions);
-    let others = others.map(|it| (at, Step::Act(0, send(it, How::Callback(CallbackDeed::Nothing)))));
-    slow.chain(others).collect()
 }
 
 /// A broker's metadata stays as it is while something changes.

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use kafka_embedded::SeenProduce;
 
+use crate::simulation::slow_code;
 use crate::stage::Clock;
 
 static CLOCK: Mutex<Option<Clock>> = Mutex::new(None);
@@ -18,9 +19,11 @@ impl log::Log for Trace {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        let clock = CLOCK.lock().unwrap();
-        if let Some(clock) = clock.as_ref() {
+        if let Some(clock) = CLOCK.lock().unwrap().as_ref() {
             eprintln!("{:>14.6} {:5} {}", clock.elapsed().as_secs_f64(), record.level(), record.args());
+        }
+        if !record.target().starts_with(OUR_OWN) {
+            slow_code::logged();
         }
     }
 
@@ -30,10 +33,19 @@ impl log::Log for Trace {
 /// Prints what is logged from now on to the standard error output.
 pub(super) fn begin(clock: Clock) {
     *CLOCK.lock().unwrap() = Some(clock);
-    if log::set_logger(&Trace).is_ok() {
-        log::set_max_level(log::LevelFilter::Trace);
-    }
+    listen();
+    log::set_max_level(log::LevelFilter::Trace);
 }
+
+/// Becomes the logger of this program, which hears of what matters to its operator at least.
+pub(super) fn listen() {
+    // It is already, from the second run on.
+    let _ = log::set_logger(&Trace);
+    log::set_max_level(log::max_level().max(log::LevelFilter::Info));
+}
+
+/// What this module and its like tell is not the producer's.
+const OUR_OWN: &str = "kafka_producer::simulation";
 
 /// What a request brings: topic, partition, epoch, sequence, count of records.
 pub(super) fn shown(request: &SeenProduce) -> String {

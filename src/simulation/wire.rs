@@ -4,7 +4,7 @@
 //! know: which batches may go when.
 //! Only what is decided upon now is judged: a frame that goes into a socket which had no room was decided upon earlier.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::IoSlice;
 
@@ -26,11 +26,15 @@ pub(super) struct Wire {
     partitions: BTreeMap<(Place, i64), Partition>,
     /// Topics by their ids, as the client was told last.
     names: BTreeMap<Uuid, String>,
+    /// What any batch held that was written.
+    contents: HashSet<u64>,
+    /// Requests with batches that were all written before, under whatever numbers, by second: how many, and what of.
+    pub(super) repeats: BTreeMap<u64, (u32, BTreeSet<Place>)>,
     pub(super) remarks: Vec<Violation>,
 }
 
 /// A partition: topic and number.
-type Place = (String, i32);
+pub(super) type Place = (String, i32);
 
 #[derive(Default)]
 struct Socket {
@@ -58,8 +62,8 @@ struct Written {
 }
 
 impl Wire {
-    /// The client offers these bytes, and the first `taken` of them are.
-    pub(super) fn wrote(&mut self, id: SocketId, buffers: &[IoSlice<'_>], taken: usize) {
+    /// The client offers these bytes, and the first `taken` of them are. It is this second.
+    pub(super) fn wrote(&mut self, id: SocketId, second: u64, buffers: &[IoSlice<'_>], taken: usize) {
         let offered: usize = buffers.iter().map(|buffer| buffer.len()).sum();
         let socket = self.sockets.entry(id).or_default();
         let is_now = !std::mem::replace(&mut socket.is_behind, taken < offered);
@@ -83,7 +87,7 @@ impl Wire {
         }
         socket.written.truncate(spare);
         socket.written.drain(..done);
-        frames.into_iter().for_each(|frame| self.asked(id, &frame, is_now));
+        frames.into_iter().for_each(|frame| self.asked(id, second, &frame, is_now));
         offered.iter().for_each(|frame| self.offered(frame));
     }
 
@@ -91,6 +95,9 @@ impl Wire {
     fn offered(&mut self, frame: &[u8]) {
         let Some((asked, _)) = self.read_request(frame) else { return };
         for Written { place, producer_id, numbers, content } in asked.batches {
+            if producer_id < 0 {
+                continue;
+            }
             self.partitions.entry((place, producer_id)).or_default().offered(numbers, content);
         }
     }
@@ -100,9 +107,14 @@ impl Wire {
         self.sockets.entry(id).or_default().is_behind = is_behind;
     }
 
-    fn asked(&mut self, id: SocketId, frame: &[u8], is_now: bool) {
+    fn asked(&mut self, id: SocketId, second: u64, frame: &[u8], is_now: bool) {
         let Some((asked, correlation_id)) = self.read_request(frame) else { return };
+        self.count_repeats(second, &asked.batches);
         for Written { place, producer_id, numbers, content } in &asked.batches {
+            // Without an id no broker knows a batch again.
+            if *producer_id < 0 {
+                continue;
+            }
             let partition = self.partitions.entry((place.clone(), *producer_id)).or_default();
             if let Some(wrong) = partition.write(*numbers, *content, is_now) {
                 let place = format!("{}-{}, producer id {producer_id}", place.0, place.1);
@@ -111,6 +123,16 @@ impl Wire {
             }
         }
         self.sockets.entry(id).or_default().asked.insert(correlation_id, asked);
+    }
+
+    fn count_repeats(&mut self, second: u64, batches: &[Written]) {
+        let contents = &mut self.contents;
+        let fresh = batches.iter().filter(|batch| contents.insert(batch.content.hash)).count();
+        if fresh == 0 && !batches.is_empty() {
+            let (count, places) = self.repeats.entry(second).or_default();
+            *count += 1;
+            places.extend(batches.iter().map(|batch| batch.place.clone()));
+        }
     }
 
     /// An answer, with its length in front, has arrived, and waits to be read.
@@ -191,7 +213,7 @@ impl Wire {
         Some((PendingRequest { api, version, batches }, correlation_id))
     }
 
-    /// The batches that have a place in a sequence.
+    /// Its batches; those without a place in a sequence have no producer id.
     fn read_batches(&self, frame: &[u8], version: i16) -> Option<Vec<Written>> {
         let mut rest = Bytes::copy_from_slice(frame);
         RequestHeader::decode(&mut rest, ProduceRequest::header_version(version)).ok()?;
@@ -200,9 +222,7 @@ impl Wire {
             let name = self.topic_name(&topic.name, topic.topic_id);
             for partition in topic.partition_data {
                 let read = partition.records.as_deref().and_then(read_head);
-                let Some((producer_id, numbers, content)) = read.filter(|(id, ..)| *id >= 0) else {
-                    continue;
-                };
+                let Some((producer_id, numbers, content)) = read else { continue };
                 let place = (name.clone(), partition.index);
                 batches.push(Written { place, producer_id, numbers, content });
             }

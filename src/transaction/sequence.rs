@@ -5,6 +5,7 @@
 //! Holds: numbers are handed out once, in order; they wrap from 2^31-1 to 0.
 //! Source: KIP-98; Kafka's `TxnPartitionEntry`.
 
+use crate::planted::{Defect, planted};
 use crate::record_batch::{Stamp, sequence_after as after};
 
 /// A producer id with its epoch.
@@ -87,6 +88,9 @@ impl PartitionSequences {
     pub(super) fn acknowledged(&mut self, stamp: &Stamp, count: u32) {
         let ours =
             |owner: ProducerIdAndEpoch| (owner.id, owner.epoch) == (stamp.producer_id, stamp.producer_epoch);
+        if planted(Defect::OldAnswersIntroduce) {
+            self.introduced = Some(stamp.producer_id);
+        }
         if !self.owner.is_some_and(ours) {
             return;
         }

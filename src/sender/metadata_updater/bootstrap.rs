@@ -61,6 +61,14 @@ impl Bootstrap {
         self.seeking_since.get_or_insert(now);
     }
 
+    /// What is sought is sought for so much longer.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        let lookup = self.lookup.as_mut().and_then(|lookup| lookup.begun.as_mut());
+        for begun in self.seeking_since.iter_mut().chain(lookup) {
+            *begun = begun.checked_add(by).unwrap_or(*begun);
+        }
+    }
+
     /// A broker has told of the cluster.
     pub(super) fn sought(&mut self) {
         self.seeking_since = None;

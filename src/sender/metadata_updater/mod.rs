@@ -11,7 +11,7 @@ mod rebootstrap;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backoff::ExponentialBackoff;
 use crate::cluster::Node;
@@ -119,6 +119,13 @@ impl MetadataUpdater {
             self.tell_what_is_waited_for(client, now);
         }
         (outgoing, Effects { beginning, idle_topics: Some(idle_topics), ..Effects::none() })
+    }
+
+    /// For so long nothing could be found: that does not count.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        if !by.is_zero() {
+            self.bootstrap.postpone(by);
+        }
     }
 
     fn ask<N: Network, T>(

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, Fault};
 
-use crate::simulation::history::{History, RecordOutcome};
+use crate::planted::{self, Defect};
+use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
+use crate::simulation::slow_code::{Dawdler, SlowCode};
 use crate::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -189,21 +191,71 @@ fn connections_that_were_forgotten_between_cost_one_time_out() {
     assert!(told < 28 * SECOND, "{told:?}");
 }
 
+/// A healthy broker, and callbacks that take longer than a request may, and nearly as long as a record.
+fn slow_callbacks(acks: &str, idempotent: &str, each: Duration) -> Setup {
+    let mut setup = Setup::calm(1).with("acks", acks).with("enable.idempotence", idempotent);
+    setup = setup.with("request.timeout.ms", 1_000).with("delivery.timeout.ms", 12_000).with("linger.ms", 5);
+    setup = setup.with("batch.size", 2_000);
+    setup.prompt = Some(12 * SECOND);
+    for _ in 0..200 {
+        let how = How::Callback(CallbackDeed::Slow(each));
+        let act = Act::Send { topic: 0, partition: Some(0), size: 10, how };
+        setup = setup.step(SECOND, Step::Act(0, act));
+    }
+    setup
+}
+
 /// Fault E1.
 #[test]
 fn slow_callbacks_delay_and_neither_fail_nor_repeat_what_is_healthy() {
-    for (acks, idempotent) in [("all", "true"), ("1", "false")] {
-        let mut setup = Setup::calm(1).with("acks", acks).with("enable.idempotence", idempotent);
-        setup =
-            setup.with("request.timeout.ms", 1_000).with("delivery.timeout.ms", 120_000).with("linger.ms", 5);
-        setup.prompt = Some(20 * SECOND);
-        for at in 0..200 {
-            let how = How::Callback(CallbackDeed::Slow(50 * MS));
-            let act = Act::Send { topic: 0, partition: Some(0), size: 10, how };
-            setup = setup.step(at / 40 * 100 * MS, Step::Act(0, act));
-        }
-        loses_nothing(setup);
+    for (acks, idempotent) in [("all", "true"), ("1", "false"), ("all", "false")] {
+        loses_nothing(slow_callbacks(acks, idempotent, 50 * MS));
     }
+}
+
+/// Fault E1. Metadata is wanted, and the only broker has as much on its way as it may have, until after the callback.
+#[test]
+fn a_slow_callback_is_no_reason_to_begin_again_with_other_brokers() {
+    let cluster = EmbeddedCluster::builder().brokers(1).topic(TOPICS[0], 1).topic(TOPICS[1], 1);
+    let setup =
+        Setup { cluster, threads: 2, prompt: Some(20 * SECOND), ..Setup::calm(1) }.with("linger.ms", 0);
+    let setup = setup.with("max.in.flight.requests.per.connection", 1);
+    let setup = setup.with("metadata.recovery.rebootstrap.trigger.ms", 3_000).send(SECOND, 0, 1);
+    let slow = How::Callback(CallbackDeed::Slow(9 * SECOND));
+    let slow = Act::Send { topic: 0, partition: Some(0), size: 10, how: slow };
+    let setup = setup.step(2 * SECOND, Step::Fault(Fault::delay(Api::Produce, 100 * MS)));
+    let setup = setup.step(2 * SECOND, Step::Act(0, slow));
+    let mut world = World::new(setup.step(2_050 * MS, Step::Act(1, Act::PartitionsFor { topic: 1 })));
+    world.run().unwrap();
+    assert_eq!(world.beginnings().len(), 1, "{:?}", world.beginnings());
+    assert_eq!(world.end().unwrap().check(), []);
+}
+
+/// Fault E1. Each of the rules that keep it is needed.
+#[test]
+fn slow_callbacks_would_show_each_clock_that_stands_still() {
+    let setup = || slow_callbacks("all", "true", 50 * MS);
+    let found = found_with(Defect::ClockStandsStill, setup);
+    assert!(found.iter().any(|it| matches!(it, Violation::Repeated(_))), "{found:?}");
+    found_with(Defect::GivenUpUnheard, setup);
+}
+
+/// Fault E1. The answer of another broker comes meanwhile, and the callback takes longer than any record may.
+#[test]
+fn what_was_answered_in_time_is_acknowledged_though_a_callback_is_slower_than_its_time() {
+    let setup = || {
+        let setup = Setup::calm(2).with("linger.ms", 0).with("delivery.timeout.ms", 12_000);
+        let setup = (0..2).fold(setup.with("request.timeout.ms", 1_000), |setup, to| {
+            setup.step(Duration::ZERO, Step::MoveLeader(0, to, to + 1)).send(SECOND, to, 1)
+        });
+        let slow = How::Callback(CallbackDeed::Slow(13 * SECOND));
+        let slow = Act::Send { topic: 0, partition: Some(0), size: 10, how: slow };
+        let late = Fault::delay(Api::Produce, 500 * MS).on_partition(TOPICS[0], 1);
+        let setup = setup.step(2 * SECOND, Step::Fault(late)).step(2 * SECOND, Step::Act(0, slow));
+        Setup { prompt: Some(SECOND), ..setup.send(2 * SECOND, 1, 1) }
+    };
+    let found = found_with(Defect::LateByOwnClock, setup);
+    assert!(found.iter().any(|it| matches!(it, Violation::FailedForNothing(_))), "{found:?}");
 }
 
 /// Fault C1.
@@ -268,4 +320,103 @@ fn what_a_broker_does_not_find_is_not_written_again_while_the_fate_of_a_later_on
         "{told:?}"
     );
     assert!(told[2].contains("19 NOT_ENOUGH_REPLICAS"), "{told:?}");
+}
+
+/// What this run breaks when the defect is planted; nothing without it.
+#[track_caller]
+fn found_with(defect: Defect, setup: impl Fn() -> Setup) -> Vec<Violation> {
+    keeps_its_promises(setup());
+    planted::plant(Some(defect));
+    let mut world = World::new(setup());
+    let ended = world.run().and_then(|()| world.end());
+    planted::plant(None);
+    let violations = ended.unwrap().check();
+    assert!(!violations.is_empty(), "{defect:?} is not found");
+    violations
+}
+
+/// One record is awaited when all topics turn out to be others, right after a broker was connected anew: that looks like a
+/// cluster set up anew. Its answer never comes, so that it goes again.
+fn set_up_anew_while_an_answer_is_awaited() -> Setup {
+    let setup = Setup { recovers: true, ..Setup::calm(3) }.with("linger.ms", 0).with("batch.size", 1);
+    let setup = setup.with("request.timeout.ms", 1_500).with("delivery.timeout.ms", 20_000);
+    let setup = (0..3).fold(setup, |setup, to| {
+        setup.step(Duration::ZERO, Step::MoveLeader(0, to, to + 1)).send(SECOND, to, 1)
+    });
+    let lost = Fault::drop_answer(Api::Produce).on_partition(TOPICS[0], 0);
+    let setup = setup.step(2 * SECOND, Step::Fault(lost)).send(2 * SECOND, 0, 1);
+    // The broker that is asked tells of the topic when it is another one.
+    let setup = setup.step(2 * SECOND, Step::Detain(2, 200 * MS)).step(2_100 * MS, Step::Cut(3));
+    setup.send(2_101 * MS, 2, 1).step(2_120 * MS, Step::Create(0, 3, 3)).send(2_800 * MS, 0, 3)
+}
+
+/// Fault A2. What goes under a new id waits for what is on its way under the old one.
+#[test]
+fn what_was_on_its_way_when_the_producer_id_was_given_up_is_not_overtaken() {
+    let mut world = World::new(set_up_anew_while_an_answer_is_awaited());
+    world.run().unwrap();
+    assert_eq!(world.with_rules(|rules| rules.requests(Api::InitProducerId)), 2, "the id was not given up");
+    let found = found_with(Defect::UnnumberedIsForgotten, set_up_anew_while_an_answer_is_awaited);
+    assert!(found.iter().any(|it| matches!(it, Violation::Overtaken(_))), "{found:?}");
+}
+
+/// One record is given up while its answer is awaited, and its topic is another one when that comes.
+fn acknowledged_after_all_in_a_topic_that_was() -> Setup {
+    let setup = Setup { recovers: true, ..Setup::calm(2) }.with("linger.ms", 0).with("batch.size", 1);
+    let setup = setup.with("request.timeout.ms", 2_000).with("delivery.timeout.ms", 2_000);
+    let setup = setup.with("retry.backoff.ms", 1_000).with("metadata.max.age.ms", 200);
+    let setup = setup.step(Duration::ZERO, Step::MoveLeader(0, 0, 1)).send(SECOND, 0, 1);
+    // The other broker tells meanwhile.
+    let setup = setup.step(Duration::ZERO, Step::MoveLeader(0, 1, 2)).send(SECOND, 1, 1);
+    let refused = Fault::fail(Api::Produce, 19);
+    let setup = setup.step(2 * SECOND, Step::Fault(refused)).send(2 * SECOND, 0, 1);
+    let slow = Fault::delay(Api::Produce, 1_900 * MS);
+    let setup = setup.step(2_500 * MS, Step::Fault(slow)).step(3_500 * MS, Step::Create(0, 2, 3));
+    setup.send(6 * SECOND, 0, 3)
+}
+
+/// Fault A3. The answer is about the topic that was: to the new one's broker the producer is new.
+#[test]
+fn an_answer_from_before_introduces_the_producer_to_nobody() {
+    let found = found_with(Defect::OldAnswersIntroduce, acknowledged_after_all_in_a_topic_that_was);
+    assert!(found.iter().any(|it| matches!(it, Violation::Unruly(_))), "{found:?}");
+}
+
+/// Fault B11.
+#[test]
+fn a_producer_id_that_one_broker_cannot_give_now_is_asked_of_another() {
+    for (broker, code) in [(1, 14), (2, 14), (3, 14), (1, 15), (2, 15), (3, 15)] {
+        let setup = Setup { prompt: Some(10 * SECOND), ..Setup::calm(1) }.send(Duration::ZERO, 0, 1);
+        let fault = Fault::fail(Api::InitProducerId, code).on_broker(broker).always();
+        loses_nothing(setup.step(Duration::ZERO, Step::Fault(fault)));
+    }
+}
+
+/// Each record has a second, and the logger takes three.
+fn slowly_logged() -> Setup {
+    let slow = SlowCode::new(vec![(Dawdler::Logger, 3 * SECOND)], 60 * SECOND);
+    let setup = Setup { slow_code: slow, ..Setup::calm(2) }.with("linger.ms", 0);
+    let setup = setup.with("request.timeout.ms", 500).with("delivery.timeout.ms", 1_000);
+    let setup =
+        setup.step(Duration::ZERO, Step::MoveLeader(0, 0, 1)).step(Duration::ZERO, Step::MoveLeader(0, 1, 1));
+    setup.send(20 * SECOND, 0, 1).send(21 * SECOND, 1, 1)
+}
+
+/// Faults C1, E1. The logger takes its time wherever something is logged: where a connection is lost, and where a new
+/// epoch begins because another partition needs it.
+#[test]
+fn what_is_too_late_because_of_a_slow_logger_says_so() {
+    let lost = Fault::cut_before(Api::Produce);
+    let lost = slowly_logged().step(40 * SECOND, Step::Fault(lost)).send(40 * SECOND, 1, 1);
+    let (refused, again) = (Fault::fail(Api::Produce, 87), Fault::fail(Api::Produce, 19));
+    let refused = refused.on_partition(TOPICS[0], 0);
+    let bumped = slowly_logged().step(40 * SECOND, Step::Fault(refused)).send(40 * SECOND, 0, 1);
+    let again = again.on_partition(TOPICS[0], 1).times(2);
+    let bumped = bumped.step(40 * SECOND, Step::Fault(again)).send(40 * SECOND, 1, 1);
+    for setup in [lost, bumped] {
+        let history = keeps_its_promises(setup);
+        let last = history.records.last().and_then(|record| record.outcome());
+        let Some(RecordOutcome::Failed { text, .. }) = last else { panic!("{last:?}") };
+        assert!(text.contains("held up the sender thread for "), "{text}");
+    }
 }

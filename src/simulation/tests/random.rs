@@ -39,31 +39,3 @@ fn they_are_kept_behind_a_layer_that_buffers_and_with_brokers_that_want_to_know_
     assert_eq!(report.seeds, count);
     assert!(report.acknowledged > count * 10);
 }
-
-/// Runs these seeds again.
-fn seeds_keep_their_promises(seeds: &[u64]) {
-    for first in seeds.iter().copied() {
-        let runs = Runs {
-            first,
-            count: 1,
-            threads: 1,
-            kinds: Kind::held(),
-            defect: None,
-            enough: 1,
-            is_layered: false,
-        };
-        assert!(run_seeds(&runs, |_| {}).found.is_empty(), "seed {first}");
-    }
-}
-
-/// Fault A2. Two topics are created again at once, which looks like a cluster set up anew, while an answer is awaited.
-#[test]
-fn what_was_on_its_way_when_the_producer_id_was_given_up_is_not_overtaken() {
-    seeds_keep_their_promises(&[5262]);
-}
-
-/// Fault A3. What was given up is acknowledged after all, and its topic has been created again meanwhile.
-#[test]
-fn an_answer_from_before_introduces_the_producer_to_nobody() {
-    seeds_keep_their_promises(&[278, 9095]);
-}
