@@ -4,15 +4,15 @@
 
 use std::time::Duration;
 
+use fastrand::Rng;
+
 use crate::simulation::plan::Step;
 use crate::simulation::player::{Act, CallbackDeed, How};
 use crate::simulation::slow_code::{Dawdler, SlowCode};
 
-type Dice = fastrand::Rng;
-
 /// Callbacks that take their time, all together less than any record has.
 pub(super) fn slow_callbacks(
-    dice: &mut Dice,
+    dice: &mut Rng,
     (length, partitions): (Duration, i32),
     properties: &[(&'static str, String)],
 ) -> Vec<(Duration, Step)> {
@@ -31,11 +31,11 @@ pub(super) fn slow_callbacks(
 /// Interceptors, serializers and a logger that take their time, all together less than any record has beside slow
 /// callbacks and the linger. It has dice of its own: what was found in a seed stays in it.
 pub(super) fn slow_code(seed: u64, properties: &[(&'static str, String)]) -> SlowCode {
-    let dice = &mut Dice::with_seed(seed.rotate_left(32));
+    let dice = &mut Rng::with_seed(seed.rotate_left(32));
     let (linger, delivery) =
         (milliseconds(properties, "linger.ms"), milliseconds(properties, "delivery.timeout.ms"));
     let whole = delivery.saturating_sub(3 * linger + 500) / 3;
-    let each = |dice: &mut Dice| Duration::from_millis(whole / [1, 2, 4, dice.u64(1..=40)][dice.usize(..4)]);
+    let each = |dice: &mut Rng| Duration::from_millis(whole / [1, 2, 4, dice.u64(1..=40)][dice.usize(..4)]);
     let all = [Dawdler::Interceptor, Dawdler::Serializer, Dawdler::Logger].map(|who| (who, each(dice)));
     let slow = all.into_iter().filter(|(_, time)| dice.bool() && !time.is_zero()).collect();
     SlowCode::new(slow, Duration::from_millis(whole))

@@ -174,39 +174,40 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
         steps.extend(slow_callbacks(dice, (size.length, size.partitions), &properties));
     }
     let prompt = (is_calm && !is_cut_short).then_some(Duration::from_secs(20));
-    let slow_code = prompt.map_or(SlowCode::default(), |_| slow_code(seed, &properties));
     if !is_calm {
         steps.append(&mut trouble);
     }
     let kinds =
         if is_calm { Vec::new() } else { thrown.into_iter().filter(|it| enabled.contains(it)).collect() };
-    let threads = size.threads;
     let is_mended = is_calm || steps.iter().any(|(_, step)| matches!(step, Step::Calm));
     // Nobody finds a cluster again all of whose brokers have moved, unless he begins again.
     let stays = properties.contains(&("metadata.recovery.strategy", "none".to_owned()));
-    let is_lost = stays
-        && steps
-            .iter()
-            .any(|(_, step)| matches!(step, Step::Move(_) | Step::Wipe { .. } | Step::Lie(_, Lie::OddPorts)));
+    let is_lost = stays && steps.iter().any(|(_, step)| sends_brokers_away(step));
     let recovers = is_mended && !lets_go && !is_slow && !is_lost && (is_calm || !is_denied);
     // A record alone in its batch has some more bytes around it.
     let largest = limit.map_or(usize::MAX, |limit| limit.saturating_sub(150));
+    let slow_code = slow_code(seed, &properties);
     let setup = Setup {
         seed,
         properties,
         cluster,
         topic,
-        threads,
+        threads: size.threads,
         link_quality,
         channels: SimulatedChannels::default(),
         steps,
-        slow_code,
+        slow_code: prompt.map_or(SlowCode::default(), |_| slow_code),
         prompt,
         largest,
         recovers,
         is_told: false,
     };
     (setup, kinds)
+}
+
+/// Whether brokers are somewhere else after this, as far as clients are told.
+fn sends_brokers_away(step: &Step) -> bool {
+    matches!(step, Step::Move(_) | Step::Wipe { .. } | Step::Lie(_, Lie::OddPorts))
 }
 
 /// Whether this ends the run before all has to be answered.

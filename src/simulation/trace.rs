@@ -30,18 +30,16 @@ impl log::Log for Trace {
     fn flush(&self) {}
 }
 
-/// Prints what is logged from now on to the standard error output.
-pub(super) fn begin(clock: Clock) {
-    *CLOCK.lock().unwrap() = Some(clock);
-    listen();
-    log::set_max_level(log::LevelFilter::Trace);
-}
-
-/// Becomes the logger of this program, which hears of what matters to its operator at least.
-pub(super) fn listen() {
-    // It is already, from the second run on.
+/// Becomes the logger of this program, which hears of what matters to its operator at least. With a clock it prints all that
+/// is logged from now on to the standard error output.
+pub(super) fn begin(clock: Option<Clock>) {
+    let least = if clock.is_some() { log::LevelFilter::Trace } else { log::LevelFilter::Info };
+    if clock.is_some() {
+        *CLOCK.lock().unwrap() = clock;
+    }
+    // It is that already, from the second run on.
     let _ = log::set_logger(&Trace);
-    log::set_max_level(log::max_level().max(log::LevelFilter::Info));
+    log::set_max_level(log::max_level().max(least));
 }
 
 /// What this module and its like tell is not the producer's.

@@ -153,10 +153,7 @@ impl World {
         fastrand::seed(setup.seed); // the keyless logic's choice, in callbacks
         let origin = Instant::now();
         let clock = Clock::new(origin, UNIX_MS);
-        if setup.is_told {
-            trace::begin(clock.clone());
-        }
-        trace::listen();
+        trace::begin(setup.is_told.then(|| clock.clone()));
         setup.slow_code.begin();
         let stage = stage::enter(Role { clock: clock.clone(), baton: None });
         let settings = settings(&setup.properties);
