@@ -141,6 +141,8 @@ const WANTED: &[(&str, &[&str])] = &[
     ("Metadata", &["-32768", "0", "3", "5", "17", "29", "129", "999"]),
     ("InitProducerId", &["0", "14", "15", "16", "31", "41", "51", "53", "999"]),
     ("ApiVersions", &["0", "35"]),
+    // User code that took its time on the sender's thread.
+    ("slow", &["Interceptor", "Logger", "Serializer"]),
     (
         "failed",
         &[
