@@ -408,7 +408,7 @@ fn all_faults_of_a_configuration_are_told_at_once() {
         ("ssl.truststore.location", "t.jks"),
         ("ssl.truststore.password", "tiger"),
         ("ssl.keystore.location", "k.jks"),
-        ("ssl.endpoint.identification.algorithm", ""),
+        ("ssl.endpoint.identification.algorithm", "LDAPS"),
         ("transactional.id", "orders"),
         ("sasl.login.refresh.window.factor", "0.9"),
         ("sasl.kerberos.service.name", "kafka"),

@@ -106,7 +106,7 @@ impl Choice for ClientDnsLookup {
     ];
 }
 
-/// How brokers are connected to: `security.protocol`. Only the first is built.
+/// How brokers are connected to: `security.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SecurityProtocol {
     Plaintext,
@@ -117,12 +117,12 @@ pub(crate) enum SecurityProtocol {
 
 impl SecurityProtocol {
     /// Whether connections are encrypted.
-    pub(super) fn has_tls(self) -> bool {
+    pub(crate) fn has_tls(self) -> bool {
         matches!(self, SecurityProtocol::Ssl | SecurityProtocol::SaslSsl)
     }
 
     /// Whether clients log in.
-    pub(super) fn has_sasl(self) -> bool {
+    pub(crate) fn has_sasl(self) -> bool {
         matches!(self, SecurityProtocol::SaslPlaintext | SecurityProtocol::SaslSsl)
     }
 }

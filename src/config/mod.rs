@@ -39,7 +39,7 @@ use values::Values;
 
 pub use choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
 pub(crate) use faults::Faults;
-pub(crate) use properties_file::count as read_properties;
+pub(crate) use properties_file::{count as read_properties, read_small};
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
 pub(crate) use settings::Settings;
 

@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Pair>, Error> {
 }
 
 /// What lies in a regular file of at most 4 MiB. Anything else might have no end, or never begin: a pipe, a device.
-pub(super) fn read_small(path: &Path) -> Result<Vec<u8>, (String, Option<std::io::Error>)> {
+pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, (String, Option<std::io::Error>)> {
     let failed = |error: std::io::Error| (error.to_string(), Some(error));
     let kind = fs::metadata(path).map_err(failed)?.file_type();
     if !kind.is_file() {

@@ -309,7 +309,7 @@ macro_rules! for_each_property {
             SECURITY_PROTOCOL_CONFIG = "security.protocol" {
                 doc: "Whether connections to brokers are encrypted (SSL, SASL_SSL) and whether clients log in on them (SASL_PLAINTEXT, SASL_SSL). With PLAINTEXT settings that begin with ssl. or sasl. have no effect, with a warning.",
                 type: String, default: "PLAINTEXT", field: security_protocol: SecurityProtocol = choice,
-                accepts: OneOfAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), importance: Medium, origin: Kafka, support: Refused,
+                accepts: OneOfAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), importance: Medium, origin: Kafka, support: Supported,
             }
             SECURITY_PROVIDERS_CONFIG = "security.providers" {
                 doc: "Java classes that add security algorithms to the JVM.",
@@ -317,9 +317,9 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_PROTOCOL_CONFIG = "ssl.protocol" {
-                doc: "The TLS version that connections are set up for; those that are allowed stand in ssl.enabled.protocols.",
-                type: String, default: "TLSv1.3",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "The newest version of TLS that may be used: TLSv1.3 (or TLS) or TLSv1.2. Those that may be used at all stand in ssl.enabled.protocols.",
+                type: String, default: "TLSv1.3", field: ssl_protocol: String = text,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_PROVIDER_CONFIG = "ssl.provider" {
                 doc: "The JVM's security provider for TLS.",
@@ -327,64 +327,64 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Ignored,
             }
             SSL_CIPHER_SUITES_CONFIG = "ssl.cipher.suites" {
-                doc: "The cipher suites that may be used. An empty list means all that are safe.",
-                type: List, default: "",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "The cipher suites that may be used, by Java's names, the preferred ones first. An empty list means all that are there: TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256 and TLS_CHACHA20_POLY1305_SHA256 of TLS 1.3; of TLS 1.2 those with ECDHE and one of these ciphers. What is not there is left out, with a warning; where nothing is left, the producer does not start.",
+                type: List, default: "", field: ssl_cipher_suites: Vec<Named> = list,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SSL_ENABLED_PROTOCOLS_CONFIG = "ssl.enabled.protocols" {
-                doc: "The TLS versions that may be used.",
-                type: List, default: "TLSv1.2,TLSv1.3",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "The versions of TLS that may be used: TLSv1.2, TLSv1.3 or both. Older ones are left out, with a warning.",
+                type: List, default: "TLSv1.2,TLSv1.3", field: ssl_enabled_protocols: Vec<Named> = list,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_TYPE_CONFIG = "ssl.keystore.type" {
-                doc: "The format of the key store: JKS, PKCS12 or PEM.",
-                type: String, default: "JKS",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "The format of the key store: JKS, PKCS12 or PEM. PKCS12 and JKS are told apart by what is in the file, whichever of the two is said, as in Java. If it is not set, PEM is recognised, too.",
+                type: String, default: "JKS", field: ssl_keystore_type: String = text,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_LOCATION_CONFIG = "ssl.keystore.location" {
-                doc: "The file with this client's key and certificates, where brokers ask for them.",
-                type: String, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                doc: "The file with this client's key and certificates, where brokers ask for them. It is looked at again before each new connection, and read again if it has changed. A key that does not fit its certificate, a wrong password and a certificate that has expired are errors when the producer is created; later the last good one is kept, with a warning.",
+                type: String, default: null, field: ssl_keystore_location: Option<String> = text_unless_empty,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_PASSWORD_CONFIG = "ssl.keystore.password" {
                 doc: "The password of the key store. Not used for PEM.",
-                type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                type: Password, default: null, field: ssl_keystore_password: Option<Secret> = secret,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_KEY_PASSWORD_CONFIG = "ssl.key.password" {
-                doc: "The password of the private key in the key store, or of the PEM key in ssl.keystore.key.",
-                type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                doc: "The password of the private key in the key store, or of the PEM key in ssl.keystore.key. If it is not set, that of a PKCS12 or JKS store is the store's.",
+                type: Password, default: null, field: ssl_key_password: Option<Secret> = secret,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_KEY_CONFIG = "ssl.keystore.key" {
-                doc: "The private key itself, as PEM with PKCS#8, in place of a file.",
-                type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                doc: "The private key itself, as PEM, in place of a file: PKCS#8 as in Java, encrypted or not, and also PKCS#1 and SEC1. Goes with ssl.keystore.certificate.chain.",
+                type: Password, default: null, field: ssl_keystore_key: Option<Secret> = secret_unless_empty,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_CERTIFICATE_CHAIN_CONFIG = "ssl.keystore.certificate.chain" {
-                doc: "The certificate chain itself, as PEM, in place of a file.",
-                type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                doc: "The certificates of ssl.keystore.key themselves, as PEM, in place of a file: the key's own first, then that of whoever signed it, and so on.",
+                type: Password, default: null, field: ssl_keystore_certificate_chain: Option<Secret> = secret_unless_empty,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_CERTIFICATES_CONFIG = "ssl.truststore.certificates" {
                 doc: "The certificates of the authorities to trust, as PEM, in place of a file.",
-                type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                type: Password, default: null, field: ssl_truststore_certificates: Option<Secret> = secret_unless_empty,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_TYPE_CONFIG = "ssl.truststore.type" {
-                doc: "The format of the trust store: JKS, PKCS12 or PEM.",
-                type: String, default: "JKS",
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "The format of the trust store: JKS, PKCS12 or PEM. PKCS12 and JKS are told apart by what is in the file, whichever of the two is said, as in Java. If it is not set, PEM is recognised, too.",
+                type: String, default: "JKS", field: ssl_truststore_type: String = text,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_LOCATION_CONFIG = "ssl.truststore.location" {
-                doc: "The file with the certificates of the authorities to trust.",
-                type: String, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                doc: "The file with the certificates of the authorities to trust, or of the brokers themselves. Looked at again before each new connection, like the key store. If neither it nor ssl.truststore.certificates is set, the operating system's authorities are trusted, where Java trusts those that come with the JVM.",
+                type: String, default: null, field: ssl_truststore_location: Option<String> = text_unless_empty,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_PASSWORD_CONFIG = "ssl.truststore.password" {
                 doc: "The password of the trust store. Without it the store is read unchecked.",
-                type: Password, default: null,
-                accepts: Any, importance: High, origin: Kafka, support: Refused,
+                type: Password, default: null, field: ssl_truststore_password: Option<Secret> = secret,
+                accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_KEYMANAGER_ALGORITHM_CONFIG = "ssl.keymanager.algorithm" {
                 doc: "The JVM's algorithm for choosing keys.",
@@ -397,9 +397,9 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_ENDPOINT_IDENTIFICATION_ALGORITHM_CONFIG = "ssl.endpoint.identification.algorithm" {
-                doc: "How the name in a broker's certificate is compared with the name that was connected to. An empty text turns it off, which lets anyone with any certificate pose as the broker.",
-                type: String, default: "https",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "How the name in a broker's certificate is compared with the name that was connected to: https, as browsers do it, by the subject alternative names, or by the common name where none of them is a DNS name. An empty text turns this check off and no other, with a warning: whoever has any certificate of a trusted authority can then pose as a broker.",
+                type: String, default: "https", field: ssl_endpoint_identification_algorithm: String = text,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SSL_SECURE_RANDOM_IMPLEMENTATION_CONFIG = "ssl.secure.random.implementation" {
                 doc: "The JVM's random number generator for TLS.",

@@ -82,6 +82,10 @@ pub(super) fn text_unless_blank(text: Option<String>) -> Option<String> {
     text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
+pub(super) fn secret_unless_empty(secret: Option<Secret>) -> Option<Secret> {
+    secret.filter(|secret| !secret.expose().is_empty())
+}
+
 pub(super) fn choice<C: Choice>(text: Option<String>) -> C {
     text.map_or(C::DEFAULT, |text| C::from_text(&text))
 }

@@ -13,7 +13,7 @@ use super::choices::{
 };
 use super::kinds::{self, ValueKind};
 use super::properties_table::{self as row, for_each_property};
-use super::property::PropertyDescription;
+use super::property::{PropertyDescription, trim};
 use super::readers;
 use super::values::Values;
 use crate::backoff::ExponentialBackoff;
@@ -87,6 +87,11 @@ impl Settings {
     pub(crate) fn bootstrap_variable(&self) -> Option<&str> {
         let entry = self.bootstrap_entries.iter().find(|entry| !entry.is_literal())?;
         Some(&entry.shown)
+    }
+
+    /// What messages show in place of a setting that is no secret: as it was written, with variables.
+    pub(crate) fn shown(&self, name: &str) -> &str {
+        self.written.get(name).map_or("", |written| trim(written))
     }
 
     /// The settings whose values the rules may have changed, as they are now.

@@ -115,10 +115,10 @@ impl<'a> Values<'a> {
     }
 
     /// Refuses what is known but not supported, unless it is set to what it is anyway. As in Java, settings of TLS and of
-    /// SASL do not matter where `protocol` has neither.
+    /// SASL do not matter where `protocol` has neither; that is told.
     pub(super) fn supported(&self, protocol: SecurityProtocol, remarks: &mut Remarks, faults: &mut Faults) {
         let mut idle = Vec::new();
-        for property in PROPERTIES.iter().filter(|property| property.support() == PropertySupport::Refused) {
+        for property in PROPERTIES.iter().filter(|property| property.support() != PropertySupport::Ignored) {
             let name = property.name();
             if self.set.get(name).is_none_or(|value| property.is_default(value)) {
                 continue;
@@ -127,6 +127,9 @@ impl<'a> Values<'a> {
                 || (name.starts_with("sasl.") && !protocol.has_sasl());
             if is_idle {
                 idle.push(name);
+                continue;
+            }
+            if property.support() == PropertySupport::Supported {
                 continue;
             }
             let shown = self.given.get(name).map_or("", String::as_str);

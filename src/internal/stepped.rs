@@ -48,7 +48,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> SteppedProducer<K, V> {
         let now = Instant::now();
         let (alive, ended) = bounded(0);
         let mut made = None;
-        let producer = KafkaProducer::builder(config).build_on(|settings, _| {
+        let producer = KafkaProducer::builder(config).build_on(|settings, channels, _| {
             let token = ProducerToken::next();
             let memory =
                 Memory { broker: Box::new(broker), sockets: BTreeMap::new(), events: Vec::new(), now };
@@ -56,8 +56,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> SteppedProducer<K, V> {
             let mailbox = Mailbox::new(now, Box::new(|| {}));
             let bootstrap = Bootstrap::found(vec![server]);
             let random = fastrand::Rng::with_seed(1);
+            let transport = Transport { network: memory, channels };
             let Assembly { sender, accumulator, metadata, control } =
-                assemble(settings, token, Transport::plaintext(memory), mailbox, bootstrap, random);
+                assemble(settings, token, transport, mailbox, bootstrap, random);
             made = Some(sender);
             Ok(Running { accumulator, metadata, control, thread: SenderThread { ended }, token })
         })?;

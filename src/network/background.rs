@@ -66,7 +66,7 @@ mod tests {
     use crate::network::job::BackgroundWork;
 
     fn resolve(token: u64, host: &str) -> Job {
-        Job::Resolve { token, host: host.to_owned(), port: 9092 }
+        Job::Resolve { token, host: host.to_owned(), port: 9092, first: None }
     }
 
     /// Does it and waits for its end.

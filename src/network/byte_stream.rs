@@ -42,8 +42,8 @@ pub(crate) trait TransportLayer: fmt::Debug + Send {
 /// How the other side stands, by what a layer was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
-    not(any(test, feature = "simulation")),
-    expect(dead_code, reason = "no layer but those of the tests is built yet")
+    not(any(test, feature = "simulation", feature = "tls")),
+    expect(dead_code, reason = "only layers say so")
 )]
 pub(crate) enum PeerState {
     /// More may come.

@@ -1,6 +1,6 @@
 //! `ChannelBuilder`: what a new connection needs beside its socket, by `security.protocol`.
 //!
-//! Owns: the trait, and plain text. Must not know: connections.
+//! Owns: the trait. Must not know: connections, which layers and steps there are.
 //! Source: Kafka's class of this name.
 
 use std::fmt;
@@ -17,6 +17,17 @@ use crate::error::Error;
 pub(crate) trait ChannelBuilder: fmt::Debug + Send + Sync {
     /// What wraps the bytes of a connection; none: nothing does.
     fn transport_layer(&self, host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error>;
+
+    /// What has to be done before a connection is made, and may take long: it runs in the background, before the host's
+    /// name is looked up. None: nothing.
+    fn prepare(&self) -> Option<BackgroundWork> {
+        None
+    }
+
+    /// Reads anew what new connections are made with; blocks as long as that takes. An error leaves everything as it was.
+    fn reload(&self) -> Result<(), Error> {
+        Ok(())
+    }
 
     /// The steps that say who we are, right after the broker has told what it speaks, and again before it forgets that.
     fn authentication(&self, host: &str) -> Vec<Box<dyn HandshakeStep>>;
@@ -37,29 +48,9 @@ pub(crate) struct Upkeep {
     pub(crate) next: Option<Instant>,
 }
 
-/// `security.protocol=PLAINTEXT`
-#[derive(Debug)]
-struct Plaintext;
-
-impl ChannelBuilder for Plaintext {
-    fn transport_layer(&self, _host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error> {
-        Ok(None)
-    }
-
-    fn authentication(&self, _host: &str) -> Vec<Box<dyn HandshakeStep>> {
-        Vec::new()
-    }
-}
-
 /// Sockets, and what is spoken on them.
 #[derive(Debug)]
 pub(crate) struct Transport<N> {
     pub(crate) network: N,
     pub(crate) channels: Arc<dyn ChannelBuilder>,
-}
-
-impl<N> Transport<N> {
-    pub(crate) fn plaintext(network: N) -> Self {
-        Transport { network, channels: Arc::new(Plaintext) }
-    }
 }

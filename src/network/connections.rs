@@ -130,7 +130,8 @@ impl<N: Network, T> Connections<N, T> {
             return self.try_next(node.id(), now);
         };
         let deadline = peer.state.deadline();
-        self.network.begin(Job::Resolve { token, host: node.host().to_owned(), port });
+        let first = self.channels.prepare();
+        self.network.begin(Job::Resolve { token, host: node.host().to_owned(), port, first });
         self.expect_by(deadline);
     }
 

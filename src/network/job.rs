@@ -15,8 +15,8 @@ use crate::cluster::Node;
 /// Something to be done beside the sender thread.
 #[derive(Debug)]
 pub(crate) enum Job {
-    /// To find the addresses of a name.
-    Resolve { token: u64, host: String, port: u16 },
+    /// To find the addresses of a name, after what else has to be done before a connection is made.
+    Resolve { token: u64, host: String, port: u16, first: Option<BackgroundWork> },
     /// To look up the servers to begin with.
     LookUp(BootstrapServers),
     /// Anything else.
@@ -48,6 +48,12 @@ impl BackgroundWork {
     pub(crate) fn new(name: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
         BackgroundWork { name, run: Box::new(run) }
     }
+
+    /// Does it. A panic ends here.
+    pub(crate) fn run(self) -> io::Result<()> {
+        let name = self.name;
+        catch_panic(self.run).ok_or_else(|| io::Error::other(format!("{name}: a panic ended it")))
+    }
 }
 
 impl fmt::Debug for BackgroundWork {
@@ -59,7 +65,7 @@ impl fmt::Debug for BackgroundWork {
 impl Job {
     /// The result, where that needs no time.
     pub(super) fn at_once(&self) -> Option<JobResult> {
-        let Job::Resolve { token, host, port } = self else { return None };
+        let Job::Resolve { token, host, port, first: None } = self else { return None };
         let address = host.parse::<IpAddr>().ok()?;
         Some(JobResult::Resolved { token: *token, addresses: Ok(vec![SocketAddr::new(address, *port)]) })
     }
@@ -67,14 +73,13 @@ impl Job {
     /// Does it, and blocks as long as that takes.
     pub(crate) fn run(self) -> JobResult {
         match self {
-            Job::Resolve { token, host, port } => {
+            Job::Resolve { token, host, port, first } => {
+                // What comes of it is for others to say; the addresses are to be had in any case.
+                let _ = first.map(BackgroundWork::run);
                 JobResult::Resolved { token, addresses: SystemNames.addresses(&host, port) }
             }
             Job::LookUp(servers) => JobResult::LookedUp(servers.look_up()),
-            Job::Work(BackgroundWork { name, run }) => {
-                let panicked = || io::Error::other(format!("{name}: a panic ended it"));
-                JobResult::Worked(catch_panic(run).ok_or_else(panicked))
-            }
+            Job::Work(work) => JobResult::Worked(work.run()),
         }
     }
 

@@ -43,16 +43,16 @@ mod peer;
 mod client;
 
 pub(crate) use bootstrap_servers::BootstrapServers;
-#[cfg(any(test, feature = "simulation"))]
-pub(crate) use channel_builder::ChannelBuilder;
-pub(crate) use channel_builder::{Transport, Upkeep};
+pub(crate) use channel_builder::{ChannelBuilder, Transport, Upkeep};
 pub(crate) use client::{Expect, NetworkClient, Readiness};
 pub(crate) use frame::read_all as read_frames;
-// For those who make channels: the simulation and the tests now.
+// For those who make channels.
+pub(crate) use byte_stream::TransportLayer;
+#[cfg(any(test, feature = "simulation", feature = "tls"))]
+pub(crate) use byte_stream::PeerState;
+pub(crate) use handshake_step::HandshakeStep;
 #[cfg(any(test, feature = "simulation"))]
-pub(crate) use byte_stream::{PeerState, TransportLayer};
-#[cfg(any(test, feature = "simulation"))]
-pub(crate) use handshake_step::{Asking, HandshakeStep, StepAction, StepFindings, StepProgress, StepRequest};
+pub(crate) use handshake_step::{Asking, StepAction, StepFindings, StepProgress, StepRequest};
 pub(crate) use in_flight::Outcome;
 #[cfg(test)]
 pub(crate) use in_flight::RequestFailure;

@@ -31,6 +31,7 @@ use crate::lifecycle::CloseDeadline;
 use crate::logging;
 use crate::mailbox::{Event, PendingFlush};
 use crate::metadata::{Metadata, check_topic};
+use crate::network::ChannelBuilder;
 use crate::origin::Origin;
 use crate::record::{AsRecord, RecordMetadata, TopicName};
 use crate::sender::{Control, Counts};
@@ -83,6 +84,8 @@ struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
     metadata: Arc<Metadata>,
     control: Arc<Control>,
     thread: SenderThread,
+    /// What new connections are made with.
+    channels: Arc<dyn ChannelBuilder>,
     token: ProducerToken,
 }
 
@@ -310,6 +313,29 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, tell)?;
         let cluster = self.core.metadata.cluster();
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
+    }
+
+    /// Reads the key and trust stores again, at once and whether their files have changed or not: `ssl.keystore.*` and
+    /// `ssl.truststore.*`. Connections that are made from now on are made with them; those that stand go on as they are,
+    /// since nobody is asked again who he is while a TLS connection stands. Blocks as long as reading takes.
+    ///
+    /// It is seldom needed: files that have changed are read again before each new connection anyway. It says at once
+    /// whether they can be used, and reads the system's trust store again, too, where that counts.
+    ///
+    /// ```no_run
+    /// # use kafka_producer::KafkaProducer;
+    /// # fn rotated(producer: &KafkaProducer<str, str>) {
+    /// if let Err(error) = producer.reload_credentials() {
+    ///     eprintln!("the new certificates cannot be used, the old ones are kept: {error}");
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Config`](ErrorKind::Config): they cannot be used; those of before are kept. [`Forked`](ErrorKind::Forked).
+    pub fn reload_credentials(&self) -> Result<(), Error> {
+        self.core.check_process()?;
+        self.core.channels.reload()
     }
 
     /// Refuses new records, sends everything that was accepted, and blocks until it is answered: at most

@@ -22,13 +22,13 @@ use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
-use crate::network::{BootstrapServers, Network, SocketNetwork, SocketOptions, Transport};
+use crate::network::{BootstrapServers, ChannelBuilder, Network, SocketNetwork, SocketOptions, Transport};
 use crate::origin::Origin;
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
 use crate::producer::{Core, KafkaProducer, ProducerParts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
-use crate::security::{TokenProvider, TokenProviders};
+use crate::security::{self, TokenProvider, TokenProviders};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 
@@ -225,16 +225,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     ///
     /// # Errors
     /// Of kind [`Config`](ErrorKind::Config): a setting that is missing, wrong, contradicts another or is not
-    /// supported; a named serializer that is not known or does not fit the producer's type; no bootstrap server whose
+    /// supported; a key or trust store that cannot be used; a named serializer that is not known or does not fit the producer's type; no bootstrap server whose
     /// name resolves. Of kind [`Network`](ErrorKind::Network): the operating system gives no more threads or sockets.
     pub fn build(self) -> Result<KafkaProducer<K, V>, Error> {
-        self.build_on(|settings, close_parts| start(settings, bootstrap(settings)?, close_parts))
+        self.build_on(|settings, channels, close_parts| {
+            start(settings, channels, bootstrap(settings)?, close_parts)
+        })
     }
 
     /// As `build`; what runs is started by `start`.
     pub(crate) fn build_on(
         mut self,
-        start: impl FnOnce(&Settings, CloseParts) -> Result<Running, Error>,
+        start: impl FnOnce(&Settings, Arc<dyn ChannelBuilder>, CloseParts) -> Result<Running, Error>,
     ) -> Result<KafkaProducer<K, V>, Error> {
         let mut faults = Faults::default();
         let given: Vec<&str> =
@@ -248,13 +250,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let properties = Properties::new(&map).with_written(&settings.written);
         let plugins = self.take_plugins(&settings, &properties, &mut faults);
         let chain = self.take_interceptors(&settings.interceptor_classes, &properties, &mut faults);
+        let channels = security::channels(&settings, &mut faults);
         faults.into_result()?;
         // Without a serializer there is a fault: what is missing is one.
         let plugins = plugins.ok_or_else(|| missing(KEY))?;
         self.config.log(&settings);
         let parts = Arc::new(ProducerParts { plugins, interceptors: Arc::new(Interceptors::new(chain)) });
         let of_the_thread = Arc::clone(&parts);
-        let running = start(&settings, Box::new(move || of_the_thread.close()))?;
+        let running = start(&settings, Arc::clone(&channels), Box::new(move || of_the_thread.close()))?;
         Ok(KafkaProducer {
             core: Arc::new(Core {
                 parts,
@@ -264,6 +267,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
                 metadata: running.metadata,
                 control: running.control,
                 thread: running.thread,
+                channels,
                 token: running.token,
             }),
         })
@@ -369,7 +373,12 @@ pub(crate) struct Running {
 /// Closes what is the user's.
 pub(crate) type CloseParts = Box<dyn FnOnce() + Send>;
 
-fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> Result<Running, Error> {
+fn start(
+    settings: &Settings,
+    channels: Arc<dyn ChannelBuilder>,
+    bootstrap: Bootstrap,
+    close_parts: CloseParts,
+) -> Result<Running, Error> {
     let no_socket = |error| {
         Error::new(
             ErrorKind::Network,
@@ -379,8 +388,8 @@ fn start(settings: &Settings, bootstrap: Bootstrap, close_parts: CloseParts) -> 
     let (network, waker) = SocketNetwork::new(SocketOptions::from(settings)).map_err(no_socket)?;
     let token = ProducerToken::next();
     let mailbox = Mailbox::new(Instant::now(), Box::new(move || waker.wake())).with_spin(settings.get_spin);
-    let assembly =
-        assemble(settings, token, Transport::plaintext(network), mailbox, bootstrap, fastrand::Rng::new());
+    let transport = Transport { network, channels };
+    let assembly = assemble(settings, token, transport, mailbox, bootstrap, fastrand::Rng::new());
     let Assembly { sender, accumulator, metadata, control } = assembly;
     let ends = Ends { accumulator: Arc::clone(&accumulator), close_parts };
     let thread = spawn(sender, token, ends, &settings.client_id)?;

@@ -1,11 +1,82 @@
 //! Who the brokers are, and who we are to them: TLS and SASL.
 //!
-//! Owns: what `security.protocol` and the settings of its mechanisms mean. Must not know: requests of the caller, batches.
+//! Owns: what `security.protocol` means. Must not know: requests of the caller, batches.
+//! Source: Kafka's `ChannelBuilders`.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub(crate) mod sasl;
 #[cfg(feature = "tls")]
 pub(crate) mod stores;
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
+
+use std::sync::Arc;
+
+use crate::config::{Faults, Settings};
+use crate::error::Error;
+use crate::network::{BackgroundWork, ChannelBuilder, HandshakeStep, TransportLayer};
+#[cfg(feature = "tls")]
+use tls::TlsContext;
 
 pub(crate) use sasl::oauthbearer::TokenProviders;
 pub use sasl::oauthbearer::{OAuthBearerToken, TokenProvider, TokenProviderError};
+
+/// What connections have beside their sockets, by `security.protocol`.
+#[derive(Debug)]
+struct SecurityChannels {
+    #[cfg(feature = "tls")]
+    tls: Option<Arc<TlsContext>>,
+}
+
+/// What new connections are made with. Reads the key and trust stores, and blocks as long as that takes. What is wrong is
+/// added to the faults.
+pub(crate) fn channels(settings: &Settings, faults: &mut Faults) -> Arc<dyn ChannelBuilder> {
+    let protocol = settings.security_protocol;
+    if protocol.has_sasl() {
+        faults.add(Error::config(format!(
+            "Invalid value {} for configuration security.protocol: SASL is not supported by this version of kafka-producer",
+            settings.shown("security.protocol")
+        )));
+    }
+    #[cfg(not(feature = "tls"))]
+    if protocol.has_tls() {
+        faults.add(Error::config(format!(
+            "Invalid value {} for configuration security.protocol: this build is without TLS; turn on the feature `tls` of \
+             the crate kafka-producer",
+            settings.shown("security.protocol")
+        )));
+    }
+    Arc::new(SecurityChannels {
+        #[cfg(feature = "tls")]
+        tls: protocol.has_tls().then(|| TlsContext::new(settings, faults)).flatten(),
+    })
+}
+
+impl ChannelBuilder for SecurityChannels {
+    fn prepare(&self) -> Option<BackgroundWork> {
+        #[cfg(feature = "tls")]
+        return self.tls.as_ref().and_then(TlsContext::look_again);
+        #[cfg(not(feature = "tls"))]
+        None
+    }
+
+    fn reload(&self) -> Result<(), Error> {
+        #[cfg(feature = "tls")]
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())?;
+        Ok(())
+    }
+
+    fn transport_layer(&self, host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error> {
+        #[cfg(feature = "tls")]
+        return self.tls.as_ref().map(|tls| tls.layer(host)).transpose();
+        #[cfg(not(feature = "tls"))]
+        {
+            let _ = host;
+            Ok(None)
+        }
+    }
+
+    fn authentication(&self, _host: &str) -> Vec<Box<dyn HandshakeStep>> {
+        Vec::new()
+    }
+}

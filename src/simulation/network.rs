@@ -18,7 +18,7 @@ use kafka_embedded::{Action, ActionKind, ClusterRules};
 use crate::accumulator::RecordAccumulator;
 use crate::cluster::Node;
 use crate::logging;
-use crate::network::{Job, JobResult, Network, NetworkEvent, SocketId};
+use crate::network::{BackgroundWork, Job, JobResult, Network, NetworkEvent, SocketId};
 use crate::simulation::brokers::Brokers;
 use crate::simulation::ends::{BrokerEnd, ClientEnd};
 use crate::simulation::happening::{ConnectionEnd, Happening};
@@ -445,7 +445,8 @@ impl Network for SimulatedNetwork {
     fn begin(&mut self, job: Job) {
         self.catch_up();
         let happening = match job {
-            Job::Resolve { token, host, port } => {
+            Job::Resolve { token, host, port, first } => {
+                let _ = first.map(BackgroundWork::run);
                 assert_eq!(port, Self::PORT);
                 if host.starts_with("server-") {
                     self.beginnings.push(self.now);

@@ -533,7 +533,7 @@ fn produce(
     let builder = builder.key_serializer(ByteArraySerializer).value_serializer(slow_code.clone());
     let builder = if slow_code.each.is_empty() { builder } else { builder.interceptor(slow_code) };
     let mut close_parts: Option<CloseParts> = None;
-    let producer = builder.build_on(|_, close| {
+    let producer = builder.build_on(|_, _, close| {
         close_parts = Some(close);
         Ok(running)
     });

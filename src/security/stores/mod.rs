@@ -4,7 +4,6 @@
 //! Holds: whatever the bytes are, reading them ends soon, takes no more memory than a few times their size, and never
 //! panics. Passwords, keys and what is made of them are overwritten after use.
 //! Source: Java's `KeyStore`, and Kafka's `DefaultSslEngineFactory`, which decides what is taken from one.
-#![allow(dead_code, unused_imports, reason = "TLS, which needs them, follows")]
 
 mod ber;
 mod block_cipher;
@@ -32,6 +31,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use store_detection::type_of;
 
 pub(crate) use key_entry::KeyEntry;
+pub(crate) use store_detection::type_by_bytes;
 pub(crate) use store_error::{StoreError, StorePassword};
 pub(crate) use store_type::StoreType;
 
@@ -77,6 +77,7 @@ pub(crate) fn read_pem_key_entry(
 }
 
 /// A private key alone, with nothing that vouches for it.
+#[cfg_attr(not(test), expect(dead_code, reason = "tokens that are signed with one follow"))]
 pub(crate) fn read_pem_key(
     text: &[u8],
     key_password: Option<&str>,

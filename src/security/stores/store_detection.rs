@@ -20,7 +20,7 @@ pub(super) fn type_of(said: StoreType, bytes: &[u8]) -> Result<StoreType, StoreE
 }
 
 /// By the first bytes; an error if they are those of a format that is not read here, none if they are of no format.
-fn type_by_bytes(bytes: &[u8]) -> Result<Option<StoreType>, StoreError> {
+pub(crate) fn type_by_bytes(bytes: &[u8]) -> Result<Option<StoreType>, StoreError> {
     let unsupported = |what: &'static str, advice: &'static str| {
         Err(StoreError::Unsupported { what: what.into(), advice: advice.into() })
     };

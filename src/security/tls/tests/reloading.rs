@@ -1,0 +1,112 @@
+//! Stores whose files change: new connections have what is new, and what is broken changes nothing.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::authority::{Authority, BOTH, server_config};
+use super::pair::{Pair, context_of};
+use crate::security::tls::TlsContext;
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("kafka-producer-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Folder(path)
+    }
+
+    /// As tools do it that know what they do: a new file takes the old one's place.
+    fn write(&self, name: &str, text: &str) -> String {
+        let (path, beside) = (self.0.join(name), self.0.join("beside"));
+        fs::write(&beside, text).unwrap();
+        fs::rename(&beside, &path).unwrap();
+        path.display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn connect(context: &std::sync::Arc<TlsContext>, server: &std::sync::Arc<rustls::ServerConfig>) -> Result<(), String> {
+    // As the network does it before each connection.
+    context.look_again().unwrap().run().unwrap();
+    Pair::new(context, "kafka", server).travel(1000).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_trust_store_that_has_changed_counts_for_the_next_connection() {
+    let folder = Folder::new("tls-trust");
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let [of_old, of_new] =
+        [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], None, &BOTH));
+    let path = folder.write("trust.pem", &old.pem());
+    let context = context_of(&[("ssl.truststore.location", &path)]).unwrap();
+    connect(&context, &of_old).unwrap();
+    assert!(connect(&context, &of_new).unwrap_err().contains("CN=new"));
+
+    let before = context.client_config();
+    context.look_again().unwrap().run().unwrap();
+    assert!(std::sync::Arc::ptr_eq(&before, &context.client_config()), "nothing has changed");
+
+    folder.write("trust.pem", &new.pem());
+    connect(&context, &of_new).unwrap();
+    // Also a session of before is not taken up any more.
+    assert!(connect(&context, &of_old).unwrap_err().contains("CN=old"));
+}
+
+#[test]
+fn what_is_broken_keeps_what_was_before_and_is_read_again_when_it_changes() {
+    let folder = Folder::new("tls-broken");
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let [of_old, of_new] =
+        [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], None, &BOTH));
+    let path = folder.write("trust.pem", &old.pem());
+    let context = context_of(&[("ssl.truststore.location", &path)]).unwrap();
+    let half = new.pem();
+    for broken in ["", "nothing", &half[..half.len() / 2]] {
+        folder.write("trust.pem", broken);
+        connect(&context, &of_old).unwrap();
+        let error = context.reload().unwrap_err().to_string();
+        assert!(error.starts_with(&format!("ssl.truststore.location ({path}): ")), "{error}");
+        connect(&context, &of_old).unwrap();
+    }
+    fs::remove_file(&path).unwrap();
+    connect(&context, &of_old).unwrap();
+    folder.write("trust.pem", &new.pem());
+    connect(&context, &of_new).unwrap();
+}
+
+/// Key and trust change together or not at all.
+#[test]
+fn a_key_that_does_not_fit_leaves_the_trust_store_as_it_was_too() {
+    let folder = Folder::new("tls-together");
+    let (old, new, clients) = (Authority::new("old"), Authority::new("new"), Authority::new("clients"));
+    let [of_old, of_new] =
+        [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], Some(&clients), &BOTH));
+    let (first, second) = (clients.certify(&["first"]), clients.certify(&["second"]));
+    let trust = folder.write("trust.pem", &old.pem());
+    let key = folder.write("key.pem", &format!("{}{}", first.key_pem(), first.pem));
+    let context =
+        context_of(&[("ssl.truststore.location", &trust), ("ssl.keystore.location", &key)]).unwrap();
+    connect(&context, &of_old).unwrap();
+    folder.write("trust.pem", &new.pem());
+    folder.write("key.pem", &format!("{}{}", second.key_pem(), first.pem));
+    connect(&context, &of_old).unwrap();
+    folder.write("key.pem", &format!("{}{}", second.key_pem(), second.pem));
+    connect(&context, &of_new).unwrap();
+    context.reload().unwrap();
+    connect(&context, &of_new).unwrap();
+}
+
+#[test]
+fn without_files_there_is_nothing_to_look_at() {
+    let pem = Authority::new("root").pem();
+    let context = context_of(&[("ssl.truststore.certificates", &pem)]).unwrap();
+    assert!(context.look_again().is_none());
+    context.reload().unwrap();
+}

@@ -1,0 +1,248 @@
+//! `TlsLayer`: TLS around all bytes of a connection, by rustls, which does no I/O of its own.
+//!
+//! Owns: what of rustls's errors is a refusal, and their words. Must not know: sockets, settings' values, where certificates
+//! and keys come from.
+//! Holds: nothing of a request goes before the other side's certificate has been found good. What cannot be told by an alert
+//! is told by the end of the connection.
+
+use std::io::{IoSlice, Read, Write};
+use std::sync::Arc;
+
+use rustls::pki_types::ServerName;
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, PeerIncompatible};
+
+use super::verifier::CertificateRefused;
+use crate::error::{Error, ErrorKind};
+use crate::escape::Escaped;
+use crate::network::{PeerState, TransportLayer};
+
+/// TLS on one connection.
+#[derive(Debug)]
+pub(super) struct TlsLayer {
+    connection: ClientConnection,
+    host: String,
+}
+
+impl TlsLayer {
+    /// The host is the one whose certificate is wanted.
+    pub(super) fn new(config: &Arc<ClientConfig>, host: &str) -> Result<Self, Error> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            let host = Escaped(host);
+            Error::new(ErrorKind::Network, format!("no certificate can be for {host}: that is no name of a host"))
+        })?;
+        let connection =
+            ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error, host))?;
+        Ok(TlsLayer { connection, host: host.to_owned() })
+    }
+
+    /// Takes what TLS wants to write.
+    fn take_records(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        while self.connection.wants_write() {
+            let written = self.connection.write_tls(out);
+            written.map_err(|error| Error::new(ErrorKind::Bug, format!("TLS gives no record: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the records held.
+    fn take_plain(&mut self, plain: &mut Vec<u8>) {
+        let mut piece = [0; PIECE_BYTES];
+        while let Ok(count @ 1..) = self.connection.reader().read(&mut piece) {
+            plain.extend_from_slice(piece.get(..count).unwrap_or_default());
+        }
+    }
+}
+
+impl TransportLayer for TlsLayer {
+    fn name(&self) -> &'static str {
+        "TLS"
+    }
+
+    fn start(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.take_records(out)
+    }
+
+    fn is_established(&self) -> bool {
+        !self.connection.is_handshaking()
+    }
+
+    fn encode(&mut self, plain: &[IoSlice<'_>], out: &mut Vec<u8>) -> Result<usize, Error> {
+        let (mut room, mut pieces) = (RECORD_BYTES, Vec::with_capacity(plain.len()));
+        for slice in plain {
+            let piece = slice.get(..slice.len().min(room)).unwrap_or_default();
+            room -= piece.len();
+            pieces.push(IoSlice::new(piece));
+        }
+        let taken = self.connection.writer().write_vectored(&pieces);
+        let taken =
+            taken.map_err(|error| Error::new(ErrorKind::Bug, format!("TLS takes no bytes: {error}")))?;
+        self.take_records(out)?;
+        Ok(taken)
+    }
+
+    fn decode(
+        &mut self,
+        mut bytes: &[u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Result<PeerState, Error> {
+        while !bytes.is_empty() {
+            let read = self.connection.read_tls(&mut bytes);
+            let read = read.map_err(|error| Error::new(ErrorKind::Network, format!("TLS: {error}")))?;
+            let outcome = self.connection.process_new_packets();
+            self.take_plain(plain);
+            self.take_records(out)?;
+            let state = outcome.map_err(|error| failed(&error, &self.host))?;
+            if state.peer_has_closed() || read == 0 {
+                return Ok(PeerState::Ended);
+            }
+        }
+        Ok(PeerState::Open)
+    }
+
+    fn close(&mut self, out: &mut Vec<u8>) {
+        self.connection.send_close_notify();
+        // Where it cannot be said the connection ends without it.
+        let _ = self.take_records(out);
+    }
+}
+
+/// What went wrong, as an error of its kind: a refusal of either side is an authentication that failed, as in Java.
+fn failed(error: &rustls::Error, host: &str) -> Error {
+    use rustls::Error as Tls;
+    let (kind, text) = match error {
+        Tls::InvalidCertificate(why) => {
+            let host = Escaped(host);
+            (ErrorKind::Authentication, format!("the certificate of {host} is not accepted: {}", distrust(why)))
+        }
+        Tls::AlertReceived(alert) => {
+            let (name, advice) = (alert_name(*alert), advice(*alert));
+            let refuses = is_refusal(*alert);
+            let kind = if refuses { ErrorKind::Authentication } else { ErrorKind::Network };
+            (kind, format!("the broker ended the TLS connection with the alert {name}{advice}"))
+        }
+        Tls::NoCertificatesPresented => {
+            (ErrorKind::Authentication, String::from("the broker has shown no certificate"))
+        }
+        Tls::PeerIncompatible(why) => {
+            (ErrorKind::Authentication, format!("the TLS handshake failed: {}", incompatible(why)))
+        }
+        Tls::InvalidMessage(_) => (
+            ErrorKind::Network,
+            String::from(
+                "what came is not TLS: the listener may expect another security.protocol (PLAINTEXT or SASL_PLAINTEXT), \
+                 or is not Kafka's",
+            ),
+        ),
+        Tls::DecryptError => (
+            ErrorKind::Network,
+            String::from("a TLS record came that cannot be decrypted: it was changed on its way"),
+        ),
+        other => (ErrorKind::Network, format!("TLS: {}", Escaped(&other.to_string()))),
+    };
+    Error::new(kind, text).with_source(error.clone())
+}
+
+/// Our verifier's words, or those for what rustls itself finds in the handshake.
+fn distrust(why: &CertificateError) -> String {
+    match why {
+        CertificateError::Other(other) => match other.0.downcast_ref::<CertificateRefused>() {
+            Some(refused) => refused.to_string(),
+            None => Escaped(&other.0.to_string()).to_string(),
+        },
+        CertificateError::BadSignature => String::from(
+            "what the broker signed in the handshake does not fit the key in its certificate: it may have the certificate \
+             without its key",
+        ),
+        other => Escaped(&other.to_string()).to_string(),
+    }
+}
+
+/// What both sides would have to have, and do not.
+fn incompatible(why: &PeerIncompatible) -> String {
+    match why {
+        PeerIncompatible::ServerDoesNotSupportTls12Or13
+        | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
+        | PeerIncompatible::Tls12NotOfferedOrEnabled
+        | PeerIncompatible::SupportedVersionsExtensionRequired => String::from(
+            "the broker chose a version of TLS that is not among those of ssl.enabled.protocols and ssl.protocol \
+             (TLSv1.2 and TLSv1.3 are there)",
+        ),
+        PeerIncompatible::NoCipherSuitesInCommon => {
+            String::from("no cipher suite in common: see ssl.cipher.suites here and at the broker")
+        }
+        PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NoSignatureSchemesInCommon => {
+            format!("no key exchange or signature in common ({why:?}): the broker has only old or unusual ones")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+/// Whether the other side does not want us, or nothing that we speak.
+fn is_refusal(alert: AlertDescription) -> bool {
+    use AlertDescription as Alert;
+    matches!(
+        alert,
+        Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied
+            | Alert::CertificateRequired
+            | Alert::NoCertificate
+            | Alert::HandshakeFailure
+            | Alert::ProtocolVersion
+            | Alert::InsufficientSecurity
+            | Alert::DecryptError
+            | Alert::UnrecognisedName
+    )
+}
+
+/// As the standard writes it, with its number: `bad_certificate (42)`.
+fn alert_name(alert: AlertDescription) -> String {
+    let number = u8::from(alert);
+    let Some(name) = alert.as_str() else { return number.to_string() };
+    let (mut written, mut was_small) = (String::new(), false);
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() && was_small {
+            written.push('_');
+        }
+        was_small = letter.is_ascii_lowercase();
+        written.push(letter.to_ascii_lowercase());
+    }
+    format!("{written} ({number})")
+}
+
+fn advice(alert: AlertDescription) -> &'static str {
+    use AlertDescription as Alert;
+    match alert {
+        Alert::CertificateRequired | Alert::NoCertificate => {
+            ": it wants a certificate of ours, see ssl.keystore.location"
+        }
+        Alert::HandshakeFailure => {
+            ": it may want a certificate of ours (ssl.keystore.location), or other versions or cipher suites \
+             (ssl.enabled.protocols, ssl.cipher.suites)"
+        }
+        // Java's brokers say so also where no certificate came that they want.
+        Alert::BadCertificate => {
+            ": it does not accept our certificate, or has got none and wants one (ssl.keystore.location)"
+        }
+        Alert::UnknownCA | Alert::CertificateUnknown | Alert::UnsupportedCertificate | Alert::AccessDenied => {
+            ": it does not accept our certificate (ssl.keystore.location); it may be of an authority that the broker does \
+             not trust, or out of date"
+        }
+        Alert::CertificateExpired => ": our certificate is out of date (ssl.keystore.location)",
+        Alert::CertificateRevoked => ": our certificate has been revoked (ssl.keystore.location)",
+        Alert::ProtocolVersion => ": it speaks none of our versions of TLS, see ssl.enabled.protocols",
+        Alert::InsufficientSecurity => ": it wants stronger cipher suites, see ssl.cipher.suites",
+        Alert::UnrecognisedName => ": it knows no host of the name that was connected to",
+        _ => "",
+    }
+}
+
+/// What goes in one record at most.
+const RECORD_BYTES: usize = 16 * 1024;
+/// Answers are short.
+const PIECE_BYTES: usize = 4096;
