@@ -47,9 +47,9 @@ pub(crate) use channel_builder::{ChannelBuilder, Transport, Upkeep};
 pub(crate) use client::{Expect, NetworkClient, Readiness};
 pub(crate) use frame::read_all as read_frames;
 // For those who make channels.
-pub(crate) use byte_stream::TransportLayer;
 #[cfg(any(test, feature = "simulation", feature = "tls"))]
 pub(crate) use byte_stream::PeerState;
+pub(crate) use byte_stream::TransportLayer;
 pub(crate) use handshake_step::HandshakeStep;
 #[cfg(any(test, feature = "simulation"))]
 pub(crate) use handshake_step::{Asking, StepAction, StepFindings, StepProgress, StepRequest};

@@ -12,11 +12,11 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
-use super::x509::{Certificate, Date};
 use super::own_keys::OwnKeys;
 use super::store_sources::StoreSources;
 use super::tls_rules::TlsRules;
 use super::verifier::{BrokerVerifier, Trusted};
+use super::x509::{Certificate, Date};
 use crate::config::Faults;
 use crate::error::Error;
 use crate::escape::Escaped;
@@ -52,7 +52,9 @@ pub(super) fn client_config(
 fn trusted(sources: &StoreSources) -> Result<Trusted, Error> {
     let (certificates, origin) = match sources.trusted()? {
         Some((certificates, origin)) => (certificates, origin.to_owned()),
-        None => (of_the_system()?, String::from("the system's trust store (ssl.truststore.location is not set)")),
+        None => {
+            (of_the_system()?, String::from("the system's trust store (ssl.truststore.location is not set)"))
+        }
     };
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
@@ -72,7 +74,8 @@ fn trusted(sources: &StoreSources) -> Result<Trusted, Error> {
 fn of_the_system() -> Result<Vec<CertificateDer<'static>>, Error> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
-        let why: Vec<String> = found.errors.iter().map(|error| Escaped(&error.to_string()).to_string()).collect();
+        let why: Vec<String> =
+            found.errors.iter().map(|error| Escaped(&error.to_string()).to_string()).collect();
         let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
         return Err(Error::config(format!(
             "ssl.truststore.location is not set, and the system has no trusted certificates{why}: name a trust store, or \

@@ -6,7 +6,6 @@
 //! Holds: what new connections are made with is whole: keys and trust of one moment, and where the files are broken those of
 //! before.
 
-
 mod client_config;
 mod own_keys;
 mod provider;
@@ -71,7 +70,9 @@ impl TlsContext {
     /// Looking whether the files have changed, to be done before a connection is made; none where there are none.
     pub(crate) fn look_again(self: &Arc<Self>) -> Option<BackgroundWork> {
         let context = Arc::clone(self);
-        self.sources.has_files().then(|| BackgroundWork::new("key and trust stores", move || context.take_news()))
+        self.sources
+            .has_files()
+            .then(|| BackgroundWork::new("key and trust stores", move || context.take_news()))
     }
 
     /// Takes over what has changed in the files. Broken ones are told once, and change nothing.
@@ -81,10 +82,14 @@ impl TlsContext {
             return;
         }
         match self.load(seen.clone()) {
-            Ok(()) => logging::info!("the key and trust stores have changed; new connections are made with them"),
+            Ok(()) => {
+                logging::info!("the key and trust stores have changed; new connections are made with them")
+            }
             Err(error) => {
                 self.current.lock().seen = seen;
-                logging::warn!("the key and trust stores have changed and cannot be used, those of before are kept: {error}");
+                logging::warn!(
+                    "the key and trust stores have changed and cannot be used, those of before are kept: {error}"
+                );
             }
         }
     }

@@ -46,7 +46,10 @@ enum StoreBytes {
     File(PathBuf),
     /// PEM in the settings themselves.
     Certificates(Secret),
-    Key { key: Secret, chain: Secret },
+    Key {
+        key: Secret,
+        chain: Secret,
+    },
 }
 
 /// The names of a store's settings.
@@ -127,7 +130,7 @@ impl StoreSources {
 
     /// How the files stand now. Blocks as long as looking at them takes.
     pub(super) fn stamps(&self) -> FileStamps {
-        FileStamps(self.files().map(|path| FileStamp::of(path)).collect())
+        FileStamps(self.files().map(FileStamp::of).collect())
     }
 
     fn files(&self) -> impl Iterator<Item = &Path> {
@@ -156,7 +159,9 @@ impl StoreSource {
             Some(said) => said,
             None => {
                 let found = stores::type_by_bytes(&content).map_err(|error| self.unusable(&error))?;
-                found.ok_or_else(|| Error::config(format!("{}: it is neither PEM, PKCS12 nor JKS", self.origin)))?
+                found.ok_or_else(|| {
+                    Error::config(format!("{}: it is neither PEM, PKCS12 nor JKS", self.origin))
+                })?
             }
         };
         read(kind, &content).map_err(|error| self.unusable(&error))
@@ -233,16 +238,26 @@ fn source(
     given: Given<'_>,
 ) -> Result<Option<StoreSource>, Error> {
     let Given { location, inline, said, password, key_password } = given;
-    let StoreSettings { store, location: location_name, store_type, password: password_name, inline: inline_name, .. } =
-        names;
+    let StoreSettings {
+        store,
+        location: location_name,
+        store_type,
+        password: password_name,
+        inline: inline_name,
+        ..
+    } = names;
     let is_pem = said == Some(StoreType::Pem) || inline.is_some();
     if is_pem && password.is_some() {
         let instead = if names.key_password.is_empty() { "" } else { ", the key's own is ssl.key.password" };
-        return Err(Error::config(format!("{password_name} is set, and PEM has no password of the whole{instead}")));
+        return Err(Error::config(format!(
+            "{password_name} is set, and PEM has no password of the whole{instead}"
+        )));
     }
     let (origin, bytes) = match (location, inline) {
         (Some(_), Some(_)) => {
-            return Err(Error::config(format!("both {location_name} and {inline_name} are set: one of them is enough")));
+            return Err(Error::config(format!(
+                "both {location_name} and {inline_name} are set: one of them is enough"
+            )));
         }
         (None, Some(_)) if said.is_some_and(|said| said != StoreType::Pem) => {
             let said = settings.shown(store_type);

@@ -28,7 +28,10 @@ impl TlsLayer {
     pub(super) fn new(config: &Arc<ClientConfig>, host: &str) -> Result<Self, Error> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
             let host = Escaped(host);
-            Error::new(ErrorKind::Network, format!("no certificate can be for {host}: that is no name of a host"))
+            Error::new(
+                ErrorKind::Network,
+                format!("no certificate can be for {host}: that is no name of a host"),
+            )
         })?;
         let connection =
             ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error, host))?;
@@ -113,7 +116,10 @@ fn failed(error: &rustls::Error, host: &str) -> Error {
     let (kind, text) = match error {
         Tls::InvalidCertificate(why) => {
             let host = Escaped(host);
-            (ErrorKind::Authentication, format!("the certificate of {host} is not accepted: {}", distrust(why)))
+            (
+                ErrorKind::Authentication,
+                format!("the certificate of {host} is not accepted: {}", distrust(why)),
+            )
         }
         Tls::AlertReceived(alert) => {
             let (name, advice) = (alert_name(*alert), advice(*alert));
@@ -172,7 +178,9 @@ fn incompatible(why: &PeerIncompatible) -> String {
             String::from("no cipher suite in common: see ssl.cipher.suites here and at the broker")
         }
         PeerIncompatible::NoKxGroupsInCommon | PeerIncompatible::NoSignatureSchemesInCommon => {
-            format!("no key exchange or signature in common ({why:?}): the broker has only old or unusual ones")
+            format!(
+                "no key exchange or signature in common ({why:?}): the broker has only old or unusual ones"
+            )
         }
         other => format!("{other:?}"),
     }
@@ -229,7 +237,10 @@ fn advice(alert: AlertDescription) -> &'static str {
         Alert::BadCertificate => {
             ": it does not accept our certificate, or has got none and wants one (ssl.keystore.location)"
         }
-        Alert::UnknownCA | Alert::CertificateUnknown | Alert::UnsupportedCertificate | Alert::AccessDenied => {
+        Alert::UnknownCA
+        | Alert::CertificateUnknown
+        | Alert::UnsupportedCertificate
+        | Alert::AccessDenied => {
             ": it does not accept our certificate (ssl.keystore.location); it may be of an authority that the broker does \
              not trust, or out of date"
         }

@@ -33,7 +33,8 @@ impl TlsRules {
         let provider = faults.keep(provider())?;
         let suites = faults.keep(suites(&provider, &settings.ssl_cipher_suites));
         let (versions, suites) = (versions?, suites?);
-        let has_suite = |version: &&SupportedProtocolVersion| suites.iter().any(|suite| suite.version() == *version);
+        let has_suite =
+            |version: &&SupportedProtocolVersion| suites.iter().any(|suite| suite.version() == *version);
         let usable: Vec<_> = versions.iter().copied().filter(has_suite).collect();
         if usable.is_empty() {
             let versions = names(&versions);
@@ -128,7 +129,8 @@ fn suites(provider: &CryptoProvider, wanted: &[Named]) -> Result<Vec<SupportedCi
     let missing = wanted.iter().filter(|suite| find(&suite.name).is_none());
     let missing: Vec<&str> = missing.map(|suite| suite.shown.as_str()).collect();
     // What looks like no name of a suite is a mistake; one of those that are too old or seldom is only left out.
-    let strange = wanted.iter().find(|suite| !suite.name.starts_with("TLS_") && !suite.name.starts_with("SSL_"));
+    let strange =
+        wanted.iter().find(|suite| !suite.name.starts_with("TLS_") && !suite.name.starts_with("SSL_"));
     if found.is_empty() || strange.is_some() {
         let shown = strange.map_or_else(|| missing.join(","), |suite| suite.shown.clone());
         let there: Vec<String> = provider.cipher_suites.iter().map(suite_name).collect();

@@ -107,15 +107,21 @@ impl BrokerVerifier {
     /// What the ciphers cannot do.
     fn check_key(&self, certificate: &Certificate, key: &KeyKind) -> Result<(), String> {
         let advice = match key {
-            KeyKind::Rsa(bits @ ..2048) => format!("RSA of {bits} bits is too weak, at least 2048 are needed"),
-            KeyKind::Rsa(bits @ 8193..) => format!("RSA of {bits} bits is too large, at most 8192 are possible"),
+            KeyKind::Rsa(bits @ ..2048) => {
+                format!("RSA of {bits} bits is too weak, at least 2048 are needed")
+            }
+            KeyKind::Rsa(bits @ 8193..) => {
+                format!("RSA of {bits} bits is too large, at most 8192 are possible")
+            }
             KeyKind::Elliptic(curve) if !self.knows(curve) => {
                 format!("the ciphers of this producer do not have the curve {curve}, but P-256 and P-384")
             }
             KeyKind::Other(kind) if kind != "Ed25519" => format!("keys of the kind {kind} are not supported"),
             _ => return Ok(()),
         };
-        Err(format!("{certificate} has a key that cannot be used: {advice}; have it issued anew for another key"))
+        Err(format!(
+            "{certificate} has a key that cannot be used: {advice}; have it issued anew for another key"
+        ))
     }
 
     fn knows(&self, curve: &str) -> bool {
@@ -143,9 +149,9 @@ impl BrokerVerifier {
         let issuer = trusted.into_iter().find(|trusted| trusted.has_issued(last));
         // A self-issued one that was sent along is no more than a copy of what has to be trusted anyway.
         let signed = path.iter().copied().filter(|it| !it.is_self_issued() || *it == leaf);
-        let faults = signed.map(|it| self.check_link(it, leaf, now)).chain([issuer
-            .as_ref()
-            .map_or(Ok(()), |issuer| self.check_key(issuer, &issuer.key))]);
+        let faults = signed
+            .map(|it| self.check_link(it, leaf, now))
+            .chain([issuer.as_ref().map_or(Ok(()), |issuer| self.check_key(issuer, &issuer.key))]);
         let fault = faults.filter_map(Result::err).next();
         match (fault, error) {
             (Some(fault), _) => fault,
@@ -331,13 +337,15 @@ fn covers(name: &str, host: &str) -> bool {
 
 fn in_words(error: &TlsError) -> String {
     match error {
-        TlsError::InvalidCertificate(CertificateError::InvalidPurposeContext { .. } | CertificateError::InvalidPurpose) => {
-            String::from("its extended key usage is not that of a server (serverAuth)")
-        }
+        TlsError::InvalidCertificate(
+            CertificateError::InvalidPurposeContext { .. } | CertificateError::InvalidPurpose,
+        ) => String::from("its extended key usage is not that of a server (serverAuth)"),
         TlsError::InvalidCertificate(CertificateError::UnhandledCriticalExtension) => {
             String::from("it has an extension that must be understood and is not")
         }
-        TlsError::InvalidCertificate(CertificateError::Other(other)) => Escaped(&other.0.to_string()).to_string(),
+        TlsError::InvalidCertificate(CertificateError::Other(other)) => {
+            Escaped(&other.0.to_string()).to_string()
+        }
         TlsError::InvalidCertificate(other) => Escaped(&format!("{other:?}")).to_string(),
         other => Escaped(&other.to_string()).to_string(),
     }

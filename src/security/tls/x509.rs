@@ -75,8 +75,17 @@ impl Certificate {
         let (dns_names, addresses) = (Vec::new(), Vec::new());
         // Before there were extensions, every one might.
         let is_authority = version < 3;
-        let mut read =
-            Certificate { version, subject, issuer, valid, key, signature, dns_names, addresses, is_authority };
+        let mut read = Certificate {
+            version,
+            subject,
+            issuer,
+            valid,
+            key,
+            signature,
+            dns_names,
+            addresses,
+            is_authority,
+        };
         while let Some((tag, value)) = body.next() {
             if tag == EXTENSIONS {
                 read.read_extensions(value);
@@ -273,7 +282,9 @@ fn text(tag: u8, value: &[u8]) -> String {
     match tag {
         // Sixteen bits each.
         BMP_STRING => {
-            let units = value.chunks_exact(2).map(|pair| pair.iter().fold(0, |all, byte| all << 8 | u16::from(*byte)));
+            let units = value
+                .chunks_exact(2)
+                .map(|pair| pair.iter().fold(0, |all, byte| all << 8 | u16::from(*byte)));
             char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         }
         // As everybody writes it: Latin-1.
@@ -459,9 +470,20 @@ mod tests {
             ("20000229000000Z", GENERALIZED_TIME, "2000-02-29 00:00:00 UTC"),
             ("19000101000000Z", GENERALIZED_TIME, "1970-01-01 00:00:00 UTC"),
         ] {
-            assert_eq!(seconds((tag, text.as_bytes())).map(|time| Date(time).to_string()).as_deref(), Some(date));
+            assert_eq!(
+                seconds((tag, text.as_bytes())).map(|time| Date(time).to_string()).as_deref(),
+                Some(date)
+            );
         }
-        for text in ["", "Z", "2402292359Z", "241329235959Z", "24022923595xZ", "240229235959+0100", "\u{e9}40229235959Z"] {
+        for text in [
+            "",
+            "Z",
+            "2402292359Z",
+            "241329235959Z",
+            "24022923595xZ",
+            "240229235959+0100",
+            "\u{e9}40229235959Z",
+        ] {
             assert_eq!(seconds((UTC_TIME, text.as_bytes())), None, "{text}");
         }
     }
@@ -488,7 +510,10 @@ mod tests {
     fn texts_of_all_kinds_are_read_and_stay_on_their_line() {
         assert_eq!(text(BMP_STRING, &[0, b'a', 0x20, 0xac]), "a€");
         assert_eq!(text(TELETEX_STRING, &[b'a', 0xe9]), "aé");
-        let names = DistinguishedName { der: Vec::new(), parts: vec![("O".into(), "a\nb".into()), ("CN".into(), "k".into())] };
+        let names = DistinguishedName {
+            der: Vec::new(),
+            parts: vec![("O".into(), "a\nb".into()), ("CN".into(), "k".into())],
+        };
         assert_eq!(names.to_string(), "CN=k,O=a\\nb");
         assert_eq!(DistinguishedName::default().to_string(), "(no name)");
     }

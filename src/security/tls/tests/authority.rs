@@ -104,8 +104,7 @@ impl Authority {
         let key = TestKey::new();
         let der = key.der();
         let below = CertifiedIssuer::signed_by(params, key, &self.0).unwrap();
-        let certified =
-            Certified { pem: below.as_ref().pem(), der: below.as_ref().der().clone(), key: der };
+        let certified = Certified { pem: below.as_ref().pem(), der: below.as_ref().der().clone(), key: der };
         (Authority(below), certified)
     }
 }

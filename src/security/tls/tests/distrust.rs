@@ -48,10 +48,16 @@ fn a_chain_is_good_whole_and_what_is_missing_of_it_is_named() {
          ssl.truststore.certificates; put it in there, or let the broker send those between (it sent no other certificate)"
     );
     let other = said(&Authority::new("other").pem(), "kafka", &broker, &[&its]).unwrap();
-    assert!(other.starts_with("the certificate CN=below is issued by CN=root, whose certificate is not"), "{other}");
+    assert!(
+        other.starts_with("the certificate CN=below is issued by CN=root, whose certificate is not"),
+        "{other}"
+    );
     assert!(other.ends_with("(it sent 1 other certificate)"), "{other}");
     let namesake = said(&Authority::new("root").pem(), "kafka", &broker, &[&its]).unwrap();
-    assert!(namesake.contains("claims to be issued by CN=root") && namesake.contains("has another key"), "{namesake}");
+    assert!(
+        namesake.contains("claims to be issued by CN=root") && namesake.contains("has another key"),
+        "{namesake}"
+    );
 }
 
 /// As companies have it, and Java accepts: the broker's own certificate is what is trusted, an authority's or not.
@@ -64,10 +70,20 @@ fn a_certificate_that_is_itself_in_the_trust_store_is_good_if_its_name_and_time_
         assert!(name.starts_with("it is for kafka, and not for elsewhere; "), "{name}");
         let stranger = self_signed(params(&["kafka"], "own"), is_authority);
         let text = said(&own.pem, "kafka", &stranger, &[]).unwrap();
-        assert!(text.contains("CN=own is signed by itself and is not in ssl.truststore.certificates, which has another"), "{text}");
+        assert!(
+            text.contains(
+                "CN=own is signed by itself and is not in ssl.truststore.certificates, which has another"
+            ),
+            "{text}"
+        );
         let old = self_signed(between_years(params(&["kafka"], "own"), 2001, 2002), is_authority);
         let text = said(&old.pem, "kafka", &old, &[]).unwrap();
-        assert!(text.starts_with("the certificate CN=own has expired: it was valid until 2002-01-01 00:00:00 UTC"), "{text}");
+        assert!(
+            text.starts_with(
+                "the certificate CN=own has expired: it was valid until 2002-01-01 00:00:00 UTC"
+            ),
+            "{text}"
+        );
     }
     let stranger = self_signed(params(&["kafka"], "stranger"), true);
     assert_eq!(
@@ -95,7 +111,10 @@ fn the_certificate_of_an_authority_is_a_brokers_only_if_it_is_trusted_itself() {
     let (_, below) = root.below("below");
     let pem = below.pem.clone();
     let text = said(&root.pem(), "below", &below, &[]).unwrap();
-    assert!(text.starts_with("the certificate CN=below is that of an authority (basic constraints CA:TRUE)"), "{text}");
+    assert!(
+        text.starts_with("the certificate CN=below is that of an authority (basic constraints CA:TRUE)"),
+        "{text}"
+    );
     assert_eq!(said(&pem, "below", &below, &[]), None);
 }
 
@@ -106,7 +125,10 @@ fn a_common_name_counts_where_there_is_no_dns_name_and_only_for_names() {
     assert_eq!(said(&authority.pem(), "kafka.example.com", &named, &[]), None);
     assert_eq!(said(&authority.pem(), "KAFKA.example.com", &named, &[]), None);
     let text = said(&authority.pem(), "other.example.com", &named, &[]).unwrap();
-    assert!(text.starts_with("it is for kafka.example.com (its common name), and not for other.example.com; "), "{text}");
+    assert!(
+        text.starts_with("it is for kafka.example.com (its common name), and not for other.example.com; "),
+        "{text}"
+    );
     let wild = authority.certify_as(params(&[], "*.example.com"));
     assert_eq!(said(&authority.pem(), "kafka.example.com", &wild, &[]), None);
     for host in ["example.com", "a.b.example.com", "kafka.example.org"] {
@@ -145,7 +167,10 @@ fn times_that_are_over_or_not_come_are_said_with_the_clock_of_this_machine() {
     assert!(text.starts_with(start), "{text}");
     let young = root.certify_as(between_years(params(&["kafka"], "young"), 2090, 2091));
     let text = said(&root.pem(), "kafka", &young, &[]).unwrap();
-    assert!(text.starts_with("the certificate CN=young is valid from 2090-01-01 00:00:00 UTC on, and the clock"), "{text}");
+    assert!(
+        text.starts_with("the certificate CN=young is valid from 2090-01-01 00:00:00 UTC on, and the clock"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -154,7 +179,10 @@ fn a_certificate_for_another_purpose_is_refused_as_such() {
     let mut client = params(&["kafka"], "client");
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let text = said(&root.pem(), "kafka", &root.certify_as(client), &[]).unwrap();
-    assert_eq!(text, "the certificate CN=client: its extended key usage is not that of a server (serverAuth)");
+    assert_eq!(
+        text,
+        "the certificate CN=client: its extended key usage is not that of a server (serverAuth)"
+    );
 }
 
 #[test]

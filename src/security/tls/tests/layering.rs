@@ -147,13 +147,19 @@ fn a_refused_client_is_told_by_the_name_of_the_alert() {
 
         let is_13 = version == &rustls::version::TLS13;
         let foreign = others.certify(&["client"]);
-        for (own, alert) in [(None, "certificate_required (116): it wants a certificate"), (Some(&foreign), "unknown_ca (48): it does not accept our certificate")] {
+        for (own, alert) in [
+            (None, "certificate_required (116): it wants a certificate"),
+            (Some(&foreign), "unknown_ca (48): it does not accept our certificate"),
+        ] {
             let mut pair = Pair::new(&context(&authority.pem(), own), "kafka", &server);
             let error = pair.travel(1000).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Authentication);
             let text = error.to_string();
             let start = format!("the broker ended the TLS connection with the alert {alert}");
-            assert!(text.starts_with(&start) && text.contains("ssl.keystore.location"), "{version:?}: {text}");
+            assert!(
+                text.starts_with(&start) && text.contains("ssl.keystore.location"),
+                "{version:?}: {text}"
+            );
             assert_eq!(pair.layer.is_established(), is_13, "it is done, and refused afterwards");
         }
     }
@@ -183,7 +189,9 @@ fn an_end_is_told_when_it_was_announced_and_announced_by_us() {
 fn what_is_no_tls_is_named_and_what_was_changed_on_its_way_is_not_read() {
     let authority = Authority::new("authority");
     let context = context(&authority.pem(), None);
-    for stranger in [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", &[0, 0, 0, 8, 0, 0, 0, 0]] {
+    for stranger in
+        [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", &[0, 0, 0, 8, 0, 0, 0, 0]]
+    {
         let mut layer = context.layer("kafka").unwrap();
         layer.start(&mut Vec::new()).unwrap();
         let error = layer.decode(stranger, &mut Vec::new(), &mut Vec::new()).unwrap_err();

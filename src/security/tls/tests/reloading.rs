@@ -32,7 +32,10 @@ impl Drop for Folder {
     }
 }
 
-fn connect(context: &std::sync::Arc<TlsContext>, server: &std::sync::Arc<rustls::ServerConfig>) -> Result<(), String> {
+fn connect(
+    context: &std::sync::Arc<TlsContext>,
+    server: &std::sync::Arc<rustls::ServerConfig>,
+) -> Result<(), String> {
     // As the network does it before each connection.
     context.look_again().unwrap().run().unwrap();
     Pair::new(context, "kafka", server).travel(1000).map_err(|error| error.to_string())
@@ -86,8 +89,8 @@ fn what_is_broken_keeps_what_was_before_and_is_read_again_when_it_changes() {
 fn a_key_that_does_not_fit_leaves_the_trust_store_as_it_was_too() {
     let folder = Folder::new("tls-together");
     let (old, new, clients) = (Authority::new("old"), Authority::new("new"), Authority::new("clients"));
-    let [of_old, of_new] =
-        [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], Some(&clients), &BOTH));
+    let [of_old, of_new] = [&old, &new]
+        .map(|authority| server_config(&authority.certify(&["kafka"]), &[], Some(&clients), &BOTH));
     let (first, second) = (clients.certify(&["first"]), clients.certify(&["second"]));
     let trust = folder.write("trust.pem", &old.pem());
     let key = folder.write("key.pem", &format!("{}{}", first.key_pem(), first.pem));

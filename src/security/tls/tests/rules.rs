@@ -21,7 +21,10 @@ fn versions_of_tls_are_those_that_both_settings_allow() {
         (&[("ssl.protocol", "TLSv1.2")], rustls::ProtocolVersion::TLSv1_2),
         (&[("ssl.enabled.protocols", "TLSv1.2")], rustls::ProtocolVersion::TLSv1_2),
         (&[("ssl.enabled.protocols", "TLSv1.2,TLSv1.1,TLSv1")], rustls::ProtocolVersion::TLSv1_2),
-        (&[("ssl.cipher.suites", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")], rustls::ProtocolVersion::TLSv1_2),
+        (
+            &[("ssl.cipher.suites", "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256")],
+            rustls::ProtocolVersion::TLSv1_2,
+        ),
     ] {
         let pair = Pair::established(&context_of(&trusting(&pem, pairs)).unwrap(), "kafka", &both);
         assert_eq!(pair.server.protocol_version(), Some(expected), "{pairs:?}");
@@ -41,7 +44,8 @@ fn the_first_cipher_suite_of_the_list_is_preferred() {
     server.ignore_client_order = false;
     let server = std::sync::Arc::new(server);
     for wanted in ["TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"] {
-        let list = format!("{wanted},TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_CBC_SHA,TLS_AES_256_GCM_SHA384");
+        let list =
+            format!("{wanted},TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_CBC_SHA,TLS_AES_256_GCM_SHA384");
         let context = context_of(&trusting(&pem, &[("ssl.cipher.suites", &list)])).unwrap();
         let pair = Pair::established(&context, "kafka", &server);
         let chosen = pair.server.negotiated_cipher_suite().unwrap().suite();
@@ -113,7 +117,10 @@ fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secr
         text
     };
     let text = refused(&other.key_pem(), &ours.pem);
-    assert!(text.ends_with("the private key does not fit the certificate CN=broker: it is another's"), "{text}");
+    assert!(
+        text.ends_with("the private key does not fit the certificate CN=broker: it is another's"),
+        "{text}"
+    );
     let text = refused(&other.key_pem(), "nothing");
     assert!(text.contains("certificate"), "{text}");
     refused(&secret, &ours.pem);
@@ -122,7 +129,10 @@ fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secr
     old.not_after = rcgen::date_time_ymd(2002, 1, 1);
     let old = authority.certify_as(old);
     let text = refused(&old.key_pem(), &old.pem);
-    assert!(text.contains("the certificate CN=old, our own, has expired: it was valid until 2002-01-01"), "{text}");
+    assert!(
+        text.contains("the certificate CN=old, our own, has expired: it was valid until 2002-01-01"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -132,7 +142,10 @@ fn files_are_named_with_their_settings() {
     let authority = Authority::new("root");
     let missing = folder.join("missing.pem").display().to_string();
     let text = refusal(&[("ssl.truststore.location", &missing)]);
-    assert!(text.starts_with(&format!("ssl.truststore.location ({missing}): cannot read the file: ")), "{text}");
+    assert!(
+        text.starts_with(&format!("ssl.truststore.location ({missing}): cannot read the file: ")),
+        "{text}"
+    );
     let folder_name = folder.display().to_string();
     let text = refusal(&[("ssl.truststore.location", &folder_name)]);
     assert!(text.contains("it is a directory"), "{text}");
@@ -155,10 +168,15 @@ fn without_a_trust_store_the_systems_is_taken() {
     match context_of(&[]) {
         Ok(context) => {
             let error = Pair::new(&context, "kafka", &server).travel(1000).unwrap_err();
-            assert!(error.to_string().contains("the system's trust store (ssl.truststore.location is not set)"), "{error}");
+            assert!(
+                error.to_string().contains("the system's trust store (ssl.truststore.location is not set)"),
+                "{error}"
+            );
         }
         // A machine without any.
-        Err(error) => assert!(error.to_string().contains("the system has no trusted certificates"), "{error}"),
+        Err(error) => {
+            assert!(error.to_string().contains("the system has no trusted certificates"), "{error}")
+        }
     }
 }
 
@@ -175,7 +193,8 @@ fn nothing_that_can_be_printed_holds_a_secret() {
     // PKCS#8 has the public key as well, which may be seen.
     let at = ours.key.windows(2).position(|pair| pair == [0x04, 0x20]).unwrap() + 2;
     for piece in ours.key[at..at + 32].windows(8) {
-        let (numbers, digits) = (format!("{piece:?}"), piece.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        let (numbers, digits) =
+            (format!("{piece:?}"), piece.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         let numbers = numbers.trim_matches(['[', ']']);
         assert!(!printed.contains(numbers) && !printed.contains(&digits));
     }
