@@ -50,7 +50,12 @@ impl TlsContext {
     pub(crate) fn new(settings: &Settings, faults: &mut Faults) -> Option<Arc<TlsContext>> {
         let rules = TlsRules::new(settings, faults);
         let sources = StoreSources::new(settings, faults);
-        let rules = rules?;
+        let Some(rules) = rules else {
+            // What is wrong with the stores is told as well.
+            faults.keep(sources.keys());
+            faults.keep(sources.trusted());
+            return None;
+        };
         // Before they are read: what is written meanwhile is read again.
         let seen = sources.stamps();
         let config = Arc::new(client_config(&rules, &sources, seconds_since_1970(), faults)?);

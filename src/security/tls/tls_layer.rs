@@ -21,6 +21,8 @@ use crate::network::{PeerState, TransportLayer};
 pub(super) struct TlsLayer {
     connection: ClientConnection,
     host: String,
+    /// There is a certificate of ours to show.
+    has_own: bool,
 }
 
 impl TlsLayer {
@@ -34,8 +36,9 @@ impl TlsLayer {
             )
         })?;
         let connection =
-            ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error, host))?;
-        Ok(TlsLayer { connection, host: host.to_owned() })
+            ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error, host, true))?;
+        let has_own = config.client_auth_cert_resolver.has_certs();
+        Ok(TlsLayer { connection, host: host.to_owned(), has_own })
     }
 
     /// Takes what TLS wants to write.
@@ -95,7 +98,7 @@ impl TransportLayer for TlsLayer {
             let outcome = self.connection.process_new_packets();
             self.take_plain(plain);
             self.take_records(out)?;
-            let state = outcome.map_err(|error| failed(&error, &self.host))?;
+            let state = outcome.map_err(|error| failed(&error, &self.host, self.has_own))?;
             if state.peer_has_closed() || read == 0 {
                 return Ok(PeerState::Ended);
             }
@@ -111,7 +114,7 @@ impl TransportLayer for TlsLayer {
 }
 
 /// What went wrong, as an error of its kind: a refusal of either side is an authentication that failed, as in Java.
-fn failed(error: &rustls::Error, host: &str) -> Error {
+fn failed(error: &rustls::Error, host: &str, has_own: bool) -> Error {
     use rustls::Error as Tls;
     let (kind, text) = match error {
         Tls::InvalidCertificate(why) => {
@@ -122,7 +125,7 @@ fn failed(error: &rustls::Error, host: &str) -> Error {
             )
         }
         Tls::AlertReceived(alert) => {
-            let (name, advice) = (alert_name(*alert), advice(*alert));
+            let (name, advice) = (alert_name(*alert), advice(*alert, has_own));
             let refuses = is_refusal(*alert);
             let kind = if refuses { ErrorKind::Authentication } else { ErrorKind::Network };
             (kind, format!("the broker ended the TLS connection with the alert {name}{advice}"))
@@ -223,26 +226,27 @@ fn alert_name(alert: AlertDescription) -> String {
     format!("{written} ({number})")
 }
 
-fn advice(alert: AlertDescription) -> &'static str {
+/// `has_own`: it was shown a certificate of ours, if it asked for one.
+fn advice(alert: AlertDescription, has_own: bool) -> &'static str {
     use AlertDescription as Alert;
     match alert {
-        Alert::CertificateRequired | Alert::NoCertificate => {
-            ": it wants a certificate of ours, see ssl.keystore.location"
-        }
-        Alert::HandshakeFailure => {
-            ": it may want a certificate of ours (ssl.keystore.location), or other versions or cipher suites \
-             (ssl.enabled.protocols, ssl.cipher.suites)"
-        }
-        // Java's brokers say so also where no certificate came that they want.
-        Alert::BadCertificate => {
-            ": it does not accept our certificate, or has got none and wants one (ssl.keystore.location)"
-        }
-        Alert::UnknownCA
+        Alert::CertificateRequired | Alert::NoCertificate => WANTS_ONE,
+        // Java's brokers say the first of these.
+        Alert::BadCertificate | Alert::UnknownCA | Alert::CertificateUnknown if !has_own => WANTS_ONE,
+        Alert::BadCertificate
+        | Alert::UnknownCA
         | Alert::CertificateUnknown
         | Alert::UnsupportedCertificate
         | Alert::AccessDenied => {
             ": it does not accept our certificate (ssl.keystore.location); it may be of an authority that the broker does \
              not trust, or out of date"
+        }
+        Alert::HandshakeFailure if has_own => {
+            ": it may want other versions or cipher suites (ssl.enabled.protocols, ssl.cipher.suites)"
+        }
+        Alert::HandshakeFailure => {
+            ": it may want a certificate of ours (ssl.keystore.location), or other versions or cipher suites \
+             (ssl.enabled.protocols, ssl.cipher.suites)"
         }
         Alert::CertificateExpired => ": our certificate is out of date (ssl.keystore.location)",
         Alert::CertificateRevoked => ": our certificate has been revoked (ssl.keystore.location)",
@@ -253,6 +257,7 @@ fn advice(alert: AlertDescription) -> &'static str {
     }
 }
 
+const WANTS_ONE: &str = ": it wants a certificate of ours, and has got none (ssl.keystore.location)";
 /// What goes in one record at most.
 const RECORD_BYTES: usize = 16 * 1024;
 /// Answers are short.

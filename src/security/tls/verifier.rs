@@ -156,10 +156,10 @@ impl BrokerVerifier {
         match (fault, error) {
             (Some(fault), _) => fault,
             (None, TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-                self.unknown_issuer(last, sent.len(), issuer.as_ref())
+                self.unknown_issuer(leaf, last, sent.len(), issuer.as_ref())
             }
             (None, TlsError::InvalidCertificate(CertificateError::BadSignature)) if issuer.is_some() => {
-                self.unknown_issuer(last, sent.len(), issuer.as_ref())
+                self.unknown_issuer(leaf, last, sent.len(), issuer.as_ref())
             }
             // webpki's own, which has no name in rustls.
             (None, TlsError::InvalidCertificate(CertificateError::Other(_))) if leaf.is_authority => {
@@ -171,7 +171,7 @@ impl BrokerVerifier {
 
     fn authority_as_broker(&self, leaf: &Certificate, sent: usize, issuer: Option<&Certificate>) -> String {
         if leaf.is_self_issued() {
-            return self.unknown_issuer(leaf, sent, issuer);
+            return self.unknown_issuer(leaf, leaf, sent, issuer);
         }
         format!(
             "{leaf} is that of an authority (basic constraints CA:TRUE), and no broker's own; have the broker's issued \
@@ -196,12 +196,20 @@ impl BrokerVerifier {
         Ok(())
     }
 
-    fn unknown_issuer(&self, last: &Certificate, sent: usize, namesake: Option<&Certificate>) -> String {
+    fn unknown_issuer(
+        &self,
+        leaf: &Certificate,
+        last: &Certificate,
+        sent: usize,
+        namesake: Option<&Certificate>,
+    ) -> String {
         let (origin, issuer) = (&self.trusted.origin, &last.issuer);
         if last.is_self_issued() {
             let other = if namesake.is_some() { ", which has another one of this name" } else { "" };
+            let comes =
+                if leaf == last { String::new() } else { format!("{leaf} comes from an authority: ") };
             return format!(
-                "{last} is signed by itself and is not in {origin}{other}; if it is the right one, put it in there"
+                "{comes}{last} is signed by itself and is not in {origin}{other}; if it is the right one, put it in there"
             );
         }
         if let Some(namesake) = namesake {

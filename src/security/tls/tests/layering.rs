@@ -148,7 +148,7 @@ fn a_refused_client_is_told_by_the_name_of_the_alert() {
         let is_13 = version == &rustls::version::TLS13;
         let foreign = others.certify(&["client"]);
         for (own, alert) in [
-            (None, "certificate_required (116): it wants a certificate"),
+            (None, "certificate_required (116): it wants a certificate of ours, and has got none"),
             (Some(&foreign), "unknown_ca (48): it does not accept our certificate"),
         ] {
             let mut pair = Pair::new(&context(&authority.pem(), own), "kafka", &server);

@@ -3,7 +3,10 @@
 
 mod authority;
 mod distrust;
+mod folder;
 mod layering;
 mod pair;
 mod reloading;
 mod rules;
+mod terminator;
+mod whole;

@@ -1,36 +1,11 @@
 //! Stores whose files change: new connections have what is new, and what is broken changes nothing.
 
 use std::fs;
-use std::path::PathBuf;
 
 use super::authority::{Authority, BOTH, server_config};
+use super::folder::Folder;
 use super::pair::{Pair, context_of};
 use crate::security::tls::TlsContext;
-
-/// A folder that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("kafka-producer-{name}-{}", std::process::id()));
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    /// As tools do it that know what they do: a new file takes the old one's place.
-    fn write(&self, name: &str, text: &str) -> String {
-        let (path, beside) = (self.0.join(name), self.0.join("beside"));
-        fs::write(&beside, text).unwrap();
-        fs::rename(&beside, &path).unwrap();
-        path.display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn connect(
     context: &std::sync::Arc<TlsContext>,
