@@ -31,12 +31,14 @@ use crate::record::TopicName;
 ///     }
 /// }
 /// ```
+///
+/// What each kind means and what to do: [the guide](crate::guide::errors).
 #[derive(Clone)]
 pub struct Error(Arc<ErrorDetails>);
 
 /// What sort of thing went wrong. Prints as its name: `Timeout`.
 ///
-/// `docs/errors.md` goes through the texts.
+/// [The guide](crate::guide::errors) goes through the kinds and the texts: what each means and what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

@@ -1,5 +1,18 @@
 //! The Apache Kafka producer for programs without an async runtime.
 //!
+//! [getting started]: guide::getting_started
+//! [delivery guarantees]: guide::delivery_guarantees
+//! [threads and blocking]: guide::threads_and_blocking
+//! [errors]: guide::errors
+//! [tuning]: guide::tuning
+//! [settings]: guide::settings
+//! [compression]: guide::compression
+//! [logging]: guide::logging
+//! [testing]: guide::testing
+//! [from Java]: guide::from_java
+//! [from librdkafka]: guide::from_librdkafka
+//! [questions]: guide::questions
+//!
 #![doc = include_str!("../README.md")]
 
 // The modules stand in the order in which a record travels.
@@ -131,10 +144,8 @@ pub mod simulation;
 #[doc(hidden)]
 pub mod internal;
 
-// The programs of the pages, compiled and run with the other examples.
-#[cfg(doctest)]
-#[doc = include_str!("../docs/errors.md")]
-struct ErrorsPage;
+// How it is used, page by page.
+pub mod guide;
 
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::{Callback, RecordFuture};

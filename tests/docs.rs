@@ -54,6 +54,49 @@ fn every_kind_of_error_has_its_row() {
     assert!(count >= 19, "{count}");
 }
 
+/// Where a page's links lead, in the repository.
+fn links(text: &str) -> Vec<(Option<&str>, &str)> {
+    let definitions = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+    let definitions = definitions.map(|(name, to)| (Some(name), to));
+    let inline = text.split("](").skip(1).filter_map(|rest| Some((None, rest.split_once(')')?.0)));
+    definitions.chain(inline).filter(|(_, to)| !to.contains("://") && !to.starts_with('#')).collect()
+}
+
+#[test]
+fn links_of_the_pages_lead_somewhere_in_the_repository_and_in_the_documentation() {
+    let (mut seen, mut findings) = (0, Vec::new());
+    let guide = fs::read_to_string(source::root().join("src/guide.rs")).unwrap();
+    let root = fs::read_to_string(source::root().join("src/lib.rs")).unwrap();
+    for path in source::files("").into_iter().filter(|path| path.extension().is_some_and(|it| it == "md")) {
+        let text = fs::read_to_string(source::root().join(&path)).unwrap();
+        let folder = path.parent().unwrap();
+        for (name, to) in links(&text) {
+            let file = to.split('#').next().unwrap();
+            if !source::root().join(folder).join(file).exists() {
+                findings.push(format!("{}: {to} is not there", path.display()));
+            }
+            // rustdoc knows no files: a line before the page says where it is there.
+            let page = path.file_name().unwrap().to_str().unwrap();
+            let is_of_guide = guide.contains(&format!("{page}\"")) && path.starts_with("docs");
+            let said = match (name, page, is_of_guide) {
+                (Some(name), "README.md", _) if folder.as_os_str().is_empty() => {
+                    root.contains(&format!("//! [{name}]: guide::"))
+                }
+                (Some(name), _, true) => guide.contains(&format!("/// [{name}]: self::")),
+                (None, "README.md", _) if folder.as_os_str().is_empty() => false,
+                (None, _, true) => false,
+                _ => true,
+            };
+            if !said {
+                findings.push(format!("{}: {to} leads nowhere in the documentation", path.display()));
+            }
+            seen += 1;
+        }
+    }
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert!(seen >= 20, "{seen}");
+}
+
 /// A target is the module that logs; the page names their rooms.
 #[test]
 fn every_room_that_logs_is_in_the_list_of_targets() {

@@ -32,6 +32,7 @@ const FLOORS: &[&[&str]] = &[
         "notices",
         "stage",
         "planted",
+        "guide",
         "secret",
     ],
     &["cluster", "error", "interrupt", "class_registry", "logging", "spin"],

@@ -1,0 +1,42 @@
+//! The guide: the pages of `docs/` that are for users. Each is a module without items, so that its programs are compiled and
+//! run with the other examples, and so that other pages can link to it.
+//!
+//! Pages name each other by reference (`[tuning]`), and say at their end where that is in the repository. Here a line before
+//! the page says where it is in this documentation: of two definitions of a reference the first one counts.
+
+macro_rules! pages {
+    ($($(#[$link:meta])* $name:ident $file:literal)*) => {
+        $(
+            $(#[$link])*
+            #[doc = ""]
+            #[doc = include_str!(concat!("../docs/", $file))]
+            pub mod $name {}
+        )*
+    };
+}
+
+pages! {
+    /// [tuning]: self::tuning
+    /// [errors]: self::errors
+    getting_started "guide/getting-started.md"
+    /// [errors]: self::errors
+    delivery_guarantees "guide/delivery-guarantees.md"
+    threads_and_blocking "guide/threads-and-blocking.md"
+    /// [logging]: self::logging
+    errors "errors.md"
+    /// [settings]: self::settings
+    /// [compression]: self::compression
+    /// [delivery guarantees]: self::delivery_guarantees
+    tuning "guide/tuning.md"
+    settings "configuration.md"
+    compression "compression.md"
+    logging "logging.md"
+    testing "guide/testing.md"
+    /// [settings]: self::settings
+    from_java "guide/from-java.md"
+    from_librdkafka "guide/from-librdkafka.md"
+    /// [logging]: self::logging
+    /// [from librdkafka]: self::from_librdkafka
+    /// [testing]: self::testing
+    questions "guide/questions.md"
+}
