@@ -12,7 +12,7 @@ pub(crate) fn catch_panic<T>(call: impl FnOnce() -> T) -> Option<T> {
         Ok(value) => Some(value),
         Err(carried) => {
             let dropped = catch_unwind(AssertUnwindSafe(|| drop(carried)));
-            // Who panics at that as well is not asked again.
+            // What panics at that as well is forgotten instead.
             dropped.unwrap_or_else(std::mem::forget);
             None
         }

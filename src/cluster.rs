@@ -289,7 +289,7 @@ pub(crate) struct PartitionState {
     pub(crate) error: Option<ErrorCode>,
 }
 
-/// Of many partitions who has a copy, whose copy is up to date, and who has one and is down.
+/// For many partitions: which brokers have a copy, which copies are in sync, and which of these brokers are down.
 ///
 /// For each partition the lengths of the three lists, and behind them what is in them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -236,7 +236,7 @@ pub(crate) struct BatchCompletion {
 #[derive(Default)]
 struct Latch {
     is_open: bool,
-    /// For `get`. Made for the first who waits: most batches have none.
+    /// For `get`. Made when the first thread waits: for most batches none does.
     ended: Option<(Sender<Infallible>, Receiver<Infallible>)>,
     /// Those who wait for this batch and others.
     flushes: Vec<PendingFlush>,
@@ -277,7 +277,7 @@ impl BatchCompletion {
         waited
     }
 
-    /// Lets everyone go who waits.
+    /// Lets all waiting threads go.
     fn end(&self, end: BatchEnd) {
         // Nobody else can have set it: the duty is taken once.
         let _ = self.end.set(end);
@@ -421,13 +421,13 @@ impl Completion {
         &self.shared
     }
 
-    /// Tells the outcome: callbacks first, in order, then everyone who waits. A callback that panics is logged and
+    /// Tells the outcome: callbacks first, in order, then all waiting threads. A callback that panics is logged and
     /// harms no other.
     pub(crate) fn settle(mut self, outcome: BatchOutcome) {
         self.tell(outcome);
     }
 
-    /// Hands the duty on to batches that hold these numbers of the records, in order. Whoever waits goes on waiting for
+    /// Hands the duty on to batches that hold these numbers of the records, in order. Threads that wait go on waiting for
     /// the one that has his record.
     pub(crate) fn split(mut self, counts: impl IntoIterator<Item = u32>) -> Vec<Completion> {
         let Some(callbacks) = self.callbacks.take() else { return Vec::new() };
@@ -458,10 +458,10 @@ impl Completion {
             true => 0,
             false => counts.calling(|| self.call_back(callbacks, &outcome)),
         };
-        // Before those who wait see it: who was answered is not counted as waiting.
+        // Before waiting threads see it: a record that was answered must not count as unanswered.
         counts.answered(self.count);
         self.shared.end(BatchEnd::Settled(outcome));
-        // Not before: whoever logs may take his time, and the duty comes first.
+        // Not before: a logger may take its time, and the duty comes first.
         if panicked > 0 {
             let BatchCompletion { topic, partition, .. } = &*self.shared;
             let callbacks = Counted(panicked, "callback");
@@ -550,7 +550,7 @@ pub(crate) fn is_sender_thread(producer: ProducerToken) -> bool {
     ROLE.get().sender_of == Some(producer)
 }
 
-/// Whether we are in a callback of any producer. Whoever waits there keeps records waiting, and two who wait for each
+/// Whether we are in a callback of any producer. A wait there keeps records waiting, and two that wait for each
 /// other do so for ever.
 #[inline]
 pub(crate) fn is_in_callback() -> bool {

@@ -320,7 +320,8 @@ pub struct Acknowledgement<'a> {
 
 impl<'a> Acknowledgement<'a> {
     pub(crate) fn new(
-        (topic, partition): (&'a str, Option<i32>),
+        topic: &'a str,
+        partition: Option<i32>,
         outcome: Result<&'a RecordMetadata, &'a Error>,
         headers: &'a Headers,
     ) -> Self {

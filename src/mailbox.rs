@@ -166,7 +166,7 @@ impl Mailbox {
         false
     }
 
-    /// Nobody will look any more: what is pushed from now on is dropped, and whoever waits for an answer notices.
+    /// Nobody will look any more: what is pushed from now on is dropped, and threads that wait for an answer notice.
     pub(crate) fn close(&self) {
         let dropped = std::mem::replace(&mut *self.events.lock(), Events { list: Vec::new(), closed: true });
         drop(dropped);

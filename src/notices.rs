@@ -2,7 +2,7 @@
 //! once when it is over.
 //!
 //! Owns: what was told of what, and when. Must not know: what is told, and where it is written.
-//! Threads: whoever owns it by value. Time comes in as an argument.
+//! Threads: that of its owner. Time comes in as an argument.
 //! Holds: what has been quiet for ten minutes is forgotten, soon after; so that memory follows what is in trouble.
 
 use std::collections::HashMap;

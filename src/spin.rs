@@ -59,7 +59,7 @@ impl Spin {
                 self.failed();
                 return (now, Polled::InVain);
             }
-            // Whoever else has work goes first: what is waited for may need this very processor.
+            // Other threads with work go first: what is waited for may need this very processor.
             thread::yield_now();
         }
     }

@@ -143,7 +143,7 @@ mod played {
         Curtain,
     }
 
-    /// A queue between two threads of which one runs at a time: whoever waits sleeps at once. A channel of crossbeam's
+    /// A queue between two threads of which one runs at a time: a thread that waits sleeps at once. A channel of crossbeam's
     /// spins and yields first, which took more than half of a simulation's time.
     pub(crate) struct Handover<T>(Arc<(Mutex<VecDeque<T>>, Condvar)>);
 

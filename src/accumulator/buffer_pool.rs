@@ -157,13 +157,13 @@ impl BufferPool {
         self.give_back(unused.bytes, unused.buffer);
     }
 
-    /// Gives bytes back, with the buffer if it can be used again, and serves who waits.
+    /// Gives bytes back, with the buffer if it can be used again, and serves waiting callers.
     pub(crate) fn give_back(&self, bytes: usize, buffer: Option<Vec<u8>>) {
         self.take_back(&mut self.state.lock(), bytes, buffer, 1);
     }
 
     /// As `give_back`, but lets those who wait wait on until there is room for a few like the first: waking a thread for
-    /// every batch costs more than the batch. Whoever calls this calls `serve_waiters` before it sleeps.
+    /// every batch costs more than the batch. The caller of this calls `serve_waiters` before it sleeps.
     pub(crate) fn give_back_soon(&self, bytes: usize, buffer: Option<Vec<u8>>) {
         self.take_back(&mut self.state.lock(), bytes, buffer, WAKE_FOR);
     }
@@ -251,7 +251,7 @@ impl BufferPool {
         self.total.saturating_sub(state.reserved)
     }
 
-    /// Serves who waits, if there is room for `wake_for` like the first.
+    /// Serves waiting callers, if there is room for `wake_for` like the first.
     fn serve(&self, state: &mut PoolState, wake_for: usize) {
         let free = self.total.saturating_sub(state.reserved);
         let wanted = state.waiters.front().map_or(0, |head| head.bytes.saturating_mul(wake_for));
@@ -262,7 +262,7 @@ impl BufferPool {
         {
             let Some(reservation) = state.take(head.bytes, self.total) else { break };
             let Some(head) = state.waiters.pop_front() else { break };
-            // The channel has room for one, and whoever leaves takes back what lies in it.
+            // The channel has room for one, and a caller that leaves takes back what lies in it.
             let _ = head.grant.send(reservation);
         }
         self.waiting.store(state.waiters.len(), Ordering::Relaxed);

@@ -4,7 +4,7 @@
 //! the `TransactionManager`), requests, sockets.
 //! Threads: the sender thread owns it by value.
 //! Holds: a turn's work depends on what is ready and due, never on how many partitions there are; batches of a
-//! partition leave in the order of their ids; whoever was drained goes to the end of its leader's queue.
+//! partition leave in the order of their ids; a partition that was drained goes to the end of its leader's queue.
 //! Source: Kafka's `RecordAccumulator.ready/drain/expiredBatches` and `Sender.inFlightBatches`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
-use crate::accumulator::partition_drain::{Absent, BatchRef, DrainedBatch, Expired, Fate};
-use crate::accumulator::partition_drain::{DrainList, PartitionDrain, SendConditions, Taken, give_up};
+use crate::accumulator::partition_drain::{
+    Absent, BatchRef, DrainList, DrainedBatch, PartitionDrain, SendConditions, Taken,
+};
 use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::producer_batch::ProducerBatch;
 use crate::accumulator::queue_rules::DrainRules;
@@ -25,7 +26,7 @@ use crate::transaction::TransactionManager;
 
 pub(crate) struct Drain {
     pub(super) accumulator: Arc<RecordAccumulator>,
-    rules: DrainRules,
+    pub(super) rules: DrainRules,
     cluster: Arc<Cluster>,
     pub(super) partitions: Vec<Option<PartitionDrain>>,
     /// Partitions with something to send, by leader. Ordered, so that a run can be repeated.
@@ -301,25 +302,6 @@ impl Drain {
         self.examine(index, now);
     }
 
-    /// Takes out every batch whose `delivery.timeout.ms` is over, and lets partitions go whose time has come. `heard`: the
-    /// time up to which everything was read that brokers have sent. What is on its way is judged by that: its answer may
-    /// have come since.
-    pub(crate) fn expire(&mut self, now: Instant, heard: Instant) -> Vec<Expired> {
-        let (mut expired, mut due) = (Vec::new(), Vec::new());
-        while let Some((time, index)) = self.timers.first().copied() {
-            if time > now {
-                break;
-            }
-            self.timers.pop_first();
-            let Some(partition) = self.partition(index) else { continue };
-            partition.timer = None;
-            self.expire_partition(index, (now, heard), &mut expired);
-            due.push(index);
-        }
-        due.into_iter().for_each(|index| self.examine(index, now));
-        expired
-    }
-
     /// When the next partition has to be looked at.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.timers.first().map(|(time, _)| *time)
@@ -392,7 +374,7 @@ impl Drain {
     }
 
     /// Decides whether a partition has something to send now, and if not, when to look again.
-    fn examine(&mut self, index: usize, now: Instant) {
+    pub(super) fn examine(&mut self, index: usize, now: Instant) {
         let Some(partition) = self.partition(index) else { return };
         partition.queue.note_retries(partition.retries.len());
         if partition.listed.is_some() && partition.timer.is_some() && partition.retries.is_empty() {
@@ -483,41 +465,6 @@ impl Drain {
             self.look_again(index, now);
         }
         batches.iter().for_each(|batch| batch.hold_flush(flush));
-    }
-
-    fn expire_partition(
-        &mut self,
-        index: usize,
-        (now, heard): (Instant, Instant),
-        expired: &mut Vec<Expired>,
-    ) {
-        let timeout = self.rules.delivery_timeout;
-        let late_at = |now: Instant, created: Instant| now.saturating_duration_since(created) >= timeout;
-        let late = |created: Instant| late_at(now, created);
-        let Some(partition) = self.partitions.get_mut(index).and_then(Option::as_mut) else { return };
-        let overlooks = planted(Defect::InFlightNeverExpires);
-        for batch in
-            partition.in_flight.iter_mut().filter(|batch| late_at(heard, batch.created()) && !overlooks)
-        {
-            if planted(Defect::MemoryGivenBackEarly) {
-                self.accumulator.pool().give_back(batch.reserved(), None);
-            }
-            expired.extend(give_up(index, batch));
-        }
-        while partition.retries.front().is_some_and(|batch| late(batch.created())) {
-            expired.extend(
-                partition.retries.pop_front().map(|batch| Expired { index, fate: Fate::Whole(batch) }),
-            );
-        }
-        loop {
-            let head = partition.queue.head();
-            let (Head::Sealed { created, .. } | Head::Open { created, .. }) = head else { break };
-            if !late(created) {
-                break;
-            }
-            let batch = partition.queue.pop(self.accumulator.pool());
-            expired.extend(batch.map(|batch| Expired { index, fate: Fate::Whole(batch) }));
-        }
     }
 
     fn arm(&mut self, index: usize, deadline: Option<Instant>) {

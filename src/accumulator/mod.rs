@@ -11,6 +11,7 @@ mod abort;
 mod append;
 mod availability;
 mod buffer_pool;
+mod delivery_timeout;
 mod drain;
 #[cfg(all(test, loom))]
 mod models;
@@ -169,7 +170,7 @@ impl RecordAccumulator {
         }
     }
 
-    /// The error of a caller who cannot wait. The first one since there was memory has the lingering batches sent: he
+    /// The error of a caller that cannot wait. The first one since there was memory has the lingering batches sent: it
     /// may come again.
     fn refuse(&self, bytes: usize, kind: ErrorKind) -> Error {
         let (full, first) = self.pool.refuse(bytes, kind);
@@ -222,7 +223,7 @@ impl RecordAccumulator {
         let retired: Vec<_> = self.topics.read().retired().cloned().collect();
         let mut forgotten = Vec::new();
         for topic in retired {
-            // Whoever found the topic before it was retired may append to it yet.
+            // A thread that found the topic before it was retired may append to it yet.
             if !topic.used_queues().all(|queue| is_idle(queue.index)) || !topic.retire() {
                 continue;
             }
@@ -267,7 +268,7 @@ impl RecordAccumulator {
         self.filled_queues().iter().for_each(|queue| queue.abandon());
     }
 
-    /// The queues that the sender has not taken over yet; whoever made one may not have told of it.
+    /// The queues that the sender has not taken over yet; the thread that made one may not have told of it yet.
     fn take_unseen_queues(&self) -> Vec<Arc<PartitionQueue>> {
         self.queue_maker.take_unseen()
     }

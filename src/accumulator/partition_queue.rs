@@ -138,6 +138,14 @@ pub(crate) struct Outlook {
     pub(crate) sendable: bool,
 }
 
+/// Which partition a queue is for.
+pub(super) struct QueuePlace {
+    pub(super) topic: TopicName,
+    pub(super) partition: i32,
+    /// Its number within the producer.
+    pub(super) index: usize,
+}
+
 /// A batch that has left the queue.
 enum TakenHead {
     Sealed(ProducerBatch),
@@ -145,9 +153,9 @@ enum TakenHead {
 }
 
 impl PartitionQueue {
-    /// The queue of a topic's partition, with its number within the producer.
-    pub(crate) fn new(
-        (topic, partition, index): (TopicName, i32, usize),
+    /// The queue of a topic's partition.
+    pub(super) fn new(
+        place: QueuePlace,
         rules: QueueRules,
         sizes: Arc<TopicSizes>,
         mailbox: Arc<Mailbox>,
@@ -155,6 +163,7 @@ impl PartitionQueue {
     ) -> PartitionQueue {
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
         let state = Mutex::new(QueueState { access, ..QueueState::default() });
+        let QueuePlace { topic, partition, index } = place;
         PartitionQueue {
             topic,
             partition,
@@ -454,7 +463,7 @@ impl PartitionQueue {
         self.state.lock().open.as_ref().map_or(0, OpenBatch::count)
     }
 
-    /// Drops what is here. Whoever waits for it is told so.
+    /// Drops what is here. Threads that wait for it are told so.
     pub(crate) fn abandon(&self) {
         let mut state = self.state.lock();
         let left = (state.open.take(), std::mem::take(&mut state.sealed));
@@ -568,7 +577,8 @@ mod tests {
     fn queue(mailbox: &Arc<Mailbox>) -> PartitionQueue {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
         let sizes = Arc::new(TopicSizes::new(mailbox.origin()));
-        PartitionQueue::new(("t".into(), 0, 0), rules, sizes, Arc::clone(mailbox), Access::Open)
+        let place = QueuePlace { topic: "t".into(), partition: 0, index: 0 };
+        PartitionQueue::new(place, rules, sizes, Arc::clone(mailbox), Access::Open)
     }
 
     /// Appends a value of this size in bytes, in as many steps as it takes. What was asked for on the way, in bytes.

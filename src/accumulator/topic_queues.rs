@@ -17,7 +17,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::accumulator::availability::{AvailablePartitions, Led};
-use crate::accumulator::partition_queue::{Access, PartitionQueue};
+use crate::accumulator::partition_queue::{Access, PartitionQueue, QueuePlace};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes};
 use crate::cluster::TopicInfo;
 use crate::completion::ProducerToken;
@@ -393,8 +393,9 @@ impl PartitionQueues {
                 (false, false) => Access::Open,
             };
             let (sizes, mailbox) = (Arc::clone(&self.sizes), Arc::clone(&maker.mailbox));
-            let at = (self.topic.clone(), partition as i32, made.number());
-            let queue = Arc::new(PartitionQueue::new(at, maker.rules, sizes, mailbox, access));
+            let (topic, index) = (self.topic.clone(), made.number());
+            let place = QueuePlace { topic, partition: partition as i32, index };
+            let queue = Arc::new(PartitionQueue::new(place, maker.rules, sizes, mailbox, access));
             if access == Access::Open {
                 made.unseen.push(Arc::clone(&queue));
             }

@@ -1,4 +1,4 @@
-//! `SteppedProducer`: a producer without a thread. Whoever has it lets its sender take its turns.
+//! `SteppedProducer`: a producer without a thread. Its owner lets the sender take its turns.
 //!
 //! Owns: a network in memory with one broker at the other end, and the time, which moves by a microsecond with each turn.
 //! Must not know: what is asked and answered; the broker is the caller's.

@@ -98,7 +98,7 @@ impl LastHeard {
         self.news.lock().answer.filter(|(_, at)| *at >= since)
     }
 
-    /// What went wrong, or else what is waited for, for whoever has waited since `start` for news of the cluster. What went
+    /// What went wrong, or else what is waited for, for a thread that has waited since `start` for news of the cluster. What went
     /// wrong before brokers last told of it is over.
     pub(crate) fn why_no_metadata(&self, start: Instant) -> (Option<Error>, Option<String>) {
         let news = self.news.lock();

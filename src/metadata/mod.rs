@@ -3,7 +3,7 @@
 //! Owns: the wanted topics, the latest `Cluster`, the waiters. Must not know: sockets, queues, records.
 //! Threads: `cluster`, `wait_for_topic` on application threads; the rest on the sender thread.
 //! Locks: its own, never with another; nobody waits under it, and no picture is made under it.
-//! Holds: what a broker has told is published only after the sender has prepared everything for it, so whoever is woken
+//! Holds: what a broker has told is published only after the sender has prepared everything for it, so a thread that is woken
 //! can go on.
 //! Source: Kafka's `ProducerMetadata`, `Metadata`, `KafkaProducer.waitOnMetadata`.
 
@@ -51,7 +51,7 @@ struct MetadataState {
     remarks: HashMap<TopicName, String>,
     schedule: Schedule,
     beliefs: Beliefs,
-    /// Who waits holds the receiver; its sender is dropped when there is something to look at.
+    /// A waiting thread holds the receiver; its sender is dropped when there is something to look at.
     news: (Sender<Infallible>, Receiver<Infallible>),
     /// A broker has refused us, and none has taken us since.
     not_authenticated: Option<Error>,
@@ -134,7 +134,7 @@ impl Metadata {
     ) -> (Standing, Receiver<Infallible>) {
         let mut state = self.state.lock();
         let news = state.news.1.clone();
-        // Under the lock: whoever comes later than those who are sent away sees it.
+        // Under the lock: a thread that comes after the waiting ones were sent away sees it.
         if !self.lifecycle.is_open() {
             drop(state);
             return (Standing::Never(self.lifecycle.refusal().unwrap_or_else(Error::closed)), news);
@@ -235,7 +235,7 @@ impl Metadata {
         self.state.lock().want(topic);
     }
 
-    /// A broker has refused us, or we have refused it. Whoever waits is told at once, and so is who comes after that, until
+    /// A broker has refused us, or we have refused it. Waiting threads are told at once, and so are those that come after that, until
     /// a broker has taken us.
     pub(crate) fn not_authenticated(&self, error: Error) {
         let mut state = self.state.lock();
@@ -273,7 +273,7 @@ impl Metadata {
         picture::hinted(&self.cluster(), news, endpoints)
     }
 
-    /// Makes the picture the current one and wakes everyone who waits. Topics that are not there yet, or have no
+    /// Makes the picture the current one and wakes all waiting threads. Topics that are not there yet, or have no
     /// leader, are asked for again.
     pub(crate) fn publish(&self, picture: Picture, now: Instant, random: &mut fastrand::Rng) {
         let Picture { cluster, changed, lacking, remarks } = picture;
@@ -327,7 +327,7 @@ impl Metadata {
                 .collect()
         };
         if !idle.is_empty() {
-            // Whoever needs one of them again has to ask for it.
+            // A thread that needs one of them again has to ask for it.
             let mut cluster = Cluster::clone(&state.cluster);
             for name in &idle {
                 cluster.topics.remove(name);
@@ -340,7 +340,7 @@ impl Metadata {
         idle
     }
 
-    /// Sends everyone away who waits: the producer is not open any more.
+    /// Sends all waiting threads away: the producer is not open any more.
     pub(crate) fn send_waiters_away(&self) {
         self.state.lock().news = bounded(0);
     }

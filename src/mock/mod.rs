@@ -1,11 +1,11 @@
-//! `MockProducer`: a producer for unit tests. It has no thread and no brokers; whoever tests decides the outcomes.
+//! `MockProducer`: a producer for unit tests. It has no thread and no brokers; the test decides the outcomes.
 //!
 //! Owns: what was sent, what is not answered yet, offsets, the refusals. Must not know: batches, requests, settings.
 //! Threads: any. Serializers and partitioner run on the thread that sends, callbacks on the one that completes.
 //! Locks: one, for the state; no user code under it, a callback may send.
 //! Holds: an accepted record is answered exactly once, in the order of `send`; a refused one leaves no trace. What becomes
 //! of a record is decided under the lock; one thread at a time tells it, in the order of the decisions, and goes on until
-//! nothing is left to tell: whoever else decided something waits for it, unless he is in a callback.
+//! nothing is left to tell: other threads that decided something wait for it, unless they are in a callback.
 //! Source: Kafka's `MockProducer`.
 
 mod mock_builder;
@@ -267,7 +267,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
             }
             None => Copies { key: None, value: None },
         };
-        self.accept(SentRecord::new((topic.clone(), partition), &parts, copies), callback)
+        self.accept(SentRecord::new(topic.clone(), partition, &parts, copies), callback)
     }
 
     fn flush(&self, timeout: Option<Duration>) -> Result<(), Error> {

@@ -47,7 +47,8 @@ pub(super) struct Copies<K: ?Sized + 'static, V: ?Sized + 'static> {
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> SentRecord<K, V> {
     pub(super) fn new(
-        (topic, partition): (TopicName, i32),
+        topic: TopicName,
+        partition: i32,
         parts: &RecordParts<'_>,
         copies: Copies<K, V>,
     ) -> Self {

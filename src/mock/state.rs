@@ -42,7 +42,7 @@ pub(super) struct Outstanding {
 
 pub(super) enum Decided {
     Outcome(Outstanding, BatchOutcome),
-    /// Nothing follows: the plugins are to be closed, and whoever waits at the channel is let go.
+    /// Nothing follows: the plugins are to be closed, and threads that wait at the channel go on.
     End(Sender<Infallible>),
 }
 

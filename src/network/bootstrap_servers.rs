@@ -2,7 +2,7 @@
 //!
 //! Owns: what `client.dns.lookup` makes of a name. Must not know: when names are looked up, and what happens if none is
 //! found.
-//! Threads: whoever asks; `look_up` blocks as long as the system's resolver does.
+//! Threads: any; `look_up` blocks as long as the system's resolver does.
 //! Source: Kafka's `ClientUtils.parseAndValidateAddresses` (KIP-235), Java's `InetAddress.getCanonicalHostName`. With
 //! canonical names one unknown entry is an error in Java; here it is skipped with a warning, as without them.
 

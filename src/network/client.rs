@@ -128,7 +128,7 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// network's own next deadline, reads, gives up what is late. Adds what happened to `outcomes` and returns the
     /// time after it. Does not wait where there is something to tell already.
     ///
-    /// Nobody is given up before what he has sent is read, and nothing is written meanwhile to one who may be. The time
+    /// No broker is given up before what it has sent is read, and nothing is written meanwhile to one that may be. The time
     /// for which this thread was elsewhere, in the user's code, does not count where we were waited for.
     pub(crate) fn poll(
         &mut self,

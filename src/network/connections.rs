@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::byte_stream::{ByteStream, ReadBuffer};
 use super::channel_builder::{ChannelBuilder, Transport, Upkeep};
 use super::connection::{AnsweredRequest, Connection};
-use super::connection_state::{ConnectionRules, Pause, Phase, later};
+use super::connection_state::{ConnectionRules, Phase};
 use super::disconnect_reason::DisconnectReason;
 use super::handshake::Handshake;
 use super::in_flight::InFlightRequest;
@@ -271,17 +271,6 @@ impl<N: Network, T> Connections<N, T> {
         }
     }
 
-    /// A broker wants to be left alone. It does so at its address, under whatever id it is known.
-    pub(super) fn pause(&mut self, id: i32, time: Duration, now: Instant) {
-        let Some(asked) = self.peers.remove(&id) else { return };
-        let pause = Pause { time, until: later(now, time) };
-        for peer in self.peers.values_mut().filter(|peer| peer.is_beside(&asked)) {
-            peer.state.pause(pause);
-        }
-        let peer = self.peers.entry(id).or_insert(asked);
-        peer.state.pause(pause);
-    }
-
     /// Lets go of brokers that are not among these, as soon as nothing is on its way to them.
     pub(super) fn retain(&mut self, is_known: impl Fn(i32) -> bool) {
         self.peers.values_mut().for_each(|peer| peer.leaving = !is_known(peer.id));
@@ -520,7 +509,7 @@ impl<N: Network, T> Connections<N, T> {
     ) {
         let code = |error: &Error| error.code().unwrap_or(ErrorCode::NETWORK_EXCEPTION);
         let error = error.map(|error| error.clone().with_code(code(&error)));
-        // Whoever refuses us now: to a request that went before it is the end of a connection, and no more.
+        // Where the broker refuses us now: for a request that went before, that is the end of a connection and no more.
         let failed = |error: &Error| {
             error.clone().with_kind(ErrorKind::Network).with_code(ErrorCode::NETWORK_EXCEPTION)
         };

@@ -52,7 +52,7 @@ impl<N: Network, T> Connections<N, T> {
             None => {}
             Some(StepAction::Send(request)) => {
                 connection.waits = None;
-                let entry = handshake_request(request, correlation_id, (now, until));
+                let entry = handshake_request(request, correlation_id, now, until);
                 self.queue(id, entry);
             }
             Some(StepAction::Wait(work)) => {
@@ -125,7 +125,7 @@ impl<N: Network, T> Connections<N, T> {
         }
     }
 
-    /// Work in the background is over: who waits for it may go on.
+    /// Work in the background is over: the handshake that waits for it may go on.
     pub(super) fn worked(&mut self, result: &std::io::Result<()>, now: Instant) {
         let waits = |connection: &Connection<_>| connection.handshake.is_waiting();
         let waiting = self.peers.values().filter(|peer| peer.connection.as_ref().is_some_and(waits));
@@ -149,7 +149,8 @@ impl<N: Network, T> Connections<N, T> {
 fn handshake_request<T>(
     request: StepRequest,
     correlation_id: i32,
-    (sent_at, deadline): (Instant, Instant),
+    sent_at: Instant,
+    deadline: Instant,
 ) -> InFlightRequest<RequestOwner<T>> {
     InFlightRequest {
         note: RequestOwner::Connection,

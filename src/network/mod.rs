@@ -38,6 +38,7 @@ mod connections;
 mod handshaking;
 mod overdue;
 mod peer;
+mod throttling;
 
 // … and the face to the sender.
 mod client;
@@ -67,5 +68,7 @@ pub(crate) use waker::Waker;
 /// Channels with a layer and an authentication of their own, for the tests of the network and the simulation.
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) mod test_channels;
-#[cfg(all(test, not(loom)))]
+// Two attributes: clippy knows tests by the one alone.
+#[cfg(not(loom))]
+#[cfg(test)]
 mod tests;

@@ -72,7 +72,7 @@ impl BrokerNotices {
     }
 }
 
-/// No cluster has as many. Whoever names new ones without end costs no more memory than this.
+/// More than any cluster has. A broker that names new ones without end costs no more memory than this.
 const MANY_ADDRESSES: usize = 10_000;
 
 impl<T> Peer<T> {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::job::{Job, JobResult};
 
-/// A socket's name, chosen by whoever connects it and never used twice.
+/// A socket's name, chosen by the caller that connects it and never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct SocketId(pub(crate) u64);
 

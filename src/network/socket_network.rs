@@ -148,7 +148,7 @@ impl<P: Poller> SocketNetwork<P> {
         until: Option<Instant>,
         events: &mut Vec<NetworkEvent>,
     ) -> (Instant, Polled) {
-        // Who has just had an answer may well be about to send again.
+        // A caller that has just had an answer may well be about to send again.
         // With several answers due sleeping costs nothing: those that come meanwhile are taken in one go.
         let answered = std::mem::take(&mut self.answered);
         let company = self.awaited && (self.answers_due == 1 || (self.answers_due == 0 && answered));

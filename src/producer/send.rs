@@ -69,16 +69,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             let (interceptors, headers) = (Arc::clone(&self.parts.interceptors), headers.clone());
             let topic = topic.clone();
             Some(Box::new(move |outcome| {
-                let place = (&*topic, partition);
-                interceptors.on_acknowledgement(&Acknowledgement::new(place, outcome.as_ref(), &headers));
+                let told = Acknowledgement::new(&topic, partition, outcome.as_ref(), &headers);
+                interceptors.on_acknowledgement(&told);
                 if let Some(callback) = callback {
                     callback(outcome);
                 }
             }))
         };
         let refused = |headers: &Headers, error: &Error| {
-            let place = (topic.as_str(), partition);
-            self.parts.interceptors.on_acknowledgement(&Acknowledgement::new(place, Err(error), headers));
+            let told = Acknowledgement::new(topic.as_str(), partition, Err(error), headers);
+            self.parts.interceptors.on_acknowledgement(&told);
         };
         let headers = record.headers().clone();
         let panicked = || {

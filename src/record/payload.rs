@@ -265,7 +265,7 @@ impl<K: ?Sized, V: ?Sized> Clone for RecordView<'_, K, V> {
 
 impl<K: ?Sized, V: ?Sized> Copy for RecordView<'_, K, V> {}
 
-/// A view is a record, too: whoever got one may send it on.
+/// A view is a record, too: a producer that was given one may send it on.
 impl<K: ?Sized + 'static, V: ?Sized + 'static> AsRecord<K, V> for RecordView<'_, K, V> {
     fn view<R>(&self, look: impl FnOnce(RecordView<'_, K, V>) -> R) -> R {
         look(*self)

@@ -1,7 +1,7 @@
 //! `CompressionRatio`: how small the codec makes a topic's records, learnt from one batch to the next.
 //!
 //! Owns: the estimate, and how large a batch may grow by it. Must not know: batches, codecs.
-//! Threads: any; who is late by one batch does no harm.
+//! Threads: any; to be late by one batch does no harm.
 //! Source: Kafka's `CompressionRatioEstimator`, `MemoryRecordsBuilder`. There it is one for each topic and codec in the
 //! process, here one for each topic of a producer, which has one codec.
 

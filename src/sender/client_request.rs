@@ -115,7 +115,7 @@ pub(super) struct Effects {
 
 /// What a broker has told of the cluster.
 pub(super) struct NewMetadata {
-    /// Whoever waits for it is woken once everything here goes by it.
+    /// Threads that wait for it are woken once everything here goes by it.
     pub(super) picture: Picture,
     /// The topics that it told of.
     pub(super) topics: Vec<(TopicName, ErrorCode)>,

@@ -2,7 +2,7 @@
 //!
 //! Owns: the one way on in the producer's `Lifecycle`, the counts of outcomes. Must not know: either side.
 //! Threads: any. Nothing here blocks.
-//! Holds: whoever waits for memory or metadata when the producer stops being open is sent away; whoever comes later is
+//! Holds: threads that wait for memory or metadata when the producer stops being open are sent away; later ones are
 //! refused.
 
 use std::sync::Arc;

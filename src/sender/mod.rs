@@ -100,7 +100,7 @@ pub(crate) struct Sender<N: Network> {
     read_until: Option<Instant>,
 }
 
-/// Whoever begins to wait makes his answer worth some polling, and the moment after it: he may send again.
+/// How many answers are worth polling for once a thread begins to wait in `get`: its own, and the next one, since it may send again.
 const AWAITED_ANSWERS: u8 = 2;
 
 impl<N: Network> Sender<N> {

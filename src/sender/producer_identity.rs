@@ -3,7 +3,7 @@
 //!
 //! Owns: the requests for it, how often they failed and who refused; the `TransactionManager`. Must not know: what becomes
 //! of batches.
-//! Holds: whoever is asked belongs to the cluster that the batches go to. A refusal fails what waits for it; the next
+//! Holds: the broker that is asked belongs to the cluster that the batches go to. A refusal fails what waits for it; the next
 //! record asks again, other brokers first, and never more often than the backoff allows.
 //! Source: Kafka's `TransactionManager.InitProducerIdHandler`, `Sender.maybeWaitForProducerId` (KAFKA-13668).
 

@@ -73,7 +73,7 @@ impl Warnings {
 
     /// The brokers have answered, and this partition still has no leader though records wait for one. Where its topic is
     /// not to be had, or does not have it, that is told already.
-    pub(super) fn leaderless(&mut self, (topic, partition): (&TopicName, i32), why: NoLeader, now: Instant) {
+    pub(super) fn leaderless(&mut self, topic: &TopicName, partition: i32, why: NoLeader, now: Instant) {
         let NoLeader::Nobody(told) = why else { return };
         let code = ErrorCode::LEADER_NOT_AVAILABLE;
         if let Some(repeats) = self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {

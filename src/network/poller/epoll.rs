@@ -22,7 +22,7 @@ pub(crate) struct EpollPoller {
     _signal: Arc<OwnedFd>,
 }
 
-/// An eventfd; open until the last who may raise it is gone.
+/// An eventfd; open until the last handle that may raise it is gone.
 #[derive(Debug)]
 pub(crate) struct EventfdSignal(Arc<OwnedFd>);
 

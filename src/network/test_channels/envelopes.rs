@@ -15,7 +15,7 @@ pub(crate) struct EnvelopeLayer {
     is_client: bool,
     /// The host that the client wanted.
     host: String,
-    /// Why the broker refuses whoever comes.
+    /// Why the broker refuses its clients.
     refusal: Option<&'static str>,
     is_established: bool,
     /// What has come of the next envelope.

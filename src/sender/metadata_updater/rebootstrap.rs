@@ -19,7 +19,7 @@ use crate::sender::metadata_updater::MetadataUpdater;
 use crate::sender::metadata_updater::bootstrap::Bootstrap;
 
 impl MetadataUpdater {
-    /// Looks up where to begin, as long as that is not known: who has found nothing in time is of no use any more. Begins
+    /// Looks up where to begin, as long as that is not known: a producer that has found nothing in time is of no use any more. Begins
     /// again where no broker has told of the cluster for too long.
     pub(in crate::sender) fn bootstrap<N: Network, T>(
         &mut self,

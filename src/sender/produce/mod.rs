@@ -4,11 +4,11 @@
 //! and producer ids are asked for.
 //! Source: KIP-951 (leaders in answers), KIP-467 (errors per record), KIP-516 (topic ids), KIP-219 (throttling).
 
+mod leader_hints;
 mod missing_partitions;
 mod settlement;
 mod verdict;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,19 +17,15 @@ use crate::accumulator::{
     RecordAccumulator,
 };
 use crate::backoff::ExponentialBackoff;
-use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
 use crate::last_heard::LastHeard;
 use crate::logging;
-use crate::metadata::{LeaderNews, Metadata, Picture};
+use crate::metadata::{Metadata, Picture};
 use crate::network::Expect;
 use crate::planted::{Defect, planted};
-use crate::protocol::{
-    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
-};
-use crate::record::TopicName;
+use crate::protocol::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::sender::client_request::{
     ClientRequest, ClientResponse, Context, Effects, NoResponse, SendProgress,
 };
@@ -37,7 +33,6 @@ use crate::sender::control::Control;
 use crate::sender::producer_identity::ProducerIdentity;
 use crate::sender::warnings::Warnings;
 use crate::transaction::TransactionManager;
-use crate::uuid::Uuid;
 
 use missing_partitions::MissingPartitions;
 pub(super) use settlement::GivenUp;
@@ -356,55 +351,7 @@ impl Produce {
         }
     }
 
-    fn learn_leaders(
-        &mut self,
-        response: &ProduceResponse,
-        context: &ProduceContext,
-        transaction: &mut TransactionManager,
-        now: Instant,
-    ) {
-        let told = |topic: &&TopicProduceResponse| {
-            topic.partition_responses.iter().any(|partition| partition.current_leader.is_some())
-        };
-        let topics: Vec<_> = response.responses.iter().filter(told).collect();
-        if topics.is_empty() {
-            return;
-        }
-        let asked = context.batches.iter();
-        let names: HashMap<(&str, Uuid), &TopicName> = asked
-            .flat_map(|sent| [((&*sent.topic, Uuid::ZERO), &sent.topic), (("", sent.topic_id), &sent.topic)])
-            .collect();
-        let mut news = Vec::new();
-        for topic in topics {
-            let id = if topic.name.is_empty() { topic.topic_id } else { Uuid::ZERO };
-            let Some(name) = names.get(&(&*topic.name, id)) else { continue };
-            for partition in &topic.partition_responses {
-                let Some(leader) = &partition.current_leader else { continue };
-                news.push(LeaderNews {
-                    topic: (*name).clone(),
-                    partition: partition.index,
-                    leader: leader.leader_id,
-                    leader_epoch: leader.leader_epoch,
-                });
-            }
-        }
-        if news.is_empty() {
-            return;
-        }
-        let endpoints = response.node_endpoints.iter().map(|endpoint| Node {
-            id: endpoint.node_id,
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-            rack: endpoint.rack.clone(),
-        });
-        let endpoints: Vec<Node> = endpoints.collect();
-        if let Some(picture) = self.metadata.with_leaders(&news, &endpoints) {
-            self.take_over(&picture, transaction, now);
-            self.metadata.publish_leaders(picture);
-        }
-    }
-
-    /// Lets batches go by this picture of the cluster. Before it is published: whoever waits for a topic finds it.
+    /// Lets batches go by this picture of the cluster. Before it is published: a thread that waits for a topic finds it.
     pub(super) fn take_over(
         &mut self,
         picture: &Picture,

@@ -278,7 +278,7 @@ impl Produce {
         let cluster = self.metadata.cluster();
         for (topic, partition) in self.drain.leaderless() {
             let why = cluster.no_leader(topic, partition);
-            self.warnings.leaderless((topic, partition), why, now);
+            self.warnings.leaderless(topic, partition, why, now);
         }
         let (absent, longest) = (self.drain.absent().collect(), self.retry_backoff.longest());
         for absent in self.missing.look(absent, answered, longest, now) {
