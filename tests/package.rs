@@ -171,10 +171,13 @@ impl Tree {
         let all: Value = serde_json::from_str(&run(cargo.arg("--manifest-path").arg(manifest))).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let packages = all["packages"].as_array().unwrap();
-        let packages = packages.iter().map(|package| (text(&package["id"]), package.clone())).collect();
+        let packages: BTreeMap<String, Value> =
+            packages.iter().map(|package| (text(&package["id"]), package.clone())).collect();
         let (mut edges, mut test_edges) = (BTreeMap::new(), BTreeMap::new());
         for node in all["resolve"]["nodes"].as_array().unwrap() {
-            let all = node["deps"].as_array().unwrap();
+            let all = node["deps"].as_array().unwrap().iter();
+            let all: Vec<&Value> =
+                all.filter(|dependency| is_asked_for(&packages, node, dependency)).collect();
             let built = all.iter().filter(|dependency| {
                 let kinds = dependency["dep_kinds"].as_array().unwrap();
                 kinds.iter().any(|kind| kind["kind"] != "dev")
@@ -235,6 +238,26 @@ impl Tree {
         }
         found
     }
+}
+
+/// Cargo lists an optional dependency also where a feature only says what it has to have should it be there (`name?/feature`).
+fn is_asked_for(packages: &BTreeMap<String, Value>, node: &Value, dependency: &Value) -> bool {
+    let package = &packages[node["id"].as_str().unwrap()];
+    let name = packages[dependency["pkg"].as_str().unwrap()]["name"].as_str().unwrap();
+    let declared = package["dependencies"].as_array().unwrap().iter().filter(|it| it["name"] == name);
+    let (mut is_optional, mut names) = (true, BTreeSet::new());
+    for it in declared {
+        is_optional &= it["optional"] == true;
+        names.insert(it["rename"].as_str().unwrap_or(name).to_owned());
+    }
+    let features = node["features"].as_array().unwrap().iter();
+    let mut asked =
+        features.flat_map(|feature| package["features"][feature.as_str().unwrap()].as_array().unwrap());
+    let is_meant = |text: &str| {
+        let text = text.strip_prefix("dep:").unwrap_or(text);
+        names.contains(text.split('/').next().unwrap())
+    };
+    !is_optional || asked.any(|text| is_meant(text.as_str().unwrap()))
 }
 
 fn run(command: &mut Command) -> String {

@@ -39,7 +39,9 @@ use values::Values;
 
 pub use choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
 pub(crate) use faults::Faults;
-pub(crate) use properties_file::{count as read_properties, read_small};
+pub(crate) use properties_file::count as read_properties;
+#[cfg(feature = "tls")]
+pub(crate) use properties_file::read_small;
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};
 pub(crate) use settings::Settings;
 
