@@ -29,6 +29,8 @@ pages! {
     /// [delivery guarantees]: self::delivery_guarantees
     tuning "guide/tuning.md"
     settings "configuration.md"
+    /// [settings]: self::settings
+    tls "guide/tls.md"
     compression "compression.md"
     logging "logging.md"
     testing "guide/testing.md"

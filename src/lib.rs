@@ -6,6 +6,7 @@
 //! [errors]: guide::errors
 //! [tuning]: guide::tuning
 //! [settings]: guide::settings
+//! [TLS]: guide::tls
 //! [compression]: guide::compression
 //! [logging]: guide::logging
 //! [testing]: guide::testing

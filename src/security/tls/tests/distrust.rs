@@ -61,6 +61,7 @@ fn a_chain_is_good_whole_and_what_is_missing_of_it_is_named() {
 }
 
 /// As companies have it, and Java accepts: the broker's own certificate is what is trusted, an authority's or not.
+/// Behaviour 98.
 #[test]
 fn a_certificate_that_is_itself_in_the_trust_store_is_good_if_its_name_and_time_are() {
     for is_authority in [true, false] {

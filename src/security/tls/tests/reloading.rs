@@ -16,6 +16,7 @@ fn connect(
     Pair::new(context, "kafka", server).travel(1000).map_err(|error| error.to_string())
 }
 
+/// Behaviour 99.
 #[test]
 fn a_trust_store_that_has_changed_counts_for_the_next_connection() {
     let folder = Folder::new("tls-trust");
@@ -37,6 +38,7 @@ fn a_trust_store_that_has_changed_counts_for_the_next_connection() {
     assert!(connect(&context, &of_old).unwrap_err().contains("CN=old"));
 }
 
+/// Behaviour 99.
 #[test]
 fn what_is_broken_keeps_what_was_before_and_is_read_again_when_it_changes() {
     let folder = Folder::new("tls-broken");

@@ -9,6 +9,7 @@ fn trusting<'a>(pem: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a 
     [&[("ssl.truststore.certificates", pem)], more].concat()
 }
 
+/// Behaviour 102.
 #[test]
 fn versions_of_tls_are_those_that_both_settings_allow() {
     let authority = Authority::new("root");
@@ -53,6 +54,7 @@ fn the_first_cipher_suite_of_the_list_is_preferred() {
     }
 }
 
+/// Behaviour 102.
 #[test]
 fn what_there_is_not_is_an_error_that_names_what_there_is() {
     let pem = Authority::new("root").pem();
@@ -105,6 +107,7 @@ fn own<'a>(key: &'a str, chain: &'a str) -> [(&'static str, &'a str); 2] {
     [("ssl.keystore.key", key), ("ssl.keystore.certificate.chain", chain)]
 }
 
+/// Behaviour 103.
 #[test]
 fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secret() {
     let authority = Authority::new("root");
@@ -135,6 +138,7 @@ fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secr
     );
 }
 
+/// Behaviour 100.
 #[test]
 fn files_are_named_with_their_settings() {
     let folder = std::env::temp_dir().join(format!("kafka-producer-tls-rules-{}", std::process::id()));
@@ -161,6 +165,7 @@ fn files_are_named_with_their_settings() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
+/// Behaviour 101.
 #[test]
 fn without_a_trust_store_the_systems_is_taken() {
     let broker: Certified = Authority::new("root").certify(&["kafka"]);

@@ -103,6 +103,7 @@ fn a_connection_that_ends_is_made_again_and_nothing_is_lost_or_doubled() {
     }
 }
 
+/// Behaviour 99.
 #[test]
 fn a_refusal_is_told_at_once_and_heals_when_the_files_do() {
     let folder = Folder::new("tls-heals");
