@@ -9,4 +9,5 @@ mod pair;
 mod reloading;
 mod rules;
 mod terminator;
+mod weak;
 mod whole;
