@@ -168,7 +168,7 @@ pub use record::{
     AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Header, HeaderIter, Headers, Key, NoKey, Payload,
     ProducerRecord, RecordKey, RecordMetadata, RecordValue, RecordView, Tombstone, TopicName, Value,
 };
-pub use security::{OAuthBearerToken, TokenProvider, TokenProviderError};
+pub use security::{OAuthBearerToken, SaslCredentials, TokenProvider, TokenProviderError};
 pub use serializer::{
     BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, BytesSerializer, DefaultSerializer,
     DoubleSerializer, FloatSerializer, FnSerializer, IntegerSerializer, ListSerializer, LongSerializer,

@@ -9,13 +9,11 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// A text that nobody is shown. Cheap to clone: all share one.
-#[allow(dead_code, reason = "what needs it follows")]
 #[derive(Clone)]
 pub(crate) struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
     /// The text itself, for whoever it is for.
-    #[allow(dead_code, reason = "what needs it follows")]
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }

@@ -401,15 +401,17 @@ fn names_and_values_stand_escaped_in_errors_and_in_the_log() {
 /// Fault C12.
 #[test]
 fn all_faults_of_a_configuration_are_told_at_once() {
-    let later = [
+    let protocol = [
         ("security.protocol", "SASL_SSL"),
         ("sasl.mechanism", "PLAIN"),
+        ("sasl.login.refresh.window.factor", "0.9"),
+    ];
+    let later = [
         ("sasl.jaas.config", "tiger"),
         ("ssl.truststore.location", "t.jks"),
         ("ssl.keystore.location", "k.jks"),
         ("ssl.endpoint.identification.algorithm", "LDAPS"),
         ("transactional.id", "orders"),
-        ("sasl.login.refresh.window.factor", "0.9"),
         ("sasl.kerberos.service.name", "kafka"),
     ];
     let wrong = [
@@ -425,7 +427,7 @@ fn all_faults_of_a_configuration_are_told_at_once() {
         ("max.in.flight.requests.per.connection", "6"),
         ("config.providers", "vault"),
     ];
-    let error = refusal(with(&[&later[..], &wrong[..]].concat())).unwrap();
+    let error = refusal(with(&[&protocol[..], &later[..], &wrong[..]].concat())).unwrap();
     for (name, _) in later.iter().chain(&wrong) {
         assert!(error.contains(name), "{name}: {error}");
     }

@@ -9,6 +9,7 @@ mod address;
 mod choices;
 mod contradictions;
 mod faults;
+pub(crate) mod jaas_text;
 mod kinds;
 mod prefix;
 mod properties_file;
@@ -20,6 +21,7 @@ mod remarks;
 mod settings;
 mod suggestion;
 mod values;
+mod variable_text;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -37,6 +39,7 @@ use property::{HIDDEN, PropertyValue, trim};
 use remarks::Remarks;
 use values::Values;
 
+pub(crate) use choices::SecurityProtocol;
 pub use choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
 pub(crate) use faults::Faults;
 pub(crate) use properties_file::count as read_properties;
@@ -142,6 +145,42 @@ impl ProducerConfig {
     pub fn set(mut self, name: impl Into<String>, value: impl Into<String>) -> ProducerConfig {
         self.given.insert(name.into(), value.into());
         self
+    }
+
+    /// Logs in by PLAIN: sets `sasl.mechanism` and `sasl.jaas.config`. The password goes over the network as it is, so
+    /// `security.protocol` should be `SASL_SSL`; it has to be set as well.
+    ///
+    /// ```
+    /// use kafka_producer::ProducerConfig;
+    ///
+    /// let config = ProducerConfig::new()
+    ///     .bootstrap_servers("pkc-1234.eu-central-1.aws.confluent.cloud:9092")
+    ///     .set("security.protocol", "SASL_SSL")
+    ///     .sasl_plain("API key", "API secret");
+    /// assert_eq!(config.get("sasl.mechanism").as_deref(), Some("PLAIN"));
+    /// ```
+    #[must_use = "it returns the changed configuration"]
+    pub fn sasl_plain(self, username: &str, password: &str) -> ProducerConfig {
+        self.sasl("PLAIN", jaas_text::PLAIN_LOGIN_MODULE, username, password)
+    }
+
+    /// Logs in by SCRAM-SHA-256: sets `sasl.mechanism` and `sasl.jaas.config`. `security.protocol` has to be set as well:
+    /// `SASL_SSL`, or `SASL_PLAINTEXT`.
+    #[must_use = "it returns the changed configuration"]
+    pub fn sasl_scram_sha_256(self, username: &str, password: &str) -> ProducerConfig {
+        self.sasl("SCRAM-SHA-256", jaas_text::SCRAM_LOGIN_MODULE, username, password)
+    }
+
+    /// Logs in by SCRAM-SHA-512: as [`sasl_scram_sha_256`](ProducerConfig::sasl_scram_sha_256).
+    #[must_use = "it returns the changed configuration"]
+    pub fn sasl_scram_sha_512(self, username: &str, password: &str) -> ProducerConfig {
+        self.sasl("SCRAM-SHA-512", jaas_text::SCRAM_LOGIN_MODULE, username, password)
+    }
+
+    fn sasl(self, mechanism: &str, module: &str, username: &str, password: &str) -> ProducerConfig {
+        let (username, password) = (jaas_text::quoted(username), jaas_text::quoted(password));
+        let line = format!("{module} required username={username} password={password};");
+        self.set(Self::SASL_MECHANISM, mechanism).set(Self::SASL_JAAS_CONFIG, line)
     }
 
     /// Takes a setting back: its default holds again.

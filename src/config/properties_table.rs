@@ -414,19 +414,19 @@ macro_rules! for_each_property {
 
             // Security: SASL.
             SASL_MECHANISM = "sasl.mechanism" {
-                doc: "How this client logs in, where security.protocol says that it does.",
+                doc: "How this client logs in, where security.protocol says that it does: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. What the brokers do not have switched on is refused by them, and nothing else is tried.",
                 type: String, default: "GSSAPI", field: sasl_mechanism: String = text,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_JAAS_CONFIG = "sasl.jaas.config" {
-                doc: "Who logs in with what, as a line in the format of JAAS: login module, control flag, options.",
-                type: Password, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "Who logs in with what, as a line in the format of JAAS: login module, control flag, options, a semicolon. For PLAIN org.apache.kafka.common.security.plain.PlainLoginModule, for SCRAM org.apache.kafka.common.security.scram.ScramLoginModule, with username and password; with tokenauth=true these are a delegation token's id and HMAC. Variables in it (config.providers) are replaced anew for each login, so that a password may change. ProducerConfig::sasl_plain and sasl_scram_sha_256 write it.",
+                type: Password, default: null, field: sasl_jaas_config: Option<Secret> = secret_unless_empty,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_CLIENT_CALLBACK_HANDLER_CLASS = "sasl.client.callback.handler.class" {
-                doc: "A custom source of credentials.",
-                type: Class, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "A custom source of credentials: the name of a closure that was registered with KafkaProducerBuilder::register_sasl_credentials, which is asked for name and password for each login.",
+                type: Class, default: null, field: sasl_client_callback_handler_class: Option<Named> = class,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_CALLBACK_HANDLER_CLASS = "sasl.login.callback.handler.class" {
                 doc: "A custom source of tokens.",

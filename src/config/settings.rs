@@ -16,6 +16,7 @@ use super::properties_table::{self as row, for_each_property};
 use super::property::{PropertyDescription, trim};
 use super::readers;
 use super::values::Values;
+use super::variable_text::VariableText;
 use crate::backoff::ExponentialBackoff;
 use crate::properties::Named;
 use crate::secret::Secret;
@@ -92,6 +93,11 @@ impl Settings {
     /// What messages show in place of a setting that is no secret: as it was written, with variables.
     pub(crate) fn shown(&self, name: &str) -> &str {
         self.written.get(name).map_or("", |written| trim(written))
+    }
+
+    /// A text with variables, to be read again later; none where this setting has none.
+    pub(crate) fn variable_text(&self, name: &str) -> Option<VariableText> {
+        VariableText::of(name, &self.written, &self.properties)
     }
 
     /// The settings whose values the rules may have changed, as they are now.

@@ -13,9 +13,11 @@ use std::ops::RangeInclusive;
 use crate::config::read_properties;
 use crate::network::read_frames;
 use crate::protocol::{
-    ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request, decode_response,
+    ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request,
+    SaslAuthenticateRequest, SaslHandshakeRequest, decode_response,
 };
 use crate::record_batch::read_records;
+use crate::security::sasl::{read_jaas, read_scram_messages};
 
 #[cfg(feature = "tls")]
 use crate::security::stores::{StoreType, read_key_entries, read_trusted_certificates};
@@ -40,12 +42,14 @@ pub struct Answers {
 
 impl Answers {
     /// All of them.
-    pub fn all() -> [Answers; 4] {
+    pub fn all() -> [Answers; 6] {
         [
             Self::to::<ProduceRequest>(),
             Self::to::<MetadataRequest>(),
             Self::to::<ApiVersionsRequest>(),
             Self::to::<InitProducerIdRequest>(),
+            Self::to::<SaslHandshakeRequest>(),
+            Self::to::<SaslAuthenticateRequest<'_>>(),
         ]
     }
 
@@ -97,6 +101,24 @@ pub fn records(codec: usize, bytes: &[u8], limit: usize) -> Result<usize, String
     };
     let raw = codec.decompress(bytes, limit).map_err(|error| error.to_string())?;
     read_records(&raw).ok_or_else(|| String::from("these are not records"))
+}
+
+/// Reads a text of `sasl.jaas.config`: how long the name of its login module is.
+///
+/// # Errors
+///
+/// What is wrong, and at which character.
+pub fn jaas(text: &str) -> Result<usize, String> {
+    read_jaas(text)
+}
+
+/// Reads bytes as what a broker says in a login by SCRAM: how much the client has to say to it.
+///
+/// # Errors
+///
+/// What is wrong.
+pub fn scram(bytes: &[u8]) -> Result<usize, String> {
+    read_scram_messages(bytes)
 }
 
 /// None, gzip, snappy, lz4, zstd.

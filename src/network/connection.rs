@@ -157,16 +157,25 @@ impl<T> Connection<T> {
         if let Some(layer) = self.stream.layer_name().filter(|_| !self.stream.is_established()) {
             return DisconnectReason::ClosedInLayer { layer };
         }
+        if let Some(step) = self.login_step() {
+            return DisconnectReason::ClosedInStep { step };
+        }
         DisconnectReason::Closed {
             before_first_answer: !self.answered && !self.frames.is_within(),
             within_answer: self.frames.is_within(),
         }
     }
 
+    /// The step that says who we are, while it does.
+    fn login_step(&self) -> Option<&'static str> {
+        let is_login = self.answered && self.handshake.authenticates() && !self.frames.is_within();
+        self.handshake.step_name().filter(|_| is_login)
+    }
+
     /// Before the first answer a reset tells the same as an orderly end: the other side wants something else.
     fn io_failed(&self, error: io::Error) -> DisconnectReason {
         let ended = matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe);
-        if ended && !self.stream.is_established() {
+        if ended && (!self.stream.is_established() || self.login_step().is_some()) {
             return self.ended();
         }
         if ended && !self.answered {

@@ -48,6 +48,8 @@ pub(super) enum DisconnectReason {
     ClosedInLayer { layer: &'static str },
     /// What a step of the handshake waits for did not come in time.
     StepTooLate { step: &'static str, within: Duration },
+    /// The other side closed the connection where a step of the handshake expected its answer.
+    ClosedInStep { step: &'static str },
     /// We closed it.
     ClosedHere(&'static str),
 }
@@ -144,6 +146,11 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::StepTooLate { step, within } => {
                 write!(f, "what {step} needs did not come within {} ms", within.as_millis())
             }
+            DisconnectReason::ClosedInStep { step } => write!(
+                f,
+                "the broker closed the connection in place of an answer to {step}: it may be stopping, or it refuses the \
+                 login without a word (its log says why), or something between cuts connections"
+            ),
             DisconnectReason::ClosedHere(why) => f.write_str(why),
         }
     }

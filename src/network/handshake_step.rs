@@ -26,10 +26,6 @@ pub(crate) trait HandshakeStep: fmt::Debug + Send {
 
 /// What a request of a step is made with.
 #[derive(Debug)]
-#[cfg_attr(
-    not(any(test, feature = "simulation")),
-    expect(dead_code, reason = "no mechanism that looks at the versions is built yet")
-)]
 pub(crate) struct Asking<'a> {
     pub(crate) correlation_id: i32,
     pub(crate) client_id: &'a str,
@@ -39,10 +35,6 @@ pub(crate) struct Asking<'a> {
 
 /// What a step wants.
 #[derive(Debug)]
-#[cfg_attr(
-    not(any(test, feature = "simulation")),
-    expect(dead_code, reason = "no mechanism that waits is built yet")
-)]
 pub(crate) enum StepAction {
     /// This is to be sent.
     Send(StepRequest),

@@ -254,12 +254,12 @@ mod tests {
     }
 
     fn plain(bytes: &[u8]) -> EncodedMessage {
-        EncodedMessage { bytes: bytes.to_vec(), splices: Vec::new() }
+        EncodedMessage::of(bytes, Vec::new())
     }
 
     fn spliced() -> EncodedMessage {
         let batch = |bytes: &[u8]| Arc::new(bytes.to_vec());
-        EncodedMessage { bytes: b"abefij".to_vec(), splices: vec![(2, batch(b"cd")), (4, batch(b"gh"))] }
+        EncodedMessage::of(b"abefij", vec![(2, batch(b"cd")), (4, batch(b"gh"))])
     }
 
     fn unwritten(queue: &InFlight<i32>, room: usize) -> Vec<u8> {
@@ -299,7 +299,7 @@ mod tests {
         let batch = |bytes: &[u8]| Arc::new(bytes.to_vec());
         let splices = vec![(0, batch(b"ab")), (0, batch(b"")), (2, batch(b"ef"))];
         let mut queue = InFlight::new();
-        queue.push(entry(1, EncodedMessage { bytes: b"cd".to_vec(), splices }, true, Instant::now()));
+        queue.push(entry(1, EncodedMessage::of(b"cd", splices), true, Instant::now()));
         assert_eq!(unwritten(&queue, 10), b"abcdef");
     }
 

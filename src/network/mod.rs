@@ -51,9 +51,7 @@ pub(crate) use frame::read_all as read_frames;
 #[cfg(any(test, feature = "simulation", feature = "tls"))]
 pub(crate) use byte_stream::PeerState;
 pub(crate) use byte_stream::TransportLayer;
-pub(crate) use handshake_step::HandshakeStep;
-#[cfg(any(test, feature = "simulation"))]
-pub(crate) use handshake_step::{Asking, StepAction, StepFindings, StepProgress, StepRequest};
+pub(crate) use handshake_step::{Asking, HandshakeStep, StepAction, StepFindings, StepProgress, StepRequest};
 pub(crate) use in_flight::Outcome;
 #[cfg(test)]
 pub(crate) use in_flight::RequestFailure;

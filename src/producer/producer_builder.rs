@@ -28,7 +28,7 @@ use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
 use crate::producer::{Core, KafkaProducer, ProducerParts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
-use crate::security::{self, TokenProvider, TokenProviders};
+use crate::security::{self, GivenLogins, SaslCredentials, TokenProvider};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 
@@ -60,7 +60,7 @@ pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     partitioner: Option<Box<dyn Partitioner>>,
     interceptor_names: ClassRegistry,
     interceptors: Vec<Box<dyn ProducerInterceptor<K, V>>>,
-    token_providers: TokenProviders,
+    logins: GivenLogins,
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
@@ -128,7 +128,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             partitioner: None,
             interceptor_names: ClassRegistry::default(),
             interceptors: Vec::new(),
-            token_providers: TokenProviders::default(),
+            logins: GivenLogins::default(),
         }
     }
 
@@ -206,7 +206,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     /// What fetches tokens for `sasl.mechanism=OAUTHBEARER`, as a value; `sasl.login.callback.handler.class` does not count
     /// then. A closure will do.
     pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
-        self.token_providers.given = Some(Box::new(provider));
+        self.logins.tokens.given = Some(Box::new(provider));
         self
     }
 
@@ -215,7 +215,49 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
     where
         F: Fn() -> Box<dyn TokenProvider> + Send + Sync + 'static,
     {
-        self.token_providers.named.register::<dyn TokenProvider>(class_name, "tokens", factory);
+        self.logins.tokens.named.register::<dyn TokenProvider>(class_name, "tokens", factory);
+        self
+    }
+
+    /// Where name and password for `sasl.mechanism=PLAIN`, `SCRAM-SHA-256` and `SCRAM-SHA-512` come from;
+    /// `sasl.jaas.config` is then not needed and not read.
+    ///
+    /// The closure is asked for each new connection, and for each login that is repeated on one, on a thread of its own:
+    /// it may take its time, at most `request.timeout.ms`. What it answers may be another password than before. If it
+    /// fails or panics, so does that login, and it is asked again after `reconnect.backoff.ms`; its error's text stands in
+    /// that of the producer, so it should hold no secret.
+    ///
+    /// ```no_run
+    /// use kafka_producer::{KafkaProducer, ProducerConfig, SaslCredentials};
+    ///
+    /// let config = ProducerConfig::new()
+    ///     .bootstrap_servers("broker:9093")
+    ///     .set("security.protocol", "SASL_SSL")
+    ///     .set("sasl.mechanism", "SCRAM-SHA-512");
+    /// let producer = KafkaProducer::<str, str>::builder(config)
+    ///     .default_serializers()
+    ///     .sasl_credentials(|| {
+    ///         let password = std::fs::read_to_string("/run/secrets/kafka")?;
+    ///         Ok(SaslCredentials::new("orders", password.trim_end()))
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), kafka_producer::Error>(())
+    /// ```
+    pub fn sasl_credentials<F>(mut self, source: F) -> Self
+    where
+        F: Fn() -> Result<SaslCredentials, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
+    {
+        self.logins.credentials = Some(Arc::new(source));
+        self
+    }
+
+    /// A name that `sasl.client.callback.handler.class` may have, and the closure that is asked then: see
+    /// [`sasl_credentials`](KafkaProducerBuilder::sasl_credentials).
+    pub fn register_sasl_credentials<F>(mut self, class_name: &str, source: F) -> Self
+    where
+        F: Fn() -> Result<SaslCredentials, Box<dyn std::error::Error + Send + Sync>> + Send + Sync + 'static,
+    {
+        self.logins.register(class_name, Arc::new(source));
         self
     }
 
@@ -250,7 +292,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let properties = Properties::new(&map).with_written(&settings.written);
         let plugins = self.take_plugins(&settings, &properties, &mut faults);
         let chain = self.take_interceptors(&settings.interceptor_classes, &properties, &mut faults);
-        let channels = security::channels(&settings, &mut faults);
+        let channels = security::channels(&settings, self.logins, &mut faults);
         faults.into_result()?;
         // Without a serializer there is a fault: what is missing is one.
         let plugins = plugins.ok_or_else(|| missing(KEY))?;

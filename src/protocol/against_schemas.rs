@@ -8,6 +8,7 @@ use harness::schema::{SchemaValue, Schemas};
 
 use super::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
 use super::messages::{PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData};
+use super::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use super::request::{Request, decode_response, encode_request};
 use crate::cluster::ReplicaList;
 use crate::record::TopicName;
@@ -25,13 +26,16 @@ fn versions_lie_in_the_stable_range_of_the_newest_kafka() {
             "{}: {stable:?}",
             R::NAME
         );
-        assert_eq!(schemas.first_flexible_version(R::KEY), Some(R::FLEXIBLE_FROM), "{}", R::NAME);
+        let flexible = schemas.first_flexible_version(R::KEY);
+        assert_eq!(flexible.unwrap_or(i16::MAX), R::FLEXIBLE_FROM, "{}", R::NAME);
     }
     let schemas = schemas();
     check::<ProduceRequest>(&schemas);
     check::<MetadataRequest>(&schemas);
     check::<InitProducerIdRequest>(&schemas);
     check::<ApiVersionsRequest>(&schemas);
+    check::<SaslHandshakeRequest>(&schemas);
+    check::<SaslAuthenticateRequest<'_>>(&schemas);
 }
 
 #[test]
@@ -90,6 +94,15 @@ fn requests_are_what_the_schemas_say() {
                 || body["ClientSoftwareName"] == "kafka-producer" && body["ClientSoftwareVersion"] == "0.1.0"
         );
     });
+    each_version(&schemas, &SaslHandshakeRequest { mechanism: "PLAIN" }, |_, body| {
+        assert_eq!(body["Mechanism"].text(), Some("PLAIN"));
+    });
+    for length in [0, 1, 126, 127, 128, 70_000] {
+        let token = vec![0xa5; length];
+        each_version(&schemas, &SaslAuthenticateRequest { auth_bytes: &token }, |_, body| {
+            assert_eq!(body["AuthBytes"], SchemaValue::Bytes(token.clone()));
+        });
+    }
 }
 
 #[test]
@@ -157,6 +170,21 @@ fn init_producer_id_responses_are_read_as_the_schemas_say() {
         same(body, "ErrorCode", ours.error_code.0);
         same(body, "ProducerId", ours.producer_id);
         same(body, "ProducerEpoch", ours.producer_epoch);
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn sasl_responses_are_read_as_the_schemas_say() {
+    each_response::<SaslHandshakeRequest>(&schemas(), |ours, body| {
+        same(body, "ErrorCode", ours.error_code.0);
+        all(body, "Mechanisms", &ours.mechanisms, |ours, body| assert_eq!(body.text(), Some(&**ours)));
+    });
+    each_response::<SaslAuthenticateRequest<'_>>(&schemas(), |ours, body| {
+        same(body, "ErrorCode", ours.error_code.0);
+        assert_eq!(body["ErrorMessage"].text(), ours.error_message.as_deref());
+        assert_eq!(body["AuthBytes"], SchemaValue::Bytes(ours.auth_bytes.clone()));
+        same(body, "SessionLifetimeMs", ours.session_lifetime_ms);
     });
 }
 

@@ -11,14 +11,17 @@ pub(crate) mod stores;
 pub(crate) mod tls;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::config::{Faults, Settings};
 use crate::error::Error;
-use crate::network::{BackgroundWork, ChannelBuilder, HandshakeStep, TransportLayer};
+use crate::network::{BackgroundWork, ChannelBuilder, HandshakeStep, TransportLayer, Upkeep};
 #[cfg(feature = "tls")]
 use tls::TlsContext;
 
-pub(crate) use sasl::oauthbearer::TokenProviders;
+pub(crate) use sasl::GivenLogins;
+use sasl::Mechanisms;
+pub use sasl::SaslCredentials;
 pub use sasl::oauthbearer::{OAuthBearerToken, TokenProvider, TokenProviderError};
 
 /// What connections have beside their sockets, by `security.protocol`.
@@ -26,18 +29,17 @@ pub use sasl::oauthbearer::{OAuthBearerToken, TokenProvider, TokenProviderError}
 struct SecurityChannels {
     #[cfg(feature = "tls")]
     tls: Option<Arc<TlsContext>>,
+    sasl: Option<Arc<dyn Mechanisms>>,
 }
 
 /// What new connections are made with. Reads the key and trust stores, and blocks as long as that takes. What is wrong is
 /// added to the faults.
-pub(crate) fn channels(settings: &Settings, faults: &mut Faults) -> Arc<dyn ChannelBuilder> {
+pub(crate) fn channels(
+    settings: &Settings,
+    logins: GivenLogins,
+    faults: &mut Faults,
+) -> Arc<dyn ChannelBuilder> {
     let protocol = settings.security_protocol;
-    if protocol.has_sasl() {
-        faults.add(Error::config(format!(
-            "Invalid value {} for configuration security.protocol: SASL is not supported by this version of kafka-producer",
-            settings.shown("security.protocol")
-        )));
-    }
     #[cfg(not(feature = "tls"))]
     if protocol.has_tls() {
         faults.add(Error::config(format!(
@@ -49,6 +51,7 @@ pub(crate) fn channels(settings: &Settings, faults: &mut Faults) -> Arc<dyn Chan
     Arc::new(SecurityChannels {
         #[cfg(feature = "tls")]
         tls: protocol.has_tls().then(|| TlsContext::new(settings, faults)).flatten(),
+        sasl: protocol.has_sasl().then(|| sasl::mechanisms(settings, logins, faults)).flatten(),
     })
 }
 
@@ -76,7 +79,11 @@ impl ChannelBuilder for SecurityChannels {
         }
     }
 
-    fn authentication(&self, _host: &str) -> Vec<Box<dyn HandshakeStep>> {
-        Vec::new()
+    fn authentication(&self, host: &str) -> Vec<Box<dyn HandshakeStep>> {
+        self.sasl.as_ref().map(|mechanisms| sasl::authentication(mechanisms, host)).unwrap_or_default()
+    }
+
+    fn upkeep(&self, now: Instant) -> Upkeep {
+        self.sasl.as_ref().map(|mechanisms| mechanisms.upkeep(now)).unwrap_or_default()
     }
 }

@@ -91,6 +91,12 @@ impl<'a> Decoder<'a> {
         text.map(Some).map_err(|_| DecodeError::new(field, Problem::NotUtf8, start))
     }
 
+    pub(crate) fn bytes(&mut self, field: &str) -> Result<&'a [u8], DecodeError> {
+        let start = self.offset;
+        let length = self.length(field)?.ok_or_else(|| DecodeError::new(field, Problem::Null, start))?;
+        self.take(field, length as usize)
+    }
+
     /// Reads an array, each element with `read`.
     #[inline]
     pub(crate) fn array<T>(

@@ -2,23 +2,46 @@
 //!
 //! Holds: whether a length is a fixed or a variable-length integer is decided here and nowhere else.
 
+use std::fmt;
 use std::sync::Arc;
 
 use byteorder::{BigEndian, ByteOrder};
+use zeroize::Zeroize;
 
 use super::varint::put_unsigned_varint;
 use crate::uuid::Uuid;
 
 /// An encoded message: its own bytes, and between them record batches that stay where they are.
-#[derive(Debug)]
 pub(crate) struct EncodedMessage {
     /// Everything but the spliced batches.
     pub(crate) bytes: Vec<u8>,
     /// `(position, batch)`: the batch stands before `bytes[position]`; positions ascend.
     pub(crate) splices: Vec<(usize, Arc<Vec<u8>>)>,
+    /// Nobody may find the bytes when they are not needed any more.
+    is_secret: bool,
+}
+
+/// Its size: what it holds is the user's.
+impl fmt::Debug for EncodedMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EncodedMessage({} bytes)", self.size_bytes())
+    }
+}
+
+impl Drop for EncodedMessage {
+    fn drop(&mut self) {
+        if self.is_secret {
+            self.bytes.zeroize();
+        }
+    }
 }
 
 impl EncodedMessage {
+    #[cfg(test)]
+    pub(crate) fn of(bytes: &[u8], splices: Vec<(usize, Arc<Vec<u8>>)>) -> Self {
+        EncodedMessage { bytes: bytes.to_vec(), splices, is_secret: false }
+    }
+
     /// The length on the wire, batches included.
     pub(crate) fn size_bytes(&self) -> usize {
         self.bytes.len() + self.splices.iter().map(|(_, batch)| batch.len()).sum::<usize>()
@@ -36,9 +59,13 @@ pub(crate) struct Encoder {
 /// The longest string that a message takes, in both forms.
 const MAX_STRING_BYTES: usize = i16::MAX as usize;
 
+/// Its length, and what ends the structure that it is in.
+const ROOM_BESIDE_A_SECRET_BYTES: usize = 16;
+
 impl Encoder {
     pub(crate) fn new(version: i16, flexible: bool) -> Self {
-        let message = EncodedMessage { bytes: Vec::with_capacity(128), splices: Vec::new() };
+        let message =
+            EncodedMessage { bytes: Vec::with_capacity(128), splices: Vec::new(), is_secret: false };
         Encoder { version, flexible, message }
     }
 
@@ -118,6 +145,15 @@ impl Encoder {
         self.message.splices.push((self.message.bytes.len(), batch));
     }
 
+    /// Writes bytes that are overwritten once the message is gone.
+    pub(crate) fn secret_bytes(&mut self, value: &[u8]) {
+        // With room for what follows, since a buffer that is outgrown is not overwritten.
+        self.message.bytes.reserve(value.len() + ROOM_BESIDE_A_SECRET_BYTES);
+        self.message.is_secret = true;
+        self.length(value.len());
+        self.raw(value);
+    }
+
     /// Ends a structure: in flexible versions an empty section of tagged fields.
     pub(crate) fn tags(&mut self) {
         if self.flexible {
@@ -163,7 +199,7 @@ mod tests {
     fn written(flexible: bool, write: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut out = Encoder::new(0, flexible);
         write(&mut out);
-        out.finish().bytes
+        out.finish().bytes.clone()
     }
 
     #[test]

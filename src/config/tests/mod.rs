@@ -185,7 +185,7 @@ fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
         let start = format!("Invalid value {value} for configuration {name}: ");
         assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
     }
-    for (name, value) in &SECURE[1..] {
+    for (name, value) in [SECURE[1], SECURE[3]] {
         let error = refusal(&[SASL_SSL, (name, value)]);
         let part = format!("Invalid value {value} for configuration {name}: ");
         assert!(error.contains(&part) && error.contains("not supported by this version"), "{error}");

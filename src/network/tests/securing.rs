@@ -345,6 +345,20 @@ fn what_is_due_beside_all_connections_is_done_in_time_and_nothing_is_needed_for_
     }
 }
 
+#[test]
+fn a_connection_that_ends_within_a_step_says_in_which_one() {
+    let (mut fixture, _) = with_authority(Authority::default(), false);
+    fixture.client.network().silent.insert(address(2));
+    fixture.ready();
+    fixture.turn(SECOND);
+    fixture.turn(SECOND);
+    fixture.answer_versions();
+    fixture.turn(Duration::ZERO);
+    fixture.client.network().socket().ended = true;
+    let text = disconnection(&fixture.next()).to_string();
+    assert!(text.contains("closed the connection in place of an answer to Introduction"), "{text}");
+}
+
 fn with_session(seconds: u32) -> Authority {
     Authority { session: Some(SECOND * seconds), ..Authority::default() }
 }

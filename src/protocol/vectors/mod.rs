@@ -9,6 +9,7 @@ mod api_versions;
 mod init_producer_id;
 mod metadata;
 mod produce;
+mod sasl;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -251,4 +252,6 @@ fn versions_lie_in_the_schemas_ranges() {
     check::<super::InitProducerIdRequest, theirs::InitProducerIdRequest>();
     check::<super::MetadataRequest, theirs::MetadataRequest>();
     check::<super::ProduceRequest, theirs::ProduceRequest>();
+    check::<super::SaslAuthenticateRequest<'_>, theirs::SaslAuthenticateRequest>();
+    check::<super::SaslHandshakeRequest, theirs::SaslHandshakeRequest>();
 }

@@ -4,7 +4,6 @@
 //! Holds: what is said is no text of a `Debug`, and is overwritten when it is dropped.
 //! Threads: the sender's alone; what takes long is work in the background.
 //! Source: Java's `SaslClient` and `SaslClientFactory`.
-#![cfg_attr(not(test), expect(dead_code, reason = "the authenticator that asks them follows"))]
 
 use std::fmt;
 use std::time::Instant;
@@ -73,8 +72,53 @@ impl fmt::Debug for SaslToken {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::security::sasl::pending::Pending;
+
+    /// A mechanism that says these words, each with the challenge behind it: `wait` waits for work before the next one,
+    /// `last` is the last, `done` is the end.
+    #[derive(Debug)]
+    pub(in super::super) struct ScriptedMechanisms(pub(in super::super) &'static [&'static str]);
+
+    #[derive(Debug)]
+    struct Scripted {
+        rest: &'static [&'static str],
+        waits: Option<Pending<()>>,
+    }
+
+    impl Mechanisms for ScriptedMechanisms {
+        fn name(&self) -> &'static str {
+            "SCRIPTED"
+        }
+
+        fn begin(&self, host: &str) -> Result<Box<dyn Mechanism>, Error> {
+            assert_eq!(host, "broker");
+            Ok(Box::new(Scripted { rest: self.0, waits: None }))
+        }
+    }
+
+    impl Mechanism for Scripted {
+        fn evaluate(&mut self, challenge: &[u8]) -> Result<MechanismReply, Error> {
+            if self.waits.as_ref().is_some_and(|pending| pending.take().is_none()) {
+                return Ok(MechanismReply::Wait(None));
+            }
+            self.waits = None;
+            let (word, rest) = self.rest.split_first().unwrap();
+            self.rest = rest;
+            let said = SaslToken::from([word.as_bytes(), b":", challenge].concat());
+            Ok(match *word {
+                "done" => MechanismReply::Done,
+                "last" => MechanismReply::Last(said),
+                "wait" => {
+                    let (pending, work) = Pending::begin("a word", || Ok(()));
+                    self.waits = Some(pending);
+                    MechanismReply::Wait(Some(work))
+                }
+                _ => MechanismReply::Continue(said),
+            })
+        }
+    }
 
     #[test]
     fn a_token_is_not_shown() {

@@ -1,16 +1,192 @@
 //! SASL: telling brokers who we are, by one of several mechanisms.
 //!
 //! Owns: what `sasl.mechanism` and `sasl.jaas.config` mean, and the exchange with the broker. Must not know: sockets, TLS.
+//! Holds: what is wrong is said with the setting's name and never with a secret; nothing weaker than what is asked for is
+//! tried in its place.
 
+mod authenticator;
+mod credentials;
+mod jaas;
+mod login_modules;
 mod mechanism;
 pub(crate) mod oauthbearer;
+mod pending;
+mod plain;
 mod refresh_time;
 mod refreshing_login;
+mod scram;
+mod stream_tokenizer;
 
 #[cfg(feature = "oidc")]
 mod form;
 #[cfg(feature = "oidc")]
 mod http_client;
 
-#[cfg_attr(not(test), expect(unused_imports, reason = "the authenticator that asks them follows"))]
-pub(crate) use mechanism::{Mechanism, MechanismReply, Mechanisms, SaslToken};
+use std::error::Error as StdError;
+use std::sync::Arc;
+
+use crate::class_registry::ClassRegistry;
+use crate::config::{Faults, ProducerConfig, SecurityProtocol, Settings};
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::logging;
+use crate::secret::Secret;
+use crate::sync::Mutex;
+
+pub(crate) use authenticator::authentication;
+pub(crate) use credentials::AskForCredentials;
+use credentials::CredentialsSource;
+pub use credentials::SaslCredentials;
+use jaas::JaasEntry;
+use login_modules::MechanismKind;
+pub(crate) use mechanism::Mechanisms;
+use oauthbearer::{JaasOptions, TokenProviders, oauth_bearer};
+use plain::PlainMechanisms;
+pub(crate) use scram::read_scram_messages;
+use scram::{ScramHash, ScramMechanisms};
+
+/// What the program has given beside its settings.
+#[derive(Default)]
+pub(crate) struct GivenLogins {
+    /// What is asked for name and password.
+    pub(crate) credentials: Option<AskForCredentials>,
+    /// The same under names that `sasl.client.callback.handler.class` may have.
+    names: ClassRegistry,
+    /// What is asked for tokens.
+    pub(crate) tokens: TokenProviders,
+}
+
+/// A closure under a name.
+type NamedCredentials = dyn Fn() -> Result<SaslCredentials, Box<dyn StdError + Send + Sync>> + Send + Sync;
+
+impl GivenLogins {
+    /// Makes a name stand for a closure.
+    pub(crate) fn register(&mut self, name: &str, ask: AskForCredentials) {
+        self.names.register::<NamedCredentials>(name, "logins", move || {
+            let ask = Arc::clone(&ask);
+            Box::new(move || ask())
+        });
+    }
+
+    /// The closure that is to be asked, as a value or by its name; none where neither is there.
+    fn ask(&self, settings: &Settings) -> Result<Option<AskForCredentials>, Error> {
+        if let Some(ask) = &self.credentials {
+            return Ok(Some(Arc::clone(ask)));
+        }
+        let Some(name) = &settings.sasl_client_callback_handler_class else { return Ok(None) };
+        let noun = "source of credentials";
+        let made = self.names.create::<NamedCredentials>(CALLBACK_HANDLER, name, noun, "others are wanted");
+        Ok(Some(Arc::from(made.map_err(Error::config)?)))
+    }
+}
+
+/// The mechanism that the settings name, with what they say that it needs. What is wrong is added to the faults.
+pub(crate) fn mechanisms(
+    settings: &Settings,
+    given: GivenLogins,
+    faults: &mut Faults,
+) -> Option<Arc<dyn Mechanisms>> {
+    if settings.sasl_mechanism.is_empty() {
+        // A fault of the configuration by itself.
+        return None;
+    }
+    let kind = MechanismKind::of(&settings.sasl_mechanism).map_err(|expected| {
+        let shown = settings.shown(ProducerConfig::SASL_MECHANISM);
+        Error::config(format!(
+            "Invalid value {} for configuration sasl.mechanism: {expected}",
+            Escaped(shown)
+        ))
+    });
+    let kind = faults.keep(kind)?;
+    match kind {
+        MechanismKind::Plain => {
+            let source = faults.keep(credentials_source(settings, &given, kind))?;
+            if settings.security_protocol == SecurityProtocol::SaslPlaintext {
+                logging::warn!(
+                    "sasl.mechanism=PLAIN with security.protocol=SASL_PLAINTEXT: whoever sees the network sees the \
+                     password; SASL_SSL encrypts it"
+                );
+            }
+            Some(Arc::new(PlainMechanisms::new(source)))
+        }
+        MechanismKind::ScramSha256 | MechanismKind::ScramSha512 => {
+            let source = faults.keep(credentials_source(settings, &given, kind))?;
+            let hash = match kind {
+                MechanismKind::ScramSha512 => ScramHash::Sha512,
+                _ => ScramHash::Sha256,
+            };
+            Some(Arc::new(ScramMechanisms::new(hash, source)))
+        }
+        MechanismKind::OAuthBearer => {
+            let options = match &settings.sasl_jaas_config {
+                Some(text) => faults.keep(read_entry(text, kind))?.into_options(),
+                None => JaasOptions::new(),
+            };
+            Some(Arc::new(oauth_bearer(settings, &options, given.tokens, faults)?))
+        }
+        MechanismKind::Gssapi | MechanismKind::AwsMskIam => {
+            faults.add(Error::config(format!(
+                "Invalid value {} for configuration sasl.mechanism: it is not supported by this version of \
+                 kafka-producer",
+                kind.name()
+            )));
+            None
+        }
+    }
+}
+
+/// Where name and password come from.
+fn credentials_source(
+    settings: &Settings,
+    given: &GivenLogins,
+    kind: MechanismKind,
+) -> Result<CredentialsSource, Error> {
+    if let Some(ask) = given.ask(settings)? {
+        return Ok(CredentialsSource::Asked(ask));
+    }
+    let Some(text) = &settings.sasl_jaas_config else {
+        return Err(Error::config(format!(
+            "Missing configuration sasl.jaas.config: sasl.mechanism={} needs {} required username=\"…\" password=\"…\"; \
+             (the file of java.security.auth.login.config is not read)",
+            kind.name(),
+            kind.module()
+        )));
+    };
+    let credentials = read_credentials(text, kind)?;
+    let Some(text) = settings.variable_text(ProducerConfig::SASL_JAAS_CONFIG) else {
+        return Ok(CredentialsSource::Fixed(credentials));
+    };
+    // What stands for the variables may change.
+    let last = Mutex::new(credentials);
+    Ok(CredentialsSource::Asked(Arc::new(move || {
+        match text.read().and_then(|text| read_credentials(&text, kind)) {
+            Ok(credentials) => *last.lock() = credentials,
+            Err(error) => logging::warn!("{error}; the login goes on with what was there before"),
+        }
+        Ok(last.lock().clone())
+    })))
+}
+
+fn read_credentials(text: &Secret, kind: MechanismKind) -> Result<SaslCredentials, Error> {
+    read_entry(text, kind).and_then(|entry| SaslCredentials::of(&entry).map_err(refused))
+}
+
+/// The login module and its options, if it is this mechanism's.
+fn read_entry(text: &Secret, kind: MechanismKind) -> Result<JaasEntry, Error> {
+    let entry = JaasEntry::parse(text.expose()).map_err(refused)?;
+    kind.check_module(&entry).map_err(refused)?;
+    Ok(entry)
+}
+
+fn refused(why: String) -> Error {
+    Error::config(format!("Invalid value [hidden] for configuration sasl.jaas.config: {why}"))
+}
+
+/// Reads a text of `sasl.jaas.config`: for tests of what may be written there.
+pub(crate) fn read_jaas(text: &str) -> Result<usize, String> {
+    let entry = JaasEntry::parse(text)?;
+    let _ = SaslCredentials::of(&entry);
+    Ok(entry.module().len())
+}
+
+const CALLBACK_HANDLER: &str = "sasl.client.callback.handler.class";

@@ -2,11 +2,11 @@
 //!
 //! Owns: tokens, where they come from, the exchange with the broker. Must not know: sockets, JAAS texts, other mechanisms.
 //! Threads: tokens are fetched on those of work in the background; all else is the sender's. Locks: that of the login.
-#![cfg_attr(not(test), expect(dead_code, unused_imports, reason = "what logs in at brokers follows"))]
 
 mod jwt;
 mod oauth_configuration;
 mod oauth_exchange;
+#[cfg(any(test, feature = "oidc"))]
 mod token_answer;
 mod token_file;
 mod token_provider;
@@ -17,6 +17,5 @@ mod assertion;
 #[cfg(feature = "oidc")]
 mod token_endpoint;
 
-pub(crate) use oauth_configuration::{TokenProviders, oauth_bearer};
-pub(crate) use oauth_exchange::{OAUTHBEARER, OAuthBearer};
+pub(crate) use oauth_configuration::{JaasOptions, TokenProviders, oauth_bearer};
 pub use token_provider::{OAuthBearerToken, TokenProvider, TokenProviderError};

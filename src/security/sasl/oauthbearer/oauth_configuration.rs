@@ -85,11 +85,6 @@ impl OAuthReading<'_> {
             None if self.settings.sasl_oauthbearer_token_endpoint_url.is_some() => self.fetched(faults),
             None | Some(UNSECURED_HANDLER) => self.unsecured(faults),
             Some(LOGIN_HANDLER) => self.fetched(faults),
-            #[cfg(any())]
-            Some(MSK_IAM_HANDLER) => {
-                faults.keep(crate::security::sasl::msk_iam::token_source(self.settings, self.options))
-            }
-            #[cfg(not(any()))]
             Some(MSK_IAM_HANDLER) => {
                 faults.add(Error::config(format!("{HANDLER}={MSK_IAM_HANDLER} needs the feature msk-iam")));
                 None
