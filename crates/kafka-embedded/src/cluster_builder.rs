@@ -9,6 +9,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::api::Api;
+#[cfg(feature = "tls")]
+use super::tls::TlsOptions;
 
 /// How many partitions a topic has and what it takes.
 ///
@@ -106,6 +108,8 @@ pub struct EmbeddedClusterBuilder {
     pub(super) answer_delay: Duration,
     pub(super) versions: BTreeMap<Api, RangeInclusive<i16>>,
     pub(super) cluster_id: String,
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<TlsOptions>,
 }
 
 impl EmbeddedClusterBuilder {
@@ -119,6 +123,8 @@ impl EmbeddedClusterBuilder {
             answer_delay: Duration::ZERO,
             versions,
             cluster_id: "embedded-cluster-00000".to_owned(),
+            #[cfg(feature = "tls")]
+            tls: None,
         }
     }
 
@@ -198,6 +204,14 @@ impl EmbeddedClusterBuilder {
     #[must_use]
     pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
         self.cluster_id = id.into();
+        self
+    }
+
+    /// All brokers speak TLS, and nothing else, on their sockets.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, options: TlsOptions) -> Self {
+        self.tls = Some(options);
         self
     }
 

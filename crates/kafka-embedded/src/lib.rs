@@ -38,12 +38,15 @@
 //!
 //! Its rules are to be had without sockets, for simulations: [`ClusterRules`].
 //!
-//! What it does not do: consumer groups, transactions beyond producer ids and epochs, TLS, SASL, deleting or
-//! compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
+//! With the feature `tls` (on by default) brokers speak TLS, with certificates made on the fly: [`TlsOptions`].
+//!
+//! What it does not do: consumer groups, transactions beyond producer ids and epochs, SASL, deleting or compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
 //! lead.
 
 mod answers;
 mod api;
+#[cfg(feature = "tls")]
+mod base64;
 mod batch_header;
 mod broker_error;
 mod cluster_builder;
@@ -53,6 +56,8 @@ mod decompress;
 mod fault;
 mod fetch;
 mod metadata;
+#[cfg(not(feature = "tls"))]
+mod no_tls;
 mod partition_log;
 mod produce_request;
 mod producer_ids;
@@ -61,6 +66,9 @@ mod seen;
 mod server;
 mod shape;
 mod steering;
+#[cfg(feature = "tls")]
+mod tls;
+mod tls_state;
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -74,6 +82,12 @@ pub use self::fault::Fault;
 pub use self::rewrite::{BrokerAnswer, Rewritten};
 pub use self::seen::{SeenBatch, SeenProduce};
 use self::server::Server;
+#[cfg(feature = "tls")]
+pub use self::tls::{
+    AlertAt, CertificateKeyKind, CertificateOptions, IssuedCertificate, SeenTls, TlsEnd, TlsFault,
+    TlsOptions, TlsServer, TlsVersions,
+};
+pub use self::tls_state::TlsState;
 
 /// A running cluster. Dropping it closes all connections and ends all its threads.
 #[derive(Debug)]
@@ -93,7 +107,34 @@ impl EmbeddedCluster {
         let unix_ms = i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX);
         let rules = settings.clone().rules(Instant::now(), unix_ms);
         let rules = rules.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        Ok(Self { server: Server::start(rules)? })
+        #[cfg(feature = "tls")]
+        let tls = settings.tls.clone().map(TlsServer::new).transpose()?;
+        #[cfg(not(feature = "tls"))]
+        let tls = None;
+        Ok(Self { server: Server::start(rules, tls)? })
+    }
+
+    /// The TLS of the brokers: what clients have to trust, certificates for clients, faults; `None` if the cluster was
+    /// built without.
+    ///
+    /// ```
+    /// use kafka_embedded::{EmbeddedCluster, TlsOptions};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let cluster = EmbeddedCluster::builder().tls(TlsOptions::new()).start()?;
+    /// let tls = cluster.tls().ok_or("no TLS")?;
+    /// let properties = [
+    ///     ("security.protocol", "SSL".to_owned()),
+    ///     ("ssl.truststore.type", "PEM".to_owned()),
+    ///     ("ssl.truststore.certificates", tls.trusted_pem()),
+    /// ];
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsServer> {
+        self.server.tls()
     }
 
     /// The addresses of all brokers, as for `bootstrap.servers`.

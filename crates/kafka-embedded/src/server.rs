@@ -2,8 +2,8 @@
 //!
 //! Owns: every socket and thread of the cluster. Must not know: what the frames say.
 //! Threads: one per listener, two per connection (read, write), one that waits for the next due time.
-//! Locks: `state` guards the rules and the list of outboxes; an outbox has its own, taken under it. Nothing is
-//! read or written under `state`.
+//! Locks: `state` guards the rules and the list of outboxes; an outbox has its own, taken under it: first that of TLS, so
+//! that what is encrypted leaves in this order, then that of the queue. Nothing is read or written under `state`.
 //! Holds: what the rules say for a connection is written in that order; after `stop` nothing runs.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -17,6 +17,11 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId};
+#[cfg(not(feature = "tls"))]
+use super::no_tls::{NoTls as TlsEnd, NoTls as TlsServer};
+#[cfg(feature = "tls")]
+use super::tls::{TlsEnd, TlsServer};
+use super::tls_state::TlsState;
 
 /// A running cluster.
 #[derive(Debug)]
@@ -30,6 +35,7 @@ pub(super) struct Server {
 #[derive(Debug)]
 struct ServerShared {
     state: Mutex<ServerState>,
+    tls: Option<TlsServer>,
     /// Told when something becomes due earlier than the clock thread expects, and at the end.
     sooner: Condvar,
 }
@@ -52,7 +58,7 @@ struct Listening {
 }
 
 impl Server {
-    pub(super) fn start(rules: ClusterRules) -> io::Result<Self> {
+    pub(super) fn start(rules: ClusterRules, tls: Option<TlsServer>) -> io::Result<Self> {
         let state = ServerState {
             rules,
             outboxes: HashMap::new(),
@@ -60,7 +66,7 @@ impl Server {
             alarm: None,
             stopping: false,
         };
-        let shared = Arc::new(ServerShared { state: Mutex::new(state), sooner: Condvar::new() });
+        let shared = Arc::new(ServerShared { state: Mutex::new(state), tls, sooner: Condvar::new() });
         let mut server = Self { shared, clock: None, listeners: Mutex::default(), ports: BTreeMap::new() };
         let brokers: Vec<i32> = server.shared.state.lock().rules.brokers().collect();
         let mut bound = Vec::new();
@@ -83,6 +89,11 @@ impl Server {
 
     pub(super) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
         self.ports.values().map(|port| port.address)
+    }
+
+    #[cfg(feature = "tls")]
+    pub(super) fn tls(&self) -> Option<&TlsServer> {
+        self.shared.tls.as_ref()
     }
 
     /// Looks at the rules, or changes them.
@@ -212,7 +223,8 @@ impl ServerShared {
     /// Serves a new connection, with a thread that reads and one that writes.
     fn welcome(self: &Arc<Self>, broker: i32, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let outbox = Arc::new(Outbox::new(stream.try_clone()?, stream.try_clone()?));
+        let tls = self.tls.as_ref().map(|tls| tls.accept(broker));
+        let outbox = Arc::new(Outbox::new(tls, stream.try_clone()?, stream.try_clone()?));
         let mut state = self.state.lock();
         if state.stopping {
             return Ok(());
@@ -242,7 +254,8 @@ impl ServerShared {
     }
 
     /// Reads frames until the connection ends, from either side.
-    fn read(&self, id: ConnectionId, outbox: &Outbox, mut stream: TcpStream) {
+    fn read(&self, id: ConnectionId, outbox: &Outbox, stream: TcpStream) {
+        let mut stream = Inbound { stream, outbox, plain: Vec::new(), taken: 0 };
         while let Ok(Some(frame)) = read_frame(&mut stream) {
             let mut state = self.state.lock();
             let actions = state.rules.handle(Instant::now(), id, frame);
@@ -256,7 +269,7 @@ impl ServerShared {
         state.rules.disconnect(id);
         state.outboxes.remove(&id);
         drop(state);
-        outbox.push(Item::Close);
+        outbox.push(Item::Close(Vec::new()));
     }
 
     /// Hands out what is due when it is.
@@ -287,7 +300,7 @@ impl ServerShared {
         for action in actions {
             let item = match action.kind {
                 ActionKind::Answer(frame) => Item::Frame(frame),
-                ActionKind::Close => Item::Close,
+                ActionKind::Close => Item::Close(Vec::new()),
             };
             let Some(outbox) = state.outboxes.get(&action.connection) else {
                 continue;
@@ -308,7 +321,7 @@ impl ServerShared {
 
 /// One frame; `None` at the end of the stream and at a length that no broker reads. Memory grows with what
 /// arrives, not with what is announced.
-fn read_frame(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
+fn read_frame(stream: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut prefix = [0; 4];
     stream.read_exact(&mut prefix)?;
     let Some(length) = ClusterRules::frame_length(prefix) else {
@@ -319,9 +332,49 @@ fn read_frame(stream: &mut TcpStream) -> io::Result<Option<Vec<u8>>> {
     Ok((frame.len() == length).then_some(frame))
 }
 
+/// What the requests are read from: the socket, or what TLS makes of it.
+struct Inbound<'a> {
+    stream: TcpStream,
+    outbox: &'a Outbox,
+    plain: Vec<u8>,
+    taken: usize,
+}
+
+impl Read for Inbound<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let Some(tls) = &self.outbox.tls else { return self.stream.read(buffer) };
+        while self.taken == self.plain.len() {
+            self.plain.clear();
+            self.taken = 0;
+            let mut raw = [0; TRUSTED_BYTES / 4];
+            let count = self.stream.read(&mut raw)?;
+            let raw = raw.get(..count).unwrap_or_default();
+            if raw.is_empty() || !self.outbox.receive(tls, raw, &mut self.plain) {
+                self.drain();
+                return Ok(0);
+            }
+        }
+        let rest = self.plain.get(self.taken..).unwrap_or_default();
+        let count = rest.len().min(buffer.len());
+        buffer.iter_mut().zip(rest).for_each(|(place, byte)| *place = *byte);
+        self.taken += count;
+        Ok(count)
+    }
+}
+
+impl Inbound<'_> {
+    /// Reads on without looking, for a while: a socket that is closed with something unread in it takes back what it has
+    /// sent, the alert that says why.
+    fn drain(&mut self) {
+        let _ = self.stream.set_read_timeout(Some(DRAIN));
+        while self.stream.read(&mut [0; 4096]).is_ok_and(|count| count > 0) {}
+    }
+}
+
 /// What is to be written to one connection.
 #[derive(Debug)]
 struct Outbox {
+    tls: Option<Mutex<TlsEnd>>,
     queue: Mutex<Queue>,
     ready: Condvar,
     /// For writing; whoever holds the claim has it.
@@ -341,29 +394,68 @@ struct Queue {
 #[derive(Debug)]
 enum Item {
     Frame(Vec<u8>),
-    Close,
+    /// Nothing for so long.
+    Pause(Duration),
+    /// Nothing more is written; what the client writes is still read.
+    Finish,
+    /// These bytes, if there is room, and the end.
+    Close(Vec<u8>),
 }
 
 impl Outbox {
-    fn new(stream: TcpStream, end: TcpStream) -> Self {
-        Self { queue: Mutex::default(), ready: Condvar::new(), stream: Mutex::new(stream), end }
+    fn new(tls: Option<TlsEnd>, stream: TcpStream, end: TcpStream) -> Self {
+        let (tls, stream) = (tls.map(Mutex::new), Mutex::new(stream));
+        Self { tls, queue: Mutex::default(), ready: Condvar::new(), stream, end }
     }
 
     fn push(&self, item: Item) {
-        self.queue.lock().items.push_back(item);
+        let mut tls = self.tls.as_ref().map(Mutex::lock);
+        let sealed = sealed(item, tls.as_deref_mut());
+        self.queue.lock().items.extend(sealed.items());
         self.ready.notify_one();
     }
 
     /// Gives the item back to be written by the caller if nobody writes and nothing waits; queues it otherwise.
     fn claim(&self, item: Item) -> Option<Item> {
+        let mut tls = self.tls.as_ref().map(Mutex::lock);
+        let sealed = sealed(item, tls.as_deref_mut());
         let mut queue = self.queue.lock();
         if queue.claimed || queue.closed || !queue.items.is_empty() {
-            queue.items.push_back(item);
+            queue.items.extend(sealed.items());
             self.ready.notify_one();
             return None;
         }
         queue.claimed = true;
-        Some(item)
+        queue.items.extend(sealed.then);
+        Some(sealed.first)
+    }
+
+    /// Bytes have come over TLS: adds the requests in them to `plain`, and answers for TLS. `false` when the connection is
+    /// over.
+    fn receive(&self, tls: &Mutex<TlsEnd>, bytes: &[u8], plain: &mut Vec<u8>) -> bool {
+        let mut tls = tls.lock();
+        let (mut out, delay) = (Vec::new(), tls.delay());
+        let state = tls.receive(bytes, plain, &mut out);
+        if state == TlsState::Ended {
+            tls.close(&mut out);
+        }
+        let mut queue = self.queue.lock();
+        if !out.is_empty() {
+            queue.items.extend((!delay.is_zero()).then_some(Item::Pause(delay)));
+            queue.items.push_back(Item::Frame(out));
+        }
+        let end = match &state {
+            TlsState::Open => None,
+            TlsState::Ended => Some(Item::Finish),
+            TlsState::Failed(why) => {
+                log::debug!("embedded cluster: a TLS connection fails: {why}");
+                Some(Item::Finish)
+            }
+            TlsState::Cut => Some(Item::Close(Vec::new())),
+        };
+        queue.items.extend(end);
+        self.ready.notify_one();
+        state == TlsState::Open
     }
 
     /// Writes an item that was claimed; what has come meanwhile is left to the writer's thread.
@@ -401,12 +493,24 @@ impl Outbox {
     fn write(&self, item: Item) -> bool {
         let is_open = match item {
             Item::Frame(frame) => self.stream.lock().write_all(&frame).is_ok(),
-            Item::Close => false,
+            Item::Pause(time) => return self.pause(time),
+            Item::Finish => return self.end.shutdown(Shutdown::Write).is_ok(),
+            Item::Close(last) => {
+                let _ = self.stream.lock().write_all(&last);
+                false
+            }
         };
         if !is_open {
             let _ = self.end.shutdown(Shutdown::Both);
         }
         is_open
+    }
+
+    /// Waits; `false` when the connection is over before.
+    fn pause(&self, time: Duration) -> bool {
+        let (mut queue, end) = (self.queue.lock(), Instant::now() + time);
+        while !queue.closed && !self.ready.wait_until(&mut queue, end).timed_out() {}
+        !queue.closed
     }
 
     /// Ends the connection without writing what waits.
@@ -417,6 +521,35 @@ impl Outbox {
     }
 }
 
+/// An item as it goes into the queue, and what goes behind it.
+struct SealedItem {
+    first: Item,
+    then: Option<Item>,
+}
+
+impl SealedItem {
+    fn items(self) -> impl Iterator<Item = Item> {
+        [self.first].into_iter().chain(self.then)
+    }
+}
+
+/// An item as it leaves: what it holds goes through TLS where there is some.
+fn sealed(item: Item, tls: Option<&mut TlsEnd>) -> SealedItem {
+    let Some(tls) = tls else { return SealedItem { first: item, then: None } };
+    let mut out = Vec::new();
+    match item {
+        Item::Frame(frame) => {
+            let is_cut = tls.send(&frame, &mut out) == TlsState::Cut;
+            SealedItem { first: Item::Frame(out), then: is_cut.then(|| Item::Close(Vec::new())) }
+        }
+        Item::Close(_) => {
+            tls.close(&mut out);
+            SealedItem { first: Item::Close(out), then: None }
+        }
+        other => SealedItem { first: other, then: None },
+    }
+}
+
 fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name).spawn(work)
 }
@@ -424,5 +557,7 @@ fn spawn(name: String, work: impl FnOnce() + Send + 'static) -> io::Result<JoinH
 const BACKLOG: i32 = 128;
 /// Between two attempts to serve what could not be.
 const PAUSE: Duration = Duration::from_millis(5);
+/// How long a connection that is over is read from.
+const DRAIN: Duration = Duration::from_secs(2);
 /// Up to this size the memory for a frame is reserved at once.
 const TRUSTED_BYTES: usize = 64 * 1024;
