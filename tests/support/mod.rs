@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "support for tests")]
 
 pub(crate) mod logged;
+pub(crate) mod login_gate;
 pub(crate) mod printed;
 pub(crate) mod rewritten;
 pub(crate) mod scratch;

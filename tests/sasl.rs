@@ -1,0 +1,278 @@
+//! Logins of a whole client: refusals that are told at once and heal, passwords that change, sessions that end, and that no
+//! secret comes out anywhere.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, ProducerConfig, SaslCredentials};
+use support::logged::listen;
+use support::login_gate::LoginGate;
+use support::scratch::Scratch;
+use support::{
+    AGES, TextProducer, assert_holds_exactly, cluster, config, send_numbered, to_first, values, wait_until,
+};
+
+/// Stands in every password.
+const MARKER: &str = "t1ger-in-the-Gr\u{e4}ss";
+
+static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn listen_to_all() {
+    listen(log::LevelFilter::Trace, |record| {
+        LOG.lock().unwrap().push(format!("{:?} {}", record.level(), record.args()));
+    });
+}
+
+fn plain(gate: &LoginGate, password: &str) -> ProducerConfig {
+    let more = [("security.protocol", "SASL_PLAINTEXT"), ("linger.ms", "0"), ("max.block.ms", "10000")];
+    config(&gate.address.to_string(), &more).sasl_plain("alice", password)
+}
+
+/// No way to write the marker is in the text.
+#[track_caller]
+fn assert_no_secret(text: &str) {
+    use base64::Engine;
+    let hex: String = MARKER.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let decimal: Vec<String> = MARKER.bytes().map(|byte| byte.to_string()).collect();
+    let escaped = MARKER.escape_default().to_string();
+    let engine = &base64::engine::general_purpose::STANDARD_NO_PAD;
+    // Wherever it begins in what was encoded.
+    let encoded = (0..3).map(|shift| {
+        let text = engine.encode([&b"xxx"[..shift], MARKER.as_bytes()].concat());
+        text[4..text.len() - 3].to_owned()
+    });
+    let mut ways = vec![MARKER.to_owned(), "t1ger".into(), hex.clone(), hex.to_uppercase(), escaped];
+    ways.extend([decimal[..6].join(", "), decimal[..6].join(",")]);
+    ways.extend(encoded);
+    for way in ways {
+        assert!(!text.contains(&way), "{way} is in: {text}");
+    }
+}
+
+#[test]
+fn a_login_lets_records_through_and_is_said_once_for_each_connection() {
+    let cluster = cluster(1);
+    let gate = LoginGate::before(&cluster, "secret");
+    let producer: TextProducer = KafkaProducer::new(plain(&gate, "secret")).unwrap();
+    for future in send_numbered(&producer, 0..100) {
+        future.get_timeout(AGES).unwrap();
+    }
+    assert_holds_exactly(&cluster, 100);
+    assert_eq!((gate.count("refused"), gate.count("login")), (0, gate.connections()));
+}
+
+/// Behaviour 8.
+#[test]
+fn a_wrong_password_is_told_at_once_without_a_storm_and_one_that_is_right_again_heals() {
+    let cluster = cluster(1);
+    let gate = LoginGate::before(&cluster, "old");
+    let config = plain(&gate, "new").set("reconnect.backoff.ms", "50").set("reconnect.backoff.max.ms", "500");
+    let producer: TextProducer = KafkaProducer::new(config).unwrap();
+    let began = Instant::now();
+    let error = producer.send(to_first("v")).unwrap_err();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    assert_eq!(error.code(), Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
+    assert!(!error.is_retriable() && !error.is_fatal() && !error.possibly_written());
+    let words = "the broker refused the login by PLAIN (58 SASL_AUTHENTICATION_FAILED): Authentication failed: Invalid";
+    assert!(error.to_string().contains(words), "{error}");
+    // Whoever comes later is told as well, and nobody is asked more often than the backoff allows.
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        assert_eq!(producer.send(to_first("v")).unwrap_err().kind(), ErrorKind::Authentication);
+    }
+    assert!((3..20).contains(&gate.count("refused")), "{}", gate.count("refused"));
+    gate.rules.lock().unwrap().password = String::from("new");
+    wait_until("the login succeeds", || producer.send(to_first("v")).is_ok());
+}
+
+#[test]
+fn a_session_is_prolonged_on_the_same_connection_and_no_record_is_lost_or_late() {
+    let cluster = cluster(1);
+    let gate = LoginGate::before(&cluster, "secret");
+    gate.rules.lock().unwrap().session = Duration::from_millis(300);
+    let producer: TextProducer = KafkaProducer::new(plain(&gate, "secret")).unwrap();
+    let (mut sent, mut slowest) = (0, Duration::ZERO);
+    let until = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < until {
+        let began = Instant::now();
+        producer.send(to_first(&*sent.to_string())).unwrap().get_timeout(AGES).unwrap();
+        (sent, slowest) = (sent + 1, slowest.max(began.elapsed()));
+    }
+    let expected: Vec<String> = (0..sent).map(|number| number.to_string()).collect();
+    assert_eq!(values(&cluster, "t", 0), expected);
+    // 2 s are six to eight sessions.
+    let logins = gate.count("login");
+    assert!(gate.connections() <= 3 && logins >= gate.connections() + 4, "{logins}, {}", gate.connections());
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // Who is not believed any more is told so, at once, and believed again later.
+    let outcome = || producer.send(to_first("v")).and_then(|future| future.get_timeout(AGES));
+    gate.rules.lock().unwrap().password = String::from("other");
+    let began = Instant::now();
+    wait_until("the login is refused", || {
+        outcome().is_err_and(|error| error.kind() == ErrorKind::Authentication)
+    });
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    gate.rules.lock().unwrap().password = String::from("secret");
+    wait_until("the login succeeds", || outcome().is_ok());
+}
+
+#[test]
+fn a_password_that_changes_in_a_file_or_a_closure_counts_from_the_next_login_on() {
+    let cluster = cluster(1);
+    let gate = LoginGate::before(&cluster, "old");
+    let file = Scratch::new("a-password", b"password=old\n");
+    let jaas = format!(
+        "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"alice\" password=\"${{file:{}:password}}\";",
+        file.0.display()
+    );
+    let by_file = plain(&gate, "")
+        .set("config.providers", "file")
+        .set("config.providers.file.class", "org.apache.kafka.common.config.provider.FileConfigProvider")
+        .set("sasl.jaas.config", jaas);
+    let by_file: TextProducer = KafkaProducer::new(by_file).unwrap();
+    let password = Arc::new(Mutex::new(String::from("old")));
+    let known = Arc::clone(&password);
+    let by_closure =
+        plain(&gate, "").set("sasl.client.callback.handler.class", "vault").unset("sasl.jaas.config");
+    let by_closure: TextProducer = KafkaProducer::builder(by_closure)
+        .register_sasl_credentials("vault", move || {
+            Ok(SaslCredentials::new("alice", &*known.lock().unwrap().clone()))
+        })
+        .build()
+        .unwrap();
+    for producer in [&by_file, &by_closure] {
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    }
+    // Sessions end at once, so that the next request needs a login.
+    let rotate = |new: &str| {
+        gate.rules.lock().unwrap().password = new.to_owned();
+        std::fs::write(&file.0, format!("password={new}\n")).unwrap();
+        *password.lock().unwrap() = new.to_owned();
+    };
+    rotate("new");
+    gate.rules.lock().unwrap().session = Duration::from_millis(200);
+    cluster.inject(kafka_embedded::Fault::cut_before(kafka_embedded::Api::Produce).times(2));
+    for producer in [&by_file, &by_closure] {
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    }
+    // A file that is broken for a moment does no harm.
+    std::fs::remove_file(&file.0).unwrap();
+    std::thread::sleep(Duration::from_millis(250));
+    by_file.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    assert_eq!(gate.count("refused"), 0);
+    std::fs::write(&file.0, "").unwrap();
+}
+
+#[test]
+fn a_broker_that_hangs_up_within_a_login_is_said_to() {
+    let cluster = cluster(1);
+    let gate = LoginGate::before(&cluster, "secret");
+    gate.rules.lock().unwrap().hangs_up = true;
+    let producer: TextProducer =
+        KafkaProducer::new(plain(&gate, "secret").set("max.block.ms", "500")).unwrap();
+    let error = producer.send(to_first("v")).unwrap_err();
+    let words = "the broker closed the connection in place of an answer to SaslAuthenticate";
+    assert!(error.kind() == ErrorKind::Timeout && error.to_string().contains(words), "{error}");
+    gate.rules.lock().unwrap().hangs_up = false;
+    wait_until("the login succeeds", || producer.send(to_first("v")).is_ok());
+}
+
+#[test]
+fn what_is_wrong_with_a_login_is_an_error_of_new_that_names_setting_and_remedy() {
+    let with = |more: &[(&str, &str)]| {
+        let config = config("localhost:1", &[&[("security.protocol", "SASL_PLAINTEXT")], more].concat());
+        KafkaProducer::<str, str>::new(config).unwrap_err().to_string()
+    };
+    for (more, words) in [
+        (&[("sasl.mechanism", "plain")][..], "sasl.mechanism: expected one of PLAIN"),
+        (
+            &[("sasl.mechanism", "PLAIN")],
+            "Missing configuration sasl.jaas.config: sasl.mechanism=PLAIN needs org.apache",
+        ),
+        (
+            &[("sasl.mechanism", "PLAIN"), ("sasl.jaas.config", "x")],
+            "Invalid value [hidden] for configuration sasl.jaas.config",
+        ),
+        (
+            &[("sasl.mechanism", "PLAIN"), ("sasl.client.callback.handler.class", "vault")],
+            "sasl.client.callback.handler.class is \"vault\", which is not a known source of credentials",
+        ),
+    ] {
+        let error = with(more);
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+/// Every failure that there is, at the finest level of the log.
+#[test]
+fn no_secret_comes_out() {
+    listen_to_all();
+    let cluster = cluster(1);
+    let gate = LoginGate::before(&cluster, "right");
+    let mut out = Vec::new();
+    let mut tried = |config: ProducerConfig| {
+        out.push(format!("{config} {config:?} {config:#?}"));
+        match KafkaProducer::<str, str>::new(config.set("max.block.ms", "300")) {
+            Err(error) => out.push(format!("{error} {error:?} {error:#?}")),
+            Ok(producer) => {
+                out.push(format!("{producer:?}"));
+                let error = producer.send(to_first("v")).unwrap_err();
+                out.push(format!("{error} {error:?} {error:#?} {:?}", error.get_ref()));
+                out.push(format!("{:?}", producer.close_timeout(Duration::from_millis(200))));
+            }
+        }
+    };
+    // Refused, cut off, of a mechanism that is not there, of a broker that is not there.
+    tried(plain(&gate, MARKER));
+    let scram = plain(&gate, MARKER);
+    tried(scram.clone().sasl_scram_sha_256("alice", MARKER));
+    tried(scram.sasl_scram_sha_512("alice", MARKER));
+    tried(plain(&gate, MARKER).set("bootstrap.servers", "127.0.0.1:1"));
+    gate.rules.lock().unwrap().hangs_up = true;
+    tried(plain(&gate, MARKER));
+    // Whatever is wrong with the text, and with the other secrets.
+    for jaas in [
+        format!("{MARKER}"),
+        format!("{MARKER} {MARKER}"),
+        format!("m required password={MARKER};"),
+        format!("m required password={MARKER}!;"),
+        format!("m required password \"{MARKER}\";"),
+        format!("m required {MARKER}=\"{MARKER}\""),
+        format!("org.apache.kafka.common.security.plain.PlainLoginModule required password=\"{MARKER}\";"),
+        format!("org.apache.kafka.common.security.scram.ScramLoginModule required password=\"{MARKER}\";"),
+        format!("a.{MARKER} required password=\"{MARKER}\";"),
+    ] {
+        tried(plain(&gate, MARKER).set("sasl.jaas.config", jaas));
+    }
+    for property in ProducerConfig::reference() {
+        if property.property_type() == kafka_producer::PropertyType::Password {
+            for protocol in ["SASL_SSL", "SSL", "SASL_PLAINTEXT", "PLAINTEXT"] {
+                for mechanism in ["PLAIN", "OAUTHBEARER"] {
+                    let config = plain(&gate, MARKER).set("security.protocol", protocol);
+                    tried(config.set("sasl.mechanism", mechanism).set(property.name(), MARKER));
+                }
+            }
+        }
+    }
+    // A closure's credentials, and its panic.
+    let builder = KafkaProducer::<str, str>::builder(
+        plain(&gate, "").unset("sasl.jaas.config").set("max.block.ms", "300"),
+    );
+    let producer = builder.sasl_credentials(|| Ok(SaslCredentials::new("alice", MARKER))).build().unwrap();
+    out.push(format!(
+        "{:?} {:?}",
+        producer.send(to_first("v")).unwrap_err(),
+        SaslCredentials::new("a", MARKER)
+    ));
+    drop(producer);
+    assert!(out.len() > 60);
+    out.iter().for_each(|text| assert_no_secret(text));
+    let log = LOG.lock().unwrap();
+    assert!(log.iter().any(|line| line.contains("refused the login by PLAIN")));
+    log.iter().for_each(|text| assert_no_secret(text));
+}
