@@ -89,10 +89,12 @@ impl<'a> StreamTokenizer<'a> {
         Zeroizing::new(String::with_capacity(self.rest.as_str().len()))
     }
 
-    /// From `/*` to `*/`, or from `/` alone to the end of the line.
+    /// From `/*` to `*/`, or from `/` alone to the end of the line. As in Java what follows that belongs to it, also if it is
+    /// the end of the line.
     fn comment(&mut self) {
         self.read();
         if self.peek() != Some('*') {
+            self.read();
             while self.peek().is_some_and(|next| !is_end_of_line(next)) {
                 self.read();
             }
@@ -233,6 +235,7 @@ mod tests {
             ("\"open\nnext\"", "[open][next][]"),
             ("a // b\nc /* d\n * e */ f /g\nh", "[a][c][f][h]"),
             ("a/b;", "[a]"),
+            ("a /\nb\nc /\r\nd", "[a][c][d]"),
             ("p\u{e4}ss\u{10ffff}\u{85}!", "[p\u{e4}ss\u{10ffff}]\u{85}!"),
             ("", ""),
             (" \u{0}\t\r\n", ""),
