@@ -22,7 +22,7 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{
     ApiVersionsResponse, BrokerId, InitProducerIdResponse, MetadataResponse, ProduceResponse, ResponseHeader,
-    TopicName,
+    SaslAuthenticateResponse, SaslHandshakeResponse, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
 use peak_alloc::PeakAlloc;
@@ -174,7 +174,14 @@ fn valid(random: &mut fastrand::Rng, key: i16, version: i16) -> Vec<u8> {
     match key {
         0 => encoded(&produce(random, version), version),
         3 => encoded(&metadata(random, version), version),
+        17 => encoded(&SaslHandshakeResponse::default().with_mechanisms(list(random, text)), version),
         18 => encoded(&api_versions(random, version), version),
+        36 => {
+            let response = SaslAuthenticateResponse::default()
+                .with_error_message(random.bool().then(|| text(random)))
+                .with_auth_bytes(text(random).into_bytes());
+            encoded(&response, version)
+        }
         _ => encoded(&InitProducerIdResponse::default().with_producer_id(random.i64(..).into()), version),
     }
 }
@@ -325,6 +332,11 @@ fn densest(key: i16, version: i16, count: usize) -> Vec<(&'static str, Vec<u8>, 
                 ("replicas", with(replicas, 1), 4),
                 ("brokers", encoded(&brokers, version), 8),
             ]
+        }
+        17 => {
+            // Each is a text, of which two bytes are there.
+            let names = SaslHandshakeResponse::default().with_mechanisms(many(StrBytes::default(), count));
+            vec![("mechanisms", encoded(&names, version), 26)]
         }
         18 => {
             let keys = ApiVersionsResponse::default().with_api_keys(many(ApiVersion::default(), count));
