@@ -264,7 +264,9 @@ fn cluster(
     topic: &TopicConfig,
     is_calm: bool,
 ) -> (EmbeddedClusterBuilder, bool) {
-    let mut cluster = EmbeddedCluster::builder().brokers(3);
+    // Nobody has to say who he is.
+    let cluster = EmbeddedCluster::builder().brokers(3);
+    let mut cluster = cluster.without(Api::SaslHandshake).without(Api::SaslAuthenticate);
     for name in &TOPICS[..size.topics] {
         cluster = cluster.topic_with(*name, topic.clone());
     }

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Instant;
 
 use super::fetch::WaitingFetch;
+use super::sasl::Login;
 
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -40,11 +41,13 @@ impl Answer {
 pub(super) struct ClientConnection {
     pub(super) broker: i32,
     pub(super) answers: VecDeque<Answer>,
+    /// Where brokers ask who comes.
+    pub(super) login: Login,
 }
 
 impl ClientConnection {
     pub(super) fn new(broker: i32) -> Self {
-        Self { broker, answers: VecDeque::new() }
+        Self { broker, answers: VecDeque::new(), login: Login::default() }
     }
 
     pub(super) fn next_due(&self) -> Option<Instant> {

@@ -18,17 +18,23 @@ pub enum Api {
     ApiVersions,
     /// Hands out a producer id.
     InitProducerId,
+    /// Chooses a mechanism of SASL.
+    SaslHandshake,
+    /// Carries what is said in a mechanism of SASL.
+    SaslAuthenticate,
 }
 
 impl Api {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
         Self::Metadata,
         Self::ApiVersions,
         Self::InitProducerId,
+        Self::SaslHandshake,
+        Self::SaslAuthenticate,
     ];
 
     /// The number that stands for it in a request.
@@ -41,6 +47,8 @@ impl Api {
             Self::Metadata => 3,
             Self::ApiVersions => 18,
             Self::InitProducerId => 22,
+            Self::SaslHandshake => 17,
+            Self::SaslAuthenticate => 36,
         }
     }
 
@@ -54,6 +62,8 @@ impl Api {
             Self::Metadata => 0..=13,
             Self::ApiVersions => 0..=4,
             Self::InitProducerId => 0..=5,
+            Self::SaslHandshake => 0..=1,
+            Self::SaslAuthenticate => 0..=2,
         }
     }
 
@@ -68,7 +78,8 @@ impl Api {
             Self::Fetch => 12,
             Self::ListOffsets => 6,
             Self::ApiVersions => 3,
-            Self::InitProducerId => 2,
+            Self::InitProducerId | Self::SaslAuthenticate => 2,
+            Self::SaslHandshake => i16::MAX,
         }
     }
 }

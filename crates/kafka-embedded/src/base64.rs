@@ -17,7 +17,6 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     text
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for SASL, which comes next"))]
 /// Of either kind, with or without padding; `None` for anything else.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::api::Api;
+use super::sasl::{SaslOptions, SaslSettings};
 #[cfg(feature = "tls")]
 use super::tls::TlsOptions;
 
@@ -108,6 +109,7 @@ pub struct EmbeddedClusterBuilder {
     pub(super) answer_delay: Duration,
     pub(super) versions: BTreeMap<Api, RangeInclusive<i16>>,
     pub(super) cluster_id: String,
+    pub(super) sasl: Option<SaslSettings>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsOptions>,
 }
@@ -123,6 +125,7 @@ impl EmbeddedClusterBuilder {
             answer_delay: Duration::ZERO,
             versions,
             cluster_id: "embedded-cluster-00000".to_owned(),
+            sasl: None,
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -204,6 +207,13 @@ impl EmbeddedClusterBuilder {
     #[must_use]
     pub fn cluster_id(mut self, id: impl Into<String>) -> Self {
         self.cluster_id = id.into();
+        self
+    }
+
+    /// All brokers ask who comes before they answer anything else.
+    #[must_use]
+    pub fn sasl(mut self, options: SaslOptions) -> Self {
+        self.sasl = Some(options.0);
         self
     }
 

@@ -86,22 +86,29 @@ pub struct ClusterRules {
     pub(super) connections: BTreeMap<ConnectionId, ClientConnection>,
     /// Whether a waiting Fetch might have got enough.
     pub(super) changed: bool,
-    start: Instant,
+    pub(super) start: Instant,
     pub(super) start_ms: i64,
 }
 
 /// A request whose first bytes have been read.
-struct Incoming {
-    now: Instant,
-    api: Api,
-    broker: i32,
-    version: i16,
-    correlation_id: i32,
+pub(super) struct Incoming {
+    pub(super) now: Instant,
+    pub(super) api: Api,
+    pub(super) broker: i32,
+    pub(super) version: i16,
+    pub(super) correlation_id: i32,
 }
 
 /// What has come of a request.
-enum RequestOutcome {
+pub(super) enum RequestOutcome {
     Answer(Frame),
+    /// An answer that has no form: its length, and what it says.
+    Bare(Vec<u8>),
+    /// This is told, and the connection is closed, so much later.
+    Refuse {
+        answer: Option<Frame>,
+        delay: Duration,
+    },
     Wait(Box<WaitingFetch>),
     /// `acks=0`: nothing is told.
     Silence,
@@ -165,11 +172,13 @@ impl ClusterRules {
         let Some(broker) = self.connections.get(&connection).map(|known| known.broker) else {
             return Vec::new();
         };
-        let (plan, outcome) = match self.answer(now, broker, Bytes::from(frame)) {
+        let frame = Bytes::from(frame);
+        let step = self.login_step(now, connection, &frame);
+        let (plan, outcome) = match step.or_else(|| self.answer(now, broker, frame)) {
             Some(handled) => handled,
             None => (FaultPlan::default(), RequestOutcome::Close),
         };
-        let is_answered = matches!(outcome, RequestOutcome::Answer(_) | RequestOutcome::Wait(_));
+        let is_answered = !matches!(outcome, RequestOutcome::Silence | RequestOutcome::Close);
         self.seen.acted(plan.effects(is_answered));
         if plan.cuts_before() || plan.cuts_after() {
             self.connections.remove(&connection);
@@ -183,6 +192,12 @@ impl ClusterRules {
             RequestOutcome::Close => vec![Answer::Close { at: now }],
             _ if plan.drops_answer() => vec![Answer::Lost],
             RequestOutcome::Answer(frame) => self.rewriter.answers(frame, at),
+            RequestOutcome::Bare(frame) => vec![Answer::Ready { at, frame }],
+            RequestOutcome::Refuse { answer, delay } => {
+                let at = at + delay;
+                let told = answer.map(|frame| self.rewriter.answers(frame, at)).unwrap_or_default();
+                told.into_iter().chain([Answer::Close { at }]).collect()
+            }
             RequestOutcome::Wait(fetch) => vec![Answer::Waiting(fetch)],
         };
         if let Some(known) = self.connections.get_mut(&connection) {
@@ -263,6 +278,7 @@ impl ClusterRules {
             Api::Metadata => self.metadata(&incoming, frame),
             Api::ApiVersions => self.api_versions(&incoming, frame),
             Api::InitProducerId => self.init_producer_id(&incoming, frame),
+            Api::SaslHandshake | Api::SaslAuthenticate => Some(self.login_out_of_place(&incoming)),
         }
     }
 
@@ -421,11 +437,11 @@ impl ClusterRules {
 }
 
 impl Incoming {
-    fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> RequestOutcome {
+    pub(super) fn encode<R: Encodable + HeaderVersion>(&self, response: &R) -> RequestOutcome {
         self.frame(response).map_or(RequestOutcome::Close, RequestOutcome::Answer)
     }
 
-    fn frame<R: Encodable + HeaderVersion>(&self, response: &R) -> Option<Frame> {
+    pub(super) fn frame<R: Encodable + HeaderVersion>(&self, response: &R) -> Option<Frame> {
         let (bytes, header_bytes) = encode(response, self.version, self.correlation_id)?;
         let Self { api, broker, version, correlation_id, .. } = *self;
         Some(Frame { api, version, broker, correlation_id, bytes, header_bytes })
@@ -450,7 +466,7 @@ fn end_wait(
 }
 
 /// API, version and correlation id: these eight bytes are the same in every request.
-fn read_start(frame: &[u8]) -> Option<(Api, i16, i32)> {
+pub(super) fn read_start(frame: &[u8]) -> Option<(Api, i16, i32)> {
     let (key, rest) = frame.split_first_chunk::<2>()?;
     let (version, rest) = rest.split_first_chunk::<2>()?;
     let (correlation_id, _) = rest.split_first_chunk::<4>()?;
@@ -482,11 +498,11 @@ fn encode<R: Encodable + HeaderVersion>(
     Some((frame, header_bytes))
 }
 
-fn elapsed_ms(from: Instant, to: Instant) -> i64 {
+pub(super) fn elapsed_ms(from: Instant, to: Instant) -> i64 {
     i64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(i64::MAX)
 }
 
-const START_BYTES: usize = 8;
+pub(super) const START_BYTES: usize = 8;
 
 impl EmbeddedClusterBuilder {
     /// The rules alone, without sockets and threads: for a simulation. `now` is the start of its time, and

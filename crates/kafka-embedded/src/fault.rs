@@ -41,6 +41,9 @@ enum Effect {
     DropAnswer,
     CutBefore,
     CutAfter,
+    WrongChallenge,
+    BadSignature,
+    Session { told: Duration, real: Duration },
 }
 
 impl Fault {
@@ -88,6 +91,26 @@ impl Fault {
     #[must_use]
     pub fn cut_after(api: Api) -> Self {
         Self::new(api, Effect::CutAfter)
+    }
+
+    /// The next token of SASL is answered with a challenge that has nothing to do with it.
+    #[must_use]
+    pub fn wrong_challenge() -> Self {
+        Self::new(Api::SaslAuthenticate, Effect::WrongChallenge)
+    }
+
+    /// The next login that the broker believes ends with a signature that is none (SCRAM): as if the broker did not know
+    /// the password.
+    #[must_use]
+    pub fn bad_server_signature() -> Self {
+        Self::new(Api::SaslAuthenticate, Effect::BadSignature)
+    }
+
+    /// The next login that the broker believes counts for `real`, while the client is told that it counts for `told`; zero:
+    /// for ever.
+    #[must_use]
+    pub fn session(told: Duration, real: Duration) -> Self {
+        Self::new(Api::SaslAuthenticate, Effect::Session { told, real })
     }
 
     /// Only requests to this broker.
@@ -143,6 +166,8 @@ impl Fault {
         let same_kind = match (self.effect, other.effect) {
             (Effect::Fail(_) | Effect::FailAfter(_), Effect::Fail(_) | Effect::FailAfter(_)) => same_place,
             (Effect::Delay(_), Effect::Delay(_)) | (Effect::Throttle(_), Effect::Throttle(_)) => true,
+            (Effect::Session { .. }, Effect::Session { .. }) => true,
+            (first, second) if first.is_of_a_token() => first == second,
             (first, second) => first.loses_answer() && second.loses_answer(),
         };
         same_kind && self.api == other.api
@@ -165,7 +190,14 @@ impl Effect {
             Self::DropAnswer => "drop_answer",
             Self::CutBefore => "cut_before",
             Self::CutAfter => "cut_after",
+            Self::WrongChallenge => "wrong_challenge",
+            Self::BadSignature => "bad_server_signature",
+            Self::Session { .. } => "session",
         }
+    }
+
+    fn is_of_a_token(self) -> bool {
+        matches!(self, Self::WrongChallenge | Self::BadSignature)
     }
 
     fn loses_answer(self) -> bool {
@@ -198,11 +230,23 @@ impl FaultList {
         broker: i32,
         names: impl Fn(&str, Option<i32>) -> bool,
     ) -> FaultPlan {
+        self.plan_where(api, broker, |fault| {
+            fault.topic.as_ref().is_none_or(|topic| names(topic, fault.partition))
+        })
+    }
+
+    /// Takes what acts on a token of SASL; `is_last`: a login ends with it, if all is well.
+    pub(super) fn plan_login(&mut self, broker: i32, is_last: bool) -> FaultPlan {
+        self.plan_where(Api::SaslAuthenticate, broker, |fault| {
+            is_last || !matches!(fault.effect, Effect::BadSignature | Effect::Session { .. })
+        })
+    }
+
+    fn plan_where(&mut self, api: Api, broker: i32, fits: impl Fn(&Fault) -> bool) -> FaultPlan {
         let mut acting: Vec<Fault> = Vec::new();
         for fault in &mut self.waiting {
-            let fits = fault.api == api && fault.broker.is_none_or(|id| id == broker);
-            let named = fault.topic.as_ref().is_none_or(|topic| names(topic, fault.partition));
-            if !fits || !named || acting.iter().any(|other| other.rivals(fault)) {
+            let is_here = fault.api == api && fault.broker.is_none_or(|id| id == broker);
+            if !is_here || !fits(fault) || acting.iter().any(|other| other.rivals(fault)) {
                 continue;
             }
             if fault.skip > 0 {
@@ -235,6 +279,23 @@ impl FaultPlan {
     pub(super) fn failure_of(&self, topic: &str, partition: Option<i32>) -> Option<InjectedError> {
         let mut fitting = self.acting.iter().filter(|fault| fault.matches_partition(topic, partition));
         fitting.find_map(InjectedError::of)
+    }
+
+    /// A token of the broker as it leaves.
+    pub(super) fn spoiled(&self, token: Vec<u8>) -> Vec<u8> {
+        if self.has(Effect::BadSignature) {
+            // As long as that of SCRAM-SHA-256, and of nobody.
+            return format!("v={}=", "A".repeat(43)).into_bytes();
+        }
+        if self.has(Effect::WrongChallenge) { b"r=another,s=AAAA,i=4096".to_vec() } else { token }
+    }
+
+    /// For how long a login is said to count, and does; none: as it would.
+    pub(super) fn session(&self) -> Option<(Duration, Duration)> {
+        self.acting.iter().find_map(|fault| match fault.effect {
+            Effect::Session { told, real } => Some((told, real)),
+            _ => None,
+        })
     }
 
     pub(super) fn delay(&self) -> Duration {

@@ -39,13 +39,13 @@
 //! Its rules are to be had without sockets, for simulations: [`ClusterRules`].
 //!
 //! With the feature `tls` (on by default) brokers speak TLS, with certificates made on the fly: [`TlsOptions`].
+//! They ask who comes, by SASL, on demand: [`SaslOptions`].
 //!
-//! What it does not do: consumer groups, transactions beyond producer ids and epochs, SASL, deleting or compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
+//! What it does not do: consumer groups, transactions beyond producer ids and epochs, GSSAPI, deleting or compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
 //! lead.
 
 mod answers;
 mod api;
-#[cfg(feature = "tls")]
 mod base64;
 mod batch_header;
 mod broker_error;
@@ -62,6 +62,8 @@ mod partition_log;
 mod produce_request;
 mod producer_ids;
 mod rewrite;
+mod sasl;
+mod sasl_rules;
 mod seen;
 mod server;
 mod shape;
@@ -80,7 +82,8 @@ pub use self::cluster_builder::{EmbeddedClusterBuilder, InvalidCluster, TopicCon
 pub use self::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId, Refused};
 pub use self::fault::Fault;
 pub use self::rewrite::{BrokerAnswer, Rewritten};
-pub use self::seen::{SeenBatch, SeenProduce};
+pub use self::sasl::{PresentedToken, SaslMechanism, SaslOptions, TokenVerdict};
+pub use self::seen::{SeenBatch, SeenLogin, SeenProduce};
 use self::server::Server;
 #[cfg(feature = "tls")]
 pub use self::tls::{
@@ -336,6 +339,27 @@ impl EmbeddedCluster {
     /// Creates a topic; `false` if it exists or cannot.
     pub fn create_topic(&self, name: &str, config: TopicConfig) -> bool {
         self.server.with_rules(|rules| rules.create_topic(name, config))
+    }
+
+    /// Gives a user of SASL a password, or a new one; it counts from the next login on.
+    pub fn set_user(&self, name: impl Into<String>, password: impl Into<String>) {
+        self.server.with_rules(|rules| rules.set_user(name, password));
+    }
+
+    /// Takes a user of SASL away; who has logged in stays so until his session ends.
+    pub fn remove_user(&self, name: &str) {
+        self.server.with_rules(|rules| rules.remove_user(name));
+    }
+
+    /// `connections.max.reauth.ms` of logins to come; none: they count as long as connections stand.
+    pub fn set_max_reauth(&self, time: Option<Duration>) {
+        self.server.with_rules(|rules| rules.set_max_reauth(time));
+    }
+
+    /// All logins by SASL that came to their end, in order.
+    #[must_use]
+    pub fn logins(&self) -> Vec<SeenLogin> {
+        self.server.with_rules(|rules| rules.logins().to_vec())
     }
 
     /// Deletes a topic with all that lies in it; `false` if there is none. Created again, it has another id.

@@ -9,6 +9,7 @@ use super::api::Api;
 use super::batch_header::BatchHeader;
 use super::cluster_state::ClusterState;
 use super::produce_request;
+use super::sasl::SaslMechanism;
 
 /// A Produce request that a broker has received, whatever became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,8 +45,27 @@ pub struct SeenBatch {
     pub header: Option<BatchHeader>,
 }
 
+/// A login that came to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SeenLogin {
+    /// When.
+    pub at: Instant,
+    /// At which broker.
+    pub broker: i32,
+    /// In which mechanism.
+    pub mechanism: SaslMechanism,
+    /// Whether the client had logged in on this connection before.
+    pub is_again: bool,
+    /// As whom, or the text of the refusal.
+    pub outcome: Result<String, String>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Seen {
+    pub(super) logins: Vec<SeenLogin>,
+    /// How many tokens of SASL have come.
+    pub(super) tokens: u64,
     pub(super) connections: u64,
     pub(super) requests: BTreeMap<Api, usize>,
     pub(super) produce: Vec<SeenProduce>,

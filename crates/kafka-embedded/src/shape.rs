@@ -39,6 +39,8 @@ const fn fields(api: Api) -> &'static [ShapeField] {
         Api::ListOffsets => LIST_OFFSETS,
         Api::Metadata => METADATA,
         Api::ApiVersions => &[ShapeField(3, LAST, String), ShapeField(3, LAST, String)],
+        Api::SaslHandshake => &[ShapeField(0, LAST, String)],
+        Api::SaslAuthenticate => &[ShapeField(0, LAST, Bytes)],
         Api::InitProducerId => {
             &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(4)), ShapeField(3, LAST, Fixed(10))]
         }

@@ -1,6 +1,6 @@
 //! The rules from outside: looking into the cluster, and making things happen to it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::api::Api;
 use super::batch_header::{self, BatchHeader, EmbeddedRecord};
@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::metadata::ShownCluster;
 use super::producer_ids::ProducerIds;
 use super::rewrite::{BrokerAnswer, Rewriter, Rewritten};
-use super::seen::SeenProduce;
+use super::seen::{SeenLogin, SeenProduce};
 
 impl ClusterRules {
     /// Tells clients, by Metadata, where a broker is. Port 0 on 127.0.0.1 until then.
@@ -158,6 +158,29 @@ impl ClusterRules {
         let partitions = self.cluster.topics.values_mut().flat_map(|topic| &mut topic.partitions);
         let led = partitions.filter(|partition| broker.is_none() || partition.leader == broker);
         led.for_each(|partition| partition.log.forget_earlier_batches());
+    }
+
+    /// Gives a user of SASL a password, or a new one; it counts from the next login on.
+    pub fn set_user(&mut self, name: impl Into<String>, password: impl Into<String>) {
+        if let Some(sasl) = &mut self.settings.sasl {
+            sasl.users.insert(name.into(), password.into());
+        }
+    }
+
+    /// Takes a user of SASL away; who has logged in stays so until his session ends.
+    pub fn remove_user(&mut self, name: &str) {
+        self.settings.sasl.iter_mut().for_each(|sasl| drop(sasl.users.remove(name)));
+    }
+
+    /// `connections.max.reauth.ms` of logins to come; none: they count as long as connections stand.
+    pub fn set_max_reauth(&mut self, time: Option<Duration>) {
+        self.settings.sasl.iter_mut().for_each(|sasl| sasl.max_reauth = time);
+    }
+
+    /// All logins that came to their end, in order.
+    #[must_use]
+    pub fn logins(&self) -> &[SeenLogin] {
+        &self.seen.logins
     }
 
     /// A producer id with its epoch, as another producer would get it.
