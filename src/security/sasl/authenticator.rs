@@ -160,6 +160,9 @@ impl HandshakeStep for SaslAuthenticateStep {
         let response = decode_response::<SaslAuthenticateRequest<'_>>(self.version, frame)
             .map_err(|error| Error::new(ErrorKind::Network, error.to_string()))?;
         if response.error_code != ErrorCode::NONE {
+            if response.error_code == ErrorCode::SASL_AUTHENTICATION_FAILED {
+                self.exchange.iter_mut().for_each(|exchange| exchange.refused());
+            }
             return Err(self.refused(response.error_code, response.error_message.as_deref()));
         }
         if let Ok(millis @ 1..) = u64::try_from(response.session_lifetime_ms) {

@@ -33,6 +33,9 @@ pub(crate) trait Mechanism: fmt::Debug + Send {
     /// What to say to this challenge; the first one is empty and comes from nobody. What is a stranger's is never trusted:
     /// an error is an [`Authentication`](crate::ErrorKind::Authentication) and names no secret.
     fn evaluate(&mut self, challenge: &[u8]) -> Result<MechanismReply, Error>;
+
+    /// The broker does not believe what was said: whatever it was may have to be fetched anew.
+    fn refused(&mut self) {}
 }
 
 /// What a mechanism says to a challenge.

@@ -21,6 +21,13 @@ mod stream_tokenizer;
 mod form;
 #[cfg(feature = "oidc")]
 mod http_client;
+#[cfg(all(test, feature = "oidc"))]
+mod http_test_server;
+#[cfg(feature = "oidc")]
+mod login_https;
+mod login_settings;
+#[cfg(feature = "msk-iam")]
+mod msk_iam;
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -39,8 +46,9 @@ use credentials::CredentialsSource;
 pub use credentials::SaslCredentials;
 use jaas::JaasEntry;
 use login_modules::MechanismKind;
+use login_settings::JaasOptions;
 pub(crate) use mechanism::Mechanisms;
-use oauthbearer::{JaasOptions, TokenProviders, oauth_bearer};
+use oauthbearer::{OAuthBearer, TokenProviders, oauth_bearer};
 use plain::PlainMechanisms;
 pub(crate) use scram::read_scram_messages;
 use scram::{ScramHash, ScramMechanisms};
@@ -117,21 +125,60 @@ pub(crate) fn mechanisms(
             };
             Some(Arc::new(ScramMechanisms::new(hash, source)))
         }
-        MechanismKind::OAuthBearer => {
-            let options = match &settings.sasl_jaas_config {
-                Some(text) => faults.keep(read_entry(text, kind))?.into_options(),
-                None => JaasOptions::new(),
-            };
-            Some(Arc::new(oauth_bearer(settings, &options, given.tokens, faults)?))
+        MechanismKind::OAuthBearer => Some(Arc::new(by_token(settings, given.tokens, faults)?)),
+        #[cfg(feature = "msk-iam")]
+        MechanismKind::AwsMskIam => {
+            faults.keep(known_client_handler(settings, &["IAMClientCallbackHandler"]));
+            let options = faults.keep(options(settings, kind))?;
+            Some(Arc::new(msk_iam::msk_iam(settings, &options, faults)?))
         }
-        MechanismKind::Gssapi | MechanismKind::AwsMskIam => {
-            faults.add(Error::config(format!(
-                "Invalid value {} for configuration sasl.mechanism: it is not supported by this version of \
-                 kafka-producer",
-                kind.name()
-            )));
+        #[cfg(not(feature = "msk-iam"))]
+        MechanismKind::AwsMskIam => {
+            faults.add(not_there(kind, "it needs the feature `msk-iam` of the crate kafka-producer"));
             None
         }
+        MechanismKind::Gssapi => {
+            faults.add(not_there(kind, "it is not supported by this version of kafka-producer"));
+            None
+        }
+    }
+}
+
+/// OAUTHBEARER, with tokens of whoever the settings name.
+fn by_token(settings: &Settings, tokens: TokenProviders, faults: &mut Faults) -> Option<OAuthBearer> {
+    faults.keep(known_client_handler(settings, &OAUTHBEARER_HANDLERS));
+    let options = faults.keep(options(settings, MechanismKind::OAuthBearer))?;
+    #[cfg(feature = "msk-iam")]
+    if tokens.given.is_none() && msk_iam::signs_tokens(settings) {
+        return msk_iam::iam_oauth_bearer(settings, &options, faults);
+    }
+    oauth_bearer(settings, &options, tokens, faults)
+}
+
+fn not_there(kind: MechanismKind, why: &str) -> Error {
+    Error::config(format!("Invalid value {} for configuration sasl.mechanism: {why}", kind.name()))
+}
+
+/// The options of the login module; none where there is none: what is needed then is said by whoever needs it.
+fn options(settings: &Settings, kind: MechanismKind) -> Result<JaasOptions, Error> {
+    match &settings.sasl_jaas_config {
+        Some(text) => Ok(read_entry(text, kind)?.into_options()),
+        None => Ok(JaasOptions::new()),
+    }
+}
+
+/// `sasl.client.callback.handler.class` names what belongs to the mechanism anyway, or nothing.
+fn known_client_handler(settings: &Settings, known: &[&str]) -> Result<(), Error> {
+    let class = settings.sasl_client_callback_handler_class.as_ref();
+    let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
+    match class.filter(|class| !known.contains(&short(&class.name).as_str())) {
+        None => Ok(()),
+        Some(class) => Err(Error::config(format!(
+            "Invalid value {} for configuration {CALLBACK_HANDLER}: with sasl.mechanism={} it can be {}",
+            Escaped(&class.shown),
+            settings.sasl_mechanism,
+            known.join(" or ")
+        ))),
     }
 }
 
@@ -189,4 +236,7 @@ pub(crate) fn read_jaas(text: &str) -> Result<usize, String> {
     Ok(entry.module().len())
 }
 
+/// What Java takes tokens from the login with.
+const OAUTHBEARER_HANDLERS: [&str; 2] =
+    ["OAuthBearerSaslClientCallbackHandler", "IAMOAuthBearerLoginCallbackHandler"];
 const CALLBACK_HANDLER: &str = "sasl.client.callback.handler.class";

@@ -45,6 +45,9 @@ pub(super) struct AssertionMaker {
     pub(super) include_jti: bool,
 }
 
+/// Header and payload.
+type JwtParts = (Map<String, Json>, Map<String, Json>);
+
 /// `sasl.oauthbearer.assertion.algorithm`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AssertionAlgorithm {
@@ -76,7 +79,7 @@ impl AssertionMaker {
     }
 
     /// What is set, then what the template has, then what is ours to say.
-    fn contents(&self, now: SystemTime) -> Result<(Map<String, Json>, Map<String, Json>), String> {
+    fn contents(&self, now: SystemTime) -> Result<JwtParts, String> {
         let (mut header, mut payload) = (Map::new(), Map::new());
         payload.extend(self.claims.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
         if let Some(path) = &self.template_file {
@@ -178,7 +181,7 @@ fn encoded(part: Map<String, Json>) -> String {
 }
 
 /// The objects `header` and `payload` of a file in JSON; either may be missing.
-fn read_template(path: &std::path::Path) -> Result<(Map<String, Json>, Map<String, Json>), String> {
+fn read_template(path: &std::path::Path) -> Result<JwtParts, String> {
     let text = read_secret_file(path, TEMPLATE_FILE)?;
     let shown = path.to_string_lossy();
     let refused = |text: &str| format!("{TEMPLATE_FILE}: the file {} {text}", Escaped(&shown));
@@ -232,5 +235,143 @@ mod tests {
             assert_eq!(fixed_signature(&der[..cut]), None);
         }
         assert_eq!(fixed_signature(&[&der[..], &[0]].concat()), None);
+    }
+
+    fn file(name: &str, text: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("kafka-producer-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn maker(algorithm: AssertionAlgorithm, key: &str) -> AssertionMaker {
+        AssertionMaker {
+            provider: Arc::new(rustls_graviola::default_provider()),
+            algorithm,
+            key_file: file(&format!("{}-key", key.len()), key),
+            passphrase: None,
+            template_file: None,
+            claims: vec![("aud", "kafka".to_owned()), ("iss", "me".to_owned())],
+            exp_seconds: 300,
+            nbf_seconds: 60,
+            include_jti: false,
+        }
+    }
+
+    const RSA: &str = include_str!("fixtures/rsa.pem");
+    const EC: &str = include_str!("fixtures/ec.pem");
+    /// The same key under the password `tiger`.
+    const ENCRYPTED_EC: &str = include_str!("fixtures/ec-encrypted.pem");
+
+    /// Whether the signature is the key's, by the verifier of TLS.
+    fn is_signed(maker: &AssertionMaker, jwt: &str) -> bool {
+        let (content, signature) = jwt.rsplit_once('.').unwrap();
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        let key = read_pem_key(
+            &std::fs::read(&maker.key_file).unwrap(),
+            maker.passphrase.as_ref().map(Secret::expose),
+        );
+        let key = maker.provider.key_provider.load_private_key(key.unwrap()).unwrap();
+        let public = key.public_key().unwrap();
+        let public = public.as_ref();
+        let (public, signature) = match maker.algorithm {
+            AssertionAlgorithm::Rs256 => (&public[public.len() - 270..], signature),
+            AssertionAlgorithm::Es256 => {
+                // As ASN.1 wants it: no zeros in front but for one that makes it positive.
+                let number = |bytes: &[u8]| {
+                    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+                    let sign = if bytes[zeros] < 0x80 { &[][..] } else { &[0][..] };
+                    let number = [sign, &bytes[zeros..]].concat();
+                    [&[0x02, number.len() as u8], &number[..]].concat()
+                };
+                let body = [number(&signature[..32]), number(&signature[32..])].concat();
+                (&public[public.len() - 65..], [&[0x30, body.len() as u8], &body[..]].concat())
+            }
+        };
+        let scheme = maker.algorithm.scheme();
+        let algorithms = maker.provider.signature_verification_algorithms;
+        let (_, algorithms) = algorithms.mapping.iter().find(|(known, _)| *known == scheme).unwrap();
+        let verifies = |it: &&dyn rustls::pki_types::SignatureVerificationAlgorithm| {
+            it.verify_signature(public, content.as_bytes(), &signature).is_ok()
+        };
+        algorithms.iter().any(verifies)
+    }
+
+    fn part(jwt: &str, number: usize) -> Json {
+        let part = jwt.split('.').nth(number).unwrap();
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn assertions_are_signed_with_either_kind_of_key() {
+        let encrypted = AssertionMaker {
+            passphrase: Some(Secret::from("tiger")),
+            ..maker(AssertionAlgorithm::Es256, ENCRYPTED_EC)
+        };
+        for maker in [maker(AssertionAlgorithm::Rs256, RSA), maker(AssertionAlgorithm::Es256, EC), encrypted]
+        {
+            let jwt = maker.create(UNIX_EPOCH + std::time::Duration::from_secs(1000)).unwrap();
+            assert!(is_signed(&maker, &jwt), "{maker:?}");
+            assert_eq!(part(&jwt, 0), json!({"alg": maker.algorithm.name(), "typ": "JWT"}));
+            let claims = json!({"aud": "kafka", "iss": "me", "iat": 1000, "exp": 1300, "nbf": 940});
+            assert_eq!(part(&jwt, 1), claims);
+            let other = jwt.replacen(jwt.chars().next().unwrap(), "f", 1);
+            assert!(!is_signed(&maker, &other));
+        }
+    }
+
+    #[test]
+    fn a_template_wins_over_what_is_set_and_not_over_what_is_ours() {
+        let template =
+            r#"{"header": {"kid": "k1", "alg": "none"}, "payload": {"iss": "it", "exp": 1, "roles": ["a"]}}"#;
+        let maker = AssertionMaker {
+            template_file: Some(file("template", template)),
+            include_jti: true,
+            ..maker(AssertionAlgorithm::Es256, EC)
+        };
+        let now = UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        let jwt = maker.create(now).unwrap();
+        assert_eq!(part(&jwt, 0), json!({"alg": "ES256", "typ": "JWT", "kid": "k1"}));
+        let mut claims = part(&jwt, 1);
+        let id = claims.as_object_mut().unwrap().remove("jti").unwrap();
+        let id: Vec<&str> = id.as_str().unwrap().split('-').collect();
+        assert_eq!(id.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+        assert!(id[2].starts_with('4') && "89ab".contains(&id[3][..1]), "{id:?}");
+        let expected =
+            json!({"aud": "kafka", "iss": "it", "iat": 1000, "exp": 1300, "nbf": 940, "roles": ["a"]});
+        assert_eq!(claims, expected);
+        for (bad, named) in
+            [("[]", "not an object"), ("{", "not an object"), (r#"{"header": 7}"#, "\"header\"")]
+        {
+            std::fs::write(maker.template_file.as_ref().unwrap(), bad).unwrap();
+            let text = maker.create(now).unwrap_err();
+            assert!(text.contains(named) && text.contains("template.file"), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_that_do_not_fit_are_named_by_setting_and_file() {
+        let now = UNIX_EPOCH;
+        let wrong_password = AssertionMaker {
+            passphrase: Some(Secret::from("lion")),
+            ..maker(AssertionAlgorithm::Es256, ENCRYPTED_EC)
+        };
+        let no_password = maker(AssertionAlgorithm::Es256, ENCRYPTED_EC);
+        for (maker, named) in [
+            (
+                maker(AssertionAlgorithm::Es256, RSA),
+                "no key for ES256, which needs an EC key on the curve P-256",
+            ),
+            (maker(AssertionAlgorithm::Rs256, EC), "no key for RS256, which needs an RSA key"),
+            (maker(AssertionAlgorithm::Rs256, "tiger"), "no key that can be read"),
+            (wrong_password, "no key that can be read"),
+            (no_password, "no key that can be read"),
+        ] {
+            let text = maker.create(now).unwrap_err();
+            assert!(
+                text.contains(named) && text.contains("private.key.file") && text.contains("-key"),
+                "{text}"
+            );
+            assert!(!text.contains("tiger") && !text.contains("lion"), "{text}");
+        }
     }
 }

@@ -15,7 +15,12 @@ mod unsecured_token;
 #[cfg(feature = "oidc")]
 mod assertion;
 #[cfg(feature = "oidc")]
+mod oauth_endpoint;
+#[cfg(feature = "oidc")]
 mod token_endpoint;
 
-pub(crate) use oauth_configuration::{JaasOptions, TokenProviders, oauth_bearer};
+pub(crate) use oauth_configuration::{TokenProviders, oauth_bearer};
+pub(super) use oauth_exchange::OAuthBearer;
+#[cfg(feature = "msk-iam")]
+pub(super) use token_file::read_secret_file;
 pub use token_provider::{OAuthBearerToken, TokenProvider, TokenProviderError};

@@ -13,15 +13,13 @@ use super::oauth_exchange::OAuthBearer;
 use super::token_file::{TokenFile, TokenRules};
 use super::token_provider::{OAuthBearerToken, TokenProvider, check_extension};
 use super::unsecured_token::UnsecuredLogin;
-use crate::backoff::ExponentialBackoff;
 use crate::catch_panic::{Harmless, catch_panic};
 use crate::class_registry::ClassRegistry;
 use crate::config::{Faults, Settings};
 use crate::error::Error;
 use crate::escape::Escaped;
 use crate::properties::{Named, Properties};
-use crate::secret::Secret;
-use crate::security::sasl::refresh_time::RefreshRules;
+use crate::security::sasl::login_settings::{JaasOptions, login_retry, refresh_rules};
 use crate::security::sasl::refreshing_login::{CredentialSource, NoCredential, RefreshingLogin};
 
 /// The program's own providers.
@@ -32,9 +30,6 @@ pub(crate) struct TokenProviders {
     /// By name.
     pub(crate) named: ClassRegistry,
 }
-
-/// The options of the login module in `sasl.jaas.config`.
-pub(crate) type JaasOptions = BTreeMap<String, Secret>;
 
 pub(super) type TokenSource = Box<dyn CredentialSource<OAuthBearerToken>>;
 
@@ -50,24 +45,13 @@ pub(crate) fn oauth_bearer(
         Some(provider) => Some(Box::new(ProviderSource(Harmless::new(provider))) as TokenSource),
         None => reading.source(&providers.named, faults),
     };
-    let login =
-        RefreshingLogin::new("a token for OAUTHBEARER", source?, refresh_rules(settings), retry(settings));
+    let login = RefreshingLogin::new(
+        "a token for OAUTHBEARER",
+        source?,
+        refresh_rules(settings),
+        login_retry(settings),
+    );
     Some(OAuthBearer::new(login))
-}
-
-/// `sasl.login.refresh.*`
-pub(crate) fn refresh_rules(settings: &Settings) -> RefreshRules {
-    RefreshRules {
-        window_factor: settings.sasl_login_refresh_window_factor,
-        window_jitter: settings.sasl_login_refresh_window_jitter,
-        min_period: settings.sasl_login_refresh_min_period,
-        buffer: settings.sasl_login_refresh_buffer,
-    }
-}
-
-/// `sasl.login.retry.backoff.*`
-pub(crate) fn retry(settings: &Settings) -> ExponentialBackoff {
-    ExponentialBackoff::new(settings.sasl_login_retry_backoff, settings.sasl_login_retry_backoff_max)
 }
 
 /// What the settings say.
@@ -85,6 +69,7 @@ impl OAuthReading<'_> {
             None if self.settings.sasl_oauthbearer_token_endpoint_url.is_some() => self.fetched(faults),
             None | Some(UNSECURED_HANDLER) => self.unsecured(faults),
             Some(LOGIN_HANDLER) => self.fetched(faults),
+            #[cfg(not(feature = "msk-iam"))]
             Some(MSK_IAM_HANDLER) => {
                 faults.add(Error::config(format!("{HANDLER}={MSK_IAM_HANDLER} needs the feature msk-iam")));
                 None
@@ -195,7 +180,7 @@ impl OAuthReading<'_> {
         TokenRules { names, extensions }
     }
 
-    #[cfg(not(any()))]
+    #[cfg(not(feature = "oidc"))]
     fn endpoint(&self, _jwt_bearer: bool, _rules: TokenRules, faults: &mut Faults) -> Option<TokenSource> {
         faults.add(Error::config(format!(
             "{ENDPOINT_URL}: tokens from a URL that is not a file's need the feature oidc"
@@ -247,9 +232,204 @@ const ALLOW_UNSECURED: &str = "sasl.oauthbearer.allow.unsecured.tokens";
 // Java's classes.
 const LOGIN_HANDLER: &str = "OAuthBearerLoginCallbackHandler";
 const UNSECURED_HANDLER: &str = "OAuthBearerUnsecuredLoginCallbackHandler";
+#[cfg(not(feature = "msk-iam"))]
 const MSK_IAM_HANDLER: &str = "IAMOAuthBearerLoginCallbackHandler";
 const DEFAULT_RETRIEVER: &str = "DefaultJwtRetriever";
 const FILE_RETRIEVER: &str = "FileJwtRetriever";
 const CLIENT_CREDENTIALS_RETRIEVER: &str = "ClientCredentialsJwtRetriever";
 const JWT_BEARER_RETRIEVER: &str = "JwtBearerJwtRetriever";
 const VALIDATORS: [&str; 2] = ["DefaultJwtValidator", "ClientJwtValidator"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::ProducerConfig;
+    use crate::network::Job;
+    use crate::security::sasl::mechanism::{MechanismReply, Mechanisms};
+    use crate::security::sasl::oauthbearer::TokenProviderError;
+
+    fn mechanism(
+        pairs: &[(&str, &str)],
+        options: &[(&str, &str)],
+        providers: TokenProviders,
+    ) -> Result<OAuthBearer, String> {
+        let servers = [("bootstrap.servers", "localhost:1")];
+        let config = ProducerConfig::from_properties(servers.iter().chain(pairs).copied()).unwrap();
+        let mut faults = Faults::default();
+        let settings = config.resolve(&["key.serializer", "value.serializer"], &mut faults);
+        let options = options.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+        let mechanism = oauth_bearer(&settings, &options, providers, &mut faults);
+        faults.into_result().map_err(|error| error.to_string())?;
+        mechanism.ok_or_else(|| "nothing, and no fault".to_owned())
+    }
+
+    fn refused(pairs: &[(&str, &str)], options: &[(&str, &str)]) -> String {
+        mechanism(pairs, options, TokenProviders::default()).unwrap_err()
+    }
+
+    /// What is said to a broker first.
+    fn first_message(mechanism: &OAuthBearer) -> Result<String, Error> {
+        let mut exchange = mechanism.begin("broker")?;
+        loop {
+            match exchange.evaluate(b"")? {
+                MechanismReply::Wait(work) => work.into_iter().for_each(|work| drop(Job::Work(work).run())),
+                MechanismReply::Continue(token) => {
+                    return Ok(String::from_utf8(token.as_bytes().to_vec()).unwrap());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    const HANDLER_SET: (&str, &str) =
+        (HANDLER, "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler");
+
+    #[test]
+    fn unsecured_tokens_are_only_for_those_who_allow_them() {
+        let sub = [("unsecuredLoginStringClaim_sub", "alice")];
+        for pairs in [&[][..], &[(HANDLER, UNSECURED_HANDLER)]] {
+            let text = refused(pairs, &sub);
+            assert!(
+                text.contains("sasl.oauthbearer.allow.unsecured.tokens=true") && text.contains(HANDLER),
+                "{text}"
+            );
+            let allowed = [pairs, &[(ALLOW_UNSECURED, "true")]].concat();
+            let mechanism = mechanism(&allowed, &sub, TokenProviders::default()).unwrap();
+            let message = first_message(&mechanism).unwrap();
+            assert!(
+                message.starts_with("n,,\u{1}auth=Bearer eyJhbGciOiJub25lIn0.")
+                    && message.ends_with(".\u{1}\u{1}")
+            );
+        }
+        assert!(refused(&[(ALLOW_UNSECURED, "true")], &[]).contains("unsecuredLoginStringClaim_sub"));
+    }
+
+    #[test]
+    fn a_file_is_read_by_its_url_with_extensions_of_the_options() {
+        let path = std::env::temp_dir().join(format!("kafka-producer-{}-by-url", std::process::id()));
+        // {"sub":"svc","exp":7}
+        std::fs::write(&path, "aGVhZA.eyJzdWIiOiJzdmMiLCJleHAiOjd9.c2ln").unwrap();
+        for url in [format!("file://{}", path.display()), format!("FILE:{}", path.display())] {
+            for pairs in [&[(ENDPOINT_URL, url.as_str())][..], &[HANDLER_SET, (ENDPOINT_URL, &url)]] {
+                let options = [("extension_logicalCluster", "lkc-7")];
+                let mechanism = mechanism(pairs, &options, TokenProviders::default()).unwrap();
+                let message = first_message(&mechanism).unwrap();
+                assert!(message.ends_with(".c2ln\u{1}logicalCluster=lkc-7\u{1}\u{1}"), "{message}");
+            }
+        }
+        let retriever = (
+            "sasl.oauthbearer.jwt.retriever.class",
+            "org.apache.kafka.common.security.oauthbearer.FileJwtRetriever",
+        );
+        let text = refused(&[HANDLER_SET, retriever, (ENDPOINT_URL, "https://idp")], &[]);
+        assert!(text.contains("https://idp") && text.contains("file:///path/to/token"), "{text}");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_all_at_once_and_without_secrets() {
+        let text = refused(
+            &[
+                HANDLER_SET,
+                (ENDPOINT_URL, "file:///nowhere"),
+                ("sasl.oauthbearer.jwt.validator.class", "BrokerJwtValidator"),
+                ("sasl.oauthbearer.sub.claim.name", " "),
+            ],
+            &[("extension_auth", "tiger"), ("clientSecret", "tiger")],
+        );
+        for named in ["BrokerJwtValidator", "sub.claim.name", "\"auth\""] {
+            assert!(text.contains(named) && !text.contains("tiger"), "{text}");
+        }
+        let text = refused(&[HANDLER_SET, ("sasl.oauthbearer.jwt.retriever.class", "x.Mine")], &[]);
+        assert!(text.contains("x.Mine") && text.contains(JWT_BEARER_RETRIEVER), "{text}");
+        let text = refused(&[(HANDLER, "com.example.Mine")], &[]);
+        assert!(text.contains("com.example.Mine") && text.contains("token provider"), "{text}");
+    }
+
+    #[cfg(feature = "oidc")]
+    #[test]
+    fn what_a_grant_lacks_is_named() {
+        let url = (ENDPOINT_URL, "https://idp.example/token");
+        let text = refused(&[url], &[("clientId", "svc")]);
+        assert!(
+            text.contains("client.secret") && text.contains("clientSecret") && !text.contains("client.id"),
+            "{text}"
+        );
+        assert!(refused(&[HANDLER_SET], &[]).contains("sasl.oauthbearer.token.endpoint.url is not set"));
+        let text = refused(&[(ENDPOINT_URL, "ldap://me:tiger@x/y?tiger"), HANDLER_SET], &[]);
+        assert!(text.contains("ldap://x/y") && !text.contains("tiger"), "{text}");
+        let bearer = ("sasl.oauthbearer.jwt.retriever.class", JWT_BEARER_RETRIEVER);
+        assert!(refused(&[url, bearer], &[]).contains("assertion.private.key.file is not set"));
+        let text = refused(
+            &[url],
+            &[("clientId", "a"), ("clientSecret", "b"), ("ssl.truststore.location", "/nowhere.pem")],
+        );
+        assert!(text.contains("ssl. options of sasl.jaas.config") && text.contains("/nowhere.pem"), "{text}");
+        let own = [
+            url,
+            ("sasl.oauthbearer.client.credentials.client.id", "a"),
+            ("sasl.oauthbearer.client.credentials.client.secret", "tiger"),
+        ];
+        let mechanism = mechanism(&own, &[], TokenProviders::default()).unwrap();
+        assert!(!format!("{mechanism:?}").contains("tiger"));
+    }
+
+    struct Named(Option<String>);
+
+    impl TokenProvider for Named {
+        fn configure(
+            &mut self,
+            properties: &Properties<'_>,
+            options: &Properties<'_>,
+        ) -> Result<(), TokenProviderError> {
+            let both = properties.get("mine.place").zip(options.get("zone"));
+            self.0 = Some(both.map(|(place, zone)| format!("{place}.{zone}")).ok_or("no mine.place")?);
+            Ok(())
+        }
+
+        fn token(&self) -> Result<OAuthBearerToken, TokenProviderError> {
+            let ends = std::time::SystemTime::now() + std::time::Duration::from_secs(3600);
+            Ok(OAuthBearerToken::new(self.0.clone().ok_or("not configured")?, ends))
+        }
+    }
+
+    #[test]
+    fn a_provider_of_the_programs_is_found_by_its_name_and_configured() {
+        let providers = || {
+            let mut providers = TokenProviders::default();
+            providers
+                .named
+                .register::<dyn TokenProvider>("com.example.Mine", "tokens", || Box::new(Named(None)));
+            providers
+        };
+        let set = [(HANDLER, "Mine"), ("mine.place", "vault")];
+        let mechanism = mechanism(&set, &[("zone", "b")], providers()).unwrap();
+        assert_eq!(first_message(&mechanism).unwrap(), "n,,\u{1}auth=Bearer vault.b\u{1}\u{1}");
+        let text = super::tests::mechanism(&set[..1], &[], providers()).unwrap_err();
+        assert!(text.ends_with("sasl.login.callback.handler.class=Mine: no mine.place"), "{text}");
+    }
+
+    #[test]
+    fn a_provider_as_a_value_wins_and_its_troubles_are_told() {
+        let given = |provider: Box<dyn TokenProvider>| {
+            let providers = TokenProviders { given: Some(provider), ..TokenProviders::default() };
+            mechanism(&[(HANDLER, "com.example.Unknown")], &[], providers).unwrap()
+        };
+        let failing = given(Box::new(|| -> Result<OAuthBearerToken, TokenProviderError> {
+            Err("the vault\nis shut".into())
+        }));
+        let error = first_message(&failing).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no token for OAUTHBEARER: its provider has failed: the vault\\nis shut"
+        );
+        assert_eq!(error.get_ref().unwrap().to_string(), "the vault\nis shut");
+        let bad = given(Box::new(|| -> Result<OAuthBearerToken, TokenProviderError> {
+            Ok(OAuthBearerToken::new("ti ger", std::time::SystemTime::now()))
+        }));
+        let text = first_message(&bad).unwrap_err().to_string();
+        assert!(text.contains("characters that no token has") && !text.contains("ti ger"), "{text}");
+        let panicking =
+            given(Box::new(|| -> Result<OAuthBearerToken, TokenProviderError> { panic!("on purpose") }));
+        assert!(first_message(&panicking).unwrap_err().to_string().contains("has panicked"));
+    }
+}

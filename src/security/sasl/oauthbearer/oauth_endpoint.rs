@@ -5,16 +5,17 @@
 //! Source: Java's `ClientCredentialsRequestFormatterFactory`, `ConfigOrJaas`, `AssertionSupplierFactory`.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::assertion::{Assertion, AssertionAlgorithm, AssertionMaker};
-use super::oauth_configuration::{ENDPOINT_URL, OAuthReading, TokenSource, retry};
+use super::oauth_configuration::{ENDPOINT_URL, OAuthReading, TokenSource};
 use super::token_endpoint::{Grant, TokenEndpoint};
 use super::token_file::TokenRules;
-use crate::config::{Faults, ProducerConfig, Settings};
+use crate::config::Faults;
 use crate::error::Error;
 use crate::logging;
-use crate::security::sasl::http_client::{HttpClient, HttpTimes, shown_url};
+use crate::security::sasl::http_client::shown_url;
+use crate::security::sasl::login_https::{login_http, login_tls};
+use crate::security::sasl::login_settings::login_retry;
 use crate::security::tls::TlsContext;
 
 impl OAuthReading<'_> {
@@ -25,11 +26,11 @@ impl OAuthReading<'_> {
         faults: &mut Faults,
     ) -> Option<TokenSource> {
         let url = faults.keep(self.url());
-        let tls = self.tls(faults);
+        let tls = login_tls(self.options, faults);
         let grant = self.grant(jwt_bearer, tls.as_deref(), faults);
         let (url, tls, grant) = (url?, tls?, grant?);
-        let http = HttpClient::new(tls.client_config(), times(self.settings), true);
-        Some(Box::new(TokenEndpoint { http, url, grant, rules, retry: retry(self.settings) }))
+        let http = login_http(self.settings, &tls);
+        Some(Box::new(TokenEndpoint { http, url, grant, rules, retry: login_retry(self.settings) }))
     }
 
     fn url(&self) -> Result<String, Error> {
@@ -53,26 +54,22 @@ impl OAuthReading<'_> {
         }
     }
 
-    /// As in Java, the `ssl.*` options of `sasl.jaas.config` count, and the producer's own do not: a provider is seldom
-    /// certified by who certifies the brokers. Without them the system is trusted.
-    fn tls(&self, faults: &mut Faults) -> Option<Arc<TlsContext>> {
-        let options = self.options.iter().filter(|(name, _)| name.starts_with("ssl."));
-        let options = options.map(|(name, value)| (name.clone(), value.expose().to_owned()));
-        tls_context(options.collect(), faults)
-    }
-
     fn grant(&self, jwt_bearer: bool, tls: Option<&TlsContext>, faults: &mut Faults) -> Option<Grant> {
         let settings = self.settings;
         let scope = self.setting_or_option(settings.sasl_oauthbearer_scope.clone(), "scope");
         let client_id = self.setting_or_option(settings.sasl_oauthbearer_client_id.clone(), "clientId");
-        let has_assertion =
-            settings.sasl_oauthbearer_assertion_file.is_some() || settings.sasl_oauthbearer_assertion_claim_iss.is_some();
+        let has_assertion = settings.sasl_oauthbearer_assertion_file.is_some()
+            || settings.sasl_oauthbearer_assertion_claim_iss.is_some();
         if jwt_bearer {
             let scope = settings.sasl_oauthbearer_scope.clone();
             return Some(Grant::JwtBearer { scope, assertion: self.assertion(tls, faults)? });
         }
         if has_assertion {
-            return Some(Grant::ClientAssertion { client_id, scope, assertion: self.assertion(tls, faults)? });
+            return Some(Grant::ClientAssertion {
+                client_id,
+                scope,
+                assertion: self.assertion(tls, faults)?,
+            });
         }
         let secret = settings.sasl_oauthbearer_client_secret.clone();
         let secret = secret.or_else(|| self.options.get("clientSecret").cloned());
@@ -82,9 +79,10 @@ impl OAuthReading<'_> {
                 "{setting} is not set, nor the option {option} of sasl.jaas.config, and tokens are fetched with it"
             ))
         };
-        let client_id = client_id.ok_or_else(|| missing("sasl.oauthbearer.client.credentials.client.id", "clientId"));
-        let secret =
-            secret.ok_or_else(|| missing("sasl.oauthbearer.client.credentials.client.secret", "clientSecret"));
+        let client_id =
+            client_id.ok_or_else(|| missing("sasl.oauthbearer.client.credentials.client.id", "clientId"));
+        let secret = secret
+            .ok_or_else(|| missing("sasl.oauthbearer.client.credentials.client.secret", "clientSecret"));
         let (client_id, secret) = (faults.keep(client_id), faults.keep(secret));
         let urlencode = settings.sasl_oauthbearer_header_urlencode;
         Some(Grant::client_secret(&client_id?, secret?.expose().trim(), scope.as_deref(), urlencode))
@@ -125,33 +123,5 @@ impl OAuthReading<'_> {
     fn setting_or_option(&self, setting: Option<String>, option: &str) -> Option<String> {
         let option = || Some(self.options.get(option)?.expose().trim().to_owned());
         setting.or_else(option).filter(|text| !text.is_empty())
-    }
-}
-
-/// HTTPS as the system trusts.
-pub(crate) fn http_client(settings: &Settings, proxied: bool, faults: &mut Faults) -> Option<HttpClient> {
-    let tls = tls_context(Vec::new(), faults)?;
-    Some(HttpClient::new(tls.client_config(), times(settings), proxied))
-}
-
-fn tls_context(options: Vec<(String, String)>, faults: &mut Faults) -> Option<Arc<TlsContext>> {
-    let nobody = (ProducerConfig::BOOTSTRAP_SERVERS_CONFIG.to_owned(), "localhost:1".to_owned());
-    let protocol = (ProducerConfig::SECURITY_PROTOCOL_CONFIG.to_owned(), "SSL".to_owned());
-    let mut found = Faults::default();
-    let config = found.keep(ProducerConfig::from_properties(options.into_iter().chain([nobody, protocol])));
-    let serializers = [ProducerConfig::KEY_SERIALIZER_CLASS_CONFIG, ProducerConfig::VALUE_SERIALIZER_CLASS_CONFIG];
-    let settings = config.map(|config| config.resolve(&serializers, &mut found));
-    let tls = settings.and_then(|settings| TlsContext::new(&settings, &mut found));
-    if let Err(error) = found.into_result() {
-        faults.add(Error::config(format!("TLS to fetch tokens, by the ssl. options of sasl.jaas.config: {error}")));
-        return None;
-    }
-    tls
-}
-
-fn times(settings: &Settings) -> HttpTimes {
-    HttpTimes {
-        connect: settings.sasl_login_connect_timeout.unwrap_or(settings.request_timeout),
-        read: settings.sasl_login_read_timeout.unwrap_or(settings.request_timeout),
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct OAuthBearer {
 }
 
 impl OAuthBearer {
-    pub(super) fn new(login: Arc<RefreshingLogin<OAuthBearerToken>>) -> OAuthBearer {
+    pub(crate) fn new(login: Arc<RefreshingLogin<OAuthBearerToken>>) -> OAuthBearer {
         OAuthBearer { login }
     }
 }
@@ -80,6 +80,12 @@ impl Mechanism for OAuthExchange {
             }
         }
     }
+
+    fn refused(&mut self) {
+        if let Said::Token(token) = &self.said {
+            self.login.refused(token);
+        }
+    }
 }
 
 /// `n,,^Aauth=Bearer TOKEN^Aname=value^A^A`
@@ -105,7 +111,7 @@ fn client_first_message(token: &OAuthBearerToken) -> SaslToken {
 const CONTROL_A: u8 = 1;
 
 /// The mechanism's name.
-pub(crate) const OAUTHBEARER: &str = "OAUTHBEARER";
+const OAUTHBEARER: &str = "OAUTHBEARER";
 
 #[cfg(test)]
 mod tests {

@@ -147,3 +147,125 @@ impl CredentialSource<OAuthBearerToken> for TokenEndpoint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::security::sasl::http_test_server::{HttpTestServer, TestAnswer, test_client};
+
+    fn jwt() -> String {
+        format!("aGVhZA.{}.c2ln", URL_SAFE_NO_PAD.encode(r#"{"sub":"svc","exp":7}"#))
+    }
+
+    fn token_answer() -> TestAnswer {
+        Some((200, format!(r#"{{"access_token":"{}"}}"#, jwt())))
+    }
+
+    fn endpoint(answers: Vec<TestAnswer>, grant: Grant) -> (HttpTestServer, TokenEndpoint) {
+        let server = HttpTestServer::start(answers);
+        let retry = ExponentialBackoff::new(Duration::from_millis(5), Duration::from_millis(500));
+        let (http, url) = (test_client(Duration::from_millis(300)), format!("{}/token?key=lion", server.url));
+        (server, TokenEndpoint { http, url, grant, rules: TokenRules::default(), retry })
+    }
+
+    /// It is asked once.
+    fn asked_once(answers: Vec<TestAnswer>) -> String {
+        let (_server, endpoint) = endpoint(answers, secret(false));
+        let endpoint =
+            TokenEndpoint { retry: ExponentialBackoff::new(Duration::ZERO, Duration::ZERO), ..endpoint };
+        endpoint.fetch().unwrap_err().text
+    }
+
+    fn secret(urlencode: bool) -> Grant {
+        Grant::client_secret("svc", "tig er", Some("a b"), urlencode)
+    }
+
+    #[test]
+    fn client_credentials_are_asked_for_as_java_asks() {
+        for (urlencode, pair) in [(false, "svc:tig er"), (true, "svc:tig+er")] {
+            let (server, endpoint) = endpoint(vec![token_answer()], secret(urlencode));
+            let token = endpoint.fetch().unwrap();
+            assert_eq!((token.value(), token.principal_name()), (jwt().as_str(), Some("svc")));
+            let asked = server.asked();
+            assert!(asked.starts_with("POST /token?key=lion HTTP/1.1\r\n"), "{asked}");
+            let (head, body) = asked.split_once("\r\n\r\n").unwrap();
+            let authorization = format!("authorization: basic {}", STANDARD.encode(pair)).to_lowercase();
+            let head = head.to_lowercase();
+            for line in [
+                &authorization,
+                "content-type: application/x-www-form-urlencoded",
+                "accept: application/json",
+            ] {
+                assert!(head.lines().any(|it| it == line), "{line}: {head}");
+            }
+            assert_eq!(body, "grant_type=client_credentials&scope=a+b");
+            assert!(!format!("{endpoint:?}").contains("tig"), "{endpoint:?}");
+        }
+    }
+
+    #[test]
+    fn a_provider_in_trouble_is_asked_again_and_one_that_refuses_is_not() {
+        let busy = || Some((503, "busy".to_owned()));
+        let (server, busy_endpoint) = endpoint(vec![busy(), busy(), token_answer()], secret(false));
+        assert!(busy_endpoint.fetch().is_ok());
+        (0..3).for_each(|_| drop(server.asked()));
+
+        let refusal = Some((401, r#"{"error":"invalid_client","error_description":"bad"}"#.to_owned()));
+        let (_server, refusing) = endpoint(vec![refusal], secret(false));
+        let NoCredential { text, is_final, .. } = refusing.fetch().unwrap_err();
+        let ends = text.strip_prefix("the token endpoint http://127.0.0.1:").unwrap();
+        assert!(ends.ends_with("/token: it answered 401: invalid_client: bad") && is_final, "{text}");
+    }
+
+    #[test]
+    fn who_does_not_answer_or_answers_without_end_is_given_up() {
+        let text = asked_once(vec![None]);
+        assert!(text.contains("did not answer in time"), "{text}");
+        assert!(!text.contains("lion") && !text.contains("tig"), "{text}");
+        let text = asked_once(vec![Some((200, "x".repeat(2 << 20)))]);
+        assert!(text.contains("more than 1048576 bytes"), "{text}");
+        let text = asked_once(vec![]);
+        assert!(text.contains("could not be reached"), "{text}");
+    }
+
+    #[test]
+    fn a_redirection_is_not_followed() {
+        assert!(asked_once(vec![Some((307, String::new()))]).ends_with("it answered 307"));
+    }
+
+    #[test]
+    fn assertions_are_offered_by_either_grant() {
+        let path = std::env::temp_dir().join(format!("kafka-producer-{}-assertion", std::process::id()));
+        std::fs::write(&path, "he-ad.pay_load.sig\n").unwrap();
+        let assertion = || Assertion::File(path.clone());
+        let scope = Some("a b".to_owned());
+        let client_id = Some("s/vc".to_owned());
+        for (grant, body) in [
+            (
+                Grant::JwtBearer { scope: scope.clone(), assertion: assertion() },
+                "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=he-ad.pay_load.sig&scope=a+b",
+            ),
+            (
+                Grant::ClientAssertion { client_id, scope, assertion: assertion() },
+                "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=\
+                 he-ad.pay_load.sig&grant_type=client_credentials&client_id=s%2Fvc&scope=a+b",
+            ),
+        ] {
+            let (server, endpoint) = endpoint(vec![token_answer()], grant);
+            endpoint.fetch().unwrap();
+            let asked = server.asked();
+            assert_eq!(asked.split_once("\r\n\r\n").unwrap().1, body);
+            assert!(!asked.to_lowercase().contains("authorization:"), "{asked}");
+        }
+        std::fs::write(&path, "tiger").unwrap();
+        let text = assertion().create().unwrap_err();
+        assert!(text.contains("not a JWT") && !text.contains("tiger"), "{text}");
+        std::fs::remove_file(&path).unwrap();
+        let text = assertion().create().unwrap_err();
+        assert!(text.contains("sasl.oauthbearer.assertion.file"), "{text}");
+    }
+}

@@ -49,7 +49,7 @@ impl CredentialSource<OAuthBearerToken> for TokenFile {
 }
 
 /// Reads a file that holds a token, a key or the like; `setting` names it.
-pub(super) fn read_secret_file(path: &Path, setting: &str) -> Result<Zeroizing<String>, String> {
+pub(crate) fn read_secret_file(path: &Path, setting: &str) -> Result<Zeroizing<String>, String> {
     let shown = path.to_string_lossy();
     let refused = |text: String| format!("{setting}: the file {} {text}", Escaped(&shown));
     let unread = |error: std::io::Error| refused(format!("cannot be read: {error}"));
