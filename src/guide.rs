@@ -30,7 +30,30 @@ pages! {
     tuning "guide/tuning.md"
     settings "configuration.md"
     /// [settings]: self::settings
-    tls "guide/tls.md"
+    /// [TLS]: self::tls
+    /// [passwords]: self::plain_scram
+    /// [tokens]: self::oauthbearer
+    /// [MSK]: self::aws_msk
+    /// [Kerberos]: self::kerberos
+    /// [providers]: self::providers
+    security "security.md"
+    /// [settings]: self::settings
+    tls "security/tls.md"
+    plain_scram "security/plain-scram.md"
+    oauthbearer "security/oauthbearer.md"
+    /// [passwords]: self::plain_scram
+    /// [TLS]: self::tls
+    /// [providers]: self::providers
+    aws_msk "security/aws-msk.md"
+    /// [passwords]: self::plain_scram
+    /// [TLS]: self::tls
+    kerberos "security/kerberos.md"
+    /// [TLS]: self::tls
+    /// [passwords]: self::plain_scram
+    /// [tokens]: self::oauthbearer
+    /// [MSK]: self::aws_msk
+    /// [Kerberos]: self::kerberos
+    providers "security/providers.md"
     compression "compression.md"
     logging "logging.md"
     testing "guide/testing.md"

@@ -6,7 +6,9 @@
 //! [errors]: guide::errors
 //! [tuning]: guide::tuning
 //! [settings]: guide::settings
+//! [security]: guide::security
 //! [TLS]: guide::tls
+//! [providers]: guide::providers
 //! [compression]: guide::compression
 //! [logging]: guide::logging
 //! [testing]: guide::testing

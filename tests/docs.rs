@@ -17,22 +17,52 @@ fn sources() -> Vec<String> {
     source::rust_files("src").iter().map(|(_, text)| one_line(text)).collect()
 }
 
+/// The texts that a page quotes: what is said of each stands behind it.
+fn quotes(page: &str) -> Vec<&str> {
+    page.split("**\"").skip(1).map(|rest| rest.split("\"**").next().unwrap()).collect()
+}
+
+#[track_caller]
+fn assert_is_said(page: &str, quote: &str, sources: &[String]) {
+    for part in quote.split('…').map(|part| part.trim_matches([' ', '(', ')'])).filter(|part| part.len() > 5) {
+        // A code stands in braces there.
+        let part = part.split(" (3 ").next().unwrap();
+        let is_said = |text: &String| part.split(", and ").all(|piece| text.contains(piece));
+        assert!(sources.iter().any(is_said), "no error says {part:?} of {quote:?} in {page}");
+    }
+}
+
 #[test]
 fn every_text_that_the_page_of_errors_goes_through_is_one_of_ours() {
     let page = fs::read_to_string("docs/errors.md").unwrap().replace('\n', " ");
     let sources = sources();
-    let quotes: Vec<&str> =
-        page.split("**\"").skip(1).map(|rest| rest.split("\"**").next().unwrap()).collect();
-    assert!(quotes.len() >= 8, "{quotes:?}");
-    for quote in quotes {
-        for part in
-            quote.split('…').map(|part| part.trim_matches([' ', '(', ')'])).filter(|part| part.len() > 5)
-        {
-            // A code stands in braces there.
-            let part = part.split(" (3 ").next().unwrap();
-            let is_said = |text: &String| part.split(", and ").all(|piece| text.contains(piece));
-            assert!(sources.iter().any(is_said), "no error says {part:?} of {quote:?}");
+    assert!(quotes(&page).len() >= 8, "{:?}", quotes(&page));
+    quotes(&page).iter().for_each(|quote| assert_is_said("errors.md", quote, &sources));
+}
+
+#[test]
+fn every_text_that_the_pages_of_security_go_through_is_one_of_ours() {
+    let sources = sources();
+    let mut seen = 0;
+    for path in source::files("docs/security") {
+        let page = fs::read_to_string(source::root().join(&path)).unwrap().replace('\n', " ");
+        for quote in quotes(&page) {
+            assert_is_said(&path.display().to_string(), quote, &sources);
+            seen += 1;
         }
+    }
+    assert!(seen >= 20, "{seen}");
+}
+
+/// The page shows them, and the tests load them.
+#[test]
+fn the_files_of_providers_are_those_that_are_tried() {
+    let page = fs::read_to_string("docs/security/providers.md").unwrap();
+    let files = source::files("tests/vendor_properties");
+    assert!(files.len() >= 10, "{files:?}");
+    for path in files {
+        let text = fs::read_to_string(source::root().join(&path)).unwrap();
+        assert!(page.contains(&format!("```properties\n{}\n```", text.trim_end())), "{}", path.display());
     }
 }
 

@@ -21,6 +21,7 @@ use super::rewritten::changed;
 /// What the gate does.
 #[derive(Clone)]
 pub(crate) struct GateRules {
+    pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) session: Duration,
     /// What is said of a wrong password.
@@ -43,6 +44,7 @@ impl LoginGate {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let rules = GateRules {
+            user: String::from("alice"),
             password: password.to_owned(),
             session: Duration::ZERO,
             refusal: String::from("Authentication failed: Invalid username or password"),
@@ -121,7 +123,7 @@ impl Door {
                 if rules.hangs_up {
                     return None;
                 }
-                let is_right = request.auth_bytes[..] == *format!("\0alice\0{}", rules.password).as_bytes();
+                let is_right = request.auth_bytes[..] == *format!("\0{}\0{}", rules.user, rules.password).as_bytes();
                 let seen = if is_right { "login" } else { "refused" };
                 self.is_open |= is_right;
                 self.seen.lock().unwrap().push((self.number, seen));
