@@ -24,7 +24,8 @@ fn quotes(page: &str) -> Vec<&str> {
 
 #[track_caller]
 fn assert_is_said(page: &str, quote: &str, sources: &[String]) {
-    for part in quote.split('…').map(|part| part.trim_matches([' ', '(', ')'])).filter(|part| part.len() > 5) {
+    for part in quote.split('…').map(|part| part.trim_matches([' ', '(', ')'])).filter(|part| part.len() > 5)
+    {
         // A code stands in braces there.
         let part = part.split(" (3 ").next().unwrap();
         let is_said = |text: &String| part.split(", and ").all(|piece| text.contains(piece));

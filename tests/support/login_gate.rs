@@ -123,7 +123,8 @@ impl Door {
                 if rules.hangs_up {
                     return None;
                 }
-                let is_right = request.auth_bytes[..] == *format!("\0{}\0{}", rules.user, rules.password).as_bytes();
+                let is_right =
+                    request.auth_bytes[..] == *format!("\0{}\0{}", rules.user, rules.password).as_bytes();
                 let seen = if is_right { "login" } else { "refused" };
                 self.is_open |= is_right;
                 self.seen.lock().unwrap().push((self.number, seen));
