@@ -47,20 +47,38 @@ impl Kafka {
         brokers: usize,
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Kafka {
+        Kafka::start_several(version, (brokers, &[]), settings)
+    }
+
+    /// One broker whose Java has flags of its own.
+    pub fn start_with_flags(
+        version: &str,
+        flags: &[String],
+        settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
+    ) -> Kafka {
+        Kafka::start_several(version, (1, flags), settings)
+    }
+
+    fn start_several(
+        version: &str,
+        places: (usize, &[String]),
+        settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
+    ) -> Kafka {
         let jars = KafkaJars::fetch(version);
         // Between finding a free port and using it somebody else may take it.
-        Kafka::try_start(&jars, brokers, settings)
-            .or_else(|_| Kafka::try_start(&jars, brokers, settings))
+        Kafka::try_start(&jars, places, settings)
+            .or_else(|_| Kafka::try_start(&jars, places, settings))
             .unwrap_or_else(|error| panic!("Kafka {version} did not start: {error}"))
     }
 
     fn try_start(
         jars: &KafkaJars,
-        brokers: usize,
+        (brokers, flags): (usize, &[String]),
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Result<Kafka, String> {
         let run = ScratchFolder::new(jars.home());
-        let nodes = BrokerPlace::some(run.path(), brokers);
+        let mut nodes = BrokerPlace::some(run.path(), brokers);
+        nodes.iter_mut().for_each(|node| node.flags = flags.to_vec());
         let running = nodes.iter().map(|_| None).collect();
         let mut kafka = Kafka { jars: jars.clone(), nodes, running, _run: run };
         for (index, node) in kafka.nodes.iter().enumerate() {
@@ -227,6 +245,8 @@ pub struct BrokerPlace {
     port: u16,
     controller_port: u16,
     directory: PathBuf,
+    /// For its Java.
+    flags: Vec<String>,
 }
 
 impl BrokerPlace {
@@ -243,6 +263,7 @@ impl BrokerPlace {
             port: free_port(),
             controller_port: free_port(),
             directory: run.join(format!("n{id}")),
+            flags: Vec::new(),
         };
         (1..).take(count).map(node).collect()
     }
@@ -308,7 +329,7 @@ impl BrokerPlace {
     /// The command that runs this broker.
     fn java(&self, jars: &KafkaJars) -> Command {
         let mut java = jars.java(&self.directory);
-        java.args(["-Xmx128m", "kafka.Kafka", &self.properties_file()]);
+        java.arg("-Xmx128m").args(&self.flags).args(["kafka.Kafka", &self.properties_file()]);
         java
     }
 

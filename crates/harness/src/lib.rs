@@ -24,11 +24,14 @@ pub mod command;
 pub mod jars;
 pub mod java;
 pub mod kafka_cluster;
+pub mod kerberos;
 pub mod log_segments;
+pub mod oidc_server;
 pub mod probe;
 pub mod read_back;
 pub mod schema;
 pub mod scratch;
+pub mod secured_kafka;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
