@@ -22,7 +22,7 @@ use super::command::run;
 /// A running issuer. Clients of any name `X` have the secret `X-secret`.
 pub struct OidcServer {
     port: u16,
-    issuer: Arc<Issuer>,
+    issuer: Arc<TokenIssuer>,
     ended: Arc<AtomicBool>,
 }
 
@@ -56,7 +56,7 @@ impl OidcServer {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (issuer, ended) =
-            (Arc::new(Issuer { files: files.to_owned() }), Arc::new(AtomicBool::new(false)));
+            (Arc::new(TokenIssuer { files: files.to_owned() }), Arc::new(AtomicBool::new(false)));
         let server = OidcServer { port, issuer: issuer.clone(), ended: ended.clone() };
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -95,11 +95,11 @@ impl Drop for OidcServer {
 }
 
 /// What the threads share.
-struct Issuer {
+struct TokenIssuer {
     files: PathBuf,
 }
 
-impl Issuer {
+impl TokenIssuer {
     fn token(&self, claims: &TokenClaims) -> String {
         let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": KEY_ID });
@@ -138,7 +138,7 @@ impl Issuer {
     fn answer(&self, stream: TcpStream) {
         stream.set_read_timeout(Some(LIMIT)).unwrap();
         let mut reader = BufReader::new(&stream);
-        let Some(request) = Request::read(&mut reader) else { return };
+        let Some(request) = IssuerRequest::read(&mut reader) else { return };
         let (status, body) = match (request.method.as_str(), request.path.as_str()) {
             ("GET", "/jwks.json") => ("200 OK", self.keys()),
             ("POST", "/token") => self.hand_out(&request),
@@ -154,9 +154,9 @@ impl Issuer {
     }
 
     /// RFC 6749 section 4.4
-    fn hand_out(&self, request: &Request) -> (&'static str, Value) {
+    fn hand_out(&self, request: &IssuerRequest) -> (&'static str, Value) {
         if request.form.get("grant_type").map(String::as_str) != Some("client_credentials") {
-            return ("400 Bad Request", json!({ "error": "unsupported_grant_type" }));
+            return ("400 Bad IssuerRequest", json!({ "error": "unsupported_grant_type" }));
         }
         let (id, secret) = request.credentials();
         if id.is_empty() || secret != format!("{id}-secret") {
@@ -172,15 +172,15 @@ impl Issuer {
 }
 
 /// As far as an issuer reads it.
-struct Request {
+struct IssuerRequest {
     method: String,
     path: String,
     authorization: String,
     form: BTreeMap<String, String>,
 }
 
-impl Request {
-    fn read(reader: &mut impl BufRead) -> Option<Request> {
+impl IssuerRequest {
+    fn read(reader: &mut impl BufRead) -> Option<IssuerRequest> {
         let mut line = String::new();
         let mut next = || {
             line.clear();
@@ -188,7 +188,7 @@ impl Request {
         };
         let first = next()?;
         let mut words = first.split(' ').map(str::to_owned);
-        let mut request = Request {
+        let mut request = IssuerRequest {
             method: words.next()?,
             path: words.next()?,
             authorization: String::new(),

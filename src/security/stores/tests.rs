@@ -42,6 +42,7 @@ fn pem_certificates(text: &[u8]) -> Vec<CertificateDer<'static>> {
     read_trusted_certificates(StoreType::Pem, text, None).unwrap()
 }
 
+/// Behaviour 111.
 #[test]
 fn pem_has_a_key_and_its_chain_in_one_file_or_in_texts_of_their_own() {
     for bundle in [fixture!("bundle.pem"), fixture!("crlf.pem")] {
@@ -89,6 +90,7 @@ fn pem_keys_that_are_encrypted_open_with_their_password_alone() {
     }
 }
 
+/// Behaviour 111.
 #[test]
 fn pem_keys_of_openssl_s_older_encryption_open() {
     let sec1 = read_pem_key(fixture!("ec-sec1.pem"), None).unwrap();
@@ -238,6 +240,7 @@ fn jks_opens_with_one_password_or_two() {
     assert_eq!(names, ["adam", "zoe"]);
 }
 
+/// Behaviour 112.
 #[test]
 fn trusted_are_those_that_are_marked_and_the_keys_own() {
     let ca = &pem_certificates(fixture!("ca.pem"))[0];
