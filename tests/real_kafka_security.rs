@@ -322,8 +322,11 @@ fn sessions_are_renewed_before_they_end(version: &str) {
         assert_eq!(values, (0..sent).map(|number| number.to_string().into_bytes()).collect::<Vec<_>>());
         assert!(sent > 100, "{sent}");
         // A broker ends the connection of whoever does not log in again, and what was sent there comes by the next one.
-        let lost: Vec<_> =
-            heard.drain().into_iter().filter(|line| line.contains("lost the connection") && !line.contains("is closed")).collect();
+        let lost: Vec<_> = heard
+            .drain()
+            .into_iter()
+            .filter(|line| line.contains("lost the connection") && !line.contains("is closed"))
+            .collect();
         assert!(lost.is_empty(), "{lost:?}");
     }
 }
