@@ -114,6 +114,18 @@ fn fire_and_forget_loses_nothing() {
 }
 
 #[test]
+#[cfg(feature = "tls")]
+fn secured_is_let_in_by_its_certificate_and_not_without() {
+    let text = output("secured", &[]);
+    has_lines(&text, &["let in: test-0@0", "let in: test-0@1"]);
+    assert_eq!(text.lines().filter(|line| line.starts_with("not let in: ")).count(), 1, "{text}");
+    assert!(text.contains("certificate") && !text.contains("alice-secret"), "{text}");
+    let refused = run("secured", &["no-such-file", "test"]);
+    let error = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && error.contains("no-such-file"), "{error}");
+}
+
+#[test]
 fn synchronous_tells_the_endings_apart() {
     let text = output("synchronous", &[]);
     has_lines(&text, &["paid: payments-0@0, 5 bytes of value"]);
