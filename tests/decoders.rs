@@ -313,26 +313,7 @@ fn densest(key: i16, version: i16, count: usize) -> Vec<(&'static str, Vec<u8>, 
             }
             all
         }
-        3 => {
-            let of = |topics: Vec<MetadataResponseTopic>| {
-                encoded(&MetadataResponse::default().with_topics(topics), version)
-            };
-            let topic = MetadataResponseTopic::default().with_name(Some(name(true)));
-            let with = |partition: MetadataResponsePartition, count: usize| {
-                of(vec![topic.clone().with_partitions(many(partition, count))])
-            };
-            let partition = MetadataResponsePartition::default();
-            let brokers =
-                MetadataResponse::default().with_brokers(many(MetadataResponseBroker::default(), count));
-            let replicas = partition.clone().with_replica_nodes(many(BrokerId(1), count));
-            vec![
-                // The client keeps those that it has asked for, each once; here are all kept.
-                ("topics", of(many(topic.clone(), count)), if version >= 10 { 9 } else { 26 }),
-                ("partitions", with(partition, count), 4),
-                ("replicas", with(replicas, 1), 4),
-                ("brokers", encoded(&brokers, version), 8),
-            ]
-        }
+        3 => densest_metadata(version, count),
         17 => {
             // Each is a text, of which two bytes are there.
             let names = SaslHandshakeResponse::default().with_mechanisms(many(StrBytes::default(), count));
@@ -344,6 +325,27 @@ fn densest(key: i16, version: i16, count: usize) -> Vec<(&'static str, Vec<u8>, 
         }
         _ => Vec::new(),
     }
+}
+
+/// The same for Metadata.
+fn densest_metadata(version: i16, count: usize) -> Vec<(&'static str, Vec<u8>, usize)> {
+    let of = |topics: Vec<MetadataResponseTopic>| {
+        encoded(&MetadataResponse::default().with_topics(topics), version)
+    };
+    let topic = MetadataResponseTopic::default().with_name(Some(TopicName::default()));
+    let with = |partition: MetadataResponsePartition, count: usize| {
+        of(vec![topic.clone().with_partitions(many(partition, count))])
+    };
+    let partition = MetadataResponsePartition::default();
+    let brokers = MetadataResponse::default().with_brokers(many(MetadataResponseBroker::default(), count));
+    let replicas = partition.clone().with_replica_nodes(many(BrokerId(1), count));
+    vec![
+        // The client keeps those that it has asked for, each once; here are all kept.
+        ("topics", of(many(topic.clone(), count)), if version >= 10 { 9 } else { 26 }),
+        ("partitions", with(partition, count), 4),
+        ("replicas", with(replicas, 1), 4),
+        ("brokers", encoded(&brokers, version), 8),
+    ]
 }
 
 /// Fault D6.

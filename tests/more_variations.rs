@@ -259,7 +259,7 @@ const USERS: &[(&str, Trouble)] = &[
     ("callbacks slower than a request may be, and fewer partitions", |world| {
         send_with(world, || {
             static COUNT: AtomicUsize = AtomicUsize::new(0);
-            if COUNT.fetch_add(1, Ordering::Relaxed) % 40 == 0 {
+            if COUNT.fetch_add(1, Ordering::Relaxed).is_multiple_of(40) {
                 thread::sleep(Duration::from_millis(450));
             }
         });
@@ -304,7 +304,7 @@ fn names_that_are_made_to_mislead_are_told_escaped_by_every_call() {
     let producer = KafkaProducer::<str, str>::builder(config).default_serializers().build().unwrap();
     for name in ["\u{1b}[2Jt", "t\nERROR all is lost", "t\u{202e}x", "..", "", "t\0", "t/../../x", "é"] {
         let errors = [
-            producer.send(ProducerRecord::new(name.to_owned(), "v")).unwrap_err().to_string(),
+            producer.send(ProducerRecord::new(name, "v")).unwrap_err().to_string(),
             producer.partitions_for(name).unwrap_err().to_string(),
         ];
         for error in errors {

@@ -86,6 +86,12 @@ fn requests_are_what_the_schemas_say() {
             assert!(version < 3 || body["ProducerId"] == 1 << 40 && body["ProducerEpoch"] == 7);
         });
     }
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn requests_of_a_handshake_are_what_the_schemas_say() {
+    let schemas = schemas();
     let request =
         ApiVersionsRequest { client_software_name: "kafka-producer", client_software_version: "0.1.0" };
     each_version(&schemas, &request, |version, body| {

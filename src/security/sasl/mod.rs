@@ -21,7 +21,8 @@ mod stream_tokenizer;
 mod form;
 #[cfg(feature = "oidc")]
 mod http_client;
-#[cfg(all(test, feature = "oidc"))]
+#[cfg(test)]
+#[cfg(feature = "oidc")]
 mod http_test_server;
 #[cfg(feature = "oidc")]
 mod login_https;

@@ -96,7 +96,7 @@ mod tests {
         ] {
             assert!(definite(bytes, "it").is_err(), "{bytes:?}");
         }
-        let nested = |depth| [vec![0x30, 0x80].repeat(depth), vec![0; 2 * depth]].concat();
+        let nested = |depth| [[0x30, 0x80].repeat(depth), vec![0; 2 * depth]].concat();
         assert!(definite(&nested(DEEPEST), "it").is_ok() && definite(&nested(DEEPEST + 1), "it").is_err());
         assert!(definite(&nested(1_000_000), "it").is_err());
     }

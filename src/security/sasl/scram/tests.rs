@@ -96,7 +96,7 @@ fn a_broker_is_believed_only_if_it_plays_by_the_rules() {
         ("m=x,r=1", "an extension that this client does not have"),
         ("r=another,s=W22Z,i=4096", "not made of the client's"),
         (&*format!("r={NONCE},{salt},i=4096"), "not made of the client's"),
-        (&*format!("{nonce}"), "s= is expected"),
+        (nonce, "s= is expected"),
         (&*format!("{nonce},s=!,i=4096"), "its salt is not base64"),
         (&*format!("{nonce},{salt}"), "i= is expected"),
         (&*format!("{nonce},{salt},i="), "not a number"),

@@ -43,7 +43,7 @@ fn a_handshake_that_is_cut_at_any_byte_goes_on_with_the_rest() {
             pair.server.read_tls(&mut hello).unwrap();
             pair.server.process_new_packets().unwrap();
             pair.to_server.clear();
-            let flight = pair.from_server();
+            let flight = pair.take_server_records();
             lengths.push(flight.len());
             let Some((first, second)) = flight.split_at_checked(cut) else { break };
             let state = pair.layer.decode(first, &mut pair.read, &mut pair.to_server).unwrap();
@@ -83,7 +83,7 @@ fn an_answer_is_read_when_its_record_is_whole_and_not_before() {
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
     let mut pair = Pair::established(&context(&authority.pem(), None), "kafka", &server);
     pair.server.writer().write_all(b"an answer").unwrap();
-    let record = pair.from_server();
+    let record = pair.take_server_records();
     for byte in &record[..record.len() - 1] {
         pair.layer.decode(&[*byte], &mut pair.read, &mut pair.to_server).unwrap();
         assert!(pair.read.is_empty());
@@ -202,7 +202,7 @@ fn what_is_no_tls_is_named_and_what_was_changed_on_its_way_is_not_read() {
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
     let mut pair = Pair::established(&context, "kafka", &server);
     pair.server.writer().write_all(b"an answer").unwrap();
-    let mut record = pair.from_server();
+    let mut record = pair.take_server_records();
     *record.last_mut().unwrap() ^= 1;
     let error = pair.layer.decode(&record, &mut pair.read, &mut pair.to_server).unwrap_err();
     assert_eq!((error.kind(), pair.read.len()), (ErrorKind::Network, 0));

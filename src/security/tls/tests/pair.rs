@@ -83,7 +83,7 @@ impl Pair {
                 }
                 let _ = self.server.reader().read_to_end(&mut self.served);
             }
-            let back = self.from_server();
+            let back = self.take_server_records();
             if back.is_empty() && self.to_server.is_empty() {
                 return Ok(());
             }
@@ -94,7 +94,7 @@ impl Pair {
     }
 
     /// What the server has to say.
-    pub(super) fn from_server(&mut self) -> Vec<u8> {
+    pub(super) fn take_server_records(&mut self) -> Vec<u8> {
         let mut back = Vec::new();
         while self.server.wants_write() {
             self.server.write_tls(&mut back).unwrap();
