@@ -208,6 +208,21 @@ fn what_is_wrong_with_a_login_is_an_error_of_new_that_names_setting_and_remedy()
     }
 }
 
+/// Texts of `sasl.jaas.config` that are wrong, each in its own way.
+fn wrong_texts() -> Vec<String> {
+    vec![
+        MARKER.to_owned(),
+        format!("{MARKER} {MARKER}"),
+        format!("m required password={MARKER};"),
+        format!("m required password={MARKER}!;"),
+        format!("m required password \"{MARKER}\";"),
+        format!("m required {MARKER}=\"{MARKER}\""),
+        format!("org.apache.kafka.common.security.plain.PlainLoginModule required password=\"{MARKER}\";"),
+        format!("org.apache.kafka.common.security.scram.ScramLoginModule required password=\"{MARKER}\";"),
+        format!("a.{MARKER} required password=\"{MARKER}\";"),
+    ]
+}
+
 /// Every failure that there is, at the finest level of the log.
 #[test]
 fn no_secret_comes_out() {
@@ -236,17 +251,7 @@ fn no_secret_comes_out() {
     gate.rules.lock().unwrap().hangs_up = true;
     tried(plain(&gate, MARKER));
     // Whatever is wrong with the text, and with the other secrets.
-    for jaas in [
-        format!("{MARKER}"),
-        format!("{MARKER} {MARKER}"),
-        format!("m required password={MARKER};"),
-        format!("m required password={MARKER}!;"),
-        format!("m required password \"{MARKER}\";"),
-        format!("m required {MARKER}=\"{MARKER}\""),
-        format!("org.apache.kafka.common.security.plain.PlainLoginModule required password=\"{MARKER}\";"),
-        format!("org.apache.kafka.common.security.scram.ScramLoginModule required password=\"{MARKER}\";"),
-        format!("a.{MARKER} required password=\"{MARKER}\";"),
-    ] {
+    for jaas in wrong_texts() {
         tried(plain(&gate, MARKER).set("sasl.jaas.config", jaas));
     }
     for property in ProducerConfig::reference() {
