@@ -41,8 +41,10 @@ pub(crate) struct HttpQuestion<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HttpMethod {
+    #[cfg(feature = "msk-iam")]
     Get,
     Post,
+    #[cfg(feature = "msk-iam")]
     Put,
 }
 
@@ -85,12 +87,14 @@ impl HttpClient {
     pub(crate) fn ask(&self, question: &HttpQuestion<'_>) -> Result<HttpAnswer, String> {
         let headers = question.headers.iter().map(|(name, value)| (*name, value.expose()));
         let answer = match question.method {
+            #[cfg(feature = "msk-iam")]
             HttpMethod::Get => {
                 headers.fold(self.0.get(question.url), |it, (name, value)| it.header(name, value)).call()
             }
             HttpMethod::Post => headers
                 .fold(self.0.post(question.url), |it, (name, value)| it.header(name, value))
                 .send(question.body.expose()),
+            #[cfg(feature = "msk-iam")]
             HttpMethod::Put => headers
                 .fold(self.0.put(question.url), |it, (name, value)| it.header(name, value))
                 .send(question.body.expose()),

@@ -4,6 +4,7 @@
 //! Source: Java's `JaasOptionsUtils`.
 
 use std::sync::Arc;
+#[cfg(feature = "msk-iam")]
 use std::time::Duration;
 
 use super::http_client::{HttpClient, HttpTimes};
@@ -46,6 +47,7 @@ pub(super) fn login_http(settings: &Settings, tls: &TlsContext) -> HttpClient {
 }
 
 /// A client for what is on this machine, or is not there: it answers at once.
+#[cfg(feature = "msk-iam")]
 pub(super) fn local_http(tls: &TlsContext) -> HttpClient {
     let times = HttpTimes { connect: Duration::from_secs(1), read: Duration::from_secs(2) };
     HttpClient::new(tls.client_config(), times, false)

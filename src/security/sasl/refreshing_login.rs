@@ -330,6 +330,7 @@ mod tests {
         Job::Work(work).run();
     }
 
+    /// Behaviour 108.
     #[test]
     fn one_fetches_and_all_others_wait_and_then_all_have_it() {
         let login = login(vec![lasts(1, 3600)], Duration::ZERO);

@@ -284,6 +284,7 @@ mod tests {
     const HANDLER_SET: (&str, &str) =
         (HANDLER, "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler");
 
+    /// Behaviour 107.
     #[test]
     fn unsecured_tokens_are_only_for_those_who_allow_them() {
         let sub = [("unsecuredLoginStringClaim_sub", "alice")];

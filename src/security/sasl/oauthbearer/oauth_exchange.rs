@@ -167,6 +167,7 @@ mod tests {
         assert!(matches!(exchange.evaluate(b""), Ok(MechanismReply::Done)));
     }
 
+    /// Behaviour 109.
     #[test]
     fn a_refusal_is_answered_with_control_a_and_the_next_connection_has_another_token() {
         let mechanism = mechanism();

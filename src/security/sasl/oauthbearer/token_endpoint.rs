@@ -221,6 +221,7 @@ mod tests {
         assert!(ends.ends_with("/token: it answered 401: invalid_client: bad") && is_final, "{text}");
     }
 
+    /// Behaviour 110.
     #[test]
     fn who_does_not_answer_or_answers_without_end_is_given_up() {
         let text = asked_once(vec![None]);
