@@ -81,6 +81,11 @@ impl ClassRegistry {
         Err(format!("{setting} is {class}, which reads {reads}, but {wanted}"))
     }
 
+    /// Whether this class name or short name stands for something.
+    pub(crate) fn has(&self, given: &str) -> bool {
+        !self.find(given).is_empty()
+    }
+
     /// All entries of this name: of the exact one, else those whose last part it is. Entries of one class are together.
     fn find(&self, given: &str) -> Vec<&RegisteredClass> {
         let mut found: Vec<&RegisteredClass> =

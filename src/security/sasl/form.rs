@@ -11,6 +11,7 @@ pub(crate) fn form_encoded(text: &str) -> Zeroizing<String> {
 }
 
 /// As in a query that is signed: nothing but letters, digits and `-._~` stays.
+#[cfg(any(test, feature = "msk-iam"))]
 pub(crate) fn uri_encoded(text: &str) -> Zeroizing<String> {
     encoded(text, b"-._~", None)
 }

@@ -6,6 +6,7 @@
 mod jwt;
 mod oauth_configuration;
 mod oauth_exchange;
+mod strimzi;
 #[cfg(any(test, feature = "oidc"))]
 mod token_answer;
 mod token_file;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use super::jwt::ClaimNames;
 use super::oauth_exchange::OAuthBearer;
+use super::strimzi::{STRIMZI_HANDLER, StrimziOptions};
 use super::token_file::{TokenFile, TokenRules};
 use super::token_provider::{OAuthBearerToken, TokenProvider, check_extension};
 use super::unsecured_token::UnsecuredLogin;
@@ -40,10 +41,9 @@ pub(crate) fn oauth_bearer(
     providers: TokenProviders,
     faults: &mut Faults,
 ) -> Option<OAuthBearer> {
-    let reading = OAuthReading { settings, options };
     let source = match providers.given {
         Some(provider) => Some(Box::new(ProviderSource(Harmless::new(provider))) as TokenSource),
-        None => reading.source(&providers.named, faults),
+        None => token_source(settings, options, &providers.named, faults),
     };
     let login = RefreshingLogin::new(
         "a token for OAUTHBEARER",
@@ -54,10 +54,29 @@ pub(crate) fn oauth_bearer(
     Some(OAuthBearer::new(login))
 }
 
+/// By what the settings say.
+fn token_source(
+    settings: &Settings,
+    options: &JaasOptions,
+    named: &ClassRegistry,
+    faults: &mut Faults,
+) -> Option<TokenSource> {
+    let class = settings.sasl_login_callback_handler_class.as_ref();
+    if class.is_some_and(|class| short(&class.name) == STRIMZI_HANDLER && !named.has(&class.name)) {
+        let StrimziOptions { endpoint_url, options } = faults.keep(StrimziOptions::read(options))?;
+        let reading = OAuthReading { settings, options: &options, endpoint_url: Some(&endpoint_url) };
+        return reading.fetched(faults);
+    }
+    let endpoint_url = settings.sasl_oauthbearer_token_endpoint_url.as_deref();
+    OAuthReading { settings, options, endpoint_url }.source(named, faults)
+}
+
 /// What the settings say.
 pub(super) struct OAuthReading<'a> {
     pub(super) settings: &'a Settings,
     pub(super) options: &'a JaasOptions,
+    /// `sasl.oauthbearer.token.endpoint.url`, or what another option has in its place.
+    pub(super) endpoint_url: Option<&'a str>,
 }
 
 impl OAuthReading<'_> {
@@ -66,7 +85,7 @@ impl OAuthReading<'_> {
         let class = self.settings.sasl_login_callback_handler_class.as_ref();
         match class.map(|class| short(&class.name)) {
             // Java makes unsecured tokens then, whatever else is set.
-            None if self.settings.sasl_oauthbearer_token_endpoint_url.is_some() => self.fetched(faults),
+            None if self.endpoint_url.is_some() => self.fetched(faults),
             None | Some(UNSECURED_HANDLER) => self.unsecured(faults),
             Some(LOGIN_HANDLER) => self.fetched(faults),
             #[cfg(not(feature = "msk-iam"))]
@@ -121,8 +140,7 @@ impl OAuthReading<'_> {
     /// By `sasl.oauthbearer.jwt.retriever.class`.
     fn fetched(&self, faults: &mut Faults) -> Option<TokenSource> {
         let rules = self.token_rules(faults);
-        let url = self.settings.sasl_oauthbearer_token_endpoint_url.as_deref();
-        let file = url.and_then(file_of_url);
+        let file = self.endpoint_url.and_then(file_of_url);
         let class = self.settings.sasl_oauthbearer_jwt_retriever_class.as_ref();
         let source = match class.map_or(DEFAULT_RETRIEVER, |class| short(&class.name)) {
             FILE_RETRIEVER => self.file(file, rules),
@@ -140,7 +158,7 @@ impl OAuthReading<'_> {
     }
 
     fn file(&self, file: Option<PathBuf>, rules: TokenRules) -> Result<TokenSource, Error> {
-        let url = self.settings.sasl_oauthbearer_token_endpoint_url.as_deref().unwrap_or("not set");
+        let url = self.endpoint_url.unwrap_or("not set");
         match file {
             Some(path) => Ok(Box::new(TokenFile { path, rules })),
             None => Err(Error::config(format!(

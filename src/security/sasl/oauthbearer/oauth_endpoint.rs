@@ -34,18 +34,18 @@ impl OAuthReading<'_> {
     }
 
     fn url(&self) -> Result<String, Error> {
-        let Some(url) = &self.settings.sasl_oauthbearer_token_endpoint_url else {
+        let Some(url) = self.endpoint_url else {
             return Err(Error::config(format!("{ENDPOINT_URL} is not set: where tokens come from")));
         };
         let scheme = url.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
         match scheme.as_deref() {
-            Some("https") => Ok(url.clone()),
+            Some("https") => Ok(url.to_owned()),
             Some("http") => {
                 logging::warn!(
                     "{ENDPOINT_URL} is {}: tokens and secrets go over the network for all to read",
                     shown_url(url)
                 );
-                Ok(url.clone())
+                Ok(url.to_owned())
             }
             _ => Err(Error::config(format!(
                 "{ENDPOINT_URL} is {}, which is no URL that begins with https://, http:// or file:",
