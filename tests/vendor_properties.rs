@@ -6,15 +6,24 @@
 
 mod support;
 
+#[cfg(feature = "oidc")]
+use std::io::{Read, Write};
+#[cfg(feature = "oidc")]
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Mutex;
+#[cfg(feature = "oidc")]
+use std::thread;
 
-use kafka_embedded::{EmbeddedCluster, TlsOptions};
+#[cfg(feature = "oidc")]
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD, Engine};
+#[cfg(feature = "oidc")]
+use kafka_embedded::TokenVerdict;
+use kafka_embedded::{EmbeddedCluster, SaslMechanism, SaslOptions, TlsOptions};
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig};
 use support::logged::listen;
-use support::login_gate::LoginGate;
 use support::scratch::Scratch;
-use support::{AGES, TextProducer, assert_holds_exactly, cluster, send_numbered};
+use support::{AGES, TextProducer, assert_holds_exactly, send_numbered};
 
 /// Java's and OpenSSL's stores, and the password of all of them.
 const STORES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/security/stores/fixtures");
@@ -49,24 +58,107 @@ fn assert_sends(config: ProducerConfig, cluster: &EmbeddedCluster) {
     assert_holds_exactly(cluster, 20);
 }
 
+/// With TLS, by the mechanism and to the user that the file names. What the vendor's servers prove who they are with is
+/// known to operating systems; here the test's authority is added where the file has no trust store.
 #[test]
 fn clusters_with_names_and_passwords_take_them_as_the_file_has_them() {
     let key = "Endpoint=sb://mynamespace.servicebus.windows.net/;SharedAccessKeyName=RootManageSharedAccessKey;\
                SharedAccessKey=c2VjcmV0+/c2VjcmV0=";
-    for (name, servers, user, password) in [
-        ("confluent-cloud", "pkc-00000.eu-central-1.aws.confluent.cloud:9092", "API_KEY", "API_SECRET"),
-        ("azure-event-hubs", "mynamespace.servicebus.windows.net:9093", "$ConnectionString", key),
+    let (plain, scram) = (SaslMechanism::Plain, SaslMechanism::ScramSha512);
+    for (name, servers, mechanism, user, password) in [
+        (
+            "confluent-cloud",
+            "pkc-00000.eu-central-1.aws.confluent.cloud:9092",
+            plain,
+            "API_KEY",
+            "API_SECRET",
+        ),
+        ("azure-event-hubs", "mynamespace.servicebus.windows.net:9093", plain, "$ConnectionString", key),
+        (
+            "msk-scram",
+            "b-1.mycluster.abc123.c2.kafka.eu-central-1.amazonaws.com:9096",
+            scram,
+            "alice",
+            "alice-secret",
+        ),
     ] {
-        // As it is, with TLS.
-        KafkaProducer::<str, str>::new(config(&file(name, &[(servers, "127.0.0.1:1")]))).unwrap();
-        let cluster = cluster(1);
-        let gate = LoginGate::before(&cluster, password);
-        user.clone_into(&mut gate.rules.lock().unwrap().user);
-        let address = gate.address.to_string();
-        let file = file(name, &[(servers, &address), ("SASL_SSL", "SASL_PLAINTEXT")]);
-        assert_sends(config(&file), &cluster);
-        assert_eq!(gate.count("refused"), 0);
+        let sasl = SaslOptions::new([mechanism]).user(user, password);
+        let builder = EmbeddedCluster::builder().topic("t", 1).tls(TlsOptions::new()).sasl(sasl);
+        let cluster = builder.start().unwrap();
+        let authority = Scratch::new(&format!("{name}-ca"), cluster.tls().unwrap().trusted_pem().as_bytes());
+        let authority = authority.0.to_str().unwrap();
+        let address = cluster.bootstrap_servers();
+        let store = [("/tmp/kafka.client.truststore.jks", authority)];
+        let replaced =
+            [(servers, &*address)].into_iter().chain(store.into_iter().filter(|_| mechanism == scram));
+        let config = config(&file(name, &replaced.collect::<Vec<_>>()));
+        assert_sends(config.set("ssl.truststore.location", authority), &cluster);
+        let logins = cluster.logins();
+        assert!(!logins.is_empty(), "{name}");
+        assert!(
+            logins.iter().all(|login| login.mechanism == mechanism && login.outcome.is_ok()),
+            "{name}: {logins:?}"
+        );
     }
+}
+
+/// Strimzi's own class and its options: the token is fetched with the client's secret, and shown to the broker.
+#[cfg(feature = "oidc")]
+#[test]
+fn strimzis_class_fetches_tokens_by_its_own_options() {
+    let claims = r#"{"sub":"client-id","exp":4102444800,"scope":"kafka"}"#;
+    let parts = [r#"{"alg":"none"}"#, claims, "signed"].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+    let token = parts.join(".");
+    let endpoint = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token", endpoint.local_addr().unwrap());
+    let answer = format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":300}}"#);
+    let asked = thread::spawn(move || answer_once(&endpoint, &answer));
+    let sasl = SaslOptions::new([SaslMechanism::OAuthBearer]).judge_tokens(move |presented| {
+        assert_eq!(presented.token, token);
+        TokenVerdict::Accepted { principal: "client-id".into(), lifetime: None }
+    });
+    let cluster = EmbeddedCluster::builder().topic("t", 1).sasl(sasl).start().unwrap();
+    let store = PathBuf::from(STORES).join("java17-trust.p12").to_str().unwrap().to_owned();
+    let file = file(
+        "strimzi-oauth",
+        &[
+            ("my-cluster-kafka-bootstrap.kafka.svc:9093", &*cluster.bootstrap_servers()),
+            ("SASL_SSL", "SASL_PLAINTEXT"),
+            ("https://auth.example.com/auth/realms/master/protocol/openid-connect/token", &url),
+            ("/tmp/truststore.p12", &store),
+            ("/tmp/oauth-truststore.p12", &store),
+            ("truststore.password=secret", "truststore.password=changeit"),
+            ("truststore.password=\"secret\"", "truststore.password=\"changeit\""),
+        ],
+    );
+    assert_sends(config(&file), &cluster);
+    let question = asked.join().unwrap();
+    let basic = BASE64_STANDARD.encode("client-id:client-secret");
+    assert!(question.contains(&format!("Basic {basic}")), "{question}");
+    assert!(question.ends_with("grant_type=client_credentials"), "{question}");
+}
+
+/// Answers one question over HTTP; what was asked.
+#[cfg(feature = "oidc")]
+fn answer_once(listener: &TcpListener, body: &str) -> String {
+    let (mut stream, _) = listener.accept().unwrap();
+    let (mut question, mut piece) = (String::new(), [0; 4096]);
+    while !question.contains("grant_type=") {
+        let count = stream.read(&mut piece).unwrap();
+        assert!(count > 0, "{question}");
+        question.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+    }
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+    write!(stream, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    question
+}
+
+/// Its keys are found when they are wanted, and its signature is for the name of the broker's host: unit tests have both.
+#[cfg(feature = "msk-iam")]
+#[test]
+fn amazons_class_is_known() {
+    let servers = "b-1.mycluster.abc123.c2.kafka.eu-central-1.amazonaws.com:9098";
+    KafkaProducer::<str, str>::new(config(&file("msk-iam", &[(servers, "127.0.0.1:1")]))).unwrap();
 }
 
 #[test]
@@ -139,14 +231,7 @@ fn stores_of_java_and_openssl_are_read_as_the_file_names_them() {
 /// What is not there yet is refused by its name, before anything is sent.
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    for (name, is_there, named) in [
-        ("msk-iam", cfg!(feature = "msk-iam"), "AWS_MSK_IAM"),
-        ("strimzi-oauth", false, "JaasClientOauthLoginCallbackHandler"),
-        ("kerberos", false, "GSSAPI"),
-    ] {
-        if is_there {
-            continue;
-        }
+    for (name, named) in [("kerberos", "GSSAPI")] {
         let config = config(&file(name, &[])).set("bootstrap.servers", "127.0.0.1:1");
         let error = KafkaProducer::<str, str>::new(config).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
