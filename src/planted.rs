@@ -45,7 +45,7 @@ macro_rules! defects {
         impl Defect {
             pub(crate) const ALL: [Defect; [$($about),*].len()] = [$(Defect::$name),*];
 
-            /// What 10,000 seeds do not find, and a script does (`src/simulation/tests/faults.rs`).
+            /// What no seed tried so far finds, and a script does (`src/simulation/tests/faults.rs`).
             pub(crate) const SCRIPTED: [Defect; 1] = [Defect::UnnumberedIsForgotten];
 
             /// What is wrong with it.
