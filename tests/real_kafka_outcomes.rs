@@ -315,12 +315,11 @@ fn difference(
         (Err(ours), Err(_)) => (!ours.contains(name)).then(|| format!("{ours} does not name {name}")),
         (Ok(_), Err(java)) => {
             let known = ProducerConfig::reference().find(|property| property.name() == name);
-            // What only a JVM can find wrong.
-            // Also the classes of TLS and SASL, which do not matter without either.
+            // What only a JVM can find wrong, and the classes of TLS and SASL, which do not matter without either.
             let jvm = known.is_some_and(|property| {
                 property.support() == PropertySupport::Ignored
-                    || (property.support() == PropertySupport::Refused
-                        && property.property_type() == PropertyType::Class)
+                    || (property.property_type() == PropertyType::Class
+                        && (name.starts_with("sasl.") || name.starts_with("ssl.")))
             });
             // An empty value counts as not set.
             let meant = jvm || value.trim().is_empty();

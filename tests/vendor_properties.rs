@@ -231,11 +231,8 @@ fn stores_of_java_and_openssl_are_read_as_the_file_names_them() {
 /// What is not there yet is refused by its name, before anything is sent.
 #[test]
 fn what_is_not_there_is_refused_by_name() {
-    for (name, named) in [("kerberos", "GSSAPI")] {
-        let config = config(&file(name, &[])).set("bootstrap.servers", "127.0.0.1:1");
-        let error = KafkaProducer::<str, str>::new(config).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
-        let text = error.to_string();
-        assert!(text.contains(named) && !text.contains("client-secret"), "{name}: {text}");
-    }
+    let config = config(&file("kerberos", &[])).set("bootstrap.servers", "127.0.0.1:1");
+    let error = KafkaProducer::<str, str>::new(config).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("GSSAPI"), "{error}");
 }
