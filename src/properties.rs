@@ -38,6 +38,11 @@ impl Named {
     pub(crate) fn is_literal(&self) -> bool {
         self.name == self.shown
     }
+
+    /// The last part of a class name, behind its package.
+    pub(crate) fn class(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
 }
 
 impl From<&str> for Named {

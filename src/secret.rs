@@ -31,14 +31,16 @@ impl From<&str> for Secret {
     }
 }
 
-/// In a time that does not tell where they differ.
 impl PartialEq for Secret {
     fn eq(&self, other: &Self) -> bool {
-        let (ours, theirs) = (self.expose().as_bytes(), other.expose().as_bytes());
-        let differing =
-            ours.iter().zip(theirs).fold(0, |differing, (ours, theirs)| differing | (ours ^ theirs));
-        ours.len() == theirs.len() && std::hint::black_box(differing) == 0
+        are_same(self.expose().as_bytes(), other.expose().as_bytes())
     }
+}
+
+/// Whether both are the same, in a time that does not tell where they differ.
+pub(crate) fn are_same(ours: &[u8], theirs: &[u8]) -> bool {
+    let differing = ours.iter().zip(theirs).fold(0, |differing, (ours, theirs)| differing | (ours ^ theirs));
+    ours.len() == theirs.len() && std::hint::black_box(differing) == 0
 }
 
 impl Eq for Secret {}
@@ -62,5 +64,15 @@ mod tests {
         );
         assert!(secret == Secret::from(String::from("tiger")));
         assert!(["", "tige", "tigers", "liger", "tigeR"].iter().all(|other| secret != Secret::from(*other)));
+    }
+
+    #[test]
+    fn codes_are_compared_as_a_whole() {
+        assert!(
+            are_same(b"abc", b"abc")
+                && !are_same(b"abc", b"abd")
+                && !are_same(b"abc", b"ab")
+                && !are_same(b"", b"a")
+        );
     }
 }

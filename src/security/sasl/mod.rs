@@ -171,8 +171,7 @@ fn options(settings: &Settings, kind: MechanismKind) -> Result<JaasOptions, Erro
 /// `sasl.client.callback.handler.class` names what belongs to the mechanism anyway, or nothing.
 fn known_client_handler(settings: &Settings, known: &[&str]) -> Result<(), Error> {
     let class = settings.sasl_client_callback_handler_class.as_ref();
-    let short = |name: &str| name.rsplit('.').next().unwrap_or_default().to_owned();
-    match class.filter(|class| !known.contains(&short(&class.name).as_str())) {
+    match class.filter(|class| !known.contains(&class.class())) {
         None => Ok(()),
         Some(class) => Err(Error::config(format!(
             "Invalid value {} for configuration {CALLBACK_HANDLER}: with sasl.mechanism={} it can be {}",

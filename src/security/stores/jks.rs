@@ -9,11 +9,12 @@ use zeroize::Zeroizing;
 
 use super::certificate::certificate;
 use super::der;
-use super::key_derivation::{HashFunction, are_same, utf16};
+use super::key_derivation::{HashFunction, utf16};
 use super::key_entry::KeyEntry;
 use super::password_encryption::identifier;
 use super::private_key::{clear_key, encrypted_parts};
 use super::store_error::{StoreError, StorePassword};
+use crate::secret::are_same;
 
 /// All private keys.
 pub(super) fn key_entries(

@@ -137,12 +137,6 @@ pub(super) fn utf16(password: &str) -> Zeroizing<Vec<u8>> {
     bytes
 }
 
-/// Whether both are the same, in a time that does not tell where they differ.
-pub(super) fn are_same(ours: &[u8], theirs: &[u8]) -> bool {
-    let differing = ours.iter().zip(theirs).fold(0, |differing, (ours, theirs)| differing | (ours ^ theirs));
-    ours.len() == theirs.len() && std::hint::black_box(differing) == 0
-}
-
 fn hash<D: Digest>(parts: &[&[u8]]) -> Zeroizing<Vec<u8>> {
     let mut hash = D::new();
     for part in parts {
@@ -236,15 +230,5 @@ mod tests {
         let salt = [0x05, 0xde, 0xc9, 0x59, 0xac, 0xff, 0x72, 0xf7];
         let key = HashFunction::Sha1.pkcs12(Pkcs12Purpose::Key, &queeg, &salt, 1000, 24);
         assert_eq!(hexadecimal(&key), "ed2034e36328830ff09df1e1a07dd357185dac0d4f9eb3d4");
-    }
-
-    #[test]
-    fn codes_are_compared_as_a_whole() {
-        assert!(
-            are_same(b"abc", b"abc")
-                && !are_same(b"abc", b"abd")
-                && !are_same(b"abc", b"ab")
-                && !are_same(b"", b"a")
-        );
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn msk_iam(settings: &Settings, options: &JaasOptions, faults: &mut F
 /// Whether `sasl.login.callback.handler.class` names the handler that signs tokens.
 pub(super) fn signs_tokens(settings: &Settings) -> bool {
     let class = settings.sasl_login_callback_handler_class.as_ref();
-    class.is_some_and(|class| class.name.rsplit('.').next() == Some("IAMOAuthBearerLoginCallbackHandler"))
+    class.is_some_and(|class| class.class() == "IAMOAuthBearerLoginCallbackHandler")
 }
 
 /// OAUTHBEARER with tokens that we sign ourselves.

@@ -62,7 +62,7 @@ fn token_source(
     faults: &mut Faults,
 ) -> Option<TokenSource> {
     let class = settings.sasl_login_callback_handler_class.as_ref();
-    if class.is_some_and(|class| short(&class.name) == STRIMZI_HANDLER && !named.has(&class.name)) {
+    if class.is_some_and(|class| class.class() == STRIMZI_HANDLER && !named.has(&class.name)) {
         let StrimziOptions { endpoint_url, options } = faults.keep(StrimziOptions::read(options))?;
         let reading = OAuthReading { settings, options: &options, endpoint_url: Some(&endpoint_url) };
         return reading.fetched(faults);
@@ -83,7 +83,7 @@ impl OAuthReading<'_> {
     /// By `sasl.login.callback.handler.class`.
     fn source(&self, named: &ClassRegistry, faults: &mut Faults) -> Option<TokenSource> {
         let class = self.settings.sasl_login_callback_handler_class.as_ref();
-        match class.map(|class| short(&class.name)) {
+        match class.map(Named::class) {
             // Java makes unsecured tokens then, whatever else is set.
             None if self.endpoint_url.is_some() => self.fetched(faults),
             None | Some(UNSECURED_HANDLER) => self.unsecured(faults),
@@ -142,7 +142,7 @@ impl OAuthReading<'_> {
         let rules = self.token_rules(faults);
         let file = self.endpoint_url.and_then(file_of_url);
         let class = self.settings.sasl_oauthbearer_jwt_retriever_class.as_ref();
-        let source = match class.map_or(DEFAULT_RETRIEVER, |class| short(&class.name)) {
+        let source = match class.map_or(DEFAULT_RETRIEVER, Named::class) {
             FILE_RETRIEVER => self.file(file, rules),
             DEFAULT_RETRIEVER if file.is_some() => self.file(file, rules),
             DEFAULT_RETRIEVER | CLIENT_CREDENTIALS_RETRIEVER => return self.endpoint(false, rules, faults),
@@ -180,7 +180,7 @@ impl OAuthReading<'_> {
             faults.keep(claim(&settings.sasl_oauthbearer_sub_claim_name, "sasl.oauthbearer.sub.claim.name"));
         let names = ClaimNames { scope: scope.unwrap_or_default(), subject: subject.unwrap_or_default() };
         let class = settings.sasl_oauthbearer_jwt_validator_class.as_ref();
-        if let Some(class) = class.filter(|class| !VALIDATORS.contains(&short(&class.name))) {
+        if let Some(class) = class.filter(|class| !VALIDATORS.contains(&class.class())) {
             faults.add(Error::config(format!(
                 "sasl.oauthbearer.jwt.validator.class is {}; known are {}, which look at a token's claims: its signature is \
                  the broker's to check",
@@ -223,11 +223,6 @@ impl CredentialSource<OAuthBearerToken> for ProviderSource {
             .map(|()| token)
             .map_err(|text| NoCredential::lasting(format!("its provider gave one: {text}")))
     }
-}
-
-/// The last part of a class name.
-fn short(class_name: &str) -> &str {
-    class_name.rsplit('.').next().unwrap_or(class_name)
 }
 
 /// The path in a URL of a file, as Java takes it: `file:///path`, `file:/path`.
