@@ -25,7 +25,7 @@ pub(super) fn settle(
 ) {
     idempotence(settings, values, remarks, faults);
     transactions(settings, values, faults);
-    racks_and_sasl(settings, values, faults);
+    racks_and_security(settings, values, faults);
     delivery_timeout(settings, values, remarks, faults);
     reconnect_backoff_max(settings, values);
     warn_where_the_maximum_is_below(settings, values, remarks);
@@ -80,7 +80,7 @@ fn transactions(settings: &Settings, values: &Values<'_>, faults: &mut Faults) {
     }
 }
 
-fn racks_and_sasl(settings: &mut Settings, values: &Values<'_>, faults: &mut Faults) {
+fn racks_and_security(settings: &mut Settings, values: &Values<'_>, faults: &mut Faults) {
     if settings.partitioner_rack_aware && settings.client_rack.is_none() {
         faults.add(values.refuse(
             row::PARTITIONER_RACK_AWARE_CONFIG,
@@ -89,6 +89,12 @@ fn racks_and_sasl(settings: &mut Settings, values: &Values<'_>, faults: &mut Fau
     }
     if !settings.partitioner_rack_aware {
         settings.client_rack = None;
+    }
+    if values.is_unset(row::SECURITY_PROTOCOL_CONFIG) {
+        let expected = "it must say how brokers are connected; for PLAINTEXT leave it out or say so";
+        faults.add(Error::config(format!(
+            "Invalid value (empty) for configuration security.protocol: {expected}"
+        )));
     }
     if settings.security_protocol.has_sasl() && settings.sasl_mechanism.is_empty() {
         let protocol = values.shown(row::SECURITY_PROTOCOL_CONFIG);

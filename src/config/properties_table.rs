@@ -414,7 +414,7 @@ macro_rules! for_each_property {
 
             // Security: SASL.
             SASL_MECHANISM = "sasl.mechanism" {
-                doc: "How this client logs in, where security.protocol says that it does: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. What the brokers do not have switched on is refused by them, and nothing else is tried.",
+                doc: "How this client logs in, where security.protocol says that it does: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM. What the brokers do not have switched on is refused by them, and nothing else is tried.",
                 type: String, default: "GSSAPI", field: sasl_mechanism: String = text,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }

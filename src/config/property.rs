@@ -172,14 +172,20 @@ impl PropertyDescription {
         self.kind == PropertyType::Password
     }
 
-    /// The value as errors and logs may show it: no secret, and no login in an address (`user:password@host:9092`).
+    /// The value as errors and logs may show it: no secret, and no login in an address (`user:password@host:9092`), no
+    /// query of a URL.
     pub(super) fn shown<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let has_addresses = self.name == "bootstrap.servers" || self.name.ends_with(".url");
-        match text.rsplit_once('@').filter(|_| has_addresses) {
+        let is_url = self.name.ends_with(".url");
+        let has_addresses = self.name == "bootstrap.servers" || is_url;
+        let query = text.find('?').filter(|_| is_url);
+        let (text_before, query) = text.split_at(query.unwrap_or(text.len()));
+        let query = if query.is_empty() { "" } else { "?[hidden]" };
+        match text_before.rsplit_once('@').filter(|_| has_addresses) {
             _ if self.is_secret() => Cow::Borrowed(HIDDEN),
             // A password may hold anything, commas and colons, too: all before it goes.
-            Some((_, host)) => Cow::Owned(format!("{HIDDEN}@{host}")),
-            None => Cow::Borrowed(text),
+            Some((_, host)) => Cow::Owned(format!("{HIDDEN}@{host}{query}")),
+            None if query.is_empty() => Cow::Borrowed(text),
+            None => Cow::Owned(format!("{text_before}{query}")),
         }
     }
 

@@ -37,7 +37,7 @@ pub(super) fn is_shown(name: &str) -> bool {
 }
 
 /// The values with their variables replaced. A variable that its provider does not know stays as it is, as in Java,
-/// with a warning in the log; so does, silently, whatever only looks like a variable.
+/// with a warning in the log; so does one of no provider, and, silently, whatever only looks like a variable.
 ///
 /// A value with a variable that cannot be replaced is a fault, and is left out.
 pub(super) fn replace_variables(
@@ -48,6 +48,12 @@ pub(super) fn replace_variables(
     let providers = providers(given, remarks, faults);
     let mut replaced = BTreeMap::new();
     for (name, text) in given {
+        if find(name).is_some() && has_variable_of_nobody(text, &providers) {
+            let name = Escaped(name);
+            remarks.warn(format!(
+                "{name} holds a variable (${{…}}) for which config.providers has no provider; it stays as it is"
+            ));
+        }
         let value = match providers.is_empty() {
             true => Ok(text.clone()),
             false => replace(text, &providers, remarks),
@@ -203,6 +209,14 @@ fn normalize(path: &Path) -> PathBuf {
         }
     }
     normal
+}
+
+/// Something in it is written as a variable, such as `${env:PASSWORD}` or Spring's `${PASSWORD}`, and of no provider.
+fn has_variable_of_nobody(text: &str, providers: &BTreeMap<String, Provider>) -> bool {
+    let names = text.split("${").skip(1).filter_map(|rest| rest.split_once('}'));
+    let mut names = names.map(|(inner, _)| inner.split_once(':').map_or(inner, |(provider, _)| provider));
+    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    names.any(|name| !name.is_empty() && name.chars().all(is_word) && !providers.contains_key(name))
 }
 
 /// `${provider:key}` and `${provider:path:key}`; the path ends at the first colon, and the key at the first brace.

@@ -99,14 +99,14 @@ All end in the same place, and the last one wins. The names are also constants:
   or the environment sets.
 - Lists are separated by commas; an empty element is an error, a repeated one counts once, with a warning.
 - A password is printed as `[hidden]`, and no error or log line contains it; nor do they contain the value of a setting
-  that is not known, what stands for a variable, and logins in addresses (`user:password@host:9092`).
+  that is not known, what stands for a variable, logins in addresses (`user:password@host:9092`) and queries of URLs.
 - A value that has the wrong type or is out of range is an error that names the setting, the value and what is
   accepted. An unknown setting is a warning that names the nearest known one. All that is wrong with a configuration is
   told in one error.
 - Times above a hundred years count as a hundred years.
 - With `config.providers`, `${NAME:KEY}` and `${NAME:PATH:KEY}` in values are replaced when the producer is created,
-  by Java's three stock providers. A variable that its provider does not know stays as it is, with a warning; a file
-  that cannot be read, is no regular one, or larger than 4 MiB is an error.
+  by Java's three stock providers. A variable that its provider does not know stays as it is, with a warning, and so
+  does one of a provider that is not there; a file that cannot be read, is no regular one, or larger than 4 MiB is an error.
 
   | `config.providers.NAME.class` | variable | option |
   |---|---|---|
@@ -117,7 +117,7 @@ All end in the same place, and the last one wins. The names are also constants:
 ## Where this differs from Java's producer
 
 - All faults are told in one error; Java tells the first.
-- An empty value that cannot be one counts as not set; Java refuses it.
+- An empty value that cannot be one counts as not set; Java refuses it. An empty `security.protocol` is refused here, too.
 - Values out of variables stand in no error; Java prints them.
 - Properties files are UTF-8; half of a surrogate pair (`\\uD83D` alone) is refused, which Java keeps and cannot send.
 - Only regular files of at most 4 MiB are read; Java reads what it is given, and waits for a pipe.

@@ -68,7 +68,7 @@ impl<'a> Values<'a> {
     }
 
     /// Whether there is only a text that stands for no value.
-    fn is_unset(&self, property: &PropertyDescription) -> bool {
+    pub(super) fn is_unset(&self, property: &PropertyDescription) -> bool {
         self.replaced.get(property.name()).is_some_and(|text| property.is_unset_by(text))
     }
 

@@ -47,7 +47,7 @@ pub(super) enum DisconnectReason {
     /// The other side closed the connection within the layer's own handshake.
     ClosedInLayer { layer: &'static str },
     /// What a step of the handshake waits for did not come in time.
-    StepTooLate { step: &'static str, within: Duration },
+    StepTooLate { step: &'static str, awaited: &'static str, within: Duration },
     /// The other side closed the connection where a step of the handshake expected its answer.
     ClosedInStep { step: &'static str },
     /// We closed it.
@@ -143,8 +143,8 @@ impl fmt::Display for DisconnectReason {
                 "the connection was closed within the {layer} handshake: the listener may not speak {layer} \
                  (security.protocol), or the broker may be stopping"
             ),
-            DisconnectReason::StepTooLate { step, within } => {
-                write!(f, "what {step} needs did not come within {} ms", within.as_millis())
+            DisconnectReason::StepTooLate { step, awaited, within } => {
+                write!(f, "{step} waited for {awaited}, which did not come within {} ms", within.as_millis())
             }
             DisconnectReason::ClosedInStep { step } => write!(
                 f,

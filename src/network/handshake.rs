@@ -21,6 +21,8 @@ pub(super) struct Handshake {
     authenticates: bool,
     /// The present step waits for something in the background.
     waits: bool,
+    /// What it waits for, where that is known.
+    awaited: Option<&'static str>,
 }
 
 /// How it stands after an answer.
@@ -38,7 +40,7 @@ impl Handshake {
         let authenticates = !authentication.is_empty();
         let mut steps = VecDeque::from(authentication);
         steps.push_front(Box::new(ApiVersionsStep::new()));
-        Handshake { steps, findings: StepFindings::default(), authenticates, waits: false }
+        Handshake { steps, findings: StepFindings::default(), authenticates, waits: false, awaited: None }
     }
 
     /// Begins these steps on a connection that stands.
@@ -60,6 +62,11 @@ impl Handshake {
         self.waits
     }
 
+    /// What is had in the background, and the present step waits for.
+    pub(super) fn awaited(&self) -> &'static str {
+        self.awaited.unwrap_or("what it needs")
+    }
+
     /// What the present step is called.
     pub(super) fn step_name(&self) -> Option<&'static str> {
         self.steps.front().map(|step| step.name())
@@ -76,6 +83,9 @@ impl Handshake {
         let versions = self.findings.versions.as_ref().or(known);
         let action = step.next(&Asking { correlation_id, client_id, versions })?;
         self.waits = matches!(action, StepAction::Wait(_));
+        if let StepAction::Wait(Some(work)) = &action {
+            self.awaited = Some(work.name());
+        }
         Ok(Some(action))
     }
 

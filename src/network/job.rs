@@ -49,6 +49,11 @@ impl BackgroundWork {
         BackgroundWork { name, run: Box::new(run) }
     }
 
+    /// What is to be had by it.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Does it. A panic ends here.
     pub(crate) fn run(self) -> io::Result<()> {
         let name = self.name;

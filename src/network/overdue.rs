@@ -73,7 +73,8 @@ impl<N: Network, T> Connections<N, T> {
         }
         if let Some(within) = connection.waited_too_long(now) {
             let step = connection.handshake.step_name().unwrap_or("the handshake");
-            return Some(Overdue::Disconnect(DisconnectReason::StepTooLate { step, within }));
+            let awaited = connection.handshake.awaited();
+            return Some(Overdue::Disconnect(DisconnectReason::StepTooLate { step, awaited, within }));
         }
         let idle = connection.in_flight.is_empty() && connection.waits.is_none();
         let idle = idle && peer.state.versions().is_some();

@@ -263,7 +263,8 @@ impl<T> Peer<T> {
                 match connection.in_flight.oldest() {
                     Some(oldest) => format!("no answer to {} yet", oldest.name),
                     None if connection.handshake.is_waiting() => {
-                        format!("what {} needs is not there yet", connection.handshake.step_name()?)
+                        let handshake = &connection.handshake;
+                        format!("{} waits for {}", handshake.step_name()?, handshake.awaited())
                     }
                     None => return None,
                 }

@@ -257,6 +257,10 @@ fn an_empty_text_that_is_no_value_counts_as_not_set() {
         assert!(remarks(&empty)[0].contains(&format!("{name} is empty, which counts as not set")));
         match property.is_required() {
             true => assert!(refusal(&empty).contains(&format!("Missing required configuration \"{name}\""))),
+            // Nobody gets plain text who has not asked for it.
+            false if name == "security.protocol" => {
+                assert!(refusal(&empty).contains("Invalid value (empty)"))
+            }
             false => drop(settings(&empty)),
         }
     }
@@ -275,6 +279,39 @@ fn an_empty_text_that_is_no_value_counts_as_not_set() {
     let linger = settings(&[provider[0], provider[1], ("linger.ms", &variable)]).linger;
     std::fs::remove_file(Path::new(&directory).join(&file)).unwrap();
     assert_eq!(linger, Duration::from_millis(5));
+}
+
+/// As a password it may be one, and is not shown.
+#[test]
+fn a_variable_that_nobody_fills_is_told() {
+    let providers = [("config.providers", "env"), ("config.providers.env.class", "EnvVarConfigProvider")];
+    for text in ["${env:TIGER}", "a ${TIGER} b", "${vault:tiger/x:y}", "x ${ } ${TIGER}"] {
+        for others in [&[][..], &providers] {
+            let said = remarks(&[others, &[("sasl.jaas.config", text)]].concat());
+            let is_known = text.contains("env:") && !others.is_empty();
+            let words = "sasl.jaas.config holds a variable (${…}) for which config.providers has no provider";
+            assert_eq!(said.iter().any(|line| line.starts_with(words)), !is_known, "{text}: {said:?}");
+            assert!(is_known || !said.concat().to_lowercase().contains("tiger"), "{said:?}");
+        }
+    }
+    for text in ["$ConnectionString", "${", "${}", "${ x}", "a$}b"] {
+        let said = remarks(&[("sasl.jaas.config", text)]).concat();
+        assert!(!said.contains("variable"), "{said}");
+    }
+}
+
+#[test]
+fn the_query_of_a_url_is_not_shown() {
+    let name = "sasl.oauthbearer.token.endpoint.url";
+    for (url, shown) in [
+        ("https://me:tiger@idp/token?key=tiger@x", "[hidden]@idp/token?[hidden]"),
+        ("https://idp/token?key=tiger", "https://idp/token?[hidden]"),
+        ("https://idp/token", "https://idp/token"),
+    ] {
+        let config = with(&[(name, url)]);
+        assert_eq!(config.get(name).as_deref(), Some(shown));
+        assert!(!format!("{config:?} {config}").contains("tiger"), "{config}");
+    }
 }
 
 #[test]

@@ -323,9 +323,9 @@ fn a_step_waits_for_work_in_the_background() {
     fixture.ready();
     assert_eq!(summary(&answer_all(&mut fixture)), "");
     let text = fixture.client.waited_for(&fixture.node, fixture.now).unwrap();
-    assert!(text.ends_with("what Introduction needs is not there yet"), "{text}");
+    assert!(text.ends_with("Introduction waits for a token"), "{text}");
     let text = disconnection_after_both_addresses(&mut fixture);
-    assert!(text.contains("what Introduction needs did not come within 30000 ms"), "{text}");
+    assert!(text.contains("Introduction waited for a token, which did not come within 30000 ms"), "{text}");
     assert_eq!(authority.asked.load(Ordering::Relaxed), 0);
 }
 

@@ -121,7 +121,10 @@ fn told(error: &UreqError) -> String {
 
 /// What may be shown of a URL: no user, no query.
 pub(crate) fn shown_url(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (scheme, rest) = match url.find("://") {
+        Some(colon) => url.split_at(colon + "://".len()),
+        None => ("", url),
+    };
     let end = rest.find(['?', '#']).unwrap_or(rest.len());
     let rest = rest.get(..end).unwrap_or_default();
     let (authority, path) = match rest.find('/') {
@@ -129,7 +132,7 @@ pub(crate) fn shown_url(url: &str) -> String {
         None => (rest, ""),
     };
     let host = authority.rsplit('@').next().unwrap_or_default();
-    let shown = format!("{scheme}://{host}{path}");
+    let shown = format!("{scheme}{host}{path}");
     Escaped(&shown).to_string()
 }
 
@@ -228,6 +231,7 @@ mod tests {
             ("http://idp.example", "http://idp.example"),
             ("http://a@b@idp?x/y@z", "http://idp"),
             ("https://idp/a\nb", "https://idp/a\\nb"),
+            ("me:tiger@idp.example/token?key=tiger", "idp.example/token"),
         ] {
             assert_eq!(shown_url(url), shown);
         }

@@ -52,6 +52,13 @@ impl HttpTestServer {
     }
 }
 
+impl HttpTestServer {
+    /// The next question that was asked already.
+    pub(super) fn asked_so_far(&self) -> Option<String> {
+        self.asked.recv_timeout(Duration::from_millis(100)).ok()
+    }
+}
+
 fn read_question(stream: &mut TcpStream) -> String {
     let mut text = Vec::new();
     let mut piece = [0; 4096];

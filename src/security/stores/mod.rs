@@ -73,6 +73,7 @@ pub(crate) fn read_pem_key_entry(
     chain: &[u8],
     key_password: Option<&str>,
 ) -> Result<KeyEntry, StoreError> {
+    type_of(StoreType::Pem, key)?;
     pem::key_entry(key, chain, key_password)
 }
 

@@ -9,9 +9,9 @@ use super::store_type::StoreType;
 /// Which type the bytes are of that are said to be of this one. Java reads a PKCS12 store also where JKS is said, which
 /// is the default, and the other way round; so do we. PEM has to be said.
 pub(super) fn type_of(said: StoreType, bytes: &[u8]) -> Result<StoreType, StoreError> {
-    let found =
-        if bytes.is_empty() { Err(StoreError::NoKey { certificates: 0 }) } else { type_by_bytes(bytes) }?;
+    let found = type_by_bytes(bytes)?;
     match (said, found) {
+        (StoreType::Pem, None) => Err(StoreError::NoPem),
         (StoreType::Jks | StoreType::Pkcs12, Some(found @ (StoreType::Jks | StoreType::Pkcs12))) => Ok(found),
         (said, Some(found)) if said != found => Err(StoreError::OtherType { said, found }),
         // Its reader says what is wrong.
@@ -19,12 +19,14 @@ pub(super) fn type_of(said: StoreType, bytes: &[u8]) -> Result<StoreType, StoreE
     }
 }
 
-/// By the first bytes; an error if they are those of a format that is not read here, none if they are of no format.
+/// By the first bytes; an error if there are none or they are those of a format that is not read here, none if they are of
+/// no format.
 pub(crate) fn type_by_bytes(bytes: &[u8]) -> Result<Option<StoreType>, StoreError> {
     let unsupported = |what: &'static str, advice: &'static str| {
         Err(StoreError::Unsupported { what: what.into(), advice: advice.into() })
     };
     match bytes {
+        _ if bytes.trim_ascii().is_empty() => Err(StoreError::Empty),
         [0xfe, 0xed, 0xfe, 0xed, ..] => Ok(Some(StoreType::Jks)),
         [0xce, 0xce, 0xce, 0xce, ..] => unsupported("a JCEKS store", JCEKS_ADVICE),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => unsupported("text in UTF-16", "save it as ASCII or UTF-8"),

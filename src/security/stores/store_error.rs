@@ -25,6 +25,10 @@ pub(crate) enum StoreError {
     Damaged(Cow<'static, str>),
     /// The format allows it, and it is not read here; and what to do about that.
     Unsupported { what: Cow<'static, str>, advice: Cow<'static, str> },
+    /// There is not a byte but blanks.
+    Empty,
+    /// It was said to be PEM, and has no section of PEM.
+    NoPem,
     /// There is no private key, only certificates: so many.
     NoKey { certificates: usize },
     /// There is no certificate, only private keys: so many.
@@ -79,7 +83,9 @@ impl fmt::Display for StoreError {
             StoreError::Unsupported { what, advice } => {
                 write!(f, "{} is not supported: {advice}", Escaped(what))
             }
-            StoreError::NoKey { certificates: 0 } => f.write_str("there is nothing in it"),
+            StoreError::Empty => f.write_str("it is empty"),
+            StoreError::NoPem => f.write_str("there is no PEM in it, which begins with -----BEGIN"),
+            StoreError::NoKey { certificates: 0 } => f.write_str("there is no private key in it"),
             StoreError::NoKey { certificates } => {
                 write!(
                     f,

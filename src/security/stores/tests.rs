@@ -147,8 +147,9 @@ fn another_type_than_was_said_is_named() {
     assert_eq!(said(StoreType::Pem, fixture!("java8.jks")), "this is a JKS store, not PEM");
     assert_eq!(said(StoreType::Jks, fixture!("bundle.pem")), "this is PEM, not a JKS store");
     assert_eq!(said(StoreType::Pkcs12, fixture!("bundle.pem")), "this is PEM, not a PKCS12 store");
-    assert_eq!(said(StoreType::Pem, b""), "there is nothing in it");
-    assert_eq!(said(StoreType::Pem, b"no store"), "there is nothing in it");
+    assert_eq!(said(StoreType::Pem, b""), "it is empty");
+    assert_eq!(said(StoreType::Pkcs12, b" \n\n"), "it is empty");
+    assert_eq!(said(StoreType::Pem, b"no store"), "there is no PEM in it, which begins with -----BEGIN");
     assert_eq!(said(StoreType::Jks, b"no store"), "it is damaged: it does not begin as a JKS store does");
     assert!(said(StoreType::Pkcs12, b"no store").starts_with("it is damaged: the store "));
     assert!(said(StoreType::Pem, b"\xff\xfe-\0-\0").starts_with("text in UTF-16 is not supported"));

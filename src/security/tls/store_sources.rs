@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::config::{Faults, Settings, read_small};
 use crate::error::Error;
 use crate::escape::Escaped;
+use crate::logging;
 use crate::secret::Secret;
 use crate::security::stores::{self, KeyEntry, StoreError, StorePassword, StoreType};
 
@@ -107,6 +108,9 @@ impl StoreSources {
         let entries = match &source.bytes {
             StoreBytes::Key { key, chain } => {
                 let (key, chain) = (key.expose().as_bytes(), chain.expose().as_bytes());
+                let certificates = stores::read_trusted_certificates(StoreType::Pem, chain, None);
+                certificates
+                    .map_err(|error| Error::config(format!("ssl.keystore.certificate.chain: {error}")))?;
                 let entry = stores::read_pem_key_entry(key, chain, key_password);
                 vec![entry.map_err(|error| source.unusable(&error))?]
             }
@@ -183,6 +187,8 @@ impl StoreSource {
 
 fn key_source(settings: &Settings, faults: &mut Faults) -> Option<StoreSource> {
     let names = &KEY_STORE;
+    warn_of_empty(settings, names.location, settings.ssl_keystore_location.is_none());
+    warn_of_empty(settings, names.inline, settings.ssl_keystore_key.is_none());
     let said = faults.keep(said_type(settings, names, &settings.ssl_keystore_type))?;
     let inline = match (&settings.ssl_keystore_key, &settings.ssl_keystore_certificate_chain) {
         (Some(key), Some(chain)) => Some(StoreBytes::Key { key: key.clone(), chain: chain.clone() }),
@@ -212,6 +218,8 @@ fn key_source(settings: &Settings, faults: &mut Faults) -> Option<StoreSource> {
 
 fn trust_source(settings: &Settings, faults: &mut Faults) -> Option<StoreSource> {
     let names = &TRUST_STORE;
+    warn_of_empty(settings, names.location, settings.ssl_truststore_location.is_none());
+    warn_of_empty(settings, names.inline, settings.ssl_truststore_certificates.is_none());
     let said = faults.keep(said_type(settings, names, &settings.ssl_truststore_type))?;
     let given = Given {
         location: settings.ssl_truststore_location.as_deref(),
@@ -221,6 +229,13 @@ fn trust_source(settings: &Settings, faults: &mut Faults) -> Option<StoreSource>
         key_password: None,
     };
     faults.keep(source(settings, names, given))?
+}
+
+/// Where others are trusted than was meant, or no certificate of ours is shown, this is why.
+fn warn_of_empty(settings: &Settings, name: &str, has_no_value: bool) {
+    if has_no_value && settings.properties.contains_key(name) {
+        logging::warn!("{name} is empty, which counts as not set");
+    }
 }
 
 /// What the settings of one store say.
@@ -246,6 +261,11 @@ fn source(
         inline: inline_name,
         ..
     } = names;
+    if location.is_some() && inline.is_some() {
+        return Err(Error::config(format!(
+            "both {location_name} and {inline_name} are set: one of them is enough"
+        )));
+    }
     let is_pem = said == Some(StoreType::Pem) || inline.is_some();
     if is_pem && password.is_some() {
         let instead = if names.key_password.is_empty() { "" } else { ", the key's own is ssl.key.password" };
@@ -254,19 +274,14 @@ fn source(
         )));
     }
     let (origin, bytes) = match (location, inline) {
-        (Some(_), Some(_)) => {
-            return Err(Error::config(format!(
-                "both {location_name} and {inline_name} are set: one of them is enough"
-            )));
-        }
-        (None, Some(_)) if said.is_some_and(|said| said != StoreType::Pem) => {
+        (_, Some(_)) if said.is_some_and(|said| said != StoreType::Pem) => {
             let said = settings.shown(store_type);
             return Err(Error::config(format!(
                 "Invalid value {} for configuration {store_type}: {inline_name} is always PEM",
                 Escaped(said)
             )));
         }
-        (None, Some(inline)) => ((*inline_name).to_owned(), inline),
+        (_, Some(inline)) => ((*inline_name).to_owned(), inline),
         (Some(path), None) => {
             let shown = Escaped(settings.shown(location_name));
             (format!("{location_name} ({shown})"), StoreBytes::File(PathBuf::from(path)))
@@ -278,6 +293,7 @@ fn source(
         }
         (None, None) => return Ok(None),
     };
+    let said = if is_pem { Some(StoreType::Pem) } else { said };
     Ok(Some(StoreSource { names, origin, bytes, said, password, key_password }))
 }
 

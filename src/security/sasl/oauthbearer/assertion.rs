@@ -221,6 +221,8 @@ const TEMPLATE_FILE: &str = "sasl.oauthbearer.assertion.template.file";
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
@@ -237,8 +239,11 @@ mod tests {
         assert_eq!(fixed_signature(&[&der[..], &[0]].concat()), None);
     }
 
+    /// Of each call its own: tests run at the same time.
     fn file(name: &str, text: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("kafka-producer-{}-{name}", std::process::id()));
+        static FILES: AtomicUsize = AtomicUsize::new(0);
+        let (process, number) = (std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("kafka-producer-{process}-{number}-{name}"));
         std::fs::write(&path, text).unwrap();
         path
     }

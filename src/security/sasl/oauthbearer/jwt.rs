@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value as Json};
 
+use crate::counted::Counted;
 use crate::escape::Escaped;
 
 /// Under which names claims stand: `sasl.oauthbearer.scope.claim.name`, `sasl.oauthbearer.sub.claim.name`.
@@ -68,8 +69,8 @@ pub(super) fn sections(token: &str) -> Result<[&str; 3], String> {
         [_, _, _] => Err("the token is not a JWT: header, payload or signature is empty".to_owned()),
         _ if token.is_empty() => Err("the token is empty".to_owned()),
         _ => Err(format!(
-            "the token is not a JWT: it has {} parts with dots between them, where a JWT has three",
-            sections.len()
+            "the token is not a JWT: it has {}, and a JWT has three with dots between them",
+            Counted(sections.len() as u64, "part")
         )),
     }
 }
@@ -185,7 +186,7 @@ mod tests {
         for (token, named) in [
             ("", "is empty"),
             (" ", "is empty"),
-            ("tiger", "1 parts"),
+            ("tiger", "1 part,"),
             ("tiger.tiger", "2 parts"),
             ("tiger.tiger.", "is empty"),
             ("a.b.c.d", "4 parts"),

@@ -5,6 +5,7 @@
 //! Source: Java's `ClientCredentialsRequestFormatterFactory`, `ConfigOrJaas`, `AssertionSupplierFactory`.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use super::assertion::{Assertion, AssertionAlgorithm, AssertionMaker};
 use super::oauth_configuration::{ENDPOINT_URL, OAuthReading, TokenSource};
@@ -30,7 +31,8 @@ impl OAuthReading<'_> {
         let grant = self.grant(jwt_bearer, tls.as_deref(), faults);
         let (url, tls, grant) = (url?, tls?, grant?);
         let http = login_http(self.settings, &tls);
-        Some(Box::new(TokenEndpoint { http, url, grant, rules, retry: login_retry(self.settings) }))
+        let retry = login_retry(self.settings);
+        Some(Box::new(TokenEndpoint { http, url, grant, rules, retry, told: AtomicBool::new(false) }))
     }
 
     fn url(&self) -> Result<String, Error> {

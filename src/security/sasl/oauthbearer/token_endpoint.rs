@@ -5,8 +5,9 @@
 //! Source: Java's `ClientCredentialsJwtRetriever`, `JwtBearerJwtRetriever`, `HttpJwtRetriever` and what they use (KIP-768,
 //! KIP-1139, KIP-1258); RFC 6749, RFC 7521, RFC 7523.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +32,8 @@ pub(super) struct TokenEndpoint {
     pub(super) rules: TokenRules,
     /// How long to wait before it is asked again; for as long as its longest wait it is asked again and again.
     pub(super) retry: ExponentialBackoff,
+    /// That there is trouble has been told in the log.
+    pub(super) told: AtomicBool,
 }
 
 /// What is offered for a token.
@@ -134,24 +137,33 @@ impl CredentialSource<OAuthBearerToken> for TokenEndpoint {
         let mut failures = 0;
         loop {
             let reason = match self.ask() {
-                Ok(token) => return Ok(token),
+                Ok(token) => {
+                    self.told.store(false, Ordering::Relaxed);
+                    return Ok(token);
+                }
                 Err(reason) => reason,
             };
-            let wait = self.retry.after(failures, &mut random);
+            let wait = self.retry.after(failures, &mut random).max(SHORTEST_PAUSE);
             if reason.is_final || begun.elapsed() + wait > self.retry.longest() {
                 return Err(reason);
             }
-            logging::debug!("{}; it is asked again in {} ms", reason.text, wait.as_millis());
+            let text = format!("{}; it is asked again in {} ms", reason.text, wait.as_millis());
+            // Whoever waits is told when it is given up, which may be later than he waits.
+            match self.told.swap(true, Ordering::Relaxed) {
+                false => logging::warn!("{text}"),
+                true => logging::debug!("{text}"),
+            }
             thread::sleep(wait);
             failures += 1;
         }
     }
 }
 
+/// Whatever the settings say, it is not asked without end.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(10);
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
@@ -169,7 +181,17 @@ mod tests {
         let server = HttpTestServer::start(answers);
         let retry = ExponentialBackoff::new(Duration::from_millis(5), Duration::from_millis(500));
         let (http, url) = (test_client(Duration::from_millis(300)), format!("{}/token?key=lion", server.url));
-        (server, TokenEndpoint { http, url, grant, rules: TokenRules::default(), retry })
+        (
+            server,
+            TokenEndpoint {
+                http,
+                url,
+                grant,
+                rules: TokenRules::default(),
+                retry,
+                told: AtomicBool::new(false),
+            },
+        )
     }
 
     /// It is asked once.
@@ -231,6 +253,17 @@ mod tests {
         assert!(text.contains("more than 1048576 bytes"), "{text}");
         let text = asked_once(vec![]);
         assert!(text.contains("could not be reached"), "{text}");
+    }
+
+    /// A pause of 0 ms is none.
+    #[test]
+    fn nobody_is_asked_without_a_pause() {
+        let (server, endpoint) =
+            endpoint((0..100).map(|_| Some((503, String::new()))).collect(), secret(false));
+        let retry = ExponentialBackoff::new(Duration::ZERO, Duration::from_millis(200));
+        assert!(TokenEndpoint { retry, ..endpoint }.fetch().is_err());
+        let asked = std::iter::from_fn(|| server.asked_so_far()).count();
+        assert!((2..=20).contains(&asked), "{asked}");
     }
 
     #[test]

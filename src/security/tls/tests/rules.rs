@@ -97,6 +97,16 @@ fn stores_that_contradict_themselves_are_refused_with_all_that_is_wrong() {
     let pem = Authority::new("root").pem();
     let both = refusal(&trusting(&pem, &[("ssl.truststore.location", "t.pem")]));
     assert!(both.contains("both ssl.truststore.location and ssl.truststore.certificates are set"), "{both}");
+    // The first of two mistakes, not what follows from it.
+    let more = [("ssl.truststore.location", "t.jks"), ("ssl.truststore.password", "tiger")];
+    let both = refusal(&trusting(&pem, &more));
+    assert!(both.contains("both ssl.truststore.location and ssl.truststore.certificates are set"), "{both}");
+    for text in ["/etc/kafka/ca.pem", "tiger"] {
+        let no_pem = refusal(&trusting(text, &[]));
+        assert!(no_pem.starts_with("ssl.truststore.certificates: there is no PEM in it"), "{no_pem}");
+        let no_pem = refusal(&trusting(&pem, &own(text, &pem)));
+        assert!(no_pem.starts_with("ssl.keystore.key: there is no PEM in it"), "{no_pem}");
+    }
     let password = refusal(&trusting(&pem, &[("ssl.truststore.password", "tiger")]));
     assert!(password.contains("ssl.truststore.password is set, and PEM has no password"), "{password}");
     let chain = refusal(&trusting(&pem, &[("ssl.keystore.certificate.chain", &pem)]));
@@ -124,8 +134,10 @@ fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secr
         text.ends_with("the private key does not fit the certificate CN=broker: it is another's"),
         "{text}"
     );
-    let text = refused(&other.key_pem(), "nothing");
-    assert!(text.contains("certificate"), "{text}");
+    for chain in ["nothing", other.key_pem().as_str()] {
+        let text = refusal(&trusting(&pem, &own(&other.key_pem(), chain)));
+        assert!(text.starts_with("ssl.keystore.certificate.chain: there is no "), "{text}");
+    }
     refused(&secret, &ours.pem);
     let mut old = params(&["client"], "old");
     old.not_before = rcgen::date_time_ymd(2001, 1, 1);
