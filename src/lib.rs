@@ -83,16 +83,16 @@ mod network;
 // Who the brokers are, and who we are to them: TLS and SASL.
 mod security;
 
-// What nobody is shown.
+// Secrets, which no log line, error or `Debug` shows.
 mod secret;
 
 // How long to wait before trying again.
 mod backoff;
 
-// What strangers say, fit for an error or a log line.
+// Texts from outside, escaped for errors and log lines.
 mod escape;
 
-// How many there are of something, as people say it.
+// Numbers of things in words: 1 record, 2 records.
 mod counted;
 
 // The broker's answer, as a code.
@@ -120,13 +120,13 @@ mod uuid;
 mod spin;
 mod sync;
 
-// How often the same trouble is told.
+// How often the same trouble is logged.
 mod notices;
 
 // A panic of the user's code ends where it was called.
 mod catch_panic;
 
-// Which clock a thread reads, and how it waits.
+// Which clock a thread reads and how it waits, real or simulated.
 mod stage;
 
 // Defects that a simulation plants.
@@ -135,7 +135,7 @@ mod planted;
 // The process in which a producer was made.
 mod origin;
 
-// The one way to the logger of the program.
+// All logging goes through here, so that a logger that panics does no harm.
 mod logging;
 
 // Above all of it: the producer in a world of its own, from a seed.

@@ -37,7 +37,7 @@ struct Notice<Trouble> {
     first: Instant,
     last: Instant,
     told: Instant,
-    /// Told, and its end not yet.
+    /// It was logged, and its end was not.
     open: bool,
 }
 
@@ -59,7 +59,7 @@ impl<Subject: Hash + Eq + Clone, Trouble: PartialEq> Notices<Subject, Trouble> {
         self.known.is_empty()
     }
 
-    /// Something has happened. What comes back is to be told; where nothing does, it was told lately.
+    /// Something has happened. Returns what to log; nothing, if it was logged lately.
     pub(crate) fn happened(&mut self, subject: &Subject, trouble: Trouble, now: Instant) -> Option<Repeats> {
         self.forget_the_quiet(now);
         if !self.known.contains_key(subject) {
@@ -80,7 +80,7 @@ impl<Subject: Hash + Eq + Clone, Trouble: PartialEq> Notices<Subject, Trouble> {
         Some(notice.so_far(now))
     }
 
-    /// All is well with it. What comes back is to be told: something was told before, and not yet that it is over.
+    /// The trouble is over. Returns what to log, if the trouble was logged and its end was not.
     pub(crate) fn over(&mut self, subject: &Subject, now: Instant) -> Option<Repeats> {
         if self.known.is_empty() {
             return None;

@@ -230,7 +230,7 @@ mod played {
         with_role(waits).is_some()
     }
 
-    /// Something on this thread takes so long. On the thread that directs nothing else is done meanwhile; while another
+    /// Something on this thread takes this long. On the thread that directs nothing else is done meanwhile; while another
     /// takes its time, all others go on.
     pub(crate) fn linger(time: Duration) {
         let deadline = |role: &Role| role.clock.now() + time;

@@ -80,9 +80,10 @@ pub enum PropertyOrigin {
 pub enum PropertySupport {
     /// It does what its description says.
     Supported,
-    /// It has no effect here, and nothing is lost by that: every value is accepted, with a warning in the log.
+    /// It has no effect here and needs none: every value is accepted, with a warning in the log.
     Ignored,
-    /// Any value but the default is an error that names the setting, where to ignore it would break what it promises.
+    /// It is not supported, and ignoring it would break what it promises: any value but the default is an error that names the
+    /// setting.
     Refused,
 }
 
@@ -93,7 +94,7 @@ pub(super) enum Preset {
     Text(&'static str),
 }
 
-/// What a value must fulfil beyond its type; the counterpart of Java's `ConfigDef.Validator`.
+/// What a value must satisfy beyond its type; the counterpart of Java's `ConfigDef.Validator`.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {
     Any,
@@ -107,7 +108,7 @@ pub(super) enum Rule {
     NonEmpty,
 }
 
-/// A value that has its type and keeps its rule.
+/// A value that has its type and satisfies its rule.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum PropertyValue {
     Null,

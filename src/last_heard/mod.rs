@@ -74,8 +74,8 @@ impl LastHeard {
         self.news.lock().waited_for = what;
     }
 
-    /// The user's code was called, and nothing else was done meanwhile.
-    pub(crate) fn callbacks(&self, begun: Instant, end: Instant) {
+    /// The sender thread was busy with the user's code (callbacks, interceptors, the logger) and did nothing else.
+    pub(crate) fn held_up_by_user(&self, begun: Instant, end: Instant) {
         if end.saturating_duration_since(begun) >= LONG {
             let mut news = self.news.lock();
             let first = news.held_up.filter(|(_, end)| *end == begun).map_or(begun, |(first, _)| first);
@@ -185,10 +185,10 @@ mod tests {
     fn callbacks_that_follow_one_another_are_one_hold_up() {
         let (heard, start) = (LastHeard::default(), Instant::now());
         let at = |ms| start + MS * ms;
-        heard.callbacks(at(0), at(99));
+        heard.held_up_by_user(at(0), at(99));
         assert_eq!(heard.held_up(start, at(100)), None);
-        heard.callbacks(at(100), at(300));
-        heard.callbacks(at(300), at(400));
+        heard.held_up_by_user(at(100), at(300));
+        heard.held_up_by_user(at(300), at(400));
         assert_eq!(heard.held_up(start, at(400)), Some(MS * 300));
         assert_eq!(heard.held_up(at(350), at(400)), None, "that is not long");
         assert_eq!(heard.held_up(start, at(601)), None, "not most of its time");

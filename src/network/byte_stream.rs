@@ -326,7 +326,7 @@ impl WrappedBytes {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
-    /// So many bytes have left. Returns how many of the requests' bytes the other side can read now.
+    /// This many bytes have left. Returns how many of the requests' bytes the other side can read now.
     fn left(&mut self, count: usize) -> usize {
         self.sent += count;
         let mut readable = 0;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::bootstrap_servers::BootstrapServers;
 use super::channel_builder::Transport;
 use super::connection_state::{Phase, later};
-use super::connections::{Connections, RequestOwner};
+use super::connections::{Connections, RequestOwner, TimeAway};
 use super::disconnect_reason::DisconnectReason;
 use super::in_flight::InFlightRequest;
 use super::in_flight::Outcome;
@@ -157,9 +157,8 @@ impl<N: Network, T> NetworkClient<N, T> {
         now
     }
 
-    /// For how long this thread was elsewhere, in the user's code, before the last `poll`; zero where that is not worth
-    /// a thought.
-    pub(crate) fn away(&self) -> Duration {
+    /// When this thread was elsewhere, in the user's code, before the last `poll`; none where that is not worth a thought.
+    pub(crate) fn away(&self) -> Option<TimeAway> {
         self.connections.away
     }
 

@@ -37,6 +37,19 @@ pub(super) enum RequestOwner<T> {
     Caller(T),
 }
 
+/// The time in which the sender thread did not look at the network.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TimeAway {
+    pub(crate) begun: Instant,
+    pub(crate) end: Instant,
+}
+
+impl TimeAway {
+    pub(crate) fn time(&self) -> Duration {
+        self.end.saturating_duration_since(self.begun)
+    }
+}
+
 /// All brokers' sockets.
 #[derive(Debug)]
 pub(super) struct Connections<N: Network, T> {
@@ -58,8 +71,8 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) upkeep_at: Option<Instant>,
     /// When this thread last turned away from the network.
     left: Option<Instant>,
-    /// For how long it was elsewhere before it last turned to it again.
-    pub(super) away: Duration,
+    /// When it was elsewhere before it last turned to it again; none where that was too short to matter.
+    pub(super) away: Option<TimeAway>,
     answers_due: usize,
     /// Somebody waits for what is on its way.
     pub(super) awaited: bool,
@@ -87,7 +100,7 @@ impl<N: Network, T> Connections<N, T> {
             next_deadline: None,
             upkeep_at: None,
             left: None,
-            away: Duration::ZERO,
+            away: None,
             answers_due: 0,
             awaited: false,
             some_leave: false,
@@ -164,12 +177,11 @@ impl<N: Network, T> Connections<N, T> {
     /// waited for it meanwhile, not for a broker: they get that time back.
     pub(super) fn resume(&mut self) {
         let now = self.network.now();
-        let away = self.left.map_or(Duration::ZERO, |left| now.saturating_duration_since(left));
-        let is_long = away >= NOTICEABLE && !planted(Defect::ClockStandsStill);
-        self.away = if is_long { away } else { Duration::ZERO };
-        if !is_long {
-            return;
-        }
+        let absence = self.left.map(|begun| TimeAway { begun, end: now });
+        let is_noticed =
+            |absence: &TimeAway| absence.time() >= NOTICEABLE && !planted(Defect::ClockStandsStill);
+        self.away = absence.filter(is_noticed);
+        let Some(away) = self.away.map(|absence| absence.time()) else { return };
         for peer in self.peers.values_mut() {
             peer.state.postpone(away);
             if let Some(connection) = &mut peer.connection {

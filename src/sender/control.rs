@@ -1,6 +1,6 @@
 //! `Control`: how a producer's handles and its sender thread end it, and what they count.
 //!
-//! Owns: the one way on in the producer's `Lifecycle`, the counts of outcomes. Must not know: either side.
+//! Owns: all changes of the producer's `Lifecycle`, the counts of outcomes. Must not know: either side.
 //! Threads: any. Nothing here blocks.
 //! Holds: threads that wait for memory or metadata when the producer stops being open are sent away; later ones are
 //! refused.

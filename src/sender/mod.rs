@@ -225,7 +225,10 @@ impl<N: Network> Sender<N> {
         outcomes: &mut Vec<Outcome<RequestContext>>,
     ) -> Instant {
         let now = self.client.poll(now, until, outcomes);
-        self.metadata_updater.postpone(self.client.away());
+        if let Some(away) = self.client.away() {
+            self.metadata_updater.postpone(away.time());
+            self.heard.held_up_by_user(away.begun, away.end);
+        }
         now
     }
 
@@ -422,7 +425,7 @@ impl<N: Network> Sender<N> {
     /// The time after callbacks that may have run since `begun`. They are the user's, and may have taken theirs.
     fn after_callbacks(&self, begun: Instant) -> Instant {
         let now = if planted(Defect::ClockStandsStill) { begun } else { self.client.now() };
-        self.heard.callbacks(begun, now);
+        self.heard.held_up_by_user(begun, now);
         now
     }
 

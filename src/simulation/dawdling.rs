@@ -13,7 +13,8 @@ use crate::simulation::slow_code::{Dawdler, SlowCode};
 /// Callbacks that take their time, all together less than any record has.
 pub(super) fn slow_callbacks(
     dice: &mut Rng,
-    (length, partitions): (Duration, i32),
+    length: Duration,
+    partitions: i32,
     properties: &[(&'static str, String)],
 ) -> Vec<(Duration, Step)> {
     let delivery = milliseconds(properties, "delivery.timeout.ms");

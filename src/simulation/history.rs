@@ -34,14 +34,14 @@ pub(super) struct Promise {
     pub(super) ordered: bool,
     /// Nothing goes wrong: each record is acknowledged, once in the log, and those of a partition in the order of `send`.
     pub(super) sound: bool,
-    /// So many bytes of key, value and header are not too large for any topic.
+    /// How many bytes of key, value and header together are not too large for any topic.
     pub(super) largest: usize,
     /// Each record is answered within this time.
     pub(super) within: Duration,
     /// Each flush is over within this time. It may be longer: a flush waits for what is sent before the sender
     /// notices it.
     pub(super) flushed_within: Duration,
-    /// A call that may wait comes back so much after its limit at most.
+    /// How long after its limit a call that may wait must have come back.
     pub(super) slack: Duration,
 }
 

@@ -18,7 +18,7 @@ use crate::stage::Clock;
 
 pub(super) struct Ledger {
     pub(super) clock: Clock,
-    /// Each record without a callback has its outcome so long after it was accepted.
+    /// How long after it was accepted each record without a callback must have its outcome.
     within: Mutex<Duration>,
     pages: Mutex<Pages>,
 }
@@ -36,6 +36,21 @@ struct Pages {
     open_flushes: usize,
     told: usize,
     remarks: Vec<Violation>,
+}
+
+/// How many records were accepted and refused until some moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LedgerCounts {
+    accepted: usize,
+    refused: usize,
+}
+
+/// All that was promised and told.
+pub(super) struct LedgerReport {
+    pub(super) records: Vec<Accepted>,
+    pub(super) refused: Vec<RefusedRecord>,
+    pub(super) calls: Vec<Call>,
+    pub(super) flushes: Vec<ObservedFlush>,
 }
 
 /// A record on its way into the producer, or accepted.
@@ -166,21 +181,21 @@ impl Ledger {
     }
 
     /// How many records were accepted and refused so far.
-    pub(super) fn counts(&self) -> (usize, usize) {
+    pub(super) fn counts(&self) -> LedgerCounts {
         let pages = self.pages.lock().unwrap();
-        (pages.accepted.len(), pages.refused.len())
+        LedgerCounts { accepted: pages.accepted.len(), refused: pages.refused.len() }
     }
 
     /// Why one of the records failed that were accepted since then, or came back.
-    pub(super) fn failure_since(&self, (accepted, refused): (usize, usize)) -> Option<String> {
+    pub(super) fn failure_since(&self, counts: LedgerCounts) -> Option<String> {
         let pages = self.pages.lock().unwrap();
-        let outcomes = pages.accepted[accepted..].iter().map(|number| &pages.begun[*number].record);
+        let outcomes = pages.accepted[counts.accepted..].iter().map(|number| &pages.begun[*number].record);
         let failed = outcomes.flat_map(|record| &record.told).find_map(|told| match &told.outcome {
             RecordOutcome::Failed { text, .. } => Some(text.clone()),
             RecordOutcome::Acknowledged { .. } => None,
         });
         failed.or_else(|| {
-            pages.refused[refused..]
+            pages.refused[counts.refused..]
                 .iter()
                 .find(|it| it.kind != ErrorKind::Interrupted)
                 .map(|it| it.text.clone())
@@ -201,7 +216,7 @@ impl Ledger {
     }
 
     /// All that was promised and told.
-    pub(super) fn report(&self) -> (Vec<Accepted>, Vec<RefusedRecord>, Vec<Call>, Vec<ObservedFlush>) {
+    pub(super) fn report(&self) -> LedgerReport {
         let pages = self.pages.lock().unwrap();
         let records = pages.accepted.iter().map(|number| {
             let SentRecordPage { record, future, .. } = &pages.begun[*number];
@@ -211,7 +226,12 @@ impl Ledger {
         let mut flushes = pages.flushes.clone();
         let open = ObservedFlush { asked: Duration::ZERO, finished: None, forgotten: 0 };
         flushes.extend(std::iter::repeat_n(open, pages.open_flushes));
-        (records.collect(), pages.refused.clone(), pages.calls.clone(), flushes)
+        LedgerReport {
+            records: records.collect(),
+            refused: pages.refused.clone(),
+            calls: pages.calls.clone(),
+            flushes,
+        }
     }
 }
 

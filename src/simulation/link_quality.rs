@@ -52,7 +52,7 @@ impl LinkQuality {
         Duration::from_micros(random.u64(self.latency_us.0..=self.latency_us.1))
     }
 
-    /// How much of so many bytes goes through at once; at least one.
+    /// How many of these bytes go through at once; at least one.
     pub(super) fn piece(&self, whole: usize, random: &mut fastrand::Rng) -> usize {
         if whole > 1 && random.f64() < self.pieces { random.usize(1..=whole) } else { whole }
     }

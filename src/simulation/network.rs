@@ -111,12 +111,12 @@ impl SimulatedNetwork {
 
     pub(super) const PORT: u16 = 9092;
 
-    /// Where a broker listens that has moved so often.
+    /// Where a broker listens after it has moved this many times.
     fn address(broker: i32, moved: u8) -> SocketAddr {
         SocketAddr::from(([10, 0, moved, broker as u8], Self::PORT))
     }
 
-    /// The name under which a broker is known that has moved so often.
+    /// The name of a broker after it has moved this many times.
     pub(super) fn host(broker: i32, moved: u8) -> String {
         match moved {
             0 => format!("broker-{broker}"),

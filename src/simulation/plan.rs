@@ -21,9 +21,9 @@ pub(super) enum Step {
     Stop(i32),
     Start(i32),
     MoveLeader(usize, i32, i32),
-    /// For so long nothing passes between this broker and the client.
+    /// Nothing passes between this broker and the client for this long.
     Stall(i32, Duration),
-    /// What goes over the connections to this broker that stand takes so much longer from now on; new ones are quick.
+    /// From now on the existing connections to this broker are slower by this much; new ones are quick.
     Detain(i32, Duration),
     /// All connections to this broker break.
     Cut(i32),
@@ -31,7 +31,7 @@ pub(super) enum Step {
     Silence(i32),
     /// The lines become better or worse.
     Links(LinkQuality),
-    /// The topic has so many partitions from now on, if it has fewer.
+    /// The topic grows to this many partitions, if it has fewer.
     Grow(usize, i32),
     /// This broker's metadata stays as it is, or catches up.
     Freeze(i32),
@@ -40,7 +40,7 @@ pub(super) enum Step {
     Lie(Option<i32>, Lie),
     Honest,
     Delete(usize),
-    /// Creates it with so many partitions; where it is there already it is deleted before, in the same moment. The
+    /// Creates it with this many partitions; where it is there already it is deleted before, in the same moment. The
     /// leaders go round from the broker given.
     Create(usize, i32, i32),
     /// Producers are forgotten in one partition, on one broker, everywhere.
@@ -55,7 +55,7 @@ pub(super) enum Step {
     Restart(i32),
     /// This broker moves to another address; its connections break.
     Move(i32),
-    /// The clock on the wall is set, by so many milliseconds.
+    /// The wall clock is set forward or back by this many milliseconds.
     Jump(i64),
     /// From now on nothing goes wrong any more.
     Calm,

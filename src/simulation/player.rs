@@ -17,7 +17,7 @@ pub(super) type SimulatedProducer = KafkaProducer<[u8], [u8]>;
 /// Something that a thread of the application does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Sends a record with a value of so many bytes; without a partition the keyless logic chooses.
+    /// Sends a record with a value of `size` bytes; without a partition the keyless logic chooses.
     Send {
         topic: usize,
         partition: Option<i32>,
@@ -52,9 +52,9 @@ pub(super) enum How {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallbackDeed {
     Nothing,
-    /// Takes so long.
+    /// Takes this long.
     Slow(Duration),
-    /// Sends a record with a value of so many bytes to the same place.
+    /// Sends a record with a value of this many bytes to the same place.
     Sends(usize),
     /// Calls what would wait for itself.
     Waits,
@@ -70,43 +70,61 @@ pub(super) struct Limits {
     pub(super) delivery: Duration,
 }
 
+/// What one thread does with its handle.
 #[derive(Clone)]
 pub(super) struct Player {
     producer: Option<SimulatedProducer>,
+    script: Script,
+}
+
+/// Where a record goes, and how many bytes its value has.
+#[derive(Debug, Clone, Copy)]
+struct Shipment {
+    topic: usize,
+    partition: Option<i32>,
+    size: usize,
+}
+
+/// How calls are made, and where they are written down.
+#[derive(Clone)]
+struct Script {
     ledger: Arc<Ledger>,
     limits: Limits,
 }
 
 impl Player {
     pub(super) fn new(producer: SimulatedProducer, ledger: Arc<Ledger>, limits: Limits) -> Player {
-        Player { producer: Some(producer), ledger, limits }
+        Player { producer: Some(producer), script: Script { ledger, limits } }
     }
 
     pub(super) fn perform(&mut self, act: Act) {
         let Some(producer) = &self.producer else { return };
-        let longest = self.limits.delivery + SECOND;
+        let Script { ledger, limits } = &self.script;
+        let longest = limits.delivery + SECOND;
         match act {
             Act::Send { topic, partition, size, how } => {
-                send(producer, &self.ledger, self.limits, (topic, partition, size), how);
+                self.script.send(producer, Shipment { topic, partition, size }, how);
             }
-            Act::Get { within } => self.get(within),
-            Act::Flush => self.ledger.flush(|| producer.flush()),
+            Act::Get { within } => self.script.get(within),
+            Act::Flush => ledger.flush(|| producer.flush()),
             Act::PartitionsFor { topic } => {
                 let call = || drop(producer.partitions_for(TOPICS[topic]));
-                self.ledger.call("partitions_for", self.limits.max_block, call);
+                ledger.call("partitions_for", limits.max_block, call);
             }
-            Act::Close { within: None } => self.ledger.call("close", longest, || drop(producer.close())),
+            Act::Close { within: None } => ledger.call("close", longest, || drop(producer.close())),
             Act::Close { within: Some(within) } => {
                 let call = || drop(producer.close_timeout(within));
-                self.ledger.call("close_timeout", within.min(longest), call);
+                ledger.call("close_timeout", within.min(longest), call);
             }
             Act::Drop => {
                 let producer = self.producer.take();
-                self.ledger.call("drop", longest, || drop(producer));
+                ledger.call("drop", longest, || drop(producer));
             }
         }
     }
+}
 
+impl Script {
     fn get(&self, within: Option<Duration>) {
         let Some(future) = self.ledger.last() else { return };
         let limit = within.unwrap_or(self.limits.delivery).min(self.limits.delivery);
@@ -115,67 +133,65 @@ impl Player {
             None => future.get(),
         });
     }
-}
 
-fn send(
-    producer: &SimulatedProducer,
-    ledger: &Arc<Ledger>,
-    limits: Limits,
-    (topic, partition, size): (usize, Option<i32>, usize),
-    how: How,
-) {
-    let name = TOPICS[topic];
-    let wall = ledger.clock.wall_ms();
-    let has_callback = matches!(how, How::Callback(_));
-    let number = ledger.begin(name, partition, has_callback, |number| content(name, number, size, wall));
-    let RecordContent { key, value, header, .. } = ledger.content(number);
-    let record = ProducerRecord::new(TopicName::from(name), value).with_optional_key(key);
-    let mut record = record.with_header("n", header);
-    if let Some(partition) = partition {
-        record = record.with_partition(partition);
-    }
-    if number.is_multiple_of(5) {
-        record = record.with_timestamp(wall);
-    }
-    let sent = match how {
-        How::Send => ledger.call("send", limits.max_block, || producer.send(record)),
-        How::TrySend => ledger.call("try_send", Duration::ZERO, || producer.try_send(record)),
-        How::Callback(then) => {
-            // Whoever only listens keeps no handle: the last one goes with the application.
-            let handle =
-                matches!(then, CallbackDeed::Sends(_) | CallbackDeed::Waits).then(|| producer.clone());
-            let callback = callback(handle, ledger, limits, (number, topic, partition), then);
-            ledger.call("send", limits.max_block, || producer.send_with_callback(record, callback))
+    fn send(&self, producer: &SimulatedProducer, shipment: Shipment, how: How) {
+        let (ledger, max_block) = (&self.ledger, self.limits.max_block);
+        let Shipment { topic, partition, size } = shipment;
+        let name = TOPICS[topic];
+        let wall = ledger.clock.wall_ms();
+        let has_callback = matches!(how, How::Callback(_));
+        let number = ledger.begin(name, partition, has_callback, |number| content(name, number, size, wall));
+        let RecordContent { key, value, header, .. } = ledger.content(number);
+        let record = ProducerRecord::new(TopicName::from(name), value).with_optional_key(key);
+        let mut record = record.with_header("n", header);
+        if let Some(partition) = partition {
+            record = record.with_partition(partition);
         }
-    };
-    match sent {
-        Ok(future) => ledger.accepted(number, future),
-        Err(error) => ledger.refused(number, &error),
+        if number.is_multiple_of(5) {
+            record = record.with_timestamp(wall);
+        }
+        let sent = match how {
+            How::Send => ledger.call("send", max_block, || producer.send(record)),
+            How::TrySend => ledger.call("try_send", Duration::ZERO, || producer.try_send(record)),
+            How::Callback(deed) => {
+                // A callback that only listens keeps no handle: the last one goes with the application.
+                let calls = matches!(deed, CallbackDeed::Sends(_) | CallbackDeed::Waits);
+                let callback = self.callback(calls.then(|| producer.clone()), number, shipment, deed);
+                ledger.call("send", max_block, || producer.send_with_callback(record, callback))
+            }
+        };
+        match sent {
+            Ok(future) => ledger.accepted(number, future),
+            Err(error) => ledger.refused(number, &error),
+        }
     }
-}
 
-fn callback(
-    producer: Option<SimulatedProducer>,
-    ledger: &Arc<Ledger>,
-    limits: Limits,
-    (number, topic, partition): (usize, usize, Option<i32>),
-    then: CallbackDeed,
-) -> impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static {
-    let ledger = Arc::clone(ledger);
-    move |outcome| {
-        ledger.told(number, outcome);
-        match (then, producer) {
-            (CallbackDeed::Slow(time), _) => ledger.clock.spend(time),
-            (CallbackDeed::Sends(size), Some(producer)) => {
-                let how = How::Callback(CallbackDeed::Nothing);
-                send(&producer, &ledger, limits, (topic, partition, size), how);
+    /// The callback of the record with this number.
+    fn callback(
+        &self,
+        producer: Option<SimulatedProducer>,
+        number: usize,
+        shipment: Shipment,
+        deed: CallbackDeed,
+    ) -> impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static {
+        let script = self.clone();
+        move |outcome| {
+            script.ledger.told(number, outcome);
+            match (deed, producer) {
+                (CallbackDeed::Slow(time), _) => script.ledger.clock.spend(time),
+                (CallbackDeed::Sends(size), Some(producer)) => {
+                    let how = How::Callback(CallbackDeed::Nothing);
+                    script.send(&producer, Shipment { size, ..shipment }, how);
+                }
+                (CallbackDeed::Waits, Some(producer))
+                    if producer.flush().is_ok()
+                        || producer.partitions_for(TOPICS[shipment.topic]).is_ok() =>
+                {
+                    let text = "a call in a callback waits for itself".to_owned();
+                    script.ledger.remark(Violation::Defect(text));
+                }
+                _ => {}
             }
-            (CallbackDeed::Waits, Some(producer))
-                if producer.flush().is_ok() || producer.partitions_for(TOPICS[topic]).is_ok() =>
-            {
-                ledger.remark(Violation::Defect("a call in a callback waits for itself".to_owned()));
-            }
-            _ => {}
         }
     }
 }

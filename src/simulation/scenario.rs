@@ -171,7 +171,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
     let topic = topic(&size, limit);
     let (cluster, is_slow) = cluster(&versions, &size, &topic, is_calm);
     if is_calm && dice.bool() {
-        steps.extend(slow_callbacks(dice, (size.length, size.partitions), &properties));
+        steps.extend(slow_callbacks(dice, size.length, size.partitions, &properties));
     }
     let prompt = (is_calm && !is_cut_short).then_some(Duration::from_secs(20));
     if !is_calm {
@@ -428,11 +428,27 @@ fn later_trouble(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) 
     thrown
 }
 
+/// Where and when something goes wrong, where it is about one place, and for how long.
+struct Spot {
+    topic: usize,
+    partition: i32,
+    broker: i32,
+    at: Duration,
+    shortly: Duration,
+}
+
+impl Spot {
+    fn random(dice: &mut Dice, size: &Size, at: Duration) -> Spot {
+        let broker = dice.i32(1..=3);
+        let topic = dice.usize(..size.topics);
+        let partition = dice.i32(0..size.partitions);
+        Spot { topic, partition, broker, at, shortly: Duration::from_millis(dice.u64(1..3_000)) }
+    }
+}
+
 fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
-    let broker = dice.i32(1..=3);
-    let topic = dice.usize(..size.topics);
-    let partition = dice.i32(0..size.partitions);
-    let shortly = Duration::from_millis(dice.u64(1..3_000));
+    let spot = Spot::random(dice, size, at);
+    let Spot { topic, partition, broker, shortly, .. } = spot;
     let one = |step: Step| vec![(at, step)];
     let fault = |fault: Fault| vec![(at, Step::Fault(fault))];
     match kind {
@@ -451,7 +467,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
         Kind::Refusals => fault(refusal(dice, TOPICS[topic], partition)),
         Kind::UnknownCodes => fault(unknown_code(dice, TOPICS[topic], partition)),
         Kind::Partitions => one(Step::Grow(topic, size.partitions + dice.i32(1..=4))),
-        Kind::LaggingMetadata => lag(dice, size, (topic, partition, broker), (at, shortly)),
+        Kind::LaggingMetadata => lag(dice, size, &spot),
         Kind::LyingMetadata | Kind::LyingHints => {
             let lies = if kind == Kind::LyingMetadata { &Lie::ALL[..10] } else { &Lie::ALL[10..15] };
             let lie = Step::Lie(dice.bool().then_some(broker), lies[dice.usize(..lies.len())]);
@@ -464,7 +480,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
                 false => vec![(at, Step::Delete(topic)), (at + shortly, create)],
             }
         }
-        Kind::Forgetting => forgetting(dice, (topic, partition, broker), at),
+        Kind::Forgetting => forgetting(dice, &spot),
         Kind::NewCluster => one(Step::Wipe { keep_topics: dice.u32(..4) > 0 }),
         Kind::OtherProducers => one(Step::Other),
         Kind::NewAddresses => one(Step::Move(broker)),
@@ -480,7 +496,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
             one(Step::Act(dice.usize(..size.threads), Act::Send { topic, partition: None, size: 10, how }))
         }
         Kind::Restarts => one(Step::Restart(broker)),
-        Kind::OddAnswers => odd_answers(dice, (topic, partition, broker), (at, shortly)),
+        Kind::OddAnswers => odd_answers(dice, &spot),
         Kind::RefusedTopics => {
             let refusal = Fault::fail(Api::Metadata, [17, 29][dice.usize(..2)]);
             fault(refusal.on_topic(TOPICS[topic]).times(dice.u32(1..=3)))
@@ -489,7 +505,8 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
 }
 
 /// Producers are forgotten; the next batch of one partition may be told so.
-fn forgetting(dice: &mut Dice, (topic, partition, broker): (usize, i32, i32), at: Duration) -> Steps {
+fn forgetting(dice: &mut Dice, spot: &Spot) -> Steps {
+    let Spot { topic, partition, broker, at, .. } = *spot;
     let what = match dice.u32(..4) {
         0 => Forgotten::All,
         1 => Forgotten::Broker(broker),
@@ -503,11 +520,8 @@ fn forgetting(dice: &mut Dice, (topic, partition, broker): (usize, i32, i32), at
 }
 
 /// A broker's answers are odd for a while, and so that this matters: a producer is forgotten, or needs another id.
-fn odd_answers(
-    dice: &mut Dice,
-    (topic, partition, broker): (usize, i32, i32),
-    (at, shortly): (Duration, Duration),
-) -> Steps {
+fn odd_answers(dice: &mut Dice, spot: &Spot) -> Steps {
+    let Spot { topic, partition, broker, at, shortly } = *spot;
     let lie = Lie::ALL[15..][dice.usize(..Lie::ALL.len() - 15)];
     let cause = match lie {
         Lie::LogStarts => Some(Fault::fail(Api::Produce, 59).on_partition(TOPICS[topic], partition)),
@@ -527,12 +541,8 @@ fn odd_answers(
 }
 
 /// A broker's metadata stays as it is while something changes.
-fn lag(
-    dice: &mut Dice,
-    size: &Size,
-    (topic, partition, broker): (usize, i32, i32),
-    (at, shortly): (Duration, Duration),
-) -> Steps {
+fn lag(dice: &mut Dice, size: &Size, spot: &Spot) -> Steps {
+    let Spot { topic, partition, broker, at, shortly } = *spot;
     let change = match dice.u32(..4) {
         0 => Step::Grow(topic, size.partitions + dice.i32(1..=4)),
         1 => Step::Create(topic, dice.i32(1..=6), broker),

@@ -29,7 +29,7 @@ pub struct Runs {
     pub kinds: Vec<Kind>,
     /// A defect that is planted, by its name.
     pub defect: Option<&'static str>,
-    /// So many findings are enough.
+    /// How many findings are enough.
     pub enough: usize,
     /// A layer lies around all bytes, and the brokers want to know who we are, again and again.
     pub is_layered: bool,

@@ -22,18 +22,27 @@ pub(super) enum Dawdler {
 }
 
 /// How long user code takes, and how much of that is still to come.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct SlowCode {
     /// Who takes how long each time.
     pub(super) each: Vec<(Dawdler, Duration)>,
     /// In all.
     pub(super) whole: Duration,
+    /// Which lines the logger wants to read, and so takes its time for.
+    pub(super) level: log::LevelFilter,
     spent: Arc<Mutex<Duration>>,
+}
+
+/// Nobody takes any time.
+impl Default for SlowCode {
+    fn default() -> SlowCode {
+        SlowCode::new(Vec::new(), Duration::ZERO)
+    }
 }
 
 impl SlowCode {
     pub(super) fn new(each: Vec<(Dawdler, Duration)>, whole: Duration) -> SlowCode {
-        SlowCode { each, whole, spent: Arc::default() }
+        SlowCode { each, whole, level: log::LevelFilter::Info, spent: Arc::default() }
     }
 
     /// This runs now.
@@ -56,9 +65,12 @@ impl SlowCode {
     }
 }
 
-/// This thread has logged something.
-pub(super) fn logged() {
-    if let Ok(Some(slow)) = LOGGER.try_with(|logger| logger.borrow().clone()) {
+/// This thread has logged a line of this level. Those that are only printed for a history cost no time, so that a run goes
+/// the same way whether it is told or not.
+pub(super) fn logged(level: log::Level) {
+    if let Ok(Some(slow)) = LOGGER.try_with(|logger| logger.borrow().clone())
+        && level <= slow.level
+    {
         slow.runs(Dawdler::Logger);
     }
 }

@@ -189,5 +189,5 @@ fn play(
     }
 }
 
-/// So many acts a thread does at most before others may come in between.
+/// How many acts a thread may do before others get a turn.
 const MOST_AT_ONCE: usize = 12;

@@ -23,17 +23,17 @@ impl log::Log for Trace {
             eprintln!("{:>14.6} {:5} {}", clock.elapsed().as_secs_f64(), record.level(), record.args());
         }
         if !record.target().starts_with(OUR_OWN) {
-            slow_code::logged();
+            slow_code::logged(record.level());
         }
     }
 
     fn flush(&self) {}
 }
 
-/// Becomes the logger of this program, which hears of what matters to its operator at least. With a clock it prints all that
-/// is logged from now on to the standard error output.
-pub(super) fn begin(clock: Option<Clock>) {
-    let least = if clock.is_some() { log::LevelFilter::Trace } else { log::LevelFilter::Info };
+/// Becomes the logger of this program, which hears of what matters to its operator at least, and of what is `wanted`. With
+/// a clock it prints all that is logged from now on to the standard error output.
+pub(super) fn begin(clock: Option<Clock>, wanted: log::LevelFilter) {
+    let least = if clock.is_some() { log::LevelFilter::Trace } else { wanted.max(log::LevelFilter::Info) };
     if clock.is_some() {
         *CLOCK.lock().unwrap() = clock;
     }

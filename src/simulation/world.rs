@@ -28,7 +28,7 @@ use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::ByteArraySerializer;
 use crate::simulation::brokers::Brokers;
 use crate::simulation::history::{Delivery, History, Promise, Violation};
-use crate::simulation::ledger::Ledger;
+use crate::simulation::ledger::{Ledger, LedgerReport};
 use crate::simulation::lines::Lines;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::network::SimulatedNetwork;
@@ -56,9 +56,9 @@ pub(super) struct Setup {
     pub(super) steps: Vec<(Duration, Step)>,
     /// The user's code beside callbacks.
     pub(super) slow_code: SlowCode,
-    /// Nothing goes wrong: each record is acknowledged so long after its linger.
+    /// Where nothing goes wrong: how long after its linger each record must be acknowledged.
     pub(super) prompt: Option<Duration>,
-    /// So many bytes of key, value and header are not too large for any topic.
+    /// How many bytes of key, value and header together are not too large for any topic.
     pub(super) largest: usize,
     /// In the end nothing goes wrong any more.
     pub(super) recovers: bool,
@@ -153,7 +153,7 @@ impl World {
         fastrand::seed(setup.seed); // the keyless logic's choice, in callbacks
         let origin = Instant::now();
         let clock = Clock::new(origin, UNIX_MS);
-        trace::begin(setup.is_told.then(|| clock.clone()));
+        trace::begin(setup.is_told.then(|| clock.clone()), setup.slow_code.level);
         setup.slow_code.begin();
         let stage = stage::enter(Role { clock: clock.clone(), baton: None });
         let settings = settings(&setup.properties);
@@ -169,8 +169,8 @@ impl World {
         let lines = Lines::new(network);
         let (slack, users_time) = (setup.link_quality.slack(), setup.users_time());
         let transport = Transport { network: lines.clone(), channels: Arc::new(setup.channels) };
-        let beginning = (mailbox, bootstrap);
-        let (producer, parts) = produce(&settings, transport, beginning, setup.slow_code, &mut random);
+        let (producer, parts) =
+            produce(&settings, transport, mailbox, bootstrap, setup.slow_code, &mut random);
         let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
         let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
         let threads = Threads::start(players, &clock, setup.seed);
@@ -361,7 +361,7 @@ impl World {
         network.remarks.extend(panicked.into_iter().map(Violation::Panicked));
         drop(network);
         self.look_at_requests();
-        let (records, refused, calls, flushes) = self.ledger.report();
+        let LedgerReport { records, refused, calls, flushes } = self.ledger.report();
         let network = self.network();
         let (logs, mut remarks) = (network.brokers.logs(), network.remarks.clone());
         remarks.extend(network.wire.remarks.iter().cloned());
@@ -516,7 +516,8 @@ struct WorldParts {
 fn produce(
     settings: &Settings,
     transport: Transport<Lines>,
-    (mailbox, bootstrap): (Mailbox, Bootstrap),
+    mailbox: Mailbox,
+    bootstrap: Bootstrap,
     slow_code: SlowCode,
     random: &mut fastrand::Rng,
 ) -> (SimulatedProducer, WorldParts) {

@@ -47,7 +47,7 @@ impl Kafka {
         brokers: usize,
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Kafka {
-        Kafka::start_several(version, (brokers, &[]), settings)
+        Kafka::start_several(version, brokers, &[], settings)
     }
 
     /// One broker whose Java has flags of its own.
@@ -56,24 +56,26 @@ impl Kafka {
         flags: &[String],
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Kafka {
-        Kafka::start_several(version, (1, flags), settings)
+        Kafka::start_several(version, 1, flags, settings)
     }
 
     fn start_several(
         version: &str,
-        places: (usize, &[String]),
+        brokers: usize,
+        flags: &[String],
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Kafka {
         let jars = KafkaJars::fetch(version);
         // Between finding a free port and using it somebody else may take it.
-        Kafka::try_start(&jars, places, settings)
-            .or_else(|_| Kafka::try_start(&jars, places, settings))
+        Kafka::try_start(&jars, brokers, flags, settings)
+            .or_else(|_| Kafka::try_start(&jars, brokers, flags, settings))
             .unwrap_or_else(|error| panic!("Kafka {version} did not start: {error}"))
     }
 
     fn try_start(
         jars: &KafkaJars,
-        (brokers, flags): (usize, &[String]),
+        brokers: usize,
+        flags: &[String],
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Result<Kafka, String> {
         let run = ScratchFolder::new(jars.home());

@@ -104,7 +104,7 @@ pub(super) enum RequestOutcome {
     Answer(Frame),
     /// An answer that has no form: its length, and what it says.
     Bare(Vec<u8>),
-    /// This is told, and the connection is closed, so much later.
+    /// After this much time this is sent, and the connection is closed.
     Refuse {
         answer: Option<Frame>,
         delay: Duration,

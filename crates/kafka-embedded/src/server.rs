@@ -394,7 +394,7 @@ struct Queue {
 #[derive(Debug)]
 enum Item {
     Frame(Vec<u8>),
-    /// Nothing for so long.
+    /// Nothing for this long.
     Pause(Duration),
     /// Nothing more is written; what the client writes is still read.
     Finish,

@@ -64,7 +64,7 @@ impl Pair {
         Self::new(server, &client_config(&server.trusted_pem(), None), "localhost")
     }
 
-    /// Lets everything travel, in pieces of so many bytes, until nothing is left.
+    /// Lets everything travel, in pieces of this many bytes, until nothing is left.
     fn travel(&mut self, step: usize) -> Result<(), Error> {
         loop {
             let (mut there, mut back) = (Vec::new(), Vec::new());

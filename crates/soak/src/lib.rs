@@ -72,7 +72,7 @@ pub fn run(options: &SoakOptions) -> SoakReport {
     let log = FaultLog::new(&folder.join("faults"));
     let Scene { mut kafka, proxies, tap, disk } = scene;
     let began = Instant::now();
-    fire(options, &mut kafka, (&proxies, disk.as_ref().ok()), &log, &*client);
+    fire(options, &mut kafka, &proxies, disk.as_ref().ok(), &log, &*client);
     let fire = began.elapsed();
     let quiet = calm_down(&mut kafka, &*client);
     let end = client.stop();
@@ -163,7 +163,8 @@ fn pair(name: &str, value: &str) -> (String, String) {
 fn fire(
     options: &SoakOptions,
     kafka: &mut Kafka,
-    (proxies, disk): (&[Proxy], Option<&Disk>),
+    proxies: &[Proxy],
+    disk: Option<&Disk>,
     log: &FaultLog,
     client: &dyn Client,
 ) {

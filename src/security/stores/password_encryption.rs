@@ -110,7 +110,7 @@ fn pbes2(mut parameters: Der<'_>, with: &mut PasswordUse<'_>) -> Result<Vec<KeyA
     Ok(vec![KeyAndVector { cipher, key, vector: Zeroizing::new(vector.to_vec()) }])
 }
 
-/// A key of so many bytes by the algorithm identifier of a key derivation.
+/// Derives a key of this many bytes as the algorithm identifier says.
 fn pbkdf2(
     derivation: Der<'_>,
     bytes: usize,

@@ -29,11 +29,11 @@ pub(crate) enum StoreError {
     Empty,
     /// It was said to be PEM, and has no section of PEM.
     NoPem,
-    /// There is no private key, only certificates: so many.
+    /// There is no private key, only this many certificates.
     NoKey { certificates: usize },
-    /// There is no certificate, only private keys: so many.
+    /// There is no certificate, only this many private keys.
     NoCertificate { keys: usize },
-    /// There are several private keys where one is expected: so many.
+    /// There are this many private keys where one is expected.
     SeveralKeys(usize),
     /// What is wrong with the entry of this name.
     InEntry { alias: String, reason: Box<StoreError> },

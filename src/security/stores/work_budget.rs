@@ -17,7 +17,7 @@ impl WorkBudget {
         WorkBudget { iterations: MOST_ITERATIONS_OF_A_STORE }
     }
 
-    /// Before a key is made in so many steps.
+    /// To be called before a key is derived in this many steps.
     pub(super) fn spend(&mut self, iterations: u32) -> Result<(), StoreError> {
         if iterations == 0 {
             return Err(StoreError::Damaged("its key derivation has no iterations".into()));

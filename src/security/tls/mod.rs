@@ -2,9 +2,8 @@
 //!
 //! Owns: what the `ssl.*` settings mean. Must not know: the broker's requests, SASL.
 //! Threads: connections are made on the sender's; stores are read on the caller's when the producer is made, and later on those
-//! of jobs in the background. Locks: what new connections are made with, for as long as it takes to look or to replace it.
-//! Holds: what new connections are made with is whole: keys and trust of one moment, and where the files are broken those of
-//! before.
+//! of jobs in the background. Locks: trust and keys for new connections, only while they are read or replaced.
+//! Holds: a new connection gets trust and keys that were read together; while the files are broken, the last good ones.
 
 mod client_config;
 mod own_keys;
@@ -31,14 +30,14 @@ use store_sources::{FileStamps, StoreSources};
 use tls_layer::TlsLayer;
 use tls_rules::TlsRules;
 
-/// What connections under TLS are made with. Its files are looked at again before each new connection.
+/// Trust, keys and rules for TLS connections. Before each new connection it is checked whether the files have changed.
 pub(crate) struct TlsContext {
     rules: TlsRules,
     sources: StoreSources,
     current: Mutex<CurrentConfig>,
 }
 
-/// What new connections are made with.
+/// Trust and keys for new connections.
 struct CurrentConfig {
     config: Arc<ClientConfig>,
     /// The files as they were looked at last, good or broken.
@@ -51,7 +50,7 @@ impl TlsContext {
         let rules = TlsRules::new(settings, faults);
         let sources = StoreSources::new(settings, faults);
         let Some(rules) = rules else {
-            // What is wrong with the stores is told as well.
+            // So that faults of the stores are reported as well.
             faults.keep(sources.keys());
             faults.keep(sources.trusted());
             return None;
@@ -62,7 +61,7 @@ impl TlsContext {
         Some(Arc::new(TlsContext { rules, sources, current: Mutex::new(CurrentConfig { config, seen }) }))
     }
 
-    /// What HTTPS can be spoken with, too.
+    /// The configuration for rustls, which HTTPS uses as well.
     pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.current.lock().config)
     }
@@ -72,7 +71,7 @@ impl TlsContext {
         Ok(Box::new(TlsLayer::new(&self.client_config(), host)?))
     }
 
-    /// Looking whether the files have changed, to be done before a connection is made; none where there are none.
+    /// The job that checks whether the files have changed, to be done before a connection is made; none where there are no files.
     pub(crate) fn look_again(self: &Arc<Self>) -> Option<BackgroundWork> {
         let context = Arc::clone(self);
         self.sources
@@ -80,7 +79,7 @@ impl TlsContext {
             .then(|| BackgroundWork::new("key and trust stores", move || context.take_news()))
     }
 
-    /// Takes over what has changed in the files. Broken ones are told once, and change nothing.
+    /// Uses the files that have changed from now on. Broken ones are logged once, and change nothing.
     fn take_news(&self) {
         let seen = self.sources.stamps();
         if self.current.lock().seen == seen {
@@ -99,7 +98,7 @@ impl TlsContext {
         }
     }
 
-    /// Reads the stores now. New connections are made with them; if they are broken, as before.
+    /// Reads the stores now, for new connections. If they are broken, the old ones stay.
     pub(crate) fn reload(&self) -> Result<(), Error> {
         self.load(self.sources.stamps())
     }
@@ -117,7 +116,7 @@ impl TlsContext {
     }
 }
 
-/// Nothing: it holds keys and passwords.
+/// Shows nothing, since it holds keys and passwords.
 impl fmt::Debug for TlsContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsContext").finish_non_exhaustive()

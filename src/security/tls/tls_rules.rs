@@ -26,7 +26,7 @@ pub(super) struct TlsRules {
 }
 
 impl TlsRules {
-    /// What is wrong is added to the faults; none where anything is.
+    /// Adds what is wrong to the faults, and returns none then.
     pub(super) fn new(settings: &Settings, faults: &mut Faults) -> Option<TlsRules> {
         let checks_name = faults.keep(checks_name(settings));
         let versions = faults.keep(versions(settings));
@@ -158,5 +158,5 @@ fn names(versions: &[&'static SupportedProtocolVersion]) -> String {
     versions.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// What Java knows and refuses as well unless it is asked twice.
+/// Versions that Java refuses as well, unless its security properties allow them.
 const OLD_VERSIONS: [&str; 5] = ["SSLv2Hello", "SSLv3", "TLSv1", "TLSv1.1", "SSL"];

@@ -2,8 +2,8 @@
 //!
 //! Owns: what Java accepts and webpki alone does not: a certificate that is itself in the trust store, a common name where
 //! there is no DNS name. Must not know: connections, where the trust store comes from.
-//! Holds: signatures and chains are webpki's to check, and all of that it does. With the check of names turned off
-//! everything else is checked as with it. Every text is of one line, whatever is in the certificates.
+//! Holds: webpki checks all signatures and chains. Without the check of names everything else is checked all the same.
+//! Every text is one line, whatever is in the certificates.
 //! Source: Java's `PKIXValidator` and `HostnameChecker`.
 
 use std::fmt;
@@ -26,7 +26,7 @@ use crate::escape::Escaped;
 /// Whom we trust.
 pub(super) struct Trusted {
     pub(super) roots: RootCertStore,
-    /// The same as they are in the store.
+    /// The same certificates, as they are in the store.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// Where they are from, for errors.
     pub(super) origin: String,

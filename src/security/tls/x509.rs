@@ -39,7 +39,7 @@ pub(super) struct DistinguishedName {
 /// What sort of key a certificate is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum KeyKind {
-    /// RSA, of so many bits.
+    /// RSA, and how many bits its keys have.
     Rsa(usize),
     /// On this curve.
     Elliptic(String),

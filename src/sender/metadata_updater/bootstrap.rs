@@ -61,7 +61,7 @@ impl Bootstrap {
         self.seeking_since.get_or_insert(now);
     }
 
-    /// What is sought is sought for so much longer.
+    /// Extends the time for looking up servers and finding the cluster by this much.
     pub(super) fn postpone(&mut self, by: Duration) {
         let lookup = self.lookup.as_mut().and_then(|lookup| lookup.begun.as_mut());
         for begun in self.seeking_since.iter_mut().chain(lookup) {

@@ -121,11 +121,9 @@ impl MetadataUpdater {
         (outgoing, Effects { beginning, idle_topics: Some(idle_topics), ..Effects::none() })
     }
 
-    /// For so long nothing could be found: that does not count.
+    /// The sender thread was elsewhere for this long: that does not count as time spent looking for the cluster.
     pub(super) fn postpone(&mut self, by: Duration) {
-        if !by.is_zero() {
-            self.bootstrap.postpone(by);
-        }
+        self.bootstrap.postpone(by);
     }
 
     fn ask<N: Network, T>(

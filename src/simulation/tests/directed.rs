@@ -11,6 +11,7 @@ use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Lie, Step};
 use crate::simulation::player::{Act, TOPICS};
+use crate::simulation::slow_code::{Dawdler, SlowCode};
 use crate::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -184,6 +185,23 @@ fn a_look_up_that_finds_nothing_in_time_is_the_end() {
     assert!(error.is_fatal() && error.kind() == ErrorKind::Config, "{error}");
     assert!(error.to_string().contains("bootstrap.resolve.timeout.ms=3000"), "{error}");
     assert!(world.beginnings().is_empty());
+}
+
+/// Fault E1. Names are found after ten seconds of which a logger has taken nine: what is the user's own is not counted.
+#[test]
+fn a_slow_logger_does_not_shorten_the_time_for_looking_up_servers() {
+    let mut setup = Setup::calm(1).with("linger.ms", 0).with("bootstrap.resolve.timeout.ms", 5_000);
+    setup.link_quality.unresolved = 1.0;
+    setup.slow_code = SlowCode::new(vec![(Dawdler::Logger, 3 * SECOND)], 9 * SECOND);
+    setup.slow_code.level = log::LevelFilter::Debug;
+    let setup = setup.step(10 * SECOND, Step::Links(LinkQuality::calm()));
+    let mut world = World::new(setup.send(11 * SECOND, 0, 1));
+    let run = world.run_for(30 * SECOND);
+    assert!(world.fatal().is_none(), "{:?}", world.fatal());
+    run.unwrap();
+    let begun = world.beginnings();
+    assert!((9 * SECOND..14 * SECOND).contains(&begun[0]), "{begun:?}");
+    all_acknowledged(world, 1);
 }
 
 /// Where memory is to be handed on the sender looks at the network once more before it sleeps. What comes in that very

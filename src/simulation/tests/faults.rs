@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, Fault};
 
+use crate::error::ErrorKind;
 use crate::planted::{self, Defect};
 use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::plan::{Forgotten, Lie, Step};
@@ -418,5 +419,64 @@ fn what_is_too_late_because_of_a_slow_logger_says_so() {
         let last = history.records.last().and_then(|record| record.outcome());
         let Some(RecordOutcome::Failed { text, .. }) = last else { panic!("{last:?}") };
         assert!(text.contains("held up the sender thread for "), "{text}");
+    }
+}
+
+/// Faults C1, E1. The logger takes three seconds in the middle of a turn, where a topic that nobody uses is forgotten: what
+/// lingers meanwhile, and has a second, says why it never left.
+#[test]
+fn what_waits_behind_a_logger_that_is_slow_in_the_middle_of_a_turn_says_so() {
+    let cluster = EmbeddedCluster::builder().brokers(3).topic(TOPICS[0], 1).topic(TOPICS[1], 1);
+    let mut slow_code = SlowCode::new(vec![(Dawdler::Logger, 3 * SECOND)], 60 * SECOND);
+    slow_code.level = log::LevelFilter::Debug;
+    let setup = Setup { cluster, slow_code, ..Setup::calm(1) }.with("linger.ms", 800);
+    let setup = setup.with("request.timeout.ms", 100).with("delivery.timeout.ms", 1_000);
+    let setup = setup.with("metadata.max.idle.ms", 5_000).with("metadata.max.age.ms", 10_000);
+    let how = How::Callback(CallbackDeed::Nothing);
+    let unused = Act::Send { topic: 1, partition: Some(0), size: 1, how };
+    let setup = setup.send(20 * SECOND, 0, 1).step(20 * SECOND, Step::Act(0, unused));
+    let history = keeps_its_promises((400..700).fold(setup, |setup, at| setup.send(at * 100 * MS, 0, 1)));
+    let failed =
+        history.records.iter().filter(|record| record.topic == TOPICS[0]).skip(1).filter_map(|record| {
+            match record.outcome() {
+                Some(RecordOutcome::Failed { text, .. }) => Some(text),
+                _ => None,
+            }
+        });
+    let failed: Vec<&String> = failed.collect();
+    assert!(!failed.is_empty());
+    for text in failed {
+        assert!(text.contains("held up the sender thread for "), "{text}");
+    }
+}
+
+/// Fault E1. While a callback runs that is slower than `delivery.timeout.ms`, a broker's answer to another record comes:
+/// what it says counts. A refusal that would be tried again were there time is the record's error, with its code.
+#[test]
+fn a_refusal_that_is_read_when_time_is_over_is_told_as_the_brokers() {
+    let second = Fault::fail(Api::Produce, 19).on_partition(TOPICS[0], 1);
+    for refusal in [None, Some(second)] {
+        let setup = Setup::calm(2).with("linger.ms", 0).with("request.timeout.ms", 500);
+        let setup = setup.with("delivery.timeout.ms", 1_000).step(Duration::ZERO, Step::MoveLeader(0, 0, 1));
+        // Both brokers know us, and each other's answers do not wait.
+        let setup =
+            setup.step(Duration::ZERO, Step::MoveLeader(0, 1, 2)).send(SECOND, 0, 1).send(SECOND, 1, 1);
+        let slow = How::Callback(CallbackDeed::Slow(2 * SECOND));
+        let slow = Act::Send { topic: 0, partition: Some(0), size: 1, how: slow };
+        let setup = setup.step(20 * SECOND, Step::Act(0, slow)).send(20 * SECOND, 1, 1);
+        let late = Fault::delay(Api::Produce, 300 * MS).on_broker(2);
+        let setup = setup.step(20 * SECOND, Step::Fault(late));
+        let is_refused = refusal.is_some();
+        let setup = refusal.into_iter().fold(setup, |setup, it| setup.step(20 * SECOND, Step::Fault(it)));
+        let history = keeps_its_promises(setup);
+        let told = history.records.last().unwrap().told.first().unwrap();
+        assert!(told.at >= 22 * SECOND, "{told:?}");
+        match &told.outcome {
+            RecordOutcome::Acknowledged { .. } => assert!(!is_refused, "{told:?}"),
+            RecordOutcome::Failed { kind, text, possibly_written, .. } => {
+                assert!(is_refused && *kind == ErrorKind::Broker && !possibly_written, "{told:?}");
+                assert!(text.contains("the broker answered 19 NOT_ENOUGH_REPLICAS"), "{text}");
+            }
+        }
     }
 }

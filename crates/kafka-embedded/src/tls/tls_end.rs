@@ -15,8 +15,8 @@ use super::seen_tls::{SeenTls, TlsShared};
 use super::tls_fault::{AlertAt, TlsEffect};
 use crate::tls_state::TlsState;
 
-/// The broker's end of a TLS connection, without a socket: whoever drives it gives it what has come and sends what it has to
-/// say. Made by [`TlsServer::accept`](crate::TlsServer::accept).
+/// The broker's end of a TLS connection, without a socket: the caller passes in the bytes that arrive, and sends the bytes that
+/// come out. Made by [`TlsServer::accept`](crate::TlsServer::accept).
 #[derive(Debug)]
 pub struct TlsEnd {
     /// None when it can read and write nothing more.
@@ -25,7 +25,7 @@ pub struct TlsEnd {
     broker: i32,
     fault: Option<TlsEffect>,
     is_seen: bool,
-    /// How many bytes have left, have come, and have come of requests.
+    /// How many bytes were sent and received, and how many of the latter were of requests.
     sent: usize,
     received: usize,
     data: usize,
@@ -51,7 +51,7 @@ impl TlsEnd {
         self.connection.as_ref().is_some_and(|it| !it.is_handshaking())
     }
 
-    /// How much later than now what the broker says in the handshake is to be sent: a fault.
+    /// By how much a fault delays what the broker says in the handshake.
     #[must_use]
     pub fn delay(&self) -> Duration {
         match self.fault {
@@ -60,7 +60,7 @@ impl TlsEnd {
         }
     }
 
-    /// Takes all of these bytes, which came from the client. Adds what they hold to `plain`, and what is to be sent to `out`.
+    /// Takes all of these bytes, which came from the client. Adds their plain text to `plain`, and what is to be sent to `out`.
     pub fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> TlsState {
         if let Some(TlsEffect::NotTls(answer)) = &self.fault {
             out.extend_from_slice(answer);
@@ -70,7 +70,7 @@ impl TlsEnd {
             Some(TlsEffect::CutBefore(most)) => most.saturating_sub(self.received),
             _ => usize::MAX,
         };
-        // What is no TLS at all is not answered, as by Kafka's brokers.
+        // Bytes that are not TLS get no answer, as from Kafka's brokers.
         if self.received == 0 && bytes.first().is_some_and(|kind| *kind != HANDSHAKE) {
             self.connection = None;
             return TlsState::Failed("the client does not speak TLS".to_owned());
@@ -100,7 +100,7 @@ impl TlsEnd {
         self.leave(begin, out).unwrap_or(TlsState::Open)
     }
 
-    /// Adds to `out` that nothing will follow, unless a fault says nothing.
+    /// Adds TLS's own end of data (`close_notify`) to `out`, unless a fault suppresses it.
     pub fn close(&mut self, out: &mut Vec<u8>) {
         if self.fault == Some(TlsEffect::Truncate) {
             self.shared.faults.acted(&TlsEffect::Truncate);
@@ -126,7 +126,7 @@ impl TlsEnd {
                 (Ok(_), Ok(io)) if io.peer_has_closed() => TlsState::Ended,
                 (Ok(_), Ok(_)) => TlsState::Open,
             };
-            // What it has not read yet is no error.
+            // Bytes that it has not read yet are no error.
             let _ = connection.reader().read_to_end(plain);
         }
         self.drain(out);

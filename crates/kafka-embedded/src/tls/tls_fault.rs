@@ -40,7 +40,7 @@ pub enum AlertAt {
     /// When the client's last message of the handshake has come. With TLS 1.2 in place of the broker's own last message;
     /// with TLS 1.3 the client believes by then that the handshake is over, and sees the alert at its first read.
     Finished,
-    /// When so many bytes of the client's requests have come.
+    /// Once this many bytes of the client's requests have arrived.
     Data(usize),
 }
 
@@ -91,7 +91,7 @@ impl TlsFault {
         Self::new(TlsEffect::CutBefore(bytes))
     }
 
-    /// Each message of the broker's handshake takes so much longer.
+    /// Each message of the broker's handshake is delayed by this much.
     #[must_use]
     pub fn slow_handshake(by: Duration) -> Self {
         Self::new(TlsEffect::Slow(by))

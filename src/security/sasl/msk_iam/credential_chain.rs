@@ -469,7 +469,7 @@ const OPTIONS: [&str; 12] = [
 
 const SESSION_NAME: &str = "aws-msk-iam-auth";
 const FORM: &str = "application/x-www-form-urlencoded";
-/// One profile may be the source of another so often.
+/// The longest chain of profiles that are each the source of the next.
 const MOST_PROFILES: u32 = 8;
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl rcgen::SigningKey for TestKey {
 }
 
 /// Who signs certificates.
-pub(super) struct Authority(CertifiedIssuer<'static, TestKey>);
+pub(super) struct TestAuthority(CertifiedIssuer<'static, TestKey>);
 
 /// A certificate, and its key.
 pub(super) struct Certified {
@@ -71,16 +71,16 @@ pub(super) fn params(names: &[&str], common: &str) -> CertificateParams {
     params
 }
 
-impl Authority {
-    pub(super) fn new(name: &str) -> Authority {
+impl TestAuthority {
+    pub(super) fn new(name: &str) -> TestAuthority {
         let mut params = params(&[], name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, TestKey::new()).unwrap())
+        TestAuthority(CertifiedIssuer::self_signed(params, TestKey::new()).unwrap())
     }
 
     /// One that its certificate does not call an authority.
-    pub(super) fn that_is_none(name: &str) -> Authority {
-        Authority(CertifiedIssuer::self_signed(params(&["kafka"], name), TestKey::new()).unwrap())
+    pub(super) fn that_is_none(name: &str) -> TestAuthority {
+        TestAuthority(CertifiedIssuer::self_signed(params(&["kafka"], name), TestKey::new()).unwrap())
     }
 
     pub(super) fn pem(&self) -> String {
@@ -98,14 +98,14 @@ impl Authority {
     }
 
     /// Another one below this one, and its certificate.
-    pub(super) fn below(&self, name: &str) -> (Authority, Certified) {
+    pub(super) fn below(&self, name: &str) -> (TestAuthority, Certified) {
         let mut params = params(&[], name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = TestKey::new();
         let der = key.der();
         let below = CertifiedIssuer::signed_by(params, key, &self.0).unwrap();
         let certified = Certified { pem: below.as_ref().pem(), der: below.as_ref().der().clone(), key: der };
-        (Authority(below), certified)
+        (TestAuthority(below), certified)
     }
 }
 
@@ -136,7 +136,7 @@ pub(super) static BOTH: [&SupportedProtocolVersion; 2] = [&rustls::version::TLS1
 pub(super) fn server_config(
     certified: &Certified,
     between: &[&Certified],
-    clients: Option<&Authority>,
+    clients: Option<&TestAuthority>,
     versions: &[&'static SupportedProtocolVersion],
 ) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls_graviola::default_provider());

@@ -2,8 +2,8 @@
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, date_time_ymd};
 
-use super::authority::{Authority, BOTH, Certified, params, self_signed, server_config};
-use super::pair::{Pair, context, context_of};
+use super::authority::{BOTH, Certified, TestAuthority, params, self_signed, server_config};
+use super::pair::{ConnectedPair, context, context_of};
 use crate::error::ErrorKind;
 
 /// What our side says of a broker that shows these; nothing where it is content.
@@ -18,7 +18,7 @@ fn said_with(
     between: &[&Certified],
 ) -> Option<String> {
     let server = server_config(shown, between, None, &BOTH);
-    let mut pair = Pair::new(&context_of(pairs).unwrap(), host, &server);
+    let mut pair = ConnectedPair::new(&context_of(pairs).unwrap(), host, &server);
     let error = pair.travel(1000).err()?;
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert!(!pair.layer.is_established() && !pair.to_server.is_empty(), "it is told why");
@@ -35,7 +35,7 @@ fn between_years(mut params: CertificateParams, from: i32, until: i32) -> Certif
 
 #[test]
 fn a_chain_is_good_whole_and_what_is_missing_of_it_is_named() {
-    let root = Authority::new("root");
+    let root = TestAuthority::new("root");
     let (below, its) = root.below("below");
     let broker = below.certify(&["kafka"]);
     assert_eq!(said(&root.pem(), "kafka", &broker, &[&its]), None);
@@ -47,13 +47,13 @@ fn a_chain_is_good_whole_and_what_is_missing_of_it_is_named() {
         "the certificate CN=broker is issued by CN=below, whose certificate is not among the 1 in \
          ssl.truststore.certificates; put it in there, or let the broker send those between (it sent no other certificate)"
     );
-    let other = said(&Authority::new("other").pem(), "kafka", &broker, &[&its]).unwrap();
+    let other = said(&TestAuthority::new("other").pem(), "kafka", &broker, &[&its]).unwrap();
     assert!(
         other.starts_with("the certificate CN=below is issued by CN=root, whose certificate is not"),
         "{other}"
     );
     assert!(other.ends_with("(it sent 1 other certificate)"), "{other}");
-    let namesake = said(&Authority::new("root").pem(), "kafka", &broker, &[&its]).unwrap();
+    let namesake = said(&TestAuthority::new("root").pem(), "kafka", &broker, &[&its]).unwrap();
     assert!(
         namesake.contains("claims to be issued by CN=root") && namesake.contains("has another key"),
         "{namesake}"
@@ -88,7 +88,7 @@ fn a_certificate_that_is_itself_in_the_trust_store_is_good_if_its_name_and_time_
     }
     let stranger = self_signed(params(&["kafka"], "stranger"), true);
     assert_eq!(
-        said(&Authority::new("root").pem(), "kafka", &stranger, &[]).unwrap(),
+        said(&TestAuthority::new("root").pem(), "kafka", &stranger, &[]).unwrap(),
         "the certificate CN=stranger is signed by itself and is not in ssl.truststore.certificates; if it is the right one, \
          put it in there"
     );
@@ -97,7 +97,7 @@ fn a_certificate_that_is_itself_in_the_trust_store_is_good_if_its_name_and_time_
 /// Java does so as well, unless it is told otherwise.
 #[test]
 fn a_trusted_certificate_that_is_no_authority_vouches_for_nobody_else() {
-    let own = Authority::that_is_none("own");
+    let own = TestAuthority::that_is_none("own");
     let text = said(&own.pem(), "kafka", &own.certify(&["kafka"]), &[]).unwrap();
     assert_eq!(
         text,
@@ -108,7 +108,7 @@ fn a_trusted_certificate_that_is_no_authority_vouches_for_nobody_else() {
 
 #[test]
 fn the_certificate_of_an_authority_is_a_brokers_only_if_it_is_trusted_itself() {
-    let root = Authority::new("root");
+    let root = TestAuthority::new("root");
     let (_, below) = root.below("below");
     let pem = below.pem.clone();
     let text = said(&root.pem(), "below", &below, &[]).unwrap();
@@ -121,7 +121,7 @@ fn the_certificate_of_an_authority_is_a_brokers_only_if_it_is_trusted_itself() {
 
 #[test]
 fn a_common_name_counts_where_there_is_no_dns_name_and_only_for_names() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let named = authority.certify_as(params(&[], "kafka.example.com"));
     assert_eq!(said(&authority.pem(), "kafka.example.com", &named, &[]), None);
     assert_eq!(said(&authority.pem(), "KAFKA.example.com", &named, &[]), None);
@@ -148,20 +148,20 @@ fn a_common_name_counts_where_there_is_no_dns_name_and_only_for_names() {
 
 #[test]
 fn turning_the_check_of_names_off_turns_off_nothing_else() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let pem = authority.pem();
     let off = [("ssl.truststore.certificates", pem.as_str()), ("ssl.endpoint.identification.algorithm", "")];
     assert_eq!(said_with(&off, "elsewhere", &authority.certify(&["kafka"]), &[]), None);
     let old = authority.certify_as(between_years(params(&["kafka"], "old"), 2001, 2002));
     assert!(said_with(&off, "kafka", &old, &[]).unwrap().contains("has expired"));
-    let stranger = Authority::new("other").certify(&["kafka"]);
+    let stranger = TestAuthority::new("other").certify(&["kafka"]);
     assert!(said_with(&off, "kafka", &stranger, &[]).unwrap().contains("is issued by CN=other"));
     assert!(said(&pem, "elsewhere", &authority.certify(&["kafka"]), &[]).is_some());
 }
 
 #[test]
 fn times_that_are_over_or_not_come_are_said_with_the_clock_of_this_machine() {
-    let root = Authority::new("root");
+    let root = TestAuthority::new("root");
     let old = root.certify_as(between_years(params(&["kafka"], "old"), 2001, 2002));
     let text = said(&root.pem(), "kafka", &old, &[]).unwrap();
     let start = "the certificate CN=old has expired: it was valid until 2002-01-01 00:00:00 UTC, and the clock of this machine says 2";
@@ -176,7 +176,7 @@ fn times_that_are_over_or_not_come_are_said_with_the_clock_of_this_machine() {
 
 #[test]
 fn a_certificate_for_another_purpose_is_refused_as_such() {
-    let root = Authority::new("root");
+    let root = TestAuthority::new("root");
     let mut client = params(&["kafka"], "client");
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let text = said(&root.pem(), "kafka", &root.certify_as(client), &[]).unwrap();
@@ -188,7 +188,7 @@ fn a_certificate_for_another_purpose_is_refused_as_such() {
 
 #[test]
 fn names_in_certificates_stay_on_their_line() {
-    let root = Authority::new("root");
+    let root = TestAuthority::new("root");
     let mut nasty = params(&[], "two\nlines\u{1b}[2J");
     nasty.distinguished_name.push(DnType::OrganizationName, "\u{202e}desrever");
     let shown = self_signed(nasty, false);
@@ -199,10 +199,10 @@ fn names_in_certificates_stay_on_their_line() {
 
 #[test]
 fn all_of_what_is_said_names_the_trust_store() {
-    let broker = Authority::new("root").certify(&["kafka"]);
-    let other = Authority::new("other").pem();
+    let broker = TestAuthority::new("root").certify(&["kafka"]);
+    let other = TestAuthority::new("other").pem();
     let context = context(&other, None);
     let server = server_config(&broker, &[], None, &BOTH);
-    let error = Pair::new(&context, "kafka", &server).travel(1000).unwrap_err();
+    let error = ConnectedPair::new(&context, "kafka", &server).travel(1000).unwrap_err();
     assert!(error.to_string().contains("ssl.truststore.certificates"), "{error}");
 }

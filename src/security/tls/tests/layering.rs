@@ -2,20 +2,20 @@
 
 use std::io::{IoSlice, Read, Write};
 
-use super::authority::{Authority, BOTH, server_config};
-use super::pair::{Pair, context};
+use super::authority::{BOTH, TestAuthority, server_config};
+use super::pair::{ConnectedPair, context};
 use crate::error::ErrorKind;
 use crate::network::PeerState;
 
 #[test]
 fn bytes_arrive_in_both_versions_of_tls_however_they_are_cut() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let certified = authority.certify(&["kafka", "127.0.0.1"]);
     let context = context(&authority.pem(), None);
     for version in BOTH {
         let server = server_config(&certified, &[], None, &[version]);
         for (step, host) in [(1, "kafka"), (7, "127.0.0.1"), (100_000, "kafka")] {
-            let mut pair = Pair::new(&context, host, &server);
+            let mut pair = ConnectedPair::new(&context, host, &server);
             assert!(!pair.layer.is_established());
             pair.travel(step).unwrap();
             assert!(pair.layer.is_established(), "{version:?}, pieces of {step}");
@@ -30,7 +30,7 @@ fn bytes_arrive_in_both_versions_of_tls_however_they_are_cut() {
 /// The first flight of the server is cut in two at every place.
 #[test]
 fn a_handshake_that_is_cut_at_any_byte_goes_on_with_the_rest() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let certified = authority.certify(&["kafka"]);
     for version in BOTH {
         let server = server_config(&certified, &[], None, &[version]);
@@ -38,7 +38,7 @@ fn a_handshake_that_is_cut_at_any_byte_goes_on_with_the_rest() {
         for cut in (1..).step_by(3) {
             // Without a session of before.
             let context = context(&authority.pem(), None);
-            let mut pair = Pair::new(&context, "kafka", &server);
+            let mut pair = ConnectedPair::new(&context, "kafka", &server);
             let mut hello = pair.to_server.as_slice();
             pair.server.read_tls(&mut hello).unwrap();
             pair.server.process_new_packets().unwrap();
@@ -61,9 +61,9 @@ fn a_handshake_that_is_cut_at_any_byte_goes_on_with_the_rest() {
 
 #[test]
 fn one_record_is_taken_at_a_time_and_can_be_read_as_soon_as_it_is_whole() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
-    let mut pair = Pair::established(&context(&authority.pem(), None), "kafka", &server);
+    let mut pair = ConnectedPair::established(&context(&authority.pem(), None), "kafka", &server);
     let (first, second) = (vec![1; 10_000], vec![2; 30_000]);
     let slices = [IoSlice::new(&first), IoSlice::new(&second)];
     let taken = pair.layer.encode(&slices, &mut pair.to_server).unwrap();
@@ -79,9 +79,9 @@ fn one_record_is_taken_at_a_time_and_can_be_read_as_soon_as_it_is_whole() {
 /// A record of ours that lacks its last byte is nothing to the server, wherever it is cut.
 #[test]
 fn an_answer_is_read_when_its_record_is_whole_and_not_before() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
-    let mut pair = Pair::established(&context(&authority.pem(), None), "kafka", &server);
+    let mut pair = ConnectedPair::established(&context(&authority.pem(), None), "kafka", &server);
     pair.server.writer().write_all(b"an answer").unwrap();
     let record = pair.take_server_records();
     for byte in &record[..record.len() - 1] {
@@ -94,9 +94,9 @@ fn an_answer_is_read_when_its_record_is_whole_and_not_before() {
 
 #[test]
 fn the_other_side_may_change_its_keys_and_ask_for_new_ones_of_ours() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &[&rustls::version::TLS13]);
-    let mut pair = Pair::established(&context(&authority.pem(), None), "kafka", &server);
+    let mut pair = ConnectedPair::established(&context(&authority.pem(), None), "kafka", &server);
     for round in 0..3u8 {
         pair.server.refresh_traffic_keys().unwrap();
         pair.server.writer().write_all(&[round; 10]).unwrap();
@@ -110,12 +110,12 @@ fn the_other_side_may_change_its_keys_and_ask_for_new_ones_of_ours() {
 /// A session of before is taken up again: the server shows no certificate then.
 #[test]
 fn the_next_connection_to_a_host_takes_up_its_session() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     for version in BOTH {
         let server = server_config(&authority.certify(&["kafka"]), &[], None, &[version]);
         let context = context(&authority.pem(), None);
         for expected in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
-            let pair = Pair::established(&context, "kafka", &server);
+            let pair = ConnectedPair::established(&context, "kafka", &server);
             assert_eq!(pair.server.handshake_kind(), Some(expected), "{version:?}");
         }
     }
@@ -123,11 +123,11 @@ fn the_next_connection_to_a_host_takes_up_its_session() {
 
 #[test]
 fn the_server_is_told_the_name_and_no_protocol_of_the_application() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let server = server_config(&authority.certify(&["kafka", "127.0.0.1"]), &[], None, &BOTH);
     let context = context(&authority.pem(), None);
     for (host, told) in [("kafka", Some("kafka")), ("127.0.0.1", None)] {
-        let pair = Pair::established(&context, host, &server);
+        let pair = ConnectedPair::established(&context, host, &server);
         assert_eq!((pair.server.server_name(), pair.server.alpn_protocol()), (told, None));
     }
 }
@@ -135,12 +135,12 @@ fn the_server_is_told_the_name_and_no_protocol_of_the_application() {
 /// In TLS 1.3 the client is done before the server has looked.
 #[test]
 fn a_refused_client_is_told_by_the_name_of_the_alert() {
-    let authority = Authority::new("authority");
-    let (clients, others) = (Authority::new("clients"), Authority::new("others"));
+    let authority = TestAuthority::new("authority");
+    let (clients, others) = (TestAuthority::new("clients"), TestAuthority::new("others"));
     for version in BOTH {
         let server = server_config(&authority.certify(&["kafka"]), &[], Some(&clients), &[version]);
         let ours = clients.certify(&["client"]);
-        let mut pair = Pair::established(&context(&authority.pem(), Some(&ours)), "kafka", &server);
+        let mut pair = ConnectedPair::established(&context(&authority.pem(), Some(&ours)), "kafka", &server);
         pair.send(b"a request");
         pair.travel(1000).unwrap();
         assert_eq!(pair.served, b"a request");
@@ -151,7 +151,7 @@ fn a_refused_client_is_told_by_the_name_of_the_alert() {
             (None, "certificate_required (116): it wants a certificate of ours, and has got none"),
             (Some(&foreign), "unknown_ca (48): it does not accept our certificate"),
         ] {
-            let mut pair = Pair::new(&context(&authority.pem(), own), "kafka", &server);
+            let mut pair = ConnectedPair::new(&context(&authority.pem(), own), "kafka", &server);
             let error = pair.travel(1000).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Authentication);
             let text = error.to_string();
@@ -167,10 +167,10 @@ fn a_refused_client_is_told_by_the_name_of_the_alert() {
 
 #[test]
 fn an_end_is_told_when_it_was_announced_and_announced_by_us() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
     let context = context(&authority.pem(), None);
-    let mut pair = Pair::established(&context, "kafka", &server);
+    let mut pair = ConnectedPair::established(&context, "kafka", &server);
     pair.server.writer().write_all(b"the last answer").unwrap();
     pair.server.send_close_notify();
     pair.travel(1000).unwrap();
@@ -179,7 +179,7 @@ fn an_end_is_told_when_it_was_announced_and_announced_by_us() {
     assert_eq!(pair.layer.decode(b"what follows", &mut more, &mut out).unwrap(), PeerState::Ended);
     assert!(more.is_empty());
 
-    let mut pair = Pair::established(&context, "kafka", &server);
+    let mut pair = ConnectedPair::established(&context, "kafka", &server);
     pair.layer.close(&mut pair.to_server);
     pair.travel(1000).unwrap();
     assert_eq!(pair.server.reader().read(&mut [0; 9]).unwrap(), 0, "it knows that nothing will follow");
@@ -187,7 +187,7 @@ fn an_end_is_told_when_it_was_announced_and_announced_by_us() {
 
 #[test]
 fn what_is_no_tls_is_named_and_what_was_changed_on_its_way_is_not_read() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let context = context(&authority.pem(), None);
     for stranger in
         [&b"HTTP/1.1 400 Bad Request\r\n"[..], b"SSH-2.0-OpenSSH_9.2\r\n", &[0, 0, 0, 8, 0, 0, 0, 0]]
@@ -200,7 +200,7 @@ fn what_is_no_tls_is_named_and_what_was_changed_on_its_way_is_not_read() {
         assert!(text.starts_with("what came is not TLS: ") && text.contains("security.protocol"), "{text}");
     }
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
-    let mut pair = Pair::established(&context, "kafka", &server);
+    let mut pair = ConnectedPair::established(&context, "kafka", &server);
     pair.server.writer().write_all(b"an answer").unwrap();
     let mut record = pair.take_server_records();
     *record.last_mut().unwrap() ^= 1;
@@ -211,7 +211,7 @@ fn what_is_no_tls_is_named_and_what_was_changed_on_its_way_is_not_read() {
 
 #[test]
 fn a_host_whose_name_no_certificate_can_have_is_an_error() {
-    let authority = Authority::new("authority");
+    let authority = TestAuthority::new("authority");
     let error = context(&authority.pem(), None).layer("no name\n").unwrap_err();
     assert_eq!(error.to_string(), "no certificate can be for no name\\n: that is no name of a host");
 }

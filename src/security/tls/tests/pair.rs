@@ -45,7 +45,7 @@ pub(super) fn context(trusted: &str, own: Option<&Certified>) -> Arc<TlsContext>
 }
 
 /// Both sides, and what each has read.
-pub(super) struct Pair {
+pub(super) struct ConnectedPair {
     pub(super) layer: Box<dyn TransportLayer>,
     pub(super) server: ServerConnection,
     pub(super) to_server: Vec<u8>,
@@ -54,25 +54,25 @@ pub(super) struct Pair {
     pub(super) state: PeerState,
 }
 
-impl Pair {
-    pub(super) fn new(context: &TlsContext, host: &str, server: &Arc<ServerConfig>) -> Pair {
+impl ConnectedPair {
+    pub(super) fn new(context: &TlsContext, host: &str, server: &Arc<ServerConfig>) -> ConnectedPair {
         let mut layer = context.layer(host).unwrap();
         let server = ServerConnection::new(Arc::clone(server)).unwrap();
         let mut to_server = Vec::new();
         layer.start(&mut to_server).unwrap();
         let (read, served) = (Vec::new(), Vec::new());
-        Pair { layer, server, to_server, read, served, state: PeerState::Open }
+        ConnectedPair { layer, server, to_server, read, served, state: PeerState::Open }
     }
 
     /// The handshake is over.
-    pub(super) fn established(context: &TlsContext, host: &str, server: &Arc<ServerConfig>) -> Pair {
-        let mut pair = Pair::new(context, host, server);
+    pub(super) fn established(context: &TlsContext, host: &str, server: &Arc<ServerConfig>) -> ConnectedPair {
+        let mut pair = ConnectedPair::new(context, host, server);
         pair.travel(1000).unwrap();
         assert!(pair.layer.is_established());
         pair
     }
 
-    /// Lets everything travel, in pieces of so many bytes, until nothing is left.
+    /// Lets everything travel, in pieces of this many bytes, until nothing is left.
     pub(super) fn travel(&mut self, step: usize) -> Result<(), Error> {
         loop {
             for mut piece in std::mem::take(&mut self.to_server).chunks(step) {

@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use super::authority::{Authority, BOTH, server_config};
+use super::authority::{BOTH, TestAuthority, server_config};
 use super::folder::Folder;
-use super::pair::{Pair, context_of};
+use super::pair::{ConnectedPair, context_of};
 use crate::security::tls::TlsContext;
 
 fn connect(
@@ -13,14 +13,14 @@ fn connect(
 ) -> Result<(), String> {
     // As the network does it before each connection.
     context.look_again().unwrap().run().unwrap();
-    Pair::new(context, "kafka", server).travel(1000).map_err(|error| error.to_string())
+    ConnectedPair::new(context, "kafka", server).travel(1000).map_err(|error| error.to_string())
 }
 
 /// Behaviour 99.
 #[test]
 fn a_trust_store_that_has_changed_counts_for_the_next_connection() {
     let folder = Folder::new("tls-trust");
-    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (old, new) = (TestAuthority::new("old"), TestAuthority::new("new"));
     let [of_old, of_new] =
         [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], None, &BOTH));
     let path = folder.write("trust.pem", &old.pem());
@@ -42,7 +42,7 @@ fn a_trust_store_that_has_changed_counts_for_the_next_connection() {
 #[test]
 fn what_is_broken_keeps_what_was_before_and_is_read_again_when_it_changes() {
     let folder = Folder::new("tls-broken");
-    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let (old, new) = (TestAuthority::new("old"), TestAuthority::new("new"));
     let [of_old, of_new] =
         [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], None, &BOTH));
     let path = folder.write("trust.pem", &old.pem());
@@ -65,7 +65,8 @@ fn what_is_broken_keeps_what_was_before_and_is_read_again_when_it_changes() {
 #[test]
 fn a_key_that_does_not_fit_leaves_the_trust_store_as_it_was_too() {
     let folder = Folder::new("tls-together");
-    let (old, new, clients) = (Authority::new("old"), Authority::new("new"), Authority::new("clients"));
+    let (old, new, clients) =
+        (TestAuthority::new("old"), TestAuthority::new("new"), TestAuthority::new("clients"));
     let [of_old, of_new] = [&old, &new]
         .map(|authority| server_config(&authority.certify(&["kafka"]), &[], Some(&clients), &BOTH));
     let (first, second) = (clients.certify(&["first"]), clients.certify(&["second"]));
@@ -85,7 +86,7 @@ fn a_key_that_does_not_fit_leaves_the_trust_store_as_it_was_too() {
 
 #[test]
 fn without_files_there_is_nothing_to_look_at() {
-    let pem = Authority::new("root").pem();
+    let pem = TestAuthority::new("root").pem();
     let context = context_of(&[("ssl.truststore.certificates", &pem)]).unwrap();
     assert!(context.look_again().is_none());
     context.reload().unwrap();

@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use super::authority::{Authority, BOTH, Certified, params, server_config};
-use super::pair::{Pair, context_of, refusal};
+use super::authority::{BOTH, Certified, TestAuthority, params, server_config};
+use super::pair::{ConnectedPair, context_of, refusal};
 
 fn trusting<'a>(pem: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     [&[("ssl.truststore.certificates", pem)], more].concat()
@@ -12,7 +12,7 @@ fn trusting<'a>(pem: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a 
 /// Behaviour 102.
 #[test]
 fn versions_of_tls_are_those_that_both_settings_allow() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let pem = authority.pem();
     let broker = authority.certify(&["kafka"]);
     let both = server_config(&broker, &[], None, &BOTH);
@@ -27,18 +27,18 @@ fn versions_of_tls_are_those_that_both_settings_allow() {
             rustls::ProtocolVersion::TLSv1_2,
         ),
     ] {
-        let pair = Pair::established(&context_of(&trusting(&pem, pairs)).unwrap(), "kafka", &both);
+        let pair = ConnectedPair::established(&context_of(&trusting(&pem, pairs)).unwrap(), "kafka", &both);
         assert_eq!(pair.server.protocol_version(), Some(expected), "{pairs:?}");
     }
     let old = server_config(&broker, &[], None, &[&rustls::version::TLS12]);
     let only_new = context_of(&trusting(&pem, &[("ssl.enabled.protocols", "TLSv1.3")])).unwrap();
-    let error = Pair::new(&only_new, "kafka", &old).travel(1000).unwrap_err().to_string();
+    let error = ConnectedPair::new(&only_new, "kafka", &old).travel(1000).unwrap_err().to_string();
     assert!(error.contains("protocol_version (70)") && error.contains("ssl.enabled.protocols"), "{error}");
 }
 
 #[test]
 fn the_first_cipher_suite_of_the_list_is_preferred() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let pem = authority.pem();
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
     let mut server = rustls::ServerConfig::clone(&server);
@@ -48,7 +48,7 @@ fn the_first_cipher_suite_of_the_list_is_preferred() {
         let list =
             format!("{wanted},TLS_AES_128_GCM_SHA256,TLS_RSA_WITH_AES_128_CBC_SHA,TLS_AES_256_GCM_SHA384");
         let context = context_of(&trusting(&pem, &[("ssl.cipher.suites", &list)])).unwrap();
-        let pair = Pair::established(&context, "kafka", &server);
+        let pair = ConnectedPair::established(&context, "kafka", &server);
         let chosen = pair.server.negotiated_cipher_suite().unwrap().suite();
         assert_eq!(format!("{chosen:?}").replace("TLS13_", "TLS_"), wanted);
     }
@@ -57,7 +57,7 @@ fn the_first_cipher_suite_of_the_list_is_preferred() {
 /// Behaviour 102.
 #[test]
 fn what_there_is_not_is_an_error_that_names_what_there_is() {
-    let pem = Authority::new("root").pem();
+    let pem = TestAuthority::new("root").pem();
     for (name, value, words) in [
         ("ssl.protocol", "TLSv1.1", "Value must be one of: TLSv1.3, TLSv1.2, TLS"),
         ("ssl.enabled.protocols", "TLSv1.4", "Value must be TLSv1.2, TLSv1.3 or both"),
@@ -94,7 +94,7 @@ fn stores_that_contradict_themselves_are_refused_with_all_that_is_wrong() {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.contains("tiger"), "{text}");
-    let pem = Authority::new("root").pem();
+    let pem = TestAuthority::new("root").pem();
     let both = refusal(&trusting(&pem, &[("ssl.truststore.location", "t.pem")]));
     assert!(both.contains("both ssl.truststore.location and ssl.truststore.certificates are set"), "{both}");
     // The first of two mistakes, not what follows from it.
@@ -120,7 +120,7 @@ fn own<'a>(key: &'a str, chain: &'a str) -> [(&'static str, &'a str); 2] {
 /// Behaviour 103.
 #[test]
 fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secret() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let pem = authority.pem();
     let (ours, other) = (authority.certify(&["client"]), authority.certify(&["client"]));
     let secret = other.key_pem().lines().nth(1).unwrap().to_owned();
@@ -155,7 +155,7 @@ fn a_key_that_cannot_be_used_is_an_error_that_names_where_it_is_from_and_no_secr
 fn files_are_named_with_their_settings() {
     let folder = std::env::temp_dir().join(format!("kafka-producer-tls-rules-{}", std::process::id()));
     fs::create_dir_all(&folder).unwrap();
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let missing = folder.join("missing.pem").display().to_string();
     let text = refusal(&[("ssl.truststore.location", &missing)]);
     assert!(
@@ -180,11 +180,11 @@ fn files_are_named_with_their_settings() {
 /// Behaviour 101.
 #[test]
 fn without_a_trust_store_the_systems_is_taken() {
-    let broker: Certified = Authority::new("root").certify(&["kafka"]);
+    let broker: Certified = TestAuthority::new("root").certify(&["kafka"]);
     let server = server_config(&broker, &[], None, &BOTH);
     match context_of(&[]) {
         Ok(context) => {
-            let error = Pair::new(&context, "kafka", &server).travel(1000).unwrap_err();
+            let error = ConnectedPair::new(&context, "kafka", &server).travel(1000).unwrap_err();
             assert!(
                 error.to_string().contains("the system's trust store (ssl.truststore.location is not set)"),
                 "{error}"
@@ -199,7 +199,7 @@ fn without_a_trust_store_the_systems_is_taken() {
 
 #[test]
 fn nothing_that_can_be_printed_holds_a_secret() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let ours = authority.certify(&["client"]);
     let (pem, key) = (authority.pem(), ours.key_pem());
     let context = context_of(&trusting(&pem, &own(&key, &ours.pem))).unwrap();

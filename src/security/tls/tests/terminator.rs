@@ -11,7 +11,7 @@ use rustls::{HandshakeKind, ServerConfig, ServerConnection};
 
 pub(super) struct Terminator {
     pub(super) port: u16,
-    shared: Arc<Shared>,
+    shared: Arc<TerminatorState>,
 }
 
 /// How a connection is to be ended.
@@ -23,7 +23,7 @@ pub(super) enum Cut {
     Within,
 }
 
-struct Shared {
+struct TerminatorState {
     config: Mutex<Arc<ServerConfig>>,
     cut: Mutex<Option<Cut>>,
     is_over: AtomicBool,
@@ -35,7 +35,7 @@ impl Terminator {
     pub(super) fn new(broker: SocketAddr, config: Arc<ServerConfig>) -> Terminator {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(TerminatorState {
             config: Mutex::new(config),
             cut: Mutex::new(None),
             is_over: AtomicBool::new(false),
@@ -86,7 +86,7 @@ impl Drop for Terminator {
     }
 }
 
-impl Shared {
+impl TerminatorState {
     fn serve(&self, client: &TcpStream, broker: SocketAddr) -> io::Result<()> {
         let mut tls = ServerConnection::new(Arc::clone(&self.config.lock().unwrap())).unwrap();
         let broker = TcpStream::connect(broker)?;

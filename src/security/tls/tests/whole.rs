@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use kafka_embedded::EmbeddedCluster;
 use rustls::ServerConfig;
 
-use super::authority::{Authority, BOTH, Certified, server_config};
+use super::authority::{BOTH, Certified, TestAuthority, server_config};
 use super::folder::Folder;
 use super::terminator::{Cut, Terminator};
 use crate::config::ProducerConfig;
@@ -16,18 +16,18 @@ use crate::error::ErrorKind;
 use crate::producer::KafkaProducer;
 use crate::record::ProducerRecord;
 
-struct World {
+struct TlsCluster {
     cluster: EmbeddedCluster,
     listener: Terminator,
 }
 
-impl World {
-    fn new(config: Arc<ServerConfig>) -> World {
+impl TlsCluster {
+    fn new(config: Arc<ServerConfig>) -> TlsCluster {
         let cluster = EmbeddedCluster::builder().topic("orders", 1).start().unwrap();
         let broker: SocketAddr = cluster.bootstrap_servers().parse().unwrap();
         let listener = Terminator::new(broker, config);
         cluster.advertise(1, "localhost", listener.port);
-        World { cluster, listener }
+        TlsCluster { cluster, listener }
     }
 
     fn config(&self) -> ProducerConfig {
@@ -51,7 +51,7 @@ fn send(producer: &KafkaProducer<str, str>) -> Result<(), crate::Error> {
     Ok(())
 }
 
-fn trusting(config: ProducerConfig, authority: &Authority) -> ProducerConfig {
+fn trusting(config: ProducerConfig, authority: &TestAuthority) -> ProducerConfig {
     config.set(ProducerConfig::SSL_TRUSTSTORE_CERTIFICATES_CONFIG, authority.pem())
 }
 
@@ -63,12 +63,12 @@ fn showing(config: ProducerConfig, own: &Certified) -> ProducerConfig {
 
 #[test]
 fn records_arrive_in_both_versions_with_and_without_a_certificate_of_ours() {
-    let (authority, clients) = (Authority::new("root"), Authority::new("clients"));
+    let (authority, clients) = (TestAuthority::new("root"), TestAuthority::new("clients"));
     let broker = authority.certify(&["localhost"]);
     let ours = clients.certify(&["client"]);
     for version in BOTH {
         for wants in [None, Some(&clients)] {
-            let world = World::new(server_config(&broker, &[], wants, &[version]));
+            let world = TlsCluster::new(server_config(&broker, &[], wants, &[version]));
             let producer = producer(showing(trusting(world.config(), &authority), &ours));
             let large = "apple ".repeat(20_000);
             let futures: Vec<_> =
@@ -84,10 +84,10 @@ fn records_arrive_in_both_versions_with_and_without_a_certificate_of_ours() {
 /// before.
 #[test]
 fn a_connection_that_ends_is_made_again_and_nothing_is_lost_or_doubled() {
-    let authority = Authority::new("root");
+    let authority = TestAuthority::new("root");
     let broker = authority.certify(&["localhost"]);
     for version in BOTH {
-        let world = World::new(server_config(&broker, &[], None, &[version]));
+        let world = TlsCluster::new(server_config(&broker, &[], None, &[version]));
         let producer = producer(trusting(world.config(), &authority));
         send(&producer).unwrap();
         for how in [Cut::Announced, Cut::Within, Cut::Announced, Cut::Within] {
@@ -107,10 +107,11 @@ fn a_connection_that_ends_is_made_again_and_nothing_is_lost_or_doubled() {
 #[test]
 fn a_refusal_is_told_at_once_and_heals_when_the_files_do() {
     let folder = Folder::new("tls-heals");
-    let (authority, clients) = (Authority::new("root"), Authority::new("clients"));
-    let stranger = Authority::new("others").certify(&["client"]);
+    let (authority, clients) = (TestAuthority::new("root"), TestAuthority::new("clients"));
+    let stranger = TestAuthority::new("others").certify(&["client"]);
     let ours = clients.certify(&["client"]);
-    let world = World::new(server_config(&authority.certify(&["localhost"]), &[], Some(&clients), &BOTH));
+    let world =
+        TlsCluster::new(server_config(&authority.certify(&["localhost"]), &[], Some(&clients), &BOTH));
     let path = folder.write("key.pem", &format!("{}{}", stranger.key_pem(), stranger.pem));
     let producer = producer(trusting(world.config(), &authority).set("ssl.keystore.location", &path));
     let begin = Instant::now();
@@ -137,8 +138,8 @@ fn a_refusal_is_told_at_once_and_heals_when_the_files_do() {
 #[test]
 fn a_broker_with_a_new_authority_is_trusted_once_the_file_has_it() {
     let folder = Folder::new("tls-rotates");
-    let (old, new) = (Authority::new("old"), Authority::new("new"));
-    let world = World::new(server_config(&old.certify(&["localhost"]), &[], None, &BOTH));
+    let (old, new) = (TestAuthority::new("old"), TestAuthority::new("new"));
+    let world = TlsCluster::new(server_config(&old.certify(&["localhost"]), &[], None, &BOTH));
     let path = folder.write("trust.pem", &old.pem());
     let producer = producer(world.config().set("ssl.truststore.location", &path));
     send(&producer).unwrap();
@@ -159,8 +160,8 @@ fn a_broker_with_a_new_authority_is_trusted_once_the_file_has_it() {
 
 #[test]
 fn the_wrong_protocol_is_named_on_either_side() {
-    let authority = Authority::new("root");
-    let world = World::new(server_config(&authority.certify(&["localhost"]), &[], None, &BOTH));
+    let authority = TestAuthority::new("root");
+    let world = TlsCluster::new(server_config(&authority.certify(&["localhost"]), &[], None, &BOTH));
     let plain = world.config().set("security.protocol", "PLAINTEXT").set("max.block.ms", "1000");
     let text = send(&producer(plain)).unwrap_err().to_string();
     assert!(

@@ -1,14 +1,14 @@
-//! Stores that OpenSSL and Java's keytool wrote (`fixtures/make.sh`), and what becomes of damaged ones.
+//! Stores that OpenSSL and Java's keytool wrote (`../fixtures/make.sh`), and what becomes of damaged ones.
 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use super::*;
 
-/// A store from `fixtures/`.
+/// A store from `../fixtures/`.
 macro_rules! fixture {
     ($name:expr) => {
-        &include_bytes!(concat!("fixtures/", $name))[..]
+        &include_bytes!(concat!("../fixtures/", $name))[..]
     };
 }
 
