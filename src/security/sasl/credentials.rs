@@ -1,12 +1,14 @@
 //! `SaslCredentials`: a user's name and password, and where they come from.
 //!
 //! Owns: reading them out of `sasl.jaas.config`, and asking those who have them otherwise. Must not know: mechanisms.
-//! Threads: whoever has to be asked is asked on a worker's thread, once for each login.
+//! Threads: whoever has to be asked is asked on a worker's thread, once for each login, and by a few at a time: who never
+//! answers holds that many threads and no more.
 //! Holds: the password is no text of a `Debug`.
 
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::jaas::JaasEntry;
 use super::mechanism::{Mechanism, MechanismReply};
@@ -91,19 +93,28 @@ pub(crate) type AskForCredentials =
 #[derive(Clone)]
 pub(super) enum CredentialsSource {
     Fixed(SaslCredentials),
-    Asked(AskForCredentials),
+    Asked {
+        ask: AskForCredentials,
+        /// How many are asking now.
+        asking: Arc<AtomicUsize>,
+    },
 }
 
 impl fmt::Debug for CredentialsSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             CredentialsSource::Fixed(_) => "Fixed",
-            CredentialsSource::Asked(_) => "Asked",
+            CredentialsSource::Asked { .. } => "Asked",
         })
     }
 }
 
 impl CredentialsSource {
+    /// They are asked for each time.
+    pub(super) fn asked(ask: AskForCredentials) -> Self {
+        CredentialsSource::Asked { ask, asking: Arc::default() }
+    }
+
     /// An exchange that `make` makes of the credentials, once they are had.
     pub(super) fn begin(
         &self,
@@ -111,8 +122,9 @@ impl CredentialsSource {
     ) -> Box<dyn Mechanism> {
         match self {
             CredentialsSource::Fixed(credentials) => make(credentials.clone()),
-            CredentialsSource::Asked(ask) => {
-                Box::new(AskedExchange { ask: Arc::clone(ask), stage: AskStage::Begin(Box::new(make)) })
+            CredentialsSource::Asked { ask, asking } => {
+                let (ask, asking) = (Arc::clone(ask), Arc::clone(asking));
+                Box::new(AskedExchange { ask, asking, stage: AskStage::Begin(Box::new(make)) })
             }
         }
     }
@@ -121,6 +133,7 @@ impl CredentialsSource {
 /// Asks, and becomes the exchange that needed it.
 struct AskedExchange {
     ask: AskForCredentials,
+    asking: Arc<AtomicUsize>,
     stage: AskStage,
 }
 
@@ -143,8 +156,16 @@ impl Mechanism for AskedExchange {
     fn evaluate(&mut self, challenge: &[u8]) -> Result<MechanismReply, Error> {
         match std::mem::replace(&mut self.stage, AskStage::Failed) {
             AskStage::Begin(make) => {
+                let Some(turn) = AskingTurn::take(&self.asking) else {
+                    // The end of any other's work brings this one on.
+                    self.stage = AskStage::Begin(make);
+                    return Ok(MechanismReply::Wait(None));
+                };
                 let ask = Arc::clone(&self.ask);
-                let (pending, work) = Pending::begin("the credentials", move || asked(&ask));
+                let (pending, work) = Pending::begin("the credentials", move || {
+                    let _turn = turn;
+                    asked(&ask)
+                });
                 self.stage = AskStage::Asked(pending, make);
                 Ok(MechanismReply::Wait(Some(work)))
             }
@@ -169,6 +190,26 @@ impl Mechanism for AskedExchange {
         }
     }
 }
+
+/// One of those who may ask at a time.
+struct AskingTurn(Arc<AtomicUsize>);
+
+impl AskingTurn {
+    fn take(asking: &Arc<AtomicUsize>) -> Option<AskingTurn> {
+        let one_more = |count: usize| (count < MOST_ASKING).then_some(count + 1);
+        asking.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(AskingTurn(Arc::clone(asking)))
+    }
+}
+
+impl Drop for AskingTurn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many are asked at a time, each on a thread.
+const MOST_ASKING: usize = 16;
 
 /// What comes of asking, as an error of ours where it fails.
 fn asked(ask: &AskForCredentials) -> Result<SaslCredentials, Error> {
@@ -241,7 +282,7 @@ mod tests {
             let name = names.lock().pop().ok_or("nobody is left: tiger")?;
             Ok(SaslCredentials::new(name, "tiger"))
         });
-        let source = CredentialsSource::Asked(ask);
+        let source = CredentialsSource::asked(ask);
         for name in ["bob", "carol"] {
             let mut exchange = source.begin(|credentials| Box::new(Says(credentials)));
             let work = work(exchange.evaluate(b""));
@@ -257,10 +298,36 @@ mod tests {
         assert!(error.to_string().contains("could not be had: nobody is left"), "{error}");
         assert_eq!(exchange.evaluate(b"").unwrap_err().kind(), ErrorKind::Bug);
         // What no broker could take is not said.
-        let source = CredentialsSource::Asked(Arc::new(|| Ok(SaslCredentials::new("", "tiger"))));
+        let source = CredentialsSource::asked(Arc::new(|| Ok(SaslCredentials::new("", "tiger"))));
         let mut exchange = source.begin(|credentials| Box::new(Says(credentials)));
         run(work(exchange.evaluate(b"")));
         let error = exchange.evaluate(b"").unwrap_err().to_string();
         assert!(error.contains("the user's name is empty") && !error.contains("tiger"), "{error}");
+    }
+
+    #[test]
+    fn who_panics_is_told_from_who_refuses_and_who_never_answers_holds_a_few_threads() {
+        let source = CredentialsSource::asked(Arc::new(|| panic!("tiger")));
+        let mut exchange = source.begin(|credentials| Box::new(Says(credentials)));
+        run(work(exchange.evaluate(b"")));
+        let error = exchange.evaluate(b"").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Authentication);
+        assert!(error.to_string().contains("the credentials could not be had: what gives them has panicked"));
+
+        let source = CredentialsSource::asked(Arc::new(|| Ok(SaslCredentials::new("alice", "tiger"))));
+        let begin = || source.begin(|credentials| Box::new(Says(credentials)));
+        let mut asking: Vec<_> = (0..MOST_ASKING).map(|_| work(begin().evaluate(b""))).collect();
+        let mut late = begin();
+        assert!(matches!(late.evaluate(b""), Ok(MechanismReply::Wait(None))));
+        // One is answered, and one is never begun.
+        run(asking.remove(0));
+        let mut next = begin();
+        let of_next = work(next.evaluate(b""));
+        assert!(matches!(late.evaluate(b""), Ok(MechanismReply::Wait(None))));
+        drop(asking.remove(0));
+        run(work(late.evaluate(b"")));
+        assert_eq!(said(late.evaluate(b"")), "alice");
+        run(of_next);
+        assert_eq!(said(next.evaluate(b"")), "alice");
     }
 }

@@ -189,7 +189,7 @@ fn credentials_source(
     kind: MechanismKind,
 ) -> Result<CredentialsSource, Error> {
     if let Some(ask) = given.ask(settings)? {
-        return Ok(CredentialsSource::Asked(ask));
+        return Ok(CredentialsSource::asked(ask));
     }
     let Some(text) = &settings.sasl_jaas_config else {
         return Err(Error::config(format!(
@@ -205,7 +205,7 @@ fn credentials_source(
     };
     // What stands for the variables may change.
     let last = Mutex::new(credentials);
-    Ok(CredentialsSource::Asked(Arc::new(move || {
+    Ok(CredentialsSource::asked(Arc::new(move || {
         match text.read().and_then(|text| read_credentials(&text, kind)) {
             Ok(credentials) => *last.lock() = credentials,
             Err(error) => logging::warn!("{error}; the login goes on with what was there before"),

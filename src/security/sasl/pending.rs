@@ -6,7 +6,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::error::Error;
+use crate::catch_panic::catch_panic;
+use crate::error::{Error, ErrorKind};
 use crate::network::BackgroundWork;
 use crate::sync::Mutex;
 
@@ -22,7 +23,12 @@ impl<T: Send + 'static> Pending<T> {
         let place = Arc::new(Mutex::new(None));
         let of_the_work = Arc::clone(&place);
         let work = BackgroundWork::new(name, move || {
-            let made = make();
+            let made = catch_panic(make).unwrap_or_else(|| {
+                Err(Error::new(
+                    ErrorKind::Authentication,
+                    format!("{name} could not be had: what gives them has panicked"),
+                ))
+            });
             *of_the_work.lock() = Some(made);
         });
         (Pending(place), work)

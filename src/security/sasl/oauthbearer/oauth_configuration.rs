@@ -218,10 +218,9 @@ impl CredentialSource<OAuthBearerToken> for ProviderSource {
             let text = format!("its provider has failed: {}", Escaped(&text));
             NoCredential { text, is_final: false, source: Some(error) }
         })?;
-        token
-            .check()
-            .map(|()| token)
-            .map_err(|text| NoCredential::lasting(format!("its provider gave one: {text}")))
+        token.check().map(|()| token).map_err(|text| {
+            NoCredential::lasting(format!("its provider gave one that cannot be used: {text}"))
+        })
     }
 }
 
