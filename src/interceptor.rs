@@ -6,10 +6,11 @@
 //! Holds: one that fails or panics is logged and changes nothing; the chain goes on with the last good record.
 //! Source: Kafka's `ProducerInterceptor` and `ProducerInterceptors` (KIP-42, KIP-512).
 
+use std::cell::Cell;
 use std::fmt;
 
 use crate::catch_panic::{Harmless, catch_panic, into_text};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::properties::Properties;
 use crate::record::{Headers, RecordMetadata, RecordView, TopicName};
@@ -22,7 +23,8 @@ pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A producer has any number of them, given to
 /// [`KafkaProducerBuilder::interceptor`](crate::KafkaProducerBuilder::interceptor) or named in `interceptor.classes`.
-/// They are called in that order. Where one fails or panics, that is logged, its changes are undone, and the others are
+/// They may send themselves, and then see those records as well; where that goes on without end, `send` is refused after 16
+/// times within each other. They are called in that order. Where one fails or panics, that is logged, its changes are undone, and the others are
 /// called all the same: an interceptor cannot make `send` fail.
 ///
 /// ```
@@ -388,6 +390,40 @@ impl<K: ?Sized, V: ?Sized> Interceptors<K, V> {
         }
     }
 }
+
+/// A `send` whose record interceptors see. Those that they make themselves are within it: one that is refused is told them
+/// at once, and a dead letter for it would be refused as well, and so on, until the thread's stack ended the process.
+pub(crate) struct Intercepting;
+
+thread_local! {
+    /// How many there are within each other on this thread.
+    static WITHIN: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Intercepting {
+    /// One more, or an error where that goes on without end.
+    pub(crate) fn begin() -> Result<Intercepting, Error> {
+        // What ends with the thread is not counted when that is gone.
+        let within = WITHIN.try_with(|within| within.replace(within.get() + 1)).unwrap_or_default();
+        let this = Intercepting;
+        if within < MOST_WITHIN {
+            return Ok(this);
+        }
+        let text = format!(
+            "interceptors send in on_send or on_acknowledgement, which sends again, {MOST_WITHIN} times within each other"
+        );
+        Err(Error::new(ErrorKind::IllegalState, text))
+    }
+}
+
+impl Drop for Intercepting {
+    fn drop(&mut self) {
+        let _ = WITHIN.try_with(|within| within.set(within.get().saturating_sub(1)));
+    }
+}
+
+/// More is without end.
+const MOST_WITHIN: usize = 16;
 
 /// Whether the call went well; if not, it is logged. What it has returned is the user's as well: it is told and dropped
 /// where a panic does no harm.

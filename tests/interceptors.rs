@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 
 use kafka_embedded::{Api, BrokerError, Fault};
@@ -375,6 +375,64 @@ fn they_hear_once_of_every_record_that_they_saw_whatever_becomes_of_it() {
     let log = taken(&log);
     let count = |what: &str| log.iter().filter(|line| line.contains(what)).count();
     assert_eq!((count("a sees"), count("a hears"), count("a hears Serialization")), (5, 5, 2), "{log:#?}");
+}
+
+/// Sends whatever has failed to another topic, or each record once more before it goes.
+struct Sends {
+    producer: Arc<OnceLock<KafkaProducer<str, str>>>,
+    before: bool,
+    outcomes: Arc<Mutex<Vec<Option<ErrorKind>>>>,
+}
+
+impl Sends {
+    fn send(&self) {
+        let Some(producer) = self.producer.get() else { return };
+        let outcome = producer.send(ProducerRecord::new("t", "dead letter")).err().map(|error| error.kind());
+        self.outcomes.lock().unwrap().push(outcome);
+    }
+}
+
+impl ProducerInterceptor<str, str> for Sends {
+    fn on_send(&self, _: &mut InterceptedRecord<'_, str, str>) -> Result<(), InterceptorError> {
+        if self.before {
+            self.send();
+        }
+        Ok(())
+    }
+
+    fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+        if !self.before && acknowledgement.outcome().is_err() {
+            self.send();
+        }
+        Ok(())
+    }
+}
+
+/// The stack would be over, and with it the process: dead letters are refused as what they are for.
+#[test]
+fn one_that_sends_whatever_was_refused_or_each_record_again_does_not_go_on_without_end() {
+    let cluster = cluster(1);
+    for before in [false, true] {
+        let (slot, outcomes) = (Arc::default(), Arc::default());
+        let sends = Sends { producer: Arc::clone(&slot), before, outcomes: Arc::clone(&outcomes) };
+        let settings = config(&cluster.bootstrap_servers(), &[]);
+        let producer = KafkaProducer::builder(settings).interceptor(sends).build().unwrap();
+        producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+        slot.set(producer.clone()).unwrap();
+        if before {
+            producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+            producer.close().unwrap();
+        } else {
+            producer.close().unwrap();
+            assert_eq!(producer.send(to_first("v")).unwrap_err().kind(), ErrorKind::Closed);
+        }
+        let told = outcomes.lock().unwrap().clone();
+        assert_eq!(told.iter().filter(|kind| **kind == Some(ErrorKind::IllegalState)).count(), 1, "{told:?}");
+        assert_eq!(told.len(), 16, "{told:?}");
+        // Each time anew, and not for ever after.
+        let _ = producer.send(to_first("v"));
+        assert_eq!(outcomes.lock().unwrap().len(), 32);
+    }
 }
 
 #[test]

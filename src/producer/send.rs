@@ -17,7 +17,7 @@ use crate::catch_panic::notice_panic;
 use crate::completion::{Callback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
-use crate::interceptor::{Acknowledgement, InterceptedRecord, Outgoing};
+use crate::interceptor::{Acknowledgement, InterceptedRecord, Intercepting, Outgoing};
 use crate::last_heard::Explanation;
 use crate::mailbox::Event;
 use crate::metadata::check_topic;
@@ -61,6 +61,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         callback: Option<Callback>,
         mut budget: BlockBudget,
     ) -> Result<RecordFuture, Error> {
+        let _within = Intercepting::begin()?;
         let mut record = InterceptedRecord::new(record);
         self.parts.interceptors.on_send(&mut record);
         self.check_process()?;
