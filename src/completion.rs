@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::catch_panic::{Harmless, catch_panic};
+use crate::callbacks::{CallbackSlot, Callbacks, OutcomeSource, RecordFacts};
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
@@ -50,25 +50,6 @@ use crate::sync::channel::{Receiver, Sender, bounded};
 pub struct RecordFuture {
     batch: Arc<BatchCompletion>,
     facts: RecordFacts,
-}
-
-/// What is known of a record when it is appended, and needed again for its metadata.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RecordFacts {
-    pub(crate) index: u32,
-    pub(crate) timestamp: i64,
-    /// -1 for null.
-    pub(crate) key_size: i32,
-    /// -1 for null.
-    pub(crate) value_size: i32,
-}
-
-impl RecordFacts {
-    #[inline]
-    pub(crate) fn new(index: u32, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> RecordFacts {
-        let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
-        RecordFacts { index, timestamp, key_size: size(key), value_size: size(value) }
-    }
 }
 
 impl RecordFuture {
@@ -203,19 +184,6 @@ impl fmt::Debug for RecordFuture {
             .field("outcome", &self.try_get())
             .finish()
     }
-}
-
-/// A callback as [`Producer::send_view`](crate::Producer::send_view) takes it.
-pub type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
-
-/// Makes a callback of the user's function. One that is not called may end anywhere: what it holds does no harm.
-pub(crate) fn callback(function: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static) -> Callback {
-    let function = Harmless::new(function);
-    Box::new(move |outcome| {
-        if let Some(function) = function.take() {
-            function(outcome);
-        }
-    })
 }
 
 /// The part of a batch that its futures share.
@@ -371,7 +339,7 @@ impl BatchOutcome {
 pub(crate) struct Completion {
     shared: Arc<BatchCompletion>,
     /// None once it was told.
-    callbacks: Option<Vec<(RecordFacts, Callback)>>,
+    callbacks: Option<Callbacks>,
     /// How many records it is for; 0 until that is known.
     count: u32,
 }
@@ -389,14 +357,18 @@ impl Completion {
             open: AtomicBool::new(true),
             mailbox,
         };
-        Completion { shared: Arc::new(shared), callbacks: Some(Vec::new()), count: 0 }
+        Completion { shared: Arc::new(shared), callbacks: Some(Callbacks::default()), count: 0 }
     }
 
-    /// A future for a record that has just been appended; its callback is kept.
+    /// A future for a record that has just been appended; its callback, if it has one, is kept.
     #[inline]
-    pub(crate) fn record(&mut self, facts: RecordFacts, callback: Option<Callback>) -> RecordFuture {
-        if let (Some(callback), Some(callbacks)) = (callback, &mut self.callbacks) {
-            callbacks.push((facts, callback));
+    pub(crate) fn record(
+        &mut self,
+        facts: RecordFacts,
+        callback: &mut (impl CallbackSlot + ?Sized),
+    ) -> RecordFuture {
+        if let Some(callbacks) = &mut self.callbacks {
+            callback.put(facts, callbacks);
         }
         RecordFuture { batch: Arc::clone(&self.shared), facts }
     }
@@ -407,7 +379,7 @@ impl Completion {
         self.shared.open.store(false, Ordering::Relaxed);
         self.shared.mailbox.counts().accepted(count);
         if let Some(callbacks) = &mut self.callbacks {
-            callbacks.shrink_to_fit();
+            callbacks.shrink();
         }
     }
 
@@ -430,8 +402,8 @@ impl Completion {
     /// Hands the duty on to batches that hold these numbers of the records, in order. Threads that wait go on waiting for
     /// the one that has his record.
     pub(crate) fn split(mut self, counts: impl IntoIterator<Item = u32>) -> Vec<Completion> {
-        let Some(callbacks) = self.callbacks.take() else { return Vec::new() };
-        let (mut callbacks, mut first) = (callbacks.into_iter().peekable(), 0);
+        let Some(mut callbacks) = self.callbacks.take() else { return Vec::new() };
+        let mut first = 0;
         let (mut parts, mut pieces) = (Vec::new(), Vec::new());
         let flushes = self.shared.latch.lock().flushes.clone();
         for count in counts {
@@ -439,9 +411,7 @@ impl Completion {
             let mut part = Completion::new(Arc::clone(mailbox), topic.clone(), *partition, *index);
             part.shared.open.store(false, Ordering::Relaxed);
             flushes.iter().for_each(|flush| part.shared.hold_flush(flush));
-            while let Some((facts, callback)) = callbacks.next_if(|(facts, _)| facts.index - first < count) {
-                part.record(RecordFacts { index: facts.index - first, ..facts }, Some(callback));
-            }
+            part.callbacks = Some(callbacks.take_before(first + count, first));
             part.count = count;
             pieces.push(Piece { first, batch: Arc::clone(&part.shared) });
             parts.push(part);
@@ -456,7 +426,7 @@ impl Completion {
         let counts = self.shared.mailbox.counts();
         let panicked = match callbacks.is_empty() {
             true => 0,
-            false => counts.calling(|| self.call_back(callbacks, &outcome)),
+            false => counts.calling(|| callbacks.call(&Told { batch: &self.shared, outcome: &outcome })),
         };
         // Before waiting threads see it: a record that was answered must not count as unanswered.
         counts.answered(self.count);
@@ -468,20 +438,23 @@ impl Completion {
             logging::error!("{topic}-{partition}: {callbacks} of a batch panicked");
         }
     }
+}
 
-    /// Runs the callbacks. How many of them panicked.
-    fn call_back(&self, callbacks: Vec<(RecordFacts, Callback)>, outcome: &BatchOutcome) -> usize {
-        let (mut callbacks, mut panicked) = (callbacks.into_iter(), 0);
-        while let Some((facts, callback)) = callbacks.next() {
-            let result = outcome.of(&self.shared, &facts);
-            panicked += usize::from(catch_panic(move || callback(result)).is_none());
-            if self.shared.mailbox.is_forked() {
-                // The callback has forked, and this is the child: the others are for the parent to call.
-                std::mem::forget(callbacks);
-                break;
-            }
-        }
-        panicked
+/// What a batch's callbacks are told.
+struct Told<'a> {
+    batch: &'a BatchCompletion,
+    outcome: &'a BatchOutcome,
+}
+
+impl OutcomeSource for Told<'_> {
+    #[inline]
+    fn of(&self, facts: &RecordFacts) -> Result<RecordMetadata, Error> {
+        self.outcome.of(self.batch, facts)
+    }
+
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.batch.mailbox.is_forked()
     }
 }
 
@@ -575,6 +548,7 @@ mod models {
     use loom::thread;
 
     use super::*;
+    use crate::callbacks::NoCallback;
     use crate::interrupt::InterruptHandle;
 
     /// As with the accumulator's models.
@@ -608,7 +582,7 @@ mod models {
     fn models_everyone_who_waits_hears_of_the_settlement() {
         model(|| {
             let mut batch = batch();
-            let futures = [batch.record(facts(0), None), batch.record(facts(1), None)];
+            let futures = [batch.record(facts(0), &mut NoCallback), batch.record(facts(1), &mut NoCallback)];
             let waiters = futures.map(|future| thread::spawn(move || offset(future.get())));
             batch.settle(written());
             assert_eq!(waiters.map(|waiter| waiter.join().unwrap()), [Some(7), Some(8)]);
@@ -619,8 +593,8 @@ mod models {
     fn models_who_waits_for_a_batch_that_is_split_hears_of_his_piece() {
         model(|| {
             let mut batch = batch();
-            let _first = batch.record(facts(0), None);
-            let second = batch.record(facts(1), None);
+            let _first = batch.record(facts(0), &mut NoCallback);
+            let second = batch.record(facts(1), &mut NoCallback);
             let waiter = thread::spawn(move || offset(second.get()));
             for piece in batch.split([1, 1]) {
                 piece.settle(written());
@@ -633,7 +607,7 @@ mod models {
     fn models_an_interrupt_ends_one_wait_and_takes_no_outcome_away() {
         model(|| {
             let mut batch = batch();
-            let future = batch.record(facts(0), None);
+            let future = batch.record(facts(0), &mut NoCallback);
             let handle = Arc::new(Mutex::new(None));
             let slot = Arc::clone(&handle);
             let waiter = thread::spawn(move || {
@@ -662,6 +636,7 @@ mod tests {
     use std::thread;
 
     use super::*;
+    use crate::callbacks::{NoCallback, OwnCallback};
     use crate::interrupt::InterruptHandle;
 
     fn completion() -> Completion {
@@ -684,7 +659,7 @@ mod tests {
     #[test]
     fn every_record_of_a_batch_has_its_own_offset_and_timestamp() {
         let mut completion = completion();
-        let futures: Vec<_> = (0..3).map(|index| completion.record(facts(index), None)).collect();
+        let futures: Vec<_> = (0..3).map(|index| completion.record(facts(index), &mut NoCallback)).collect();
         assert!(futures.iter().all(|future| !future.is_done() && future.try_get().is_none()));
         completion.settle(acknowledged(40));
         let third = futures[2].get().unwrap();
@@ -701,11 +676,11 @@ mod tests {
         let mut futures = Vec::new();
         for index in 0..4 {
             let seen = Arc::clone(&seen);
-            let callback: Callback = Box::new(move |outcome| {
+            let callback = move |outcome: Result<RecordMetadata, Error>| {
                 assert_ne!(index, 1, "this one panics on purpose");
                 seen.lock().unwrap().push(outcome.unwrap().offset().unwrap());
-            });
-            futures.push(completion.record(facts(index), Some(callback)));
+            };
+            futures.push(completion.record(facts(index), &mut OwnCallback::new(Some(callback))));
         }
         let waiting = thread::spawn({
             let (future, seen) = (futures[0].clone(), Arc::clone(&seen));
@@ -720,7 +695,7 @@ mod tests {
     #[test]
     fn a_record_may_have_an_error_of_its_own() {
         let mut completion = completion();
-        let futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), None)).collect();
+        let futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), &mut NoCallback)).collect();
         let error = Error::new(ErrorKind::Broker, "in the same batch");
         let own = Error::new(ErrorKind::InvalidRecord, "this one");
         completion.settle(BatchOutcome::Failed { error, records: vec![(1, own)] });
@@ -736,10 +711,12 @@ mod tests {
         let mut futures = Vec::new();
         for index in 0..6 {
             let seen = Arc::clone(&seen);
-            let callback: Callback =
-                Box::new(move |outcome| seen.lock().unwrap().push((index, outcome.unwrap().offset())));
+            let callback = move |outcome: Result<RecordMetadata, Error>| {
+                seen.lock().unwrap().push((index, outcome.unwrap().offset()));
+            };
             // Not every record has one.
-            futures.push(completion.record(facts(index), Some(callback).filter(|_| index != 3)));
+            let callback = Some(callback).filter(|_| index != 3);
+            futures.push(completion.record(facts(index), &mut OwnCallback::new(callback)));
         }
         let whole = Arc::clone(completion.shared());
         let waiting: Vec<_> = futures
@@ -770,7 +747,7 @@ mod tests {
     #[test]
     fn a_flush_waits_for_all_pieces_of_a_batch_and_one_that_is_given_up_leaves_nothing() {
         let mut completion = completion();
-        let _futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), None)).collect();
+        let _futures: Vec<_> = (0..2).map(|index| completion.record(facts(index), &mut NoCallback)).collect();
         let (flush, call) = PendingFlush::begin();
         for _ in 0..10 {
             completion.shared().hold_flush(&PendingFlush::begin().0);
@@ -790,7 +767,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_dropped_still_answers() {
         let mut completion = completion();
-        let future = completion.record(facts(0), None);
+        let future = completion.record(facts(0), &mut NoCallback);
         drop(completion);
         assert_eq!(future.get().unwrap_err().kind(), ErrorKind::Bug);
     }
@@ -806,7 +783,7 @@ mod tests {
     #[test]
     fn get_in_a_callback_is_an_error_and_not_a_deadlock() {
         let mut completion = completion();
-        let future = completion.record(facts(0), None);
+        let future = completion.record(facts(0), &mut NoCallback);
         thread::spawn(move || {
             become_sender_thread(ProducerToken(1));
             assert_eq!(future.get().unwrap_err().kind(), ErrorKind::IllegalState);
@@ -824,7 +801,7 @@ mod tests {
     #[test]
     fn an_interrupt_ends_get_and_the_future_still_works() {
         let mut completion = completion();
-        let future = completion.record(facts(0), None);
+        let future = completion.record(facts(0), &mut NoCallback);
         let handle = InterruptHandle::current();
         handle.interrupt();
         let error = future.get().unwrap_err();
@@ -845,7 +822,7 @@ mod tests {
         // A thread that waits polls for longer than any test takes.
         let mut completion =
             completion_in(Mailbox::unread(Instant::now()).with_spin(Duration::from_secs(60)));
-        let future = completion.record(facts(0), None);
+        let future = completion.record(facts(0), &mut NoCallback);
         for timeout in [Duration::ZERO, Duration::from_millis(1)] {
             assert_eq!(future.get_timeout(timeout).unwrap_err().kind(), ErrorKind::Timeout);
         }

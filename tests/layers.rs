@@ -36,7 +36,7 @@ const FLOORS: &[&[&str]] = &[
         "secret",
     ],
     &["cluster", "error", "interrupt", "class_registry", "logging", "spin"],
-    &["mailbox", "last_heard", "lifecycle", "serializer", "partitioner", "interceptor", "config", "wire"],
+    &["mailbox", "last_heard", "lifecycle", "callbacks", "serializer", "partitioner", "interceptor", "config", "wire"],
     &["completion", "record_batch", "protocol"],
     &["transaction"],
     &["accumulator", "metadata", "network"],

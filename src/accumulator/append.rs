@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::NewBatch;
-use crate::completion::{Callback, RecordFuture};
+use crate::callbacks::CallbackSlot;
+use crate::completion::RecordFuture;
 use crate::record_batch::RecordParts;
 
 /// A record on its way into a batch.
 pub(crate) struct AppendRequest<'a> {
     pub(super) parts: RecordParts<'a>,
     /// Taken where the record is.
-    pub(super) callback: Option<Callback>,
+    pub(super) callback: &'a mut dyn CallbackSlot,
     pub(crate) budget: &'a mut BlockBudget,
     pub(super) clock: &'a dyn Fn() -> Instant,
     /// What was asked for in the last step.
@@ -24,7 +25,7 @@ pub(crate) struct AppendRequest<'a> {
 impl<'a> AppendRequest<'a> {
     pub(crate) fn new(
         parts: RecordParts<'a>,
-        callback: Option<Callback>,
+        callback: &'a mut dyn CallbackSlot,
         budget: &'a mut BlockBudget,
         clock: &'a dyn Fn() -> Instant,
     ) -> AppendRequest<'a> {

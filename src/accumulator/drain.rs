@@ -513,6 +513,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::callbacks::NoCallback;
     use crate::accumulator::{AppendStep, Availability, AvailabilityRules, QueueRules, Target};
     use crate::completion::BatchOutcome;
     use crate::error::ErrorKind;
@@ -932,7 +933,7 @@ mod tests {
         let headers = crate::record::Headers::new();
         let parts = crate::record_batch::RecordParts::new(None, Some(b"v"), &headers, 0);
         let target = Target { queue: &old, sticky: None };
-        assert!(target.append_at_once(&parts, &mut None).is_none());
+        assert!(target.append_at_once(&parts, &mut NoCallback).is_none());
         let refused = world.accumulator.append_now(target, b"v", &|| world.now);
         assert!(matches!(refused, Err(AppendStep::Gone)));
         world.append(0);

@@ -25,7 +25,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, TopicInfo};
-use crate::completion::{Callback, RecordFuture};
+use crate::callbacks::CallbackSlot;
+use crate::completion::RecordFuture;
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Event, Mailbox};
@@ -297,10 +298,12 @@ impl RecordAccumulator {
         value: &[u8],
         clock: &dyn Fn() -> Instant,
     ) -> Result<RecordFuture, AppendStep> {
+        use crate::callbacks::NoCallback;
         let headers = crate::record::Headers::new();
         let parts = RecordParts::new(None, Some(value), &headers, 0);
         let mut budget = BlockBudget::nothing();
-        let mut request = AppendRequest::new(parts, None, &mut budget, clock);
+        let mut callback = NoCallback;
+        let mut request = AppendRequest::new(parts, &mut callback, &mut budget, clock);
         loop {
             match self.try_append(target, &mut request) {
                 AppendStep::Appended(future) => return Ok(future),
@@ -331,7 +334,7 @@ impl Target<'_> {
     pub(crate) fn append_at_once(
         &self,
         parts: &RecordParts<'_>,
-        callback: &mut Option<Callback>,
+        callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Option<RecordFuture> {
         self.queue.append_at_once(parts, self.sticky, callback)
     }

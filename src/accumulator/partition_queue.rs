@@ -16,7 +16,8 @@ use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, Callback, Completion, RecordFuture};
+use crate::callbacks::CallbackSlot;
+use crate::completion::{BatchCompletion, Completion, RecordFuture};
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
@@ -196,7 +197,7 @@ impl PartitionQueue {
         &self,
         parts: &RecordParts<'_>,
         sticky: Option<&StickyPartition>,
-        callback: &mut Option<Callback>,
+        callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Option<RecordFuture> {
         let mut guard = self.state.lock();
         let state = &mut *guard;
@@ -230,7 +231,7 @@ impl PartitionQueue {
         let Some(open) = &mut state.open else {
             return self.open_batch(guard, request, sticky);
         };
-        match open.try_append(&request.parts, &mut request.callback) {
+        match open.try_append(&request.parts, request.callback) {
             Ok(future) => self.appended(state, &request.parts, sticky, future),
             Err(DoesNotFit::Capacity { needed }) => {
                 let extra = self.rules.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
@@ -313,7 +314,7 @@ impl PartitionQueue {
         state.next_id += 1;
         let mut open = OpenBatch::new(id, new, created, limit);
         // The buffer was reserved for this very record: it fits.
-        let Ok(future) = open.try_append(&request.parts, &mut request.callback) else {
+        let Ok(future) = open.try_append(&request.parts, request.callback) else {
             return QueueStep::Reserve(Wanted::Batch(wanted));
         };
         state.open = Some(open);
@@ -570,6 +571,7 @@ impl PartitionQueue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::callbacks::NoCallback;
     use crate::accumulator::append::BlockBudget;
     use crate::completion::BatchOutcome;
     use crate::record::Headers;
@@ -590,7 +592,8 @@ mod tests {
         let (headers, value, mut asked) = (Headers::new(), vec![0; value], Vec::new());
         let parts = RecordParts::new(None, Some(&value), &headers, 0);
         let (mut budget, clock) = (BlockBudget::nothing(), || now);
-        let mut request = AppendRequest::new(parts, None, &mut budget, &clock);
+        let mut callback = NoCallback;
+        let mut request = AppendRequest::new(parts, &mut callback, &mut budget, &clock);
         let reserve = |bytes| pool.try_reserve(bytes).unwrap().unwrap();
         loop {
             match queue.try_append(&mut request, None) {
@@ -674,7 +677,7 @@ mod tests {
         let at_once = |value: usize, sticky: Option<&StickyPartition>| {
             let value = vec![0; value];
             let parts = RecordParts::new(None, Some(&value), &headers, 0);
-            queue.append_at_once(&parts, sticky, &mut None).is_some()
+            queue.append_at_once(&parts, sticky, &mut NoCallback).is_some()
         };
         assert!(!at_once(1, None), "no batch is open");
         append(&queue, &pool, 400);

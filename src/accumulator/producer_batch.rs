@@ -11,7 +11,8 @@ use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, BatchOutcome, Callback, Completion, RecordFacts, RecordFuture};
+use crate::callbacks::{CallbackSlot, RecordFacts};
+use crate::completion::{BatchCompletion, BatchOutcome, Completion, RecordFuture};
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
 };
@@ -78,7 +79,7 @@ impl OpenBatch {
     pub(crate) fn try_append(
         &mut self,
         parts: &RecordParts<'_>,
-        callback: &mut Option<Callback>,
+        callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Result<RecordFuture, DoesNotFit> {
         self.try_append_below(self.limit, parts, callback)
     }
@@ -88,7 +89,7 @@ impl OpenBatch {
     pub(crate) fn try_append_with_room(
         &mut self,
         parts: &RecordParts<'_>,
-        callback: &mut Option<Callback>,
+        callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Result<RecordFuture, DoesNotFit> {
         self.try_append_below(self.limit.saturating_sub(1), parts, callback)
     }
@@ -98,11 +99,11 @@ impl OpenBatch {
         &mut self,
         limit: usize,
         parts: &RecordParts<'_>,
-        callback: &mut Option<Callback>,
+        callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Result<RecordFuture, DoesNotFit> {
         let index = self.builder.try_append(parts, limit)?;
         let facts = RecordFacts::new(index, parts.timestamp, parts.key, parts.value);
-        Ok(self.completion.record(facts, callback.take()))
+        Ok(self.completion.record(facts, callback))
     }
 
     /// Makes the buffer larger by memory that was reserved for it.

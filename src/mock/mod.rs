@@ -19,10 +19,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::callbacks::{Callback, CallbackSlot, NoCallback, OwnCallback, RecordFacts};
 use crate::catch_panic::catch_panic;
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
-    self, BatchCompletion, Callback, Completion, ProducerToken, RecordFacts, RecordFuture, as_sender_thread,
+    BatchCompletion, Completion, ProducerToken, RecordFuture, as_sender_thread,
     is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::counted::Counted;
@@ -188,12 +189,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
     ) -> Result<RecordFuture, Error> {
-        self.mock.send(record, callback.map(completion::callback))
+        self.mock.send(record, OwnCallback::new(callback))
     }
 
     /// The same: nothing blocks.
     fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
-        self.mock.send(record, None)
+        self.mock.send(record, NoCallback)
     }
 
     /// Acknowledges everything that was outstanding at the call, and waits for callbacks that other threads run.
@@ -243,7 +244,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     }
 
     /// The steps of the real producer's `send`, in its order.
-    fn send(&self, record: RecordView<'_, K, V>, callback: Option<Callback>) -> Result<RecordFuture, Error> {
+    fn send(&self, record: RecordView<'_, K, V>, callback: impl CallbackSlot) -> Result<RecordFuture, Error> {
         self.state.lock().check_accepts()?;
         let mut headers = record.headers().clone();
         let outgoing = Outgoing::new(record, &mut headers);
@@ -309,7 +310,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
 
     /// Takes the record, and acknowledges it unless that is for the test to do. In a callback it is told later, when that
     /// one has returned, as in the real producer.
-    fn accept(&self, sent: SentRecord<K, V>, callback: Option<Callback>) -> Result<RecordFuture, Error> {
+    fn accept(&self, sent: SentRecord<K, V>, mut callback: impl CallbackSlot) -> Result<RecordFuture, Error> {
         let (topic, partition) = (sent.topic_name().clone(), sent.partition());
         let (key, value) = (sent.serialized_key(), sent.serialized_value());
         let facts = RecordFacts::new(0, sent.timestamp(), key, value);
@@ -322,7 +323,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         }
         state.history.push(sent);
         let own = Arc::clone(completion.shared());
-        let future = completion.record(facts, callback);
+        let future = completion.record(facts, &mut callback);
         state.outstanding.push_back(Outstanding { topic, partition, completion });
         if self.auto_complete {
             state.decide_all(None);

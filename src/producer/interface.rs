@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use crate::accumulator::BlockBudget;
 use crate::cluster::PartitionInfo;
-use crate::completion::{self, Callback, RecordFuture};
+use crate::callbacks::{Callback, NoCallback, OwnCallback};
+use crate::completion::RecordFuture;
 use crate::error::Error;
 use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};
@@ -215,11 +216,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
     ) -> Result<RecordFuture, Error> {
-        self.core.do_send(record, callback.map(completion::callback), self.core.block_budget())
+        self.core.do_send(record, OwnCallback::new(callback), self.core.block_budget())
     }
 
     fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
-        self.core.do_send(record, None, BlockBudget::nothing())
+        self.core.do_send(record, NoCallback, BlockBudget::nothing())
     }
 
     pass_on!(self => self);

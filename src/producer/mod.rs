@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use crate::sync::channel::Receiver;
 
 use crate::accumulator::{BlockBudget, RecordAccumulator};
+use crate::callbacks::{NoCallback, OwnCallback};
 use crate::cluster::PartitionInfo;
 use crate::completion::{
-    self, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
+    ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::config::Settings;
 use crate::counted::Counted;
@@ -189,7 +190,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// Java puts some of these errors into the future instead; here they are all told at once.
     pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
-        record.view(|record| self.core.do_send(record, None, self.core.block_budget()))
+        record.view(|record| self.core.do_send(record, NoCallback, self.core.block_budget()))
     }
 
     /// As [`send`](Self::send), and calls `callback` with the outcome.
@@ -206,7 +207,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         record: impl AsRecord<K, V, By>,
         callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     ) -> Result<RecordFuture, Error> {
-        let callback = Some(completion::callback(callback));
+        let callback = OwnCallback::new(Some(callback));
         record.view(|record| self.core.do_send(record, callback, self.core.block_budget()))
     }
 
@@ -216,7 +217,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As `send`, with [`WouldBlock`](ErrorKind::WouldBlock) where `send` would wait. The topic's metadata is then
     /// fetched all the same, so that trying again later works.
     pub fn try_send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
-        record.view(|record| self.core.do_send(record, None, BlockBudget::nothing()))
+        record.view(|record| self.core.do_send(record, NoCallback, BlockBudget::nothing()))
     }
 
     /// Sends everything that was accepted before this call, without waiting out `linger.ms`, and blocks until it is

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use crate::accumulator::{AppendRequest, AppendStep, BlockBudget, LastTopic, Target, TopicQueues};
 use crate::catch_panic::notice_panic;
-use crate::completion::{Callback, RecordFuture, is_in_callback};
+use crate::callbacks::{Callback, CallbackSlot, OwnCallback};
+use crate::completion::{RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Intercepting, Outgoing};
@@ -24,7 +25,7 @@ use crate::metadata::check_topic;
 use crate::partitioner::partition_for_key;
 use crate::producer::Core;
 use crate::producer::plugins::{Scratch, check_record, no_such_partition};
-use crate::record::{Headers, RecordView, TopicName};
+use crate::record::{Headers, RecordMetadata, RecordView, TopicName};
 use crate::record_batch::{RecordParts, upper_bound};
 use crate::stage;
 
@@ -40,12 +41,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     pub(super) fn do_send(
         &self,
         record: RecordView<'_, K, V>,
-        callback: Option<Callback>,
+        mut callback: impl CallbackSlot,
         mut budget: BlockBudget,
     ) -> Result<RecordFuture, Error> {
         self.check_process()?;
         if !self.parts.interceptors.is_empty() {
-            return self.send_intercepted(record, callback, budget);
+            return self.send_intercepted(record, callback.take(), budget);
         }
         // What serializers add goes with the record, and the caller's own stays as it is.
         let mut headers = record.headers.clone();
@@ -66,10 +67,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.parts.interceptors.on_send(&mut record);
         self.check_process()?;
         let (topic, partition) = (record.destination(), record.partition());
-        let with_interceptors = |topic: &TopicName, headers: &Headers| -> Option<Callback> {
+        let with_interceptors = |topic: &TopicName, headers: &Headers| {
             let (interceptors, headers) = (Arc::clone(&self.parts.interceptors), headers.clone());
             let topic = topic.clone();
-            Some(Box::new(move |outcome| {
+            OwnCallback::new(Some(move |outcome: Result<RecordMetadata, Error>| {
                 let told = Acknowledgement::new(&topic, partition, outcome.as_ref(), &headers);
                 interceptors.on_acknowledgement(&told);
                 if let Some(callback) = callback {
@@ -95,11 +96,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     /// Sends a record's parts. `callback` is asked for at the last moment, when the headers are what will be sent.
     #[inline(always)]
-    fn send_parts(
+    fn send_parts<C: CallbackSlot>(
         &self,
         parts: Outgoing<'_, K, V>,
         budget: &mut BlockBudget,
-        callback: impl FnOnce(&TopicName, &Headers) -> Option<Callback>,
+        callback: impl FnOnce(&TopicName, &Headers) -> C,
     ) -> Result<RecordFuture, Error> {
         self.check_usable()?;
         check_record(&parts)?;
@@ -112,12 +113,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     #[inline(always)]
-    fn send_to(
+    fn send_to<C: CallbackSlot>(
         &self,
         topic: &TopicQueues,
         record: Outgoing<'_, K, V>,
         scratch: &mut Scratch,
-        callback: impl FnOnce(&TopicName, &Headers) -> Option<Callback>,
+        callback: impl FnOnce(&TopicName, &Headers) -> C,
         budget: &mut BlockBudget,
     ) -> Result<RecordFuture, Error> {
         let partition = record.partition;
@@ -129,7 +130,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             Some(future) => Ok(future),
             None => {
                 let placed = Placed { explicit: partition, chosen };
-                self.append_patiently(topic, placed, parts, callback, budget)
+                self.append_patiently(topic, placed, parts, &mut callback, budget)
             }
         }
     }
@@ -182,7 +183,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         topic: &TopicQueues,
         placed: Placed,
         parts: RecordParts<'_>,
-        callback: Option<Callback>,
+        callback: &mut dyn CallbackSlot,
         budget: &mut BlockBudget,
     ) -> Result<RecordFuture, Error> {
         let Placed { explicit, mut chosen } = placed;

@@ -1,0 +1,348 @@
+//! The callbacks of a batch's records: kept without a heap block each, called in the order of `send`.
+//!
+//! Owns: a list for each type of closure, the merging of several. Must not know: batches, queues, who calls.
+//! Threads: filled on application threads under the queue's lock, called on the sender thread.
+//! Holds: a program registers closures of few types, so a record's callback is pushed to the list of its type: its bytes
+//! lie beside those of the record before, and are freed with the batch. Callbacks are called once, by ascending index,
+//! whatever their types; one that panics harms no other.
+
+use std::any::{Any, TypeId};
+use std::collections::VecDeque;
+
+use crate::catch_panic::{Harmless, catch_panic};
+use crate::error::Error;
+use crate::record::RecordMetadata;
+
+/// A callback as [`Producer::send_view`](crate::Producer::send_view) takes it.
+pub type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
+
+/// What is known of a record when it is appended, and needed again for its metadata.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RecordFacts {
+    pub(crate) index: u32,
+    pub(crate) timestamp: i64,
+    /// -1 for null.
+    pub(crate) key_size: i32,
+    /// -1 for null.
+    pub(crate) value_size: i32,
+}
+
+impl RecordFacts {
+    #[inline]
+    pub(crate) fn new(index: u32, timestamp: i64, key: Option<&[u8]>, value: Option<&[u8]>) -> RecordFacts {
+        let size = |bytes: Option<&[u8]>| bytes.map_or(-1, |bytes| bytes.len() as i32);
+        RecordFacts { index, timestamp, key_size: size(key), value_size: size(value) }
+    }
+}
+
+/// A record's callback, if it has one, until the record is in a batch.
+pub(crate) trait CallbackSlot {
+    /// Moves the callback to where its batch will call it.
+    fn put(&mut self, facts: RecordFacts, callbacks: &mut Callbacks);
+
+    /// Takes the callback out, to be called from within another.
+    fn take(&mut self) -> Option<Callback>;
+}
+
+/// For a record that has none.
+pub(crate) struct NoCallback;
+
+impl CallbackSlot for NoCallback {
+    #[inline(always)]
+    fn put(&mut self, _facts: RecordFacts, _callbacks: &mut Callbacks) {}
+
+    fn take(&mut self) -> Option<Callback> {
+        None
+    }
+}
+
+/// The user's function. One that is not called may end anywhere: what it holds does no harm.
+pub(crate) struct OwnCallback<F>(Option<Harmless<F>>);
+
+impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> OwnCallback<F> {
+    #[inline]
+    pub(crate) fn new(function: Option<F>) -> OwnCallback<F> {
+        OwnCallback(function.map(Harmless::new))
+    }
+
+    #[inline]
+    fn take_function(&mut self) -> Option<F> {
+        self.0.take().and_then(Harmless::take)
+    }
+}
+
+impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackSlot for OwnCallback<F> {
+    #[inline]
+    fn put(&mut self, facts: RecordFacts, callbacks: &mut Callbacks) {
+        if let Some(function) = self.take_function() {
+            callbacks.push(facts, function);
+        }
+    }
+
+    fn take(&mut self) -> Option<Callback> {
+        let function = Harmless::new(self.take_function()?);
+        Some(Box::new(move |outcome| {
+            if let Some(function) = function.take() {
+                function(outcome);
+            }
+        }))
+    }
+}
+
+/// What callbacks are told, and when they have to stop.
+pub(crate) trait OutcomeSource {
+    fn of(&self, facts: &RecordFacts) -> Result<RecordMetadata, Error>;
+
+    /// A callback has forked, and this is the child: the others are for the parent to call.
+    fn is_over(&self) -> bool;
+}
+
+/// How many types of closures have a list of their own in a batch. More share one, as boxes.
+const MOST_TYPES: usize = 8;
+
+/// The callbacks of a batch's records.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    lists: Vec<Box<dyn CallbackList>>,
+}
+
+impl Callbacks {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    /// Adds that of a record behind all others.
+    #[inline]
+    fn push<F>(&mut self, facts: RecordFacts, function: F)
+    where
+        F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
+    {
+        for list in &mut self.lists {
+            if let Some(list) = list.as_any().downcast_mut::<ListOf<F>>() {
+                list.0.push_back((facts, function));
+                return;
+            }
+        }
+        self.push_first(facts, function);
+    }
+
+    /// Adds the first one of its type.
+    #[cold]
+    fn push_first<F>(&mut self, facts: RecordFacts, function: F)
+    where
+        F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
+    {
+        let is_boxed = TypeId::of::<F>() == TypeId::of::<Callback>();
+        if self.lists.len() >= MOST_TYPES && !is_boxed {
+            self.push::<Callback>(facts, Box::new(function));
+        } else {
+            self.lists.push(Box::new(ListOf(VecDeque::from([(facts, function)]))));
+        }
+    }
+
+    /// Takes those of the records before `end` out; `first`: what their indexes begin with.
+    pub(crate) fn take_before(&mut self, end: u32, first: u32) -> Callbacks {
+        let lists = self.lists.iter_mut().filter_map(|list| list.take_before(end, first));
+        Callbacks { lists: lists.collect() }
+    }
+
+    /// Gives back what the lists have too much.
+    pub(crate) fn shrink(&mut self) {
+        self.lists.iter_mut().for_each(|list| list.shrink());
+    }
+
+    /// Calls all of them, in order. How many panicked.
+    pub(crate) fn call(mut self, outcomes: &dyn OutcomeSource) -> usize {
+        let mut panicked = 0;
+        while let Some((place, end)) = self.next() {
+            let Some(list) = self.lists.get_mut(place) else { break };
+            panicked += list.call_before(end, outcomes);
+            if outcomes.is_over() {
+                std::mem::forget(self);
+                break;
+            }
+        }
+        panicked
+    }
+
+    /// The list with the next one, and the index before which it has no other between its own.
+    fn next(&self) -> Option<(usize, u32)> {
+        let firsts = self.lists.iter().map(|list| list.first());
+        let (mut next, mut end) = (None, u32::MAX);
+        for (place, first) in firsts.enumerate() {
+            let Some(first) = first else { continue };
+            match next {
+                Some((_, least)) if first > least => end = end.min(first),
+                Some((_, least)) => (next, end) = (Some((place, first)), end.min(least)),
+                None => next = Some((place, first)),
+            }
+        }
+        next.map(|(place, _)| (place, end))
+    }
+}
+
+/// Callbacks of one type, by ascending index.
+trait CallbackList: Send {
+    fn as_any(&mut self) -> &mut dyn Any;
+
+    /// The index of the first that is left.
+    fn first(&self) -> Option<u32>;
+
+    fn take_before(&mut self, end: u32, first: u32) -> Option<Box<dyn CallbackList>>;
+
+    fn shrink(&mut self);
+
+    /// Calls those before `end`. How many panicked.
+    fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize;
+}
+
+struct ListOf<F>(VecDeque<(RecordFacts, F)>);
+
+impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for ListOf<F> {
+    #[inline]
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn first(&self) -> Option<u32> {
+        self.0.front().map(|(facts, _)| facts.index)
+    }
+
+    fn take_before(&mut self, end: u32, first: u32) -> Option<Box<dyn CallbackList>> {
+        let count = self.0.partition_point(|(facts, _)| facts.index < end);
+        let mut taken: VecDeque<_> = self.0.drain(..count).collect();
+        taken.iter_mut().for_each(|(facts, _)| facts.index -= first);
+        (count > 0).then(|| Box::new(ListOf(taken)) as Box<dyn CallbackList>)
+    }
+
+    fn shrink(&mut self) {
+        self.0.shrink_to_fit();
+    }
+
+    fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize {
+        let mut panicked = 0;
+        while catch_panic(|| self.call_until_panic(end, outcomes)).is_none() {
+            panicked += 1;
+        }
+        panicked
+    }
+}
+
+impl<F: FnOnce(Result<RecordMetadata, Error>)> ListOf<F> {
+    fn call_until_panic(&mut self, end: u32, outcomes: &dyn OutcomeSource) {
+        while self.0.front().is_some_and(|(facts, _)| facts.index < end)
+            && !outcomes.is_over()
+            && let Some((facts, callback)) = self.0.pop_front()
+        {
+            callback(outcomes.of(&facts));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::error::ErrorKind;
+
+    fn facts(index: u32) -> RecordFacts {
+        RecordFacts { index, timestamp: 0, key_size: -1, value_size: -1 }
+    }
+
+    /// An error that names the record; over after so many.
+    struct Numbered(Cell<u32>);
+
+    impl OutcomeSource for Numbered {
+        fn of(&self, facts: &RecordFacts) -> Result<RecordMetadata, Error> {
+            self.0.set(self.0.get() - 1);
+            Err(Error::new(ErrorKind::Broker, &facts.index.to_string()))
+        }
+
+        fn is_over(&self) -> bool {
+            self.0.get() == 0
+        }
+    }
+
+    type Seen = Arc<Mutex<Vec<String>>>;
+
+    /// A callback of one of many types, by its number.
+    fn push(callbacks: &mut Callbacks, index: u32, kind: u32, seen: &Seen) {
+        let seen = Arc::clone(seen);
+        macro_rules! of_its_own_type {
+            ($($number:literal)*) => {
+                match kind {
+                    $($number => OwnCallback::new(Some(move |outcome: Result<RecordMetadata, Error>| {
+                        let text = outcome.unwrap_err().to_string();
+                        assert!(!text.contains('7'), "this one panics on purpose");
+                        seen.lock().unwrap().push(format!("{text} by {}", $number));
+                    })).put(facts(index), callbacks),)*
+                    _ => unreachable!(),
+                }
+            };
+        }
+        of_its_own_type!(0 1 2 3 4 5 6 7 8 9 10 11);
+    }
+
+    fn told(seen: &Seen) -> Vec<String> {
+        std::mem::take(&mut *seen.lock().unwrap())
+    }
+
+    /// Behaviour 44.
+    #[test]
+    fn callbacks_of_any_types_are_called_in_the_order_of_their_records() {
+        fastrand::seed(5);
+        for types in [1, 2, 5, 12] {
+            let (seen, mut callbacks) = (Seen::default(), Callbacks::default());
+            let kinds: Vec<u32> = (0..200).map(|_| fastrand::u32(..types)).collect();
+            // Not every record has one.
+            let with = |index: &u32| index % 11 != 3;
+            (0..200).filter(with).for_each(|index| push(&mut callbacks, index, kinds[index as usize], &seen));
+            assert!(callbacks.lists.len() <= MOST_TYPES + 1);
+            let panicked = callbacks.call(&Numbered(Cell::new(u32::MAX)));
+            let expected = (0..200).filter(with).filter(|index| !index.to_string().contains('7'));
+            let names: Vec<String> = told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect();
+            let expected: Vec<_> =
+                expected.map(|index| format!("{index} by {}", kinds[index as usize])).collect();
+            assert_eq!(names, expected, "{types} types");
+            assert_eq!(panicked, (0..200).filter(with).count() - expected.len());
+        }
+    }
+
+    /// Behaviour 50.
+    #[test]
+    fn after_a_split_each_part_has_its_own_and_counts_from_its_first_record() {
+        let (seen, mut callbacks) = (Seen::default(), Callbacks::default());
+        (0..6).for_each(|index| push(&mut callbacks, index, index % 2, &seen));
+        let first = callbacks.take_before(3, 0);
+        let second = callbacks.take_before(6, 3);
+        assert!(callbacks.next().is_none());
+        for (part, expected) in [(second, ["0 by 1", "1 by 0", "2 by 1"]), (first, ["0 by 0", "1 by 1", "2 by 0"])] {
+            assert_eq!(part.call(&Numbered(Cell::new(u32::MAX))), 0);
+            assert_eq!(told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn in_a_forked_child_the_others_are_neither_called_nor_dropped() {
+        let (seen, mut callbacks) = (Seen::default(), Callbacks::default());
+        (0..6).for_each(|index| push(&mut callbacks, index, index % 2, &seen));
+        callbacks.call(&Numbered(Cell::new(3)));
+        assert_eq!(told(&seen).len(), 3);
+        assert_eq!(Arc::strong_count(&seen), 4, "three callbacks are left with what they hold");
+    }
+
+    #[test]
+    fn a_callback_that_is_taken_is_called_from_within_another() {
+        let mut none = NoCallback;
+        assert!(none.take().is_none());
+        let told = Arc::new(Mutex::new(0));
+        let counting = Arc::clone(&told);
+        let mut slot = OwnCallback::new(Some(move |_| *counting.lock().unwrap() += 1));
+        let boxed = slot.take().unwrap();
+        assert!(slot.take().is_none());
+        boxed(Err(Error::new(ErrorKind::Broker, "on purpose")));
+        assert_eq!(*told.lock().unwrap(), 1);
+    }
+}
