@@ -64,9 +64,9 @@ pub(crate) struct RecordAccumulator {
 impl RecordAccumulator {
     pub(crate) fn new(rules: QueueRules, buffer_memory: usize, mailbox: Arc<Mailbox>) -> RecordAccumulator {
         let batch_size = rules.batch_size.clamp(1, buffer_memory.max(1));
-        let first_capacity = rules.first_capacity.min(batch_size);
+        let least_capacity = rules.least_capacity.min(batch_size);
         let most_raw = rules.most_raw.clamp(batch_size, buffer_memory.max(1));
-        let rules = QueueRules { batch_size, first_capacity, most_raw, ..rules };
+        let rules = QueueRules { batch_size, least_capacity, most_raw, ..rules };
         let queue_maker = Arc::new(QueueMaker::new(rules, Arc::clone(&mailbox)));
         RecordAccumulator {
             rules,

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crate::accumulator::append::{AppendRequest, Brought, Wanted};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
-use crate::accumulator::queue_rules::{QueueRules, TopicSizes};
+use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::catch_panic::catch_panic;
 use crate::callbacks::CallbackSlot;
 use crate::completion::{BatchCompletion, Completion, RecordFuture};
@@ -53,8 +53,8 @@ struct QueueState {
     /// Somebody flushes: the open batch need not linger.
     flushed: bool,
     next_id: u64,
-    /// What the last batch came to: the next one begins with a buffer of that size.
-    last_size: usize,
+    /// What the next batch is expected to come to: it begins with a buffer of that size.
+    next_size: usize,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
 }
@@ -163,8 +163,9 @@ impl PartitionQueue {
         access: Access,
     ) -> PartitionQueue {
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
-        let state = Mutex::new(QueueState { access, ..QueueState::default() });
         let QueuePlace { topic, partition, index } = place;
+        let next_size = rules.first_size(index);
+        let state = Mutex::new(QueueState { access, next_size, ..QueueState::default() });
         PartitionQueue {
             topic,
             partition,
@@ -302,7 +303,7 @@ impl PartitionQueue {
         sticky: Option<&StickyPartition>,
     ) -> QueueStep {
         let limit = self.limit(request.clock);
-        let expected = guard.last_size.min(self.rules.batch_size);
+        let expected = guard.next_size.min(self.rules.batch_size);
         let wanted = self.rules.capacity_for(BATCH_OVERHEAD + request.parts.upper_bound(), expected, limit);
         let fits = |brought: &mut Brought| matches!(brought, Brought::Batch(new) if new.reserved() == wanted);
         let Some(Brought::Batch(new)) = request.brought.take_if(fits) else {
@@ -353,7 +354,7 @@ impl PartitionQueue {
     /// Takes the open batch out to be sealed, and keeps its place.
     fn take_open(&self, state: &mut QueueState) -> Option<OpenBatch> {
         let open = state.open.take()?;
-        state.last_size = open.len();
+        state.next_size = next_size(state.next_size, open.len());
         state.sealed.push_back(SealedSlot::Soon(open.id(), Arc::clone(open.completion())));
         Some(open)
     }
@@ -535,7 +536,7 @@ impl QueueState {
             }
             None => {
                 let open = self.open.take()?;
-                self.last_size = open.len();
+                self.next_size = next_size(self.next_size, open.len());
                 Some(TakenHead::Open(open))
             }
         }

@@ -19,8 +19,10 @@ pub(crate) struct QueueRules {
     pub(crate) producer: ProducerToken,
     /// `batch.size`.
     pub(crate) batch_size: usize,
-    /// Where a partition's first batch begins; it grows by doubling, up to `batch.size`.
-    pub(crate) first_capacity: usize,
+    /// What the smallest batch begins with; it grows by doubling, up to `batch.size`.
+    pub(crate) least_capacity: usize,
+    /// What all partitions' first batches together may begin with, before each of them has shown what it gets.
+    pub(crate) first_share: usize,
     pub(crate) linger: Duration,
     pub(crate) codec: Codec,
     /// How much a batch may hold before compression. Records are kept uncompressed until their batch is sealed: however
@@ -34,22 +36,36 @@ impl QueueRules {
         QueueRules {
             producer,
             batch_size,
-            first_capacity: batch_size.min(FIRST_CAPACITY),
+            least_capacity: batch_size.min(LEAST_CAPACITY),
+            first_share: settings.buffer_memory_bytes / 16,
             linger: settings.linger,
             codec: Codec::from(settings),
             most_raw: batch_size.saturating_mul(16).min(settings.buffer_memory_bytes / 8).max(batch_size),
         }
     }
 
-    /// The size of buffer in which these bytes fit: the first capacity doubled as often as needed, at most `limit`, or
+    /// How large a partition's first batch is expected to become; `before`: how many partitions had records before. The more
+    /// there are, the less each of them gets, and the more of them would hold memory that nothing fills.
+    pub(super) fn first_size(&self, before: usize) -> usize {
+        let share = self.first_share / before.saturating_add(1);
+        share.clamp(self.least_capacity, self.least_capacity.max(FIRST_CAPACITY))
+    }
+
+    /// The size of buffer in which these bytes fit: the least capacity doubled as often as needed, at most `limit`, or
     /// just what a larger record needs. `expected` bytes make it larger, but never larger than that.
     pub(super) fn capacity_for(&self, needed: usize, expected: usize, limit: usize) -> usize {
-        let mut capacity = self.first_capacity.min(limit);
+        let mut capacity = self.least_capacity.min(limit);
         while capacity < needed.max(expected) && capacity < limit {
             capacity = (capacity * 2).min(limit);
         }
         capacity.max(needed)
     }
+}
+
+/// How large a partition's next batch is expected to become, where the last one came to `last` bytes: as large as that, or
+/// half of what was `expected` of it, since one small batch says little.
+pub(super) fn next_size(expected: usize, last: usize) -> usize {
+    last.max(expected / 2)
 }
 
 /// The settings that decide when a batch goes and when it is too late.
@@ -71,9 +87,12 @@ impl From<&Settings> for DrainRules {
     }
 }
 
-/// Where a partition's first batch begins: Java's `batch.size`. Memory is taken in steps, so that a large `batch.size`
-/// and many partitions do not use up `buffer.memory` with batches that are nearly empty.
+/// Where a partition's first batch begins at most: Java's `batch.size`. Memory is taken in steps, so that a large
+/// `batch.size` and many partitions do not use up `buffer.memory` with batches that are nearly empty.
 const FIRST_CAPACITY: usize = 16 * 1024;
+
+/// Where a batch of a partition begins that gets a record now and then.
+const LEAST_CAPACITY: usize = 512;
 
 /// Kafka's own producer learns no bound: it makes batches of `batch.size`, and splits each of them.
 pub(crate) struct TopicSizes {
@@ -125,15 +144,36 @@ impl TopicSizes {
 #[cfg(test)]
 impl QueueRules {
     /// For tests: no compression, and batches that begin with this number of bytes.
-    pub(crate) fn plain(batch_size: usize, first_capacity: usize, linger: Duration) -> QueueRules {
+    pub(crate) fn plain(batch_size: usize, least_capacity: usize, linger: Duration) -> QueueRules {
         let (producer, codec) = (ProducerToken(1), Codec::None);
-        QueueRules { producer, batch_size, first_capacity, linger, codec, most_raw: batch_size }
+        QueueRules {
+            producer,
+            batch_size,
+            least_capacity,
+            first_share: 0,
+            linger,
+            codec,
+            most_raw: batch_size,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partitions_first_batch_begins_smaller_the_more_partitions_there_are() {
+        let rules = QueueRules { first_share: 4 << 20, ..QueueRules::plain(1 << 20, 512, Duration::ZERO) };
+        let first = |before| rules.capacity_for(200, rules.first_size(before), rules.batch_size);
+        assert_eq!([0, 255, 256, 1023, 9999].map(first), [16 << 10, 16 << 10, 16 << 10, 4 << 10, 512]);
+        let all: usize = (0..10_000).map(first).sum();
+        assert!(all < 32 << 20, "{all} bytes for ten thousand partitions");
+        assert_eq!(rules.capacity_for(5000, rules.first_size(9999), rules.batch_size), 8 << 10, "it has to fit");
+        let sizes: Vec<usize> = std::iter::successors(Some(16_000), |size| Some(next_size(*size, 300))).take(8).collect();
+        assert_eq!(sizes, [16_000, 8000, 4000, 2000, 1000, 500, 300, 300]);
+        assert_eq!(next_size(300, 9000), 9000);
+    }
 
     /// Fault C18.
     /// Behaviour 56.

@@ -85,7 +85,7 @@ macro_rules! for_each_property {
 
             // Batching and memory.
             BATCH_SIZE_CONFIG = "batch.size" {
-                doc: "Bytes that a batch of one partition is filled to. Larger batches cost fewer requests and compress better; a partition's buffer begins with at most 16 KiB and doubles as it is filled. A larger record gets a batch of its own. 0 means a batch for each record.",
+                doc: "Bytes that a batch of one partition is filled to. Larger batches cost fewer requests and compress better; a partition's buffer begins with what its last batches came to, the first one with 512 bytes to 16 KiB by how many partitions there are, and doubles as it is filled. A larger record gets a batch of its own. 0 means a batch for each record.",
                 type: Int, default: "16384", setter: batch_size(usize), field: batch_size_bytes: usize = size_above_zero,
                 accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
@@ -100,7 +100,7 @@ macro_rules! for_each_property {
                 accepts: AtLeast(0), importance: High, origin: Kafka, support: Supported,
             }
             BUFFER_MEMORY_ALLOCATION_STRATEGY_CONFIG = "buffer.memory.allocation.strategy" {
-                doc: "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. Kafka has it unfinished and undocumented. Here a batch begins with at most 16 KiB and grows by doubling, whatever this says.",
+                doc: "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. Kafka has it unfinished and undocumented. Here a batch begins with what the last ones came to and grows by doubling, whatever this says.",
                 type: String, default: "full",
                 accepts: OneOf(&["full", "incremental"]), importance: Low, origin: Internal, support: Ignored,
             }
