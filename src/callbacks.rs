@@ -119,7 +119,7 @@ impl Callbacks {
     {
         for list in &mut self.lists {
             if let Some(list) = list.as_any().downcast_mut::<ListOf<F>>() {
-                list.0.push_back((facts, function));
+                list.push(facts, function);
                 return;
             }
         }
@@ -136,7 +136,7 @@ impl Callbacks {
         if self.lists.len() >= MOST_TYPES && !is_boxed {
             self.push::<Callback>(facts, Box::new(function));
         } else {
-            self.lists.push(Box::new(ListOf(VecDeque::from([(facts, function)]))));
+            self.lists.push(Box::new(ListOf::new(facts, function)));
         }
     }
 
@@ -196,7 +196,65 @@ trait CallbackList: Send {
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize;
 }
 
-struct ListOf<F>(VecDeque<(RecordFacts, F)>);
+/// In pieces, so that a large batch's list is neither copied as it grows nor too large for the allocator to keep at hand. None
+/// of them is empty.
+struct ListOf<F> {
+    pieces: VecDeque<VecDeque<(RecordFacts, F)>>,
+}
+
+/// How many callbacks the first piece of a list takes, and how many any takes at most: each takes twice as many as the one
+/// before.
+const FIRST_PIECE: usize = 4;
+const LARGEST_PIECE: usize = 256;
+
+impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> ListOf<F> {
+    fn new(facts: RecordFacts, function: F) -> ListOf<F> {
+        let mut list = ListOf { pieces: VecDeque::new() };
+        list.push(facts, function);
+        list
+    }
+
+    #[inline]
+    fn push(&mut self, facts: RecordFacts, function: F) {
+        match self.pieces.back_mut() {
+            Some(piece) if piece.len() < piece.capacity() => piece.push_back((facts, function)),
+            last => {
+                let capacity = last.map_or(FIRST_PIECE, |last| (last.len() * 2).min(LARGEST_PIECE));
+                self.push_piece(capacity, facts, function);
+            }
+        }
+    }
+
+    #[cold]
+    fn push_piece(&mut self, capacity: usize, facts: RecordFacts, function: F) {
+        let mut piece = VecDeque::with_capacity(capacity);
+        piece.push_back((facts, function));
+        self.pieces.push_back(piece);
+    }
+
+    /// Takes the first one, where it is that of a record before `end`.
+    #[inline]
+    fn pop_before(&mut self, end: u32) -> Option<(RecordFacts, F)> {
+        let piece = self.pieces.front_mut()?;
+        let (facts, _) = piece.front()?;
+        if facts.index >= end {
+            return None;
+        }
+        let first = piece.pop_front();
+        if piece.is_empty() {
+            self.pieces.pop_front();
+        }
+        first
+    }
+
+    fn call_until_panic(&mut self, end: u32, outcomes: &dyn OutcomeSource) {
+        while !outcomes.is_over()
+            && let Some((facts, callback)) = self.pop_before(end)
+        {
+            callback(outcomes.of(&facts));
+        }
+    }
+}
 
 impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for ListOf<F> {
     #[inline]
@@ -205,37 +263,30 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
     }
 
     fn first(&self) -> Option<u32> {
-        self.0.front().map(|(facts, _)| facts.index)
+        self.pieces.front()?.front().map(|(facts, _)| facts.index)
     }
 
     fn take_before(&mut self, end: u32, first: u32) -> Option<Box<dyn CallbackList>> {
-        let count = self.0.partition_point(|(facts, _)| facts.index < end);
-        let mut taken: VecDeque<_> = self.0.drain(..count).collect();
-        taken.iter_mut().for_each(|(facts, _)| facts.index -= first);
-        (count > 0).then(|| Box::new(ListOf(taken)) as Box<dyn CallbackList>)
+        let mut taken = ListOf { pieces: VecDeque::new() };
+        while let Some((facts, callback)) = self.pop_before(end) {
+            taken.push(RecordFacts { index: facts.index - first, ..facts }, callback);
+        }
+        (!taken.pieces.is_empty()).then(|| Box::new(taken) as Box<dyn CallbackList>)
     }
 
     fn shrink(&mut self) {
-        self.0.shrink_to_fit();
+        if let Some(last) = self.pieces.back_mut() {
+            last.shrink_to_fit();
+        }
     }
 
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize {
         let mut panicked = 0;
+        // What a callback holds ends with it, inside.
         while catch_panic(|| self.call_until_panic(end, outcomes)).is_none() {
             panicked += 1;
         }
         panicked
-    }
-}
-
-impl<F: FnOnce(Result<RecordMetadata, Error>)> ListOf<F> {
-    fn call_until_panic(&mut self, end: u32, outcomes: &dyn OutcomeSource) {
-        while self.0.front().is_some_and(|(facts, _)| facts.index < end)
-            && !outcomes.is_over()
-            && let Some((facts, callback)) = self.0.pop_front()
-        {
-            callback(outcomes.of(&facts));
-        }
     }
 }
 
@@ -295,18 +346,20 @@ mod tests {
         fastrand::seed(5);
         for types in [1, 2, 5, 12] {
             let (seen, mut callbacks) = (Seen::default(), Callbacks::default());
-            let kinds: Vec<u32> = (0..200).map(|_| fastrand::u32(..types)).collect();
+            let kinds: Vec<u32> = (0..2000).map(|_| fastrand::u32(..types)).collect();
             // Not every record has one.
             let with = |index: &u32| index % 11 != 3;
-            (0..200).filter(with).for_each(|index| push(&mut callbacks, index, kinds[index as usize], &seen));
+            (0..2000)
+                .filter(with)
+                .for_each(|index| push(&mut callbacks, index, kinds[index as usize], &seen));
             assert!(callbacks.lists.len() <= MOST_TYPES + 1);
             let panicked = callbacks.call(&Numbered(Cell::new(u32::MAX)));
-            let expected = (0..200).filter(with).filter(|index| !index.to_string().contains('7'));
+            let expected = (0..2000).filter(with).filter(|index| !index.to_string().contains('7'));
             let names: Vec<String> = told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect();
             let expected: Vec<_> =
                 expected.map(|index| format!("{index} by {}", kinds[index as usize])).collect();
             assert_eq!(names, expected, "{types} types");
-            assert_eq!(panicked, (0..200).filter(with).count() - expected.len());
+            assert_eq!(panicked, (0..2000).filter(with).count() - expected.len());
         }
     }
 
@@ -318,9 +371,14 @@ mod tests {
         let first = callbacks.take_before(3, 0);
         let second = callbacks.take_before(6, 3);
         assert!(callbacks.next().is_none());
-        for (part, expected) in [(second, ["0 by 1", "1 by 0", "2 by 1"]), (first, ["0 by 0", "1 by 1", "2 by 0"])] {
+        for (part, expected) in
+            [(second, ["0 by 1", "1 by 0", "2 by 1"]), (first, ["0 by 0", "1 by 1", "2 by 0"])]
+        {
             assert_eq!(part.call(&Numbered(Cell::new(u32::MAX))), 0);
-            assert_eq!(told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect::<Vec<_>>(), expected);
+            assert_eq!(
+                told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect::<Vec<_>>(),
+                expected
+            );
         }
     }
 

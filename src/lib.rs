@@ -153,8 +153,8 @@ pub mod internal;
 // How it is used, page by page.
 pub mod guide;
 
-pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use callbacks::Callback;
+pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::RecordFuture;
 pub use config::{
     Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,

@@ -513,8 +513,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::callbacks::NoCallback;
     use crate::accumulator::{AppendStep, Availability, AvailabilityRules, QueueRules, Target};
+    use crate::callbacks::NoCallback;
     use crate::completion::BatchOutcome;
     use crate::error::ErrorKind;
     use crate::mailbox::{Event, Mailbox};

@@ -24,8 +24,8 @@ mod topic_queues;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::cluster::{Cluster, TopicInfo};
 use crate::callbacks::CallbackSlot;
+use crate::cluster::{Cluster, TopicInfo};
 use crate::completion::RecordFuture;
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::Lifecycle;

@@ -169,8 +169,13 @@ mod tests {
         assert_eq!([0, 255, 256, 1023, 9999].map(first), [16 << 10, 16 << 10, 16 << 10, 4 << 10, 512]);
         let all: usize = (0..10_000).map(first).sum();
         assert!(all < 32 << 20, "{all} bytes for ten thousand partitions");
-        assert_eq!(rules.capacity_for(5000, rules.first_size(9999), rules.batch_size), 8 << 10, "it has to fit");
-        let sizes: Vec<usize> = std::iter::successors(Some(16_000), |size| Some(next_size(*size, 300))).take(8).collect();
+        assert_eq!(
+            rules.capacity_for(5000, rules.first_size(9999), rules.batch_size),
+            8 << 10,
+            "it has to fit"
+        );
+        let sizes: Vec<usize> =
+            std::iter::successors(Some(16_000), |size| Some(next_size(*size, 300))).take(8).collect();
         assert_eq!(sizes, [16_000, 8000, 4000, 2000, 1000, 500, 300, 300]);
         assert_eq!(next_size(300, 9000), 9000);
     }

@@ -23,8 +23,8 @@ use crate::callbacks::{Callback, CallbackSlot, NoCallback, OwnCallback, RecordFa
 use crate::catch_panic::catch_panic;
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
-    BatchCompletion, Completion, ProducerToken, RecordFuture, as_sender_thread,
-    is_in_callback, is_sender_thread, not_in_callback,
+    BatchCompletion, Completion, ProducerToken, RecordFuture, as_sender_thread, is_in_callback,
+    is_sender_thread, not_in_callback,
 };
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
