@@ -101,9 +101,6 @@ mod error_code;
 // What may go wrong, and what to do about it.
 mod error;
 
-// What records' callbacks wait in, a batch's beside each other.
-mod callbacks;
-
 // The outcome reaches the future and the callback.
 mod completion;
 
@@ -153,9 +150,8 @@ pub mod internal;
 // How it is used, page by page.
 pub mod guide;
 
-pub use callbacks::Callback;
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
-pub use completion::RecordFuture;
+pub use completion::{Callback, RecordFuture};
 pub use config::{
     Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
     ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,

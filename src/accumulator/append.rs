@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::NewBatch;
-use crate::callbacks::CallbackSlot;
-use crate::completion::RecordFuture;
+use crate::completion::{CallbackSlot, RecordFuture};
 use crate::record_batch::RecordParts;
 
 /// A record on its way into a batch.

@@ -514,8 +514,8 @@ mod tests {
 
     use super::*;
     use crate::accumulator::{AppendStep, Availability, AvailabilityRules, QueueRules, Target};
-    use crate::callbacks::NoCallback;
     use crate::completion::BatchOutcome;
+    use crate::completion::NoCallback;
     use crate::error::ErrorKind;
     use crate::mailbox::{Event, Mailbox};
     use crate::record_batch::tests::plan_panics;

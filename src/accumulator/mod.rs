@@ -24,9 +24,8 @@ mod topic_queues;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::callbacks::CallbackSlot;
 use crate::cluster::{Cluster, TopicInfo};
-use crate::completion::RecordFuture;
+use crate::completion::{CallbackSlot, RecordFuture};
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Event, Mailbox};
@@ -298,7 +297,7 @@ impl RecordAccumulator {
         value: &[u8],
         clock: &dyn Fn() -> Instant,
     ) -> Result<RecordFuture, AppendStep> {
-        use crate::callbacks::NoCallback;
+        use crate::completion::NoCallback;
         let headers = crate::record::Headers::new();
         let parts = RecordParts::new(None, Some(value), &headers, 0);
         let mut budget = BlockBudget::nothing();

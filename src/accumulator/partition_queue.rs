@@ -15,9 +15,8 @@ use crate::accumulator::append::{AppendRequest, Brought, Wanted};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
-use crate::callbacks::CallbackSlot;
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, Completion, RecordFuture};
+use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordFuture};
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
@@ -573,8 +572,8 @@ impl PartitionQueue {
 mod tests {
     use super::*;
     use crate::accumulator::append::BlockBudget;
-    use crate::callbacks::NoCallback;
     use crate::completion::BatchOutcome;
+    use crate::completion::NoCallback;
     use crate::record::Headers;
 
     fn queue(mailbox: &Arc<Mailbox>) -> PartitionQueue {

@@ -10,9 +10,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
-use crate::callbacks::{CallbackSlot, RecordFacts};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, BatchOutcome, Completion, RecordFuture};
+use crate::completion::{BatchCompletion, BatchOutcome, CallbackSlot, Completion, RecordFacts, RecordFuture};
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
 };

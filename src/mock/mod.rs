@@ -19,12 +19,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::callbacks::{Callback, CallbackSlot, NoCallback, OwnCallback, RecordFacts};
 use crate::catch_panic::catch_panic;
 use crate::cluster::{Cluster, PartitionInfo};
 use crate::completion::{
-    BatchCompletion, Completion, ProducerToken, RecordFuture, as_sender_thread, is_in_callback,
-    is_sender_thread, not_in_callback,
+    BatchCompletion, Callback, CallbackSlot, Completion, NoCallback, OwnCallback, ProducerToken, RecordFacts,
+    RecordFuture, as_sender_thread, is_in_callback, is_sender_thread, not_in_callback,
 };
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accumulator::BlockBudget;
-use crate::callbacks::{Callback, NoCallback, OwnCallback};
 use crate::cluster::PartitionInfo;
-use crate::completion::RecordFuture;
+use crate::completion::{Callback, NoCallback, OwnCallback, RecordFuture};
 use crate::error::Error;
 use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};

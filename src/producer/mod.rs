@@ -18,9 +18,10 @@ use std::time::{Duration, Instant};
 use crate::sync::channel::Receiver;
 
 use crate::accumulator::{BlockBudget, RecordAccumulator};
-use crate::callbacks::{NoCallback, OwnCallback};
 use crate::cluster::PartitionInfo;
-use crate::completion::{ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback};
+use crate::completion::{
+    NoCallback, OwnCallback, ProducerToken, RecordFuture, is_in_callback, is_sender_thread, not_in_callback,
+};
 use crate::config::Settings;
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};

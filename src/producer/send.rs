@@ -13,9 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accumulator::{AppendRequest, AppendStep, BlockBudget, LastTopic, Target, TopicQueues};
-use crate::callbacks::{Callback, CallbackSlot, OwnCallback};
 use crate::catch_panic::notice_panic;
-use crate::completion::{RecordFuture, is_in_callback};
+use crate::completion::{Callback, CallbackSlot, OwnCallback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Intercepting, Outgoing};

@@ -5,6 +5,8 @@
 //! Holds: a `Completion` is settled exactly once (dropping it unsettled answers with an error), or split into others that
 //! are; callbacks run in the order of `send`, and only then do `get` and `is_done` see the outcome.
 
+mod callbacks;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -12,7 +14,6 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::callbacks::{CallbackSlot, Callbacks, OutcomeSource, RecordFacts};
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
@@ -23,6 +24,10 @@ use crate::stage;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
+
+pub use callbacks::Callback;
+pub(crate) use callbacks::{CallbackSlot, NoCallback, OwnCallback, RecordFacts};
+use callbacks::{Callbacks, OutcomeSource};
 
 /// The outcome of an accepted record, now or later.
 ///
@@ -548,7 +553,6 @@ mod models {
     use loom::thread;
 
     use super::*;
-    use crate::callbacks::NoCallback;
     use crate::interrupt::InterruptHandle;
 
     /// As with the accumulator's models.
@@ -636,7 +640,6 @@ mod tests {
     use std::thread;
 
     use super::*;
-    use crate::callbacks::{NoCallback, OwnCallback};
     use crate::interrupt::InterruptHandle;
 
     fn completion() -> Completion {

@@ -308,7 +308,7 @@ mod tests {
     impl OutcomeSource for Numbered {
         fn of(&self, facts: &RecordFacts) -> Result<RecordMetadata, Error> {
             self.0.set(self.0.get() - 1);
-            Err(Error::new(ErrorKind::Broker, &facts.index.to_string()))
+            Err(Error::new(ErrorKind::Broker, facts.index.to_string()))
         }
 
         fn is_over(&self) -> bool {
