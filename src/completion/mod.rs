@@ -431,7 +431,9 @@ impl Completion {
         let counts = self.shared.mailbox.counts();
         let panicked = match callbacks.is_empty() {
             true => 0,
-            false => counts.calling(|| callbacks.call(&Told { batch: &self.shared, outcome: &outcome })),
+            false => {
+                counts.calling(|| callbacks.call(&CallbackContext { batch: &self.shared, outcome: &outcome }))
+            }
         };
         // Before waiting threads see it: a record that was answered must not count as unanswered.
         counts.answered(self.count);
@@ -446,12 +448,12 @@ impl Completion {
 }
 
 /// What a batch's callbacks are told.
-struct Told<'a> {
+struct CallbackContext<'a> {
     batch: &'a BatchCompletion,
     outcome: &'a BatchOutcome,
 }
 
-impl OutcomeSource for Told<'_> {
+impl OutcomeSource for CallbackContext<'_> {
     #[inline]
     fn of(&self, facts: &RecordFacts) -> Result<RecordMetadata, Error> {
         self.outcome.of(self.batch, facts)
