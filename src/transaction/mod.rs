@@ -439,6 +439,22 @@ mod tests {
         assert_eq!(manager.epoch(), Some(0));
     }
 
+    /// Fault C2.
+    #[test]
+    fn after_a_fatal_error_nothing_goes_and_no_id_is_asked_for() {
+        let mut known = ready();
+        known.next_stamp(0, 10);
+        for mut manager in [known, TransactionManager::new(true)] {
+            manager.set_fatal();
+            assert!(!manager.may_stamp(0, 0) && !manager.may_resend(0, true, false));
+            assert_eq!((manager.producer_id_due(), manager.is_idempotent()), (Due::Never, true));
+        }
+        // Without ids none is missed; what is left is failed by the sender.
+        let mut without = TransactionManager::new(false);
+        without.set_fatal();
+        assert_eq!((without.producer_id_due(), without.is_idempotent()), (Due::Never, false));
+    }
+
     #[test]
     fn the_first_batch_of_a_producer_goes_alone() {
         let mut manager = ready();
