@@ -217,7 +217,7 @@ pub(super) fn place(bytes: &[u8], header: &mut BatchHeader, place: &LogPlace) ->
 }
 
 /// A batch of one record that has only a value, as a producer would send it with this id, epoch and sequence.
-pub(super) fn of_one_record(value: &[u8], (id, epoch, sequence): (i64, i16, i32), timestamp: i64) -> Vec<u8> {
+pub(super) fn of_one_record(value: &[u8], id: i64, epoch: i16, sequence: i32, timestamp: i64) -> Vec<u8> {
     // Attributes, timestamp and offset delta, and the key's length: -1.
     let mut record = vec![0, 0, 0, 1];
     record.extend(varint(value.len()));

@@ -208,9 +208,12 @@ impl ClusterRules {
                 JudgedToken::Token { token: plan.spoiled(token), session: None }
             }
             ExchangeStep::Done { principal, answer, lifetime } => {
-                let done = self.believe(incoming, connection, (&exchange, principal, lifetime), &plan);
-                match done {
-                    Ok(session) => JudgedToken::Token { token: plan.spoiled(answer), session },
+                let max = self.settings.sasl.as_ref().and_then(|sasl| sasl.max_reauth);
+                let lifetime = [lifetime, max].into_iter().flatten().min();
+                let (session, real) =
+                    plan.session().map_or((lifetime, lifetime), |(told, real)| (Some(told), Some(real)));
+                match self.believe(incoming, connection, &exchange, principal, real) {
+                    Ok(()) => JudgedToken::Token { token: plan.spoiled(answer), session },
                     Err(text) => refusal(BrokerError::SASL_AUTHENTICATION_FAILED, &text),
                 }
             }
@@ -228,14 +231,15 @@ impl ClusterRules {
         (plan, told)
     }
 
-    /// The client is believed: for how long it is told so, or why it is not in spite of all.
+    /// The client is believed for this long (none: as long as the connection stands), or why it is not in spite of all.
     fn believe(
         &mut self,
         incoming: &Incoming,
         connection: ConnectionId,
-        (exchange, principal, lifetime): (&LoginExchange, String, Option<Duration>),
-        plan: &FaultPlan,
-    ) -> Result<Option<Duration>, String> {
+        exchange: &LoginExchange,
+        principal: String,
+        lifetime: Option<Duration>,
+    ) -> Result<(), String> {
         let before = self.login(connection).and_then(|login| login.session.clone());
         if let Some(before) = before.filter(|before| before.principal != principal) {
             let text = format!(
@@ -245,17 +249,13 @@ impl ClusterRules {
             self.note(incoming, connection, exchange, Err(text.clone()));
             return Err(text);
         }
-        let max = self.settings.sasl.as_ref().and_then(|sasl| sasl.max_reauth);
-        let lifetime = [lifetime, max].into_iter().flatten().min();
-        let (told, real) =
-            plan.session().map_or((lifetime, lifetime), |(told, real)| (Some(told), Some(real)));
         self.note(incoming, connection, exchange, Ok(principal.clone()));
         if let Some(login) = self.login(connection) {
-            let ends = real.map(|real| incoming.now + real);
+            let ends = lifetime.map(|lifetime| incoming.now + lifetime);
             login.session = Some(LoginSession { mechanism: exchange.mechanism, principal, ends });
             login.phase = LoginPhase::Done;
         }
-        Ok(told)
+        Ok(())
     }
 
     fn note(

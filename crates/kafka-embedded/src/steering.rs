@@ -192,7 +192,8 @@ impl ClusterRules {
     /// `false` if the partition does not take it.
     pub fn write_as(&mut self, topic: &str, partition: i32, producer: (i64, i16, i32), value: &[u8]) -> bool {
         self.changed = true;
-        let bytes = batch_header::of_one_record(value, producer, self.start_ms);
+        let (id, epoch, sequence) = producer;
+        let bytes = batch_header::of_one_record(value, id, epoch, sequence, self.start_ms);
         let Some(header) = BatchHeader::read(&bytes) else { return false };
         let Some(partition) = self.cluster.partition_mut(topic, partition) else { return false };
         let leader_epoch = partition.leader_epoch;

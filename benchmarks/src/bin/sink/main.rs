@@ -46,7 +46,7 @@ fn main() -> Result<(), Failure> {
         for socket in listener.incoming() {
             let log = Arc::clone(&log);
             let serve = move || match (socket, options.echo) {
-                (Ok(socket), Some(sizes)) => echo(socket, sizes),
+                (Ok(socket), Some((request, answer))) => echo(socket, request, answer),
                 (Ok(socket), None) => serve::serve(socket, address.port(), options.silent, &log),
                 (Err(error), _) => eprintln!("sink: accept: {error}"),
             };
@@ -83,7 +83,7 @@ fn say(report: &Report) -> io::Result<()> {
 }
 
 /// Reads requests and writes answers of the given sizes until the peer closes.
-fn echo(mut socket: TcpStream, (request, answer): (usize, usize)) {
+fn echo(mut socket: TcpStream, request: usize, answer: usize) {
     let (mut request, answer) = (vec![0; request], vec![0; answer]);
     let _ = socket.set_nodelay(true);
     while socket.read_exact(&mut request).is_ok() && socket.write_all(&answer).is_ok() {}
