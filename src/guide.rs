@@ -45,7 +45,6 @@ pages! {
     /// [TLS]: self::tls
     /// [providers]: self::providers
     aws_msk "security/aws-msk.md"
-    /// [passwords]: self::plain_scram
     /// [TLS]: self::tls
     kerberos "security/kerberos.md"
     /// [TLS]: self::tls

@@ -412,7 +412,7 @@ fn all_faults_of_a_configuration_are_told_at_once() {
         ("ssl.keystore.location", "k.jks"),
         ("ssl.endpoint.identification.algorithm", "LDAPS"),
         ("transactional.id", "orders"),
-        ("sasl.kerberos.service.name", "kafka"),
+        ("sasl.login.class", "MyLogin"),
     ];
     let wrong = [
         ("acks", "7"),

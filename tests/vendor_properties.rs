@@ -228,11 +228,17 @@ fn stores_of_java_and_openssl_are_read_as_the_file_names_them() {
     }
 }
 
-/// What is not there yet is refused by its name, before anything is sent.
+/// What a build does not have is refused by its name; with it the keytab is read, before anything is sent. That it sends is
+/// in `real_kafka_kerberos`.
 #[test]
-fn what_is_not_there_is_refused_by_name() {
+fn kerberos_is_a_feature_of_its_own() {
     let config = config(&file("kerberos", &[])).set("bootstrap.servers", "127.0.0.1:1");
     let error = KafkaProducer::<str, str>::new(config).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("GSSAPI"), "{error}");
+    let wanted = if cfg!(feature = "gssapi") {
+        "keyTab=/etc/security/keytabs/kafka_client.keytab"
+    } else {
+        "GSSAPI for configuration sasl.mechanism: it needs the feature `gssapi`"
+    };
+    assert!(error.to_string().contains(wanted), "{error}");
 }

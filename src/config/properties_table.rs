@@ -414,12 +414,12 @@ macro_rules! for_each_property {
 
             // Security: SASL.
             SASL_MECHANISM = "sasl.mechanism" {
-                doc: "How this client logs in, where security.protocol says that it does: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM. What the brokers do not have switched on is refused by them, and nothing else is tried.",
+                doc: "How this client logs in, where security.protocol says that it does: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI (Kerberos) or AWS_MSK_IAM. What the brokers do not have switched on is refused by them, and nothing else is tried.",
                 type: String, default: "GSSAPI", field: sasl_mechanism: String = text,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_JAAS_CONFIG = "sasl.jaas.config" {
-                doc: "Who logs in with what, as a line in the format of JAAS: login module, control flag, options, a semicolon. For PLAIN org.apache.kafka.common.security.plain.PlainLoginModule, for SCRAM org.apache.kafka.common.security.scram.ScramLoginModule, with username and password; with tokenauth=true these are a delegation token's id and HMAC. Variables in it (config.providers) are replaced anew for each login, so that a password may change. ProducerConfig::sasl_plain and sasl_scram_sha_256 write it.",
+                doc: "Who logs in with what, as a line in the format of JAAS: login module, control flag, options, a semicolon. For PLAIN org.apache.kafka.common.security.plain.PlainLoginModule, for SCRAM org.apache.kafka.common.security.scram.ScramLoginModule, with username and password; with tokenauth=true these are a delegation token's id and HMAC; for GSSAPI com.sun.security.auth.module.Krb5LoginModule, with useKeyTab, keyTab and principal, or useTicketCache. Variables in it (config.providers) are replaced anew for each login, so that a password may change. ProducerConfig::sasl_plain and sasl_scram_sha_256 write it.",
                 type: Password, default: null, field: sasl_jaas_config: Option<Secret> = secret_unless_empty,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
@@ -439,29 +439,29 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_SERVICE_NAME = "sasl.kerberos.service.name" {
-                doc: "The Kerberos name that the brokers run under.",
-                type: String, default: null,
-                accepts: Any, importance: Medium, origin: Kafka, support: Refused,
+                doc: "The name that the brokers have in Kerberos: kafka of kafka/broker.example.com@EXAMPLE.COM. The rest is the name that the broker is connected to by. The option serviceName in sasl.jaas.config says the same; both together have to agree. For GSSAPI.",
+                type: String, default: null, field: sasl_kerberos_service_name: Option<String> = text_if_set,
+                accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_KINIT_CMD = "sasl.kerberos.kinit.cmd" {
-                doc: "The path of Kerberos' kinit command.",
-                type: String, default: "/usr/bin/kinit",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "The command that renews the ticket in a ticket cache before it ends: it is run as kinit -R, with -c where ticketCache in sasl.jaas.config names the cache. Tickets by a keytab need no command. For GSSAPI.",
+                type: String, default: "/usr/bin/kinit", field: sasl_kerberos_kinit_cmd: String = text,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_TICKET_RENEW_WINDOW_FACTOR = "sasl.kerberos.ticket.renew.window.factor" {
-                doc: "The share of a ticket's life after which it is renewed.",
-                type: Double, default: "0.8",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "The share of a ticket's life after which it is renewed, or got anew by the keytab. For GSSAPI.",
+                type: Double, default: "0.8", field: sasl_kerberos_ticket_renew_window_factor: f64 = number,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_TICKET_RENEW_JITTER = "sasl.kerberos.ticket.renew.jitter" {
-                doc: "The share of random time that is added to the time of a ticket's renewal.",
-                type: Double, default: "0.05",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "How much of a share of its life at most is added to that by chance. For GSSAPI.",
+                type: Double, default: "0.05", field: sasl_kerberos_ticket_renew_jitter: f64 = number,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_MIN_TIME_BEFORE_RELOGIN = "sasl.kerberos.min.time.before.relogin" {
-                doc: "Milliseconds between two attempts to renew a ticket, at least.",
-                type: Long, default: "60000",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "Milliseconds between two renewals of a ticket, at least, unless it would end before that; and how long, at most, after a login that failed. For GSSAPI.",
+                type: Long, default: "60000", field: sasl_kerberos_min_time_before_relogin: Duration = millis,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_WINDOW_FACTOR = "sasl.login.refresh.window.factor" {
                 doc: "The share of a token's life after which a new one is fetched. For OAUTHBEARER.",

@@ -30,7 +30,10 @@ macro_rules! settings {
     })*) => {
         /// All that the client's parts need to know, checked and with types.
         #[derive(Clone)]
-        #[cfg_attr(not(feature = "oidc"), allow(dead_code, reason = "some are only for what a feature brings"))]
+        #[cfg_attr(
+            not(all(feature = "oidc", feature = "gssapi")),
+            allow(dead_code, reason = "some are only for what a feature brings")
+        )]
         pub(crate) struct Settings {
             $($(#[doc = concat!("`", $name, "`")] pub(crate) $field: $type,)?)*
 

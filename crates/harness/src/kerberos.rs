@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::command::{Process, run};
 use super::kafka_cluster::free_port;
 
-/// A running KDC.
+/// A running KDC. Its tickets may last for a second, and be renewed for a day.
 pub struct KeyDistributionCenter {
     folder: PathBuf,
     _process: Process,
@@ -29,15 +29,12 @@ impl KeyDistributionCenter {
         };
         fs::write(folder.join("krb5.conf"), fill(KRB5_CONF)).unwrap();
         fs::write(folder.join("kdc.conf"), fill(KDC_CONF)).unwrap();
-        let run = |program: &str, arguments: &[&str]| {
-            let mut command = program_of(folder, program);
-            run(command.args(arguments), b"", LIMIT).unwrap_or_else(|error| panic!("{error}"));
-        };
-        run("kdb5_util", &["create", "-s", "-r", REALM, "-P", "masterpassword"]);
+        let mut create = program_of(folder, "kdb5_util");
+        create.args(["create", "-s", "-r", REALM, "-P", "masterpassword"]);
+        run(&mut create, b"", LIMIT).unwrap_or_else(|error| panic!("{error}"));
         for (principal, keytab) in [("kafka/localhost", "kafka.keytab"), ("alice", "alice.keytab")] {
-            run("kadmin.local", &["-q", &format!("addprinc -randkey {principal}")]);
-            let keytab = folder.join(keytab);
-            run("kadmin.local", &["-q", &format!("ktadd -k {} {principal}", keytab.display())]);
+            administer(folder, &format!("addprinc -randkey {principal}"));
+            administer(folder, &format!("ktadd -k {} {principal}", folder.join(keytab).display()));
         }
         let mut command = program_of(folder, "krb5kdc");
         command.arg("-n").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -55,11 +52,49 @@ impl KeyDistributionCenter {
         self.folder.join("krb5.conf")
     }
 
+    /// The same with another line in the place of one.
+    pub fn configuration_with(&self, name: &str, line: &str, by: &str) -> PathBuf {
+        let text = fs::read_to_string(self.configuration()).unwrap();
+        assert!(text.contains(line), "{line} is not in {text}");
+        let path = self.folder.join(name);
+        fs::write(&path, text.replace(line, by)).unwrap();
+        path
+    }
+
+    /// One of the KDC's files.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// What `kadmin.local` is to do.
+    pub fn administer(&self, query: &str) {
+        administer(&self.folder, query);
+    }
+
+    /// A principal that is made with these options of `addprinc`, and its keytab.
+    pub fn keytab(&self, principal: &str, options: &str) -> PathBuf {
+        let keytab = self.folder.join(format!("{principal}.keytab"));
+        self.administer(&format!("addprinc {options} -randkey {principal}"));
+        self.administer(&format!("ktadd -norandkey -k {} {principal}", keytab.display()));
+        keytab
+    }
+
+    /// What the KDC has told.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("kdc.log")).unwrap()
+    }
+
     /// Gets a ticket for `alice` into a cache of this name: its path.
     pub fn ticket_cache(&self, name: &str) -> PathBuf {
+        self.ticket_cache_with(name, &[])
+    }
+
+    /// The same with further arguments of `kinit`.
+    pub fn ticket_cache_with(&self, name: &str, arguments: &[&str]) -> PathBuf {
         let cache = self.folder.join(name);
         let mut kinit = program_of(&self.folder, "kinit");
         kinit
+            .args(arguments)
             .arg("-c")
             .arg(&cache)
             .arg("-kt")
@@ -68,6 +103,11 @@ impl KeyDistributionCenter {
         run(&mut kinit, b"", LIMIT).unwrap_or_else(|error| panic!("{error}"));
         cache
     }
+}
+
+fn administer(folder: &Path, query: &str) {
+    let mut kadmin = program_of(folder, "kadmin.local");
+    run(kadmin.args(["-q", query]), b"", LIMIT).unwrap_or_else(|error| panic!("{error}"));
 }
 
 fn is_installed(program: &str) -> bool {
@@ -115,6 +155,8 @@ const KDC_CONF: &str = "\
   key_stash_file = @FOLDER@/stash
   acl_file = @FOLDER@/kadm5.acl
   max_life = 1h
+  max_renewable_life = 1d
+  supported_enctypes = aes256-cts-hmac-sha1-96:normal aes128-cts-hmac-sha1-96:normal aes128-cts-hmac-sha256-128:normal aes256-cts-hmac-sha384-192:normal
  }
 [logging]
  kdc = FILE:@FOLDER@/kdc.log

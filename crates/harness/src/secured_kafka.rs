@@ -39,7 +39,7 @@ pub enum SecuredListener {
     Signed,
     /// PLAIN, SCRAM-SHA-256 and OAUTHBEARER, anew every three seconds.
     Reauth,
-    /// Kerberos, where its tools are installed.
+    /// Kerberos, anew every three seconds, where its tools are installed.
     Gssapi,
 }
 

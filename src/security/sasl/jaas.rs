@@ -133,7 +133,7 @@ const EXPECTED: &str = "expected is: MODULE required OPTION=\"VALUE\" OPTION=\"V
 const FLAGS: [&str; 4] = ["required", "requisite", "sufficient", "optional"];
 
 /// What the options of the known modules are called, as far as errors may name them.
-const OPTIONS: [&str; 24] = [
+const OPTIONS: [&str; 27] = [
     "awsProfileName",
     "awsRoleArn",
     "awsRoleSessionName",
@@ -142,6 +142,7 @@ const OPTIONS: [&str; 24] = [
     "clientSecret",
     "debug",
     "doNotPrompt",
+    "isInitiator",
     "keyTab",
     "oauth.access.token",
     "oauth.client.id",
@@ -149,6 +150,8 @@ const OPTIONS: [&str; 24] = [
     "oauth.token.endpoint.uri",
     "password",
     "principal",
+    "refreshKrb5Config",
+    "renewTGT",
     "scope",
     "serviceName",
     "storeKey",

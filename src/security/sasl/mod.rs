@@ -19,6 +19,8 @@ mod stream_tokenizer;
 
 #[cfg(feature = "oidc")]
 mod form;
+#[cfg(feature = "gssapi")]
+mod gssapi;
 #[cfg(feature = "oidc")]
 mod http_client;
 #[cfg(test)]
@@ -138,11 +140,25 @@ pub(crate) fn mechanisms(
             faults.add(not_there(kind, "it needs the feature `msk-iam` of the crate kafka-producer"));
             None
         }
+        #[cfg(feature = "gssapi")]
+        MechanismKind::Gssapi => Some(Arc::new(by_ticket(settings, faults)?)),
+        #[cfg(not(feature = "gssapi"))]
         MechanismKind::Gssapi => {
-            faults.add(not_there(kind, "it is not supported by this version of kafka-producer"));
+            faults.add(not_there(kind, "it needs the feature `gssapi` of the crate kafka-producer"));
             None
         }
     }
+}
+
+/// GSSAPI, with tickets of whoever the settings name.
+#[cfg(feature = "gssapi")]
+fn by_ticket(settings: &Settings, faults: &mut Faults) -> Option<gssapi::Gssapi> {
+    let kind = MechanismKind::Gssapi;
+    faults.keep(known_client_handler(settings, &["KerberosClientCallbackHandler"]));
+    let wanted = "useKeyTab=true keyTab=\"…\" principal=\"…\"";
+    faults.keep(settings.sasl_jaas_config.as_ref().ok_or_else(|| without_jaas(kind, wanted)))?;
+    let options = faults.keep(options(settings, kind))?;
+    gssapi::gssapi(settings, &options, faults)
 }
 
 /// OAUTHBEARER, with tokens of whoever the settings name.
@@ -156,6 +172,7 @@ fn by_token(settings: &Settings, tokens: TokenProviders, faults: &mut Faults) ->
     oauth_bearer(settings, &options, tokens, faults)
 }
 
+#[cfg(not(all(feature = "gssapi", feature = "msk-iam")))]
 fn not_there(kind: MechanismKind, why: &str) -> Error {
     Error::config(format!("Invalid value {} for configuration sasl.mechanism: {why}", kind.name()))
 }
@@ -182,6 +199,15 @@ fn known_client_handler(settings: &Settings, known: &[&str]) -> Result<(), Error
     }
 }
 
+fn without_jaas(kind: MechanismKind, options: &str) -> Error {
+    Error::config(format!(
+        "Missing configuration sasl.jaas.config: sasl.mechanism={} needs {} required {options}; \
+         (the file of java.security.auth.login.config is not read)",
+        kind.name(),
+        kind.module()
+    ))
+}
+
 /// Where name and password come from.
 fn credentials_source(
     settings: &Settings,
@@ -192,12 +218,7 @@ fn credentials_source(
         return Ok(CredentialsSource::asked(ask));
     }
     let Some(text) = &settings.sasl_jaas_config else {
-        return Err(Error::config(format!(
-            "Missing configuration sasl.jaas.config: sasl.mechanism={} needs {} required username=\"…\" password=\"…\"; \
-             (the file of java.security.auth.login.config is not read)",
-            kind.name(),
-            kind.module()
-        )));
+        return Err(without_jaas(kind, "username=\"…\" password=\"…\""));
     };
     let credentials = read_credentials(text, kind)?;
     let Some(text) = settings.variable_text(ProducerConfig::SASL_JAAS_CONFIG) else {
