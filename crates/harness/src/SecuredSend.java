@@ -33,7 +33,7 @@ public class SecuredSend {
         properties.setProperty("key.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         properties.setProperty("value.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         properties.setProperty("enable.metrics.push", "false");
-        properties.setProperty("max.block.ms", "8000");
+        properties.putIfAbsent("max.block.ms", "8000");
         properties.setProperty("request.timeout.ms", "5000");
         properties.setProperty("delivery.timeout.ms", "8000");
         properties.setProperty("linger.ms", "0");
@@ -43,13 +43,22 @@ public class SecuredSend {
                 producer.send(new ProducerRecord<>(topic, "by Java")).get(20, TimeUnit.SECONDS);
                 return "accepted";
             } finally {
-                producer.close(Duration.ZERO);
+                close(producer);
             }
         } catch (Exception | LinkageError error) {
             StringBuilder message = new StringBuilder();
             for (Throwable cause = error; cause != null; cause = cause.getCause())
                 message.append(message.isEmpty() ? "" : "; ").append(cause.getClass().getSimpleName()).append(": ").append(cause.getMessage());
             return "refused " + HexFormat.of().formatHex(message.toString().getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    // In Kafka's words of each time: by a Duration since 2.2, the other way until 3.0.
+    static void close(KafkaProducer<?, ?> producer) throws Exception {
+        try {
+            KafkaProducer.class.getMethod("close", Duration.class).invoke(producer, Duration.ZERO);
+        } catch (NoSuchMethodException old) {
+            KafkaProducer.class.getMethod("close", long.class, TimeUnit.class).invoke(producer, 0L, TimeUnit.SECONDS);
         }
     }
 

@@ -42,16 +42,26 @@ impl KafkaJars {
         let _ = fs::remove_dir_all(&unfinished); // from an aborted run
         let mut maven = Command::new("mvn");
         maven.args(["-B", "-q", "-f"]).arg(&pom);
-        maven.arg(if self.is_4() { "-Pv4" } else { "-Pv3" });
+        maven.arg(match (self.is_4(), self.has_zookeeper()) {
+            (true, _) => "-Pv4",
+            (_, true) => "-Pv2",
+            _ => "-Pv3",
+        });
         maven.arg(format!("-Dkafka.version={}", self.version));
+        // There is none of Scala 2.13 yet.
+        maven.args(self.version.starts_with("2.1.").then_some("-Dscala.version=2.12"));
         maven.arg("dependency:copy-dependencies").arg(format!("-DoutputDirectory={}", unfinished.display()));
         run(&mut maven, b"", DOWNLOAD_LIMIT)
             .unwrap_or_else(|error| panic!("fetching Kafka {}: {error}", self.version));
         fs::rename(&unfinished, self.home.join(LIBS)).unwrap();
     }
 
-    /// Formats a data directory for the checkpoint, then lets a broker live once to archive the classes it loads.
+    /// Formats a data directory for the checkpoint, then lets a broker live once to archive the classes it loads. Versions
+    /// with ZooKeeper have nothing to be formatted, and run too seldom for an archive.
     fn prepare(&self) {
+        if self.has_zookeeper() {
+            return fs::write(self.home.join(PREPARED), b"").unwrap();
+        }
         let _ = fs::remove_file(self.home.join(CHECKPOINT)); // from an aborted run
         let run = ScratchFolder::new(&self.home);
         let node = BrokerPlace::single(&run);

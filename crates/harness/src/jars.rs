@@ -71,8 +71,8 @@ impl KafkaJars {
     /// The full name of a tool, which has moved with the versions: `DumpLogSegments`, `ConsoleProducer`,
     /// `ConsoleConsumer`.
     pub fn tool_class(&self, tool: &str) -> String {
-        match (tool, self.is_4(), self.version.starts_with("3.3.")) {
-            ("ConsoleConsumer", _, false) => format!("org.apache.kafka.tools.consumer.{tool}"),
+        match (tool, self.is_4(), self.is_at_least("3.4")) {
+            ("ConsoleConsumer", _, true) => format!("org.apache.kafka.tools.consumer.{tool}"),
             (_, true, _) => format!("org.apache.kafka.tools.{tool}"),
             _ => format!("kafka.tools.{tool}"),
         }
@@ -112,7 +112,18 @@ impl KafkaJars {
 
     /// 4.x and later: no logger of its own, and tools that have moved.
     pub fn is_4(&self) -> bool {
-        !self.version.starts_with("3.")
+        self.is_at_least("4.0")
+    }
+
+    /// 2.x: the cluster is in ZooKeeper.
+    pub fn has_zookeeper(&self) -> bool {
+        !self.is_at_least("3.0")
+    }
+
+    /// Whether this version is that one or a later one.
+    pub fn is_at_least(&self, version: &str) -> bool {
+        let numbers = |text: &str| text.split('.').map(|part| part.parse().unwrap()).collect::<Vec<u32>>();
+        numbers(&self.version) >= numbers(version)
     }
 }
 

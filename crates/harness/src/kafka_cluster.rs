@@ -18,12 +18,15 @@ use super::command::{Output, Process, run, tail};
 use super::jars::{CHECKPOINT, KafkaJars};
 use super::probe::{self, ProbedMetadata};
 use super::scratch::ScratchFolder;
+use super::zookeeper::ZooKeeper;
 
 /// A running cluster. Brokers are numbered from 1, as in Kafka's own metadata.
 pub struct Kafka {
     jars: KafkaJars,
     nodes: Vec<BrokerPlace>,
     running: Vec<Option<Process>>,
+    /// After the brokers, which say farewell to it; of 2.x.
+    zookeeper: Option<ZooKeeper>,
     _run: ScratchFolder,
 }
 
@@ -79,10 +82,14 @@ impl Kafka {
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Result<Kafka, String> {
         let run = ScratchFolder::new(jars.home());
+        let zookeeper = jars.has_zookeeper().then(|| ZooKeeper::start(jars, run.path())).transpose()?;
         let mut nodes = BrokerPlace::some(run.path(), brokers);
-        nodes.iter_mut().for_each(|node| node.flags = flags.to_vec());
+        for node in &mut nodes {
+            node.flags = flags.to_vec();
+            node.zookeeper_port = zookeeper.as_ref().map(ZooKeeper::port);
+        }
         let running = nodes.iter().map(|_| None).collect();
-        let mut kafka = Kafka { jars: jars.clone(), nodes, running, _run: run };
+        let mut kafka = Kafka { jars: jars.clone(), nodes, running, zookeeper, _run: run };
         for (index, node) in kafka.nodes.iter().enumerate() {
             node.write(&kafka.nodes, &settings(node));
             kafka.running[index] = Some(node.start(&mut node.java(jars)));
@@ -94,7 +101,7 @@ impl Kafka {
     /// Starts the one node that lies in `run` with this command.
     pub fn start_node(jars: KafkaJars, run: ScratchFolder, node: BrokerPlace, java: &mut Command) -> Kafka {
         let running = vec![Some(node.start(java))];
-        let mut kafka = Kafka { jars, nodes: vec![node], running, _run: run };
+        let mut kafka = Kafka { jars, nodes: vec![node], running, zookeeper: None, _run: run };
         kafka.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
         kafka
     }
@@ -107,6 +114,11 @@ impl Kafka {
     /// Every broker's address, as a client's `bootstrap.servers`.
     pub fn bootstrap_servers(&self) -> String {
         self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port)).collect::<Vec<_>>().join(",")
+    }
+
+    /// `HOST:PORT`, for tools of 2.x that change the cluster there.
+    pub fn zookeeper_address(&self) -> Option<String> {
+        self.zookeeper.as_ref().map(|zookeeper| format!("127.0.0.1:{}", zookeeper.port()))
     }
 
     /// Ends a broker in order (SIGTERM): it hands its partitions over and is gone.
@@ -249,6 +261,7 @@ pub struct BrokerPlace {
     directory: PathBuf,
     /// For its Java.
     flags: Vec<String>,
+    zookeeper_port: Option<u16>,
 }
 
 impl BrokerPlace {
@@ -266,6 +279,7 @@ impl BrokerPlace {
             controller_port: free_port(),
             directory: run.join(format!("n{id}")),
             flags: Vec::new(),
+            zookeeper_port: None,
         };
         (1..).take(count).map(node).collect()
     }
@@ -280,6 +294,11 @@ impl BrokerPlace {
 
     pub fn controller_port(&self) -> u16 {
         self.controller_port
+    }
+
+    /// Whether it has no controller of its own: 2.x.
+    pub fn has_zookeeper(&self) -> bool {
+        self.zookeeper_port.is_some()
     }
 
     pub fn properties_file(&self) -> String {
@@ -300,7 +319,11 @@ impl BrokerPlace {
         let voter = |node: &BrokerPlace| format!("{}@127.0.0.1:{}", node.id, node.controller_port);
         let voters = nodes.iter().map(voter).collect::<Vec<_>>().join(",");
         let replicas = nodes.len().min(3);
-        let mut properties = include_str!("broker.properties")
+        let template = match self.zookeeper_port {
+            Some(port) => include_str!("broker_2.properties").replace("@ZOOKEEPER@", &port.to_string()),
+            None => include_str!("broker.properties").to_owned(),
+        };
+        let mut properties = template
             .replace("@NODE@", &self.id.to_string())
             .replace("@PORT@", &self.port.to_string())
             .replace("@CONTROLLER_PORT@", &self.controller_port.to_string())

@@ -19,6 +19,7 @@
 
 mod installation;
 mod versions;
+mod zookeeper;
 
 pub mod command;
 pub mod jars;
@@ -32,6 +33,8 @@ pub mod read_back;
 pub mod schema;
 pub mod scratch;
 pub mod secured_kafka;
+
+pub use versions::versions_asked_for;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

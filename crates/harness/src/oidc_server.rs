@@ -32,6 +32,9 @@ pub struct TokenClaims {
     pub subject: String,
     pub audience: String,
     pub issuer: String,
+    pub scope: String,
+    /// From now; negative: some time ago.
+    pub issued_after_seconds: i64,
     /// From now; negative: it has expired already.
     pub lifetime_seconds: i64,
     /// By a key that nobody publishes.
@@ -44,9 +47,27 @@ impl Default for TokenClaims {
             subject: "alice".into(),
             audience: AUDIENCE.into(),
             issuer: ISSUER.into(),
+            scope: "kafka".into(),
+            issued_after_seconds: -600,
             lifetime_seconds: 300,
             is_forged: false,
         }
+    }
+}
+
+impl TokenClaims {
+    /// Header and claims as they are signed.
+    fn with_header(&self, header: &Value) -> String {
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
+        let claimed = json!({
+            "sub": self.subject, "aud": self.audience, "iss": self.issuer, "scope": self.scope,
+            "iat": now + self.issued_after_seconds, "exp": now + self.lifetime_seconds,
+        });
+        format!(
+            "{}.{}",
+            base64_url(header.to_string().as_bytes()),
+            base64_url(claimed.to_string().as_bytes())
+        )
     }
 }
 
@@ -84,6 +105,11 @@ impl OidcServer {
     pub fn token(&self, claims: &TokenClaims) -> String {
         self.issuer.token(claims)
     }
+
+    /// A token that says this, and that nobody has signed.
+    pub fn unsigned_token(&self, claims: &TokenClaims) -> String {
+        claims.with_header(&json!({ "alg": "none" })) + "."
+    }
 }
 
 impl Drop for OidcServer {
@@ -101,17 +127,7 @@ struct TokenIssuer {
 
 impl TokenIssuer {
     fn token(&self, claims: &TokenClaims) -> String {
-        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap();
-        let header = json!({ "alg": "RS256", "typ": "JWT", "kid": KEY_ID });
-        let claimed = json!({
-            "sub": claims.subject, "aud": claims.audience, "iss": claims.issuer, "scope": "kafka",
-            "iat": now - 600, "exp": now + claims.lifetime_seconds,
-        });
-        let signed = format!(
-            "{}.{}",
-            base64_url(header.to_string().as_bytes()),
-            base64_url(claimed.to_string().as_bytes())
-        );
+        let signed = claims.with_header(&json!({ "alg": "RS256", "typ": "JWT", "kid": KEY_ID }));
         let key = self.files.join(if claims.is_forged { "forger.key" } else { "issuer.key" });
         let mut openssl = Command::new("openssl");
         openssl.args(["dgst", "-sha256", "-sign"]).arg(key);

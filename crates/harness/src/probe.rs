@@ -1,6 +1,6 @@
 //! A few requests over a bare socket, for the harness itself: is the cluster ready, who leads what, create a topic.
 //!
-//! Must not know: the producer under test. Old, fixed versions that every broker of 3.x and 4.x answers.
+//! Must not know: the producer under test. Old, fixed versions that every broker from 2.x on answers.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};

@@ -2,7 +2,7 @@
 //!
 //! Owns: the listeners, the files of both sides, the issuer of tokens, the KDC. Must not know: the producer under test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -35,7 +35,7 @@ pub enum SecuredListener {
     Sasl,
     /// The same over TLS.
     SaslTls,
-    /// OAUTHBEARER with tokens of the issuer.
+    /// OAUTHBEARER with tokens of the issuer, from 3.x on; in 2.x with unsigned ones, for the scope `kafka`.
     Signed,
     /// PLAIN, SCRAM-SHA-256 and OAUTHBEARER, anew every three seconds.
     Reauth,
@@ -150,27 +150,37 @@ impl SecuredKafka {
         path
     }
 
+    /// A file beside those.
+    pub fn add_file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.files.path().join(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
     /// Adds a user, or gives him another password.
     pub fn add_scram_user(&self, mechanism: &str, user: &str, password: &str) {
         let change = format!("{mechanism}=[password={password}]");
-        let arguments =
-            ["--bootstrap-server", "{servers}", "--alter", "--entity-type", "users", "--entity-name", user];
-        self.kafka.tool(
-            "kafka.admin.ConfigCommand",
-            &[&arguments[..], &["--add-config", &change]].concat(),
-            b"",
-        );
+        // Brokers do it since 2.7.
+        let zookeeper = self.kafka.zookeeper_address().filter(|_| !self.kafka.jars().is_at_least("2.7"));
+        let place = match &zookeeper {
+            Some(address) => ["--zookeeper", address],
+            None => ["--bootstrap-server", "{servers}"],
+        };
+        let what = ["--alter", "--entity-type", "users", "--entity-name", user, "--add-config", &change];
+        self.kafka.tool("kafka.admin.ConfigCommand", &[&place[..], &what].concat(), b"");
     }
 
     /// Sends a record by Java's producer with each set of properties: whether its broker has acknowledged it, or what Java
-    /// says, all causes included. A set lacks nothing but serializers and limits of time.
+    /// says, all causes included. A set lacks nothing but serializers, and limits of time, but for its own `max.block.ms`.
     pub fn send_with_java(&self, topic: &str, sets: &[JavaProperties]) -> Vec<Result<(), String>> {
         let pair = |(name, value): (&String, &String)| {
             format!("{}={}", to_hex(name.as_bytes()), to_hex(value.as_bytes()))
         };
         let line = |set: &JavaProperties| set.iter().map(pair).collect::<Vec<_>>().join(" ") + "\n";
         let input: String = sets.iter().map(line).collect();
-        let urls = format!("{ALLOWED_URLS}={}", self.issuer.token_url());
+        let urls = sets.iter().filter_map(|set| set.get("sasl.oauthbearer.token.endpoint.url"));
+        let urls: BTreeSet<_> = urls.map(String::as_str).collect();
+        let urls = format!("{ALLOWED_URLS}={}", urls.into_iter().collect::<Vec<_>>().join(","));
         let kerberos =
             self.kdc.as_ref().map(|kdc| format!("java.security.krb5.conf={}", kdc.configuration().display()));
         let arguments: Vec<&str> = [topic, &urls].into_iter().chain(kerberos.as_deref()).collect();
@@ -213,17 +223,26 @@ fn settings(
     let advertised = joined(&|name, _, port| format!("{name}://localhost:{port}"));
     let bound = joined(&|name, _, port| format!("{name}://127.0.0.1:{port}"));
     let protocols = joined(&|name, protocol, _| format!("{name}:{protocol}"));
+    let (bound, protocols) = match place.has_zookeeper() {
+        true => (bound, protocols),
+        false => (
+            format!("{bound},CONTROLLER://127.0.0.1:{}", place.controller_port()),
+            format!("{protocols},CONTROLLER:PLAINTEXT"),
+        ),
+    };
     let mut lines: BrokerSettings = vec![
-        ("listeners".into(), format!("{bound},CONTROLLER://127.0.0.1:{}", place.controller_port())),
+        ("listeners".into(), bound),
         ("advertised.listeners".into(), advertised),
-        ("listener.security.protocol.map".into(), format!("{protocols},CONTROLLER:PLAINTEXT")),
+        ("listener.security.protocol.map".into(), protocols),
     ];
+    // What can be asked of signed tokens there was no class for in 2.x.
+    let validator = match place.has_zookeeper() {
+        true => "internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler",
+        false => "OAuthBearerValidatorCallbackHandler",
+    };
     let text = include_str!("secured.properties")
         .replace("@FILES@", &files.display().to_string())
-        .replace(
-            "@VALIDATOR@",
-            "org.apache.kafka.common.security.oauthbearer.OAuthBearerValidatorCallbackHandler",
-        )
+        .replace("@VALIDATOR@", &format!("org.apache.kafka.common.security.oauthbearer.{validator}"))
         .replace("@JWKS@", &issuer.jwks_url())
         .replace("@AUDIENCE@", AUDIENCE)
         .replace("@ISSUER@", ISSUER);
