@@ -154,7 +154,7 @@ pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
 pub use completion::{Callback, RecordFuture};
 pub use config::{
     Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
-    ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType,
+    ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType, SecurityProtocol,
 };
 pub use error::{Error, ErrorKind};
 pub use error_code::ErrorCode;

@@ -94,10 +94,10 @@ fn a_wrong_password_is_told_at_once_without_a_storm_and_one_that_is_right_again_
 fn a_session_is_prolonged_on_the_same_connection_and_no_record_is_lost_or_late() {
     let cluster = cluster(1);
     let gate = LoginGate::before(&cluster, "secret");
-    gate.rules.lock().unwrap().session = Duration::from_millis(300);
+    gate.rules.lock().unwrap().session = Duration::from_millis(1300);
     let producer: TextProducer = KafkaProducer::new(plain(&gate, "secret")).unwrap();
     let (mut sent, mut slowest) = (0, Duration::ZERO);
-    let until = Instant::now() + Duration::from_secs(2);
+    let until = Instant::now() + Duration::from_secs(6);
     while Instant::now() < until {
         let began = Instant::now();
         producer.send(to_first(&*sent.to_string())).unwrap().get_timeout(AGES).unwrap();
@@ -105,9 +105,9 @@ fn a_session_is_prolonged_on_the_same_connection_and_no_record_is_lost_or_late()
     }
     let expected: Vec<String> = (0..sent).map(|number| number.to_string()).collect();
     assert_eq!(values(&cluster, "t", 0), expected);
-    // 2 s are six to eight sessions.
+    // 6 s are five sessions.
     let logins = gate.count("login");
-    assert!(gate.connections() <= 3 && logins >= gate.connections() + 4, "{logins}, {}", gate.connections());
+    assert!(gate.connections() <= 3 && logins >= gate.connections() + 3, "{logins}, {}", gate.connections());
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     // Who is not believed any more is told so, at once, and believed again later.
     let outcome = || producer.send(to_first("v")).and_then(|future| future.get_timeout(AGES));

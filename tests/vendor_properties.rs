@@ -153,12 +153,89 @@ fn answer_once(listener: &TcpListener, body: &str) -> String {
     question
 }
 
-/// Its keys are found when they are wanted, and its signature is for the name of the broker's host: unit tests have both.
+/// With AWS's keys and region in the environment, and the brokers' authority as one that the system knows: the file is as
+/// the vendor has it but for the address.
 #[cfg(feature = "msk-iam")]
 #[test]
-fn amazons_class_is_known() {
+fn amazons_class_signs_by_the_keys_of_the_environment() {
+    let sasl = SaslOptions::new([SaslMechanism::AwsMskIam]).judge_msk_iam(judge_signature);
+    let builder = EmbeddedCluster::builder().topic("t", 1).tls(TlsOptions::new()).sasl(sasl);
+    let cluster = builder.start().unwrap();
+    let authority = Scratch::new("msk-iam-ca", cluster.tls().unwrap().trusted_pem().as_bytes());
     let servers = "b-1.mycluster.abc123.c2.kafka.eu-central-1.amazonaws.com:9098";
-    KafkaProducer::<str, str>::new(config(&file("msk-iam", &[(servers, "127.0.0.1:1")]))).unwrap();
+    let file = file("msk-iam", &[(servers, &*cluster.bootstrap_servers())]);
+    let send = |secret: &str| {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", "child_that_writes_by_amazons_keys", "--ignored", "--nocapture"]);
+        child.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", secret);
+        child.env("AWS_REGION", "eu-central-1").env("AWS_EC2_METADATA_DISABLED", "true");
+        child.env("SSL_CERT_FILE", &authority.0).env("THE_FILE", &file.0);
+        child.output().unwrap()
+    };
+    let output = send(SECRET_KEY);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_holds_exactly(&cluster, 20);
+    let logins = cluster.logins();
+    let is_right = |login: &kafka_embedded::SeenLogin| login.outcome.as_deref() == Ok("AKIDEXAMPLE");
+    assert!(!logins.is_empty() && logins.iter().all(is_right), "{logins:?}");
+
+    let output = send("another-secret");
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    assert!(!output.status.success() && text.contains("Authentication"), "{text}");
+    assert!(!text.contains("another-secret"), "{text}");
+    assert_holds_exactly(&cluster, 20);
+}
+
+#[cfg(feature = "msk-iam")]
+#[test]
+#[ignore = "the child of amazons_class_signs_by_the_keys_of_the_environment"]
+fn child_that_writes_by_amazons_keys() {
+    let file = Scratch(std::env::var_os("THE_FILE").unwrap().into());
+    let producer: TextProducer = KafkaProducer::new(config(&file)).unwrap();
+    std::mem::forget(file); // it is the parent's
+    for future in send_numbered(&producer, 0..20) {
+        future.get_timeout(AGES).unwrap();
+    }
+}
+
+#[cfg(feature = "msk-iam")]
+const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+
+/// As AWS says how to sign, by nothing of ours.
+#[cfg(feature = "msk-iam")]
+fn judge_signature(presented: &str) -> Result<String, String> {
+    use hmac::{Hmac, KeyInit, Mac};
+    use sha2::{Digest, Sha256};
+
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let by = |key: &[u8], text: &str| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
+        mac.update(text.as_bytes());
+        mac.finalize().into_bytes().to_vec()
+    };
+    let parsed: serde_json::Value = serde_json::from_str(presented).map_err(|error| error.to_string())?;
+    let field = |name: &str| parsed[name].as_str().unwrap_or_default().to_owned();
+    let (credential, date, host) = (field("x-amz-credential"), field("x-amz-date"), field("host"));
+    let (key_id, scope) = credential.split_once('/').ok_or("no scope")?;
+    let day = date.get(..8).ok_or("no date")?;
+    if scope != format!("{day}/eu-central-1/kafka-cluster/aws4_request") || field("version") != "2020_10_22" {
+        return Err(format!("{scope} of {}", field("version")));
+    }
+    let query = format!(
+        "Action=kafka-cluster%3AConnect&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential={}&X-Amz-Date={date}\
+         &X-Amz-Expires={}&X-Amz-SignedHeaders=host",
+        credential.replace('/', "%2F"),
+        field("x-amz-expires"),
+    );
+    let canonical = format!("GET\n/\n{query}\nhost:{host}\n\nhost\n{}", hex(&Sha256::digest(b"")));
+    let to_sign = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&Sha256::digest(canonical)));
+    let parts = [day, "eu-central-1", "kafka-cluster", "aws4_request"];
+    let key = parts.iter().fold(format!("AWS4{SECRET_KEY}").into_bytes(), |key, part| by(&key, part));
+    match field("x-amz-signature") == hex(&by(&key, &to_sign)) {
+        true => Ok(key_id.to_owned()),
+        false => Err("the signature is wrong".to_owned()),
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub enum Mode {
     Throughput,
     /// Send one record, wait until it is acknowledged, send the next.
     Latency,
+    /// Start a producer, have it ask for the topic's partitions, close it; again and again.
+    Connect,
 }
 
 impl FromStr for Mode {
@@ -29,7 +31,8 @@ impl FromStr for Mode {
         match text {
             "throughput" => Ok(Mode::Throughput),
             "latency" => Ok(Mode::Latency),
-            _ => Err(format!("\"{text}\" is neither throughput nor latency").into()),
+            "connect" => Ok(Mode::Connect),
+            _ => Err(format!("\"{text}\" is none of throughput, latency and connect").into()),
         }
     }
 }
@@ -41,7 +44,7 @@ pub struct Work {
     pub mode: Mode,
     /// The sink's `host:port`.
     pub address: String,
-    /// How many records are sent.
+    /// How many records are sent, or producers started.
     pub records: u64,
     /// The bytes of each record's value.
     pub value_size: usize,
@@ -85,6 +88,7 @@ impl Work {
         let mode = match self.mode {
             Mode::Throughput => "throughput",
             Mode::Latency => "latency",
+            Mode::Connect => "connect",
         };
         let keyed = if self.keyed { "keyed" } else { "keyless" };
         let fixed = [mode.to_owned(), self.address.clone(), self.records.to_string()];

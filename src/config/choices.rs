@@ -107,11 +107,15 @@ impl Choice for ClientDnsLookup {
 }
 
 /// How brokers are connected to: `security.protocol`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum SecurityProtocol {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SecurityProtocol {
+    /// `PLAINTEXT`: neither encrypted nor logged in. The default.
     Plaintext,
+    /// `SSL`: encrypted by TLS; brokers may ask for a certificate. Needs the crate's feature `tls`, which is on by default.
     Ssl,
+    /// `SASL_PLAINTEXT`: logged in, and not encrypted.
     SaslPlaintext,
+    /// `SASL_SSL`: encrypted by TLS, and logged in. Needs the feature `tls`, which is on by default.
     SaslSsl,
 }
 

@@ -39,8 +39,9 @@ use property::{HIDDEN, PropertyValue, trim};
 use remarks::Remarks;
 use values::Values;
 
-pub(crate) use choices::SecurityProtocol;
-pub use choices::{Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy};
+pub use choices::{
+    Acks, ClientDnsLookup, ClusterChange, CompressionType, MetadataRecoveryStrategy, SecurityProtocol,
+};
 pub(crate) use faults::Faults;
 pub(crate) use properties_file::count as read_properties;
 #[cfg(feature = "tls")]
@@ -151,11 +152,11 @@ impl ProducerConfig {
     /// `security.protocol` should be `SASL_SSL`; it has to be set as well.
     ///
     /// ```
-    /// use kafka_producer::ProducerConfig;
+    /// use kafka_producer::{ProducerConfig, SecurityProtocol};
     ///
     /// let config = ProducerConfig::new()
     ///     .bootstrap_servers("pkc-1234.eu-central-1.aws.confluent.cloud:9092")
-    ///     .set("security.protocol", "SASL_SSL")
+    ///     .security_protocol(SecurityProtocol::SaslSsl)
     ///     .sasl_plain("API key", "API secret");
     /// assert_eq!(config.get("sasl.mechanism").as_deref(), Some("PLAIN"));
     /// ```

@@ -308,7 +308,7 @@ macro_rules! for_each_property {
             // Security: TLS.
             SECURITY_PROTOCOL_CONFIG = "security.protocol" {
                 doc: "Whether connections to brokers are encrypted (SSL, SASL_SSL) and whether clients log in on them (SASL_PLAINTEXT, SASL_SSL). With PLAINTEXT settings that begin with ssl. or sasl. have no effect, with a warning.",
-                type: String, default: "PLAINTEXT", field: security_protocol: SecurityProtocol = choice,
+                type: String, default: "PLAINTEXT", setter: security_protocol(SecurityProtocol), field: security_protocol: SecurityProtocol = choice,
                 accepts: OneOfAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), importance: Medium, origin: Kafka, support: Supported,
             }
             SECURITY_PROVIDERS_CONFIG = "security.providers" {

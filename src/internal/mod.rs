@@ -17,6 +17,9 @@ use crate::protocol::{
     SaslAuthenticateRequest, SaslHandshakeRequest, decode_response,
 };
 use crate::record_batch::read_records;
+use crate::security::sasl::oauthbearer::read_claims;
+#[cfg(any(test, fuzzing, feature = "oidc"))]
+use crate::security::sasl::oauthbearer::read_token_answer;
 use crate::security::sasl::{read_jaas, read_scram_messages};
 
 #[cfg(feature = "tls")]
@@ -119,6 +122,25 @@ pub fn jaas(text: &str) -> Result<usize, String> {
 /// What is wrong.
 pub fn scram(bytes: &[u8]) -> Result<usize, String> {
     read_scram_messages(bytes)
+}
+
+/// Reads the claims of a token that is a JWT: how many bytes the subject has.
+///
+/// # Errors
+///
+/// What is wrong.
+pub fn claims(token: &str) -> Result<usize, String> {
+    read_claims(token)
+}
+
+/// Reads what a token endpoint answers, and the claims of the token in it: how many bytes the subject has.
+///
+/// # Errors
+///
+/// What is wrong.
+#[cfg(any(test, fuzzing, feature = "oidc"))]
+pub fn token_answer(status: u16, body: &[u8]) -> Result<usize, String> {
+    read_token_answer(status, body)
 }
 
 /// None, gzip, snappy, lz4, zstd.

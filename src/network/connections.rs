@@ -445,7 +445,7 @@ impl<N: Network, T> Connections<N, T> {
             connection.served |= matches!(entry.note, RequestOwner::Caller(_));
             self.answers_due -= 1;
             match entry.note {
-                RequestOwner::Connection => self.step_answered(id, &frame, now)?,
+                RequestOwner::Connection => self.step_answered(id, (&frame, entry.sent_at), now)?,
                 RequestOwner::Caller(note) => {
                     let (version, sent_at) = (entry.version, entry.sent_at);
                     self.outcomes.push(Outcome::Answered { node: id, note, version, frame, sent_at });

@@ -4,7 +4,7 @@
 //! Holds: who refuses us is asked again no sooner than the backoff allows, and what the caller sends waits meanwhile.
 //! Source: Kafka's `KafkaChannel` and `SaslClientAuthenticator`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::connection::Connection;
 use super::connection_state::{Phase, later};
@@ -65,31 +65,37 @@ impl<N: Network, T> Connections<N, T> {
         Ok(())
     }
 
-    /// A step of the handshake was answered.
+    /// A step of the handshake was answered, which was asked at that time.
     pub(super) fn step_answered(
         &mut self,
         id: i32,
-        frame: &[u8],
+        (frame, asked_at): (&[u8], Instant),
         now: Instant,
     ) -> Result<(), DisconnectReason> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
         match connection.handshake.answered(frame).map_err(DisconnectReason::Handshake)? {
             Progress::Continue => self.next_step(id, now),
-            Progress::Done => self.handshake_done(id, now),
+            Progress::Done => self.handshake_done(id, asked_at, now),
         }
     }
 
-    fn handshake_done(&mut self, id: i32, now: Instant) -> Result<(), DisconnectReason> {
+    fn handshake_done(&mut self, id: i32, asked_at: Instant, now: Instant) -> Result<(), DisconnectReason> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
         let StepFindings { versions, pause, session } = connection.handshake.take_findings();
         // All clients of a broker that began at once do not come back at once.
         let share = LATEST_SHARE - self.random.f64() * SPREAD;
-        connection.authenticate_at = session.map(|session| later(now, session.mul_f64(share)));
+        // By the broker's clock it began at some time between the question and the answer.
+        connection.authenticate_at = session.map(|session| later(asked_at, session.mul_f64(share)));
         let address = connection.address;
         if peer.state.versions().is_some() {
+            let is_soon = connection.authenticate_at.is_some_and(|at| at < later(now, BETWEEN_LOGINS));
+            let may_go = connection.in_flight.is_empty();
             logging::debug!("authenticated again at {}", peer.place(Some(address)));
+            if is_soon && may_go {
+                self.close_quietly(id, "the broker takes no other login before the session ends");
+            }
             return Ok(());
         }
         let Some(versions) = versions else {
@@ -163,6 +169,11 @@ fn handshake_request<T>(
         message: request.message,
     }
 }
+
+/// On one connection a broker refuses to be told again who we are sooner than this after the last time
+/// (`KafkaChannel.MIN_REAUTH_INTERVAL_ONE_SECOND_NANOS`). A session that ends before that, as one does that was begun with a
+/// token that is about to end, is left for a new connection, on which nothing was said yet.
+const BETWEEN_LOGINS: Duration = Duration::from_secs(1);
 
 /// By when of its session a connection authenticates again, at the latest, and how much before that: as in Java.
 const LATEST_SHARE: f64 = 0.95;

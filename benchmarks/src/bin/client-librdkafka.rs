@@ -35,6 +35,7 @@ fn main() -> Result<(), Failure> {
     let report = match work.mode {
         Mode::Throughput => throughput(&work)?,
         Mode::Latency => latency(&work)?,
+        Mode::Connect => connect(&work)?,
     };
     // SAFETY: returns a static string.
     let version = unsafe { CStr::from_ptr(ffi::rd_kafka_version_str()) }.to_string_lossy().into_owned();
@@ -73,6 +74,14 @@ fn latency(work: &Work) -> Result<Report, Failure> {
     let seconds = begin.elapsed().as_secs_f64();
     let report = Report::default().with("sent", work.records + WARM_UP).with("seconds", seconds);
     Ok(report.with_round_trips(times))
+}
+
+fn connect(work: &Work) -> Result<Report, Failure> {
+    let begin = Instant::now();
+    for _ in 0..work.records {
+        RdKafkaProducer::new(work)?.ask_for_the_topic()?;
+    }
+    Ok(Report::default().with("sent", 0).with("seconds", begin.elapsed().as_secs_f64()))
 }
 
 /// What the delivery callback has seen; it runs inside `rd_kafka_poll`, on our thread.
@@ -163,6 +172,18 @@ impl RdKafkaProducer {
             }
         }
         if self.delivered().failed == 0 { Ok(()) } else { Err("a record was not delivered".into()) }
+    }
+
+    fn ask_for_the_topic(&mut self) -> Result<(), Failure> {
+        let mut metadata = ptr::null();
+        // SAFETY: both are live; what it makes is freed at once.
+        let error = unsafe { ffi::rd_kafka_metadata(self.client, 0, self.topic, &mut metadata, FLUSH_MS) };
+        if error != ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
+            return Err(format!("metadata: {:?}", RDKafkaErrorCode::from(error)).into());
+        }
+        // SAFETY: made by the call before.
+        unsafe { ffi::rd_kafka_metadata_destroy(metadata) };
+        Ok(())
     }
 
     fn poll(&mut self, timeout_ms: c_int) {

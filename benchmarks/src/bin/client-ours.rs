@@ -17,14 +17,33 @@ type BenchProducer = KafkaProducer<[u8], [u8]>;
 
 fn main() -> Result<(), Failure> {
     let work = Work::from_args()?;
-    let producer = BenchProducer::new(config(&work)?)?;
     let report = match work.mode {
-        Mode::Throughput => throughput(&producer, &work)?,
-        Mode::Latency => latency(&producer, &work)?,
+        Mode::Throughput => with_producer(&work, throughput)?,
+        Mode::Latency => with_producer(&work, latency)?,
+        Mode::Connect => connect(&work)?,
     };
-    producer.close()?;
     println!("{}", report.with("version", "of-this-tree").with_peak_memory()?);
     Ok(())
+}
+
+fn with_producer(
+    work: &Work,
+    measure: impl FnOnce(&BenchProducer, &Work) -> Result<Report, Failure>,
+) -> Result<Report, Failure> {
+    let producer = BenchProducer::new(config(work)?)?;
+    let report = measure(&producer, work)?;
+    producer.close()?;
+    Ok(report)
+}
+
+fn connect(work: &Work) -> Result<Report, Failure> {
+    let begin = Instant::now();
+    for _ in 0..work.records {
+        let producer = BenchProducer::new(config(work)?)?;
+        producer.partitions_for(TOPIC)?;
+        producer.close()?;
+    }
+    Ok(Report::default().with("sent", 0).with("seconds", begin.elapsed().as_secs_f64()))
 }
 
 fn config(work: &Work) -> Result<ProducerConfig, Failure> {

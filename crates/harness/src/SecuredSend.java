@@ -33,14 +33,14 @@ public class SecuredSend {
         properties.setProperty("key.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         properties.setProperty("value.serializer", "org.apache.kafka.common.serialization.StringSerializer");
         properties.setProperty("enable.metrics.push", "false");
-        properties.putIfAbsent("max.block.ms", "8000");
+        properties.putIfAbsent("max.block.ms", "30000");
         properties.setProperty("request.timeout.ms", "5000");
-        properties.setProperty("delivery.timeout.ms", "8000");
+        properties.setProperty("delivery.timeout.ms", "30000");
         properties.setProperty("linger.ms", "0");
         try {
             KafkaProducer<String, String> producer = new KafkaProducer<>(properties);
             try {
-                producer.send(new ProducerRecord<>(topic, "by Java")).get(20, TimeUnit.SECONDS);
+                producer.send(new ProducerRecord<>(topic, "by Java")).get(60, TimeUnit.SECONDS);
                 return "accepted";
             } finally {
                 close(producer);

@@ -107,7 +107,7 @@ impl SecuredKafka {
             .into_iter()
             .filter(|listener| *listener != SecuredListener::Gssapi || kdc.is_some());
         let mut ports: BTreeMap<_, _> = listeners.map(|listener| (listener, free_port())).collect();
-        let mut flags = vec![format!("-D{ALLOWED_URLS}={}", issuer.jwks_url())];
+        let mut flags = vec!["-Xmx192m".to_owned(), format!("-D{ALLOWED_URLS}={}", issuer.jwks_url())];
         flags.extend(
             kdc.iter().map(|kdc| format!("-Djava.security.krb5.conf={}", kdc.configuration().display())),
         );

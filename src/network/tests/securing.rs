@@ -396,6 +396,44 @@ fn who_we_are_is_said_again_before_the_session_ends_and_the_next_request_waits_f
     }
 }
 
+/// Brokers count a session from when they answer; the answer may be long on its way, or wait to be read.
+#[test]
+fn a_session_is_counted_from_the_question_on() {
+    let (mut fixture, _) = with_authority(with_session(100), false);
+    fixture.ready();
+    fixture.turn(SECOND);
+    fixture.turn(SECOND);
+    fixture.answer_versions();
+    fixture.turn(Duration::ZERO);
+    let since = fixture.now;
+    let question = asked(&fixture.client.network().socket().take_requests()[0]);
+    fixture.now += SECOND * 8;
+    fixture.client.network().socket().answer(&broker::versions(question));
+    assert_eq!(summary(&fixture.turn(Duration::ZERO)), "connected");
+    fixture.now = since + SECOND * 84;
+    assert_eq!(fixture.ready(), Readiness::Ready, "no sooner than needed");
+    fixture.now = since + SECOND * 96;
+    assert_eq!(fixture.ready(), Readiness::Waiting);
+}
+
+/// Kafka refuses whoever logs in twice within a second on one connection, with ILLEGAL_SASL_STATE.
+#[test]
+fn a_session_too_short_for_another_login_is_left_for_a_new_connection() {
+    let short = Authority { session: Some(Duration::from_millis(700)), ..Authority::default() };
+    let (mut fixture, authority) = with_authority(short, false);
+    fixture.ready();
+    assert_eq!(summary(&answer_all(&mut fixture)), "connected", "the first login is none too many");
+    fixture.now += SECOND;
+    assert_eq!(fixture.ready(), Readiness::Waiting);
+    assert_eq!(summary(&answer_all(&mut fixture)), "closed");
+    assert_eq!(authority.believed.load(Ordering::Relaxed), 2);
+    fixture.ready();
+    assert_eq!(summary(&answer_all(&mut fixture)), "connected");
+    fixture.send();
+    fixture.turn(Duration::ZERO);
+    assert_eq!(fixture.client.network().attempts.len(), 2);
+}
+
 /// Behaviours 8, 42.
 #[test]
 fn who_is_not_believed_again_loses_the_connection_and_what_was_on_its_way_may_be_tried_again() {

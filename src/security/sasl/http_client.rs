@@ -24,6 +24,7 @@ use zeroize::Zeroizing;
 
 use crate::escape::Escaped;
 use crate::secret::Secret;
+use crate::security::tls::handshake_trouble;
 
 /// Asks, and waits for the answer.
 #[derive(Clone)]
@@ -115,6 +116,10 @@ fn told(error: &UreqError) -> String {
         UreqError::BadUri(_) | UreqError::Http(_) => {
             "is not a URL, or does not fit into a request".to_owned()
         }
+        UreqError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(tls) => format!("could not be reached: {}", handshake_trouble(tls)),
+            None => format!("could not be reached: {}", Escaped(&error.to_string())),
+        },
         other => format!("could not be reached: {}", Escaped(&other.to_string())),
     }
 }

@@ -30,6 +30,9 @@ use store_sources::{FileStamps, StoreSources};
 use tls_layer::TlsLayer;
 use tls_rules::TlsRules;
 
+#[cfg(feature = "oidc")]
+pub(crate) use tls_layer::handshake_trouble;
+
 /// Trust, keys and rules for TLS connections. Before each new connection it is checked whether the files have changed.
 pub(crate) struct TlsContext {
     rules: TlsRules,

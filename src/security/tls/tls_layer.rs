@@ -23,6 +23,8 @@ pub(super) struct TlsLayer {
     host: String,
     /// There is a certificate of ours to show.
     has_own: bool,
+    /// Something of what the broker has to say beyond the handshake was read.
+    has_read: bool,
 }
 
 impl TlsLayer {
@@ -38,7 +40,7 @@ impl TlsLayer {
         let connection =
             ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error, host, true))?;
         let has_own = config.client_auth_cert_resolver.has_certs();
-        Ok(TlsLayer { connection, host: host.to_owned(), has_own })
+        Ok(TlsLayer { connection, host: host.to_owned(), has_own, has_read: false })
     }
 
     /// Takes what TLS wants to write.
@@ -48,6 +50,21 @@ impl TlsLayer {
             written.map_err(|error| Error::new(ErrorKind::Bug, format!("TLS gives no record: {error}")))?;
         }
         Ok(())
+    }
+
+    /// What went wrong. A certificate of ours is refused when the handshake is over for us, and brokers of Kafka 2.x garble
+    /// the alert that says so: nothing but a refusal comes before the first answer.
+    fn failed(&self, error: &rustls::Error) -> Error {
+        let is_first = self.is_established() && !self.has_read;
+        if !(is_first && matches!(error, rustls::Error::DecryptError)) {
+            return failed(error, &self.host, self.has_own);
+        }
+        let advice = if self.has_own { NOT_ACCEPTED } else { WANTS_ONE };
+        let text = format!(
+            "what came in place of the broker's first answer cannot be decrypted: brokers of Kafka 2.x refuse a certificate \
+             in this way{advice}"
+        );
+        Error::new(ErrorKind::Authentication, text).with_source(error.clone())
     }
 
     /// Takes what the records held.
@@ -96,9 +113,11 @@ impl TransportLayer for TlsLayer {
             let read = self.connection.read_tls(&mut bytes);
             let read = read.map_err(|error| Error::new(ErrorKind::Network, format!("TLS: {error}")))?;
             let outcome = self.connection.process_new_packets();
+            let before = plain.len();
             self.take_plain(plain);
+            self.has_read |= plain.len() > before;
             self.take_records(out)?;
-            let state = outcome.map_err(|error| failed(&error, &self.host, self.has_own))?;
+            let state = outcome.map_err(|error| self.failed(&error))?;
             if state.peer_has_closed() || read == 0 {
                 return Ok(PeerState::Ended);
             }
@@ -140,7 +159,7 @@ fn failed(error: &rustls::Error, host: &str, has_own: bool) -> Error {
             ErrorKind::Network,
             String::from(
                 "what came is not TLS: the listener may expect another security.protocol (PLAINTEXT or SASL_PLAINTEXT), \
-                 or is not Kafka's",
+                 is not Kafka's, or is of Kafka 2.x and has no version of TLS in common with ssl.enabled.protocols",
             ),
         ),
         Tls::DecryptError => (
@@ -150,6 +169,21 @@ fn failed(error: &rustls::Error, host: &str, has_own: bool) -> Error {
         other => (ErrorKind::Network, format!("TLS: {}", Escaped(&other.to_string()))),
     };
     Error::new(kind, text).with_source(error.clone())
+}
+
+/// What went wrong with TLS to somebody who is no broker, in words of which he is the subject.
+#[cfg(feature = "oidc")]
+pub(crate) fn handshake_trouble(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidCertificate(why) => {
+            format!("its certificate is not accepted: {}", distrust(why))
+        }
+        rustls::Error::AlertReceived(alert) => {
+            format!("it ended the TLS connection with the alert {}", alert_name(*alert))
+        }
+        rustls::Error::InvalidMessage(_) => String::from("what it said is not TLS"),
+        other => format!("TLS: {}", Escaped(&other.to_string())),
+    }
 }
 
 /// Our verifier's words, or those for what rustls itself finds in the handshake.
@@ -237,10 +271,7 @@ fn advice(alert: AlertDescription, has_own: bool) -> &'static str {
         | Alert::UnknownCA
         | Alert::CertificateUnknown
         | Alert::UnsupportedCertificate
-        | Alert::AccessDenied => {
-            ": it does not accept our certificate (ssl.keystore.location); it may be of an authority that the broker does \
-             not trust, or out of date"
-        }
+        | Alert::AccessDenied => NOT_ACCEPTED,
         Alert::HandshakeFailure if has_own => {
             ": it may want other versions or cipher suites (ssl.enabled.protocols, ssl.cipher.suites)"
         }
@@ -258,6 +289,8 @@ fn advice(alert: AlertDescription, has_own: bool) -> &'static str {
 }
 
 const WANTS_ONE: &str = ": it wants a certificate of ours, and has got none (ssl.keystore.location)";
+const NOT_ACCEPTED: &str = ": it does not accept our certificate (ssl.keystore.location); it may be of an authority that the \
+                            broker does not trust, or out of date";
 /// What goes in one record at most.
 const RECORD_BYTES: usize = 16 * 1024;
 /// Answers are short.

@@ -21,10 +21,12 @@ pub(crate) struct Case {
     pub(crate) partitions: usize,
     /// Enough for the slower client to take two to three seconds on two cores.
     pub(crate) records: u64,
+    /// Over TLS 1.3; Java's producer does it as well.
+    pub(crate) tls: bool,
     pub(crate) bar: Bar,
 }
 
-/// What ours is to reach, as shares of librdkafka's figures.
+/// What ours is to reach, as shares of the best other client's figures.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bar {
     pub(crate) rate_at_least: f64,
@@ -33,6 +35,7 @@ pub(crate) struct Bar {
 
 /// The round trip's name, value size and number of round trips.
 pub(crate) const ROUND_TRIP: &str = "get";
+pub(crate) const ROUND_TRIP_TLS: &str = "get-tls";
 pub(crate) const ROUND_TRIP_VALUE: usize = 100;
 pub(crate) const ROUND_TRIPS: u64 = 10_000;
 
@@ -42,8 +45,17 @@ pub(crate) const ROUND_TRIP_AT_MOST: f64 = 0.5;
 const SMALL: Bar = Bar { rate_at_least: 3.0, cpu_at_most: 0.35 };
 const LARGE: Bar = Bar { rate_at_least: 1.5, cpu_at_most: 0.6 };
 
+const TLS: Bar = Bar { rate_at_least: 1.5, cpu_at_most: 0.7 };
+
+/// What the median of `send().get()` over TLS is to be at most, as a share of that without.
+pub(crate) const TLS_ROUND_TRIP_AT_MOST: f64 = 1.3;
+
+/// How many producers are started one after the other, by name `connect`.
+pub(crate) const CONNECT: &str = "connect-tls";
+pub(crate) const CONNECTS: u64 = 400;
+
 /// All of them.
-pub(crate) const CASES: [Case; 8] = [
+pub(crate) const CASES: [Case; 12] = [
     case("100B-16KiB-1p", 100, 16 * KIB, 1, 6_000_000, SMALL),
     case("100B-1MiB-1p", 100, MIB, 1, 8_000_000, SMALL),
     case("100B-16KiB-keyed", 100, 16 * KIB, MANY, 4_000_000, SMALL),
@@ -52,6 +64,10 @@ pub(crate) const CASES: [Case; 8] = [
     case("1KiB-1MiB-1p", KIB, MIB, 1, 3_000_000, LARGE),
     case("1KiB-16KiB-keyed", KIB, 16 * KIB, MANY, 1_500_000, LARGE),
     case("1KiB-1MiB-keyed", KIB, MIB, MANY, 2_500_000, LARGE),
+    case("100B-16KiB-1p-tls", 100, 16 * KIB, 1, 6_000_000, TLS).over_tls(),
+    case("100B-1MiB-1p-tls", 100, MIB, 1, 8_000_000, TLS).over_tls(),
+    case("1KiB-16KiB-1p-tls", KIB, 16 * KIB, 1, 1_500_000, TLS).over_tls(),
+    case("1KiB-1MiB-1p-tls", KIB, MIB, 1, 3_000_000, TLS).over_tls(),
 ];
 
 const fn case(
@@ -62,10 +78,14 @@ const fn case(
     records: u64,
     bar: Bar,
 ) -> Case {
-    Case { name, value_size, batch_size, partitions, records, bar }
+    Case { name, value_size, batch_size, partitions, records, tls: false, bar }
 }
 
 impl Case {
+    const fn over_tls(self) -> Self {
+        Case { tls: true, ..self }
+    }
+
     /// The same, small enough to see that it works.
     pub(crate) fn quick(self) -> Self {
         Case { records: self.records / QUICK, ..self }
@@ -81,6 +101,15 @@ impl Case {
             keyed: self.partitions > 1,
             properties: Vec::new(),
         }
+    }
+}
+
+/// The work of connecting.
+pub(crate) fn connects(quick: bool) -> Work {
+    Work {
+        mode: Mode::Connect,
+        records: if quick { CONNECTS / QUICK } else { CONNECTS },
+        ..round_trips(quick)
     }
 }
 

@@ -6,25 +6,28 @@ use std::fmt;
 use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::report::Report;
 
-use crate::case::{Bar, Case, ROUND_TRIP_AT_MOST};
+use crate::case::{Bar, Case, ROUND_TRIP_AT_MOST, TLS_ROUND_TRIP_AT_MOST};
 use crate::run::{LIBRDKAFKA, OURS, Run};
 use crate::table::{Table, figure, median};
+use crate::tls_results::{Connects, tls_round_trip_table, tls_table};
 
 /// The figures of one client in one case, a list with one entry per round for each name.
-type Figures = BTreeMap<&'static str, Vec<f64>>;
+pub(crate) type Figures = BTreeMap<&'static str, Vec<f64>>;
 
 /// One case's figures, by client.
 #[derive(Debug)]
 pub(crate) struct Throughput {
-    name: &'static str,
-    records: u64,
-    bar: Bar,
+    pub(crate) name: &'static str,
+    pub(crate) records: u64,
+    pub(crate) tls: bool,
+    pub(crate) bar: Bar,
     clients: BTreeMap<String, Figures>,
 }
 
 impl Throughput {
     pub(crate) fn new(case: &Case) -> Self {
-        Throughput { name: case.name, records: case.records, bar: case.bar, clients: BTreeMap::new() }
+        let Case { name, records, tls, bar, .. } = *case;
+        Throughput { name, records, tls, bar, clients: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, client: &str, run: &Run) -> Result<(), Failure> {
@@ -45,7 +48,7 @@ impl Throughput {
         Ok(())
     }
 
-    fn median(&self, client: &str, name: &str) -> f64 {
+    pub(crate) fn median(&self, client: &str, name: &str) -> f64 {
         let figures = self.clients.get(client).and_then(|figures| figures.get(name));
         median(figures.cloned().unwrap_or_default())
     }
@@ -66,8 +69,13 @@ impl Throughput {
         }
     }
 
-    fn ratio(&self, name: &str) -> f64 {
-        self.median(OURS, name) / self.median(LIBRDKAFKA, name)
+    /// By the best of the other clients.
+    pub(crate) fn ratio(&self, name: &str) -> f64 {
+        let others = self.clients.keys().filter(|client| *client != OURS);
+        let others = others.map(|client| self.median(client, name));
+        let best =
+            if name == "rate" { others.fold(f64::NAN, f64::max) } else { others.fold(f64::NAN, f64::min) };
+        self.median(OURS, name) / best
     }
 }
 
@@ -88,7 +96,7 @@ impl RoundTrips {
         Ok(())
     }
 
-    fn median(&self, client: &str, name: &str) -> f64 {
+    pub(crate) fn median(&self, client: &str, name: &str) -> f64 {
         let figures = self.0.get(client).and_then(|figures| figures.get(name));
         median(figures.cloned().unwrap_or_default())
     }
@@ -104,11 +112,14 @@ pub(crate) struct Results {
     judged: bool,
     cases: Vec<Throughput>,
     round_trips: Option<RoundTrips>,
+    tls_round_trips: Option<RoundTrips>,
+    connects: Option<Connects>,
 }
 
 impl Results {
     pub(crate) fn new(rounds: usize, clients: Vec<String>, judged: bool) -> Self {
-        Results { rounds, clients, judged, cases: Vec::new(), round_trips: None }
+        let (round_trips, tls_round_trips, connects) = (None, None, None);
+        Results { rounds, clients, judged, cases: Vec::new(), round_trips, tls_round_trips, connects }
     }
 
     pub(crate) fn throughput(&mut self, case: Throughput) {
@@ -119,6 +130,14 @@ impl Results {
         self.round_trips = Some(round_trips);
     }
 
+    pub(crate) fn tls_round_trips(&mut self, round_trips: RoundTrips) {
+        self.tls_round_trips = Some(round_trips);
+    }
+
+    pub(crate) fn connects(&mut self, connects: Connects) {
+        self.connects = Some(connects);
+    }
+
     /// Whether there is a bar that is not reached. What was not measured is not missed.
     pub(crate) fn missed(&self) -> bool {
         let missed = |case: &Throughput| {
@@ -126,6 +145,10 @@ impl Results {
         };
         let slow =
             self.round_trips.as_ref().is_some_and(|trips| round_trip_ratio(trips) > ROUND_TRIP_AT_MOST);
+        let slow = slow
+            || self.tls_round_trips.as_ref().is_some_and(|trips| {
+                trips.median(OURS, "p50") / trips.median("plain", "p50") > TLS_ROUND_TRIP_AT_MOST
+            });
         self.judged && (slow || self.cases.iter().any(missed))
     }
 
@@ -145,7 +168,7 @@ impl Results {
             "ours: peak MiB",
             "librdkafka: peak MiB",
         ]);
-        for case in &self.cases {
+        for case in self.cases.iter().filter(|case| !case.tls) {
             let of = |client, name| figure(case.median(client, name));
             let (rate, cpu) = (case.ratio("rate"), case.ratio("cpu"));
             table.row(vec![
@@ -222,11 +245,11 @@ impl Results {
         table
     }
 
-    fn at_least(&self, ratio: f64, bar: f64) -> String {
+    pub(crate) fn at_least(&self, ratio: f64, bar: f64) -> String {
         self.verdict(ratio, format!("≥ {bar}"), ratio >= bar)
     }
 
-    fn at_most(&self, ratio: f64, bar: f64) -> String {
+    pub(crate) fn at_most(&self, ratio: f64, bar: f64) -> String {
         self.verdict(ratio, format!("≤ {bar}"), ratio <= bar)
     }
 
@@ -262,9 +285,13 @@ impl fmt::Display for Results {
             "\n{cores} cores, {model}, Linux {kernel}; {clients}; rounds: {}, medians.",
             self.rounds
         )?;
-        let tables = [self.main_table(), self.bounds_table()];
+        let tables = [self.main_table(), tls_table(self, &self.cases), self.bounds_table()];
         let trips = self.round_trips.iter().map(|trips| self.round_trip_table(trips));
-        for table in tables.into_iter().chain(trips).filter(|table| !table.is_empty()) {
+        let tls_trips = self.tls_round_trips.iter().map(|trips| tls_round_trip_table(self, trips));
+        let connects = self.connects.iter().map(Connects::table);
+        for table in
+            tables.into_iter().chain(trips).chain(tls_trips).chain(connects).filter(|table| !table.is_empty())
+        {
             write!(f, "\n{table}")?;
         }
         Ok(())
@@ -276,7 +303,7 @@ fn cores() -> usize {
 }
 
 /// A whole number with its digits in groups.
-fn thousands(value: f64) -> String {
+pub(crate) fn thousands(value: f64) -> String {
     if !value.is_finite() {
         return "-".to_owned();
     }

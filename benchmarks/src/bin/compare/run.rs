@@ -15,9 +15,14 @@ use kafka_producer_benchmarks::work::Work;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
+use crate::java;
+
 /// The clients.
 pub(crate) const OURS: &str = "ours";
 pub(crate) const LIBRDKAFKA: &str = "librdkafka";
+
+/// Over TLS alone.
+pub(crate) const JAVA: &str = "java";
 
 /// After this a client is taken for hung.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -69,7 +74,7 @@ pub(crate) fn echo(rounds: u64, request: u64, answer: u64) -> Result<(Report, f6
 
 /// Runs a program to its end; the line that it printed.
 fn finish(program: &str, args: &[String]) -> Result<Report, Failure> {
-    let mut child = command(program)?.args(args).stdout(Stdio::piped()).spawn()?;
+    let mut child = client_command(program)?.args(args).stdout(Stdio::piped()).spawn()?;
     let begin = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -88,6 +93,10 @@ fn finish(program: &str, args: &[String]) -> Result<Report, Failure> {
     let mut text = String::new();
     child.stdout.take().ok_or("no standard output")?.read_to_string(&mut text)?;
     Ok(Report::parse(&text))
+}
+
+fn client_command(program: &str) -> Result<Command, Failure> {
+    if program == "client-java" { java::command() } else { command(program) }
 }
 
 /// A program that lies beside this one.

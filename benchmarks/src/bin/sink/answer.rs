@@ -1,7 +1,6 @@
 //! Answer: one response frame, written into a buffer that the connection keeps.
 
 use std::io::{self, Write};
-use std::net::TcpStream;
 
 /// A frame that is being written. `flexible` is that of the body's version.
 pub(crate) struct ResponseFrame {
@@ -25,7 +24,7 @@ impl ResponseFrame {
     }
 
     /// Fills in the size and sends the frame; says how large it was.
-    pub(crate) fn send(&mut self, socket: &mut TcpStream) -> io::Result<u64> {
+    pub(crate) fn send(&mut self, socket: &mut impl Write) -> io::Result<u64> {
         let size = self.bytes.len() as i32 - 4;
         self.bytes[..4].copy_from_slice(&size.to_be_bytes());
         socket.write_all(&self.bytes)?;

@@ -1,9 +1,10 @@
 //! Input: the bytes of one connection, read in large pieces, of which the uninteresting ones are never copied.
 
 use std::io::{self, Read};
-use std::net::TcpStream;
 
 use rustix::net::RecvFlags;
+
+use crate::wire::Wire;
 
 /// How much one read asks for. A batch that ends within it is skipped in the buffer, a longer one in the kernel.
 const READ: usize = 64 * 1024;
@@ -11,9 +12,9 @@ const READ: usize = 64 * 1024;
 /// How much one call discards at most. The pages behind are never touched.
 const DISCARD: usize = 1024 * 1024;
 
-/// A blocking socket with a buffer.
+/// A blocking connection with a buffer.
 pub(crate) struct Input {
-    socket: TcpStream,
+    wire: Wire,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -21,8 +22,13 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn new(socket: TcpStream) -> Self {
-        Input { socket, buffer: vec![0; DISCARD], start: 0, end: 0, taken: 0 }
+    pub(crate) fn new(wire: Wire) -> Self {
+        Input { wire, buffer: vec![0; DISCARD], start: 0, end: 0, taken: 0 }
+    }
+
+    /// Where answers go.
+    pub(crate) fn wire(&mut self) -> &mut Wire {
+        &mut self.wire
     }
 
     /// How many bytes were taken or skipped since the connection began.
@@ -86,11 +92,17 @@ impl Input {
         }
     }
 
-    /// Has the kernel drop up to `left` bytes instead of copying them; the buffer is empty.
+    /// Has the kernel drop up to `left` bytes instead of copying them, where it can; the buffer is empty.
     fn discard(&mut self, left: u64) -> io::Result<u64> {
         let size = left.min(DISCARD as u64) as usize;
-        let (_, got) = rustix::net::recv(&self.socket, &mut self.buffer[..size], RecvFlags::TRUNC)?;
-        Ok(got as u64)
+        match &mut self.wire {
+            Wire::Plain(socket) => {
+                let (_, got) = rustix::net::recv(&*socket, &mut self.buffer[..size], RecvFlags::TRUNC)?;
+                Ok(got as u64)
+            }
+            // It has to be decrypted in any case.
+            tls @ Wire::Tls(_) => Ok(tls.read(&mut self.buffer[..size])? as u64),
+        }
     }
 
     /// Reads what there is behind what is buffered; false at the end.
@@ -98,7 +110,7 @@ impl Input {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let got = self.socket.read(&mut self.buffer[self.end..READ])?;
+        let got = self.wire.read(&mut self.buffer[self.end..READ])?;
         self.end += got;
         Ok(got > 0)
     }

@@ -1,13 +1,14 @@
 //! sink: one Kafka broker that takes everything, counts it, forgets it, and acknowledges at once.
 //!
-//! `sink [--partitions N] [--port P] [--verify] [--silent]` prints `address=…` and serves until its standard input ends. For
+//! `sink [--partitions N] [--port P] [--verify] [--silent] [--tls FOLDER]` prints `address=…` and serves until its standard input ends. For
 //! each line there it prints one with what it has counted so far. `sink --echo REQUEST ANSWER` is the floor for round
 //! trips: no Kafka, it reads REQUEST bytes and writes ANSWER bytes.
 //!
 //! It should cost as little as can be, since it shares the machine with the client that is measured: one thread with
 //! blocking reads per connection, the records of a batch are counted by its header, and most of the payload is
 //! discarded inside the kernel and never copied. With `--verify` it reads everything: CRC, every record, and the
-//! partition of every key. With `--silent` it answers no Produce request.
+//! partition of every key. With `--silent` it answers no Produce request. With
+//! `--tls` it speaks TLS with the key and the certificate in that folder (wire.rs).
 
 mod answer;
 mod input;
@@ -15,9 +16,11 @@ mod produce_log;
 mod request_header;
 mod serve;
 mod verify;
+mod wire;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 
@@ -33,6 +36,7 @@ struct SinkOptions {
     verify: bool,
     silent: bool,
     echo: Option<(usize, usize)>,
+    tls: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Failure> {
@@ -42,12 +46,14 @@ fn main() -> Result<(), Failure> {
     let log = Arc::new(SinkLog::new(options.partitions, options.verify));
     say(&Report::default().with("address", address))?;
     let counted = Arc::clone(&log);
+    let tls = options.tls.as_deref().map(wire::tls_config).transpose()?;
+    let service = serve::Service { port: address.port(), silent: options.silent, tls };
     thread::spawn(move || {
         for socket in listener.incoming() {
-            let log = Arc::clone(&log);
+            let (log, service) = (Arc::clone(&log), service.clone());
             let serve = move || match (socket, options.echo) {
                 (Ok(socket), Some((request, answer))) => echo(socket, request, answer),
-                (Ok(socket), None) => serve::serve(socket, address.port(), options.silent, &log),
+                (Ok(socket), None) => serve::serve(socket, &service, &log),
                 (Err(error), _) => eprintln!("sink: accept: {error}"),
             };
             thread::spawn(serve);
@@ -61,13 +67,15 @@ fn main() -> Result<(), Failure> {
 }
 
 fn options(mut args: impl Iterator<Item = String>) -> Result<SinkOptions, Failure> {
-    let mut options = SinkOptions { partitions: 1, port: 0, verify: false, silent: false, echo: None };
+    let mut options =
+        SinkOptions { partitions: 1, port: 0, verify: false, silent: false, echo: None, tls: None };
     while let Some(arg) = args.next() {
-        let mut number = || args.next().ok_or_else(|| format!("{arg} needs a number"));
+        let mut number = || args.next().ok_or_else(|| format!("{arg} needs more"));
         match arg.as_str() {
             "--partitions" => options.partitions = number()?.parse()?,
             "--port" => options.port = number()?.parse()?,
             "--verify" => options.verify = true,
+            "--tls" => options.tls = Some(number()?.into()),
             "--silent" => options.silent = true,
             "--echo" => options.echo = Some((number()?.parse()?, number()?.parse()?)),
             _ => return Err(format!("unknown argument {arg}").into()),

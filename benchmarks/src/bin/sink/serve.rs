@@ -6,13 +6,16 @@
 
 use std::io;
 use std::net::TcpStream;
+use std::sync::Arc;
 
 use kafka_producer_benchmarks::work::TOPIC;
+use rustls::ServerConfig;
 
 use crate::answer::ResponseFrame;
 use crate::input::{Input, malformed};
 use crate::produce_log::{self, SinkLog, TOPIC_ID};
 use crate::request_header::RequestHeader;
+use crate::wire::Wire;
 
 const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
@@ -33,9 +36,18 @@ const BROKER_ID: i32 = 1;
 const HOST: &[u8] = b"127.0.0.1";
 const UNSUPPORTED_VERSION: i16 = 35;
 
-/// Serves a client until it closes the connection; `silent`: Produce requests are not answered. What is not Kafka counts as an error and ends the connection.
-pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &SinkLog) {
-    if let Err(error) = requests(socket, port, silent, log)
+/// How clients are served.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) port: u16,
+    /// Produce requests are not answered.
+    pub(crate) silent: bool,
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+/// Serves a client until it closes the connection. What is not Kafka counts as an error and ends the connection.
+pub(crate) fn serve(socket: TcpStream, service: &Service, log: &SinkLog) {
+    if let Err(error) = requests(socket, service, log)
         && error.kind() != io::ErrorKind::ConnectionReset
     {
         log.failed();
@@ -43,9 +55,8 @@ pub(crate) fn serve(socket: TcpStream, port: u16, silent: bool, log: &SinkLog) {
     }
 }
 
-fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &SinkLog) -> io::Result<()> {
-    socket.set_nodelay(true)?;
-    let mut input = Input::new(socket.try_clone()?);
+fn requests(socket: TcpStream, service: &Service, log: &SinkLog) -> io::Result<()> {
+    let mut input = Input::new(Wire::new(socket, service.tls.as_ref())?);
     let mut answer = ResponseFrame::new();
     let mut produced = produce_log::ProduceScratch::default();
     while !input.at_end()? {
@@ -59,13 +70,13 @@ fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &SinkLog) -> io
                 return Err(malformed(format!("Produce ends at {}, its frame at {end}", input.position())));
             }
             log.requested(end - begin);
-            if produced.acknowledge && !silent {
-                log.answered(answer.send(&mut socket)?);
+            if produced.acknowledge && !service.silent {
+                log.answered(answer.send(input.wire())?);
             }
             continue;
         }
         match header.key {
-            METADATA => metadata(&header, port, log.partitions(), &mut answer),
+            METADATA => metadata(&header, service.port, log.partitions(), &mut answer),
             API_VERSIONS => api_versions(&header, &mut answer),
             INIT_PRODUCER_ID => init_producer_id(&header, &mut answer),
             key => return Err(malformed(format!("API {key} version {} is not served", header.version))),
@@ -73,7 +84,7 @@ fn requests(mut socket: TcpStream, port: u16, silent: bool, log: &SinkLog) -> io
         let rest =
             end.checked_sub(input.position()).ok_or_else(|| malformed("a frame shorter than its header"))?;
         input.skip(rest)?;
-        answer.send(&mut socket)?;
+        answer.send(input.wire())?;
     }
     Ok(())
 }

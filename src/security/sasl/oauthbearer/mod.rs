@@ -7,7 +7,7 @@ mod jwt;
 mod oauth_configuration;
 mod oauth_exchange;
 mod strimzi;
-#[cfg(any(test, feature = "oidc"))]
+#[cfg(any(test, fuzzing, feature = "oidc"))]
 mod token_answer;
 mod token_file;
 mod token_provider;
@@ -25,3 +25,16 @@ pub(super) use oauth_exchange::OAuthBearer;
 #[cfg(feature = "msk-iam")]
 pub(super) use token_file::read_secret_file;
 pub use token_provider::{OAuthBearerToken, TokenProvider, TokenProviderError};
+
+/// Reads what a token endpoint may answer, and the claims of the token in it: for tests of what strangers may say.
+#[cfg(any(test, fuzzing, feature = "oidc"))]
+pub(crate) fn read_token_answer(status: u16, body: &[u8]) -> Result<usize, String> {
+    let token = token_answer::token_of_answer(status, body).map_err(|reason| reason.text)?;
+    let claims = jwt::Claims::read(&token, &jwt::ClaimNames::default())?;
+    Ok(claims.subject.len())
+}
+
+/// Reads the claims of a token: for tests of what strangers may say.
+pub(crate) fn read_claims(token: &str) -> Result<usize, String> {
+    jwt::Claims::read(token, &jwt::ClaimNames::default()).map(|claims| claims.subject.len())
+}

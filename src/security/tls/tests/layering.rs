@@ -202,11 +202,42 @@ fn what_is_no_tls_is_named_and_what_was_changed_on_its_way_is_not_read() {
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
     let mut pair = ConnectedPair::established(&context, "kafka", &server);
     pair.server.writer().write_all(b"an answer").unwrap();
+    pair.travel(1000).unwrap();
+    pair.read.clear();
+    pair.server.writer().write_all(b"an answer").unwrap();
     let mut record = pair.take_server_records();
     *record.last_mut().unwrap() ^= 1;
     let error = pair.layer.decode(&record, &mut pair.read, &mut pair.to_server).unwrap_err();
     assert_eq!((error.kind(), pair.read.len()), (ErrorKind::Network, 0));
     assert!(error.to_string().contains("changed on its way"), "{error}");
+}
+
+/// Kafka 2.8's brokers on Java 17 send an alert that neither we nor Java's clients can decrypt ("Tag mismatch!").
+#[test]
+fn an_alert_that_is_garbled_where_the_first_answer_should_be_is_a_refusal() {
+    let authority = Authority::new("authority");
+    let (clients, others) = (Authority::new("clients"), Authority::new("others"));
+    let foreign = others.certify(&["client"]);
+    for (own, advice) in
+        [(None, "it wants a certificate of ours"), (Some(&foreign), "it does not accept our")]
+    {
+        let server =
+            server_config(&authority.certify(&["kafka"]), &[], Some(&clients), &[&rustls::version::TLS13]);
+        let mut pair = Pair::new(&context(&authority.pem(), own), "kafka", &server);
+        let flight = pair.flight_of_server();
+        pair.layer.decode(&flight, &mut pair.read, &mut pair.to_server).unwrap();
+        assert!(pair.layer.is_established());
+        let mut alert = pair.flight_of_server();
+        *alert.last_mut().unwrap() ^= 1;
+        let error = pair.layer.decode(&alert, &mut pair.read, &mut pair.to_server).unwrap_err();
+        let text = error.to_string();
+        assert_eq!(error.kind(), ErrorKind::Authentication, "{text}");
+        assert!(
+            text.contains("in place of the broker's first answer") && text.contains("ssl.keystore.location"),
+            "{text}"
+        );
+        assert!(text.contains(advice), "{text}");
+    }
 }
 
 #[test]

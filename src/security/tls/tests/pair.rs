@@ -93,6 +93,17 @@ impl ConnectedPair {
         }
     }
 
+    /// What the server says to all that was sent to it, whether it likes it or not.
+    pub(super) fn flight_of_server(&mut self) -> Vec<u8> {
+        let sent = std::mem::take(&mut self.to_server);
+        let mut sent = sent.as_slice();
+        while !sent.is_empty() {
+            self.server.read_tls(&mut sent).unwrap();
+            let _ = self.server.process_new_packets();
+        }
+        self.take_server_records()
+    }
+
     /// What the server has to say.
     pub(super) fn take_server_records(&mut self) -> Vec<u8> {
         let mut back = Vec::new();
