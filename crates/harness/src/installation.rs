@@ -90,9 +90,10 @@ fn base_directory() -> PathBuf {
     if let Some(directory) = std::env::var_os("KAFKA_PRODUCER_TEST_DIR") {
         return directory.into();
     }
-    // target/debug/deps/real_kafka-0123456789abcdef
+    // target/debug/deps/real_kafka-0123456789abcdef, target/release/compare: Cargo marks the folder of all.
     let program = std::env::current_exe().unwrap();
-    program.ancestors().nth(3).unwrap().join("kafka")
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    target.unwrap_or_else(|| program.ancestors().nth(3).unwrap()).join("kafka")
 }
 
 const PREPARED: &str = "prepared";

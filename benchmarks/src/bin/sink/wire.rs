@@ -7,11 +7,12 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
+use rustls::version::TLS13;
+use rustls::{CipherSuite, ServerConfig};
 
 /// How much one read asks for.
 const READ: usize = 64 * 1024;
@@ -36,12 +37,15 @@ pub(crate) struct TlsWire {
     is_closed: bool,
 }
 
-/// The configuration of a server whose key and certificate are `sink.key` and `sink.pem` in this folder.
+/// The configuration of a server whose key and certificate are `sink.key` and `sink.pem` in this folder. It has one version
+/// and one suite, so that no client does less than another.
 pub(crate) fn tls_config(folder: &Path) -> Result<Arc<ServerConfig>, kafka_producer_benchmarks::Failure> {
     let chain = vec![CertificateDer::from_pem_file(folder.join("sink.pem"))?];
     let key = PrivateKeyDer::from_pem_file(folder.join("sink.key"))?;
-    let builder = ServerConfig::builder_with_provider(Arc::new(rustls_graviola::default_provider()));
-    let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();
+    let mut provider = rustls_graviola::default_provider();
+    provider.cipher_suites.retain(|suite| suite.suite() == CipherSuite::TLS13_AES_256_GCM_SHA384);
+    let builder = ServerConfig::builder_with_provider(Arc::new(provider));
+    let builder = builder.with_protocol_versions(&[&TLS13])?.with_no_client_auth();
     Ok(Arc::new(builder.with_single_cert(chain, key)?))
 }
 
