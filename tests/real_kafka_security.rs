@@ -288,7 +288,8 @@ fn stores_of_keytool_and_openssl(kafka: &SecuredKafka) -> Vec<Case> {
     cases.push(Case::new("PEM", pem("client.keystore.pem"), Expected::Accepted).of_java_since("3.0"));
     for file in ["client.pbes2.pem", "client.pbes1.pem"] {
         let right = Case::new(file, pem(file).set("ssl.key.password", "key-secret"), Expected::Accepted);
-        cases.push(if file == "client.pbes2.pem" { right.of_newer_java() } else { right });
+        let is_new = file == "client.pbes2.pem";
+        cases.push(if is_new { right.of_newer_java() } else { right.of_java_since("2.7") });
         let wrong = Expected::Refused(ErrorKind::Config, &["ssl.keystore.location", "ssl.key.password"]);
         cases.push(Case::new("PEM, a wrong password", pem(file).set("ssl.key.password", "not-this"), wrong));
     }

@@ -82,7 +82,8 @@ impl Kafka {
         settings: &dyn Fn(&BrokerPlace) -> BrokerSettings,
     ) -> Result<Kafka, String> {
         let run = ScratchFolder::new(jars.home());
-        let zookeeper = jars.has_zookeeper().then(|| ZooKeeper::start(jars, run.path())).transpose()?;
+        let zookeeper =
+            jars.has_zookeeper().then(|| ZooKeeper::start(jars, run.path(), free_port())).transpose()?;
         let mut nodes = BrokerPlace::some(run.path(), brokers);
         for node in &mut nodes {
             node.flags = flags.to_vec();

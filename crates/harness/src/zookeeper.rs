@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use super::command::Process;
 use super::jars::KafkaJars;
-use super::kafka_cluster::free_port;
 
 /// A running ZooKeeper.
 pub(super) struct ZooKeeper {
@@ -20,9 +19,9 @@ pub(super) struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// In a folder of its own within `run`.
-    pub(super) fn start(jars: &KafkaJars, run: &Path) -> Result<ZooKeeper, String> {
-        let (port, folder) = (free_port(), run.join("zookeeper"));
+    /// On this port, in a folder of its own within `run`.
+    pub(super) fn start(jars: &KafkaJars, run: &Path, port: u16) -> Result<ZooKeeper, String> {
+        let folder = run.join("zookeeper");
         fs::create_dir_all(&folder).unwrap();
         let properties = folder.join("zookeeper.properties");
         let data = folder.join("data").display().to_string();

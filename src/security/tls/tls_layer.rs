@@ -52,17 +52,24 @@ impl TlsLayer {
         Ok(())
     }
 
-    /// What went wrong. A certificate of ours is refused when the handshake is over for us, and brokers of Kafka 2.x garble
-    /// the alert that says so: nothing but a refusal comes before the first answer.
+    /// What went wrong. Brokers of Kafka 2.x garble the alert by which they refuse a certificate of ours: in TLS 1.3 it cannot
+    /// be decrypted, and comes where the first answer should be; in TLS 1.2 they say again what they have said before.
     fn failed(&self, error: &rustls::Error) -> Error {
-        let is_first = self.is_established() && !self.has_read;
-        if !(is_first && matches!(error, rustls::Error::DecryptError)) {
+        use rustls::Error as Tls;
+        let is_refusal = match error {
+            Tls::DecryptError => self.is_established() && !self.has_read,
+            Tls::InappropriateMessage { .. } | Tls::InappropriateHandshakeMessage { .. } => {
+                self.connection.is_handshaking()
+            }
+            _ => false,
+        };
+        if !is_refusal {
             return failed(error, &self.host, self.has_own);
         }
         let advice = if self.has_own { NOT_ACCEPTED } else { WANTS_ONE };
         let text = format!(
-            "what came in place of the broker's first answer cannot be decrypted: brokers of Kafka 2.x refuse a certificate \
-             in this way{advice}"
+            "what came in place of the broker's consent is garbled: brokers of Kafka 2.x refuse a certificate in this \
+             way{advice}"
         );
         Error::new(ErrorKind::Authentication, text).with_source(error.clone())
     }

@@ -3,7 +3,8 @@
 //! It ends with status 1 if a client lost a record or failed, or if a bar is missed. Nothing is judged with `--quick`.
 
 mod case;
-mod java;
+mod figures;
+mod java_client;
 mod results;
 mod run;
 mod table;
@@ -16,7 +17,8 @@ use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::work::Work;
 
 use crate::case::{CASES, CONNECT, Case, ROUND_TRIP, ROUND_TRIP_TLS};
-use crate::results::{Results, RoundTrips, Throughput};
+use crate::figures::{RoundTrips, Throughput};
+use crate::results::Results;
 use crate::run::{JAVA, LIBRDKAFKA, OURS, Run};
 use crate::tls::SinkIdentity;
 use crate::tls_results::Connects;

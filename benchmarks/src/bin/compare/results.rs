@@ -1,106 +1,12 @@
 //! What all runs came to: medians, their ratios, and whether each bar is reached.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
-use kafka_producer_benchmarks::Failure;
-use kafka_producer_benchmarks::report::Report;
-
-use crate::case::{Bar, Case, ROUND_TRIP_AT_MOST, TLS_ROUND_TRIP_AT_MOST};
-use crate::run::{LIBRDKAFKA, OURS, Run};
-use crate::table::{Table, figure, median};
+use crate::case::{ROUND_TRIP_AT_MOST, TLS_ROUND_TRIP_AT_MOST};
+use crate::figures::{RoundTrips, Throughput, Verdicts, thousands};
+use crate::run::{LIBRDKAFKA, OURS};
+use crate::table::{Table, figure};
 use crate::tls_results::{Connects, tls_round_trip_table, tls_table};
-
-/// The figures of one client in one case, a list with one entry per round for each name.
-pub(crate) type Figures = BTreeMap<&'static str, Vec<f64>>;
-
-/// One case's figures, by client.
-#[derive(Debug)]
-pub(crate) struct Throughput {
-    pub(crate) name: &'static str,
-    pub(crate) records: u64,
-    pub(crate) tls: bool,
-    pub(crate) bar: Bar,
-    clients: BTreeMap<String, Figures>,
-}
-
-impl Throughput {
-    pub(crate) fn new(case: &Case) -> Self {
-        let Case { name, records, tls, bar, .. } = *case;
-        Throughput { name, records, tls, bar, clients: BTreeMap::new() }
-    }
-
-    pub(crate) fn add(&mut self, client: &str, run: &Run) -> Result<(), Failure> {
-        let (sent, seconds): (f64, f64) = (run.client.get("sent")?, run.client.get("seconds")?);
-        let figures = self.clients.entry(client.to_owned()).or_default();
-        let mut add = |name, value| figures.entry(name).or_default().push(value);
-        add("rate", self.records as f64 / seconds);
-        add("cpu", run.client_cpu / sent * 1e6);
-        add("sink", run.sink_cpu / sent * 1e6);
-        let caller: f64 = run.client.get("caller_cpu")?;
-        add("caller", caller / seconds);
-        add("others", (run.client_cpu - caller) / seconds);
-        add("sink busy", run.sink_cpu / seconds);
-        add("cores", (run.client_cpu + run.sink_cpu) / seconds);
-        add("batch", sent / run.sink.get::<f64>("batches")?);
-        add("request", run.sink.get::<f64>("bytes")? / run.sink.get::<f64>("requests")? / 1024.0);
-        add("peak", run.client.get::<f64>("peak_kib")? / 1024.0);
-        Ok(())
-    }
-
-    pub(crate) fn median(&self, client: &str, name: &str) -> f64 {
-        let figures = self.clients.get(client).and_then(|figures| figures.get(name));
-        median(figures.cloned().unwrap_or_default())
-    }
-
-    /// What kept a client from being faster.
-    fn bound(&self, client: &str, cores: f64) -> &'static str {
-        let busy = |name| self.median(client, name);
-        let threads = [
-            ("caller", "the calling thread"),
-            ("others", "the client's own thread"),
-            ("sink busy", "the sink"),
-        ];
-        let fullest = threads.into_iter().max_by(|one, other| busy(one.0).total_cmp(&busy(other.0)));
-        match fullest {
-            Some((name, thread)) if busy(name) >= FULL => thread,
-            _ if busy("cores") >= cores * FULL => "all cores",
-            _ => "waking and waiting",
-        }
-    }
-
-    /// By the best of the other clients.
-    pub(crate) fn ratio(&self, name: &str) -> f64 {
-        let others = self.clients.keys().filter(|client| *client != OURS);
-        let others = others.map(|client| self.median(client, name));
-        let best =
-            if name == "rate" { others.fold(f64::NAN, f64::max) } else { others.fold(f64::NAN, f64::min) };
-        self.median(OURS, name) / best
-    }
-}
-
-/// A thread that has run for so much of the time had nothing to wait for.
-const FULL: f64 = 0.9;
-
-/// The round trips' figures, by client; the bare socket is one of them.
-#[derive(Debug, Default)]
-pub(crate) struct RoundTrips(BTreeMap<String, Figures>);
-
-impl RoundTrips {
-    pub(crate) fn add(&mut self, client: &str, report: &Report, cpu: f64) -> Result<(), Failure> {
-        let figures = self.0.entry(client.to_owned()).or_default();
-        let mut add = |name, value| figures.entry(name).or_default().push(value);
-        add("p50", report.get("p50_us")?);
-        add("p99", report.get("p99_us")?);
-        add("cpu", cpu / report.get::<f64>("sent")? * 1e6);
-        Ok(())
-    }
-
-    pub(crate) fn median(&self, client: &str, name: &str) -> f64 {
-        let figures = self.0.get(client).and_then(|figures| figures.get(name));
-        median(figures.cloned().unwrap_or_default())
-    }
-}
 
 /// Everything that was measured.
 #[derive(Debug)]
@@ -108,8 +14,7 @@ pub(crate) struct Results {
     rounds: usize,
     /// Which clients, and what was set besides the cases' own settings.
     clients: Vec<String>,
-    /// Whether the bars mean something in this run.
-    judged: bool,
+    verdicts: Verdicts,
     cases: Vec<Throughput>,
     round_trips: Option<RoundTrips>,
     tls_round_trips: Option<RoundTrips>,
@@ -119,7 +24,15 @@ pub(crate) struct Results {
 impl Results {
     pub(crate) fn new(rounds: usize, clients: Vec<String>, judged: bool) -> Self {
         let (round_trips, tls_round_trips, connects) = (None, None, None);
-        Results { rounds, clients, judged, cases: Vec::new(), round_trips, tls_round_trips, connects }
+        Results {
+            rounds,
+            clients,
+            verdicts: Verdicts { judged },
+            cases: Vec::new(),
+            round_trips,
+            tls_round_trips,
+            connects,
+        }
     }
 
     pub(crate) fn throughput(&mut self, case: Throughput) {
@@ -149,7 +62,7 @@ impl Results {
             || self.tls_round_trips.as_ref().is_some_and(|trips| {
                 trips.median(OURS, "p50") / trips.median("plain", "p50") > TLS_ROUND_TRIP_AT_MOST
             });
-        self.judged && (slow || self.cases.iter().any(missed))
+        self.verdicts.judged && (slow || self.cases.iter().any(missed))
     }
 
     /// The figures that have bars.
@@ -177,11 +90,11 @@ impl Results {
                 thousands(case.median(OURS, "rate")),
                 thousands(case.median(LIBRDKAFKA, "rate")),
                 figure(rate),
-                self.at_least(rate, case.bar.rate_at_least),
+                self.verdicts.at_least(rate, case.bar.rate_at_least),
                 of(OURS, "cpu"),
                 of(LIBRDKAFKA, "cpu"),
                 figure(cpu),
-                self.at_most(cpu, case.bar.cpu_at_most),
+                self.verdicts.at_most(cpu, case.bar.cpu_at_most),
                 of(OURS, "peak"),
                 of(LIBRDKAFKA, "peak"),
             ]);
@@ -238,27 +151,12 @@ impl Results {
         ];
         for (client, name) in rows {
             let ratio = trips.median(client, "p50") / trips.median(LIBRDKAFKA, "p50");
-            let bar = if client == OURS { self.at_most(ratio, ROUND_TRIP_AT_MOST) } else { String::new() };
+            let bar =
+                if client == OURS { self.verdicts.at_most(ratio, ROUND_TRIP_AT_MOST) } else { String::new() };
             let of = |name| figure(trips.median(client, name));
             table.row(vec![name.to_owned(), of("p50"), of("p99"), of("cpu"), figure(ratio), bar]);
         }
         table
-    }
-
-    pub(crate) fn at_least(&self, ratio: f64, bar: f64) -> String {
-        self.verdict(ratio, format!("≥ {bar}"), ratio >= bar)
-    }
-
-    pub(crate) fn at_most(&self, ratio: f64, bar: f64) -> String {
-        self.verdict(ratio, format!("≤ {bar}"), ratio <= bar)
-    }
-
-    fn verdict(&self, ratio: f64, bar: String, reached: bool) -> String {
-        match (self.judged && ratio.is_finite(), reached) {
-            (false, _) => bar,
-            (true, true) => format!("{bar} pass"),
-            (true, false) => format!("{bar} FAIL"),
-        }
     }
 }
 
@@ -285,9 +183,9 @@ impl fmt::Display for Results {
             "\n{cores} cores, {model}, Linux {kernel}; {clients}; rounds: {}, medians.",
             self.rounds
         )?;
-        let tables = [self.main_table(), tls_table(self, &self.cases), self.bounds_table()];
+        let tables = [self.main_table(), tls_table(self.verdicts, &self.cases), self.bounds_table()];
         let trips = self.round_trips.iter().map(|trips| self.round_trip_table(trips));
-        let tls_trips = self.tls_round_trips.iter().map(|trips| tls_round_trip_table(self, trips));
+        let tls_trips = self.tls_round_trips.iter().map(|trips| tls_round_trip_table(self.verdicts, trips));
         let connects = self.connects.iter().map(Connects::table);
         for table in
             tables.into_iter().chain(trips).chain(tls_trips).chain(connects).filter(|table| !table.is_empty())
@@ -300,30 +198,4 @@ impl fmt::Display for Results {
 
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(0, usize::from)
-}
-
-/// A whole number with its digits in groups.
-pub(crate) fn thousands(value: f64) -> String {
-    if !value.is_finite() {
-        return "-".to_owned();
-    }
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn digits_stand_in_groups_of_three() {
-        assert_eq!([0.0, 999.6, 12_345.0, 1_234_567.0].map(thousands), ["0", "1 000", "12 345", "1 234 567"]);
-    }
 }

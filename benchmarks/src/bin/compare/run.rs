@@ -15,7 +15,7 @@ use kafka_producer_benchmarks::work::Work;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 
-use crate::java;
+use crate::java_client;
 
 /// The clients.
 pub(crate) const OURS: &str = "ours";
@@ -96,7 +96,7 @@ fn finish(program: &str, args: &[String]) -> Result<Report, Failure> {
 }
 
 fn client_command(program: &str) -> Result<Command, Failure> {
-    if program == "client-java" { java::command() } else { command(program) }
+    if program == "client-java" { java_client::command() } else { command(program) }
 }
 
 /// A program that lies beside this one.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use kafka_producer_benchmarks::Failure;
 
 use crate::case::TLS_ROUND_TRIP_AT_MOST;
-use crate::results::{Figures, Results, RoundTrips, Throughput, thousands};
+use crate::figures::{Figures, RoundTrips, Throughput, Verdicts, thousands};
 use crate::run::{JAVA, LIBRDKAFKA, OURS, Run};
 use crate::table::{Table, figure, median};
 
 /// The figures that have bars.
-pub(crate) fn tls_table(results: &Results, cases: &[Throughput]) -> Table {
+pub(crate) fn tls_table(verdicts: Verdicts, cases: &[Throughput]) -> Table {
     let mut table = Table::new(&[
         "case, over TLS 1.3",
         "records",
@@ -29,15 +29,15 @@ pub(crate) fn tls_table(results: &Results, cases: &[Throughput]) -> Table {
         let (rate, cpu) = (case.ratio("rate"), case.ratio("cpu"));
         let mut row = vec![case.name.to_owned(), case.records.to_string()];
         row.extend([OURS, LIBRDKAFKA, JAVA].map(|client| thousands(case.median(client, "rate"))));
-        row.extend([figure(rate), results.at_least(rate, case.bar.rate_at_least)]);
+        row.extend([figure(rate), verdicts.at_least(rate, case.bar.rate_at_least)]);
         row.extend([OURS, LIBRDKAFKA, JAVA].map(|client| figure(case.median(client, "cpu"))));
-        row.extend([figure(cpu), results.at_most(cpu, case.bar.cpu_at_most)]);
+        row.extend([figure(cpu), verdicts.at_most(cpu, case.bar.cpu_at_most)]);
         table.row(row);
     }
     table
 }
 
-pub(crate) fn tls_round_trip_table(results: &Results, trips: &RoundTrips) -> Table {
+pub(crate) fn tls_round_trip_table(verdicts: Verdicts, trips: &RoundTrips) -> Table {
     let mut table = Table::new(&["round trip", "p50 µs", "p99 µs", "CPU µs each", "ratio to plain", "bar"]);
     let rows = [
         ("plain", "ours, plain: send().get()"),
@@ -47,7 +47,8 @@ pub(crate) fn tls_round_trip_table(results: &Results, trips: &RoundTrips) -> Tab
     ];
     for (client, name) in rows {
         let ratio = trips.median(client, "p50") / trips.median("plain", "p50");
-        let bar = if client == OURS { results.at_most(ratio, TLS_ROUND_TRIP_AT_MOST) } else { String::new() };
+        let bar =
+            if client == OURS { verdicts.at_most(ratio, TLS_ROUND_TRIP_AT_MOST) } else { String::new() };
         let of = |name| figure(trips.median(client, name));
         table.row(vec![name.to_owned(), of("p50"), of("p99"), of("cpu"), figure(ratio), bar]);
     }

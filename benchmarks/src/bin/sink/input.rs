@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use rustix::net::RecvFlags;
 
-use crate::wire::Wire;
+use crate::sink_stream::SinkStream;
 
 /// How much one read asks for. A batch that ends within it is skipped in the buffer, a longer one in the kernel.
 const READ: usize = 64 * 1024;
@@ -14,7 +14,7 @@ const DISCARD: usize = 1024 * 1024;
 
 /// A blocking connection with a buffer.
 pub(crate) struct Input {
-    wire: Wire,
+    stream: SinkStream,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -22,13 +22,13 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    pub(crate) fn new(wire: Wire) -> Self {
-        Input { wire, buffer: vec![0; DISCARD], start: 0, end: 0, taken: 0 }
+    pub(crate) fn new(stream: SinkStream) -> Self {
+        Input { stream, buffer: vec![0; DISCARD], start: 0, end: 0, taken: 0 }
     }
 
     /// Where answers go.
-    pub(crate) fn wire(&mut self) -> &mut Wire {
-        &mut self.wire
+    pub(crate) fn stream(&mut self) -> &mut SinkStream {
+        &mut self.stream
     }
 
     /// How many bytes were taken or skipped since the connection began.
@@ -95,13 +95,13 @@ impl Input {
     /// Has the kernel drop up to `left` bytes instead of copying them, where it can; the buffer is empty.
     fn discard(&mut self, left: u64) -> io::Result<u64> {
         let size = left.min(DISCARD as u64) as usize;
-        match &mut self.wire {
-            Wire::Plain(socket) => {
+        match &mut self.stream {
+            SinkStream::Plain(socket) => {
                 let (_, got) = rustix::net::recv(&*socket, &mut self.buffer[..size], RecvFlags::TRUNC)?;
                 Ok(got as u64)
             }
             // It has to be decrypted in any case.
-            tls @ Wire::Tls(_) => Ok(tls.read(&mut self.buffer[..size])? as u64),
+            tls @ SinkStream::Tls(_) => Ok(tls.read(&mut self.buffer[..size])? as u64),
         }
     }
 
@@ -110,7 +110,7 @@ impl Input {
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let got = self.wire.read(&mut self.buffer[self.end..READ])?;
+        let got = self.stream.read(&mut self.buffer[self.end..READ])?;
         self.end += got;
         Ok(got > 0)
     }

@@ -8,15 +8,15 @@
 //! blocking reads per connection, the records of a batch are counted by its header, and most of the payload is
 //! discarded inside the kernel and never copied. With `--verify` it reads everything: CRC, every record, and the
 //! partition of every key. With `--silent` it answers no Produce request. With
-//! `--tls` it speaks TLS with the key and the certificate in that folder (wire.rs).
+//! `--tls` it speaks TLS with the key and the certificate in that folder (sink_stream.rs).
 
 mod answer;
 mod input;
 mod produce_log;
 mod request_header;
 mod serve;
+mod sink_stream;
 mod verify;
-mod wire;
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -46,7 +46,7 @@ fn main() -> Result<(), Failure> {
     let log = Arc::new(SinkLog::new(options.partitions, options.verify));
     say(&Report::default().with("address", address))?;
     let counted = Arc::clone(&log);
-    let tls = options.tls.as_deref().map(wire::tls_config).transpose()?;
+    let tls = options.tls.as_deref().map(sink_stream::tls_config).transpose()?;
     let service = serve::Service { port: address.port(), silent: options.silent, tls };
     thread::spawn(move || {
         for socket in listener.incoming() {

@@ -15,7 +15,7 @@ use crate::answer::ResponseFrame;
 use crate::input::{Input, malformed};
 use crate::produce_log::{self, SinkLog, TOPIC_ID};
 use crate::request_header::RequestHeader;
-use crate::wire::Wire;
+use crate::sink_stream::SinkStream;
 
 const PRODUCE: i16 = 0;
 const METADATA: i16 = 3;
@@ -56,7 +56,7 @@ pub(crate) fn serve(socket: TcpStream, service: &Service, log: &SinkLog) {
 }
 
 fn requests(socket: TcpStream, service: &Service, log: &SinkLog) -> io::Result<()> {
-    let mut input = Input::new(Wire::new(socket, service.tls.as_ref())?);
+    let mut input = Input::new(SinkStream::new(socket, service.tls.as_ref())?);
     let mut answer = ResponseFrame::new();
     let mut produced = produce_log::ProduceScratch::default();
     while !input.at_end()? {
@@ -71,7 +71,7 @@ fn requests(socket: TcpStream, service: &Service, log: &SinkLog) -> io::Result<(
             }
             log.requested(end - begin);
             if produced.acknowledge && !service.silent {
-                log.answered(answer.send(input.wire())?);
+                log.answered(answer.send(input.stream())?);
             }
             continue;
         }
@@ -84,7 +84,7 @@ fn requests(socket: TcpStream, service: &Service, log: &SinkLog) -> io::Result<(
         let rest =
             end.checked_sub(input.position()).ok_or_else(|| malformed("a frame shorter than its header"))?;
         input.skip(rest)?;
-        answer.send(input.wire())?;
+        answer.send(input.stream())?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Wire: a connection's socket, plain or with TLS around it.
+//! SinkStream: a connection's socket, plain or with TLS around it.
 //!
 //! TLS shall cost as little as can be: records are decrypted where they were read, and copied once.
 
@@ -18,13 +18,13 @@ use rustls::{CipherSuite, ServerConfig};
 const READ: usize = 64 * 1024;
 
 /// A blocking connection.
-pub(crate) enum Wire {
+pub(crate) enum SinkStream {
     Plain(TcpStream),
-    Tls(Box<TlsWire>),
+    Tls(Box<TlsSinkStream>),
 }
 
 /// TLS on a socket.
-pub(crate) struct TlsWire {
+pub(crate) struct TlsSinkStream {
     socket: TcpStream,
     connection: UnbufferedServerConnection,
     /// Records that have come, the last one perhaps in part.
@@ -49,12 +49,12 @@ pub(crate) fn tls_config(folder: &Path) -> Result<Arc<ServerConfig>, kafka_produ
     Ok(Arc::new(builder.with_single_cert(chain, key)?))
 }
 
-impl Wire {
-    pub(crate) fn new(socket: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Wire> {
+impl SinkStream {
+    pub(crate) fn new(socket: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<SinkStream> {
         socket.set_nodelay(true)?;
-        let Some(config) = tls else { return Ok(Wire::Plain(socket)) };
+        let Some(config) = tls else { return Ok(SinkStream::Plain(socket)) };
         let connection = UnbufferedServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-        Ok(Wire::Tls(Box::new(TlsWire {
+        Ok(SinkStream::Tls(Box::new(TlsSinkStream {
             socket,
             connection,
             incoming: vec![0; 2 * READ],
@@ -67,20 +67,20 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl Read for SinkStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Wire::Plain(socket) => socket.read(buffer),
-            Wire::Tls(tls) => tls.read(buffer),
+            SinkStream::Plain(socket) => socket.read(buffer),
+            SinkStream::Tls(tls) => tls.read(buffer),
         }
     }
 }
 
-impl Write for Wire {
+impl Write for SinkStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Wire::Plain(socket) => socket.write(bytes),
-            Wire::Tls(tls) => tls.write(bytes).map(|()| bytes.len()),
+            SinkStream::Plain(socket) => socket.write(bytes),
+            SinkStream::Tls(tls) => tls.write(bytes).map(|()| bytes.len()),
         }
     }
 
@@ -89,7 +89,7 @@ impl Write for Wire {
     }
 }
 
-impl TlsWire {
+impl TlsSinkStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.taken == self.plain.len() {
             if self.is_closed {
