@@ -48,7 +48,7 @@ pub(crate) struct Service {
 /// Serves a client until it closes the connection. What is not Kafka counts as an error and ends the connection.
 pub(crate) fn serve(socket: TcpStream, service: &Service, log: &SinkLog) {
     if let Err(error) = requests(socket, service, log)
-        && error.kind() != io::ErrorKind::ConnectionReset
+        && !matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
     {
         log.failed();
         eprintln!("sink: {error}");
