@@ -35,7 +35,7 @@ use crate::record_batch::RecordParts;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use append::{AppendRequest, AppendStep, BlockBudget};
+pub(crate) use append::{AppendRequest, AppendStep, BlockBudget, CallerToken};
 pub(crate) use availability::{Availability, AvailabilityRules};
 pub(crate) use buffer_pool::BufferPool;
 pub(crate) use drain::Drain;
@@ -333,8 +333,9 @@ impl Target<'_> {
     pub(crate) fn append_at_once(
         &self,
         parts: &RecordParts<'_>,
+        caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Option<RecordFuture> {
-        self.queue.append_at_once(parts, self.sticky, callback)
+        self.queue.append_at_once(parts, self.sticky, caller, callback)
     }
 }

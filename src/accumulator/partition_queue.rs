@@ -11,19 +11,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::append::{AppendRequest, Brought, Wanted};
+use crate::accumulator::append::{AppendRequest, Brought, CallerToken, Wanted};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordFuture};
+use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordFuture, SpareLists};
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard, lock_in_turns};
 
 pub(crate) struct PartitionQueue {
     pub(crate) topic: TopicName,
@@ -34,12 +34,15 @@ pub(crate) struct PartitionQueue {
     /// The topic's.
     sizes: Arc<TopicSizes>,
     mailbox: Arc<Mailbox>,
+    spares: Arc<SpareLists>,
     /// Batches that are here.
     depth: AtomicU32,
     /// Batches that are to be sent again; the sender has them.
     retries: AtomicU32,
     /// When the sender saw first that there is no leader, in nanoseconds as the mailbox counts them; 0 where there is one.
     leaderless_since: AtomicU64,
+    /// Several threads append: they take turns for the lock.
+    several_callers: AtomicBool,
     state: Mutex<QueueState>,
 }
 
@@ -54,6 +57,9 @@ struct QueueState {
     next_id: u64,
     /// What the next batch is expected to come to: it begins with a buffer of that size.
     next_size: usize,
+    /// The thread that appended last, and whether that has changed since the open batch was opened.
+    last_caller: CallerToken,
+    caller_changed: bool,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
 }
@@ -146,6 +152,13 @@ pub(super) struct QueuePlace {
     pub(super) index: usize,
 }
 
+/// What a queue has in common with others: those of its topic, or all of the producer.
+pub(super) struct QueueLinks {
+    pub(super) sizes: Arc<TopicSizes>,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) spares: Arc<SpareLists>,
+}
+
 /// A batch that has left the queue.
 enum TakenHead {
     Sealed(ProducerBatch),
@@ -157,10 +170,10 @@ impl PartitionQueue {
     pub(super) fn new(
         place: QueuePlace,
         rules: QueueRules,
-        sizes: Arc<TopicSizes>,
-        mailbox: Arc<Mailbox>,
+        links: QueueLinks,
         access: Access,
     ) -> PartitionQueue {
+        let QueueLinks { sizes, mailbox, spares } = links;
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
         let QueuePlace { topic, partition, index } = place;
         let next_size = rules.first_size(index);
@@ -172,9 +185,11 @@ impl PartitionQueue {
             rules,
             sizes,
             mailbox,
+            spares,
             depth,
             retries,
             leaderless_since,
+            several_callers: AtomicBool::new(false),
             state,
         }
     }
@@ -197,10 +212,14 @@ impl PartitionQueue {
         &self,
         parts: &RecordParts<'_>,
         sticky: Option<&StickyPartition>,
+        caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Option<RecordFuture> {
-        let mut guard = self.state.lock();
+        let mut guard = self.lock_to_append();
         let state = &mut *guard;
+        if state.last_caller != caller {
+            self.note_caller(state, caller);
+        }
         if state.access != Access::Open || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return None;
         }
@@ -212,13 +231,30 @@ impl PartitionQueue {
         Some(future)
     }
 
+    #[inline(always)]
+    fn lock_to_append(&self) -> MutexGuard<'_, QueueState> {
+        match self.several_callers.load(Ordering::Relaxed) {
+            false => self.state.lock(),
+            true => lock_in_turns(&self.state),
+        }
+    }
+
+    /// Another thread appends than the one before.
+    #[cold]
+    fn note_caller(&self, state: &mut QueueState, caller: CallerToken) {
+        let is_first = state.last_caller == CallerToken::default();
+        state.last_caller = caller;
+        state.caller_changed = !is_first;
+        self.several_callers.store(!is_first, Ordering::Relaxed);
+    }
+
     /// One try to append, under the lock: no waiting, no sealing, no user code.
     pub(super) fn try_append(
         &self,
         request: &mut AppendRequest<'_>,
         sticky: Option<&StickyPartition>,
     ) -> QueueStep {
-        let mut guard = self.state.lock();
+        let mut guard = self.lock_to_append();
         let state = &mut *guard;
         match state.access {
             Access::Open => {}
@@ -258,7 +294,8 @@ impl PartitionQueue {
     /// A batch for this partition, to be opened by `try_append`.
     pub(crate) fn new_batch(&self, memory: Reservation) -> NewBatch {
         let mailbox = Arc::clone(&self.mailbox);
-        NewBatch::new(memory, Completion::new(mailbox, self.topic.clone(), self.partition, self.index))
+        let (spares, topic) = (Arc::clone(&self.spares), self.topic.clone());
+        NewBatch::new(memory, Completion::new(mailbox, spares, topic, self.partition, self.index))
     }
 
     /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
@@ -319,6 +356,8 @@ impl PartitionQueue {
         };
         state.open = Some(open);
         state.flushed = false;
+        let several = std::mem::take(&mut state.caller_changed);
+        self.several_callers.store(several, Ordering::Relaxed);
         self.depth.fetch_add(1, Ordering::Relaxed);
         let step = self.appended(state, &request.parts, sticky, future);
         let tell = state.noticed == Noticed::Nothing;
@@ -580,7 +619,8 @@ mod tests {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
         let sizes = Arc::new(TopicSizes::new(mailbox.origin()));
         let place = QueuePlace { topic: "t".into(), partition: 0, index: 0 };
-        PartitionQueue::new(place, rules, sizes, Arc::clone(mailbox), Access::Open)
+        let links = QueueLinks { sizes, mailbox: Arc::clone(mailbox), spares: Arc::default() };
+        PartitionQueue::new(place, rules, links, Access::Open)
     }
 
     /// Appends a value of this size in bytes, in as many steps as it takes. What was asked for on the way, in bytes.
@@ -677,7 +717,7 @@ mod tests {
         let at_once = |value: usize, sticky: Option<&StickyPartition>| {
             let value = vec![0; value];
             let parts = RecordParts::new(None, Some(&value), &headers, 0);
-            queue.append_at_once(&parts, sticky, &mut NoCallback).is_some()
+            queue.append_at_once(&parts, sticky, CallerToken::default(), &mut NoCallback).is_some()
         };
         assert!(!at_once(1, None), "no batch is open");
         append(&queue, &pool, 400);

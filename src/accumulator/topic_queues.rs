@@ -17,10 +17,10 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::accumulator::availability::{AvailablePartitions, Led};
-use crate::accumulator::partition_queue::{Access, PartitionQueue, QueuePlace};
+use crate::accumulator::partition_queue::{Access, PartitionQueue, QueueLinks, QueuePlace};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes};
 use crate::cluster::TopicInfo;
-use crate::completion::ProducerToken;
+use crate::completion::{ProducerToken, SpareLists};
 use crate::mailbox::Mailbox;
 use crate::partitioner::{LoadTable, StickyPartition, next_partition};
 use crate::planted::{Defect, planted};
@@ -270,6 +270,7 @@ pub(super) struct PartitionQueues {
 pub(super) struct QueueMaker {
     rules: QueueRules,
     mailbox: Arc<Mailbox>,
+    spares: Arc<SpareLists>,
     made: Mutex<Made>,
 }
 
@@ -287,7 +288,7 @@ struct Made {
 
 impl QueueMaker {
     pub(super) fn new(rules: QueueRules, mailbox: Arc<Mailbox>) -> QueueMaker {
-        QueueMaker { rules, mailbox, made: Mutex::default() }
+        QueueMaker { rules, mailbox, spares: Arc::default(), made: Mutex::default() }
     }
 
     /// From now on every queue is closed when it is made. Those that there are can be found.
@@ -320,6 +321,9 @@ impl QueueMaker {
 impl PartitionQueues {
     pub(super) fn new(topic: TopicName, maker: Arc<QueueMaker>) -> PartitionQueues {
         let sizes = Arc::new(TopicSizes::new(maker.mailbox.origin()));
+        // A copy of its own: each callback's outcome counts a reference to it on the sender thread, in the cache line of the
+        // text, and callers look at the text of theirs at every `send`.
+        let topic = TopicName::from(topic.as_str());
         PartitionQueues { topic, sizes, retired: Arc::default(), maker, shelves: Vec::new() }
     }
 
@@ -392,10 +396,14 @@ impl PartitionQueues {
                 (false, true) => Access::Retired,
                 (false, false) => Access::Open,
             };
-            let (sizes, mailbox) = (Arc::clone(&self.sizes), Arc::clone(&maker.mailbox));
+            let links = QueueLinks {
+                sizes: Arc::clone(&self.sizes),
+                mailbox: Arc::clone(&maker.mailbox),
+                spares: Arc::clone(&maker.spares),
+            };
             let (topic, index) = (self.topic.clone(), made.number());
             let place = QueuePlace { topic, partition: partition as i32, index };
-            let queue = Arc::new(PartitionQueue::new(place, maker.rules, sizes, mailbox, access));
+            let queue = Arc::new(PartitionQueue::new(place, maker.rules, links, access));
             if access == Access::Open {
                 made.unseen.push(Arc::clone(&queue));
             }

@@ -2,6 +2,7 @@
 //!
 //! Owns: a list for each type of closure, the merging of several. Must not know: batches, queues, who calls.
 //! Threads: filled on application threads under the queue's lock, called on the sender thread.
+//! Locks: that of the spare lists, with no other; no user code under it.
 //! Holds: a program registers closures of few types, so a record's callback is pushed to the list of its type: its bytes
 //! lie beside those of the record before, and are freed with the batch. Callbacks are called once, by ascending index,
 //! whatever their types; one that panics harms no other.
@@ -12,6 +13,7 @@ use std::collections::VecDeque;
 use crate::catch_panic::{Harmless, catch_panic};
 use crate::error::Error;
 use crate::record::RecordMetadata;
+use crate::sync::Mutex;
 
 /// A callback as [`Producer::send_view`](crate::Producer::send_view) takes it.
 pub type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
@@ -108,7 +110,7 @@ pub(crate) struct Callbacks {
 
 impl Callbacks {
     pub(crate) fn is_empty(&self) -> bool {
-        self.lists.is_empty()
+        self.lists.iter().all(|list| list.first().is_none())
     }
 
     /// Adds that of a record behind all others.
@@ -119,7 +121,7 @@ impl Callbacks {
     {
         for list in &mut self.lists {
             if let Some(list) = list.as_any().downcast_mut::<ListOf<F>>() {
-                list.push(facts, function);
+                list.calls.push_back((facts, function));
                 return;
             }
         }
@@ -136,7 +138,7 @@ impl Callbacks {
         if self.lists.len() >= MOST_TYPES && !is_boxed {
             self.push::<Callback>(facts, Box::new(function));
         } else {
-            self.lists.push(Box::new(ListOf::new(facts, function)));
+            self.lists.push(Box::new(ListOf { calls: VecDeque::from([(facts, function)]) }));
         }
     }
 
@@ -146,22 +148,20 @@ impl Callbacks {
         Callbacks { lists: lists.collect() }
     }
 
-    /// Gives back what the lists have too much.
-    pub(crate) fn shrink(&mut self) {
-        self.lists.iter_mut().for_each(|list| list.shrink());
-    }
-
-    /// Calls all of them, in order. How many panicked.
-    pub(crate) fn call(mut self, outcomes: &dyn OutcomeSource) -> usize {
+    /// Calls all of them, in order, and gives their lists to `spares`. How many panicked.
+    pub(crate) fn call(mut self, outcomes: &dyn OutcomeSource, spares: &SpareLists) -> usize {
+        // A spare list of a type that did not come again.
+        self.lists.retain(|list| list.first().is_some());
         let mut panicked = 0;
         while let Some((place, end)) = self.next() {
             let Some(list) = self.lists.get_mut(place) else { break };
             panicked += list.call_before(end, outcomes);
             if outcomes.is_over() {
                 std::mem::forget(self);
-                break;
+                return panicked;
             }
         }
+        spares.keep(self.lists);
         panicked
     }
 
@@ -190,61 +190,23 @@ trait CallbackList: Send {
 
     fn take_before(&mut self, end: u32, first: u32) -> Option<Box<dyn CallbackList>>;
 
-    fn shrink(&mut self);
-
     /// Calls those before `end`. How many panicked.
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize;
+
+    /// The bytes that it has room for.
+    fn room(&self) -> usize;
 }
 
-/// In pieces, so that a large batch's list is neither copied as it grows nor too large for the allocator to keep at hand. None
-/// of them is empty.
 struct ListOf<F> {
-    pieces: VecDeque<VecDeque<(RecordFacts, F)>>,
+    calls: VecDeque<(RecordFacts, F)>,
 }
-
-/// How many callbacks the first piece of a list takes, and how many any takes at most: each takes twice as many as the one
-/// before.
-const FIRST_PIECE: usize = 4;
-const LARGEST_PIECE: usize = 256;
 
 impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> ListOf<F> {
-    fn new(facts: RecordFacts, function: F) -> ListOf<F> {
-        let mut list = ListOf { pieces: VecDeque::new() };
-        list.push(facts, function);
-        list
-    }
-
-    #[inline]
-    fn push(&mut self, facts: RecordFacts, function: F) {
-        match self.pieces.back_mut() {
-            Some(piece) if piece.len() < piece.capacity() => piece.push_back((facts, function)),
-            last => {
-                let capacity = last.map_or(FIRST_PIECE, |last| (last.len() * 2).min(LARGEST_PIECE));
-                self.push_piece(capacity, facts, function);
-            }
-        }
-    }
-
-    #[cold]
-    fn push_piece(&mut self, capacity: usize, facts: RecordFacts, function: F) {
-        let mut piece = VecDeque::with_capacity(capacity);
-        piece.push_back((facts, function));
-        self.pieces.push_back(piece);
-    }
-
     /// Takes the first one, where it is that of a record before `end`.
     #[inline]
     fn pop_before(&mut self, end: u32) -> Option<(RecordFacts, F)> {
-        let piece = self.pieces.front_mut()?;
-        let (facts, _) = piece.front()?;
-        if facts.index >= end {
-            return None;
-        }
-        let first = piece.pop_front();
-        if piece.is_empty() {
-            self.pieces.pop_front();
-        }
-        first
+        self.calls.front().filter(|(facts, _)| facts.index < end)?;
+        self.calls.pop_front()
     }
 
     fn call_until_panic(&mut self, end: u32, outcomes: &dyn OutcomeSource) {
@@ -263,21 +225,14 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
     }
 
     fn first(&self) -> Option<u32> {
-        self.pieces.front()?.front().map(|(facts, _)| facts.index)
+        self.calls.front().map(|(facts, _)| facts.index)
     }
 
     fn take_before(&mut self, end: u32, first: u32) -> Option<Box<dyn CallbackList>> {
-        let mut taken = ListOf { pieces: VecDeque::new() };
-        while let Some((facts, callback)) = self.pop_before(end) {
-            taken.push(RecordFacts { index: facts.index - first, ..facts }, callback);
-        }
-        (!taken.pieces.is_empty()).then(|| Box::new(taken) as Box<dyn CallbackList>)
-    }
-
-    fn shrink(&mut self) {
-        if let Some(last) = self.pieces.back_mut() {
-            last.shrink_to_fit();
-        }
+        let count = self.calls.partition_point(|(facts, _)| facts.index < end);
+        let mut calls: VecDeque<_> = self.calls.drain(..count).collect();
+        calls.iter_mut().for_each(|(facts, _)| facts.index -= first);
+        (count > 0).then(|| Box::new(ListOf { calls }) as Box<dyn CallbackList>)
     }
 
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize {
@@ -287,6 +242,51 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
             panicked += 1;
         }
         panicked
+    }
+
+    fn room(&self) -> usize {
+        self.calls.capacity() * size_of::<(RecordFacts, F)>()
+    }
+}
+
+/// Lists whose callbacks were called, for the batches to come. What one thread allocates and another frees costs both more
+/// than the callbacks do.
+#[derive(Default)]
+pub(crate) struct SpareLists(Mutex<Spares>);
+
+#[derive(Default)]
+struct Spares {
+    lists: Vec<Box<dyn CallbackList>>,
+    /// The bytes that they have room for.
+    room: usize,
+}
+
+/// How much room spare lists have at most, in bytes; a list that has more is not kept.
+const MOST_SPARE: usize = 1 << 20;
+
+impl SpareLists {
+    /// What a new batch begins with: a list that the last one's callbacks, if they are of its type, need not grow.
+    pub(super) fn take(&self) -> Callbacks {
+        let mut spares = self.0.lock();
+        let list = spares.lists.pop();
+        spares.room -= list.as_ref().map_or(0, |list| list.room());
+        Callbacks { lists: Vec::from_iter(list) }
+    }
+
+    /// Keeps those of the lists for which there is room; they are empty.
+    fn keep(&self, lists: Vec<Box<dyn CallbackList>>) {
+        let mut spares = self.0.lock();
+        let mut others = Vec::new();
+        for list in lists {
+            if spares.room + list.room() <= MOST_SPARE && list.room() > 0 {
+                spares.room += list.room();
+                spares.lists.push(list);
+            } else {
+                others.push(list);
+            }
+        }
+        drop(spares);
+        drop(others); // not under the lock
     }
 }
 
@@ -353,7 +353,7 @@ mod tests {
                 .filter(with)
                 .for_each(|index| push(&mut callbacks, index, kinds[index as usize], &seen));
             assert!(callbacks.lists.len() <= MOST_TYPES + 1);
-            let panicked = callbacks.call(&Numbered(Cell::new(u32::MAX)));
+            let panicked = callbacks.call(&Numbered(Cell::new(u32::MAX)), &SpareLists::default());
             let expected = (0..2000).filter(with).filter(|index| !index.to_string().contains('7'));
             let names: Vec<String> = told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect();
             let expected: Vec<_> =
@@ -374,7 +374,7 @@ mod tests {
         for (part, expected) in
             [(second, ["0 by 1", "1 by 0", "2 by 1"]), (first, ["0 by 0", "1 by 1", "2 by 0"])]
         {
-            assert_eq!(part.call(&Numbered(Cell::new(u32::MAX))), 0);
+            assert_eq!(part.call(&Numbered(Cell::new(u32::MAX)), &SpareLists::default()), 0);
             assert_eq!(
                 told(&seen).iter().map(|told| told.replace("Broker: ", "")).collect::<Vec<_>>(),
                 expected
@@ -386,9 +386,34 @@ mod tests {
     fn in_a_forked_child_the_others_are_neither_called_nor_dropped() {
         let (seen, mut callbacks) = (Seen::default(), Callbacks::default());
         (0..6).for_each(|index| push(&mut callbacks, index, index % 2, &seen));
-        callbacks.call(&Numbered(Cell::new(3)));
+        callbacks.call(&Numbered(Cell::new(3)), &SpareLists::default());
         assert_eq!(told(&seen).len(), 3);
         assert_eq!(Arc::strong_count(&seen), 4, "three callbacks are left with what they hold");
+    }
+
+    #[test]
+    fn a_list_is_used_again_by_callbacks_of_its_type_and_little_is_kept() {
+        let (seen, spares) = (Seen::default(), SpareLists::default());
+        let room = || spares.0.lock().room;
+        let batch = |kind, count| {
+            let mut callbacks = spares.take();
+            assert!(callbacks.is_empty());
+            (0..count).for_each(|index| push(&mut callbacks, index, kind, &seen));
+            let lists = callbacks.lists.len();
+            callbacks.call(&Numbered(Cell::new(u32::MAX)), &spares);
+            lists
+        };
+        assert_eq!(batch(0, 100), 1);
+        let kept = room();
+        assert!(kept >= 100 * size_of::<RecordFacts>());
+        assert_eq!((batch(0, 90), room()), (1, kept), "used again, and as large as it was");
+        assert_eq!(batch(1, 1), 2, "that of the other type stays empty, and is dropped");
+        assert_eq!(spares.0.lock().lists.len(), 1);
+        drop(spares.take());
+        assert_eq!(batch(1, 1_000_000), 1);
+        assert!(room() <= MOST_SPARE);
+        while !spares.take().lists.is_empty() {}
+        assert_eq!(room(), 0);
     }
 
     #[test]

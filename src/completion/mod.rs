@@ -26,6 +26,7 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::channel::{Receiver, Sender, bounded};
 
 pub use callbacks::Callback;
+pub(crate) use callbacks::SpareLists;
 pub(crate) use callbacks::{CallbackSlot, NoCallback, OwnCallback, RecordFacts};
 use callbacks::{Callbacks, OutcomeSource};
 
@@ -203,6 +204,7 @@ pub(crate) struct BatchCompletion {
     /// Records may be added to it.
     open: AtomicBool,
     mailbox: Arc<Mailbox>,
+    spares: Arc<SpareLists>,
 }
 
 /// What those who wait for a batch sleep at: channels that disconnect when it opens.
@@ -351,7 +353,14 @@ pub(crate) struct Completion {
 
 impl Completion {
     /// For a batch of this partition; `index`: its number within the producer.
-    pub(crate) fn new(mailbox: Arc<Mailbox>, topic: TopicName, partition: i32, index: usize) -> Completion {
+    pub(crate) fn new(
+        mailbox: Arc<Mailbox>,
+        spares: Arc<SpareLists>,
+        topic: TopicName,
+        partition: i32,
+        index: usize,
+    ) -> Completion {
+        let callbacks = Some(spares.take());
         let shared = BatchCompletion {
             topic,
             partition,
@@ -361,8 +370,9 @@ impl Completion {
             awaited: AtomicBool::new(false),
             open: AtomicBool::new(true),
             mailbox,
+            spares,
         };
-        Completion { shared: Arc::new(shared), callbacks: Some(Callbacks::default()), count: 0 }
+        Completion { shared: Arc::new(shared), callbacks, count: 0 }
     }
 
     /// A future for a record that has just been appended; its callback, if it has one, is kept.
@@ -378,14 +388,11 @@ impl Completion {
         RecordFuture { batch: Arc::clone(&self.shared), facts }
     }
 
-    /// No record will be added to these: gives back what the list of callbacks has too much.
+    /// No record will be added to these.
     pub(crate) fn close(&mut self, count: u32) {
         self.count = count;
         self.shared.open.store(false, Ordering::Relaxed);
         self.shared.mailbox.counts().accepted(count);
-        if let Some(callbacks) = &mut self.callbacks {
-            callbacks.shrink();
-        }
     }
 
     /// The batch was not needed: it has no record, and nobody is told anything.
@@ -412,8 +419,9 @@ impl Completion {
         let (mut parts, mut pieces) = (Vec::new(), Vec::new());
         let flushes = self.shared.latch.lock().flushes.clone();
         for count in counts {
-            let BatchCompletion { topic, partition, index, mailbox, .. } = &*self.shared;
-            let mut part = Completion::new(Arc::clone(mailbox), topic.clone(), *partition, *index);
+            let BatchCompletion { topic, partition, index, mailbox, spares, .. } = &*self.shared;
+            let (mailbox, spares) = (Arc::clone(mailbox), Arc::clone(spares));
+            let mut part = Completion::new(mailbox, spares, topic.clone(), *partition, *index);
             part.shared.open.store(false, Ordering::Relaxed);
             flushes.iter().for_each(|flush| part.shared.hold_flush(flush));
             part.callbacks = Some(callbacks.take_before(first + count, first));
@@ -431,9 +439,10 @@ impl Completion {
         let counts = self.shared.mailbox.counts();
         let panicked = match callbacks.is_empty() {
             true => 0,
-            false => {
-                counts.calling(|| callbacks.call(&CallbackContext { batch: &self.shared, outcome: &outcome }))
-            }
+            false => counts.calling(|| {
+                let context = CallbackContext { batch: &self.shared, outcome: &outcome };
+                callbacks.call(&context, &self.shared.spares)
+            }),
         };
         // Before waiting threads see it: a record that was answered must not count as unanswered.
         counts.answered(self.count);
@@ -567,7 +576,8 @@ mod models {
     }
 
     fn batch() -> Completion {
-        let mut batch = Completion::new(Arc::new(Mailbox::unread(Instant::now())), "t".into(), 0, 0);
+        let mut batch =
+            Completion::new(Arc::new(Mailbox::unread(Instant::now())), Arc::default(), "t".into(), 0, 0);
         batch.close(0); // so that nobody tells the mailbox, of which there are models elsewhere
         batch
     }
@@ -649,7 +659,7 @@ mod tests {
     }
 
     fn completion_in(mailbox: Mailbox) -> Completion {
-        Completion::new(Arc::new(mailbox), "test".into(), 2, 0)
+        Completion::new(Arc::new(mailbox), Arc::default(), "test".into(), 2, 0)
     }
 
     fn facts(index: u32) -> RecordFacts {

@@ -5,7 +5,6 @@
 //! Holds: nothing is queued yet, so every error leaves no trace.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::catch_panic::{catch_panic, text_of};
 use crate::cluster::Cluster;
@@ -141,12 +140,15 @@ fn now_ms() -> i64 {
     if let Some(simulated) = crate::stage::wall_ms() {
         return simulated;
     }
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs() as i64 * 1000 + i64::from(since.subsec_millis()))
+    // The same clock as `SystemTime`'s, without its arithmetic: a tenth of `send`'s instructions.
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     use super::*;
 
     /// Fault C15.

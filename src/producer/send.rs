@@ -12,7 +12,9 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::accumulator::{AppendRequest, AppendStep, BlockBudget, LastTopic, Target, TopicQueues};
+use crate::accumulator::{
+    AppendRequest, AppendStep, BlockBudget, CallerToken, LastTopic, Target, TopicQueues,
+};
 use crate::catch_panic::notice_panic;
 use crate::completion::{Callback, CallbackSlot, OwnCallback, RecordFuture, is_in_callback};
 use crate::error::{Error, ErrorKind};
@@ -120,12 +122,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         callback: impl FnOnce(&TopicName, &Headers) -> C,
         budget: &mut BlockBudget,
     ) -> Result<RecordFuture, Error> {
+        // Each thread has scratch buffers of its own.
+        let caller = CallerToken::of(scratch);
         let partition = record.partition;
         let parts = self.parts.plugins.serialize(&topic.name, record, scratch)?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
         self.check_ready(&parts).map_err(|error| chosen.of(error.with_topic(&topic.name)))?;
         let mut callback = callback(&topic.name, parts.headers);
-        match target(topic, chosen)?.append_at_once(&parts, &mut callback) {
+        match target(topic, chosen)?.append_at_once(&parts, caller, &mut callback) {
             Some(future) => Ok(future),
             None => {
                 let placed = Placed { explicit: partition, chosen };

@@ -23,6 +23,50 @@ pub(crate) use {
     modelled::{Mutex, MutexGuard, RwLock},
 };
 
+/// Locks. Of several threads that want the lock for one short step after the other, one has it for a while and the others
+/// step back: a lock that is handed from processor to processor at each step, with all that it guards, makes each step
+/// several times as long.
+#[inline]
+pub(crate) fn lock_in_turns<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.try_lock() {
+        Some(guard) => guard,
+        None => step_back(mutex),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn step_back<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    #[cfg(not(loom))]
+    {
+        for _ in 0..TRIES {
+            std::hint::spin_loop();
+            if let Some(guard) = mutex.try_lock() {
+                return guard;
+            }
+        }
+        for doublings in 0..PAUSES {
+            std::thread::sleep(PAUSE * (1 << doublings));
+            if let Some(guard) = mutex.try_lock() {
+                return guard;
+            }
+        }
+    }
+    mutex.lock()
+}
+
+/// How often a thread looks again at once: the other may be the sender, which has the lock for a moment.
+#[cfg(not(loom))]
+const TRIES: u32 = 10;
+
+/// How long a thread steps back: some hundred steps of the other's.
+#[cfg(not(loom))]
+const PAUSE: std::time::Duration = std::time::Duration::from_micros(100);
+
+/// How often, before it waits in the queue for the lock; each time for twice as long.
+#[cfg(not(loom))]
+const PAUSES: u32 = 5;
+
 /// loom's locks with the face of `parking_lot`'s: a panic ends a model anyway, so there is no poison.
 #[cfg(loom)]
 mod modelled {
