@@ -104,3 +104,41 @@ mod modelled {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn threads_that_take_turns_each_get_theirs_and_never_two_at_once() {
+        let shared = Arc::new(Mutex::new(Vec::new()));
+        let threads: Vec<_> = (0..4)
+            .map(|number| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || (0..5000).for_each(|step| lock_in_turns(&shared).push((number, step))))
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        let shared = shared.lock();
+        for number in 0..4 {
+            let own: Vec<_> =
+                shared.iter().filter(|(other, _)| *other == number).map(|(_, step)| *step).collect();
+            assert!(own.iter().copied().eq(0..5000), "each in its order");
+        }
+    }
+
+    #[test]
+    fn who_steps_back_gets_the_lock_in_the_end() {
+        let shared = Arc::new(Mutex::new(0));
+        let guard = shared.lock();
+        let other = Arc::clone(&shared);
+        let waiting = thread::spawn(move || *lock_in_turns(&other) += 1);
+        thread::sleep(std::time::Duration::from_millis(20));
+        drop(guard);
+        waiting.join().unwrap();
+        assert_eq!(*shared.lock(), 1);
+    }
+}
