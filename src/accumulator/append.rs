@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::NewBatch;
-use crate::completion::{CallbackSlot, RecordFuture};
+use crate::completion::{CallbackSlot, RecordPlace};
 use crate::record_batch::RecordParts;
 
 /// A record on its way into a batch.
@@ -46,7 +46,7 @@ impl CallerToken {
 
 /// What one step came to.
 pub(crate) enum AppendStep {
-    Appended(RecordFuture),
+    Appended(RecordPlace),
     /// A batch was full and is sealed now: come again.
     Sealed,
     /// Reserve this, then come again.

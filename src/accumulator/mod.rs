@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, TopicInfo};
-use crate::completion::{CallbackSlot, RecordFuture};
+use crate::completion::{CallbackSlot, RecordPlace};
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Event, Mailbox};
@@ -122,11 +122,11 @@ impl RecordAccumulator {
             unfit.cancel(&self.pool);
         }
         match step {
-            QueueStep::Appended { future, full } => {
+            QueueStep::Appended { place, full } => {
                 if let Some(full) = full {
                     queue.seal(full, &self.pool);
                 }
-                AppendStep::Appended(future)
+                AppendStep::Appended(place)
             }
             QueueStep::Seal(full) => {
                 queue.seal(full, &self.pool);
@@ -296,7 +296,7 @@ impl RecordAccumulator {
         target: Target<'_>,
         value: &[u8],
         clock: &dyn Fn() -> Instant,
-    ) -> Result<RecordFuture, AppendStep> {
+    ) -> Result<RecordPlace, AppendStep> {
         use crate::completion::NoCallback;
         let headers = crate::record::Headers::new();
         let parts = RecordParts::new(None, Some(value), &headers, 0);
@@ -305,7 +305,7 @@ impl RecordAccumulator {
         let mut request = AppendRequest::new(parts, &mut callback, &mut budget, clock);
         loop {
             match self.try_append(target, &mut request) {
-                AppendStep::Appended(future) => return Ok(future),
+                AppendStep::Appended(place) => return Ok(place),
                 AppendStep::Sealed => {}
                 AppendStep::Reserve(wanted) if self.reserve(wanted, target, &mut request).is_ok() => {}
                 refused => return Err(refused),
@@ -335,7 +335,7 @@ impl Target<'_> {
         parts: &RecordParts<'_>,
         caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Option<RecordFuture> {
+    ) -> Option<RecordPlace> {
         self.queue.append_at_once(parts, self.sticky, caller, callback)
     }
 }

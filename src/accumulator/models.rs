@@ -9,7 +9,7 @@ use loom::model::Builder;
 use loom::thread;
 
 use super::*;
-use crate::completion::BatchOutcome;
+use crate::completion::{BatchOutcome, RecordFacts, RecordFuture};
 use crate::interrupt::InterruptHandle;
 use crate::sync::Mutex;
 
@@ -146,7 +146,8 @@ fn accumulator() -> (Arc<RecordAccumulator>, Arc<PartitionQueue>) {
 }
 
 fn append(accumulator: &RecordAccumulator, queue: &Arc<PartitionQueue>) -> Option<RecordFuture> {
-    accumulator.append_now(Target { queue, sticky: None }, b"v", &Instant::now).ok()
+    let place = accumulator.append_now(Target { queue, sticky: None }, b"v", &Instant::now).ok()?;
+    Some(RecordFuture::new(place, RecordFacts::new(0, 0, None, Some(b"v"))))
 }
 
 /// However `send` and the sender's end interleave, what was accepted is answered and all memory comes back.

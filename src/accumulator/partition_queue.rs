@@ -16,7 +16,7 @@ use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordFuture, SpareLists};
+use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordPlace, SpareLists};
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
@@ -106,7 +106,7 @@ pub(crate) enum Urgency {
 /// What one look at the queue came to.
 pub(crate) enum QueueStep {
     Appended {
-        future: RecordFuture,
+        place: RecordPlace,
         full: Option<OpenBatch>,
     },
     /// The open batch is full: seal it, then come again.
@@ -214,7 +214,7 @@ impl PartitionQueue {
         sticky: Option<&StickyPartition>,
         caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Option<RecordFuture> {
+    ) -> Option<RecordPlace> {
         let mut guard = self.lock_to_append();
         let state = &mut *guard;
         if state.last_caller != caller {
@@ -224,11 +224,11 @@ impl PartitionQueue {
             return None;
         }
         let open = state.open.as_mut()?;
-        let future = open.try_append_with_room(parts, callback).ok()?;
+        let place = open.try_append_with_room(parts, callback).ok()?;
         if let Some(sticky) = sticky {
             state.count_sticky(sticky, self.expected_bytes(parts), self.rules.batch_size, false);
         }
-        Some(future)
+        Some(place)
     }
 
     #[inline(always)]
@@ -268,7 +268,7 @@ impl PartitionQueue {
             return self.open_batch(guard, request, sticky);
         };
         match open.try_append(&request.parts, request.callback) {
-            Ok(future) => self.appended(state, &request.parts, sticky, future),
+            Ok(place) => self.appended(state, &request.parts, sticky, place),
             Err(DoesNotFit::Capacity { needed }) => {
                 let extra = self.rules.capacity_for(needed, 0, open.limit()).saturating_sub(open.capacity());
                 let fits = |brought: &mut Brought| matches!(brought, Brought::Memory(memory) if memory.bytes == extra);
@@ -322,14 +322,14 @@ impl PartitionQueue {
         state: &mut QueueState,
         parts: &RecordParts<'_>,
         sticky: Option<&StickyPartition>,
-        future: RecordFuture,
+        place: RecordPlace,
     ) -> QueueStep {
         let full = state.open.as_ref().is_some_and(OpenBatch::is_full);
         if let Some(sticky) = sticky {
             state.count_sticky(sticky, self.expected_bytes(parts), self.rules.batch_size, full);
         }
         let full = if full { self.take_open(state) } else { None };
-        QueueStep::Appended { future, full }
+        QueueStep::Appended { place, full }
     }
 
     fn open_batch(
@@ -351,7 +351,7 @@ impl PartitionQueue {
         state.next_id += 1;
         let mut open = OpenBatch::new(id, new, created, limit);
         // The buffer was reserved for this very record: it fits.
-        let Ok(future) = open.try_append(&request.parts, request.callback) else {
+        let Ok(place) = open.try_append(&request.parts, request.callback) else {
             return QueueStep::Reserve(Wanted::Batch(wanted));
         };
         state.open = Some(open);
@@ -359,7 +359,7 @@ impl PartitionQueue {
         let several = std::mem::take(&mut state.caller_changed);
         self.several_callers.store(several, Ordering::Relaxed);
         self.depth.fetch_add(1, Ordering::Relaxed);
-        let step = self.appended(state, &request.parts, sticky, future);
+        let step = self.appended(state, &request.parts, sticky, place);
         let tell = state.noticed == Noticed::Nothing;
         if tell {
             state.noticed = Noticed::Lingering;

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, BatchOutcome, CallbackSlot, Completion, RecordFacts, RecordFuture};
+use crate::completion::{BatchCompletion, BatchOutcome, CallbackSlot, Completion, RecordFacts, RecordPlace};
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
 };
@@ -73,13 +73,13 @@ impl OpenBatch {
         OpenBatch { id, builder, completion, created, reserved, limit }
     }
 
-    /// Appends a record and hands out its future. The callback is taken only where the record is.
+    /// Appends a record, and says where it is now. The callback is taken only where the record is.
     #[inline]
     pub(crate) fn try_append(
         &mut self,
         parts: &RecordParts<'_>,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Result<RecordFuture, DoesNotFit> {
+    ) -> Result<RecordPlace, DoesNotFit> {
         self.try_append_below(self.limit, parts, callback)
     }
 
@@ -89,7 +89,7 @@ impl OpenBatch {
         &mut self,
         parts: &RecordParts<'_>,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Result<RecordFuture, DoesNotFit> {
+    ) -> Result<RecordPlace, DoesNotFit> {
         self.try_append_below(self.limit.saturating_sub(1), parts, callback)
     }
 
@@ -99,7 +99,7 @@ impl OpenBatch {
         limit: usize,
         parts: &RecordParts<'_>,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Result<RecordFuture, DoesNotFit> {
+    ) -> Result<RecordPlace, DoesNotFit> {
         let index = self.builder.try_append(parts, limit)?;
         let facts = RecordFacts::new(index, parts.timestamp, parts.key, parts.value);
         Ok(self.completion.record(facts, callback))

@@ -16,7 +16,9 @@ use crate::accumulator::{
     AppendRequest, AppendStep, BlockBudget, CallerToken, LastTopic, Target, TopicQueues,
 };
 use crate::catch_panic::notice_panic;
-use crate::completion::{Callback, CallbackSlot, OwnCallback, RecordFuture, is_in_callback};
+use crate::completion::{
+    Callback, CallbackSlot, OwnCallback, RecordFacts, RecordFuture, RecordPlace, is_in_callback,
+};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::interceptor::{Acknowledgement, InterceptedRecord, Intercepting, Outgoing};
@@ -110,7 +112,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let outcome = self.send_to(&topic, parts, &mut caller.scratch, callback, budget);
         caller.last_topic.keep(topic);
         caller.put_back();
-        outcome
+        let (place, facts) = outcome?;
+        Ok(RecordFuture::new(place, facts))
     }
 
     #[inline(always)]
@@ -121,7 +124,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         scratch: &mut Scratch,
         callback: impl FnOnce(&TopicName, &Headers) -> C,
         budget: &mut BlockBudget,
-    ) -> Result<RecordFuture, Error> {
+    ) -> Result<(RecordPlace, RecordFacts), Error> {
         // Each thread has scratch buffers of its own.
         let caller = CallerToken::of(scratch);
         let partition = record.partition;
@@ -129,13 +132,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let chosen = self.choose_partition(topic, partition, &parts)?;
         self.check_ready(&parts).map_err(|error| chosen.of(error.with_topic(&topic.name)))?;
         let mut callback = callback(&topic.name, parts.headers);
-        match target(topic, chosen)?.append_at_once(&parts, caller, &mut callback) {
-            Some(future) => Ok(future),
+        let place = match target(topic, chosen)?.append_at_once(&parts, caller, &mut callback) {
+            Some(place) => place,
             None => {
                 let placed = Placed { explicit: partition, chosen };
-                self.append_patiently(topic, placed, parts, &mut callback, budget)
+                self.append_patiently(topic, placed, parts, &mut callback, budget)?
             }
-        }
+        };
+        Ok((place, RecordFacts::new(0, parts.timestamp, parts.key, parts.value)))
     }
 
     #[inline]
@@ -188,7 +192,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         parts: RecordParts<'_>,
         callback: &mut dyn CallbackSlot,
         budget: &mut BlockBudget,
-    ) -> Result<RecordFuture, Error> {
+    ) -> Result<RecordPlace, Error> {
         let Placed { explicit, mut chosen } = placed;
         let mut request = AppendRequest::new(parts, callback, budget, &stage::now);
         let mut newer: Option<Arc<TopicQueues>> = None;
@@ -197,7 +201,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             let target = target(topic, chosen)?;
             let failed = |error| self.not_appended(error, topic, chosen.partition);
             match self.accumulator.try_append(target, &mut request) {
-                AppendStep::Appended(future) => return Ok(future),
+                AppendStep::Appended(place) => return Ok(place),
                 AppendStep::Sealed => {}
                 AppendStep::Reserve(wanted) => {
                     self.accumulator.reserve(wanted, target, &mut request).map_err(failed)?;
