@@ -18,13 +18,22 @@ use harness::kerberos::{KeyDistributionCenter, REALM};
 use harness::secured_kafka::{SecuredKafka, SecuredListener};
 use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord};
 
+/// On one Kafka, which takes as long to start as the rest: each half waits most of its time.
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]
-fn tickets_are_accepted_and_refused_as_java_s() {
+fn kerberos_leads_in_where_it_leads_java_in_and_keeps_on() {
     let _turn = harness::turn();
     let kafka = SecuredKafka::start("4.3.1");
+    thread::scope(|scope| {
+        let lasting = scope.spawn(|| tickets_are_got_anew_before_they_end(&kafka));
+        tickets_are_accepted_and_refused_as_java_s(&kafka);
+        lasting.join().unwrap();
+    });
+}
+
+fn tickets_are_accepted_and_refused_as_java_s(kafka: &SecuredKafka) {
     let kdc = kafka.kdc().unwrap();
-    let with = |jaas: &str| properties(&kafka, SecuredListener::Gssapi, jaas);
+    let with = |jaas: &str| properties(kafka, SecuredListener::Gssapi, jaas);
     let alice = kafka.file("alice.keytab");
     let by_alice = with(&by_keytab(&alice, "alice@TEST.LOCAL"));
     let cache = kdc.ticket_cache("alice.cache");
@@ -161,7 +170,7 @@ fn tickets_are_accepted_and_refused_as_java_s() {
         ),
         Case::refused(
             "a listener without Kerberos",
-            properties(&kafka, SecuredListener::Sasl, &by_keytab(&alice, "alice@TEST.LOCAL")),
+            properties(kafka, SecuredListener::Sasl, &by_keytab(&alice, "alice@TEST.LOCAL")),
             "Authentication",
             &["GSSAPI", "PLAIN"],
         ),
@@ -195,25 +204,23 @@ fn tickets_are_accepted_and_refused_as_java_s() {
     assert_eq!(read.len(), accepted);
 }
 
-/// Tickets that end after six seconds, and sessions that end after three: nothing is lost, and nothing comes twice.
-#[test]
-#[ignore = "needs Kafka: run by .ci/run"]
-fn tickets_are_got_anew_before_they_end() {
-    let _turn = harness::turn();
-    let kafka = SecuredKafka::start("4.3.1");
+/// Tickets that end after eight seconds, and sessions that end after three: nothing is lost, and nothing comes twice.
+fn tickets_are_got_anew_before_they_end(kafka: &SecuredKafka) {
     let kdc = kafka.kdc().unwrap();
-    let short = kdc.configuration_with("short.conf", "ticket_lifetime = 10m", "ticket_lifetime = 6s");
-    let cache = kdc.ticket_cache_with("renewed.cache", &["-l", "6s", "-r", "1h"]);
+    let short = kdc.configuration_with("short.conf", "ticket_lifetime = 10m", "ticket_lifetime = 8s");
+    let erin = by_keytab(&kdc.keytab("erin", ""), "erin@TEST.LOCAL");
+    let cache = kdc.file("renewed.cache");
     let by_cache = format!("useTicketCache=true ticketCache=\"{}\"", cache.display());
     let mut texts = Vec::new();
-    for (topic, jaas) in
-        [("by-keytab", by_keytab(&kafka.file("alice.keytab"), "alice@TEST.LOCAL")), ("by-cache", by_cache)]
-    {
+    for (topic, jaas) in [("by-keytab", erin), ("by-cache", by_cache)] {
         kafka.kafka().create_topic(topic, 1, 1, &[]);
-        let properties = properties(&kafka, SecuredListener::Gssapi, &jaas);
+        let properties = properties(kafka, SecuredListener::Gssapi, &jaas);
         let properties = set(properties, "sasl.kerberos.min.time.before.relogin", "1000");
+        // In time also where the machine has much else to do.
+        let properties = set(properties, "sasl.kerberos.ticket.renew.window.factor", "0.5");
         texts.push(text(&set(properties, "client.id", topic)));
     }
+    kdc.ticket_cache_with("renewed.cache", &["-l", "8s", "-r", "1h"]);
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let (logged, begun) = (kdc.log().len(), Instant::now());
     let sent = ask_child("child_that_sends_for_long", &texts, &short, Path::new("/nowhere"), kdc);
@@ -233,12 +240,13 @@ fn tickets_are_got_anew_before_they_end() {
             .filter(|line| line.contains(what) && line.contains("ISSUE") && line.ends_with(for_whom))
             .count()
     };
-    let first = "alice@TEST.LOCAL for krbtgt/TEST.LOCAL@TEST.LOCAL";
-    let (by_key, renewed) = (issued("AS_REQ", first), issued("TGS_REQ", first));
-    let for_broker = issued("TGS_REQ", "alice@TEST.LOCAL for kafka/localhost@TEST.LOCAL");
+    let by_key = issued("AS_REQ", "erin@TEST.LOCAL for krbtgt/TEST.LOCAL@TEST.LOCAL");
+    let renewed = issued("TGS_REQ", "alice@TEST.LOCAL for krbtgt/TEST.LOCAL@TEST.LOCAL");
+    let for_broker = issued("TGS_REQ", "erin@TEST.LOCAL for kafka/localhost@TEST.LOCAL");
     println!("{by_key} times by the keytab, {renewed} times renewed, {for_broker} tickets for the broker");
-    assert!((2..=6).contains(&by_key) && (2..=6).contains(&renewed), "{asked}");
-    assert!((4..=16).contains(&for_broker), "{asked}");
+    assert!((2..=6).contains(&by_key) && (1..=6).contains(&renewed), "{asked}");
+    // One for each ticket that buys others, and not for each login; bootstrap server and broker may ask at once.
+    assert!((by_key - 1..=2 * by_key).contains(&for_broker), "{asked}");
 }
 
 /// Sends a record with the properties of each file.

@@ -7,6 +7,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,6 +18,7 @@ use krb5::{CCache, CacheError, CacheName, Credentials, KdcClient, Keytab, Krb5Co
 use super::kerberos_errors::{Asked, explain, is_the_tickets_end};
 use super::kinit::Kinit;
 use super::krb5_options::{FilePlace, Krb5Options};
+use crate::catch_panic::catch_panic;
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::logging;
@@ -80,7 +83,14 @@ impl KerberosLogin {
         let shown = named.unwrap_or("(the usual one)");
         let cache = cache.map_err(|error| NoCredential::lasting(cache_text(&error, shown)))?;
         let shown = cache.to_string();
-        let read = || cache.read().map_err(|error| NoCredential::passing(cache_text(&error, &shown)));
+        let read = || {
+            if let CacheName::File(path) | CacheName::DirMember(path) = &cache {
+                let refused =
+                    |why| NoCredential::passing(format!("the ticket cache {}: {why}", Escaped(&shown)));
+                check_size(path).map_err(refused)?;
+            }
+            cache.read().map_err(|error| NoCredential::passing(cache_text(&error, &shown)))
+        };
         let mut contents = read()?;
         let wanted = self.principal(conf).map_err(NoCredential::lasting)?;
         check_owner(&contents, wanted.as_ref(), &shown)?;
@@ -247,7 +257,10 @@ fn keytab(place: &FilePlace, principal: &Principal, conf: &Krb5Conf) -> Result<K
     };
     let path = path.strip_prefix("FILE:").unwrap_or(path);
     let refused = |why: &str| format!("keyTab={}: {}", Escaped(path), Escaped(why));
-    let keytab = Keytab::load(path).map_err(|error| refused(&error.to_string()))?;
+    check_size(Path::new(path)).map_err(|why| refused(&why))?;
+    let keytab = catch_panic(|| Keytab::load(path))
+        .ok_or_else(|| refused("it is damaged: reading it has panicked"))?;
+    let keytab = keytab.map_err(|error| refused(&error.to_string()))?;
     let mut others: Vec<String> =
         keytab.keys().iter().map(|key| format!("{}@{}", key.principal, key.realm)).collect();
     if others.contains(&principal.to_string()) {
@@ -259,6 +272,15 @@ fn keytab(place: &FilePlace, principal: &Principal, conf: &Krb5Conf) -> Result<K
     Err(refused(&format!(
         "it has no AES key of the principal {principal}; it has keys of: {others} (those of RC4 and DES are not read)"
     )))
+}
+
+/// A keytab or a cache is a file, and not a large one. What is not there is for whoever reads it to say.
+fn check_size(path: &Path) -> Result<(), String> {
+    match fs::metadata(path) {
+        Ok(it) if !it.is_file() => Err("it is no file".to_owned()),
+        Ok(it) if it.len() > MOST_BYTES => Err(format!("it has {} bytes, which none has", it.len())),
+        _ => Ok(()),
+    }
 }
 
 fn check_owner(cache: &CCache, wanted: Option<&Principal>, shown: &str) -> Result<(), NoCredential> {
@@ -320,6 +342,8 @@ fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
+/// Tens of thousands of tickets.
+const MOST_BYTES: u64 = 64 << 20;
 /// More names than help anybody.
 const MOST_NAMES: usize = 8;
 
@@ -327,7 +351,6 @@ const MOST_NAMES: usize = 8;
 mod tests {
     use super::super::test_realm::{REALM, TestRealm, ticket_cache};
     use super::*;
-    use std::fs;
     use std::path::PathBuf;
 
     fn scratch(name: &str, bytes: &[u8]) -> PathBuf {
@@ -340,7 +363,7 @@ mod tests {
         KerberosLogin::new(options, Kinit::new(kinit))
     }
 
-    fn of_cache(path: &std::path::Path, principal: Option<&str>) -> Krb5Options {
+    fn of_cache(path: &Path, principal: Option<&str>) -> Krb5Options {
         Krb5Options {
             cache: Some(FilePlace::At(path.to_str().unwrap().to_owned())),
             keytab: None,
@@ -439,6 +462,13 @@ mod tests {
             text.contains("alice@TEST.LOCAL") && text.contains("keys of: kafka/broker@TEST.LOCAL"),
             "{text}"
         );
+        // A hole that is as large as no number, and what is no file.
+        fs::write(&path, [5, 2, 0x80, 0, 0, 0]).unwrap();
+        assert!(of("alice@TEST.LOCAL").unwrap_err().contains("keyTab="));
+        let device = FilePlace::At("/dev/zero".to_owned());
+        let text = keytab(&device, &Principal::parse("alice@TEST.LOCAL").unwrap(), &conf()).unwrap_err();
+        assert!(text.contains("keyTab=/dev/zero") && text.contains("no file"), "{text}");
+        assert!(refusal(&login(of_cache(Path::new("/dev/zero"), None), "none")).contains("no file"));
         fs::write(&path, "tiger").unwrap();
         let text = of("alice@TEST.LOCAL").unwrap_err();
         assert!(text.contains("keyTab=") && !text.contains("tiger"), "{text}");
@@ -451,7 +481,7 @@ mod tests {
     #[test]
     fn a_principal_without_a_realm_is_of_the_usual_one() {
         let of = |name: &str, conf: &Krb5Conf| {
-            let options = of_cache(std::path::Path::new("/none"), Some(name));
+            let options = of_cache(Path::new("/none"), Some(name));
             login(options, "none").principal(conf).map(|principal| principal.unwrap().to_string())
         };
         assert_eq!(of("alice", &conf()).unwrap(), "alice@TEST.LOCAL");
