@@ -156,6 +156,40 @@ fn with_ed25519_all_handshakes_have_the_same_size() {
 }
 
 #[test]
+fn a_broker_takes_new_keys_under_tls_13_and_what_is_said_before_and_after_arrives() {
+    for (versions, is_done) in [(TlsVersions::Only13, true), (TlsVersions::Only12, false)] {
+        let mut pair = Pair::of(&server(TlsOptions::new().versions(versions)));
+        let mut out = Vec::new();
+        assert!(!pair.broker.refresh_keys(&mut out) && out.is_empty(), "nothing stands yet");
+        pair.travel(1000).unwrap();
+        for round in 1..=3 {
+            assert_eq!(pair.broker.refresh_keys(&mut out), is_done);
+            assert_eq!(out.is_empty(), !is_done);
+            pair.give(&std::mem::take(&mut out), 7).unwrap();
+            pair.client.writer().write_all(b"request").unwrap();
+            pair.travel(7).unwrap();
+            pair.answer(b"answer").unwrap();
+            assert_eq!((pair.served.len(), pair.read.len()), (round * 7, round * 6));
+        }
+    }
+}
+
+#[test]
+fn a_server_that_begins_afresh_has_the_certificates_and_not_the_faults_of_the_other() {
+    let server = server(TlsOptions::new().without_resumption());
+    server.inject(TlsFault::cut_handshake(0).always());
+    let fresh = server.afresh();
+    let config = client_config(&server.trusted_pem(), None);
+    Pair::new(&fresh, &config, "localhost").travel(1000).unwrap();
+    assert_eq!((fresh.handshakes().len(), server.handshakes().len()), (1, 0));
+    // A certificate of the one is none of the other's.
+    fresh.replace_certificate(&CertificateOptions::for_names(["localhost"]).expired()).unwrap();
+    assert!(Pair::new(&fresh, &config, "localhost").travel(1000).is_err());
+    server.clear_faults();
+    Pair::new(&server, &config, "localhost").travel(1000).unwrap();
+}
+
+#[test]
 fn each_certificate_is_wrong_in_its_own_way() {
     let for_localhost = || CertificateOptions::for_names(["localhost", "127.0.0.1"]);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();

@@ -85,7 +85,8 @@ impl LoginExchange {
         if is_another(&first.authorization_id, &first.user) {
             return ExchangeStep::Refused(Some(OTHER_ID.to_owned()));
         }
-        let challenge = ScramChallenge::new(hash, first, password, settings.iterations, judging.chance);
+        let password = (password.as_str(), settings.iterations);
+        let challenge = ScramChallenge::new(hash, first, password, &settings.stored_keys, judging.chance);
         let message = challenge.message().as_bytes().to_vec();
         self.progress = ExchangeProgress::Challenged { challenge: Box::new(challenge), principal };
         ExchangeStep::Challenge(message)

@@ -7,6 +7,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::scram_challenge::StoredKeys;
+
 /// A mechanism of SASL, by Kafka's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -69,6 +71,7 @@ pub(crate) struct SaslSettings {
     /// Delegation tokens: their secret (HMAC) and their owner, by their ids.
     pub(crate) delegated: BTreeMap<String, (String, String)>,
     pub(crate) iterations: u32,
+    pub(crate) stored_keys: StoredKeys,
     pub(crate) max_reauth: Option<Duration>,
     pub(crate) failure_delay: Duration,
     pub(crate) judge_token: Option<Arc<JudgeToken>>,
@@ -114,6 +117,7 @@ impl SaslOptions {
             users: BTreeMap::new(),
             delegated: BTreeMap::new(),
             iterations: 4096,
+            stored_keys: StoredKeys::default(),
             max_reauth: None,
             failure_delay: Duration::from_millis(100),
             judge_token: None,

@@ -3,13 +3,17 @@
 //! Owns: the two messages of each side. Must not know: users' passwords beyond the one at hand.
 //! Source: Kafka's `ScramSaslServer` and `ScramMessages`.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256, Sha512};
 
 use crate::base64;
 
 /// The hash of the mechanism.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ServerHash {
     Sha256,
     Sha512,
@@ -82,6 +86,41 @@ impl FirstMessage {
     }
 }
 
+/// What brokers keep of passwords, so that no login has to make it again; whoever has a clone shares it.
+#[derive(Clone, Default)]
+pub(crate) struct StoredKeys(Arc<Mutex<BTreeMap<KeysOrigin, Arc<ServerKeys>>>>);
+
+/// Hash, password, salt and number of iterations.
+type KeysOrigin = (ServerHash, String, Vec<u8>, u32);
+
+/// What SCRAM makes of a password.
+#[derive(Debug)]
+struct ServerKeys {
+    stored: Vec<u8>,
+    server: Vec<u8>,
+}
+
+impl StoredKeys {
+    fn of(&self, hash: ServerHash, password: &str, salt: &[u8], iterations: u32) -> Arc<ServerKeys> {
+        let origin = (hash, password.to_owned(), salt.to_vec(), iterations);
+        if let Some(keys) = self.0.lock().get(&origin) {
+            return Arc::clone(keys);
+        }
+        let salted = hash.salted(password, salt, iterations);
+        let stored = hash.hash(&hash.hmac(&salted, b"Client Key"));
+        let keys = Arc::new(ServerKeys { stored, server: hash.hmac(&salted, b"Server Key") });
+        let mut kept = self.0.lock();
+        if kept.len() >= MANY_KEYS {
+            kept.clear();
+        }
+        kept.insert(origin, Arc::clone(&keys));
+        keys
+    }
+}
+
+/// More than a test has.
+const MANY_KEYS: usize = 1_000;
+
 /// What a broker keeps between the two messages of a client.
 #[derive(Debug)]
 pub(super) struct ScramChallenge {
@@ -89,26 +128,23 @@ pub(super) struct ScramChallenge {
     first: FirstMessage,
     nonce: String,
     message: String,
-    stored_key: Vec<u8>,
-    server_key: Vec<u8>,
+    keys: Arc<ServerKeys>,
 }
 
 impl ScramChallenge {
     pub(super) fn new(
         hash: ServerHash,
         first: FirstMessage,
-        password: &str,
-        iterations: u32,
+        (password, iterations): (&str, u32),
+        kept: &StoredKeys,
         chance: &[u8],
     ) -> Self {
         let nonce = format!("{}{}", first.nonce, base64::encode(chance));
         // The same user has the same salt each time, as with a real broker, which stores it.
         let salt = hash.hash(first.user.as_bytes());
-        let salted = hash.salted(password, &salt, iterations);
-        let stored_key = hash.hash(&hash.hmac(&salted, b"Client Key"));
-        let server_key = hash.hmac(&salted, b"Server Key");
+        let keys = kept.of(hash, password, &salt, iterations);
         let message = format!("r={nonce},s={},i={iterations}", base64::encode(&salt));
-        Self { hash, first, nonce, message, stored_key, server_key }
+        Self { hash, first, nonce, message, keys }
     }
 
     /// The broker's first message.
@@ -126,13 +162,13 @@ impl ScramChallenge {
             return None;
         }
         let said = format!("{},{},{without_proof}", self.first.bare, self.message);
-        let signature = self.hash.hmac(&self.stored_key, said.as_bytes());
+        let signature = self.hash.hmac(&self.keys.stored, said.as_bytes());
         let proof = base64::decode(proof)?;
         let client_key: Vec<u8> = proof.iter().zip(&signature).map(|(proof, other)| proof ^ other).collect();
-        if proof.len() != signature.len() || self.hash.hash(&client_key) != self.stored_key {
+        if proof.len() != signature.len() || self.hash.hash(&client_key) != self.keys.stored {
             return None;
         }
-        Some(format!("v={}", base64::encode(&self.hash.hmac(&self.server_key, said.as_bytes()))))
+        Some(format!("v={}", base64::encode(&self.hash.hmac(&self.keys.server, said.as_bytes()))))
     }
 }
 
@@ -154,12 +190,10 @@ mod tests {
         assert_eq!((&*first.user, &*first.authorization_id, first.is_token), ("user", "", false));
         let salt = base64::decode("W22ZaJ0SNY7soEsUEjb6gQ==").unwrap();
         let hash = ServerHash::Sha256;
-        let salted = hash.salted("pencil", &salt, 4096);
+        let keys = StoredKeys::default().of(hash, "pencil", &salt, 4096);
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0".to_owned();
         let message = format!("r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-        let stored_key = hash.hash(&hash.hmac(&salted, b"Client Key"));
-        let server_key = hash.hmac(&salted, b"Server Key");
-        let challenge = ScramChallenge { hash, first, nonce, message, stored_key, server_key };
+        let challenge = ScramChallenge { hash, first, nonce, message, keys };
         let last = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
                     p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
         let answer = challenge.verify(last.as_bytes());

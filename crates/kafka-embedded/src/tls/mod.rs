@@ -65,6 +65,16 @@ impl TlsServer {
         Ok(Self { options, authority, current, shared: Arc::default() })
     }
 
+    /// Another cluster's side of TLS with the certificates of this one, and with faults and handshakes of its own: making keys
+    /// takes time, and each run of a simulation begins afresh. Without
+    /// [`without_resumption`](TlsOptions::without_resumption) both share the sessions.
+    #[must_use]
+    pub fn afresh(&self) -> Self {
+        let (authority, current) = (Arc::clone(&self.authority.lock()), self.current.lock().clone());
+        let (authority, current) = (Mutex::new(authority), Mutex::new(current));
+        Self { options: self.options.clone(), authority, current, shared: Arc::default() }
+    }
+
     /// What a client has to trust, as `ssl.truststore.certificates` takes it: the authority's certificate, or the brokers'
     /// own where that has signed itself.
     #[must_use]

@@ -100,6 +100,16 @@ impl TlsEnd {
         self.leave(begin, out).unwrap_or(TlsState::Open)
     }
 
+    /// The broker takes new keys, and asks the client to do the same (KeyUpdate of TLS 1.3): adds what it says of that to
+    /// `out`. `false` where there is nothing to take them for: no connection that stands, or an older TLS.
+    pub fn refresh_keys(&mut self, out: &mut Vec<u8>) -> bool {
+        let is_new = |it: &ServerConnection| it.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let connection = self.connection.as_mut().filter(|it| !it.is_handshaking() && is_new(it));
+        let is_done = connection.is_some_and(|it| it.refresh_traffic_keys().is_ok());
+        self.drain(out);
+        is_done
+    }
+
     /// Adds TLS's own end of data (`close_notify`) to `out`, unless a fault suppresses it.
     pub fn close(&mut self, out: &mut Vec<u8>) {
         if self.fault == Some(TlsEffect::Truncate) {
