@@ -48,6 +48,18 @@ macro_rules! defects {
             /// What no seed tried so far finds, and a script does (`src/simulation/tests/faults.rs`).
             pub(crate) const SCRIPTED: [Defect; 1] = [Defect::UnnumberedIsForgotten];
 
+            /// What seeds find whose connections are secured.
+            pub(crate) const SECURED: [Defect; 8] = [
+                Defect::LoginOvertaken,
+                Defect::LoginSkipped,
+                Defect::SessionsIgnored,
+                Defect::AnySignature,
+                Defect::AnyCertificate,
+                Defect::OldTokens,
+                Defect::RefusedTokensStay,
+                Defect::RefusedAtOnce,
+            ];
+
             /// What is wrong with it.
             pub(crate) fn about(self) -> &'static str {
                 match self {
@@ -107,4 +119,12 @@ defects! {
     LateByOwnClock: "what is on its way is late by the time after the user's code, not by that of the last read (E1)",
     UnnumberedIsForgotten: "what is on its way under an id that was given up holds nothing back (A2)",
     OldAnswersIntroduce: "an answer from before a new epoch shows that the broker knows the producer (A3)",
+    LoginOvertaken: "requests go on while who we are is said again",
+    LoginSkipped: "requests go as soon as the versions are known, before the login",
+    SessionsIgnored: "for how long a broker believes who we are is not noticed",
+    AnySignature: "a broker need not prove that it knows the password",
+    AnyCertificate: "whatever certificate a broker shows is good",
+    OldTokens: "a token is used after its end",
+    RefusedTokensStay: "a token that a broker has refused is used again",
+    RefusedAtOnce: "a broker that refuses us is tried again at once",
 }

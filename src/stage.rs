@@ -4,7 +4,7 @@
 //! the turn to whoever directs, so that one of all its threads runs at a time. Must not know: what is waited for.
 //! Holds: without the feature `simulation` nothing is left of this but `Instant::now()`.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// The time as this thread sees it.
 #[inline(always)]
@@ -14,6 +14,15 @@ pub(crate) fn now() -> Instant {
         return now;
     }
     Instant::now()
+}
+
+/// What the clock on the wall shows to this thread.
+pub(crate) fn wall() -> SystemTime {
+    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
+    if let Some(wall) = played::wall() {
+        return wall;
+    }
+    SystemTime::now()
 }
 
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
@@ -29,7 +38,7 @@ mod played {
     use std::fmt::Debug;
     use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
     use std::sync::{Arc, Condvar, Mutex, PoisonError};
-    use std::time::{Duration, Instant};
+    use std::time::{Duration, Instant, SystemTime};
 
     use crossbeam_channel::{Receiver, TryRecvError};
 
@@ -197,6 +206,11 @@ mod played {
 
     pub(super) fn now() -> Option<Instant> {
         with_role(|role| role.clock.now())
+    }
+
+    pub(super) fn wall() -> Option<SystemTime> {
+        let since_1970 = Duration::from_millis(u64::try_from(wall_ms()?).unwrap_or(0));
+        Some(SystemTime::UNIX_EPOCH + since_1970)
     }
 
     /// What the clock on the wall shows, in milliseconds since 1970.

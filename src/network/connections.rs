@@ -352,6 +352,9 @@ impl<N: Network, T> Connections<N, T> {
             let Some(address) = peer.state.next_address(now, &mut self.random) else {
                 peer.state.disconnected(now, &mut self.random);
                 let error = peer.cannot_connect(&mut self.notices, now);
+                if planted(Defect::RefusedAtOnce) && error.kind() == ErrorKind::Authentication {
+                    peer.state.closed();
+                }
                 self.outcomes.push(Outcome::Disconnected { node: id, error });
                 return;
             };

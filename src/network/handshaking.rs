@@ -18,6 +18,7 @@ use super::job::Job;
 use super::seam::Network;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
+use crate::planted::{Defect, planted};
 
 impl<N: Network, T> Connections<N, T> {
     /// The socket is connected.
@@ -87,6 +88,7 @@ impl<N: Network, T> Connections<N, T> {
         // All clients of a broker that began at once do not come back at once.
         let share = LATEST_SHARE - self.random.f64() * SPREAD;
         // By the broker's clock it began at some time between the question and the answer.
+        let session = session.filter(|_| !planted(Defect::SessionsIgnored));
         connection.authenticate_at = session.map(|session| later(asked_at, session.mul_f64(share)));
         let address = connection.address;
         if peer.state.versions().is_some() {

@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::logging;
 use crate::notices::Notices;
+use crate::planted::{Defect, planted};
 use crate::protocol::BrokerVersions;
 
 /// One broker as the client knows it.
@@ -129,7 +130,8 @@ impl<T> Peer<T> {
     /// A request may go out now, as far as the connection is concerned.
     pub(super) fn can_send_more(&self, max_in_flight: usize) -> bool {
         let room = |connection: &Connection<T>| {
-            connection.in_flight.can_send_more(max_in_flight) && !connection.handshake.is_running()
+            let is_said = !connection.handshake.is_running() || planted(Defect::LoginOvertaken);
+            connection.in_flight.can_send_more(max_in_flight) && is_said
         };
         self.state.versions().is_some() && self.connection.as_ref().is_some_and(room)
     }

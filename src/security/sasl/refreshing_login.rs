@@ -17,6 +17,7 @@ use crate::catch_panic::catch_panic;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::network::{BackgroundWork, Upkeep};
+use crate::planted::{Defect, planted};
 use crate::stage;
 use crate::sync::Mutex;
 
@@ -62,8 +63,36 @@ struct LoginState<C> {
 
 struct Held<C> {
     credential: Arc<C>,
-    usable_until: Option<SystemTime>,
-    refresh_at: Option<SystemTime>,
+    usable_until: Option<Moment>,
+    refresh_at: Option<Moment>,
+}
+
+/// A time by two clocks: that on the wall may be set, and the other stands still while the machine sleeps.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    wall: SystemTime,
+    /// None: so late that it never comes.
+    running: Option<Instant>,
+}
+
+impl Moment {
+    fn now() -> Moment {
+        Moment { wall: stage::wall(), running: Some(stage::now()) }
+    }
+
+    /// The moment when the clock on the wall will show this, if nobody sets it.
+    fn at(self, wall: SystemTime) -> Moment {
+        let later = wall.duration_since(self.wall).unwrap_or_default();
+        Moment { wall, running: self.running.and_then(|running| running.checked_add(later)) }
+    }
+
+    /// How long it is from that one to this, by the clock that gets there first.
+    fn since(self, earlier: Moment) -> Duration {
+        let wall = self.wall.duration_since(earlier.wall).unwrap_or_default();
+        let running =
+            self.running.zip(earlier.running).map(|(end, start)| end.saturating_duration_since(start));
+        running.map_or(wall, |running| running.min(wall))
+    }
 }
 
 struct FailedFetch {
@@ -100,9 +129,9 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
 
     /// The credential, if it is there; otherwise it is fetched. An error where that has just failed.
     pub(crate) fn credential(self: &Arc<Self>) -> Result<LoginReply<C>, Error> {
-        let (now, wall) = (stage::now(), SystemTime::now());
+        let (now, moment) = (stage::now(), Moment::now());
         let mut state = self.state.lock();
-        if let Some(held) = state.held.as_ref().filter(|held| held.is_usable(wall)) {
+        if let Some(held) = state.held.as_ref().filter(|held| held.is_usable(moment)) {
             return Ok(LoginReply::Has(held.credential.clone()));
         }
         if state.is_fetching {
@@ -118,6 +147,9 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
 
     /// Brokers refused this one: the next connection needs another.
     pub(crate) fn refused(&self, credential: &Arc<C>) {
+        if planted(Defect::RefusedTokensStay) {
+            return;
+        }
         let mut state = self.state.lock();
         let is_it = |held: &Held<C>| Arc::ptr_eq(&held.credential, credential);
         let gone = if state.held.as_ref().is_some_and(is_it) { state.held.take() } else { None };
@@ -127,21 +159,18 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
 
     /// What is to be done now so that the credential does not end unnoticed, and when to ask again.
     pub(crate) fn upkeep(self: &Arc<Self>, now: Instant) -> Upkeep {
-        let wall = SystemTime::now();
+        let moment = Moment::now();
         let mut state = self.state.lock();
         let due = state.held.as_ref().and_then(|held| held.refresh_at);
         let Some(due) = due.filter(|_| !state.is_fetching) else { return Upkeep::default() };
-        match due.duration_since(wall) {
-            // The clock on the wall may be set: it is looked at again before long.
-            Ok(left) if !left.is_zero() => {
-                Upkeep { work: None, next: Some(now + left.min(LONGEST_LOOK_AWAY)) }
-            }
-            _ => {
-                state.is_fetching = true;
-                drop(state);
-                Upkeep { work: Some(self.work()), next: None }
-            }
+        let left = due.since(moment);
+        if left.is_zero() {
+            state.is_fetching = true;
+            drop(state);
+            return Upkeep { work: Some(self.work()), next: None };
         }
+        // The clock on the wall may be set: it is looked at again before long.
+        Upkeep { work: None, next: Some(now + left.min(LONGEST_LOOK_AWAY)) }
     }
 
     /// The work of fetching. Whoever makes it has set `is_fetching`.
@@ -161,14 +190,15 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
             let text = "what fetches it has panicked".to_owned();
             Err(NoCredential { text, is_final: false, source: None })
         });
-        let (now, wall) = (stage::now(), SystemTime::now());
+        let (now, moment) = (stage::now(), Moment::now());
         match fetched {
-            Ok(credential) => self.fetched(credential, wall),
-            Err(reason) => self.failed(reason, now, wall),
+            Ok(credential) => self.fetched(credential, moment),
+            Err(reason) => self.failed(reason, now, moment),
         }
     }
 
-    fn fetched(&self, credential: C, wall: SystemTime) {
+    fn fetched(&self, credential: C, moment: Moment) {
+        let wall = moment.wall;
         let lifetime = credential.lifetime();
         let over = lifetime.ends.and_then(|ends| wall.duration_since(ends).ok());
         let mut state = self.state.lock();
@@ -176,8 +206,8 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
         let held = Held {
             credential: Arc::new(credential),
             // What is over by our clock is for the broker to refuse, whose clock may be right.
-            usable_until: lifetime.ends.map(|ends| ends.max(wall + AGAIN_AFTER_FAILURE)),
-            refresh_at: self.rules.refresh_at(lifetime, wall, chance),
+            usable_until: lifetime.ends.map(|ends| moment.at(ends.max(wall + AGAIN_AFTER_FAILURE))),
+            refresh_at: self.rules.refresh_at(lifetime, wall, chance).map(|wall| moment.at(wall)),
         };
         let before = state.held.replace(held);
         state.is_fetching = false;
@@ -196,7 +226,7 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
         }
     }
 
-    fn failed(&self, reason: NoCredential, now: Instant, wall: SystemTime) {
+    fn failed(&self, reason: NoCredential, now: Instant, moment: Moment) {
         let NoCredential { text, is_final, source } = reason;
         let mut state = self.state.lock();
         state.is_fetching = false;
@@ -211,9 +241,9 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
         let count = state.failure.as_ref().map_or(0, |failure| failure.count.saturating_add(1));
         let not_before = now + self.retry.after(count, &mut state.random);
         state.failure = Some(FailedFetch { error: error.clone(), count, not_before });
-        let is_usable = state.held.as_ref().is_some_and(|held| held.is_usable(wall));
+        let is_usable = state.held.as_ref().is_some_and(|held| held.is_usable(moment));
         if let Some(held) = state.held.as_mut() {
-            held.refresh_at = Some(wall + AGAIN_AFTER_FAILURE);
+            held.refresh_at = Some(moment.at(moment.wall + AGAIN_AFTER_FAILURE));
         }
         drop(state);
         if is_usable {
@@ -223,8 +253,8 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
 }
 
 impl<C> Held<C> {
-    fn is_usable(&self, wall: SystemTime) -> bool {
-        self.usable_until.is_none_or(|until| wall < until)
+    fn is_usable(&self, moment: Moment) -> bool {
+        self.usable_until.is_none_or(|until| !until.since(moment).is_zero()) || planted(Defect::OldTokens)
     }
 }
 
@@ -268,6 +298,7 @@ mod tests {
 
     use super::*;
     use crate::network::Job;
+    use crate::stage::{Clock, Role};
 
     #[derive(Debug)]
     struct Ticket(u32, Lifetime);
@@ -382,7 +413,7 @@ mod tests {
         let login = login(vec![lasts(1, 3600), fails("down"), lasts(2, 3600)], Duration::ZERO);
         run(work(&login));
         let due = |login: &Arc<RefreshingLogin<Ticket>>| {
-            login.state.lock().held.as_mut().unwrap().refresh_at = Some(SystemTime::now());
+            login.state.lock().held.as_mut().unwrap().refresh_at = Some(Moment::now());
             login.upkeep(Instant::now()).work.unwrap()
         };
         let refresh = due(&login);
@@ -399,8 +430,32 @@ mod tests {
     fn what_is_over_is_not_used_and_what_comes_over_is_left_to_the_broker() {
         let login = login(vec![lasts(1, 3600), lasts(2, 0)], Duration::ZERO);
         run(work(&login));
-        login.state.lock().held.as_mut().unwrap().usable_until = Some(SystemTime::now());
+        login.state.lock().held.as_mut().unwrap().usable_until = Some(Moment::now());
         run(work(&login));
+        assert_eq!(number(&login), 2);
+    }
+
+    /// The clock was a day fast when it was fetched, and was set right then.
+    #[test]
+    fn a_clock_that_is_set_back_makes_nothing_last_longer() {
+        let clock = Clock::new(Instant::now(), 1_700_000_000_000);
+        let _stage = stage::enter(Role { clock: clock.clone(), baton: None });
+        let true_time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let ticket = |number| {
+            let ends = Some(true_time + Duration::from_secs(3_600));
+            Some(Ok(Ticket(number, Lifetime { starts: None, ends })))
+        };
+        let login = login(vec![ticket(1), ticket(2)], Duration::ZERO);
+        clock.jump(86_400_000);
+        run(work(&login));
+        clock.jump(-86_400_000);
+        assert_eq!(number(&login), 1);
+        let next = login.upkeep(stage::now()).next.unwrap();
+        assert!(next <= stage::now() + AGAIN_AFTER_FAILURE, "it seemed to be over");
+        clock.spend(AGAIN_AFTER_FAILURE);
+        run(work(&login));
+        assert_eq!(number(&login), 2);
+        clock.spend(Duration::from_secs(3_590));
         assert_eq!(number(&login), 2);
     }
 

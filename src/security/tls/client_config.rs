@@ -5,11 +5,13 @@
 //! Holds: no key is in an error.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::sign::CertifiedKey;
+use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 
 use super::own_keys::OwnKeys;
@@ -22,6 +24,7 @@ use crate::error::Error;
 use crate::escape::Escaped;
 use crate::logging;
 use crate::security::stores::KeyEntry;
+use crate::stage;
 
 /// Reads the stores. Blocks as long as that takes. `now`: in seconds since 1970.
 pub(super) fn client_config(
@@ -35,7 +38,7 @@ pub(super) fn client_config(
     let (trusted, own_keys) = (trusted?, own_keys?);
     let algorithms = rules.provider.signature_verification_algorithms;
     let verifier = BrokerVerifier::new(trusted, algorithms, rules.checks_name);
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&rules.provider));
+    let builder = ClientConfig::builder_with_details(Arc::clone(&rules.provider), Arc::new(WallClock));
     let builder = builder.with_protocol_versions(&rules.versions);
     let builder = builder.map_err(|error| Error::config(format!("security.protocol: TLS: {error}")));
     let builder = faults.keep(builder)?.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
@@ -132,6 +135,16 @@ fn certified(
             let error = error.to_string();
             Err(Error::config(format!("{origin}: {own} cannot be used: {}", Escaped(&error))))
         }
+    }
+}
+
+/// What brokers' certificates are judged by.
+#[derive(Debug)]
+struct WallClock;
+
+impl TimeProvider for WallClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        stage::wall().duration_since(SystemTime::UNIX_EPOCH).ok().map(UnixTime::since_unix_epoch)
     }
 }
 

@@ -16,7 +16,7 @@ mod x509;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use rustls::ClientConfig;
 
@@ -24,6 +24,7 @@ use crate::config::{Faults, Settings};
 use crate::error::Error;
 use crate::logging;
 use crate::network::{BackgroundWork, TransportLayer};
+use crate::stage;
 use crate::sync::Mutex;
 use client_config::client_config;
 use store_sources::{FileStamps, StoreSources};
@@ -127,7 +128,7 @@ impl fmt::Debug for TlsContext {
 }
 
 fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    stage::wall().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 #[cfg(test)]

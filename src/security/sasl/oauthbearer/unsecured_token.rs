@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::token_provider::{OAuthBearerToken, check_extension};
 use crate::escape::Escaped;
 use crate::security::sasl::refreshing_login::{CredentialSource, NoCredential};
+use crate::stage;
 
 /// What the options of the login module say.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ impl UnsecuredLogin {
 
 impl CredentialSource<OAuthBearerToken> for UnsecuredLogin {
     fn fetch(&self) -> Result<OAuthBearerToken, NoCredential> {
-        Ok(self.token(SystemTime::now()))
+        Ok(self.token(stage::wall()))
     }
 }
 
