@@ -8,14 +8,16 @@
 //! cargo run --release --features simulation --example simulate -- --planted --search      # by which seed first?
 //! ```
 //! `--without KIND` switches a kind of trouble off, `--only KIND` all but that, `--all` none; `--defect NAME` plants a
-//! defect; `--layered` puts a layer around all bytes and a handshake before the requests.
+//! defect; `--layered` puts a layer around all bytes and a handshake before the requests, `--secured` TLS, SASL or both.
 
 use std::error::Error;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use kafka_producer::simulation::{Kind, Runs, defects, replay, run_seeds};
+use kafka_producer::simulation::{
+    CutPlaces, Kind, Runs, cut_at_every_byte, defects, needs_security, replay, run_seeds,
+};
 
 fn main() -> ExitCode {
     match run() {
@@ -36,8 +38,10 @@ fn run() -> Result<(), Box<dyn Error>> {
         defect: None,
         enough: 20,
         is_layered: false,
+        is_secured: false,
     };
-    let (mut one, mut planted, mut is_search, mut arguments) = (None, false, false, std::env::args().skip(1));
+    let (mut one, mut planted, mut is_search, mut is_every_byte) = (None, false, false, false);
+    let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         let number = |text: String| {
@@ -51,7 +55,9 @@ fn run() -> Result<(), Box<dyn Error>> {
             "--enough" => runs.enough = usize::try_from(number(value()?)?)?,
             "--planted" => planted = true,
             "--search" => is_search = true,
+            "--every-byte" => is_every_byte = true,
             "--layered" => runs.is_layered = true,
+            "--secured" => runs.is_secured = true,
             "--all" => runs.kinds = Kind::ALL.to_vec(),
             "--only" => runs.kinds = vec![kind(&value()?)?],
             "--without" => {
@@ -71,6 +77,9 @@ fn run() -> Result<(), Box<dyn Error>> {
         }
     }
     std::panic::set_hook(Box::new(|_| {})); // a panic is told with its seed
+    if is_every_byte {
+        return cut_everywhere();
+    }
     match (one, planted) {
         (Some(seed), _) => replay(seed, &runs).map_err(Into::into),
         (None, true) => find_defects(&runs, is_search),
@@ -81,10 +90,20 @@ fn run() -> Result<(), Box<dyn Error>> {
 const USAGE: &str = "\
 usage: simulate [--seeds N] [--first N] [--threads N] [--enough N]   N seeds, from the first on; ends after enough findings
        simulate --seed N                                            one again, with its history
+       simulate --every-byte                                        connections that are cut at each byte of their handshakes
        simulate --planted [--search]                                is each planted defect found? by which seed first?
   --without KIND, --only KIND, --all   which kinds of trouble there are
   --layered                            a layer around all bytes, and brokers that want to know who we are
+  --secured                            TLS, SASL or both on all connections, and what goes wrong with them
   --defect NAME                        with this planted defect";
+
+/// Cuts connections at each byte of their handshakes.
+fn cut_everywhere() -> Result<(), Box<dyn Error>> {
+    for CutPlaces { what, bytes } in cut_at_every_byte(1)? {
+        println!("{what}: cut at each of {bytes} bytes, and nothing was lost");
+    }
+    Ok(())
+}
 
 fn kind(name: &str) -> Result<Kind, String> {
     Kind::named(name).ok_or_else(|| format!("no kind of trouble is called {name}; there are {:?}", Kind::ALL))
@@ -119,7 +138,8 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let missing = format!("never reached: {}", missing.join(", "));
-    if runs.count >= 10_000 {
+    let enough = if runs.is_secured { 1_000 } else { 10_000 };
+    if runs.count >= enough {
         return Err(missing.into());
     }
     println!("{missing}");
@@ -131,6 +151,7 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
 fn find_defects(runs: &Runs, is_search: bool) -> Result<(), Box<dyn Error>> {
     let mut survivors = Vec::new();
     for (name, about) in defects() {
+        let runs = &Runs { is_secured: runs.is_secured || needs_security(name), ..runs.clone() };
         let recorded = recorded_seed(name).filter(|_| !is_search);
         let known = recorded.map(|first| Runs { first, count: 1, ..runs.clone() });
         let found = known.into_iter().chain([runs.clone()]).find_map(|runs| shows(name, &runs));

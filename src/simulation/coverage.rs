@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::simulation::scenario::Kind;
+use crate::simulation::kinds::Kind;
 
 /// How often something was reached, by group and name.
 #[derive(Debug, Clone, Default)]
@@ -29,13 +29,17 @@ impl Coverage {
         let listed = WANTED.iter().flat_map(|(group, names)| names.iter().map(|name| (*group, *name)));
         let listed = listed.filter(|(group, name)| !self.has(group, name));
         let listed = listed.map(|(group, name)| format!("{group}: {name}"));
+        let lies = lies.filter(|lie| !self.has("lie", lie)).map(|lie| format!("lie: {lie}"));
+        listed.chain(self.missing_of(kinds)).chain(lies).collect()
+    }
+
+    /// What these kinds of trouble do, and never have done.
+    pub(super) fn missing_of(&self, kinds: &[Kind]) -> Vec<String> {
         let effects = kinds.iter().flat_map(|kind| effects(*kind).iter().map(move |effect| (kind, effect)));
         let effects =
             effects.flat_map(|(kind, (group, names))| names.iter().map(move |name| (kind, group, name)));
         let effects = effects.filter(|(_, group, name)| !self.has(group, name));
-        let effects = effects.map(|(kind, group, name)| format!("{kind:?}: {group} {name}"));
-        let lies = lies.filter(|lie| !self.has("lie", lie)).map(|lie| format!("lie: {lie}"));
-        listed.chain(effects).chain(lies).collect()
+        effects.map(|(kind, group, name)| format!("{kind:?}: {group} {name}")).collect()
     }
 
     fn has(&self, group: &str, name: &str) -> bool {
@@ -113,8 +117,75 @@ fn effects(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
         Kind::Restarts => &[("step", &["Restart"])],
         Kind::OddAnswers => &[("lie", &["HintsAlone", "LateEpochs"])],
         Kind::RefusedTopics => &[("Metadata", &["17", "29"])],
+        secured => effects_on_secured(secured),
     }
 }
+
+/// The same of those that are about TLS and SASL.
+fn effects_on_secured(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
+        Kind::HandshakeCuts => &[(
+            "secured",
+            &[
+                "cut in TLS ToBroker",
+                "cut in TLS ToClient",
+                "cut in the login ToBroker",
+                "cut in the login ToClient",
+                "cut in requests ToBroker",
+                "cut in requests ToClient",
+            ],
+        )],
+        Kind::HandshakeStalls => &[
+            ("secured", &["TLS slow_handshake", "given up in TLS"]),
+            ("login", &["given up"]),
+            ("fault", STALLED_LOGINS),
+        ],
+        Kind::Alerts => {
+            &[("secured", &["TLS alert ClientHello", "TLS alert Finished", "TLS alert Data", "TLS not_tls"])]
+        }
+        Kind::FalseBrokers => {
+            &[("secured", &["shown Expired", "shown OfAStranger", "shown OfAnother", "shown Ends"])]
+        }
+        Kind::FalseProofs => {
+            &[("fault", &["wrong_challenge SaslAuthenticate", "bad_server_signature SaslAuthenticate"])]
+        }
+        Kind::RefusedLogins => &[
+            ("login", &["believed", "believed again", "refused", "refused again"]),
+            ("fault", &["fail SaslHandshake", "fail SaslAuthenticate"]),
+            // Told at once to those who wait.
+            ("failed", &["Authentication"]),
+            ("refused", &["Authentication"]),
+        ],
+        Kind::BriefSessions => &[("fault", &["session SaslAuthenticate"])],
+        Kind::LateTokens => &[(
+            "secured",
+            &[
+                "work late",
+                "work held back",
+                "token given",
+                "token brief",
+                "token ended",
+                "token missing",
+                "token presented late",
+            ],
+        )],
+        Kind::Rotation => &[("secured", &["token revoked"]), ("step", &["BrokersPassword", "OwnPassword"])],
+        Kind::KeyUpdates => &[("secured", &["new keys"])],
+        Kind::Truncations => &[("secured", &["TLS truncate"])],
+        _ => &[],
+    }
+}
+
+const STALLED_LOGINS: &[&str] = &[
+    "delay SaslHandshake",
+    "delay SaslAuthenticate",
+    "drop_answer SaslHandshake",
+    "drop_answer SaslAuthenticate",
+    "cut_before SaslHandshake",
+    "cut_before SaslAuthenticate",
+    "cut_after SaslHandshake",
+    "cut_after SaslAuthenticate",
+];
 
 /// What has to be reached: zero is a failure. Kinds of trouble and lies have lists of their own.
 const WANTED: &[(&str, &[&str])] = &[

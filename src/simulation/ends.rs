@@ -8,6 +8,7 @@ use std::time::Instant;
 use kafka_embedded::ConnectionId;
 
 use crate::simulation::happening::ConnectionEnd;
+use crate::simulation::security_step::Way;
 
 /// The client's end of a connection.
 pub(super) struct ClientEnd {
@@ -29,4 +30,6 @@ pub(super) struct BrokerEnd {
     pub(super) received: Vec<u8>,
     pub(super) last_arrival: Instant,
     pub(super) last_delivery: Instant,
+    /// It breaks when so many more bytes have gone this way.
+    pub(super) cut: Option<(Way, usize)>,
 }

@@ -13,7 +13,10 @@ pub(super) enum ConnectionEnd {
 
 /// Something on its way.
 pub(super) enum Happening {
-    Resolved { token: u64, host: String },
+    Resolved {
+        token: u64,
+        host: String,
+    },
     LookedUp,
     Worked(Job),
     Knock(SocketId),
@@ -22,6 +25,10 @@ pub(super) enum Happening {
     Room(SocketId),
     ToBroker(SocketId, Vec<u8>),
     ToClient(SocketId, Vec<u8>),
+    /// Bytes after which nothing comes: no whole answer.
+    PieceToClient(SocketId, Vec<u8>),
+    /// The connection breaks, for both ends.
+    Broken(SocketId, ConnectionEnd),
     ClosedByClient(SocketId),
     ClosedByBroker(SocketId, ConnectionEnd),
 }
@@ -37,6 +44,8 @@ impl Happening {
             | Happening::Room(id)
             | Happening::ToBroker(id, _)
             | Happening::ToClient(id, _)
+            | Happening::PieceToClient(id, _)
+            | Happening::Broken(id, _)
             | Happening::ClosedByClient(id)
             | Happening::ClosedByBroker(id, _) => Some(*id),
         }

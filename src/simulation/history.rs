@@ -199,6 +199,8 @@ pub(super) enum Violation {
     Repeated(String),
     /// Something was written to a connection that an idempotent producer must not write.
     Unruly(String),
+    /// Something was said to a broker that does not know who we are, or of whom we do not, or in plain text.
+    Insecure(String),
     /// A thread of the application panicked.
     Panicked(usize),
 }

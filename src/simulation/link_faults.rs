@@ -8,6 +8,7 @@ use crate::network::SocketId;
 use crate::simulation::happening::{ConnectionEnd, Happening};
 use crate::simulation::network::SimulatedNetwork;
 use crate::simulation::plan::Step;
+use crate::simulation::secured_setup::MOST_MOVES;
 
 impl SimulatedNetwork {
     /// Whether this step has an effect: where no connection is, none breaks and none is slow.
@@ -56,6 +57,9 @@ impl SimulatedNetwork {
     pub(super) fn move_broker(&mut self, broker: i32) {
         self.cut(broker);
         let moved = self.moved(broker) + 1;
+        if self.secured.is_some() && moved > MOST_MOVES {
+            return;
+        }
         self.moved.insert(broker, moved);
         self.brokers.rules.set_address(broker, Self::host(broker, moved), Self::PORT);
     }
@@ -63,6 +67,9 @@ impl SimulatedNetwork {
     pub(super) fn drop_link(&mut self, id: SocketId) {
         if let Some(connection) = self.links.remove(&id).and_then(|link| link.connection) {
             self.brokers.rules.disconnect(connection);
+        }
+        if !self.sockets.contains_key(&id) {
+            self.layers.forget(id);
         }
     }
 }

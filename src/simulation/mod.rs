@@ -16,6 +16,11 @@
 mod history;
 mod link_quality;
 
+// … who the client is, how connections are secured, and what goes wrong with that, …
+mod identity;
+mod secured_setup;
+mod security_step;
+
 // … what the application does, and on which threads, …
 mod ledger;
 mod player;
@@ -26,18 +31,24 @@ mod threads;
 mod dawdling;
 mod plan;
 
-// … what travels in envelopes, …
+// … what travels in envelopes and under TLS, …
 mod layers;
+mod tls_line;
 
 // … brokers, lines and time, …
 mod brokers;
+mod delivery;
 mod ends;
 mod frame_reader;
 mod happening;
 mod lies;
 mod link_faults;
+mod login_watch;
 mod network;
 mod observer;
+mod request_bounds;
+mod secured_lines;
+mod secured_side;
 mod sequence_rules;
 mod trace;
 mod wire;
@@ -48,14 +59,18 @@ mod lines;
 mod world;
 
 // … and many of them, each from a seed.
+mod kinds;
 mod scenario;
+mod secured_scenario;
 
 mod coverage;
+mod every_byte;
 mod seeds;
 
 #[cfg(test)]
 mod tests;
 
 pub use coverage::Coverage;
-pub use scenario::Kind;
-pub use seeds::{Found, Runs, SeedsReport, defects, replay, run_seeds};
+pub use every_byte::{CutPlaces, cut_at_every_byte};
+pub use kinds::Kind;
+pub use seeds::{Found, Runs, SeedsReport, defects, needs_security, replay, run_seeds};

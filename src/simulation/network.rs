@@ -13,8 +13,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{Action, ActionKind, ClusterRules};
-
 use crate::accumulator::RecordAccumulator;
 use crate::cluster::Node;
 use crate::logging;
@@ -23,13 +21,13 @@ use crate::simulation::brokers::Brokers;
 use crate::simulation::ends::{BrokerEnd, ClientEnd};
 use crate::simulation::happening::{ConnectionEnd, Happening};
 use crate::simulation::history::Violation;
-use crate::simulation::layers::Layers;
+use crate::simulation::layers::{Layers, WrittenThroughLayer};
 use crate::simulation::ledger::Ledger;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::observer::Observer;
 use crate::simulation::plan::{Plan, Step};
+use crate::simulation::secured_side::SecuredSide;
 use crate::simulation::threads::Threads;
-use crate::simulation::trace::shown;
 use crate::simulation::wire::Wire;
 use crate::stage::Clock;
 
@@ -52,23 +50,25 @@ pub(super) struct SimulatedNetwork {
     pub(super) beginnings: Vec<Instant>,
     /// A planted defect: the sender's sleep is not ended when something is to be done.
     pub(super) is_deaf: bool,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) now: Instant,
-    random: fastrand::Rng,
+    pub(super) random: fastrand::Rng,
     woken: Arc<AtomicBool>,
     pub(super) upcoming: BTreeMap<(Instant, u64), Happening>,
-    numbered: u64,
+    pub(super) numbered: u64,
     /// The client's ends.
-    sockets: BTreeMap<SocketId, ClientEnd>,
+    pub(super) sockets: BTreeMap<SocketId, ClientEnd>,
     /// The brokers' ends.
     pub(super) links: BTreeMap<SocketId, BrokerEnd>,
     /// Nothing passes between client and broker until then.
-    stalled: BTreeMap<i32, Instant>,
+    pub(super) stalled: BTreeMap<i32, Instant>,
     /// How far the clock on the wall is off.
     jumped: i64,
     /// How often each broker has moved.
     pub(super) moved: BTreeMap<i32, u8>,
     events: Vec<NetworkEvent>,
+    /// TLS and SASL, where there are some.
+    pub(super) secured: Option<SecuredSide>,
 }
 
 impl SimulatedNetwork {
@@ -106,6 +106,7 @@ impl SimulatedNetwork {
             jumped: 0,
             moved: BTreeMap::new(),
             events: Vec::new(),
+            secured: None,
         }
     }
 
@@ -120,7 +121,7 @@ impl SimulatedNetwork {
     pub(super) fn host(broker: i32, moved: u8) -> String {
         match moved {
             0 => format!("broker-{broker}"),
-            moved => format!("broker-{broker}.{moved}"),
+            moved => format!("broker-{broker}-{moved}"),
         }
     }
 
@@ -133,7 +134,7 @@ impl SimulatedNetwork {
         self.moved.get(&broker).copied().unwrap_or(0)
     }
 
-    fn elapsed(&self) -> Duration {
+    pub(super) fn elapsed(&self) -> Duration {
         self.clock.elapsed()
     }
 
@@ -214,6 +215,7 @@ impl SimulatedNetwork {
                 self.stalled.clear();
                 self.link_quality = LinkQuality::calm();
                 self.clock.jump(-std::mem::take(&mut self.jumped));
+                self.calm_security();
             }
             Step::Stall(broker, time) => drop(self.stalled.insert(broker, self.now + time)),
             Step::Detain(broker, time) => self.detain(broker, time),
@@ -224,6 +226,7 @@ impl SimulatedNetwork {
                 self.clock.jump(by_ms);
                 self.jumped += by_ms;
             }
+            Step::Secure(step) => self.secure(step),
             other => unreachable!("the brokers carry it out: {other:?}"),
         }
     }
@@ -260,6 +263,13 @@ impl SimulatedNetwork {
                     socket.readable.extend(bytes);
                 }
             }
+            Happening::PieceToClient(id, bytes) => {
+                if let Some(socket) = self.sockets.get_mut(&id) {
+                    self.layers.arrived_in_part(id, bytes.len());
+                    socket.readable.extend(bytes);
+                }
+            }
+            Happening::Broken(id, end) => self.break_link(id, end),
             Happening::ClosedByClient(id) => self.drop_link(id),
             Happening::ClosedByBroker(id, end) => {
                 if let Some(socket) = self.sockets.get_mut(&id) {
@@ -297,105 +307,6 @@ impl SimulatedNetwork {
         let server =
             |id: i32| Node { id: -id, host: Self::server(id), port: i32::from(Self::PORT), rack: None };
         self.brokers.rules.brokers().map(server).collect()
-    }
-
-    /// A connection attempt reaches the broker.
-    fn knock(&mut self, id: SocketId) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if link.is_silent || self.random.f64() < self.link_quality.silent {
-            return; // nobody answers
-        }
-        let broker = link.broker;
-        let connected = if link.is_deserted { None } else { self.brokers.rules.connect(broker).ok() };
-        match connected {
-            Some(connection) => {
-                link.connection = Some(connection);
-                self.deliver(id, Happening::Connected(id));
-            }
-            None => {
-                self.deliver(id, Happening::Refused(id));
-                self.links.remove(&id);
-            }
-        }
-    }
-
-    /// Bytes reach the broker: whole frames go to the rules.
-    fn received(&mut self, id: SocketId, bytes: &[u8]) {
-        let Some(link) = self.links.get_mut(&id) else { return };
-        if self.layers.are_there {
-            let (plain, back) = self.layers.send_to_broker(id, bytes);
-            link.received.extend(plain);
-            if !back.is_empty() {
-                self.deliver(id, Happening::ToClient(id, back));
-            }
-        } else {
-            link.received.extend_from_slice(bytes);
-        }
-        let at = self.elapsed();
-        while let Some(link) = self.links.get_mut(&id) {
-            let Some(connection) = link.connection else { return };
-            let Some(prefix) = link.received.first_chunk::<4>() else { return };
-            let length = ClusterRules::frame_length(*prefix).expect("a request's length is sound");
-            if link.received.len() < 4 + length {
-                return;
-            }
-            let frame: Vec<u8> = link.received.drain(..4 + length).skip(4).collect();
-            self.observer.asked(&frame, at);
-            let rules = &mut self.brokers.rules;
-            let asked = rules.produce_requests().len();
-            let actions = rules.handle(self.now, connection, frame);
-            for request in &rules.produce_requests()[asked..] {
-                self.observer.produce(request, at);
-                logging::trace!("   broker {} <- {}", request.broker, shown(request));
-            }
-            self.answer(actions);
-        }
-    }
-
-    /// What the brokers have to say goes on its way.
-    fn answer(&mut self, actions: Vec<Action>) {
-        for action in actions {
-            let found = self.links.iter().find(|(_, link)| link.connection == Some(action.connection));
-            let Some(id) = found.map(|(id, _)| *id) else { continue };
-            match action.kind {
-                ActionKind::Answer(bytes) => {
-                    let bytes = self.layers.receive_from_broker(id, bytes);
-                    if !bytes.is_empty() {
-                        self.deliver(id, Happening::ToClient(id, bytes));
-                    }
-                }
-                ActionKind::Close => {
-                    let end = if self.random.bool() { ConnectionEnd::Orderly } else { ConnectionEnd::Reset };
-                    self.deliver(id, Happening::ClosedByBroker(id, end));
-                    self.links.remove(&id);
-                }
-            }
-        }
-    }
-
-    /// Sends something from a broker to the client.
-    fn deliver(&mut self, id: SocketId, happening: Happening) {
-        let latency = self.link_quality.latency(&mut self.random);
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
-        let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
-        link.last_delivery = link.last_delivery.max(self.now + latency).max(free);
-        let at = link.last_delivery;
-        self.schedule(at, happening);
-    }
-
-    /// Sends something from the client to a broker.
-    fn dispatch(&mut self, id: SocketId, happening: Happening) {
-        let latency = self.link_quality.latency(&mut self.random);
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
-        let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
-        link.last_arrival = link.last_arrival.max(self.now + latency).max(free);
-        let at = link.last_arrival;
-        self.schedule(at, happening);
-    }
-
-    pub(super) fn schedule(&mut self, at: Instant, happening: Happening) {
-        self.numbered += 1;
-        self.upcoming.insert((at, self.numbered), happening);
     }
 
     /// Tells the sender what it can do something about.
@@ -454,7 +365,7 @@ impl Network for SimulatedNetwork {
                 Happening::Resolved { token, host }
             }
             Job::LookUp(_) => Happening::LookedUp,
-            work @ Job::Work(_) => Happening::Worked(work),
+            work @ Job::Work(_) => return self.begin_work(work),
         };
         let at = self.now + self.link_quality.latency(&mut self.random);
         self.schedule(at, happening);
@@ -477,8 +388,10 @@ impl Network for SimulatedNetwork {
             received: Vec::new(),
             last_arrival,
             last_delivery,
+            cut: None,
         };
         self.links.insert(id, link);
+        self.begin_secured(id, broker);
         self.dispatch(id, Happening::Knock(id));
         Ok(())
     }
@@ -506,14 +419,17 @@ impl Network for SimulatedNetwork {
             bytes.extend_from_slice(&buffer[..buffer.len().min(taken - bytes.len())]);
         }
         let second = self.elapsed().as_secs();
-        if self.layers.are_there {
-            let (plain, waits) = self.layers.written(id, &bytes);
-            self.wire.wrote(id, second, &[IoSlice::new(&plain)], plain.len());
-            self.wire.is_behind(id, waits || taken < offered);
-        } else {
-            self.wire.wrote(id, second, buffers, taken);
+        match self.layers.written(id, &bytes, (self.now, taken < offered)) {
+            Some(WrittenThroughLayer { plain, left, is_late, is_behind }) => {
+                if is_late {
+                    self.wire.is_behind(id, true);
+                }
+                self.wire.wrote(id, second, &[IoSlice::new(&plain)], left);
+                self.wire.is_behind(id, is_behind);
+            }
+            None => self.wire.wrote(id, second, buffers, taken),
         }
-        self.dispatch(id, Happening::ToBroker(id, bytes));
+        self.send_to_broker(id, bytes);
         Ok(taken)
     }
 
@@ -543,7 +459,11 @@ impl Network for SimulatedNetwork {
     fn close(&mut self, id: SocketId) {
         assert!(self.sockets.remove(&id).is_some(), "closed twice");
         self.wire.closed(id);
+        self.note_given_up(id);
         self.dispatch(id, Happening::ClosedByClient(id));
+        if !self.links.contains_key(&id) {
+            self.layers.forget(id);
+        }
     }
 
     fn now(&self) -> Instant {

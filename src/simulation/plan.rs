@@ -9,6 +9,7 @@ use kafka_embedded::Fault;
 
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::player::{Act, How};
+use crate::simulation::security_step::SecurityStep;
 
 /// Something that happens at a time of its own. Topics and threads go by their number.
 #[derive(Debug, Clone)]
@@ -57,6 +58,8 @@ pub(super) enum Step {
     Move(i32),
     /// The wall clock is set forward or back by this many milliseconds.
     Jump(i64),
+    /// Something goes wrong with TLS or SASL.
+    Secure(SecurityStep),
     /// From now on nothing goes wrong any more.
     Calm,
 }
@@ -157,6 +160,7 @@ impl Step {
             }
             Step::Act(_, Act::Send { how, .. }) => first_word(how),
             Step::Act(_, act) => first_word(act),
+            Step::Secure(step) => first_word(step),
             Step::Forget(what) => format!("Forget {}", first_word(what)),
             other => first_word(other),
         }

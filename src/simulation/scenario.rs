@@ -9,6 +9,7 @@ use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicC
 
 use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::dawdling::{slow_callbacks, slow_code};
+use crate::simulation::kinds::Kind;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
@@ -19,40 +20,6 @@ type Dice = fastrand::Rng;
 type Steps = Vec<(Duration, Step)>;
 
 const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
-
-/// A kind of trouble. Each may be switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-#[allow(missing_docs, reason = "the names say it, and docs/reliability.md more")]
-pub enum Kind {
-    LostAnswers,
-    SlowAnswers,
-    Stops,
-    Leaders,
-    Cuts,
-    Stalls,
-    OtherApis,
-    Throttles,
-    Refusals,
-    UnknownCodes,
-    Partitions,
-    LaggingMetadata,
-    LyingMetadata,
-    LyingHints,
-    Recreation,
-    Forgetting,
-    NewCluster,
-    OtherProducers,
-    NewAddresses,
-    SilentConnections,
-    WallClock,
-    RefusedIds,
-    Interrupts,
-    SlowCallbacks,
-    Restarts,
-    OddAnswers,
-    RefusedTopics,
-}
 
 impl Size {
     fn random(dice: &mut Dice) -> Size {
@@ -70,70 +37,6 @@ impl Size {
     }
 }
 
-impl Kind {
-    /// All of them.
-    pub const ALL: [Kind; 27] = [
-        Kind::LostAnswers,
-        Kind::SlowAnswers,
-        Kind::Stops,
-        Kind::Leaders,
-        Kind::Cuts,
-        Kind::Stalls,
-        Kind::OtherApis,
-        Kind::Throttles,
-        Kind::Refusals,
-        Kind::UnknownCodes,
-        Kind::Partitions,
-        Kind::LaggingMetadata,
-        Kind::LyingMetadata,
-        Kind::LyingHints,
-        Kind::Recreation,
-        Kind::Forgetting,
-        Kind::NewCluster,
-        Kind::OtherProducers,
-        Kind::NewAddresses,
-        Kind::SilentConnections,
-        Kind::WallClock,
-        Kind::RefusedIds,
-        Kind::Interrupts,
-        Kind::SlowCallbacks,
-        Kind::Restarts,
-        Kind::OddAnswers,
-        Kind::RefusedTopics,
-    ];
-
-    /// The last of them have dice of their own: what was found in a seed stays in it.
-    const LATER: usize = 24;
-
-    /// Those that decide what becomes of single batches.
-    const OF_SEQUENCES: [Kind; 9] = [
-        Kind::LostAnswers,
-        Kind::SlowAnswers,
-        Kind::Leaders,
-        Kind::Cuts,
-        Kind::Stalls,
-        Kind::Refusals,
-        Kind::Forgetting,
-        Kind::SilentConnections,
-        Kind::NewCluster,
-    ];
-
-    /// Those under which a promise is still known to be broken.
-    pub const OPEN: [Kind; 0] = [];
-
-    /// Those under which all promises are kept.
-    #[must_use]
-    pub fn held() -> Vec<Kind> {
-        Kind::ALL.into_iter().filter(|kind| !Kind::OPEN.contains(kind)).collect()
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| format!("{kind:?}").eq_ignore_ascii_case(name))
-    }
-}
-
 /// How large everything is.
 struct Size {
     /// Few partitions, small batches, and much that goes wrong with them in a short time: what is sent again, given up and
@@ -145,12 +48,23 @@ struct Size {
     length: Duration,
 }
 
-/// All of a run, and the kinds of trouble in it.
-pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
+/// All of a run.
+pub(super) struct Scenario {
+    pub(super) setup: Setup,
+    /// The kinds of trouble in it.
+    pub(super) kinds: Vec<Kind>,
+    /// Nothing goes wrong.
+    pub(super) is_calm: bool,
+    /// For how long the application is at work.
+    pub(super) length: Duration,
+}
+
+/// All of the run of a seed.
+pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> Scenario {
     let dice = &mut Dice::with_seed(seed);
     let size = Size::random(dice);
     let is_calm = !size.is_dense && dice.u32(..10) == 0;
-    let possible = if size.is_dense { &Kind::OF_SEQUENCES[..] } else { &Kind::ALL[..Kind::LATER] };
+    let possible = if size.is_dense { &Kind::OF_SEQUENCES[..] } else { Kind::of_any_connections().0 };
     let mut thrown: Vec<Kind> =
         (0..dice.usize(1..=5)).map(|_| possible[dice.usize(..possible.len())]).collect();
     let mut steps = application(dice, &size, is_calm);
@@ -195,6 +109,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
         threads: size.threads,
         link_quality,
         channels: SimulatedChannels::default(),
+        security: None,
         steps,
         slow_code: prompt.map_or(SlowCode::default(), |_| slow_code),
         prompt,
@@ -202,7 +117,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> (Setup, Vec<Kind>) {
         recovers,
         is_told: false,
     };
-    (setup, kinds)
+    Scenario { setup, kinds, is_calm, length: size.length }
 }
 
 /// Whether brokers are somewhere else after this, as far as clients are told.
@@ -414,7 +329,7 @@ fn later_trouble(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) 
     if dice.u32(..3) > 0 {
         return Vec::new();
     }
-    let possible = &Kind::ALL[Kind::LATER..];
+    let (_, possible) = Kind::of_any_connections();
     let thrown: Vec<Kind> = (0..dice.usize(1..=2)).map(|_| possible[dice.usize(..possible.len())]).collect();
     let calm = trouble.iter().find(|(_, step)| matches!(step, Step::Calm)).map(|(at, _)| *at);
     for _ in 0..dice.u32(1..=20) {
@@ -501,6 +416,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
             let refusal = Fault::fail(Api::Metadata, [17, 29][dice.usize(..2)]);
             fault(refusal.on_topic(TOPICS[topic]).times(dice.u32(1..=3)))
         }
+        _ => Vec::new(), // those of secured connections have dice of their own
     }
 }
 

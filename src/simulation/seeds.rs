@@ -11,8 +11,11 @@ use crate::network::test_channels::SimulatedChannels;
 use crate::planted::{self, Defect};
 use crate::simulation::coverage::Coverage;
 use crate::simulation::history::{History, RecordOutcome, Violation};
+use crate::simulation::kinds::Kind;
 use crate::simulation::plan::Lie;
-use crate::simulation::scenario::{Kind, scenario};
+use crate::simulation::scenario::{Scenario, scenario};
+use crate::simulation::secured_scenario::secure;
+use crate::simulation::secured_side::SecuredSide;
 use crate::simulation::world::World;
 use crate::stage;
 
@@ -33,6 +36,8 @@ pub struct Runs {
     pub enough: usize,
     /// A layer lies around all bytes, and the brokers want to know who we are, again and again.
     pub is_layered: bool,
+    /// All connections have TLS, SASL or both.
+    pub is_secured: bool,
 }
 
 /// A seed in which a promise was broken.
@@ -59,12 +64,20 @@ pub struct SeedsReport {
     pub found: Vec<Found>,
     /// What was reached.
     pub coverage: Coverage,
+    /// All connections were secured.
+    is_secured: bool,
 }
 
 /// The defects that seeds can find: name, and what it is. What is too rare for that has a run of its own, by a script.
 pub fn defects() -> impl Iterator<Item = (&'static str, &'static str)> {
     let found_by_seeds = Defect::ALL.into_iter().filter(|defect| !Defect::SCRIPTED.contains(defect));
     found_by_seeds.map(|defect| (defect.name(), defect.about()))
+}
+
+/// Whether this defect shows only where connections are secured.
+#[must_use]
+pub fn needs_security(defect: &str) -> bool {
+    Defect::named(defect).is_some_and(|defect| Defect::SECURED.contains(&defect))
 }
 
 /// Runs all of them; `done` is told of each seed that is over.
@@ -95,6 +108,7 @@ pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> SeedsReport {
         (0..runs.threads.max(1)).for_each(|_| drop(scope.spawn(work)));
     });
     let mut report = report.into_inner().unwrap();
+    report.is_secured = runs.is_secured;
     report.found.sort_by_key(|found| found.seed);
     report
 }
@@ -112,13 +126,23 @@ pub fn replay(seed: u64, runs: &Runs) -> Result<(), String> {
 
 /// One run.
 pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage) -> Result<History, String> {
-    let (mut setup, kinds) = scenario(seed, &runs.kinds);
+    let mut scenario = scenario(seed, &runs.kinds);
+    if runs.is_secured {
+        secure(&mut scenario, &runs.kinds);
+    }
+    let Scenario { mut setup, kinds, .. } = scenario;
     setup.is_told = is_told;
     if runs.is_layered {
         setup.channels = SimulatedChannels::layered(seed);
     }
     if is_told {
         eprintln!("{kinds:?}, {} threads, {:?}", setup.threads, setup.properties);
+        if let Some(security) = &setup.security {
+            eprintln!(
+                "{:?}",
+                security.properties.iter().filter(|(name, _)| !name.starts_with("ssl.")).collect::<Vec<_>>()
+            );
+        }
     }
     for kind in kinds {
         coverage.add("thrown", format!("{kind:?}"), 1);
@@ -136,6 +160,10 @@ pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage
     for ((api, code), count) in &network.observer.codes {
         coverage.add(&format!("{api:?}"), code, *count);
     }
+    let secured = network.secured.iter().flat_map(SecuredSide::counts);
+    secured.for_each(|(name, count)| coverage.add("secured", name, count));
+    let logins = network.wire.logins.counts();
+    logins.iter().for_each(|(name, count)| coverage.add("login", name, *count));
     drop(network);
     for ((group, name), count) in stage::take_notes() {
         coverage.add(group, name, count);
@@ -149,7 +177,12 @@ impl SeedsReport {
     /// What was to be reached and was not. Of troubles it is what they have done that counts, not that they were thrown.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
-        self.coverage.missing(&Kind::ALL, Lie::ALL.into_iter().map(|lie| format!("{lie:?}")))
+        if self.is_secured {
+            return self.coverage.missing_of(Kind::of_secured_connections());
+        }
+        let (first, later) = Kind::of_any_connections();
+        let lies = Lie::ALL.into_iter().map(|lie| format!("{lie:?}"));
+        self.coverage.missing(&[first, later].concat(), lies)
     }
 
     fn add(&mut self, seed: u64, runs: &Runs) {

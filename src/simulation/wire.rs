@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::network::SocketId;
 use crate::simulation::frame_reader::{answer_id, decode, request_head};
 use crate::simulation::history::Violation;
+use crate::simulation::login_watch::LoginWatch;
 use crate::simulation::sequence_rules::{BatchContent, Numbers, Partition};
 
 #[derive(Default)]
@@ -31,6 +32,8 @@ pub(super) struct Wire {
     /// Requests with batches that were all written before, under whatever numbers, by second: how many, and what of.
     pub(super) repeats: BTreeMap<u64, (u32, BTreeSet<Place>)>,
     pub(super) remarks: Vec<Violation>,
+    /// What is said there of who the client is.
+    pub(super) logins: LoginWatch,
 }
 
 /// A partition: topic and number.
@@ -108,6 +111,7 @@ impl Wire {
     }
 
     fn asked(&mut self, id: SocketId, second: u64, frame: &[u8], is_now: bool) {
+        self.logins.wrote(id, frame, is_now);
         let Some((asked, correlation_id)) = self.read_request(frame) else { return };
         self.count_repeats(second, &asked.batches);
         for Written { place, producer_id, numbers, content } in &asked.batches {
@@ -156,6 +160,7 @@ impl Wire {
     }
 
     fn answered(&mut self, id: SocketId, frame: &Bytes) {
+        self.logins.read(id, frame);
         let asked = &mut self.sockets.entry(id).or_default().asked;
         let Some(asked) = answer_id(frame).and_then(|id| asked.remove(&id)) else { return };
         match asked.api {
@@ -236,6 +241,7 @@ impl Wire {
 
     /// The client gives up a connection, and with it all answers that were to come.
     pub(super) fn closed(&mut self, id: SocketId) {
+        self.logins.closed(id);
         let asked = self.sockets.remove(&id).into_iter().flat_map(|socket| socket.asked.into_values());
         asked.flat_map(|asked| asked.batches).for_each(|batch| self.tried(&batch, None));
     }

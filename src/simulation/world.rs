@@ -4,16 +4,15 @@
 //! something, and ends; every call comes back. Must not know: what goes wrong in this run.
 
 use std::cell::RefMut;
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender as Channel, bounded};
-use kafka_embedded::{Api, EmbeddedClusterBuilder, TopicConfig};
 #[cfg(test)]
-use kafka_embedded::{ClusterRules, EmbeddedCluster};
+use kafka_embedded::ClusterRules;
+use kafka_embedded::{EmbeddedCluster, EmbeddedClusterBuilder, TopicConfig};
 
 use crate::accumulator::RecordAccumulator;
 use crate::completion::{ProducerToken, become_sender_thread};
@@ -22,7 +21,7 @@ use crate::config::{Faults, ProducerConfig, Settings};
 use crate::error::Error;
 use crate::mailbox::Mailbox;
 use crate::network::test_channels::SimulatedChannels;
-use crate::network::{BootstrapServers, Transport};
+use crate::network::{BootstrapServers, ChannelBuilder, Transport};
 use crate::producer::{CloseParts, KafkaProducer, Running, SenderThread};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::ByteArraySerializer;
@@ -33,9 +32,10 @@ use crate::simulation::lines::Lines;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::network::SimulatedNetwork;
 use crate::simulation::plan::Step;
-#[cfg(test)]
-use crate::simulation::player::TOPICS;
-use crate::simulation::player::{Act, CallbackDeed, How, Limits, Player, SimulatedProducer};
+use crate::simulation::player::{Act, CallbackDeed, How, Limits, Player, SimulatedProducer, TOPICS};
+use crate::simulation::request_bounds::RequestBounds;
+use crate::simulation::secured_setup::SecuredSetup;
+use crate::simulation::secured_side::{NewestLayer, ObservedChannels, SecuredSide};
 use crate::simulation::slow_code::SlowCode;
 use crate::simulation::threads::Threads;
 use crate::simulation::trace;
@@ -51,8 +51,9 @@ pub(super) struct Setup {
     pub(super) topic: TopicConfig,
     pub(super) threads: usize,
     pub(super) link_quality: LinkQuality,
-    /// What is spoken on connections beside the requests.
+    /// What is spoken on connections beside the requests; TLS and SASL come in its place.
     pub(super) channels: SimulatedChannels,
+    pub(super) security: Option<SecuredSetup>,
     pub(super) steps: Vec<(Duration, Step)>,
     /// The user's code beside callbacks.
     pub(super) slow_code: SlowCode,
@@ -96,7 +97,6 @@ pub(super) struct World {
     _stage: Entered,
 }
 
-#[cfg(test)]
 impl Setup {
     /// Three brokers, a topic with some partitions, one thread, and nothing that goes wrong.
     pub(super) fn calm(partitions: i32) -> Setup {
@@ -108,6 +108,7 @@ impl Setup {
             threads: 1,
             link_quality: LinkQuality::calm(),
             channels: SimulatedChannels::default(),
+            security: None,
             steps: Vec::new(),
             slow_code: SlowCode::default(),
             prompt: None,
@@ -156,30 +157,29 @@ impl World {
         trace::begin(setup.is_told.then(|| clock.clone()), setup.slow_code.level);
         setup.slow_code.begin();
         let stage = stage::enter(Role { clock: clock.clone(), baton: None });
-        let settings = settings(&setup.properties);
+        let settings = settings(&setup);
         let ledger = Arc::new(Ledger::new(clock.clone()));
         let woken = Arc::new(AtomicBool::new(false));
         let wake = Arc::clone(&woken);
         let mailbox = Mailbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
         let mut network =
             SimulatedNetwork::new(brokers(&setup, origin), Arc::clone(&ledger), woken, random.fork());
-        network.layers.are_there = setup.channels.is_layered;
+        network.layers.has_envelopes = setup.channels.is_layered;
+        let newest = secure(&mut network, &setup, &clock);
         let handshake_requests = setup.channels.handshake_requests();
         let bootstrap = bootstrap(&settings, &network);
         let lines = Lines::new(network);
         let (slack, users_time) = (setup.link_quality.slack(), setup.users_time());
-        let transport = Transport { network: lines.clone(), channels: Arc::new(setup.channels) };
-        let (producer, parts) =
-            produce(&settings, transport, mailbox, bootstrap, setup.slow_code, &mut random);
+        let (channels, security) = (setup.channels, setup.security);
+        let client =
+            ClientSide { lines: lines.clone(), channels, security, newest, slow_code: setup.slow_code };
+        let (producer, parts) = produce(&settings, client, mailbox, bootstrap, &mut random);
         let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
         let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
         let threads = Threads::start(players, &clock, setup.seed);
         let WorldParts { sender, accumulator, control, alive, close_parts } = parts;
-        {
-            let mut network = lines.network();
-            network.threads = Some(threads);
-            network.accumulator = Some(Arc::clone(&accumulator));
-        }
+        lines.network().threads = Some(threads);
+        lines.network().accumulator = Some(Arc::clone(&accumulator));
         let world = World {
             settings,
             sender: Some(sender),
@@ -360,11 +360,13 @@ impl World {
         let panicked = network.threads.take().map(|mut threads| threads.end()).unwrap_or_default();
         network.remarks.extend(panicked.into_iter().map(Violation::Panicked));
         drop(network);
-        self.look_at_requests();
+        self.bounds().check(&mut self.network());
         let LedgerReport { records, refused, calls, flushes } = self.ledger.report();
-        let network = self.network();
+        let mut network = self.network();
+        let insecure = network.layers.take_remarks();
+        network.remarks.extend(insecure);
         let (logs, mut remarks) = (network.brokers.logs(), network.remarks.clone());
-        remarks.extend(network.wire.remarks.iter().cloned());
+        remarks.extend(network.wire.remarks.iter().chain(&network.wire.logins.remarks).cloned());
         remarks.extend(
             records.iter().filter_map(|record| network.observer.untrue(record)).map(Violation::Untrue),
         );
@@ -417,7 +419,10 @@ impl World {
             if let Some(bad) = bad {
                 self.network().remarks.push(Violation::Stuck(bad));
             }
-            self.rest(self.settings.delivery_timeout)?;
+            // An attempt to connect that began before may wait for its end.
+            let setup = self.settings.socket_connection_setup_timeout_max * 2;
+            let setup = if self.network().secured.is_some() { setup } else { Duration::ZERO };
+            self.rest(self.settings.delivery_timeout.max(setup))?;
         }
         Ok(())
     }
@@ -430,57 +435,9 @@ impl World {
         Ok(())
     }
 
-    /// No more requests of a kind within a second than there is reason for.
-    fn look_at_requests(&mut self) {
-        let settings = &self.settings;
-        let per_second = |pause: Duration| 1.25 / pause.as_secs_f64().max(0.001);
-        let (retries, reconnects) =
-            (per_second(settings.retry_backoff), per_second(settings.reconnect_backoff));
-        let mut network = self.network();
-        let changes = f64::from(network.brokers.leader_changes);
-        let bounds = BTreeMap::from([
-            (Api::Metadata, 12.0 + retries),
-            (Api::InitProducerId, 6.0 + retries),
-            (Api::ApiVersions, f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
-        ]);
-        // What is too large for its topic goes again, in pieces or whole.
+    fn bounds(&self) -> RequestBounds<'_> {
         let is_calm = self.prompt.is_some() && self.largest == usize::MAX;
-        let (mut found, mut repeated) = (Vec::new(), Vec::new());
-        let requests = &network.observer.requests;
-        // Each connection to a broker may raise the question which cluster it belongs to by now.
-        let connections = |api: Api, second: u64| match api {
-            Api::Metadata => requests.get(&(Api::ApiVersions, second)).map_or(0.0, |count| f64::from(*count)),
-            _ => 0.0,
-        };
-        for ((api, second), count) in requests {
-            if bounds.get(api).is_some_and(|bound| f64::from(*count) > *bound + connections(*api, *second)) {
-                found.push(format!("{count} x {api:?} in second {second}"));
-            }
-        }
-        for (batch, times) in &network.observer.sent {
-            if times.len() > 1 && is_calm {
-                let text = format!("batch {batch:?} went {} times", times.len());
-                repeated.push(Violation::Repeated(text));
-            }
-            let most = (0..times.len()).map(|at| {
-                let within =
-                    times[at..].iter().take_while(|time| **time < times[at] + Duration::from_secs(1));
-                within.count()
-            });
-            let most = most.max().unwrap_or(0);
-            if most as f64 > 6.0 + retries + changes {
-                found.push(format!("{most} x batch {batch:?} in a second"));
-            }
-        }
-        // Several batches of a partition go again, each in its own request; the most that was seen of 10,000 seeds is half
-        // of this.
-        for (second, (count, places)) in &network.wire.repeats {
-            if f64::from(*count) > places.len() as f64 * 3.0 * (6.0 + retries + changes) {
-                found.push(format!("{count} x Produce with nothing new in second {second}"));
-            }
-        }
-        network.remarks.extend(found.into_iter().map(Violation::TooManyRequests));
-        network.remarks.append(&mut repeated);
+        RequestBounds { settings: &self.settings, handshake_requests: self.handshake_requests, is_calm }
     }
 
     fn promise(&self) -> Promise {
@@ -512,34 +469,64 @@ struct WorldParts {
     close_parts: Option<CloseParts>,
 }
 
+/// What a client is made of beside its settings.
+struct ClientSide {
+    lines: Lines,
+    channels: SimulatedChannels,
+    security: Option<SecuredSetup>,
+    newest: NewestLayer,
+    slow_code: SlowCode,
+}
+
 /// A producer whose sender runs when we let it.
 fn produce(
     settings: &Settings,
-    transport: Transport<Lines>,
+    client: ClientSide,
     mailbox: Mailbox,
     bootstrap: Bootstrap,
-    slow_code: SlowCode,
     random: &mut fastrand::Rng,
 ) -> (SimulatedProducer, WorldParts) {
+    let ClientSide { lines, channels: simulated, security, newest, slow_code } = client;
     let token = ProducerToken::next();
     become_sender_thread(token);
-    let assembly = assemble(settings, token, transport, mailbox, bootstrap, random.fork());
-    let Assembly { sender, accumulator, metadata, control } = assembly;
-    let (alive, ended) = bounded(0);
-    let (shared, controlled) = (Arc::clone(&accumulator), Arc::clone(&control));
-    let running = Running { accumulator, metadata, control, thread: SenderThread { ended }, token };
     let given = settings.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let config = ProducerConfig::from_properties(given).expect("known settings");
     let builder = KafkaProducer::<[u8], [u8]>::builder(config);
     let builder = builder.key_serializer(ByteArraySerializer).value_serializer(slow_code.clone());
     let builder = if slow_code.each.is_empty() { builder } else { builder.interceptor(slow_code) };
-    let mut close_parts: Option<CloseParts> = None;
-    let producer = builder.build_on(|_, _, close| {
-        close_parts = Some(close);
-        Ok(running)
+    let builder = match &security {
+        Some(security) => security.give(builder),
+        None => builder,
+    };
+    let mut parts = None;
+    let producer = builder.build_on(|_, channels, close| {
+        let channels: Arc<dyn ChannelBuilder> = match security {
+            Some(_) => Arc::new(ObservedChannels { channels, newest }),
+            None => Arc::new(simulated),
+        };
+        let transport = Transport { network: lines, channels };
+        let assembly = assemble(settings, token, transport, mailbox, bootstrap, random.fork());
+        let Assembly { sender, accumulator, metadata, control } = assembly;
+        let (alive, ended) = bounded(0);
+        let (shared, controlled) = (Arc::clone(&accumulator), Arc::clone(&control));
+        let close_parts = Some(close);
+        parts = Some(WorldParts { sender, accumulator: shared, control: controlled, alive, close_parts });
+        Ok(Running { accumulator, metadata, control, thread: SenderThread { ended }, token })
     });
-    let parts = WorldParts { sender, accumulator: shared, control: controlled, alive, close_parts };
-    (producer.expect("settings without contradictions"), parts)
+    (producer.expect("settings without contradictions"), parts.expect("a producer that was started"))
+}
+
+/// Secures the network, if the setup says so.
+fn secure(network: &mut SimulatedNetwork, setup: &Setup, clock: &Clock) -> NewestLayer {
+    let newest = NewestLayer::default();
+    let Some(security) = &setup.security else { return newest };
+    security.identity.begin(clock, UNIX_MS);
+    if let Some(mechanism) = security.mechanism {
+        let slack = setup.link_quality.slack() + setup.users_time();
+        network.wire.logins.begin(mechanism, &security.identity, clock, slack);
+    }
+    network.secured = Some(SecuredSide::new(security.clone(), clock, Arc::clone(&newest)));
+    newest
 }
 
 fn brokers(setup: &Setup, origin: Instant) -> Brokers {
@@ -558,13 +545,14 @@ fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
     Bootstrap::look_up(BootstrapServers::from(settings), patience)
 }
 
-fn settings(properties: &[(&'static str, String)]) -> Settings {
+fn settings(setup: &Setup) -> Settings {
     let required = [
         ("bootstrap.servers", "server-1:9092,server-2:9092,server-3:9092"),
         ("client.id", "simulated"),
         ("get.spin.us", "0"),
     ];
-    let given = properties.iter().map(|(name, value)| (*name, value.as_str()));
+    let secured = setup.security.iter().flat_map(|security| &security.properties);
+    let given = setup.properties.iter().chain(secured).map(|(name, value)| (*name, value.as_str()));
     let config = ProducerConfig::from_properties(required.into_iter().chain(given)).expect("known settings");
     let mut faults = Faults::default();
     let settings = config.resolve(&["key.serializer", "value.serializer"], &mut faults);
