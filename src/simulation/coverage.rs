@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::simulation::kinds::Kind;
+use crate::simulation::trouble_kinds::Kind;
 
 /// How often something was reached, by group and name.
 #[derive(Debug, Clone, Default)]

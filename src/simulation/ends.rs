@@ -8,7 +8,7 @@ use std::time::Instant;
 use kafka_embedded::ConnectionId;
 
 use crate::simulation::happening::ConnectionEnd;
-use crate::simulation::security_step::Way;
+use crate::simulation::security_step::TravelWay;
 
 /// The client's end of a connection.
 pub(super) struct ClientEnd {
@@ -31,5 +31,5 @@ pub(super) struct BrokerEnd {
     pub(super) last_arrival: Instant,
     pub(super) last_delivery: Instant,
     /// It breaks when so many more bytes have gone this way.
-    pub(super) cut: Option<(Way, usize)>,
+    pub(super) cut: Option<(TravelWay, usize)>,
 }

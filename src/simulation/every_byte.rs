@@ -9,7 +9,7 @@ use kafka_embedded::SaslMechanism;
 use crate::simulation::history::RecordOutcome;
 use crate::simulation::plan::Step;
 use crate::simulation::secured_setup::{SecuredSetup, SecurityWish};
-use crate::simulation::security_step::{SecurityStep, Way};
+use crate::simulation::security_step::{SecurityStep, TravelWay};
 use crate::simulation::world::{Setup, World};
 
 /// Connections that were cut, and where.
@@ -28,7 +28,7 @@ pub struct CutPlaces {
 /// What was broken, and where.
 pub fn cut_at_every_byte(distance: usize) -> Result<Vec<CutPlaces>, String> {
     std::thread::scope(|scope| {
-        let ways = [Way::ToBroker, Way::ToClient];
+        let ways = [TravelWay::ToBroker, TravelWay::ToClient];
         let all = wishes().into_iter().flat_map(|(name, wish)| ways.map(|way| (name, wish, way)));
         let begun: Vec<_> = all
             .map(|(name, wish, way)| scope.spawn(move || cut_one_way(name, wish, way, distance)))
@@ -37,7 +37,7 @@ pub fn cut_at_every_byte(distance: usize) -> Result<Vec<CutPlaces>, String> {
     })
 }
 
-fn cut_one_way(name: &str, wish: SecurityWish, way: Way, distance: usize) -> Result<CutPlaces, String> {
+fn cut_one_way(name: &str, wish: SecurityWish, way: TravelWay, distance: usize) -> Result<CutPlaces, String> {
     let mut bytes = 0;
     while is_cut_and_survives(wish, way, bytes).map_err(|why| format!("{name}, {way:?}, {bytes}: {why}"))? {
         bytes += distance;
@@ -65,7 +65,7 @@ fn wishes() -> [(&'static str, SecurityWish); 4] {
 }
 
 /// Whether anything was cut there; an error where that did any harm.
-fn is_cut_and_survives(wish: SecurityWish, way: Way, bytes: usize) -> Result<bool, String> {
+fn is_cut_and_survives(wish: SecurityWish, way: TravelWay, bytes: usize) -> Result<bool, String> {
     let security = SecuredSetup::new(wish);
     let setup = Setup::calm(1).with("linger.ms", 0).with("delivery.timeout.ms", 10_000);
     let setup = setup.with("request.timeout.ms", 1_000).with("reconnect.backoff.ms", 10);

@@ -1,4 +1,4 @@
-//! `Identity`: what the client logs in with, and what brokers believe: a user's password, and tokens.
+//! `ClientIdentity`: what the client logs in with, and what brokers believe: a user's password, and tokens.
 //!
 //! Owns: who has which password, all tokens that were ever given, and what is wrong with using one. Must not know: what is
 //! said on connections.
@@ -13,7 +13,7 @@ use kafka_embedded::TokenVerdict;
 use crate::security::{OAuthBearerToken, SaslCredentials, TokenProviderError};
 use crate::stage::Clock;
 
-pub(super) struct Identity {
+pub(super) struct ClientIdentity {
     state: Mutex<IdentityState>,
     /// How long tokens last.
     life: Duration,
@@ -53,11 +53,11 @@ struct GivenToken {
     is_refused: bool,
 }
 
-impl Identity {
+impl ClientIdentity {
     pub(super) const USER: &str = "alice";
     pub(super) const PASSWORDS: [&str; 3] = ["first-secret", "other-secret", "third-secret"];
 
-    pub(super) fn new(life: Duration) -> Identity {
+    pub(super) fn new(life: Duration) -> ClientIdentity {
         let state = IdentityState {
             clock: None,
             password: Self::PASSWORDS[0],
@@ -66,7 +66,7 @@ impl Identity {
             revoked_before: 0,
             counts: BTreeMap::new(),
         };
-        Identity { state: Mutex::new(state), life }
+        ClientIdentity { state: Mutex::new(state), life }
     }
 
     fn state(&self) -> MutexGuard<'_, IdentityState> {

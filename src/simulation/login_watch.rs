@@ -18,7 +18,7 @@ use kafka_protocol::protocol::Decodable;
 use crate::network::SocketId;
 use crate::simulation::frame_reader::{answer_id, decode, request_head};
 use crate::simulation::history::Violation;
-use crate::simulation::identity::Identity;
+use crate::simulation::identity::ClientIdentity;
 use crate::stage::Clock;
 
 #[derive(Default)]
@@ -34,7 +34,7 @@ pub(super) struct LoginWatch {
 
 struct WatchRules {
     mechanism: SaslMechanism,
-    identity: Arc<Identity>,
+    identity: Arc<ClientIdentity>,
     clock: Clock,
     /// A session may be used so much longer, since nobody looks at the clock meanwhile.
     slack: Duration,
@@ -70,7 +70,7 @@ impl LoginWatch {
     pub(super) fn begin(
         &mut self,
         mechanism: SaslMechanism,
-        identity: &Arc<Identity>,
+        identity: &Arc<ClientIdentity>,
         clock: &Clock,
         slack: Duration,
     ) {

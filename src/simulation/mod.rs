@@ -59,9 +59,9 @@ mod lines;
 mod world;
 
 // … and many of them, each from a seed.
-mod kinds;
 mod scenario;
 mod secured_scenario;
+mod trouble_kinds;
 
 mod coverage;
 mod every_byte;
@@ -72,5 +72,5 @@ mod tests;
 
 pub use coverage::Coverage;
 pub use every_byte::{CutPlaces, cut_at_every_byte};
-pub use kinds::Kind;
 pub use seeds::{Found, Runs, SeedsReport, defects, needs_security, replay, run_seeds};
+pub use trouble_kinds::Kind;

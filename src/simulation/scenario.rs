@@ -9,15 +9,15 @@ use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicC
 
 use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::dawdling::{slow_callbacks, slow_code};
-use crate::simulation::kinds::Kind;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
 use crate::simulation::slow_code::SlowCode;
+use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::Setup;
 
-type Dice = fastrand::Rng;
-type Steps = Vec<(Duration, Step)>;
+pub(super) type Dice = fastrand::Rng;
+pub(super) type Steps = Vec<(Duration, Step)>;
 
 const CLUSTER_AUTHORIZATION_FAILED: i16 = 31;
 
@@ -49,7 +49,7 @@ struct Size {
 }
 
 /// All of a run.
-pub(super) struct Scenario {
+pub(super) struct SeedScenario {
     pub(super) setup: Setup,
     /// The kinds of trouble in it.
     pub(super) kinds: Vec<Kind>,
@@ -60,7 +60,7 @@ pub(super) struct Scenario {
 }
 
 /// All of the run of a seed.
-pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> Scenario {
+pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> SeedScenario {
     let dice = &mut Dice::with_seed(seed);
     let size = Size::random(dice);
     let is_calm = !size.is_dense && dice.u32(..10) == 0;
@@ -117,7 +117,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> Scenario {
         recovers,
         is_told: false,
     };
-    Scenario { setup, kinds, is_calm, length: size.length }
+    SeedScenario { setup, kinds, is_calm, length: size.length }
 }
 
 /// Whether brokers are somewhere else after this, as far as clients are told.

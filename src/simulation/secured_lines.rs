@@ -7,7 +7,7 @@ use crate::network::{Job, SocketId};
 use crate::simulation::happening::{ConnectionEnd, Happening};
 use crate::simulation::login_watch::peer_of;
 use crate::simulation::network::SimulatedNetwork;
-use crate::simulation::security_step::{SecurityStep, Way};
+use crate::simulation::security_step::{SecurityStep, TravelWay};
 
 impl SimulatedNetwork {
     pub(super) fn secure(&mut self, step: SecurityStep) {
@@ -63,7 +63,7 @@ impl SimulatedNetwork {
 
     /// The client has written these bytes.
     pub(super) fn send_to_broker(&mut self, id: SocketId, mut bytes: Vec<u8>) {
-        let is_cut = self.passes(id, Way::ToBroker, &mut bytes);
+        let is_cut = self.passes(id, TravelWay::ToBroker, &mut bytes);
         self.dispatch(id, Happening::ToBroker(id, bytes));
         if is_cut {
             self.dispatch(id, Happening::Broken(id, ConnectionEnd::Reset));
@@ -73,7 +73,7 @@ impl SimulatedNetwork {
 
     /// A broker, or the TLS around it, has written these bytes.
     pub(super) fn send_to_client(&mut self, id: SocketId, mut bytes: Vec<u8>) {
-        if self.passes(id, Way::ToClient, &mut bytes) {
+        if self.passes(id, TravelWay::ToClient, &mut bytes) {
             self.deliver(id, Happening::PieceToClient(id, bytes));
             let end = if self.random.bool() { ConnectionEnd::Orderly } else { ConnectionEnd::Reset };
             self.deliver(id, Happening::Broken(id, end));
@@ -88,7 +88,7 @@ impl SimulatedNetwork {
     }
 
     /// Whether the connection breaks within these bytes, of which those remain that come before.
-    fn passes(&mut self, id: SocketId, way: Way, bytes: &mut Vec<u8>) -> bool {
+    fn passes(&mut self, id: SocketId, way: TravelWay, bytes: &mut Vec<u8>) -> bool {
         let Some(link) = self.links.get_mut(&id) else { return false };
         let Some((_, left)) = link.cut.as_mut().filter(|(cut, _)| *cut == way) else { return false };
         if bytes.len() <= *left {

@@ -8,18 +8,15 @@ use std::time::Duration;
 
 use kafka_embedded::{AlertAt, Api, Fault, SaslMechanism, TlsFault};
 
-use crate::simulation::identity::{Identity, TokenMood};
-use crate::simulation::kinds::Kind;
+use crate::simulation::identity::{ClientIdentity, TokenMood};
 use crate::simulation::plan::Step;
-use crate::simulation::scenario::Scenario;
+use crate::simulation::scenario::{Dice, SeedScenario, Steps};
 use crate::simulation::secured_setup::{SecuredSetup, SecurityWish};
-use crate::simulation::security_step::{SecurityStep, ShownCertificate, Way, WorkMood};
-
-type Dice = fastrand::Rng;
-type Steps = Vec<(Duration, Step)>;
+use crate::simulation::security_step::{SecurityStep, ShownCertificate, TravelWay, WorkMood};
+use crate::simulation::trouble_kinds::Kind;
 
 /// Secures all connections of a scenario, and lets something go wrong with that where anything may.
-pub(super) fn secure(scenario: &mut Scenario, enabled: &[Kind]) {
+pub(super) fn secure(scenario: &mut SeedScenario, enabled: &[Kind]) {
     let dice = &mut Dice::with_seed(scenario.setup.seed ^ 0x5ec0_5ec0_5ec0_5ec0);
     let wish = wish(dice);
     let setup = &mut scenario.setup;
@@ -117,7 +114,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, wish: &SecurityWish, at: Duration) -> St
     let fault = |fault: Fault| (at, Step::Fault(fault));
     match kind {
         Kind::HandshakeCuts => {
-            let way = if dice.bool() { Way::ToBroker } else { Way::ToClient };
+            let way = if dice.bool() { TravelWay::ToBroker } else { TravelWay::ToClient };
             let most = if wish.has_tls { [300, 1_200, 2_500] } else { [100, 300, 700] };
             let most = most[dice.usize(..3)];
             let cut = secure(SecurityStep::CutAt(broker, way, dice.usize(..most)));
@@ -225,7 +222,7 @@ fn rotation(dice: &mut Dice, wish: &SecurityWish, at: Duration, shortly: Duratio
     if wish.mechanism == Some(SaslMechanism::OAuthBearer) {
         return vec![(at, Step::Secure(SecurityStep::Revoke))];
     }
-    let password = Identity::PASSWORDS[dice.usize(..3)];
+    let password = ClientIdentity::PASSWORDS[dice.usize(..3)];
     let (brokers, own) = (SecurityStep::BrokersPassword(password), SecurityStep::OwnPassword(password));
     let (first, second) = if dice.bool() { (brokers, own) } else { (own, brokers) };
     let mut steps = vec![(at, Step::Secure(first)), (at + shortly, Step::Secure(second))];

@@ -12,14 +12,14 @@ use kafka_embedded::{
 
 use crate::producer::KafkaProducerBuilder;
 use crate::security::TokenProviderError;
-use crate::simulation::identity::Identity;
+use crate::simulation::identity::ClientIdentity;
 
 /// How connections are secured.
 #[derive(Clone)]
 pub(super) struct SecuredSetup {
     pub(super) tls: Option<Arc<TlsServer>>,
     pub(super) mechanism: Option<SaslMechanism>,
-    pub(super) identity: Arc<Identity>,
+    pub(super) identity: Arc<ClientIdentity>,
     /// The client asks the program for its password before each login.
     pub(super) asks: bool,
     /// Settings of the client.
@@ -76,7 +76,7 @@ impl SecuredSetup {
                 }
                 _ => "org.apache.kafka.common.security.scram.ScramLoginModule",
             };
-            let (user, password) = (Identity::USER, Identity::PASSWORDS[0]);
+            let (user, password) = (ClientIdentity::USER, ClientIdentity::PASSWORDS[0]);
             let options = match mechanism {
                 SaslMechanism::OAuthBearer => String::new(),
                 _ => format!(" username=\"{user}\" password=\"{password}\""),
@@ -86,7 +86,7 @@ impl SecuredSetup {
         SecuredSetup {
             tls: tls.map(|tls| Arc::new(tls.afresh())),
             mechanism: wish.mechanism,
-            identity: Arc::new(Identity::new(wish.token_life)),
+            identity: Arc::new(ClientIdentity::new(wish.token_life)),
             asks: wish.asks,
             properties,
         }
@@ -134,7 +134,7 @@ fn certificates() -> &'static Certificates {
         let options = options.without_resumption().certificate(good_certificate());
         let tls = TlsServer::new(options.clone()).expect("ciphers that this processor can do");
         let mutual = TlsServer::new(options.require_client_certificates()).expect("the same ones");
-        let own = mutual.client_certificate(Identity::USER).expect("a sound name");
+        let own = mutual.client_certificate(ClientIdentity::USER).expect("a sound name");
         let own = (own.chain_pem(), own.key_pem());
         let mechanisms = [
             SaslMechanism::Plain,
@@ -142,7 +142,7 @@ fn certificates() -> &'static Certificates {
             SaslMechanism::ScramSha512,
             SaslMechanism::OAuthBearer,
         ];
-        let logins = SaslOptions::new(mechanisms).user(Identity::USER, Identity::PASSWORDS[0]);
+        let logins = SaslOptions::new(mechanisms).user(ClientIdentity::USER, ClientIdentity::PASSWORDS[0]);
         Certificates { tls, mutual, own, logins }
     })
 }

@@ -11,9 +11,9 @@ use kafka_embedded::{CertificateOptions, ClusterRules, TlsEnd};
 
 use crate::error::Error;
 use crate::network::{BackgroundWork, ChannelBuilder, HandshakeStep, Job, TransportLayer, Upkeep};
-use crate::simulation::identity::Identity;
+use crate::simulation::identity::ClientIdentity;
 use crate::simulation::secured_setup::{SecuredSetup, good_certificate};
-use crate::simulation::security_step::{SecurityStep, ShownCertificate, Way, WorkMood};
+use crate::simulation::security_step::{SecurityStep, ShownCertificate, TravelWay, WorkMood};
 use crate::simulation::tls_line::{LayerLog, ObservedLayer};
 use crate::stage::Clock;
 
@@ -25,7 +25,7 @@ pub(super) struct SecuredSide {
     clock: Clock,
     newest: NewestLayer,
     /// Where connections to come are to break.
-    cuts: Vec<(i32, Way, usize)>,
+    cuts: Vec<(i32, TravelWay, usize)>,
     shown: ShownCertificate,
     /// When that certificate ends, by clocks on walls since 1970.
     shown_until: Option<Duration>,
@@ -60,7 +60,7 @@ impl SecuredSide {
             SecurityStep::Work(mood) => self.work = mood,
             SecurityStep::Tokens(mood) => identity.set_mood(mood),
             SecurityStep::Revoke => identity.revoke(),
-            SecurityStep::BrokersPassword(password) => rules.set_user(Identity::USER, password),
+            SecurityStep::BrokersPassword(password) => rules.set_user(ClientIdentity::USER, password),
             SecurityStep::OwnPassword(password) => identity.set_password(password),
         }
         None
@@ -74,7 +74,7 @@ impl SecuredSide {
         self.work = WorkMood::Prompt;
         self.setup.identity.calm();
         if self.setup.mechanism.is_some() {
-            rules.set_user(Identity::USER, Identity::PASSWORDS[0]);
+            rules.set_user(ClientIdentity::USER, ClientIdentity::PASSWORDS[0]);
         }
         std::mem::take(&mut self.held)
     }
@@ -107,7 +107,7 @@ impl SecuredSide {
     }
 
     /// Where a new connection to this broker breaks.
-    pub(super) fn take_cut(&mut self, broker: i32) -> Option<(Way, usize)> {
+    pub(super) fn take_cut(&mut self, broker: i32) -> Option<(TravelWay, usize)> {
         let place = self.cuts.iter().position(|(other, ..)| *other == broker)?;
         let (_, way, bytes) = self.cuts.remove(place);
         Some((way, bytes))

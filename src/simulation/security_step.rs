@@ -14,7 +14,7 @@ pub(super) enum SecurityStep {
     /// With the TLS of a connection to come.
     Tls(TlsFault),
     /// The next connection to this broker breaks when so many bytes have gone one way.
-    CutAt(i32, Way, usize),
+    CutAt(i32, TravelWay, usize),
     /// All connections to this broker take new keys.
     NewKeys(i32),
     /// Brokers show this certificate from now on.
@@ -33,7 +33,7 @@ pub(super) enum SecurityStep {
 
 /// Which way bytes go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Way {
+pub(super) enum TravelWay {
     ToBroker,
     ToClient,
 }

@@ -11,11 +11,11 @@ use crate::network::test_channels::SimulatedChannels;
 use crate::planted::{self, Defect};
 use crate::simulation::coverage::Coverage;
 use crate::simulation::history::{History, RecordOutcome, Violation};
-use crate::simulation::kinds::Kind;
 use crate::simulation::plan::Lie;
-use crate::simulation::scenario::{Scenario, scenario};
+use crate::simulation::scenario::{SeedScenario, scenario};
 use crate::simulation::secured_scenario::secure;
 use crate::simulation::secured_side::SecuredSide;
+use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::World;
 use crate::stage;
 
@@ -130,7 +130,7 @@ pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage
     if runs.is_secured {
         secure(&mut scenario, &runs.kinds);
     }
-    let Scenario { mut setup, kinds, .. } = scenario;
+    let SeedScenario { mut setup, kinds, .. } = scenario;
     setup.is_told = is_told;
     if runs.is_layered {
         setup.channels = SimulatedChannels::layered(seed);

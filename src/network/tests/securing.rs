@@ -396,6 +396,7 @@ fn who_we_are_is_said_again_before_the_session_ends_and_the_next_request_waits_f
     }
 }
 
+/// Behaviour 42.
 /// Brokers count a session from when they answer; the answer may be long on its way, or wait to be read.
 #[test]
 fn a_session_is_counted_from_the_question_on() {
@@ -416,6 +417,7 @@ fn a_session_is_counted_from_the_question_on() {
     assert_eq!(fixture.ready(), Readiness::Waiting);
 }
 
+/// Behaviour 42.
 /// Kafka refuses whoever logs in twice within a second on one connection, with ILLEGAL_SASL_STATE.
 #[test]
 fn a_session_too_short_for_another_login_is_left_for_a_new_connection() {

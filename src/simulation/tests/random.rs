@@ -1,7 +1,7 @@
 //! Runs in which anything may go wrong, from seeds. `examples/simulate.rs` has more of them.
 
-use crate::simulation::kinds::Kind;
 use crate::simulation::seeds::{Runs, run_seeds};
+use crate::simulation::trouble_kinds::Kind;
 
 /// Behaviours 34, 41.
 /// `KAFKA_PRODUCER_SEEDS` says how many.

@@ -151,7 +151,8 @@ fn runs(setup: Setup) -> History {
     history
 }
 
-/// Behaviour 42. Each byte is for optimised builds (`simulate --every-byte`).
+/// Behaviour 42.
+/// Each byte is for optimised builds (`simulate --every-byte`).
 #[test]
 fn a_connection_that_is_cut_at_any_byte_of_its_handshake_loses_nothing() {
     let places = cut_at_every_byte(23).unwrap();
@@ -188,7 +189,8 @@ fn records_wait_no_longer_than_the_round_trips_of_a_login_that_is_repeated() {
     }
 }
 
-/// Behaviour 42. Brokers take a second login within a second for an error, however short the session is.
+/// Behaviour 42.
+/// Brokers take a second login within a second for an error, however short the session is.
 #[test]
 fn where_a_session_is_shorter_than_brokers_let_us_log_in_again_nothing_fails() {
     let brief = Fault::session(600 * MS, 600 * MS).always();
@@ -242,7 +244,8 @@ fn tokens_that_never_come_fail_what_waits_in_its_time_and_nothing_when_they_come
     assert_eq!(offset(Some(outcomes[2])), Some(1));
 }
 
-/// Behaviour 8. Certificates are judged by the clock of the run.
+/// Behaviour 8.
+/// Certificates are judged by the clock of the run.
 #[test]
 fn a_certificate_that_ends_while_the_client_runs_is_not_believed_from_then_on_and_a_new_one_is() {
     let shown = SecurityStep::Certificate(ShownCertificate::Ends(5 * SECOND));
