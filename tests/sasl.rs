@@ -281,3 +281,53 @@ fn no_secret_comes_out() {
     assert!(log.iter().any(|line| line.contains("refused the login by PLAIN")));
     log.iter().for_each(|text| assert_no_secret(text));
 }
+
+/// Neither the client's secret nor the token, also not by a crate that speaks HTTP for us.
+#[cfg(feature = "oidc")]
+#[test]
+fn no_secret_of_those_that_fetch_tokens_comes_out() {
+    use std::io::{Read, Write};
+
+    use base64::Engine;
+    use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
+
+    listen_to_all();
+    // Whichever piece of them is logged has the word in it.
+    let signature = "t1ger".repeat(100);
+    let parts = [r#"{"alg":"none"}"#, r#"{"sub":"me","exp":4102444800}"#];
+    let [header, claims] = parts.map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
+    let token = format!("{header}.{claims}.{signature}");
+    let secret = "q".repeat(300);
+    let sent = BASE64_STANDARD.encode(format!("me:{secret}"));
+    let endpoint = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://me:t1ger@{}/token?key=t1ger", endpoint.local_addr().unwrap());
+    let asked = std::thread::spawn(move || {
+        let (mut stream, _) = endpoint.accept().unwrap();
+        let (mut question, mut piece) = (String::new(), [0; 4096]);
+        while !question.contains("grant_type=") {
+            let count = stream.read(&mut piece).unwrap();
+            question.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+        }
+        let body = format!(r#"{{"access_token":"{token}"}}"#);
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        question
+    });
+    let sasl = kafka_embedded::SaslOptions::new([kafka_embedded::SaslMechanism::OAuthBearer]);
+    let sasl = sasl
+        .judge_tokens(|_| kafka_embedded::TokenVerdict::Accepted { principal: "me".into(), lifetime: None });
+    let cluster = kafka_embedded::EmbeddedCluster::builder().topic("t", 1).sasl(sasl).start().unwrap();
+    let config = config(&cluster.bootstrap_servers(), &[("security.protocol", "SASL_PLAINTEXT")])
+        .set("sasl.mechanism", "OAUTHBEARER")
+        .set("sasl.login.callback.handler.class", "OAuthBearerLoginCallbackHandler")
+        .set("sasl.oauthbearer.token.endpoint.url", url)
+        .set("sasl.oauthbearer.client.credentials.client.id", "me")
+        .set("sasl.oauthbearer.client.credentials.client.secret", secret);
+    let producer: TextProducer = KafkaProducer::new(config).unwrap();
+    producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
+    let question = asked.join().unwrap();
+    assert!(question.starts_with("POST /token?key=t1ger HTTP/1.1\r\n"), "{question}");
+    assert!(question.contains(&sent), "{question}");
+    for line in LOG.lock().unwrap().iter() {
+        assert!(!line.contains("t1ger") && !line.contains(&sent[8..20]), "{line}");
+    }
+}

@@ -1,34 +1,34 @@
 //! `HttpClient`: a question to a token's provider over HTTP or HTTPS, on a TLS configuration of ours.
 //!
-//! Owns: times, sizes, the way through a proxy, TLS below ureq. Must not know: what is asked for.
-//! Threads: blocks; only for work in the background.
+//! Owns: URLs, requests, times, TLS. Must not know: what is asked for, how answers are read, proxies.
+//! Threads: blocks; only for work in the background. A look-up of names takes as long as the system lets it.
 //! Holds: an answer is bounded in size and time; nobody is followed to another address with a secret in hand; no error
-//! shows a user's name or a query of a URL.
-//! Source: ureq's `RustlsConnector`, whose place `TlsConnector` takes: that one makes its own configuration.
+//! shows a user's name or a query of a URL, and nothing of what is said is logged.
+//! Source: RFC 9112. The crates for it log whole requests and answers at trace, secrets and all.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
-use ureq::config::Config;
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
-    TcpConnector, Transport, TransportAdapter,
-};
-use ureq::{Agent, Error as UreqError, Proxy};
 use zeroize::Zeroizing;
 
+use super::http_answer::{HttpAnswer, read_answer, read_head};
+use super::http_proxy::HttpProxy;
 use crate::escape::Escaped;
 use crate::secret::Secret;
 use crate::security::tls::handshake_trouble;
 
 /// Asks, and waits for the answer.
 #[derive(Clone)]
-pub(crate) struct HttpClient(Agent);
+pub(crate) struct HttpClient {
+    tls: Arc<ClientConfig>,
+    times: HttpTimes,
+    proxy: Option<HttpProxy>,
+}
 
 /// What is asked.
 #[derive(Debug)]
@@ -49,12 +49,6 @@ pub(crate) enum HttpMethod {
     Put,
 }
 
-/// The answer, whatever its status.
-pub(crate) struct HttpAnswer {
-    pub(crate) status: u16,
-    pub(crate) body: Zeroizing<Vec<u8>>,
-}
-
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HttpTimes {
@@ -62,65 +56,196 @@ pub(crate) struct HttpTimes {
     pub(crate) read: Duration,
 }
 
+/// Where a question goes.
+#[derive(Debug, PartialEq, Eq)]
+struct HttpUrl<'a> {
+    is_https: bool,
+    /// Without brackets.
+    host: &'a str,
+    port: u16,
+    /// With its query.
+    path: &'a str,
+}
+
 impl HttpClient {
     /// A client; `proxied` lets it go through what `https_proxy` and the like name.
     pub(crate) fn new(tls: Arc<ClientConfig>, times: HttpTimes, proxied: bool) -> HttpClient {
-        let config = Config::builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .max_idle_connections(0)
-            .proxy(if proxied { Proxy::try_from_env() } else { None })
-            .user_agent(concat!("kafka-producer/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(Some(times.connect))
-            .timeout_connect(Some(times.connect))
-            .timeout_send_request(Some(times.read))
-            .timeout_send_body(Some(times.read))
-            .timeout_recv_response(Some(times.read))
-            .timeout_recv_body(Some(times.read))
-            .build();
-        let connector =
-            ConnectProxyConnector::default().chain(TcpConnector::default()).chain(TlsConnector(tls));
-        HttpClient(Agent::with_parts(config, connector, DefaultResolver::default()))
+        HttpClient { tls, times, proxy: if proxied { HttpProxy::of_the_environment() } else { None } }
     }
 
     /// Asks. An error is a text that begins with a verb: `could not be reached: …`.
     pub(crate) fn ask(&self, question: &HttpQuestion<'_>) -> Result<HttpAnswer, String> {
-        let headers = question.headers.iter().map(|(name, value)| (*name, value.expose()));
-        let answer = match question.method {
-            #[cfg(feature = "msk-iam")]
-            HttpMethod::Get => {
-                headers.fold(self.0.get(question.url), |it, (name, value)| it.header(name, value)).call()
-            }
-            HttpMethod::Post => headers
-                .fold(self.0.post(question.url), |it, (name, value)| it.header(name, value))
-                .send(question.body.expose()),
-            #[cfg(feature = "msk-iam")]
-            HttpMethod::Put => headers
-                .fold(self.0.put(question.url), |it, (name, value)| it.header(name, value))
-                .send(question.body.expose()),
+        let unfit = || String::from("is not a URL, or does not fit into a request");
+        let url = HttpUrl::parse(question.url).ok_or_else(unfit)?;
+        let request = request(question, &url).ok_or_else(unfit)?;
+        let mut tcp = self.connected(&url)?;
+        tcp.until = Instant::now() + self.times.read;
+        if !url.is_https {
+            return told(exchange(&mut tcp, &request));
+        }
+        let name = ServerName::try_from(url.host.to_owned()).map_err(|_| unfit())?;
+        let connection = ClientConnection::new(Arc::clone(&self.tls), name);
+        let connection = told(connection.map_err(io::Error::other))?;
+        told(exchange(&mut StreamOwned::new(connection, tcp), &request))
+    }
+
+    /// A connection to the host, by the proxy where there is one.
+    fn connected(&self, url: &HttpUrl<'_>) -> Result<TimedStream, String> {
+        let Some(proxy) = self.proxy.as_ref().filter(|proxy| proxy.is_for(url.host)) else {
+            return self.connected_to(url.host, url.port);
         };
-        let mut answer = answer.map_err(|error| told(&error))?;
-        let body = answer.body_mut().with_config().limit(MOST_BYTES).read_to_vec();
-        let body = Zeroizing::new(body.map_err(|error| told(&error))?);
-        Ok(HttpAnswer { status: answer.status().as_u16(), body })
+        let by_proxy =
+            |text: String| format!("could not be reached by the proxy {}: it {text}", proxy.shown());
+        let mut tcp = self.connected_to(&proxy.host, proxy.port).map_err(by_proxy)?;
+        tcp.until = Instant::now() + self.times.read;
+        let request = proxy.connect_request(&url.authority());
+        let asked = tcp.write_all(request.as_bytes()).and_then(|()| read_head(&mut tcp));
+        match told(asked).map_err(by_proxy)? {
+            (head, _) if (200..300).contains(&head.status) => Ok(tcp),
+            (head, _) => Err(by_proxy(format!("answered {}", head.status))),
+        }
+    }
+
+    fn connected_to(&self, host: &str, port: u16) -> Result<TimedStream, String> {
+        let found = (host, port).to_socket_addrs();
+        let addresses = found.map_err(|_| String::from("has a host that is not found"))?;
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, self.times.connect.max(Duration::from_millis(1))) {
+                Ok(tcp) => {
+                    let _ = tcp.set_nodelay(true);
+                    return Ok(TimedStream { tcp, until: Instant::now() });
+                }
+                Err(error) => last = error,
+            }
+        }
+        told(Err(last))
     }
 }
 
+fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> io::Result<HttpAnswer> {
+    stream.write_all(request)?;
+    stream.flush()?;
+    read_answer(stream)
+}
+
 /// Why there is no answer.
-fn told(error: &UreqError) -> String {
-    match error {
-        UreqError::HostNotFound => "has a host that is not found".to_owned(),
-        UreqError::Timeout(phase) => format!("did not answer in time ({phase})"),
-        UreqError::BodyExceedsLimit(_) => format!("answered more than {MOST_BYTES} bytes"),
-        UreqError::BadUri(_) | UreqError::Http(_) => {
-            "is not a URL, or does not fit into a request".to_owned()
-        }
-        UreqError::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+fn told<T>(outcome: io::Result<T>) -> Result<T, String> {
+    outcome.map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => String::from("did not answer in time"),
+        io::ErrorKind::FileTooLarge => format!("answered {error}"),
+        _ => match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(tls) => format!("could not be reached: {}", handshake_trouble(tls)),
             None => format!("could not be reached: {}", Escaped(&error.to_string())),
         },
-        other => format!("could not be reached: {}", Escaped(&other.to_string())),
+    })
+}
+
+/// The bytes of the request; none where something in it would be taken for something else.
+fn request(question: &HttpQuestion<'_>, url: &HttpUrl<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    let (method, body) = match question.method {
+        #[cfg(feature = "msk-iam")]
+        HttpMethod::Get => ("GET", None),
+        HttpMethod::Post => ("POST", Some(question.body.expose())),
+        #[cfg(feature = "msk-iam")]
+        HttpMethod::Put => ("PUT", Some(question.body.expose())),
+    };
+    let fits = |text: &str| text.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..));
+    if question.headers.iter().any(|(_, value)| !fits(value.expose())) {
+        return None;
+    }
+    let longest = question.headers.iter().map(|(name, value)| name.len() + value.expose().len() + 4);
+    let size = longest.sum::<usize>() + url.path.len() + url.host.len() + body.map_or(0, str::len) + 200;
+    // As large as it will be: what grows leaves pieces of secrets behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(size));
+    let mut say = |text: &str| bytes.extend_from_slice(text.as_bytes());
+    let slash = if url.path.starts_with('/') { "" } else { "/" };
+    for part in [method, " ", slash, url.path, " HTTP/1.1\r\nhost: ", &url.shown_host(), "\r\n"] {
+        say(part);
+    }
+    say(concat!("user-agent: kafka-producer/", env!("CARGO_PKG_VERSION"), "\r\nconnection: close\r\n"));
+    for (name, value) in &question.headers {
+        [*name, ": ", value.expose(), "\r\n"].into_iter().for_each(&mut say);
+    }
+    match body {
+        Some(body) => [&*format!("content-length: {}\r\n\r\n", body.len()), body].into_iter().for_each(say),
+        None => say("\r\n"),
+    }
+    Some(bytes)
+}
+
+impl<'a> HttpUrl<'a> {
+    fn parse(url: &'a str) -> Option<HttpUrl<'a>> {
+        let (scheme, rest) = url.split_once("://")?;
+        let is_https = scheme.eq_ignore_ascii_case("https");
+        let is_known = is_https || scheme.eq_ignore_ascii_case("http");
+        if !is_known || !url.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return None;
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let place = authority.rsplit('@').next().unwrap_or_default();
+        let (host, port) = match place.strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?,
+            None => place.split_at(place.find(':').unwrap_or(place.len())),
+        };
+        let port = match port.strip_prefix(':') {
+            Some(port) => port.parse().ok()?,
+            None if port.is_empty() => {
+                if is_https {
+                    443
+                } else {
+                    80
+                }
+            }
+            None => return None,
+        };
+        (!host.is_empty()).then_some(HttpUrl { is_https, host, port, path })
+    }
+
+    /// As in the header `host`: the port where it is not the scheme's.
+    fn shown_host(&self) -> String {
+        match (self.is_https, self.port) {
+            (true, 443) | (false, 80) if self.host.contains(':') => format!("[{}]", self.host),
+            (true, 443) | (false, 80) => self.host.to_owned(),
+            _ => self.authority(),
+        }
+    }
+
+    fn authority(&self) -> String {
+        let (host, port) = (self.host, self.port);
+        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    }
+}
+
+/// A socket with an end to its patience.
+struct TimedStream {
+    tcp: TcpStream,
+    until: Instant,
+}
+
+impl TimedStream {
+    fn left(&self) -> io::Result<Option<Duration>> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Some(left)) }
+    }
+}
+
+impl Read for TimedStream {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.tcp.set_read_timeout(self.left()?)?;
+        self.tcp.read(bytes)
+    }
+}
+
+impl Write for TimedStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.tcp.set_write_timeout(self.left()?)?;
+        self.tcp.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
     }
 }
 
@@ -147,84 +272,6 @@ impl fmt::Debug for HttpClient {
     }
 }
 
-/// Wraps what https asks for.
-#[derive(Debug)]
-struct TlsConnector(Arc<ClientConfig>);
-
-impl<In: Transport> Connector<In> for TlsConnector {
-    type Out = Either<In, TlsTransport>;
-
-    fn connect(
-        &self,
-        details: &ConnectionDetails<'_>,
-        chained: Option<In>,
-    ) -> Result<Option<Self::Out>, UreqError> {
-        let Some(transport) = chained else { return Ok(None) };
-        if !details.needs_tls() || transport.is_tls() {
-            return Ok(Some(Either::A(transport)));
-        }
-        let host = details.uri.host().unwrap_or_default();
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned());
-        let name =
-            name.map_err(|_| UreqError::Tls("the host's name is none that a certificate could have"))?;
-        let wrong = |error| UreqError::Io(std::io::Error::other(error));
-        let connection = ClientConnection::new(self.0.clone(), name).map_err(wrong)?;
-        let mut stream = StreamOwned::new(
-            connection,
-            TransportAdapter::new(transport.boxed(), details.current_time.clone()),
-        );
-        stream.sock.set_timeout(details.timeout);
-        stream.conn.complete_io(&mut stream.sock)?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(TlsTransport { buffers, stream })))
-    }
-}
-
-struct TlsTransport {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
-}
-
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), UreqError> {
-        self.stream.sock.set_timeout(timeout);
-        let output = self.buffers.output().get(..amount).unwrap_or_default();
-        self.stream.write_all(output)?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, UreqError> {
-        self.stream.sock.set_timeout(timeout);
-        let input = self.buffers.input_append_buf();
-        let amount = self.stream.read(input)?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
-    }
-}
-
-impl fmt::Debug for TlsTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsTransport")
-    }
-}
-
-/// More than any token endpoint answers.
-const MOST_BYTES: u64 = 1 << 20;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,5 +287,37 @@ mod tests {
         ] {
             assert_eq!(shown_url(url), shown);
         }
+    }
+
+    #[test]
+    fn urls_are_read_and_what_is_none_is_refused() {
+        let read = |url| HttpUrl::parse(url).map(|it| (it.is_https, it.host, it.port, it.path));
+        for (url, parts) in [
+            ("https://idp", Some((true, "idp", 443, ""))),
+            ("HTTP://me:p@idp:81/a/b?c=d#e", Some((false, "idp", 81, "/a/b?c=d"))),
+            ("https://[::1]:8443?x", Some((true, "::1", 8443, "?x"))),
+            ("http://[::1]/", Some((false, "::1", 80, "/"))),
+            ("http://idp:/", None),
+            ("http://idp:70000/", None),
+            ("http:///x", None),
+            ("ftp://idp/x", None),
+            ("http://idp/a b", None),
+            ("http://idp/a\r\nx: y", None),
+            ("http://[::1", None),
+            ("idp/token", None),
+        ] {
+            assert_eq!(read(url), parts, "{url}");
+        }
+        let shown = |url| HttpUrl::parse(url).map(|it| it.shown_host()).unwrap();
+        let all = ["https://idp/x", "http://idp:443/", "http://[::1]/", "https://[::1]:1/"].map(shown);
+        assert_eq!(all, ["idp", "idp:443", "[::1]", "[::1]:1"]);
+    }
+
+    #[test]
+    fn a_header_that_would_be_two_is_refused() {
+        let headers = vec![("authorization", Secret::from("a\r\nb: c"))];
+        let url = "http://idp/";
+        let question = HttpQuestion { method: HttpMethod::Post, url, headers, body: Secret::from("") };
+        assert!(request(&question, &HttpUrl::parse(url).unwrap()).is_none());
     }
 }

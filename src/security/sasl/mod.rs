@@ -22,7 +22,11 @@ mod form;
 #[cfg(feature = "gssapi")]
 mod gssapi;
 #[cfg(feature = "oidc")]
+mod http_answer;
+#[cfg(feature = "oidc")]
 mod http_client;
+#[cfg(feature = "oidc")]
+mod http_proxy;
 #[cfg(test)]
 #[cfg(feature = "oidc")]
 mod http_test_server;
