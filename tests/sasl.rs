@@ -331,3 +331,61 @@ fn no_secret_of_those_that_fetch_tokens_comes_out() {
         assert!(!line.contains("t1ger") && !line.contains(&sent[8..20]), "{line}");
     }
 }
+
+/// Over HTTPS, whose authority is named by an option of `sasl.jaas.config`; the answer comes in chunks.
+#[cfg(feature = "oidc")]
+#[test]
+fn tokens_come_over_https_from_those_whom_the_login_module_trusts() {
+    use std::io::{Read, Write};
+
+    use base64::Engine;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+    use kafka_embedded::{EmbeddedCluster, SaslMechanism, SaslOptions, TlsOptions, TlsServer, TokenVerdict};
+
+    let parts = [r#"{"alg":"none"}"#, r#"{"sub":"me","exp":4102444800}"#, "signed"];
+    let token = parts.map(|part| BASE64_URL_SAFE_NO_PAD.encode(part)).join(".");
+    let server = TlsServer::new(TlsOptions::new()).unwrap();
+    let authority = Scratch::new("oidc-ca", server.trusted_pem().as_bytes());
+    let endpoint = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://localhost:{}/token", endpoint.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in endpoint.incoming() {
+            let (mut stream, mut end) = (stream.unwrap(), server.accept(1));
+            let (mut plain, mut out, mut piece) = (Vec::new(), Vec::new(), [0; 4096]);
+            while !String::from_utf8_lossy(&plain).contains("grant_type=") {
+                let count = stream.read(&mut piece).unwrap();
+                if count == 0 {
+                    break;
+                }
+                end.receive(&piece[..count], &mut plain, &mut out);
+                stream.write_all(&std::mem::take(&mut out)).unwrap();
+            }
+            let body = format!(r#"{{"access_token":"{token}"}}"#);
+            let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            let answer = format!("{head}{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+            end.send(answer.as_bytes(), &mut out);
+            let _ = stream.write_all(&out);
+        }
+    });
+    let sasl = SaslOptions::new([SaslMechanism::OAuthBearer]);
+    let sasl = sasl.judge_tokens(|_| TokenVerdict::Accepted { principal: "me".into(), lifetime: None });
+    let cluster = EmbeddedCluster::builder().topic("t", 1).sasl(sasl).start().unwrap();
+    let outcome = |store: &str| {
+        let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule";
+        let options = format!("clientId=me clientSecret=secret{store}");
+        let config = config(&cluster.bootstrap_servers(), &[("security.protocol", "SASL_PLAINTEXT")])
+            .set("sasl.mechanism", "OAUTHBEARER")
+            .set("sasl.login.callback.handler.class", "OAuthBearerLoginCallbackHandler")
+            .set("sasl.oauthbearer.token.endpoint.url", &url)
+            .set("sasl.login.retry.backoff.max.ms", "100")
+            .set("sasl.jaas.config", format!("{module} required {options};"));
+        let producer: TextProducer = KafkaProducer::new(config).unwrap();
+        producer.send(to_first("v")).and_then(|future| future.get_timeout(AGES))
+    };
+    let store = authority.0.to_str().unwrap();
+    outcome(&format!(" ssl.truststore.type=PEM ssl.truststore.location=\"{store}\"")).unwrap();
+    let error = outcome("").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Authentication);
+    assert!(error.to_string().contains("could not be reached: "), "{error}");
+    assert!(error.to_string().contains("the system's trust store"), "{error}");
+}

@@ -320,4 +320,42 @@ mod tests {
         let question = HttpQuestion { method: HttpMethod::Post, url, headers, body: Secret::from("") };
         assert!(request(&question, &HttpUrl::parse(url).unwrap()).is_none());
     }
+
+    #[test]
+    fn a_proxy_connects_us_or_says_why_not() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = listener.local_addr().unwrap().to_string();
+        let heard = std::thread::spawn(move || {
+            let answers: [&[&str]; 2] = [
+                &["HTTP/1.1 200 Connected\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi"],
+                &["HTTP/1.1 407 Who?\r\n\r\n"],
+            ];
+            let mut heard = String::new();
+            for answers in answers {
+                let (mut stream, _) = listener.accept().unwrap();
+                for answer in answers {
+                    while !heard.ends_with("\r\n\r\n") {
+                        let mut byte = [0];
+                        stream.read_exact(&mut byte).unwrap();
+                        heard.push(byte[0] as char);
+                    }
+                    heard.push('|');
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            }
+            heard
+        });
+        let client = super::super::http_test_server::test_client(Duration::from_secs(10));
+        let client = HttpClient { proxy: HttpProxy::parse(&proxy, ""), ..client };
+        let ask = || {
+            let (method, body) = (HttpMethod::Post, Secret::from(""));
+            client.ask(&HttpQuestion { method, url: "http://idp.invalid/t", headers: vec![], body })
+        };
+        assert_eq!(&ask().unwrap().body[..], b"hi");
+        let refused = ask().unwrap_err();
+        assert_eq!(refused, format!("could not be reached by the proxy {proxy}: it answered 407"));
+        let heard = heard.join().unwrap();
+        let begin = "CONNECT idp.invalid:80 HTTP/1.1\r\nhost: idp.invalid:80\r\n\r\n|POST /t HTTP/1.1\r\nhost: idp.invalid\r\n";
+        assert!(heard.starts_with(begin), "{heard}");
+    }
 }

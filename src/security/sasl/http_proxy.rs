@@ -38,7 +38,7 @@ impl HttpProxy {
         })
     }
 
-    fn parse(text: &str, without: &str) -> Option<HttpProxy> {
+    pub(super) fn parse(text: &str, without: &str) -> Option<HttpProxy> {
         let place = match text.split_once("://") {
             Some((scheme, place)) if scheme.eq_ignore_ascii_case("http") => place,
             Some(_) => return None,
