@@ -142,7 +142,7 @@ impl Layers {
         let mut from = FromClient::default();
         if let Some(line) = self.tls.get_mut(&id) {
             from.delay = line.end().map_or(Duration::ZERO, |end| end.delay());
-            from.end = match line.to_broker(bytes, &mut from.plain, &mut from.back) {
+            from.end = match line.carry_to_broker(bytes, &mut from.plain, &mut from.back) {
                 TlsState::Open => None,
                 TlsState::Cut => Some(ConnectionEnd::Reset),
                 TlsState::Ended | TlsState::Failed(_) => Some(ConnectionEnd::Orderly),

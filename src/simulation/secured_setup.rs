@@ -50,7 +50,8 @@ struct Certificates {
 impl SecuredSetup {
     pub(super) fn new(wish: SecurityWish) -> SecuredSetup {
         let certificates = certificates();
-        let tls = wish.has_tls.then(|| if wish.is_mutual { &certificates.mutual } else { &certificates.tls });
+        let tls =
+            wish.has_tls.then_some(if wish.is_mutual { &certificates.mutual } else { &certificates.tls });
         let protocol = match (wish.has_tls, wish.mechanism) {
             (true, Some(_)) => "SASL_SSL",
             (true, None) => "SSL",

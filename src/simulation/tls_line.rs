@@ -195,7 +195,12 @@ impl TlsLine {
     }
 
     /// The bytes reach the broker: adds the requests in them to `plain`, and what goes back to `out`.
-    pub(super) fn to_broker(&mut self, bytes: &[u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> TlsState {
+    pub(super) fn carry_to_broker(
+        &mut self,
+        bytes: &[u8],
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> TlsState {
         let Some(end) = &mut self.end else { return TlsState::Open };
         let state = end.receive(bytes, plain, out);
         self.was_established |= end.is_established();
