@@ -1,7 +1,7 @@
 //! Locks, atomics and channels of the parts that several threads share: the real ones, or loom's, which try every order
 //! in which threads can take their steps.
 //!
-//! Owns: the choice. Must not know: what is shared.
+//! Owns: the choice, and how threads that want one lock again and again take turns. Must not know: what is shared.
 //! Holds: what runs under `--cfg loom` is the code that users run; only what is named here differs.
 //! Source: the crate `loom`, which models threads; it has no channels, so `channel.rs` brings those that are used.
 
