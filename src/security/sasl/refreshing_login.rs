@@ -291,7 +291,8 @@ impl NoCredential {
 /// The clock on the wall may be set, and the machine may have slept.
 const LONGEST_LOOK_AWAY: Duration = Duration::from_secs(60);
 
-#[cfg(all(test, not(loom)))]
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests {
     use std::collections::VecDeque;
     use std::sync::Mutex as StdMutex;
