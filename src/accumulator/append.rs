@@ -32,18 +32,6 @@ impl<'a> AppendRequest<'a> {
     }
 }
 
-/// Tells one calling thread from another, for as long as both go on calling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct CallerToken(usize);
-
-impl CallerToken {
-    /// By something that the thread has to itself.
-    #[inline]
-    pub(crate) fn of<T>(own: &T) -> CallerToken {
-        CallerToken(std::ptr::from_ref(own).addr())
-    }
-}
-
 /// What one step came to.
 pub(crate) enum AppendStep {
     Appended(RecordPlace),

@@ -11,6 +11,7 @@ mod abort;
 mod append;
 mod availability;
 mod buffer_pool;
+mod caller_turns;
 mod delivery_timeout;
 mod drain;
 #[cfg(all(test, loom))]
@@ -35,9 +36,10 @@ use crate::record_batch::RecordParts;
 use crate::sync::RwLock;
 use crate::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use append::{AppendRequest, AppendStep, BlockBudget, CallerToken};
+pub(crate) use append::{AppendRequest, AppendStep, BlockBudget};
 pub(crate) use availability::{Availability, AvailabilityRules};
 pub(crate) use buffer_pool::BufferPool;
+pub(crate) use caller_turns::CallerToken;
 pub(crate) use drain::Drain;
 pub(crate) use partition_drain::{Absent, BatchRef, DrainedBatch, Expired, Fate};
 pub(crate) use producer_batch::ProducerBatch;

@@ -11,8 +11,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::append::{AppendRequest, Brought, CallerToken, Wanted};
+use crate::accumulator::append::{AppendRequest, Brought, Wanted};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
+use crate::accumulator::caller_turns::{CallerToken, CallerTurns, LastCaller};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::catch_panic::catch_panic;
@@ -22,8 +23,8 @@ use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
 use crate::record::TopicName;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
-use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use crate::sync::{Mutex, MutexGuard, lock_in_turns};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct PartitionQueue {
     pub(crate) topic: TopicName,
@@ -41,8 +42,7 @@ pub(crate) struct PartitionQueue {
     retries: AtomicU32,
     /// When the sender saw first that there is no leader, in nanoseconds as the mailbox counts them; 0 where there is one.
     leaderless_since: AtomicU64,
-    /// Several threads append: they take turns for the lock.
-    several_callers: AtomicBool,
+    caller_turns: CallerTurns,
     state: Mutex<QueueState>,
 }
 
@@ -57,9 +57,7 @@ struct QueueState {
     next_id: u64,
     /// What the next batch is expected to come to: it begins with a buffer of that size.
     next_size: usize,
-    /// The thread that appended last, and whether that has changed since the open batch was opened.
-    last_caller: CallerToken,
-    caller_changed: bool,
+    last_caller: LastCaller,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
 }
@@ -189,7 +187,7 @@ impl PartitionQueue {
             depth,
             retries,
             leaderless_since,
-            several_callers: AtomicBool::new(false),
+            caller_turns: CallerTurns::default(),
             state,
         }
     }
@@ -215,11 +213,9 @@ impl PartitionQueue {
         caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Option<RecordPlace> {
-        let mut guard = self.lock_to_append();
+        let mut guard = self.caller_turns.lock(&self.state);
         let state = &mut *guard;
-        if state.last_caller != caller {
-            self.note_caller(state, caller);
-        }
+        self.caller_turns.note(&mut state.last_caller, caller);
         if state.access != Access::Open || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return None;
         }
@@ -231,30 +227,13 @@ impl PartitionQueue {
         Some(place)
     }
 
-    #[inline(always)]
-    fn lock_to_append(&self) -> MutexGuard<'_, QueueState> {
-        match self.several_callers.load(Ordering::Relaxed) {
-            false => self.state.lock(),
-            true => lock_in_turns(&self.state),
-        }
-    }
-
-    /// Another thread appends than the one before.
-    #[cold]
-    fn note_caller(&self, state: &mut QueueState, caller: CallerToken) {
-        let is_first = state.last_caller == CallerToken::default();
-        state.last_caller = caller;
-        state.caller_changed = !is_first;
-        self.several_callers.store(!is_first, Ordering::Relaxed);
-    }
-
     /// One try to append, under the lock: no waiting, no sealing, no user code.
     pub(super) fn try_append(
         &self,
         request: &mut AppendRequest<'_>,
         sticky: Option<&StickyPartition>,
     ) -> QueueStep {
-        let mut guard = self.lock_to_append();
+        let mut guard = self.caller_turns.lock(&self.state);
         let state = &mut *guard;
         match state.access {
             Access::Open => {}
@@ -356,8 +335,7 @@ impl PartitionQueue {
         };
         state.open = Some(open);
         state.flushed = false;
-        let several = std::mem::take(&mut state.caller_changed);
-        self.several_callers.store(several, Ordering::Relaxed);
+        self.caller_turns.begin_batch(&mut state.last_caller);
         self.depth.fetch_add(1, Ordering::Relaxed);
         let step = self.appended(state, &request.parts, sticky, place);
         let tell = state.noticed == Noticed::Nothing;
