@@ -4,7 +4,7 @@
 //! Threads: filled on application threads under the queue's lock, called on the sender thread.
 //! Locks: that of the spare lists, with no other; no user code under it.
 //! Holds: a program registers closures of few types, so a record's callback is pushed to the list of its type: its bytes
-//! lie beside those of the record before, and are freed with the batch. Callbacks are called once, by ascending index,
+//! lie beside those of the record before, in memory that the next batch uses again. Callbacks are called once, by ascending index,
 //! whatever their types; one that panics harms no other.
 
 use std::any::{Any, TypeId};

@@ -231,6 +231,21 @@ struct Latch {
 }
 
 impl BatchCompletion {
+    /// That of a batch which takes some of this one's records, and no others.
+    fn piece(&self) -> BatchCompletion {
+        BatchCompletion {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            index: self.index,
+            end: OnceLock::new(),
+            latch: Mutex::default(),
+            awaited: AtomicBool::new(false),
+            open: AtomicBool::new(false),
+            mailbox: Arc::clone(&self.mailbox),
+            spares: Arc::clone(&self.spares),
+        }
+    }
+
     /// Disconnects when the batch is settled, or split.
     pub(crate) fn ended(&self) -> Receiver<Infallible> {
         let mut latch = self.latch.lock();
@@ -432,15 +447,11 @@ impl Completion {
         let (mut parts, mut pieces) = (Vec::new(), Vec::new());
         let flushes = self.shared.latch.lock().flushes.clone();
         for count in counts {
-            let BatchCompletion { topic, partition, index, mailbox, spares, .. } = &*self.shared;
-            let (mailbox, spares) = (Arc::clone(mailbox), Arc::clone(spares));
-            let mut part = Completion::new(mailbox, spares, topic.clone(), *partition, *index);
-            part.shared.open.store(false, Ordering::Relaxed);
-            flushes.iter().for_each(|flush| part.shared.hold_flush(flush));
-            part.callbacks = Some(callbacks.take_before(first + count, first));
-            part.count = count;
-            pieces.push(Piece { first, batch: Arc::clone(&part.shared) });
-            parts.push(part);
+            let shared = Arc::new(self.shared.piece());
+            flushes.iter().for_each(|flush| shared.hold_flush(flush));
+            pieces.push(Piece { first, batch: Arc::clone(&shared) });
+            let callbacks = Some(callbacks.take_before(first + count, first));
+            parts.push(Completion { shared, callbacks, count });
             first += count;
         }
         self.shared.end(BatchEnd::Split(pieces));
