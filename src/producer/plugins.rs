@@ -1,6 +1,6 @@
 //! `Plugins`: what the program brings along, serializers and partitioner, and a record's way through them.
 //!
-//! Owns: their calls, what their failures are called, the checks before them, the time of day for records that bring none. Must not know: queues, metadata, who waits.
+//! Owns: their calls, what their failures are called, the checks before them. Must not know: queues, metadata, who waits.
 //! Threads: application threads. Locks: none may be held here, this is user code.
 //! Holds: nothing is queued yet, so every error leaves no trace.
 
@@ -16,6 +16,7 @@ use crate::partitioner::{PartitionRequest, Partitioner, PartitionerError};
 use crate::record::TopicName;
 use crate::record_batch::RecordParts;
 use crate::serializer::{Serializer, SerializerError};
+use crate::stage;
 
 pub(crate) struct Plugins<K: ?Sized, V: ?Sized> {
     pub(crate) key_serializer: Box<dyn Serializer<K>>,
@@ -44,7 +45,7 @@ impl<K: ?Sized, V: ?Sized> Plugins<K, V> {
             None => Ok(None),
         };
         let value = value.map_err(|error| not_serialized("value", topic, error))?;
-        Ok(RecordParts::new(key, value, headers, timestamp.unwrap_or_else(now_ms)))
+        Ok(RecordParts::new(key, value, headers, timestamp.unwrap_or_else(stage::wall_ms)))
     }
 
     /// The partitioner's choice; none where there is no partitioner. That the partition exists is not checked.
@@ -126,37 +127,6 @@ impl Scratch {
         self.value.clear();
         if self.key.capacity().max(self.value.capacity()) > SCRATCH_LIMIT {
             *self = Scratch::default();
-        }
-    }
-}
-
-/// Milliseconds since the epoch, for a record's timestamp. By the fine clock, which a program reads as well: a record must
-/// not be older than the `send` that brings it. The coarse one would cost 4 ns instead of about 25, and is behind by up to a
-/// tick (4 ms). Clocks made of the processor's counter are no cheaper by much, and go their own way when the system's clock
-/// is set.
-#[inline]
-fn now_ms() -> i64 {
-    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
-    if let Some(simulated) = crate::stage::wall_ms() {
-        return simulated;
-    }
-    // The same clock as `SystemTime`'s, without its arithmetic: a tenth of `send`'s instructions.
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{SystemTime, UNIX_EPOCH};
-
-    use super::*;
-
-    /// Fault C15.
-    #[test]
-    fn is_never_behind_the_fine_clock() {
-        for _ in 0..100_000 {
-            let before = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-            assert!(now_ms() >= before);
         }
     }
 }
