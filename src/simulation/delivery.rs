@@ -8,6 +8,7 @@ use kafka_embedded::{Action, ActionKind, ClusterRules};
 
 use crate::logging;
 use crate::network::SocketId;
+use crate::simulation::ends::BrokerEnd;
 use crate::simulation::happening::{ConnectionEnd, Happening};
 use crate::simulation::layers::FromClient;
 use crate::simulation::network::SimulatedNetwork;
@@ -107,21 +108,22 @@ impl SimulatedNetwork {
 
     /// Sends something from a broker to the client.
     pub(super) fn deliver(&mut self, id: SocketId, happening: Happening) {
-        let latency = self.link_quality.latency(&mut self.random);
-        let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
-        let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
-        link.last_delivery = link.last_delivery.max(self.now + latency).max(free);
-        let at = link.last_delivery;
-        self.schedule(at, happening);
+        self.carry(id, happening, |link| &mut link.last_delivery);
     }
 
     /// Sends something from the client to a broker.
     pub(super) fn dispatch(&mut self, id: SocketId, happening: Happening) {
+        self.carry(id, happening, |link| &mut link.last_arrival);
+    }
+
+    /// Sends something over a connection, behind the last that goes the same way.
+    fn carry(&mut self, id: SocketId, happening: Happening, last: fn(&mut BrokerEnd) -> &mut Instant) {
         let latency = self.link_quality.latency(&mut self.random);
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.is_silent) else { return };
         let free = self.stalled.get(&link.broker).copied().unwrap_or(self.now);
-        link.last_arrival = link.last_arrival.max(self.now + latency).max(free);
-        let at = link.last_arrival;
+        let last = last(link);
+        *last = (*last).max(self.now + latency).max(free);
+        let at = *last;
         self.schedule(at, happening);
     }
 

@@ -11,6 +11,7 @@ use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::plan::{Forgotten, Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
 use crate::simulation::slow_code::{Dawdler, SlowCode};
+use crate::simulation::tests::keeps_its_promises;
 use crate::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -29,15 +30,6 @@ fn old_brokers(setup: Setup) -> Setup {
     let cluster = EmbeddedCluster::builder().brokers(3).topic(TOPICS[0], 6);
     let cluster = cluster.api_versions(Api::Metadata, 0..=7).api_versions(Api::Produce, 3..=7);
     Setup { cluster, ..setup }
-}
-
-#[track_caller]
-fn keeps_its_promises(setup: Setup) -> History {
-    let mut world = World::new(setup);
-    world.run().unwrap();
-    let history = world.end().unwrap();
-    assert_eq!(history.check(), []);
-    history
 }
 
 /// And nothing fails.

@@ -9,10 +9,11 @@ use kafka_embedded::{Api, Fault, SaslMechanism};
 use crate::error::ErrorKind;
 use crate::network::test_channels::{Authority, SimulatedChannels};
 use crate::simulation::every_byte::{CutPlaces, cut_at_every_byte};
-use crate::simulation::history::{History, RecordOutcome};
+use crate::simulation::history::RecordOutcome;
 use crate::simulation::plan::Step;
 use crate::simulation::secured_setup::{SecuredSetup, SecurityWish};
 use crate::simulation::security_step::{SecurityStep, ShownCertificate, WorkMood};
+use crate::simulation::tests::keeps_its_promises;
 use crate::simulation::world::{Setup, World};
 
 const MS: Duration = Duration::from_millis(1);
@@ -142,15 +143,6 @@ fn cut(setup: Setup, at: Duration) -> Setup {
     (1..=3).fold(setup, |setup, broker| setup.step(at, Step::Cut(broker)))
 }
 
-#[track_caller]
-fn runs(setup: Setup) -> History {
-    let mut world = World::new(setup);
-    world.run().unwrap();
-    let history = world.end().unwrap();
-    assert_eq!(history.check(), []);
-    history
-}
-
 /// Behaviour 42.
 /// Each byte is for optimised builds (`simulate --every-byte`).
 #[test]
@@ -196,7 +188,7 @@ fn where_a_session_is_shorter_than_brokers_let_us_log_in_again_nothing_fails() {
     let brief = Fault::session(600 * MS, 600 * MS).always();
     let setup = really_secured(PLAINTEXT_SCRAM, None).step(Duration::ZERO, Step::Fault(brief));
     let setup = (0..200).fold(setup, |setup, number| setup.send(SECOND + number * 50 * MS, 0, 1));
-    let history = runs(setup);
+    let history = keeps_its_promises(setup);
     for (number, record) in history.records.iter().enumerate() {
         assert_eq!(offset(record.outcome()), Some(number as i64));
         let took = record.told[0].at - record.at;
@@ -211,7 +203,7 @@ fn whom_a_broker_refuses_in_a_repeated_login_is_told_so_at_once_and_goes_on_when
         let refused = Fault::fail(Api::SaslAuthenticate, code).times(40);
         let setup = really_secured(PLAINTEXT_SCRAM, Some(3 * SECOND)).send(SECOND, 0, 1);
         let setup = setup.step(2 * SECOND, Step::Fault(refused)).send(5 * SECOND, 0, 2);
-        let history = runs(setup.step(15 * SECOND, Step::Calm).send(40 * SECOND, 0, 2));
+        let history = keeps_its_promises(setup.step(15 * SECOND, Step::Calm).send(40 * SECOND, 0, 2));
         let outcomes: Vec<_> = history.records.iter().map(|record| record.outcome().unwrap()).collect();
         for (record, outcome) in history.records.iter().zip(&outcomes).skip(1).take(2) {
             let RecordOutcome::Failed {
@@ -237,7 +229,7 @@ fn tokens_that_never_come_fail_what_waits_in_its_time_and_nothing_when_they_come
     let setup = secure(setup, 2 * SECOND, SecurityStep::Work(WorkMood::Never));
     // The token ends, and so does its session: it takes another one to go on.
     let setup = cut(setup, 8 * SECOND).send(9 * SECOND, 0, 1);
-    let history = runs(setup.step(20 * SECOND, Step::Calm).send(30 * SECOND, 0, 1));
+    let history = keeps_its_promises(setup.step(20 * SECOND, Step::Calm).send(30 * SECOND, 0, 1));
     let outcomes: Vec<_> = history.records.iter().map(|record| record.outcome().unwrap()).collect();
     assert_eq!(offset(Some(outcomes[0])), Some(0));
     assert!(matches!(outcomes[1], RecordOutcome::Failed { possibly_written: false, .. }), "{outcomes:?}");
@@ -253,7 +245,7 @@ fn a_certificate_that_ends_while_the_client_runs_is_not_believed_from_then_on_an
     let setup = cut(setup, 3 * SECOND).send(4 * SECOND, 0, 1);
     let setup = cut(setup, 7 * SECOND).send(8 * SECOND, 0, 1);
     let setup = secure(setup, 10 * SECOND, SecurityStep::Certificate(ShownCertificate::Good));
-    let history = runs(setup.send(20 * SECOND, 0, 1));
+    let history = keeps_its_promises(setup.send(20 * SECOND, 0, 1));
     let outcomes: Vec<_> = history.records.iter().map(|record| record.outcome().unwrap()).collect();
     let RecordOutcome::Failed { kind: ErrorKind::Authentication, text, .. } = outcomes[2] else {
         panic!("{outcomes:?}")

@@ -38,6 +38,17 @@ fn clear_ec_key() -> PrivateKeyDer<'static> {
     read_pem_key(fixture!("ec-key.pem"), None).unwrap()
 }
 
+/// The key of an encrypted PEM text, which these passwords, and none at all, do not open.
+#[track_caller]
+fn opened_alone(name: &str, text: &[u8], others: &[&str]) -> PrivateKeyDer<'static> {
+    for other in others {
+        let wrong = Err(StoreError::WrongPasswordOrDamaged(StorePassword::Key));
+        assert_eq!(read_pem_key(text, Some(other)), wrong, "{name}");
+    }
+    assert_eq!(read_pem_key(text, None), Err(StoreError::PasswordMissing(StorePassword::Key)), "{name}");
+    read_pem_key(text, Some(PASSWORD)).unwrap_or_else(|error| panic!("{name}: {error:?}"))
+}
+
 fn pem_certificates(text: &[u8]) -> Vec<CertificateDer<'static>> {
     read_trusted_certificates(StoreType::Pem, text, None).unwrap()
 }
@@ -82,11 +93,7 @@ fn pem_keys_that_are_encrypted_open_with_their_password_alone() {
         ("pbes1-pkcs12-rc2-40", fixture!("pbes1-pkcs12-rc2-40.pem")),
         ("pbes1-pkcs12-rc2-128", fixture!("pbes1-pkcs12-rc2-128.pem")),
     ] {
-        assert_eq!(read_pem_key(text, Some(PASSWORD)).as_ref(), Ok(&expected), "{name}");
-        let wrong = Err(StoreError::WrongPasswordOrDamaged(StorePassword::Key));
-        assert_eq!(read_pem_key(text, Some("changeiT")), wrong, "{name}");
-        assert_eq!(read_pem_key(text, Some("")), wrong, "{name}");
-        assert_eq!(read_pem_key(text, None), Err(StoreError::PasswordMissing(StorePassword::Key)), "{name}");
+        assert_eq!(opened_alone(name, text, &["changeiT", ""]), expected, "{name}");
     }
 }
 
@@ -101,10 +108,7 @@ fn pem_keys_of_openssl_s_older_encryption_open() {
         ("aes192", fixture!("traditional-aes192.pem")),
         ("aes256", fixture!("traditional-aes256.pem")),
     ] {
-        assert_eq!(read_pem_key(text, Some(PASSWORD)).as_ref(), Ok(&sec1), "{name}");
-        let wrong = Err(StoreError::WrongPasswordOrDamaged(StorePassword::Key));
-        assert_eq!(read_pem_key(text, Some("other")), wrong, "{name}");
-        assert_eq!(read_pem_key(text, None), Err(StoreError::PasswordMissing(StorePassword::Key)), "{name}");
+        assert_eq!(opened_alone(name, text, &["other"]), sec1, "{name}");
     }
     let rsa = read_pem_key(fixture!("rsa-pkcs1.pem"), None);
     assert_eq!(read_pem_key(fixture!("traditional-rsa.pem"), Some(PASSWORD)), rsa);
