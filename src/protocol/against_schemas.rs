@@ -6,9 +6,12 @@ use std::sync::Arc;
 use harness::jars::KafkaJars;
 use harness::schema::{SchemaValue, Schemas};
 
+use super::messages::{AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AddPartitionsToTxnTopic};
 use super::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
+use super::messages::{Coordinator, CoordinatorType, EndTxnRequest, FindCoordinatorRequest};
 use super::messages::{PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData};
 use super::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
+use super::messages::{TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
 use super::request::{Request, decode_response, encode_request};
 use crate::cluster::ReplicaList;
 use crate::record::TopicName;
@@ -16,13 +19,18 @@ use crate::uuid::Uuid;
 
 const NEWEST: &str = "4.3.1";
 
+/// `(API key, version)`: the APIs whose newer versions are for brokers only.
+const NEWEST_OF_CLIENTS: [(i16, i16); 1] = [(24, 3)];
+
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]
 fn versions_lie_in_the_stable_range_of_the_newest_kafka() {
     fn check<R: Request>(schemas: &Schemas) {
         let stable = schemas.stable_versions(R::KEY).unwrap();
+        let newest =
+            NEWEST_OF_CLIENTS.iter().find(|(key, _)| *key == R::KEY).map_or(*stable.end(), |row| row.1);
         assert!(
-            R::VERSIONS.start() >= stable.start() && R::VERSIONS.end() == stable.end(),
+            R::VERSIONS.start() >= stable.start() && *R::VERSIONS.end() == newest && newest <= *stable.end(),
             "{}: {stable:?}",
             R::NAME
         );
@@ -33,6 +41,11 @@ fn versions_lie_in_the_stable_range_of_the_newest_kafka() {
     check::<ProduceRequest>(&schemas);
     check::<MetadataRequest>(&schemas);
     check::<InitProducerIdRequest>(&schemas);
+    check::<FindCoordinatorRequest>(&schemas);
+    check::<AddPartitionsToTxnRequest>(&schemas);
+    check::<AddOffsetsToTxnRequest>(&schemas);
+    check::<TxnOffsetCommitRequest>(&schemas);
+    check::<EndTxnRequest>(&schemas);
     check::<ApiVersionsRequest>(&schemas);
     check::<SaslHandshakeRequest>(&schemas);
     check::<SaslAuthenticateRequest<'_>>(&schemas);
@@ -85,6 +98,88 @@ fn requests_are_what_the_schemas_say() {
             assert!(body["TransactionTimeoutMs"] == 60_000);
             assert!(version < 3 || body["ProducerId"] == 1 << 40 && body["ProducerEpoch"] == 7);
         });
+    }
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn requests_of_a_transaction_are_what_the_schemas_say() {
+    let schemas = schemas();
+    let key_type = CoordinatorType::Group;
+    each_version(&schemas, &FindCoordinatorRequest { key: "key".into(), key_type }, |version, body| {
+        assert!(version < 1 || body["KeyType"] == 0);
+        assert!(version >= 4 || body["Key"] == "key");
+        assert!(version < 4 || body["CoordinatorKeys"].elements().iter().all(|key| *key == "key"));
+    });
+    let (transactional_id, group_id) = (Arc::<str>::from("tx"), Arc::<str>::from("group"));
+    let ours = |body: &SchemaValue| {
+        assert!(
+            body["TransactionalId"] == "tx" && body["ProducerId"] == 1 << 40 && body["ProducerEpoch"] == 7
+        );
+    };
+    let (producer_id, producer_epoch) = (1 << 40, 7);
+    let topic = AddPartitionsToTxnTopic { name: "topic".into(), partitions: vec![3, 5] };
+    let request = AddPartitionsToTxnRequest {
+        transactional_id: transactional_id.clone(),
+        producer_id,
+        producer_epoch,
+        topics: vec![topic],
+    };
+    each_version(&schemas, &request, |_, body| {
+        assert!(body["V3AndBelowTransactionalId"] == "tx" && body["V3AndBelowProducerId"] == 1 << 40);
+        assert!(body["V3AndBelowProducerEpoch"] == 7);
+        let topic = &body["V3AndBelowTopics"][0];
+        assert!(topic["Name"] == "topic" && topic["Partitions"][0] == 3 && topic["Partitions"][1] == 5);
+    });
+    let request = AddOffsetsToTxnRequest {
+        transactional_id: transactional_id.clone(),
+        producer_id,
+        producer_epoch,
+        group_id: group_id.clone(),
+    };
+    each_version(&schemas, &request, |_, body| {
+        ours(body);
+        assert!(body["GroupId"] == "group");
+    });
+    for committed in [false, true] {
+        let transactional_id = transactional_id.clone();
+        let request =
+            EndTxnRequest { transactional_id, producer_id, producer_epoch, committed, transaction_v2: true };
+        each_version(&schemas, &request, |_, body| {
+            ours(body);
+            assert!(body["Committed"] == committed);
+        });
+    }
+    each_version(&schemas, &txn_offset_commit(transactional_id, group_id), |version, body| {
+        ours(body);
+        assert!(body["GroupId"] == "group");
+        assert!(version < 3 || body["GenerationId"] == 4 && body["MemberId"] == "member");
+        assert!(version < 3 || body["GroupInstanceId"] == "instance");
+        let topic = &body["Topics"][0];
+        let partition = &topic["Partitions"][0];
+        assert!(topic["Name"] == "topic" && partition["PartitionIndex"] == 3);
+        assert!(partition["CommittedOffset"] == 1 << 33 && partition["CommittedMetadata"] == "words");
+        assert!(version < 2 || partition["CommittedLeaderEpoch"] == 9);
+    });
+}
+
+fn txn_offset_commit(transactional_id: Arc<str>, group_id: Arc<str>) -> TxnOffsetCommitRequest {
+    let partition = TxnOffsetCommitRequestPartition {
+        partition_index: 3,
+        committed_offset: 1 << 33,
+        committed_leader_epoch: 9,
+        committed_metadata: Some("words".into()),
+    };
+    TxnOffsetCommitRequest {
+        transactional_id,
+        group_id,
+        producer_id: 1 << 40,
+        producer_epoch: 7,
+        generation_id: 4,
+        member_id: "member".into(),
+        group_instance_id: Some("instance".into()),
+        topics: vec![TxnOffsetCommitRequestTopic { name: "topic".into(), partitions: vec![partition] }],
+        transaction_v2: true,
     }
 }
 
@@ -172,6 +267,56 @@ fn metadata_responses_are_read_as_the_schemas_say() {
 #[ignore = "needs Kafka: run by .ci/run"]
 fn init_producer_id_responses_are_read_as_the_schemas_say() {
     each_response::<InitProducerIdRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "ErrorCode", ours.error_code.0);
+        same(body, "ProducerId", ours.producer_id);
+        same(body, "ProducerEpoch", ours.producer_epoch);
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn responses_of_a_transaction_are_read_as_the_schemas_say() {
+    each_response::<FindCoordinatorRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        let one = |ours: &Coordinator, body: &SchemaValue| {
+            assert!(body.get("Key").is_none_or(|key| key.text() == ours.key.as_deref()));
+            same(body, "NodeId", ours.node_id);
+            same(body, "Port", ours.port);
+            same(body, "ErrorCode", ours.error_code.0);
+            assert_eq!(body["Host"].text(), Some(&*ours.host));
+            assert!(body.get("ErrorMessage").is_none_or(|it| it.text() == ours.error_message.as_deref()));
+        };
+        match body.get("Coordinators") {
+            Some(_) => all(body, "Coordinators", &ours.coordinators, one),
+            None => one(&ours.coordinators[0], body),
+        }
+    });
+    each_response::<AddPartitionsToTxnRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        all(body, "ResultsByTopicV3AndBelow", &ours.results_by_topic, |ours, body| {
+            assert!(body["Name"] == ours.name.as_str());
+            all(body, "ResultsByPartition", &ours.results_by_partition, |ours, body| {
+                same(body, "PartitionIndex", ours.partition_index);
+                same(body, "PartitionErrorCode", ours.partition_error_code.0);
+            });
+        });
+    });
+    each_response::<AddOffsetsToTxnRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "ErrorCode", ours.error_code.0);
+    });
+    each_response::<TxnOffsetCommitRequest>(&schemas(), |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        all(body, "Topics", &ours.topics, |ours, body| {
+            assert!(body["Name"] == ours.name.as_str());
+            all(body, "Partitions", &ours.partitions, |ours, body| {
+                same(body, "PartitionIndex", ours.partition_index);
+                same(body, "ErrorCode", ours.error_code.0);
+            });
+        });
+    });
+    each_response::<EndTxnRequest>(&schemas(), |ours, body| {
         same(body, "ThrottleTimeMs", ours.throttle_time_ms);
         same(body, "ErrorCode", ours.error_code.0);
         same(body, "ProducerId", ours.producer_id);

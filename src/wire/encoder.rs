@@ -69,6 +69,11 @@ impl Encoder {
         Encoder { version, flexible, message }
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "FindCoordinator has the only field of this kind"))]
+    pub(crate) fn i8(&mut self, value: i8) {
+        self.raw(&value.to_be_bytes());
+    }
+
     pub(crate) fn i16(&mut self, value: i16) {
         let mut bytes = [0; 2];
         BigEndian::write_i16(&mut bytes, value);

@@ -5,11 +5,16 @@
 //! of a variable-length integer, the ends of the integers' ranges. Responses carry tagged fields that we do not
 //! know. Every response is also cut, lengthened and damaged.
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
 mod api_versions;
+mod end_txn;
+mod find_coordinator;
 mod init_producer_id;
 mod metadata;
 mod produce;
 mod sasl;
+mod txn_offset_commit;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -248,10 +253,15 @@ fn versions_lie_in_the_schemas_ranges() {
             R::NAME
         );
     }
+    check::<super::AddOffsetsToTxnRequest, theirs::AddOffsetsToTxnRequest>();
+    check::<super::AddPartitionsToTxnRequest, theirs::AddPartitionsToTxnRequest>();
     check::<super::ApiVersionsRequest, theirs::ApiVersionsRequest>();
+    check::<super::EndTxnRequest, theirs::EndTxnRequest>();
+    check::<super::FindCoordinatorRequest, theirs::FindCoordinatorRequest>();
     check::<super::InitProducerIdRequest, theirs::InitProducerIdRequest>();
     check::<super::MetadataRequest, theirs::MetadataRequest>();
     check::<super::ProduceRequest, theirs::ProduceRequest>();
     check::<super::SaslAuthenticateRequest<'_>, theirs::SaslAuthenticateRequest>();
     check::<super::SaslHandshakeRequest, theirs::SaslHandshakeRequest>();
+    check::<super::TxnOffsetCommitRequest, theirs::TxnOffsetCommitRequest>();
 }
