@@ -69,7 +69,6 @@ impl Encoder {
         Encoder { version, flexible, message }
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "FindCoordinator has the only field of this kind"))]
     pub(crate) fn i8(&mut self, value: i8) {
         self.raw(&value.to_be_bytes());
     }

@@ -1,20 +1,20 @@
 //! One file per API, request and response together, named after Kafka's schema.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the coordinator is not asked yet"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "the coordinator is not asked yet"))]
 mod add_offsets_to_txn;
-#[cfg_attr(not(test), expect(dead_code, reason = "the coordinator is not asked yet"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "the coordinator is not asked yet"))]
 mod add_partitions_to_txn;
 mod api_versions;
-#[cfg_attr(not(test), expect(dead_code, reason = "the coordinator is not asked yet"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "the coordinator is not asked yet"))]
 mod end_txn;
-#[cfg_attr(not(test), expect(dead_code, reason = "the coordinator is not asked yet"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "the coordinator is not asked yet"))]
 mod find_coordinator;
 mod init_producer_id;
 mod metadata;
 mod produce;
 mod sasl_authenticate;
 mod sasl_handshake;
-#[cfg_attr(not(test), expect(dead_code, reason = "the coordinator is not asked yet"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "the coordinator is not asked yet"))]
 mod txn_offset_commit;
 
 #[cfg_attr(not(test), expect(unused_imports, reason = "the coordinator is not asked yet"))]
