@@ -3,8 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::time::Duration;
+
 use harness::jars::KafkaJars;
-use kafka_embedded::EmbeddedCluster;
+use kafka_embedded::{Api, EmbeddedCluster, EmbeddedRecord};
 use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 
 #[test]
@@ -35,4 +37,57 @@ fn javas_console_consumer_reads_the_embedded_cluster() {
     let expected =
         ["Offset:0\th:1,h:2\tHELLO\tWORLD", "Offset:1\tn:-\t-\tno key", "Offset:2\tNO_HEADERS\tgone\t-"];
     assert_eq!(lines, expected);
+}
+
+/// By the second protocol of transactions, by the first on the same brokers, and with a client that is older than the second:
+/// what is committed, aborted, fenced and open is so for Java's consumer, too.
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn javas_transactions_are_kept_by_the_embedded_cluster() {
+    for (version, level) in [("4.3.1", 2), ("4.3.1", 0), ("2.8.2", 2)] {
+        let builder = EmbeddedCluster::builder().brokers(3).topic("test", 3).transaction_version(level);
+        // As long as it may take on a real cluster, so that requests of the next transaction come too early.
+        let cluster = builder.transaction_completion_time(Duration::from_millis(5)).start().unwrap();
+        let servers = cluster.bootstrap_servers();
+        let source = include_str!("embedded_java/Transactions.java");
+        let output = KafkaJars::fetch(version).java_source(
+            "Transactions.java",
+            source,
+            &[&servers, "test", "group"],
+            b"",
+        );
+        let text = output.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let ours = |isolation: &str, records: Vec<EmbeddedRecord>| {
+            let line = |record: EmbeddedRecord| {
+                let value = String::from_utf8(record.value.unwrap()).unwrap();
+                format!("{isolation} {} {} {value}", record.partition, record.offset)
+            };
+            let mut lines: Vec<String> = records.into_iter().map(line).collect();
+            lines.sort();
+            lines
+        };
+        assert_eq!(lines[0], "ProducerFencedException", "{version}, {level}");
+        let is_committed = |line: &&&str| line.starts_with("read_committed ");
+        let committed: Vec<&str> = lines.iter().filter(is_committed).copied().collect();
+        assert_eq!(
+            committed[..3],
+            ["read_committed 0 0 one", "read_committed 1 0 one", "read_committed 2 0 one"]
+        );
+        assert_eq!(committed.len(), 3 + 10, "{version}, {level}: {committed:?}");
+        let rounds =
+            committed[3..].iter().map(|line| line.rsplit(' ').next().unwrap().parse::<i32>().unwrap());
+        assert!({ rounds }.all(|round| round % 2 == 0), "{version}, {level}: {committed:?}");
+        // All transactions are over now, and nothing more was committed.
+        assert_eq!(committed, ours("read_committed", cluster.committed_records("test")));
+        assert_eq!(lines[1 + committed.len()..], ours("read_uncommitted", cluster.records("test")));
+        let offsets = cluster.committed_offsets("group");
+        let told: Vec<_> = offsets
+            .iter()
+            .map(|told| (told.partition, told.offset, told.leader_epoch, told.metadata.as_deref()))
+            .collect();
+        assert_eq!(told, [(1, 17, 3, Some("here"))], "{version}, {level}");
+        let adds = cluster.requests(Api::AddPartitionsToTxn) + cluster.requests(Api::AddOffsetsToTxn);
+        assert_eq!(adds == 0, (version, level) == ("4.3.1", 2), "the second protocol has none: {adds}");
+    }
 }

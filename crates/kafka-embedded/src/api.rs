@@ -16,8 +16,18 @@ pub enum Api {
     Metadata,
     /// Tells which requests in which versions the broker speaks.
     ApiVersions,
-    /// Hands out a producer id.
+    /// Hands out a producer id; with a transactional id, its next epoch.
     InitProducerId,
+    /// Tells which broker coordinates a transactional id or a consumer group.
+    FindCoordinator,
+    /// Adds partitions to a transaction.
+    AddPartitionsToTxn,
+    /// Adds a consumer group to a transaction.
+    AddOffsetsToTxn,
+    /// Commits or aborts a transaction.
+    EndTxn,
+    /// Commits offsets of a consumer group in a transaction.
+    TxnOffsetCommit,
     /// Chooses a mechanism of SASL.
     SaslHandshake,
     /// Carries what is said in a mechanism of SASL.
@@ -26,13 +36,18 @@ pub enum Api {
 
 impl Api {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 13] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
         Self::Metadata,
         Self::ApiVersions,
         Self::InitProducerId,
+        Self::FindCoordinator,
+        Self::AddPartitionsToTxn,
+        Self::AddOffsetsToTxn,
+        Self::EndTxn,
+        Self::TxnOffsetCommit,
         Self::SaslHandshake,
         Self::SaslAuthenticate,
     ];
@@ -47,6 +62,11 @@ impl Api {
             Self::Metadata => 3,
             Self::ApiVersions => 18,
             Self::InitProducerId => 22,
+            Self::FindCoordinator => 10,
+            Self::AddPartitionsToTxn => 24,
+            Self::AddOffsetsToTxn => 25,
+            Self::EndTxn => 26,
+            Self::TxnOffsetCommit => 28,
             Self::SaslHandshake => 17,
             Self::SaslAuthenticate => 36,
         }
@@ -61,7 +81,11 @@ impl Api {
             Self::ListOffsets => 1..=10,
             Self::Metadata => 0..=13,
             Self::ApiVersions => 0..=4,
-            Self::InitProducerId => 0..=5,
+            Self::InitProducerId | Self::EndTxn | Self::TxnOffsetCommit => 0..=5,
+            Self::FindCoordinator => 0..=6,
+            // Later ones are sent from broker to broker.
+            Self::AddPartitionsToTxn => 0..=3,
+            Self::AddOffsetsToTxn => 0..=4,
             Self::SaslHandshake => 0..=1,
             Self::SaslAuthenticate => 0..=2,
         }
@@ -77,7 +101,12 @@ impl Api {
             Self::Produce | Self::Metadata => 9,
             Self::Fetch => 12,
             Self::ListOffsets => 6,
-            Self::ApiVersions => 3,
+            Self::ApiVersions
+            | Self::FindCoordinator
+            | Self::AddPartitionsToTxn
+            | Self::AddOffsetsToTxn
+            | Self::EndTxn
+            | Self::TxnOffsetCommit => 3,
             Self::InitProducerId | Self::SaslAuthenticate => 2,
             Self::SaslHandshake => i16::MAX,
         }

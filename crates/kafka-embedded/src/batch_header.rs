@@ -84,13 +84,13 @@ impl BatchHeader {
     /// Whether the batch belongs to a transaction.
     #[must_use]
     pub fn is_transactional(&self) -> bool {
-        self.attributes & 0x10 != 0
+        self.attributes & TRANSACTIONAL != 0
     }
 
     /// Whether the batch holds a transaction marker.
     #[must_use]
     pub fn is_control(&self) -> bool {
-        self.attributes & 0x20 != 0
+        self.attributes & CONTROL != 0
     }
 
     /// Size of the whole batch.
@@ -217,9 +217,32 @@ pub(super) fn place(bytes: &[u8], header: &mut BatchHeader, place: &LogPlace) ->
 }
 
 /// A batch of one record that has only a value, as a producer would send it with this id, epoch and sequence.
-pub(super) fn of_one_record(value: &[u8], id: i64, epoch: i16, sequence: i32, timestamp: i64) -> Vec<u8> {
-    // Attributes, timestamp and offset delta, and the key's length: -1.
-    let mut record = vec![0, 0, 0, 1];
+pub(super) fn of_one_record(value: &[u8], (id, epoch, sequence): (i64, i16, i32), timestamp: i64) -> Vec<u8> {
+    batch_of_one(0, (id, epoch, sequence), timestamp, (None, value))
+}
+
+/// A transaction marker, as the transaction coordinator has it written.
+pub(super) fn marker((id, epoch): (i64, i16), is_commit: bool, timestamp: i64) -> Vec<u8> {
+    // Both have a version in front; the value is the coordinator's epoch.
+    let key = [0, 0, 0, u8::from(is_commit)];
+    batch_of_one(TRANSACTIONAL | CONTROL, (id, epoch, -1), timestamp, (Some(&key), &[0; 6]))
+}
+
+fn batch_of_one(
+    attributes: i16,
+    (id, epoch, sequence): (i64, i16, i32),
+    timestamp: i64,
+    (key, value): (Option<&[u8]>, &[u8]),
+) -> Vec<u8> {
+    // Attributes, timestamp and offset delta.
+    let mut record = vec![0, 0, 0];
+    match key {
+        Some(key) => {
+            record.extend(varint(key.len()));
+            record.extend_from_slice(key);
+        }
+        None => record.push(1), // a length of -1
+    }
     record.extend(varint(value.len()));
     record.extend_from_slice(value);
     record.push(0); // no headers
@@ -228,7 +251,7 @@ pub(super) fn of_one_record(value: &[u8], id: i64, epoch: i16, sequence: i32, ti
     batch.extend(varint(record.len()));
     batch.append(&mut record);
     let mut checked = Vec::new();
-    checked.extend_from_slice(&0_i16.to_be_bytes());
+    checked.extend_from_slice(&attributes.to_be_bytes());
     checked.extend_from_slice(&0_i32.to_be_bytes());
     checked.extend_from_slice(&timestamp.to_be_bytes());
     checked.extend_from_slice(&timestamp.to_be_bytes());
@@ -538,3 +561,5 @@ const CRC_START: usize = 17;
 const CRC_END: usize = 21;
 const MAX_TIMESTAMP: usize = 35;
 const LOG_APPEND_TIME: i16 = 0x08;
+const TRANSACTIONAL: i16 = 0x10;
+const CONTROL: i16 = 0x20;

@@ -98,6 +98,32 @@ impl TopicConfig {
     }
 }
 
+/// What the transaction coordinator is told.
+#[derive(Debug, Clone)]
+pub(super) struct TransactionSettings {
+    pub(super) features: FinalizedFeatures,
+    pub(super) max_timeout: Duration,
+    pub(super) completion_time: Duration,
+}
+
+/// What the cluster has agreed on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FinalizedFeatures {
+    /// Counts the changes.
+    pub(super) epoch: i64,
+    pub(super) transaction_version: i16,
+}
+
+impl Default for TransactionSettings {
+    fn default() -> Self {
+        Self {
+            features: FinalizedFeatures { epoch: 1, transaction_version: MAX_TRANSACTION_VERSION },
+            max_timeout: Duration::from_secs(900),
+            completion_time: Duration::ZERO,
+        }
+    }
+}
+
 /// Settings of an [`EmbeddedCluster`](super::EmbeddedCluster); made by its
 /// [`builder`](super::EmbeddedCluster::builder).
 #[derive(Debug, Clone)]
@@ -109,6 +135,7 @@ pub struct EmbeddedClusterBuilder {
     pub(super) answer_delay: Duration,
     pub(super) versions: BTreeMap<Api, RangeInclusive<i16>>,
     pub(super) cluster_id: String,
+    pub(super) transactions: TransactionSettings,
     pub(super) sasl: Option<SaslSettings>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsOptions>,
@@ -125,6 +152,7 @@ impl EmbeddedClusterBuilder {
             answer_delay: Duration::ZERO,
             versions,
             cluster_id: "embedded-cluster-00000".to_owned(),
+            transactions: TransactionSettings::default(),
             sasl: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -210,6 +238,30 @@ impl EmbeddedClusterBuilder {
         self
     }
 
+    /// The level of the feature `transaction.version` that brokers tell: 0 or 1 for the first protocol of transactions, 2 for
+    /// the second (KIP-890), which is what counts if not said. It can be changed while the cluster runs.
+    #[must_use]
+    pub fn transaction_version(mut self, level: i16) -> Self {
+        self.transactions.features.transaction_version = level;
+        self
+    }
+
+    /// `transaction.max.timeout.ms`: a longer `transaction.timeout.ms` is answered with INVALID_TRANSACTION_TIMEOUT.
+    /// 15 minutes if not said.
+    #[must_use]
+    pub fn max_transaction_timeout(mut self, time: Duration) -> Self {
+        self.transactions.max_timeout = time;
+        self
+    }
+
+    /// How long it takes to complete a transaction: by how much its markers are written later than EndTxn is answered. What
+    /// comes meanwhile is answered with CONCURRENT_TRANSACTIONS. No time if not said.
+    #[must_use]
+    pub fn transaction_completion_time(mut self, time: Duration) -> Self {
+        self.transactions.completion_time = time;
+        self
+    }
+
     /// All brokers ask who comes before they answer anything else.
     #[must_use]
     pub fn sasl(mut self, options: SaslOptions) -> Self {
@@ -231,6 +283,10 @@ impl EmbeddedClusterBuilder {
         }
         if i32::try_from(self.racks.len()).map_or(true, |racks| racks > self.brokers) {
             return Err(InvalidCluster(format!("{} racks for {} brokers", self.racks.len(), self.brokers)));
+        }
+        let level = self.transactions.features.transaction_version;
+        if !(0..=MAX_TRANSACTION_VERSION).contains(&level) {
+            return Err(InvalidCluster(format!("a transaction.version of {level}, 0 to 2 are possible")));
         }
         for (name, config) in self.topics.iter().map(|(name, config)| (name.as_str(), config)) {
             self.check_topic(name, config)?;
@@ -259,6 +315,8 @@ impl EmbeddedClusterBuilder {
         Ok(())
     }
 }
+
+pub(super) const MAX_TRANSACTION_VERSION: i16 = 2;
 
 /// Kafka's rule for the names of topics.
 pub(super) fn is_topic_name(name: &str) -> bool {

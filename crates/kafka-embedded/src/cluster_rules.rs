@@ -7,28 +7,29 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, InitProducerIdRequest, ListOffsetsRequest,
-    MetadataRequest, ProduceRequest, RequestHeader, ResponseHeader,
+    ApiVersionsRequest, ApiVersionsResponse, FetchRequest, ListOffsetsRequest, MetadataRequest,
+    ProduceRequest, RequestHeader, ResponseHeader,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
 use super::answers::{Answer, ClientConnection};
 use super::api::Api;
 use super::broker_error::BrokerError;
-use super::cluster_builder::{EmbeddedClusterBuilder, InvalidCluster};
+use super::cluster_builder::{EmbeddedClusterBuilder, FinalizedFeatures, InvalidCluster};
 use super::cluster_state::ClusterState;
 use super::fault::{FaultList, FaultPlan};
 use super::fetch::{self, WaitingFetch};
 use super::metadata::{self, MetadataAnswer, ShownCluster};
 use super::produce_request::{self, ProduceAnswer};
-use super::producer_ids::ProducerIds;
 use super::rewrite::{Frame, Rewriter};
 use super::seen::Seen;
 use super::shape;
+use super::transaction_coordinator::TransactionCoordinator;
 
 /// A connection of a client to one broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,7 +78,7 @@ impl Error for Refused {}
 pub struct ClusterRules {
     pub(super) settings: EmbeddedClusterBuilder,
     pub(super) cluster: ClusterState,
-    pub(super) producer_ids: ProducerIds,
+    pub(super) coordinator: TransactionCoordinator,
     pub(super) faults: FaultList,
     pub(super) rewriter: Rewriter,
     pub(super) seen: Seen,
@@ -127,7 +128,7 @@ impl ClusterRules {
         Self {
             settings,
             cluster,
-            producer_ids: ProducerIds::default(),
+            coordinator: TransactionCoordinator::default(),
             faults: FaultList::default(),
             rewriter: Rewriter::default(),
             seen: Seen::default(),
@@ -172,12 +173,14 @@ impl ClusterRules {
         let Some(broker) = self.connections.get(&connection).map(|known| known.broker) else {
             return Vec::new();
         };
+        self.complete_transactions(now);
         let frame = Bytes::from(frame);
         let step = self.login_step(now, connection, &frame);
         let (plan, outcome) = match step.or_else(|| self.answer(now, broker, frame)) {
             Some(handled) => handled,
             None => (FaultPlan::default(), RequestOutcome::Close),
         };
+        self.complete_transactions(now);
         let is_answered = !matches!(outcome, RequestOutcome::Silence | RequestOutcome::Close);
         self.seen.acted(plan.effects(is_answered));
         if plan.cuts_before() || plan.cuts_after() {
@@ -211,6 +214,7 @@ impl ClusterRules {
 
     /// What has become due by now, in all connections.
     pub fn due(&mut self, now: Instant) -> Vec<Action> {
+        self.complete_transactions(now);
         self.changed = false;
         let mut actions = Vec::new();
         let connections: Vec<ConnectionId> = self.connections.keys().copied().collect();
@@ -223,7 +227,8 @@ impl ClusterRules {
     /// When [`due`](Self::due) will have something, as far as is known now.
     #[must_use]
     pub fn next_due(&self) -> Option<Instant> {
-        self.connections.values().filter_map(ClientConnection::next_due).min()
+        let answers = self.connections.values().filter_map(ClientConnection::next_due);
+        answers.chain(self.coordinator.next_due()).min()
     }
 
     pub(super) fn release_if_changed(&mut self, now: Instant) -> Vec<Action> {
@@ -278,6 +283,11 @@ impl ClusterRules {
             Api::Metadata => self.metadata(&incoming, frame),
             Api::ApiVersions => self.api_versions(&incoming, frame),
             Api::InitProducerId => self.init_producer_id(&incoming, frame),
+            Api::FindCoordinator => self.find_coordinator(&incoming, frame),
+            Api::AddPartitionsToTxn => self.add_partitions_to_txn(&incoming, frame),
+            Api::AddOffsetsToTxn => self.add_offsets_to_txn(&incoming, frame),
+            Api::EndTxn => self.end_txn(&incoming, frame),
+            Api::TxnOffsetCommit => self.txn_offset_commit(&incoming, frame),
             Api::SaslHandshake | Api::SaslAuthenticate => Some(self.login_out_of_place(&incoming)),
         }
     }
@@ -297,9 +307,10 @@ impl ClusterRules {
         }
         self.changed = true;
         let producing = ProduceAnswer {
-            now_ms: self.start_ms.saturating_add(elapsed_ms(self.start, incoming.now)),
+            now: incoming.now,
+            now_ms: self.clock_ms(incoming.now),
             cluster: &mut self.cluster,
-            producer_ids: &self.producer_ids,
+            coordinator: &mut self.coordinator,
             plan: &plan,
             broker: incoming.broker,
             version: incoming.version,
@@ -398,7 +409,7 @@ impl ClusterRules {
                 if failure.error == BrokerError::UNSUPPORTED_VERSION { 0 } else { incoming.version };
             return Some((plan, Incoming { version, ..*incoming }.encode(&response)));
         }
-        let response = metadata::api_versions(&self.settings.versions, incoming.version, &request, &plan);
+        let response = metadata::api_versions(self.told_versions(), incoming.version, &request, &plan);
         Some((plan, incoming.encode(&response)))
     }
 
@@ -408,31 +419,18 @@ impl ClusterRules {
         let api = Api::ApiVersions;
         let incoming = Incoming { now: self.start, api, broker, version: 0, correlation_id };
         let plan = FaultPlan::default();
-        let known = metadata::api_versions(&self.settings.versions, 0, &ApiVersionsRequest::default(), &plan);
+        let known = metadata::api_versions(self.told_versions(), 0, &ApiVersionsRequest::default(), &plan);
         let outcome = incoming.encode(&known.with_error_code(BrokerError::UNSUPPORTED_VERSION.code()));
         (plan, outcome)
     }
 
-    fn init_producer_id(
-        &mut self,
-        incoming: &Incoming,
-        mut frame: Bytes,
-    ) -> Option<(FaultPlan, RequestOutcome)> {
-        let request = InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?;
-        let plan = self.faults.plan(Api::InitProducerId, incoming.broker, |_, _| false);
-        let failure = plan.failure();
-        let mut response = kafka_protocol::messages::InitProducerIdResponse::default();
-        if !plan.cuts_before() && failure.is_none_or(|failure| failure.carried_out) {
-            response = self.producer_ids.answer(incoming.version, &request);
-        }
-        if let Some(failure) = failure {
-            response = response
-                .with_producer_id((-1).into())
-                .with_producer_epoch(-1)
-                .with_error_code(failure.error.code());
-        }
-        response.throttle_time_ms = plan.throttle_ms();
-        Some((plan, incoming.encode(&response)))
+    fn told_versions(&self) -> (&BTreeMap<Api, RangeInclusive<i16>>, FinalizedFeatures) {
+        (&self.settings.versions, self.settings.transactions.features)
+    }
+
+    /// What the brokers' clocks show, in milliseconds since 1970.
+    pub(super) fn clock_ms(&self, now: Instant) -> i64 {
+        self.start_ms.saturating_add(elapsed_ms(self.start, now))
     }
 }
 

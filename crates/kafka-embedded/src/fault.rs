@@ -48,7 +48,7 @@ enum Effect {
 
 impl Fault {
     /// The request is answered with this error, by name or by number, and nothing else happens. In requests about
-    /// partitions it stands at each partition (in Metadata, at each topic) that the fault is about.
+    /// partitions it stands at each partition (in Metadata, at each topic; in FindCoordinator, at each key) that the fault is about.
     /// [`REBOOTSTRAP_REQUIRED`](BrokerError::REBOOTSTRAP_REQUIRED) in Metadata is the whole answer.
     #[must_use]
     pub fn fail(api: Api, error: impl Into<BrokerError>) -> Self {

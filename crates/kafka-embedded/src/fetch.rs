@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::{
-    FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
+    AbortedTransaction, FetchableTopicResponse, LeaderIdAndEpoch, NodeEndpoint, PartitionData,
 };
 use kafka_protocol::messages::list_offsets_request::ListOffsetsPartition;
 use kafka_protocol::messages::list_offsets_response::{
@@ -20,7 +20,7 @@ use super::batch_header;
 use super::broker_error::BrokerError;
 use super::cluster_state::{ClusterState, HostedPartition};
 use super::fault::FaultPlan;
-use super::partition_log::PartitionLog;
+use super::partition_log::{self, PartitionLog};
 
 /// A Fetch that waits for more to read, until its deadline.
 #[derive(Debug)]
@@ -53,8 +53,9 @@ pub(super) fn fetch(
         response.error_code = BrokerError::FETCH_SESSION_ID_NOT_FOUND.code();
         return Fetched { response, is_enough: true };
     }
-    let mut reading =
-        FetchRead { left: usize::try_from(request.max_bytes).unwrap_or(0), read: 0, failed: false };
+    let left = usize::try_from(request.max_bytes).unwrap_or(0);
+    let committed_only = request.isolation_level == READ_COMMITTED;
+    let mut reading = FetchRead { left, read: 0, failed: false, committed_only };
     for asked in &request.topics {
         let name = topic_name(cluster, version, asked);
         let mut answer = FetchableTopicResponse::default();
@@ -71,9 +72,6 @@ pub(super) fn fetch(
                 (None, Some(name)) => readable(cluster, broker, name, partition),
             };
             let mut data = reading.read(partition, found);
-            if request.isolation_level == 1 {
-                data.aborted_transactions = Some(Vec::new());
-            }
             if data.error_code == BrokerError::NOT_LEADER_OR_FOLLOWER.code() && version >= 12 {
                 let known = name.and_then(|name| cluster.partition(name, partition.partition));
                 tell_leader(cluster, version, known, &mut data, &mut response);
@@ -114,7 +112,16 @@ pub(super) fn list_offsets(
                 ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
             match plan.failure_of(&asked.name, Some(partition.partition_index)) {
                 Some(failure) => found.error_code = failure.error.code(),
-                None => list_partition(cluster, broker, version, &asked.name, partition, &mut found),
+                None => match led(
+                    cluster,
+                    broker,
+                    &asked.name,
+                    partition.partition_index,
+                    partition.current_leader_epoch,
+                ) {
+                    Err(error) => found.error_code = error.code(),
+                    Ok(led) => list_partition(led, version, request.isolation_level, partition, &mut found),
+                },
             }
             answer.partitions.push(found);
         }
@@ -124,40 +131,37 @@ pub(super) fn list_offsets(
 }
 
 fn list_partition(
-    cluster: &ClusterState,
-    broker: i32,
+    partition: &HostedPartition,
     version: i16,
-    topic: &str,
+    isolation_level: i8,
     asked: &ListOffsetsPartition,
     found: &mut ListOffsetsPartitionResponse,
 ) {
-    match led(cluster, broker, topic, asked.partition_index, asked.current_leader_epoch) {
-        Err(error) => found.error_code = error.code(),
-        Ok(partition) => {
-            if let Some((offset, timestamp)) = offset_for(&partition.log, asked.timestamp) {
-                found.offset = offset;
-                found.timestamp = timestamp;
-                if version >= 4 {
-                    found.leader_epoch = partition.leader_epoch;
-                }
-            }
+    let log = &partition.log;
+    let end = if isolation_level == READ_COMMITTED { log.last_stable_offset() } else { log.end_offset() };
+    if let Some((offset, timestamp)) = offset_for(log, end, asked.timestamp) {
+        found.offset = offset;
+        found.timestamp = timestamp;
+        if version >= 4 {
+            found.leader_epoch = partition.leader_epoch;
         }
     }
 }
 
-fn offset_for(log: &PartitionLog, timestamp: i64) -> Option<(i64, i64)> {
+/// `end`: of what the client may read.
+fn offset_for(log: &PartitionLog, end: i64, timestamp: i64) -> Option<(i64, i64)> {
     match timestamp {
-        LATEST => Some((log.end_offset(), -1)),
+        LATEST => Some((end, -1)),
         EARLIEST | EARLIEST_LOCAL => Some((0, -1)),
         MAX_TIMESTAMP => {
             let largest = log.batches().iter().map(|stored| stored.header.max_timestamp).max()?;
-            offset_for(log, largest)
+            offset_for(log, log.end_offset(), largest)
         }
         wanted if wanted >= 0 => {
             let recent = log.batches().iter().filter(|stored| stored.header.max_timestamp >= wanted);
             recent
                 .filter_map(|stored| batch_header::first_since(&stored.header, &stored.bytes, wanted))
-                .next()
+                .find(|(offset, _)| *offset < end)
         }
         _ => None,
     }
@@ -203,6 +207,8 @@ struct FetchRead {
     left: usize,
     read: usize,
     failed: bool,
+    /// `isolation.level=read_committed`.
+    committed_only: bool,
 }
 
 impl FetchRead {
@@ -219,36 +225,52 @@ impl FetchRead {
             }
             Ok(log) => {
                 data.high_watermark = log.end_offset();
-                data.last_stable_offset = log.end_offset();
+                data.last_stable_offset = log.last_stable_offset();
                 data.log_start_offset = 0;
-                data.records = Some(self.batches(log, asked));
+                let (records, end) = self.batches(log, asked);
+                data.records = Some(records);
+                if self.committed_only {
+                    let aborted = log.aborted(asked.fetch_offset, end);
+                    data.aborted_transactions = Some(aborted.map(aborted_transaction).collect());
+                }
             }
         }
         data
     }
 
-    /// Whole batches up to the limits; the very first of an answer always, or a client could not go on.
-    fn batches(&mut self, log: &PartitionLog, asked: &FetchPartition) -> Bytes {
+    /// Whole batches up to the limits, and the offset behind them; the very first of an answer always, or a client could not
+    /// go on.
+    fn batches(&mut self, log: &PartitionLog, asked: &FetchPartition) -> (Bytes, i64) {
         let limit = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(self.left);
         let mut taken: Vec<&Bytes> = Vec::new();
         let mut size = 0_usize;
-        for stored in log.since(asked.fetch_offset) {
+        let bound = if self.committed_only { log.last_stable_offset() } else { log.end_offset() };
+        let mut end = asked.fetch_offset;
+        let readable = log.since(asked.fetch_offset).iter();
+        for stored in readable.take_while(|stored| stored.header.base_offset < bound) {
             let is_first = self.read == 0 && taken.is_empty();
             if size + stored.bytes.len() > limit && !is_first {
                 break;
             }
             size += stored.bytes.len();
+            end = stored.header.last_offset().saturating_add(1);
             taken.push(&stored.bytes);
         }
         self.read += size;
         self.left = self.left.saturating_sub(size);
         if let [only] = taken.as_slice() {
-            return Bytes::clone(only);
+            return (Bytes::clone(only), end);
         }
         let mut joined = BytesMut::with_capacity(size);
         taken.into_iter().for_each(|batch| joined.extend_from_slice(batch));
-        joined.freeze()
+        (joined.freeze(), end)
     }
+}
+
+fn aborted_transaction(known: &partition_log::AbortedTransaction) -> AbortedTransaction {
+    AbortedTransaction::default()
+        .with_producer_id(known.producer_id.into())
+        .with_first_offset(known.first_offset)
 }
 
 /// KIP-951: the answer that this broker is not the leader tells who is.
@@ -278,6 +300,8 @@ fn tell_leader(
     }
 }
 
+/// `IsolationLevel` of Fetch and ListOffsets.
+const READ_COMMITTED: i8 = 1;
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
 const MAX_TIMESTAMP: i64 = -3;

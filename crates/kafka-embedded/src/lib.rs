@@ -41,7 +41,12 @@
 //! With the feature `tls` (on by default) brokers speak TLS, with certificates made on the fly: [`TlsOptions`].
 //! They ask who comes, by SASL, on demand: [`SaslOptions`].
 //!
-//! What it does not do: consumer groups, transactions beyond producer ids and epochs, GSSAPI, deleting or compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
+//! Transactions are kept as Kafka keeps them, by both protocols: a coordinator for each transactional id, fencing, markers in
+//! the logs, offsets of consumer groups, time-outs, and readers of what is committed
+//! ([`EmbeddedCluster::committed_records`], [`EmbeddedCluster::committed_offsets`],
+//! [`EmbeddedCluster::open_transactions`]).
+//!
+//! What it does not do: consumer groups beyond their offsets in transactions, transactions in two phases, GSSAPI, deleting or compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
 //! lead.
 
 mod answers;
@@ -55,6 +60,7 @@ mod cluster_state;
 mod decompress;
 mod fault;
 mod fetch;
+mod find_coordinator;
 mod metadata;
 #[cfg(not(feature = "tls"))]
 mod no_tls;
@@ -71,6 +77,9 @@ mod steering;
 #[cfg(feature = "tls")]
 mod tls;
 mod tls_state;
+mod transaction;
+mod transaction_coordinator;
+mod transaction_requests;
 
 use std::io;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -91,6 +100,8 @@ pub use self::tls::{
     TlsOptions, TlsServer, TlsVersions,
 };
 pub use self::tls_state::TlsState;
+pub use self::transaction::{CommittedOffset, TransactionEnd};
+pub use self::transaction_coordinator::OpenTransaction;
 
 /// A running cluster. Dropping it closes all connections and ends all its threads.
 #[derive(Debug)]
@@ -157,6 +168,68 @@ impl EmbeddedCluster {
     #[must_use]
     pub fn records(&self, topic: &str) -> Vec<EmbeddedRecord> {
         self.server.with_rules(|rules| rules.records(topic))
+    }
+
+    /// The records of a topic as consumers with `isolation.level=read_committed` get them: those of aborted transactions are
+    /// not among them, and a partition ends where its first open transaction begins.
+    #[must_use]
+    pub fn committed_records(&self, topic: &str) -> Vec<EmbeddedRecord> {
+        self.server.with_rules(|rules| rules.committed_records(topic))
+    }
+
+    /// The offsets that a consumer group has committed in transactions, by topic and partition; those of open transactions are
+    /// not among them.
+    #[must_use]
+    pub fn committed_offsets(&self, group: &str) -> Vec<CommittedOffset> {
+        self.server.with_rules(|rules| rules.committed_offsets(group))
+    }
+
+    /// The transactions that are open or are being completed, by transactional id.
+    #[must_use]
+    pub fn open_transactions(&self) -> Vec<OpenTransaction> {
+        self.server.with_rules(|rules| rules.open_transactions())
+    }
+
+    /// The broker that coordinates a transactional id: by the hash of the id, the next one if that is stopped, or where it was
+    /// [moved](Self::move_coordinator). `None` if all are stopped.
+    #[must_use]
+    pub fn coordinator(&self, transactional_id: &str) -> Option<i32> {
+        self.server.with_rules(|rules| rules.coordinator(transactional_id))
+    }
+
+    /// The broker that coordinates a consumer group, as [`coordinator`](Self::coordinator).
+    #[must_use]
+    pub fn group_coordinator(&self, group: &str) -> Option<i32> {
+        self.server.with_rules(|rules| rules.group_coordinator(group))
+    }
+
+    /// Makes a broker the coordinator of a transactional id; the one before answers NOT_COORDINATOR from now on. Nothing
+    /// happens if the broker is stopped.
+    pub fn move_coordinator(&self, transactional_id: &str, broker: i32) {
+        self.server.with_rules(|rules| rules.move_coordinator(transactional_id, broker));
+    }
+
+    /// Makes a broker the coordinator of a consumer group, as [`move_coordinator`](Self::move_coordinator).
+    pub fn move_group_coordinator(&self, group: &str, broker: i32) {
+        self.server.with_rules(|rules| rules.move_group_coordinator(group, broker));
+    }
+
+    /// Lets brokers tell another level of `transaction.version`, 0 to 2, as after an upgrade; `false` for others.
+    pub fn set_transaction_version(&self, level: i16) -> bool {
+        self.server.with_rules(|rules| rules.set_transaction_version(level))
+    }
+
+    /// A consumer group is in this generation from now on, with this member (and its `group.instance.id`) in it beside those
+    /// that were named before. Offsets that others commit in a transaction, or in another generation, are answered with
+    /// UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID or ILLEGAL_GENERATION, unless the request names no member at all. Anybody may
+    /// commit the offsets of a group that nothing was said of.
+    pub fn set_group_member(&self, group: &str, generation: i32, member: &str, instance: Option<&str>) {
+        self.server.with_rules(|rules| rules.set_group_member(group, generation, member, instance));
+    }
+
+    /// Forgets the generation and the members of a consumer group: anybody may commit its offsets again.
+    pub fn forget_group_members(&self, group: &str) {
+        self.server.with_rules(|rules| rules.forget_group_members(group));
     }
 
     /// The headers of the batches of a partition, in order.
@@ -306,8 +379,8 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.set_address(broker, host, port));
     }
 
-    /// Another cluster in this one's place, on the same ports: nothing lies in its logs, producer ids begin anew,
-    /// and Metadata tells this cluster id. The topics are gone, or empty and with new ids if they are kept.
+    /// Another cluster in this one's place, on the same ports: nothing lies in its logs, producer ids begin anew, no
+    /// transaction is open, no offset committed, and Metadata tells this cluster id. The topics are gone, or empty and with new ids if they are kept.
     /// Connections stay; where a restart would end them, stop and start the brokers as well.
     pub fn wipe(&self, cluster_id: impl Into<String>, keep_topics: bool) {
         self.server.act(|rules| {

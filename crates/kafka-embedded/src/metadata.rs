@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -15,7 +15,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use super::api::Api;
 use super::broker_error::BrokerError;
-use super::cluster_builder::{TopicConfig, is_topic_name};
+use super::cluster_builder::{FinalizedFeatures, MAX_TRANSACTION_VERSION, TopicConfig, is_topic_name};
 use super::cluster_state::{ClusterState, HostedPartition, HostedTopic};
 use super::fault::FaultPlan;
 
@@ -150,7 +150,7 @@ fn topic_name(name: &str) -> TopicName {
 
 /// Answers ApiVersions: what the broker was built to tell.
 pub(super) fn api_versions(
-    told: &BTreeMap<Api, RangeInclusive<i16>>,
+    (told, features): (&BTreeMap<Api, RangeInclusive<i16>>, FinalizedFeatures),
     version: i16,
     request: &ApiVersionsRequest,
     plan: &FaultPlan,
@@ -168,7 +168,27 @@ pub(super) fn api_versions(
         let min = ApiVersion::default().with_api_key(api.key()).with_min_version(*versions.start());
         min.with_max_version(*versions.end())
     };
-    response.with_api_keys(told.iter().map(range).collect())
+    response = response.with_api_keys(told.iter().map(range).collect());
+    if version >= 3 {
+        tell_features(features, version, &mut response);
+    }
+    response
+}
+
+/// KIP-584: a feature of level 0 is not told as finalized; one that may be 0 is not told as supported before version 4.
+fn tell_features(features: FinalizedFeatures, version: i16, response: &mut ApiVersionsResponse) {
+    let name = StrBytes::from_static_str("transaction.version");
+    if version >= 4 {
+        let supported = SupportedFeatureKey::default().with_name(name.clone());
+        response.supported_features = vec![supported.with_max_version(MAX_TRANSACTION_VERSION)];
+    }
+    response.finalized_features_epoch = features.epoch;
+    let level = features.transaction_version;
+    if level > 0 {
+        let finalized = FinalizedFeatureKey::default().with_name(name);
+        response.finalized_features =
+            vec![finalized.with_min_version_level(level).with_max_version_level(level)];
+    }
 }
 
 /// Kafka's rule (KIP-511): letters, digits, `.` and `-`, at both ends a letter or digit.

@@ -1,9 +1,9 @@
 //! The log of one partition, and what it remembers of its producers.
 //!
-//! Owns: offsets, stored batches, the last batches of each producer. Must not know: requests, leaders, time.
+//! Owns: offsets, stored batches, the last batches of each producer, where transactions begin and which were aborted. Must not know: requests, leaders, time.
 //! Holds: offsets count up without gaps; a batch that a producer sends again is not stored again.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
 
@@ -15,6 +15,17 @@ pub(super) struct PartitionLog {
     batches: Vec<StoredBatch>,
     end_offset: i64,
     producers: HashMap<i64, ProducerStateEntry>,
+    /// The first offset of each open transaction, by producer id.
+    open: BTreeMap<i64, i64>,
+    aborted: Vec<AbortedTransaction>,
+}
+
+/// A transaction that was aborted, from its first record to its marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AbortedTransaction {
+    pub(super) producer_id: i64,
+    pub(super) first_offset: i64,
+    pub(super) marker_offset: i64,
 }
 
 #[derive(Debug)]
@@ -51,15 +62,68 @@ impl PartitionLog {
             }
             producer.check(&header)?;
         }
+        if !header.is_transactional() && self.open.contains_key(&header.producer_id) {
+            let id = header.producer_id;
+            let message = format!("producer {id} has a transaction open here, the batch is outside of it");
+            return Err(Rejection::new(BrokerError::INVALID_TXN_STATE, message));
+        }
         let base_offset = self.end_offset;
         let stored =
             batch_header::place(bytes, &mut header, &LogPlace { base_offset, leader_epoch, append_time });
         if header.producer_id != -1 {
             self.producers.entry(header.producer_id).or_default().add(&header);
         }
+        if header.is_transactional() {
+            self.open.entry(header.producer_id).or_insert(base_offset);
+        }
         self.end_offset = base_offset.saturating_add(i64::from(header.record_count));
         self.batches.push(StoredBatch { header, bytes: Bytes::from(stored) });
         Ok(Appended { base_offset, log_append_time: append_time.unwrap_or(-1), duplicate: false })
+    }
+
+    /// Ends a producer's transaction: a marker takes an offset, and the marker's epoch is the smallest from now on.
+    pub(super) fn write_marker(
+        &mut self,
+        (producer_id, epoch): (i64, i16),
+        is_commit: bool,
+        (leader_epoch, now_ms): (i32, i64),
+    ) {
+        let bytes = batch_header::marker((producer_id, epoch), is_commit, now_ms);
+        let Some(mut header) = BatchHeader::read(&bytes) else { return };
+        let base_offset = self.end_offset;
+        let place = LogPlace { base_offset, leader_epoch, append_time: None };
+        let stored = batch_header::place(&bytes, &mut header, &place);
+        if let Some(first_offset) = self.open.remove(&producer_id)
+            && !is_commit
+        {
+            self.aborted.push(AbortedTransaction { producer_id, first_offset, marker_offset: base_offset });
+        }
+        self.producers.entry(producer_id).or_default().go_on_in(epoch);
+        self.end_offset = base_offset.saturating_add(1);
+        self.batches.push(StoredBatch { header, bytes: Bytes::from(stored) });
+    }
+
+    /// Where the first open transaction begins; the end of the log, if none is open.
+    pub(super) fn last_stable_offset(&self) -> i64 {
+        self.open.values().copied().min().unwrap_or(self.end_offset)
+    }
+
+    /// The aborted transactions that touch these offsets, in the order in which they were aborted.
+    pub(super) fn aborted(&self, from: i64, to: i64) -> impl Iterator<Item = &AbortedTransaction> {
+        self.aborted.iter().filter(move |known| known.marker_offset >= from && known.first_offset < to)
+    }
+
+    /// The batches of records that are committed, or were written outside of transactions.
+    pub(super) fn committed_batches(&self) -> impl Iterator<Item = &StoredBatch> {
+        let end = self.last_stable_offset();
+        let is_aborted = |header: &BatchHeader| {
+            header.is_transactional()
+                && self
+                    .aborted(header.base_offset, header.base_offset.saturating_add(1))
+                    .any(|known| known.producer_id == header.producer_id)
+        };
+        let stable = self.batches.iter().take_while(move |stored| stored.header.base_offset < end);
+        stable.filter(move |stored| !stored.header.is_control() && !is_aborted(&stored.header))
     }
 
     /// Forgets all producers, as Kafka does when it has deleted their records.
@@ -134,11 +198,16 @@ impl ProducerStateEntry {
         Ok(())
     }
 
-    fn add(&mut self, header: &BatchHeader) {
-        if header.producer_epoch != self.epoch {
+    /// Another epoch begins with sequence number 0.
+    fn go_on_in(&mut self, epoch: i16) {
+        if epoch != self.epoch {
             self.recent.clear();
-            self.epoch = header.producer_epoch;
+            self.epoch = epoch;
         }
+    }
+
+    fn add(&mut self, header: &BatchHeader) {
+        self.go_on_in(header.producer_epoch);
         if self.recent.len() == REMEMBERED_BATCHES {
             self.recent.pop_front();
         }

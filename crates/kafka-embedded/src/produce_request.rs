@@ -1,5 +1,7 @@
 //! Produce: from request to log, and the answer for each partition.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use kafka_protocol::messages::ProduceRequest;
 use kafka_protocol::messages::ProduceResponse;
@@ -14,15 +16,16 @@ use super::broker_error::BrokerError;
 use super::cluster_state::ClusterState;
 use super::fault::FaultPlan;
 use super::partition_log::Appended;
-use super::producer_ids::ProducerIds;
+use super::transaction_coordinator::{Admission, TransactionCoordinator};
 
 /// One Produce request to one broker.
 pub(super) struct ProduceAnswer<'a> {
     pub(super) cluster: &'a mut ClusterState,
-    pub(super) producer_ids: &'a ProducerIds,
+    pub(super) coordinator: &'a mut TransactionCoordinator,
     pub(super) plan: &'a FaultPlan,
     pub(super) broker: i32,
     pub(super) version: i16,
+    pub(super) now: Instant,
     /// What the broker's clock shows.
     pub(super) now_ms: i64,
 }
@@ -68,7 +71,7 @@ impl ProduceAnswer<'_> {
         if let Some(failure) = failure.filter(|failure| !failure.carried_out) {
             return Err(Rejection::new(failure.error, "an injected fault"));
         }
-        let appended = self.append(request.acks, topic, data)?;
+        let appended = self.append(request, topic, data)?;
         match failure {
             Some(failure) => {
                 let rejection = Rejection::new(failure.error, "an injected fault, after the append");
@@ -78,7 +81,12 @@ impl ProduceAnswer<'_> {
         }
     }
 
-    fn append(&mut self, acks: i16, topic: &str, data: &PartitionProduceData) -> Result<Appended, Rejection> {
+    fn append(
+        &mut self,
+        request: &ProduceRequest,
+        topic: &str,
+        data: &PartitionProduceData,
+    ) -> Result<Appended, Rejection> {
         let unknown = || {
             Rejection::new(
                 BrokerError::UNKNOWN_TOPIC_OR_PARTITION,
@@ -91,7 +99,7 @@ impl ProduceAnswer<'_> {
             return Err(Rejection::new(BrokerError::NOT_LEADER_OR_FOLLOWER, "this broker is not the leader"));
         }
         let in_sync = self.cluster.in_sync(partition);
-        if acks == -1 && in_sync < config.min_insync_replicas.min(partition.replicas.len()) {
+        if request.acks == -1 && in_sync < config.min_insync_replicas.min(partition.replicas.len()) {
             let message = format!("{in_sync} replicas are in sync, fewer than min.insync.replicas");
             return Err(Rejection::new(BrokerError::NOT_ENOUGH_REPLICAS, message));
         }
@@ -106,7 +114,10 @@ impl ProduceAnswer<'_> {
         };
         let bytes = data.records.as_ref().map_or(&[][..], Bytes::as_ref);
         let header = batch_header::check(bytes, &demands)?;
-        self.check_epoch(&header)?;
+        match request.transactional_id.as_ref().filter(|_| header.is_transactional()) {
+            Some(id) => self.admit(id, (topic, data.index), &header)?,
+            None => self.check_epoch(&header)?,
+        }
         let append_time = demands.log_append_time.then_some(self.now_ms);
         let partition = self.cluster.partition_mut(topic, data.index).ok_or_else(unknown)?;
         let leader_epoch = partition.leader_epoch;
@@ -115,7 +126,7 @@ impl ProduceAnswer<'_> {
 
     /// A transactional producer that has been replaced by a newer one is not let in anywhere.
     fn check_epoch(&self, header: &BatchHeader) -> Result<(), Rejection> {
-        match self.producer_ids.transactional_epoch(header.producer_id) {
+        match self.coordinator.epoch_of(header.producer_id) {
             Some(current) if header.producer_epoch < current => {
                 let message =
                     format!("the producer's epoch is {}, the current one {current}", header.producer_epoch);
@@ -123,6 +134,20 @@ impl ProduceAnswer<'_> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// KIP-890: what belongs to no open transaction is not let in. From version 12 on the broker adds the partition itself.
+    fn admit(&mut self, id: &str, place: (&str, i32), header: &BatchHeader) -> Result<(), Rejection> {
+        let admission = match self.version {
+            ..=10 => Admission::Verify,
+            11 => Admission::VerifyAbortable,
+            _ => Admission::Add,
+        };
+        let author = (header.producer_id, header.producer_epoch);
+        self.coordinator.admit_batch(id, author, place, (admission, self.now)).map_err(|error| {
+            let told = admission.told(error, BrokerError::NOT_ENOUGH_REPLICAS);
+            Rejection::new(told, format!("the transaction does not take the batch: {error}"))
+        })
     }
 
     /// KIP-951: the answer that this broker is not the leader tells who is.

@@ -26,9 +26,11 @@ enum ShapeKind {
     Array(&'static [ShapeField]),
     /// An array of plain numbers, and how many bytes each takes.
     Numbers(usize),
+    /// An array of strings.
+    Strings,
 }
 
-use ShapeKind::{Array, Bytes, Fixed, Numbers, String};
+use ShapeKind::{Array, Bytes, Fixed, Numbers, String, Strings};
 
 const LAST: i16 = i16::MAX;
 
@@ -44,6 +46,15 @@ const fn fields(api: Api) -> &'static [ShapeField] {
         Api::InitProducerId => {
             &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(4)), ShapeField(3, LAST, Fixed(10))]
         }
+        Api::FindCoordinator => {
+            &[ShapeField(0, 3, String), ShapeField(1, LAST, Fixed(1)), ShapeField(4, LAST, Strings)]
+        }
+        Api::AddPartitionsToTxn => ADD_PARTITIONS_TO_TXN,
+        Api::AddOffsetsToTxn => {
+            &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(10)), ShapeField(0, LAST, String)]
+        }
+        Api::EndTxn => &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(11))],
+        Api::TxnOffsetCommit => TXN_OFFSET_COMMIT,
     }
 }
 
@@ -122,6 +133,37 @@ const METADATA: &[ShapeField] = &[
     ShapeField(8, LAST, Fixed(1)),
 ];
 
+const ADD_PARTITIONS_TO_TXN: &[ShapeField] = &[
+    ShapeField(0, LAST, String),
+    ShapeField(0, LAST, Fixed(10)),
+    ShapeField(0, LAST, Array(&[ShapeField(0, LAST, String), ShapeField(0, LAST, Numbers(4))])),
+];
+
+const TXN_OFFSET_COMMIT: &[ShapeField] = &[
+    ShapeField(0, LAST, String),
+    ShapeField(0, LAST, String),
+    ShapeField(0, LAST, Fixed(10)),
+    ShapeField(3, LAST, Fixed(4)),
+    ShapeField(3, LAST, String),
+    ShapeField(3, LAST, String),
+    ShapeField(
+        0,
+        LAST,
+        Array(&[
+            ShapeField(0, LAST, String),
+            ShapeField(
+                0,
+                LAST,
+                Array(&[
+                    ShapeField(0, LAST, Fixed(12)),
+                    ShapeField(2, LAST, Fixed(4)),
+                    ShapeField(0, LAST, String),
+                ]),
+            ),
+        ]),
+    ),
+];
+
 struct Walk<'a> {
     rest: &'a [u8],
     version: i16,
@@ -136,8 +178,7 @@ impl Walk<'_> {
             }
             match kind {
                 Fixed(length) => self.skip(*length)?,
-                String if self.flexible => self.compact_bytes()?,
-                String => self.short_string()?,
+                String => self.string()?,
                 Bytes if self.flexible => self.compact_bytes()?,
                 Bytes => self.long_bytes()?,
                 Array(element) => self.array(element)?,
@@ -145,9 +186,22 @@ impl Walk<'_> {
                     let count = self.count()?;
                     self.skip(count.checked_mul(*size)?)?;
                 }
+                Strings => self.strings()?,
             }
         }
         self.tags()
+    }
+
+    fn string(&mut self) -> Option<()> {
+        if self.flexible { self.compact_bytes() } else { self.short_string() }
+    }
+
+    fn strings(&mut self) -> Option<()> {
+        let count = self.count()?;
+        if count > self.rest.len() {
+            return None;
+        }
+        (0..count).try_for_each(|_| self.string())
     }
 
     fn array(&mut self, element: &[ShapeField]) -> Option<()> {

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::api::Api;
 use super::batch_header::{self, BatchHeader, EmbeddedRecord};
-use super::cluster_builder::TopicConfig;
+use super::cluster_builder::{FinalizedFeatures, MAX_TRANSACTION_VERSION, TopicConfig};
 use super::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId};
 use super::fault::Fault;
 use super::metadata::ShownCluster;
-use super::producer_ids::ProducerIds;
 use super::rewrite::{BrokerAnswer, Rewriter, Rewritten};
 use super::seen::{SeenLogin, SeenProduce};
+use super::transaction::CommittedOffset;
+use super::transaction_coordinator::{ClaimedMember, KeyType, OpenTransaction, TransactionCoordinator};
 
 impl ClusterRules {
     /// Tells clients, by Metadata, where a broker is. Port 0 on 127.0.0.1 until then.
@@ -91,12 +92,13 @@ impl ClusterRules {
         self.frozen.remove(&broker);
     }
 
-    /// Another cluster in this one's place: nothing lies in its logs, producer ids begin anew, and Metadata tells
+    /// Another cluster in this one's place: nothing lies in its logs, producer ids begin anew, no transaction
+    /// is open, no offset committed, and Metadata tells
     /// this cluster id. The topics are gone, or empty and with new ids if they are kept.
     pub fn wipe(&mut self, cluster_id: impl Into<String>, keep_topics: bool) {
         self.changed = true;
         self.settings.cluster_id = cluster_id.into();
-        self.producer_ids = ProducerIds::default();
+        self.coordinator = TransactionCoordinator::default();
         for (name, topic) in std::mem::take(&mut self.cluster.topics) {
             if keep_topics {
                 self.cluster.create_topic(&name, topic.config);
@@ -183,17 +185,79 @@ impl ClusterRules {
         &self.seen.logins
     }
 
+    /// Makes a broker the coordinator of a transactional id; the one before answers NOT_COORDINATOR from now on. Nothing
+    /// happens if the broker is stopped.
+    pub fn move_coordinator(&mut self, transactional_id: &str, broker: i32) {
+        if self.cluster.is_live(broker) {
+            self.coordinator.move_to(KeyType::Transaction, transactional_id, broker);
+        }
+    }
+
+    /// Makes a broker the coordinator of a consumer group; the one before answers NOT_COORDINATOR from now on. Nothing
+    /// happens if the broker is stopped.
+    pub fn move_group_coordinator(&mut self, group: &str, broker: i32) {
+        if self.cluster.is_live(broker) {
+            self.coordinator.move_to(KeyType::Group, group, broker);
+        }
+    }
+
+    /// The broker that coordinates a transactional id; `None` if all are stopped.
+    #[must_use]
+    pub fn coordinator(&self, transactional_id: &str) -> Option<i32> {
+        self.coordinator.broker(&self.cluster, KeyType::Transaction, transactional_id)
+    }
+
+    /// The broker that coordinates a consumer group; `None` if all are stopped.
+    #[must_use]
+    pub fn group_coordinator(&self, group: &str) -> Option<i32> {
+        self.coordinator.broker(&self.cluster, KeyType::Group, group)
+    }
+
+    /// Lets brokers tell another level of `transaction.version`, 0 to 2; `false` for others.
+    pub fn set_transaction_version(&mut self, level: i16) -> bool {
+        let is_known = (0..=MAX_TRANSACTION_VERSION).contains(&level);
+        if is_known {
+            let features = &mut self.settings.transactions.features;
+            *features = FinalizedFeatures { epoch: features.epoch + 1, transaction_version: level };
+        }
+        is_known
+    }
+
+    /// A consumer group is in this generation from now on, with this member (and its `group.instance.id`) in it beside those
+    /// that were named before:
+    /// [`EmbeddedCluster::set_group_member`](super::EmbeddedCluster::set_group_member).
+    pub fn set_group_member(&mut self, group: &str, generation: i32, member: &str, instance: Option<&str>) {
+        self.coordinator.set_member(group, &ClaimedMember { generation, member, instance });
+    }
+
+    /// Forgets the generation and the members of a consumer group: anybody may commit its offsets again.
+    pub fn forget_group_members(&mut self, group: &str) {
+        self.coordinator.forget_members(group);
+    }
+
+    /// The offsets that a consumer group has committed, by topic and partition; those of open transactions are not among
+    /// them.
+    #[must_use]
+    pub fn committed_offsets(&self, group: &str) -> Vec<CommittedOffset> {
+        self.coordinator.committed(group)
+    }
+
+    /// The transactions that are open or are being completed, by transactional id.
+    #[must_use]
+    pub fn open_transactions(&self) -> Vec<OpenTransaction> {
+        self.coordinator.open()
+    }
+
     /// A producer id with its epoch, as another producer would get it.
     pub fn new_producer_id(&mut self) -> (i64, i16) {
-        self.producer_ids.hand_out()
+        (self.coordinator.ids.next(), 0)
     }
 
     /// Another producer writes a record that has only a value, with this producer id, epoch and sequence number;
     /// `false` if the partition does not take it.
     pub fn write_as(&mut self, topic: &str, partition: i32, producer: (i64, i16, i32), value: &[u8]) -> bool {
         self.changed = true;
-        let (id, epoch, sequence) = producer;
-        let bytes = batch_header::of_one_record(value, id, epoch, sequence, self.start_ms);
+        let bytes = batch_header::of_one_record(value, producer, self.start_ms);
         let Some(header) = BatchHeader::read(&bytes) else { return false };
         let Some(partition) = self.cluster.partition_mut(topic, partition) else { return false };
         let leader_epoch = partition.leader_epoch;
@@ -210,8 +274,31 @@ impl ClusterRules {
         let batches = partitions
             .flat_map(|(index, partition)| partition.log.batches().iter().map(move |stored| (index, stored)));
         batches
+            .filter(|(_, stored)| !stored.header.is_control())
             .flat_map(|(index, stored)| batch_header::records(index, &stored.header, &stored.bytes))
             .collect()
+    }
+
+    /// The records of a topic as consumers with `isolation.level=read_committed` get them: those of aborted transactions are
+    /// not among them, and a partition ends where its first open transaction begins.
+    #[must_use]
+    pub fn committed_records(&self, topic: &str) -> Vec<EmbeddedRecord> {
+        let Some(topic) = self.cluster.topics.get(topic) else {
+            return Vec::new();
+        };
+        let partitions = (0..).zip(&topic.partitions);
+        let batches = partitions.flat_map(|(index, partition)| {
+            partition.log.committed_batches().map(move |stored| (index, stored))
+        });
+        batches
+            .flat_map(|(index, stored)| batch_header::records(index, &stored.header, &stored.bytes))
+            .collect()
+    }
+
+    /// Up to which offset consumers with `isolation.level=read_committed` read a partition.
+    #[must_use]
+    pub fn last_stable_offset(&self, topic: &str, partition: i32) -> Option<i64> {
+        self.cluster.partition(topic, partition).map(|partition| partition.log.last_stable_offset())
     }
 
     /// The headers of the batches of a partition, in order.

@@ -1,0 +1,363 @@
+//! The requests of transactional producers: what each asks the coordinator, and what it is answered.
+//!
+//! Owns: messages, versions, who may be asked. Must not know: how a transaction goes on.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use kafka_protocol::messages::add_partitions_to_txn_response::{
+    AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
+};
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
+use kafka_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
+    EndTxnRequest, EndTxnResponse, InitProducerIdRequest, InitProducerIdResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
+};
+use kafka_protocol::protocol::Decodable;
+
+use super::api::Api;
+use super::broker_error::BrokerError;
+use super::cluster_rules::{ClusterRules, Incoming, RequestOutcome};
+use super::fault::{FaultPlan, InjectedError};
+use super::transaction::{Author, CommittedOffset, Ending, TransactionEnd};
+use super::transaction_coordinator::{Admission, ClaimedMember, KeyType};
+
+type Answered = Option<(FaultPlan, RequestOutcome)>;
+
+impl ClusterRules {
+    /// Writes the markers of all transactions that are to be completed by now.
+    pub(super) fn complete_transactions(&mut self, now: Instant) {
+        let delay = self.settings.transactions.completion_time;
+        let now_ms = self.clock_ms(now);
+        for completed in self.coordinator.take_completed(now, delay) {
+            self.changed = true;
+            let is_commit = completed.end == TransactionEnd::Commit;
+            for (topic, partition) in &completed.partitions {
+                if let Some(hosted) = self.cluster.partition_mut(topic, *partition) {
+                    let place = (hosted.leader_epoch, now_ms);
+                    hosted.log.write_marker(completed.author, is_commit, place);
+                }
+            }
+        }
+    }
+
+    /// When the markers of a transaction are written that ends now.
+    fn completes(&self, now: Instant) -> Instant {
+        now + self.settings.transactions.completion_time
+    }
+
+    /// Whether this broker is the one to be asked.
+    fn coordinates(&self, incoming: &Incoming, kind: KeyType, key: &str) -> Result<(), BrokerError> {
+        if key.is_empty() {
+            let is_group = kind == KeyType::Group;
+            return Err(if is_group { BrokerError::INVALID_GROUP_ID } else { BrokerError::INVALID_REQUEST });
+        }
+        let coordinator = self.coordinator.broker(&self.cluster, kind, key);
+        if coordinator == Some(incoming.broker) { Ok(()) } else { Err(BrokerError::NOT_COORDINATOR) }
+    }
+
+    pub(super) fn init_producer_id(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+        let request = InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::InitProducerId, incoming.broker, |_, _| false);
+        let outcome = if is_carried_out(&plan, plan.failure()) {
+            self.initialized(incoming, &request)
+        } else {
+            Ok(NOBODY)
+        };
+        let told = told(outcome, plan.failure(), |error| fenced_before(4, incoming.version, error));
+        let (id, epoch) = told.unwrap_or(NOBODY);
+        let response = InitProducerIdResponse::default()
+            .with_throttle_time_ms(plan.throttle_ms())
+            .with_error_code(code(told))
+            .with_producer_id(id.into())
+            .with_producer_epoch(epoch);
+        Some((plan, incoming.encode(&response)))
+    }
+
+    fn initialized(
+        &mut self,
+        incoming: &Incoming,
+        request: &InitProducerIdRequest,
+    ) -> Result<Author, BrokerError> {
+        let Some(name) = &request.transactional_id else {
+            return Ok((self.coordinator.ids.next(), 0));
+        };
+        let claimed = (request.producer_id.0, request.producer_epoch);
+        let is_claimed = incoming.version >= 3 && claimed != NOBODY;
+        if is_claimed && (claimed.0 < 0 || claimed.1 < 0) {
+            return Err(BrokerError::INVALID_REQUEST);
+        }
+        self.coordinates(incoming, KeyType::Transaction, name)?;
+        let timeout = Duration::from_millis(u64::try_from(request.transaction_timeout_ms).unwrap_or(0));
+        if timeout.is_zero() || timeout > self.settings.transactions.max_timeout {
+            return Err(BrokerError::INVALID_TRANSACTION_TIMEOUT);
+        }
+        let completes = self.completes(incoming.now);
+        self.coordinator.init(name, is_claimed.then_some(claimed), timeout, completes)
+    }
+
+    pub(super) fn add_partitions_to_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+        let request = AddPartitionsToTxnRequest::decode(&mut frame, incoming.version).ok()?;
+        let topics = &request.v3_and_below_topics;
+        let plan = self.faults.plan(Api::AddPartitionsToTxn, incoming.broker, |topic, partition| {
+            let mut named = topics.iter().filter(|asked| asked.name.as_str() == topic);
+            named.any(|asked| partition.is_none_or(|wanted| asked.partitions.contains(&wanted)))
+        });
+        if plan.cuts_before() {
+            return Some((plan, RequestOutcome::Close));
+        }
+        let places =
+            topics.iter().flat_map(|asked| asked.partitions.iter().map(|&index| (&asked.name, index)));
+        let refused = |(topic, index): (&str, i32)| {
+            let failure = plan.failure_of(topic, Some(index)).filter(|failure| !failure.carried_out);
+            let unknown = self.cluster.partition(topic, index).is_none();
+            let unknown = unknown.then_some(BrokerError::UNKNOWN_TOPIC_OR_PARTITION);
+            failure.map(|failure| failure.error).or(unknown)
+        };
+        let errors: Vec<_> = places.clone().map(|(topic, index)| refused((topic, index))).collect();
+        let others = if errors.iter().any(Option::is_some) {
+            Err(BrokerError::OPERATION_NOT_ATTEMPTED)
+        } else {
+            let places = places.map(|(topic, index)| (topic.to_string(), index)).collect();
+            let outcome = self.partitions_added(incoming, &request, places);
+            outcome.map_err(|error| fenced_before(2, incoming.version, error))
+        };
+        let mut errors = errors.into_iter();
+        let result = |topic: &str, index: i32| {
+            let failed = plan.failure_of(topic, Some(index)).filter(|failure| failure.carried_out);
+            let error = errors.next().flatten().or(others.err()).unwrap_or(BrokerError::NONE);
+            failed.map_or(error, |failure| failure.error)
+        };
+        let response = AddPartitionsToTxnResponse::default()
+            .with_throttle_time_ms(plan.throttle_ms())
+            .with_results_by_topic_v3_and_below(added_results(&request, result));
+        Some((plan.clone(), incoming.encode(&response)))
+    }
+
+    fn partitions_added(
+        &mut self,
+        incoming: &Incoming,
+        request: &AddPartitionsToTxnRequest,
+        places: Vec<(String, i32)>,
+    ) -> Result<(), BrokerError> {
+        let name = &request.v3_and_below_transactional_id;
+        self.coordinates(incoming, KeyType::Transaction, name)?;
+        let author = (request.v3_and_below_producer_id.0, request.v3_and_below_producer_epoch);
+        self.coordinator.transaction(name)?.add_partitions(author, places, incoming.now)
+    }
+
+    pub(super) fn add_offsets_to_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+        let request = AddOffsetsToTxnRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::AddOffsetsToTxn, incoming.broker, |_, _| false);
+        let outcome = if is_carried_out(&plan, plan.failure()) {
+            self.offsets_added(incoming, &request)
+        } else {
+            Ok(())
+        };
+        let told = told(outcome, plan.failure(), |error| fenced_before(2, incoming.version, error));
+        let response = AddOffsetsToTxnResponse::default()
+            .with_throttle_time_ms(plan.throttle_ms())
+            .with_error_code(code(told));
+        Some((plan, incoming.encode(&response)))
+    }
+
+    fn offsets_added(
+        &mut self,
+        incoming: &Incoming,
+        request: &AddOffsetsToTxnRequest,
+    ) -> Result<(), BrokerError> {
+        let name = &request.transactional_id;
+        self.coordinates(incoming, KeyType::Transaction, name)?;
+        if request.group_id.is_empty() {
+            return Err(BrokerError::INVALID_GROUP_ID);
+        }
+        let author = (request.producer_id.0, request.producer_epoch);
+        self.coordinator.transaction(name)?.add_group(author, &request.group_id, incoming.now)
+    }
+
+    pub(super) fn end_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+        let request = EndTxnRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::EndTxn, incoming.broker, |_, _| false);
+        let outcome =
+            if is_carried_out(&plan, plan.failure()) { self.ended(incoming, &request) } else { Ok(NOBODY) };
+        let told = told(outcome, plan.failure(), |error| fenced_before(2, incoming.version, error));
+        let mut response = EndTxnResponse::default()
+            .with_throttle_time_ms(plan.throttle_ms())
+            .with_error_code(code(told))
+            .with_producer_id(NOBODY.0.into())
+            .with_producer_epoch(NOBODY.1);
+        if let Ok((id, epoch)) = told
+            && incoming.version >= SECOND_PROTOCOL_END_TXN
+        {
+            response = response.with_producer_id(id.into()).with_producer_epoch(epoch);
+        }
+        Some((plan, incoming.encode(&response)))
+    }
+
+    fn ended(&mut self, incoming: &Incoming, request: &EndTxnRequest) -> Result<Author, BrokerError> {
+        let name = &request.transactional_id;
+        self.coordinates(incoming, KeyType::Transaction, name)?;
+        let ending = Ending {
+            author: (request.producer_id.0, request.producer_epoch),
+            end: if request.committed { TransactionEnd::Commit } else { TransactionEnd::Abort },
+            is_v2: incoming.version >= SECOND_PROTOCOL_END_TXN,
+            completes: self.completes(incoming.now),
+        };
+        self.coordinator.end(name, &ending)
+    }
+
+    pub(super) fn txn_offset_commit(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+        let request = TxnOffsetCommitRequest::decode(&mut frame, incoming.version).ok()?;
+        let plan = self.faults.plan(Api::TxnOffsetCommit, incoming.broker, |topic, partition| {
+            let mut named = request.topics.iter().filter(|asked| asked.name.as_str() == topic);
+            let has = |asked: &[TxnOffsetCommitRequestPartition], wanted| {
+                asked.iter().any(|asked| asked.partition_index == wanted)
+            };
+            named.any(|asked| partition.is_none_or(|wanted| has(&asked.partitions, wanted)))
+        });
+        if plan.cuts_before() {
+            return Some((plan, RequestOutcome::Close));
+        }
+        let (mut offsets, mut topics) = (Vec::new(), Vec::new());
+        for asked in &request.topics {
+            let mut answer = TxnOffsetCommitResponseTopic::default().with_name(asked.name.clone());
+            for partition in &asked.partitions {
+                let failure = plan.failure_of(&asked.name, Some(partition.partition_index));
+                let error = self.refused_offset(&asked.name, partition, failure);
+                if error.is_none() {
+                    offsets.push(committed_offset(&asked.name, partition));
+                }
+                let told = TxnOffsetCommitResponsePartition::default()
+                    .with_partition_index(partition.partition_index)
+                    .with_error_code(error.unwrap_or(BrokerError::NONE).code());
+                answer.partitions.push(told);
+            }
+            topics.push(answer);
+        }
+        let outcome =
+            if offsets.is_empty() { Ok(()) } else { self.offsets_committed(incoming, &request, offsets) };
+        for topic in &mut topics {
+            for told in topic.partitions.iter_mut().filter(|told| told.error_code == 0) {
+                let failure = plan.failure_of(&topic.name, Some(told.partition_index));
+                told.error_code = failure.map_or(code(outcome), |failure| failure.error.code());
+            }
+        }
+        let response =
+            TxnOffsetCommitResponse::default().with_throttle_time_ms(plan.throttle_ms()).with_topics(topics);
+        Some((plan, incoming.encode(&response)))
+    }
+
+    /// Why an offset is not committed, whoever commits it.
+    fn refused_offset(
+        &self,
+        topic: &str,
+        partition: &TxnOffsetCommitRequestPartition,
+        failure: Option<InjectedError>,
+    ) -> Option<BrokerError> {
+        if let Some(failure) = failure.filter(|failure| !failure.carried_out) {
+            return Some(failure.error);
+        }
+        if !self.cluster.topics.contains_key(topic) {
+            return Some(BrokerError::UNKNOWN_TOPIC_OR_PARTITION);
+        }
+        let metadata = partition.committed_metadata.as_ref();
+        let is_long = metadata.is_some_and(|metadata| metadata.len() > MAX_OFFSET_METADATA_BYTES);
+        is_long.then_some(BrokerError::OFFSET_METADATA_TOO_LARGE)
+    }
+
+    fn offsets_committed(
+        &mut self,
+        incoming: &Incoming,
+        request: &TxnOffsetCommitRequest,
+        offsets: Vec<CommittedOffset>,
+    ) -> Result<(), BrokerError> {
+        let (name, group) = (&request.transactional_id, &request.group_id);
+        self.coordinates(incoming, KeyType::Group, group)?;
+        let admission = match incoming.version {
+            ..=3 => Admission::Verify,
+            4 => Admission::VerifyAbortable,
+            _ => Admission::Add,
+        };
+        let author = (request.producer_id.0, request.producer_epoch);
+        let admitted = self.coordinator.admit_offsets(name, author, group, (admission, incoming.now));
+        admitted.map_err(|error| admission.told(error, BrokerError::COORDINATOR_NOT_AVAILABLE))?;
+        let claimed = ClaimedMember {
+            generation: request.generation_id,
+            member: &request.member_id,
+            instance: request.group_instance_id.as_deref(),
+        };
+        if incoming.version >= 3 {
+            self.coordinator.check_member(group, &claimed)?;
+        }
+        self.coordinator.transaction(name)?.add_offsets(group, offsets);
+        Ok(())
+    }
+}
+
+fn added_results(
+    request: &AddPartitionsToTxnRequest,
+    mut error: impl FnMut(&str, i32) -> BrokerError,
+) -> Vec<AddPartitionsToTxnTopicResult> {
+    let mut results = Vec::new();
+    for asked in &request.v3_and_below_topics {
+        let told = |&index: &i32| {
+            AddPartitionsToTxnPartitionResult::default()
+                .with_partition_index(index)
+                .with_partition_error_code(error(&asked.name, index).code())
+        };
+        let partitions = asked.partitions.iter().map(told).collect();
+        let result = AddPartitionsToTxnTopicResult::default().with_name(asked.name.clone());
+        results.push(result.with_results_by_partition(partitions));
+    }
+    results
+}
+
+fn committed_offset(topic: &str, partition: &TxnOffsetCommitRequestPartition) -> CommittedOffset {
+    CommittedOffset {
+        topic: topic.to_owned(),
+        partition: partition.partition_index,
+        offset: partition.committed_offset,
+        leader_epoch: partition.committed_leader_epoch,
+        metadata: partition.committed_metadata.as_ref().map(ToString::to_string),
+    }
+}
+
+fn is_carried_out(plan: &FaultPlan, failure: Option<InjectedError>) -> bool {
+    !plan.cuts_before() && failure.is_none_or(|failure| failure.carried_out)
+}
+
+/// What is answered: what came of the request, or a fault's error.
+fn told<T>(
+    outcome: Result<T, BrokerError>,
+    failure: Option<InjectedError>,
+    by_version: impl Fn(BrokerError) -> BrokerError,
+) -> Result<T, BrokerError> {
+    match failure {
+        Some(failure) => Err(failure.error),
+        None => outcome.map_err(by_version),
+    }
+}
+
+fn code<T>(outcome: Result<T, BrokerError>) -> i16 {
+    outcome.err().map_or(BrokerError::NONE.code(), BrokerError::code)
+}
+
+/// PRODUCER_FENCED is younger than the requests; clients of older versions know INVALID_PRODUCER_EPOCH.
+fn fenced_before(first: i16, version: i16, error: BrokerError) -> BrokerError {
+    if error == BrokerError::PRODUCER_FENCED && version < first {
+        BrokerError::INVALID_PRODUCER_EPOCH
+    } else {
+        error
+    }
+}
+
+/// Producer id and epoch of no producer.
+const NOBODY: Author = (-1, -1);
+/// The version of EndTxn that counts the epoch up (KIP-890).
+const SECOND_PROTOCOL_END_TXN: i16 = 5;
+/// Kafka's default of `offset.metadata.max.bytes`.
+const MAX_OFFSET_METADATA_BYTES: usize = 4096;
