@@ -53,8 +53,7 @@ impl ClusterRules {
         key: &StrBytes,
         failure: Option<BrokerError>,
     ) -> Coordinator {
-        let invalid = kind.is_none() || (kind == Some(KeyType::Transaction) && key.is_empty());
-        let error = failure.or(invalid.then_some(BrokerError::INVALID_REQUEST));
+        let error = failure.or(kind.is_none().then_some(BrokerError::INVALID_REQUEST));
         let found = kind.filter(|_| error.is_none()).and_then(|kind| {
             let id = self.coordinator.broker(&self.cluster, kind, key)?;
             Some((id, self.cluster.brokers.get(&id)?))

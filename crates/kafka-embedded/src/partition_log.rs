@@ -81,6 +81,23 @@ impl PartitionLog {
         Ok(Appended { base_offset, log_append_time: append_time.unwrap_or(-1), duplicate: false })
     }
 
+    /// Whether a batch of this producer continues a transaction that is open here: then nobody else has to be asked.
+    ///
+    /// # Errors
+    ///
+    /// If its epoch is smaller than one that was seen here.
+    pub(super) fn continues(&self, header: &BatchHeader) -> Result<bool, Rejection> {
+        let Some(producer) = self.producers.get(&header.producer_id) else { return Ok(false) };
+        producer.check_epoch(header)?;
+        Ok(producer.epoch == header.producer_epoch && self.open.contains_key(&header.producer_id))
+    }
+
+    /// Whether nothing of this producer is remembered here, and the batch is not its first.
+    pub(super) fn lacks_beginning(&self, header: &BatchHeader) -> bool {
+        let known = self.producers.get(&header.producer_id);
+        header.base_sequence != 0 && known.is_none_or(|known| known.recent.is_empty())
+    }
+
     /// Ends a producer's transaction: a marker takes an offset, and the marker's epoch is the smallest from now on.
     pub(super) fn write_marker(
         &mut self,
@@ -180,13 +197,8 @@ impl ProducerStateEntry {
     /// Kafka's `ProducerAppendInfo`: a known producer must go on where it stopped; one of a new epoch starts at 0.
     /// (One that is not known may start anywhere: its records may have been deleted.)
     fn check(&self, header: &BatchHeader) -> Result<(), Rejection> {
+        self.check_epoch(header)?;
         let (id, epoch, first) = (header.producer_id, header.producer_epoch, header.base_sequence);
-        if epoch < self.epoch {
-            let last = self.epoch;
-            let message =
-                format!("the epoch of producer {id} is {epoch}, smaller than the last seen, {last}");
-            return Err(Rejection::new(BrokerError::INVALID_PRODUCER_EPOCH, message));
-        }
         let known = self.recent.back().filter(|_| epoch == self.epoch);
         let expected = known.map_or(0, |known| batch_header::sequence_after(known.last_sequence, 1));
         if first != expected {
@@ -196,6 +208,15 @@ impl ProducerStateEntry {
             return Err(Rejection::new(BrokerError::OUT_OF_ORDER_SEQUENCE_NUMBER, message));
         }
         Ok(())
+    }
+
+    fn check_epoch(&self, header: &BatchHeader) -> Result<(), Rejection> {
+        let (id, epoch, last) = (header.producer_id, header.producer_epoch, self.epoch);
+        if epoch >= last {
+            return Ok(());
+        }
+        let message = format!("the epoch of producer {id} is {epoch}, smaller than the last seen, {last}");
+        Err(Rejection::new(BrokerError::INVALID_PRODUCER_EPOCH, message))
     }
 
     /// Another epoch begins with sequence number 0.

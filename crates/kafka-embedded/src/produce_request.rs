@@ -16,7 +16,7 @@ use super::broker_error::BrokerError;
 use super::cluster_state::ClusterState;
 use super::fault::FaultPlan;
 use super::partition_log::Appended;
-use super::transaction_coordinator::{Admission, TransactionCoordinator};
+use super::transaction_coordinator::{Admission, TransactionCoordinator, told_by_logs};
 
 /// One Produce request to one broker.
 pub(super) struct ProduceAnswer<'a> {
@@ -137,17 +137,38 @@ impl ProduceAnswer<'_> {
     }
 
     /// KIP-890: what belongs to no open transaction is not let in. From version 12 on the broker adds the partition itself.
-    fn admit(&mut self, id: &str, place: (&str, i32), header: &BatchHeader) -> Result<(), Rejection> {
+    fn admit(
+        &mut self,
+        id: &str,
+        (topic, index): (&str, i32),
+        header: &BatchHeader,
+    ) -> Result<(), Rejection> {
+        let Some(partition) = self.cluster.partition(topic, index) else { return Ok(()) };
+        if partition.log.continues(header)? {
+            return Ok(());
+        }
         let admission = match self.version {
             ..=10 => Admission::Verify,
             11 => Admission::VerifyAbortable,
             _ => Admission::Add,
         };
         let author = (header.producer_id, header.producer_epoch);
-        self.coordinator.admit_batch(id, author, place, (admission, self.now)).map_err(|error| {
-            let told = admission.told(error, BrokerError::NOT_ENOUGH_REPLICAS);
-            Rejection::new(told, format!("the transaction does not take the batch: {error}"))
-        })
+        let admitted = self.coordinator.admit_batch(id, author, (topic, index), (admission, self.now));
+        if let Err(error) = admitted {
+            let told = match told_by_logs(error) {
+                // Clients of older versions do not know it here.
+                BrokerError::CONCURRENT_TRANSACTIONS if admission != Admission::Add => {
+                    BrokerError::NOT_ENOUGH_REPLICAS
+                }
+                other => other,
+            };
+            return Err(Rejection::new(told, format!("the transaction does not take the batch: {error}")));
+        }
+        if admission == Admission::Add && partition.log.lacks_beginning(header) {
+            let message = format!("producer {} does not begin with sequence number 0", header.producer_id);
+            return Err(Rejection::new(BrokerError::OUT_OF_ORDER_SEQUENCE_NUMBER, message));
+        }
+        Ok(())
     }
 
     /// KIP-951: the answer that this broker is not the leader tells who is.

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use super::broker_error::BrokerError;
 use super::cluster_state::ClusterState;
 use super::producer_ids::ProducerIds;
-use super::transaction::{Author, CommittedOffset, Completed, Ending, Transaction, TransactionEnd};
+use super::transaction::{
+    Author, CommittedOffset, Completed, Completion, Ending, Transaction, TransactionEnd,
+};
 
 /// A transaction that is open, or is being completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +102,11 @@ impl TransactionCoordinator {
         name: &str,
         claimed: Option<Author>,
         timeout: Duration,
-        completes: Instant,
+        completion: Completion,
     ) -> Result<Author, BrokerError> {
         let ids = &mut self.ids;
         let known = self.transactions.entry(name.to_owned()).or_insert_with(|| Transaction::new(ids.next()));
-        let outcome = known.init(claimed, timeout, completes, ids);
+        let outcome = known.init(claimed, timeout, completion, ids);
         self.names.insert(known.author().0, name.to_owned());
         outcome
     }
@@ -115,9 +117,7 @@ impl TransactionCoordinator {
 
     pub(super) fn end(&mut self, name: &str, ending: &Ending) -> Result<Author, BrokerError> {
         let known = self.transactions.get_mut(name).ok_or(BrokerError::INVALID_PRODUCER_ID_MAPPING)?;
-        let author = known.end(ending, &mut self.ids)?;
-        self.names.insert(author.0, name.to_owned());
-        Ok(author)
+        known.end(ending, &mut self.ids)
     }
 
     /// The epoch that counts of a producer id that belongs to a transactional id; the largest of all, if the id was replaced.
@@ -126,7 +126,7 @@ impl TransactionCoordinator {
         Some(if id == producer_id { epoch } else { i16::MAX })
     }
 
-    /// Whether a batch of a producer may go to a partition.
+    /// Whether a batch of a producer may go to a partition that has nothing of its transaction yet.
     pub(super) fn admit_batch(
         &mut self,
         name: &str,
@@ -139,7 +139,7 @@ impl TransactionCoordinator {
         if admission == Admission::Add {
             return transaction.add_partitions(author, [place], now);
         }
-        transaction.check(author)?;
+        transaction.verify(author)?;
         admission.verified(transaction.partitions().contains(&place))
     }
 
@@ -152,10 +152,14 @@ impl TransactionCoordinator {
         (admission, now): (Admission, Instant),
     ) -> Result<(), BrokerError> {
         let transaction = self.transaction(name)?;
+        // What has let the first in lets the others in, until it is completed.
+        if transaction.has_offsets(author, group) {
+            return Ok(());
+        }
         if admission == Admission::Add {
             return transaction.add_group(author, group, now);
         }
-        transaction.check(author)?;
+        transaction.verify(author)?;
         admission.verified(transaction.groups().contains(group))
     }
 
@@ -198,13 +202,14 @@ impl TransactionCoordinator {
         self.transactions.values().filter_map(Transaction::next_due).min()
     }
 
-    /// Aborts what has been open for too long, and takes what is to be completed now. `delay`: how much later markers are
-    /// written.
-    pub(super) fn take_completed(&mut self, now: Instant, delay: Duration) -> Vec<Completed> {
+    /// Aborts what has been open for too long, and takes what is to be completed now. `rules`: how much later markers are
+    /// written, and whether the second protocol aborts.
+    pub(super) fn take_completed(&mut self, now: Instant, rules: (Duration, bool)) -> Vec<Completed> {
         let mut all = Vec::new();
-        for transaction in self.transactions.values_mut() {
-            transaction.expire(now, delay);
+        for (name, transaction) in &mut self.transactions {
+            transaction.expire(now, rules, &mut self.ids);
             let Some(completed) = transaction.complete(now) else { continue };
+            self.names.insert(transaction.author().0, name.clone());
             for (group, offset) in &completed.offsets {
                 let place = (offset.topic.clone(), offset.partition);
                 self.committed.entry(group.clone()).or_default().insert(place, offset.clone());
@@ -243,13 +248,9 @@ impl Admission {
             Self::Verify | Self::Add => Err(BrokerError::INVALID_TXN_STATE),
         }
     }
+}
 
-    /// What a coordinator's error is for a producer that asked another broker: one that producers of its version know.
-    pub(super) fn told(self, error: BrokerError, unready: BrokerError) -> BrokerError {
-        match error {
-            BrokerError::PRODUCER_FENCED => BrokerError::INVALID_PRODUCER_EPOCH,
-            BrokerError::CONCURRENT_TRANSACTIONS if self != Self::Add => unready,
-            other => other,
-        }
-    }
+/// What a coordinator's error is where logs are written: there, old epochs are told by one name.
+pub(super) fn told_by_logs(error: BrokerError) -> BrokerError {
+    if error == BrokerError::PRODUCER_FENCED { BrokerError::INVALID_PRODUCER_EPOCH } else { error }
 }

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
 };
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
@@ -23,17 +25,17 @@ use super::api::Api;
 use super::broker_error::BrokerError;
 use super::cluster_rules::{ClusterRules, Incoming, RequestOutcome};
 use super::fault::{FaultPlan, InjectedError};
-use super::transaction::{Author, CommittedOffset, Ending, TransactionEnd};
-use super::transaction_coordinator::{Admission, ClaimedMember, KeyType};
+use super::transaction::{Author, CommittedOffset, Completion, Ending, TransactionEnd};
+use super::transaction_coordinator::{Admission, ClaimedMember, KeyType, told_by_logs};
 
-type Answered = Option<(FaultPlan, RequestOutcome)>;
+type TransactionAnswer = Option<(FaultPlan, RequestOutcome)>;
 
 impl ClusterRules {
     /// Writes the markers of all transactions that are to be completed by now.
     pub(super) fn complete_transactions(&mut self, now: Instant) {
-        let delay = self.settings.transactions.completion_time;
+        let rules = (self.settings.transactions.completion_time, self.is_v2());
         let now_ms = self.clock_ms(now);
-        for completed in self.coordinator.take_completed(now, delay) {
+        for completed in self.coordinator.take_completed(now, rules) {
             self.changed = true;
             let is_commit = completed.end == TransactionEnd::Commit;
             for (topic, partition) in &completed.partitions {
@@ -45,22 +47,26 @@ impl ClusterRules {
         }
     }
 
-    /// When the markers of a transaction are written that ends now.
-    fn completes(&self, now: Instant) -> Instant {
-        now + self.settings.transactions.completion_time
+    /// How a transaction is completed that ends now.
+    fn completion(&self, now: Instant, is_v2: bool) -> Completion {
+        Completion { at: now + self.settings.transactions.completion_time, is_v2 }
+    }
+
+    /// Whether the coordinator itself ends transactions by the second protocol.
+    fn is_v2(&self) -> bool {
+        self.settings.transactions.features.transaction_version >= 2
     }
 
     /// Whether this broker is the one to be asked.
     fn coordinates(&self, incoming: &Incoming, kind: KeyType, key: &str) -> Result<(), BrokerError> {
-        if key.is_empty() {
-            let is_group = kind == KeyType::Group;
-            return Err(if is_group { BrokerError::INVALID_GROUP_ID } else { BrokerError::INVALID_REQUEST });
+        if kind == KeyType::Transaction && key.is_empty() {
+            return Err(BrokerError::INVALID_REQUEST);
         }
         let coordinator = self.coordinator.broker(&self.cluster, kind, key);
         if coordinator == Some(incoming.broker) { Ok(()) } else { Err(BrokerError::NOT_COORDINATOR) }
     }
 
-    pub(super) fn init_producer_id(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+    pub(super) fn init_producer_id(&mut self, incoming: &Incoming, mut frame: Bytes) -> TransactionAnswer {
         let request = InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::InitProducerId, incoming.broker, |_, _| false);
         let outcome = if is_carried_out(&plan, plan.failure()) {
@@ -83,24 +89,31 @@ impl ClusterRules {
         incoming: &Incoming,
         request: &InitProducerIdRequest,
     ) -> Result<Author, BrokerError> {
+        let claimed = (request.producer_id.0, request.producer_epoch);
+        if incoming.version >= 3 && claimed != NOBODY && (claimed.0 == NOBODY.0 || claimed.1 == NOBODY.1) {
+            return Err(BrokerError::INVALID_REQUEST);
+        }
+        let claimed = (incoming.version >= 3 && claimed != NOBODY).then_some(claimed);
         let Some(name) = &request.transactional_id else {
             return Ok((self.coordinator.ids.next(), 0));
         };
-        let claimed = (request.producer_id.0, request.producer_epoch);
-        let is_claimed = incoming.version >= 3 && claimed != NOBODY;
-        if is_claimed && (claimed.0 < 0 || claimed.1 < 0) {
+        if name.is_empty() {
             return Err(BrokerError::INVALID_REQUEST);
         }
-        self.coordinates(incoming, KeyType::Transaction, name)?;
         let timeout = Duration::from_millis(u64::try_from(request.transaction_timeout_ms).unwrap_or(0));
         if timeout.is_zero() || timeout > self.settings.transactions.max_timeout {
             return Err(BrokerError::INVALID_TRANSACTION_TIMEOUT);
         }
-        let completes = self.completes(incoming.now);
-        self.coordinator.init(name, is_claimed.then_some(claimed), timeout, completes)
+        self.coordinates(incoming, KeyType::Transaction, name)?;
+        let completion = self.completion(incoming.now, self.is_v2());
+        self.coordinator.init(name, claimed, timeout, completion)
     }
 
-    pub(super) fn add_partitions_to_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+    pub(super) fn add_partitions_to_txn(
+        &mut self,
+        incoming: &Incoming,
+        mut frame: Bytes,
+    ) -> TransactionAnswer {
         let request = AddPartitionsToTxnRequest::decode(&mut frame, incoming.version).ok()?;
         let topics = &request.v3_and_below_topics;
         let plan = self.faults.plan(Api::AddPartitionsToTxn, incoming.broker, |topic, partition| {
@@ -150,7 +163,7 @@ impl ClusterRules {
         self.coordinator.transaction(name)?.add_partitions(author, places, incoming.now)
     }
 
-    pub(super) fn add_offsets_to_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+    pub(super) fn add_offsets_to_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> TransactionAnswer {
         let request = AddOffsetsToTxnRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::AddOffsetsToTxn, incoming.broker, |_, _| false);
         let outcome = if is_carried_out(&plan, plan.failure()) {
@@ -172,14 +185,11 @@ impl ClusterRules {
     ) -> Result<(), BrokerError> {
         let name = &request.transactional_id;
         self.coordinates(incoming, KeyType::Transaction, name)?;
-        if request.group_id.is_empty() {
-            return Err(BrokerError::INVALID_GROUP_ID);
-        }
         let author = (request.producer_id.0, request.producer_epoch);
         self.coordinator.transaction(name)?.add_group(author, &request.group_id, incoming.now)
     }
 
-    pub(super) fn end_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+    pub(super) fn end_txn(&mut self, incoming: &Incoming, mut frame: Bytes) -> TransactionAnswer {
         let request = EndTxnRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::EndTxn, incoming.broker, |_, _| false);
         let outcome =
@@ -204,13 +214,12 @@ impl ClusterRules {
         let ending = Ending {
             author: (request.producer_id.0, request.producer_epoch),
             end: if request.committed { TransactionEnd::Commit } else { TransactionEnd::Abort },
-            is_v2: incoming.version >= SECOND_PROTOCOL_END_TXN,
-            completes: self.completes(incoming.now),
+            completion: self.completion(incoming.now, incoming.version >= SECOND_PROTOCOL_END_TXN),
         };
         self.coordinator.end(name, &ending)
     }
 
-    pub(super) fn txn_offset_commit(&mut self, incoming: &Incoming, mut frame: Bytes) -> Answered {
+    pub(super) fn txn_offset_commit(&mut self, incoming: &Incoming, mut frame: Bytes) -> TransactionAnswer {
         let request = TxnOffsetCommitRequest::decode(&mut frame, incoming.version).ok()?;
         let plan = self.faults.plan(Api::TxnOffsetCommit, incoming.broker, |topic, partition| {
             let mut named = request.topics.iter().filter(|asked| asked.name.as_str() == topic);
@@ -222,33 +231,43 @@ impl ClusterRules {
         if plan.cuts_before() {
             return Some((plan, RequestOutcome::Close));
         }
+        let outcome = if request.topics.iter().any(|asked| self.takes_some(asked, &plan)) {
+            self.offsets_admitted(incoming, &request)
+        } else {
+            Ok(())
+        };
         let (mut offsets, mut topics) = (Vec::new(), Vec::new());
         for asked in &request.topics {
             let mut answer = TxnOffsetCommitResponseTopic::default().with_name(asked.name.clone());
             for partition in &asked.partitions {
                 let failure = plan.failure_of(&asked.name, Some(partition.partition_index));
-                let error = self.refused_offset(&asked.name, partition, failure);
+                let refused = self.refused_offset(&asked.name, partition, failure).err();
+                let error = refused.or(outcome.err()).or(too_long(partition));
                 if error.is_none() {
                     offsets.push(committed_offset(&asked.name, partition));
                 }
+                let failed = failure.filter(|_| refused.is_none()).map(|failure| failure.error);
+                let error = failed.or(error).unwrap_or(BrokerError::NONE);
                 let told = TxnOffsetCommitResponsePartition::default()
                     .with_partition_index(partition.partition_index)
-                    .with_error_code(error.unwrap_or(BrokerError::NONE).code());
+                    .with_error_code(error.code());
                 answer.partitions.push(told);
             }
             topics.push(answer);
         }
-        let outcome =
-            if offsets.is_empty() { Ok(()) } else { self.offsets_committed(incoming, &request, offsets) };
-        for topic in &mut topics {
-            for told in topic.partitions.iter_mut().filter(|told| told.error_code == 0) {
-                let failure = plan.failure_of(&topic.name, Some(told.partition_index));
-                told.error_code = failure.map_or(code(outcome), |failure| failure.error.code());
-            }
+        if let Ok(transaction) = self.coordinator.transaction(&request.transactional_id) {
+            transaction.add_offsets(&request.group_id, offsets);
         }
         let response =
             TxnOffsetCommitResponse::default().with_throttle_time_ms(plan.throttle_ms()).with_topics(topics);
         Some((plan, incoming.encode(&response)))
+    }
+
+    fn takes_some(&self, asked: &TxnOffsetCommitRequestTopic, plan: &FaultPlan) -> bool {
+        asked.partitions.iter().any(|partition| {
+            let failure = plan.failure_of(&asked.name, Some(partition.partition_index));
+            self.refused_offset(&asked.name, partition, failure).is_ok()
+        })
     }
 
     /// Why an offset is not committed, whoever commits it.
@@ -257,25 +276,24 @@ impl ClusterRules {
         topic: &str,
         partition: &TxnOffsetCommitRequestPartition,
         failure: Option<InjectedError>,
-    ) -> Option<BrokerError> {
+    ) -> Result<(), BrokerError> {
         if let Some(failure) = failure.filter(|failure| !failure.carried_out) {
-            return Some(failure.error);
+            return Err(failure.error);
         }
-        if !self.cluster.topics.contains_key(topic) {
-            return Some(BrokerError::UNKNOWN_TOPIC_OR_PARTITION);
-        }
-        let metadata = partition.committed_metadata.as_ref();
-        let is_long = metadata.is_some_and(|metadata| metadata.len() > MAX_OFFSET_METADATA_BYTES);
-        is_long.then_some(BrokerError::OFFSET_METADATA_TOO_LARGE)
+        let known = self.cluster.partition(topic, partition.partition_index);
+        known.map(|_| ()).ok_or(BrokerError::UNKNOWN_TOPIC_OR_PARTITION)
     }
 
-    fn offsets_committed(
+    /// Whether the group, and the transaction that it belongs to, take offsets of this producer.
+    fn offsets_admitted(
         &mut self,
         incoming: &Incoming,
         request: &TxnOffsetCommitRequest,
-        offsets: Vec<CommittedOffset>,
     ) -> Result<(), BrokerError> {
         let (name, group) = (&request.transactional_id, &request.group_id);
+        if group.is_empty() {
+            return Err(BrokerError::INVALID_GROUP_ID);
+        }
         self.coordinates(incoming, KeyType::Group, group)?;
         let admission = match incoming.version {
             ..=3 => Admission::Verify,
@@ -284,18 +302,21 @@ impl ClusterRules {
         };
         let author = (request.producer_id.0, request.producer_epoch);
         let admitted = self.coordinator.admit_offsets(name, author, group, (admission, incoming.now));
-        admitted.map_err(|error| admission.told(error, BrokerError::COORDINATOR_NOT_AVAILABLE))?;
+        admitted.map_err(told_by_logs)?;
         let claimed = ClaimedMember {
             generation: request.generation_id,
             member: &request.member_id,
             instance: request.group_instance_id.as_deref(),
         };
-        if incoming.version >= 3 {
-            self.coordinator.check_member(group, &claimed)?;
-        }
-        self.coordinator.transaction(name)?.add_offsets(group, offsets);
-        Ok(())
+        if incoming.version >= 3 { self.coordinator.check_member(group, &claimed) } else { Ok(()) }
     }
+}
+
+/// What a client keeps with an offset has a limit.
+fn too_long(partition: &TxnOffsetCommitRequestPartition) -> Option<BrokerError> {
+    let metadata = partition.committed_metadata.as_ref();
+    let is_long = metadata.is_some_and(|metadata| metadata.len() > MAX_OFFSET_METADATA_BYTES);
+    is_long.then_some(BrokerError::OFFSET_METADATA_TOO_LARGE)
 }
 
 fn added_results(

@@ -425,10 +425,13 @@ fn what_is_open_for_too_long_is_aborted() {
     assert!(world.rules.open_transactions().is_empty());
     assert_eq!(world.put(12, 0, batch(author, 2, "c")), OLD_EPOCH);
     for committed in [true, false] {
-        assert_eq!(world.end(5, author, committed), Err(FENCED));
+        assert_eq!(world.end(4, author, committed), Err(FENCED));
     }
-    assert_eq!(world.init_as(5, author, TIMEOUT), Err(FENCED));
+    assert_eq!(world.end(5, author, true), Err(INVALID_STATE));
+    assert_eq!(world.end(5, author, false), Ok((author.0, author.1 + 1)), "it may go on");
+    assert_eq!(world.init_as(5, author, TIMEOUT), Ok((author.0, author.1 + 1)));
     assert_eq!(world.init(), Ok((author.0, author.1 + 2)));
+    assert_eq!(world.end(5, author, false), Err(FENCED), "no more");
     assert!(world.committed().is_empty());
 }
 
@@ -455,13 +458,18 @@ fn what_is_being_completed_takes_nothing_in() {
     assert_eq!(world.put(12, 0, batch(second, 0, "b")), CONCURRENT);
     assert_eq!(world.put(11, 0, batch(second, 0, "b")), 19, "older clients know no such error here");
     assert_eq!(world.commit_offset(5, second, 1), CONCURRENT);
-    assert_eq!(world.commit_offset(4, second, 1), 15);
+    assert_eq!(world.commit_offset(4, second, 1), CONCURRENT);
+    assert_eq!(world.add(3, (first.0 + 1, 0), &[0]), [CONCURRENT], "whoever asks");
+    assert_eq!(world.init_as(5, (first.0 + 1, 0), TIMEOUT), Err(CONCURRENT));
     assert_eq!(world.add(3, second, &[0]), [CONCURRENT]);
     assert_eq!(world.add_offsets(4, second, "group"), CONCURRENT);
     assert_eq!(world.init(), Err(CONCURRENT));
-    assert_eq!(world.end(5, first, true), Err(CONCURRENT));
-    assert_eq!(world.end(5, first, false), Err(INVALID_STATE));
-    assert_eq!(world.end(5, second, true), Err(FENCED));
+    for author in [first, second, (first.0 + 1, 0)] {
+        assert_eq!(world.end(5, author, true), Err(CONCURRENT));
+        assert_eq!(world.end(5, author, false), Err(CONCURRENT));
+    }
+    assert_eq!(world.end(4, first, true), Err(FENCED), "by the first protocol the epoch comes first");
+    assert_eq!(world.end(4, second, false), Err(CONCURRENT));
     assert_eq!(world.rules.next_due(), Some(world.now + time));
     world.now += time;
     world.rules.due(world.now);
@@ -527,7 +535,6 @@ fn offsets_count_when_the_transaction_is_committed() {
         assert_eq!(world.commit_offset(version, author, 5), not_added);
         assert_eq!(world.add_offsets(version, author, "group"), 0);
         assert_eq!(world.rules.open_transactions()[0].groups, ["group"]);
-        assert_eq!(world.add_offsets(version, author, ""), 24);
         assert_eq!(world.commit_offset(version, author, 5), 0);
         world.end(3, author, false).unwrap();
         assert!(world.rules.committed_offsets("group").is_empty(), "aborted");
