@@ -41,13 +41,53 @@
 //! With the feature `tls` (on by default) brokers speak TLS, with certificates made on the fly: [`TlsOptions`].
 //! They ask who comes, by SASL, on demand: [`SaslOptions`].
 //!
-//! Transactions are kept as Kafka keeps them, by both protocols: a coordinator for each transactional id, fencing, markers in
-//! the logs, offsets of consumer groups, time-outs, and readers of what is committed
-//! ([`EmbeddedCluster::committed_records`], [`EmbeddedCluster::committed_offsets`],
-//! [`EmbeddedCluster::open_transactions`]).
+//! # Transactions
 //!
-//! What it does not do: consumer groups beyond their offsets in transactions, transactions in two phases, GSSAPI, deleting or compacting records, throttling other than by a fault. Several brokers share one log; replicas only decide who may
-//! lead.
+//! They are kept as Kafka 4.3's coordinator keeps them, by both protocols: `transaction.version` 2, where each end counts the
+//! epoch up and brokers add partitions themselves, and before
+//! ([`transaction_version`](EmbeddedClusterBuilder::transaction_version), and while the cluster runs
+//! [`set_transaction_version`](EmbeddedCluster::set_transaction_version)). Which one a producer speaks it chooses by the version of
+//! its requests, as on a real cluster. There is a coordinator for each transactional id
+//! ([`coordinator`](EmbeddedCluster::coordinator), [`move_coordinator`](EmbeddedCluster::move_coordinator)), it fences, aborts
+//! what has been open for longer than its `transaction.timeout.ms` as soon as that time is over, and writes markers into the logs.
+//!
+//! What can be looked at: what a consumer with `isolation.level=read_committed` gets
+//! ([`committed_records`](EmbeddedCluster::committed_records)) and what one with `read_uncommitted` does
+//! ([`records`](EmbeddedCluster::records)); the markers ([`BatchHeader::is_control`]); the offsets that a group has committed
+//! ([`committed_offsets`](EmbeddedCluster::committed_offsets)); what is open
+//! ([`open_transactions`](EmbeddedCluster::open_transactions)).
+//!
+//! What can go wrong: every [`Fault`] with [`Api::FindCoordinator`], [`Api::InitProducerId`], [`Api::AddPartitionsToTxn`],
+//! [`Api::AddOffsetsToTxn`], [`Api::TxnOffsetCommit`], [`Api::EndTxn`]; coordinators that move or stop; markers that are late
+//! ([`transaction_completion_time`](EmbeddedClusterBuilder::transaction_completion_time)), so that the next transaction meets
+//! CONCURRENT_TRANSACTIONS; members of a group that are no members any more
+//! ([`set_group_member`](EmbeddedCluster::set_group_member)).
+//!
+//! ```
+//! use kafka_embedded::{Api, BrokerError, EmbeddedCluster};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = EmbeddedCluster::builder().brokers(3).topic("orders", 6).start()?;
+//! // The coordinator has just been elected, and reads its log.
+//! cluster.fail(Api::InitProducerId, BrokerError::COORDINATOR_LOAD_IN_PROGRESS, 2);
+//! // A commit is carried out, and its answer is lost with the connection.
+//! cluster.cut_after(Api::EndTxn, 1);
+//! // Another broker takes the transactional id over.
+//! let another = cluster.coordinator("mover").ok_or("all brokers are stopped")? % 3 + 1;
+//! cluster.move_coordinator("mover", another);
+//! assert!(cluster.open_transactions().is_empty());
+//! assert!(cluster.committed_offsets("my-group").is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does not do
+//!
+//! Consumer groups beyond their offsets in transactions, transactions in two phases, GSSAPI, deleting or compacting records,
+//! throttling other than by a fault. Several brokers share one log; replicas only decide who may lead. Coordinators share what
+//! they know: one that takes over knows all at once (a [`Fault`] lets it say COORDINATOR_LOAD_IN_PROGRESS), and markers are
+//! written whether or not a partition has a leader. A batch that comes while the transaction before is being completed is answered
+//! with CONCURRENT_TRANSACTIONS at once, where a broker asks its coordinator again for 100 ms. Transactional ids are not forgotten.
 
 mod answers;
 mod api;
@@ -214,7 +254,9 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.move_group_coordinator(group, broker));
     }
 
-    /// Lets brokers tell another level of `transaction.version`, 0 to 2, as after an upgrade; `false` for others.
+    /// Lets brokers tell another level of `transaction.version`, 0 to 2, as after an upgrade; `false` for others. Clients learn it
+    /// by ApiVersions, from their next connection on. The coordinator fences by this protocol from now on, and goes on to answer
+    /// each producer by the one that it speaks.
     pub fn set_transaction_version(&self, level: i16) -> bool {
         self.server.with_rules(|rules| rules.set_transaction_version(level))
     }
