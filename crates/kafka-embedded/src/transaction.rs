@@ -78,7 +78,7 @@ pub(super) struct Completed {
 
 /// How a transaction is completed, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Completion {
+pub(super) struct CompletionPlan {
     /// When markers are written.
     pub(super) at: Instant,
     /// By the second protocol (`transaction.version` 2, EndTxn 5): the epoch is counted up.
@@ -90,7 +90,7 @@ pub(super) struct Completion {
 pub(super) struct Ending {
     pub(super) author: Author,
     pub(super) end: TransactionEnd,
-    pub(super) completion: Completion,
+    pub(super) completion: CompletionPlan,
 }
 
 impl Transaction {
@@ -153,7 +153,7 @@ impl Transaction {
         &mut self,
         claimed: Option<Author>,
         timeout: Duration,
-        completion: Completion,
+        completion: CompletionPlan,
         ids: &mut ProducerIds,
     ) -> Result<Author, BrokerError> {
         // Whoever asks: the id may be another one once it is completed.
@@ -288,7 +288,7 @@ impl Transaction {
     fn complete_later(
         &mut self,
         end: TransactionEnd,
-        completion: Completion,
+        completion: CompletionPlan,
         ids: &mut ProducerIds,
     ) -> Author {
         let (id, mut epoch) = self.author();
@@ -303,7 +303,7 @@ impl Transaction {
 
     /// Aborts the open transaction with an epoch that its producer does not have. By the second protocol the producer may still
     /// ask what has become of its transaction, and go on, as long as no other has taken over.
-    fn fence(&mut self, completion: Completion, ids: &mut ProducerIds) {
+    fn fence(&mut self, completion: CompletionPlan, ids: &mut ProducerIds) {
         self.complete_later(TransactionEnd::Abort, completion, ids);
         if !completion.is_v2 {
             self.epoch = self.epoch.saturating_add(1);
@@ -327,7 +327,7 @@ impl Transaction {
             && since + self.timeout <= now
         {
             let (delay, is_v2) = rules;
-            self.fence(Completion { at: since + self.timeout + delay, is_v2 }, ids);
+            self.fence(CompletionPlan { at: since + self.timeout + delay, is_v2 }, ids);
         }
     }
 
@@ -381,7 +381,7 @@ mod tests {
         }
 
         fn init_by(&mut self, is_v2: bool, claimed: Option<Author>) -> Result<Author, BrokerError> {
-            let completion = Completion { at: self.now, is_v2 };
+            let completion = CompletionPlan { at: self.now, is_v2 };
             self.transaction.init(claimed, TIMEOUT, completion, &mut self.ids)
         }
 
@@ -390,7 +390,7 @@ mod tests {
         }
 
         fn end(&mut self, author: Author, end: TransactionEnd, is_v2: bool) -> Result<Author, BrokerError> {
-            let ending = Ending { author, end, completion: Completion { at: self.now, is_v2 } };
+            let ending = Ending { author, end, completion: CompletionPlan { at: self.now, is_v2 } };
             self.transaction.end(&ending, &mut self.ids)
         }
 
@@ -426,8 +426,8 @@ mod tests {
     fn an_end_in_each_state() {
         let (commit, abort) = (TransactionEnd::Commit, TransactionEnd::Abort);
         // State; EndTxn; what is answered by the first protocol and by the second: to the epoch that counts, to the one before.
-        let (told, next): (Result<Author, _>, fn(i16) -> Result<Author, BrokerError>) =
-            (Ok((1000, 4)), |epoch| Ok((1000, epoch)));
+        let next = |epoch| Ok((1000, epoch));
+        let told = next(4);
         let cases = [
             ("empty", commit, [STATE, FENCED], [STATE, FENCED]),
             ("empty", abort, [STATE, FENCED], [next(5), FENCED]),

@@ -10,7 +10,7 @@ use super::broker_error::BrokerError;
 use super::cluster_state::ClusterState;
 use super::producer_ids::ProducerIds;
 use super::transaction::{
-    Author, CommittedOffset, Completed, Completion, Ending, Transaction, TransactionEnd,
+    Author, CommittedOffset, Completed, CompletionPlan, Ending, Transaction, TransactionEnd,
 };
 
 /// A transaction that is open, or is being completed.
@@ -102,7 +102,7 @@ impl TransactionCoordinator {
         name: &str,
         claimed: Option<Author>,
         timeout: Duration,
-        completion: Completion,
+        completion: CompletionPlan,
     ) -> Result<Author, BrokerError> {
         let ids = &mut self.ids;
         let known = self.transactions.entry(name.to_owned()).or_insert_with(|| Transaction::new(ids.next()));

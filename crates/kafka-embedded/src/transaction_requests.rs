@@ -25,7 +25,7 @@ use super::api::Api;
 use super::broker_error::BrokerError;
 use super::cluster_rules::{ClusterRules, Incoming, RequestOutcome};
 use super::fault::{FaultPlan, InjectedError};
-use super::transaction::{Author, CommittedOffset, Completion, Ending, TransactionEnd};
+use super::transaction::{Author, CommittedOffset, CompletionPlan, Ending, TransactionEnd};
 use super::transaction_coordinator::{Admission, ClaimedMember, KeyType, told_by_logs};
 
 type TransactionAnswer = Option<(FaultPlan, RequestOutcome)>;
@@ -48,8 +48,8 @@ impl ClusterRules {
     }
 
     /// How a transaction is completed that ends now.
-    fn completion(&self, now: Instant, is_v2: bool) -> Completion {
-        Completion { at: now + self.settings.transactions.completion_time, is_v2 }
+    fn completion(&self, now: Instant, is_v2: bool) -> CompletionPlan {
+        CompletionPlan { at: now + self.settings.transactions.completion_time, is_v2 }
     }
 
     /// Whether the coordinator itself ends transactions by the second protocol.
