@@ -8,7 +8,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::Instant;
 
 use bytes::BytesMut;
@@ -25,13 +24,6 @@ use kafka_protocol::messages::{
     SaslAuthenticateResponse, SaslHandshakeResponse, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
-use peak_alloc::PeakAlloc;
-
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
-
-/// One test at a time: memory is measured for the whole process.
-static ALONE: Mutex<()> = Mutex::new(());
 
 fn tries(optimised: usize) -> usize {
     if cfg!(debug_assertions) { optimised / 10 } else { optimised }
@@ -43,12 +35,11 @@ fn random() -> fastrand::Rng {
     fastrand::Rng::with_seed(seed)
 }
 
-/// The most memory that `work` had at once, beyond what there was.
+/// The most memory that `work` had at once on this thread, beyond what there was: others begin and end meanwhile.
 fn memory_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    MEMORY.reset_peak_usage();
-    let before = MEMORY.current_usage();
-    let outcome = work();
-    (outcome, MEMORY.peak_usage().saturating_sub(before))
+    let mut outcome = None;
+    let counted = allocation_counter::measure(|| outcome = Some(work()));
+    (outcome.unwrap(), counted.bytes_max as usize)
 }
 
 /// For an error's text.
@@ -231,7 +222,6 @@ fn noise(random: &mut fastrand::Rng) -> Vec<u8> {
 /// Each reader of answers, in each of its versions.
 #[test]
 fn answers_that_were_damaged_are_refused_with_api_version_and_field() {
-    let _alone = ALONE.lock();
     let (mut random, start) = (random(), Instant::now());
     let kinds: Vec<_> = Answers::all()
         .into_iter()
@@ -351,7 +341,6 @@ fn densest_metadata(version: i16, count: usize) -> Vec<(&'static str, Vec<u8>, u
 /// Fault D6.
 #[test]
 fn answers_with_very_many_elements_take_a_few_times_their_bytes() {
-    let _alone = ALONE.lock();
     for answers in Answers::all() {
         for version in answers.versions.clone() {
             for (what, bytes, most) in densest(answers.key, version, 20_000) {
@@ -367,7 +356,6 @@ fn answers_with_very_many_elements_take_a_few_times_their_bytes() {
 
 #[test]
 fn streams_that_lie_about_sizes_take_no_memory_for_them() {
-    let _alone = ALONE.lock();
     let mut random = random();
     let mut refused = 0;
     for _ in 0..tries(200_000) {
@@ -388,7 +376,6 @@ fn streams_that_lie_about_sizes_take_no_memory_for_them() {
 
 #[test]
 fn batches_that_were_damaged_are_refused_within_their_limit() {
-    let _alone = ALONE.lock();
     let mut random = random();
     let (mut read, limit) = (0, 10_000);
     for turn in 0..tries(100_000) {
@@ -410,7 +397,6 @@ fn batches_that_were_damaged_are_refused_within_their_limit() {
 
 #[test]
 fn texts_of_any_kind_are_properties_or_are_refused_with_their_line() {
-    let _alone = ALONE.lock();
     let mut random = random();
     const PARTS: [&str; 20] = [
         " ",
@@ -449,7 +435,6 @@ fn texts_of_any_kind_are_properties_or_are_refused_with_their_line() {
 #[cfg(feature = "tls")]
 #[test]
 fn damaged_stores_take_no_more_memory_than_a_few_times_their_size() {
-    let _alone = ALONE.lock();
     let mut random = random();
     /// A store whose keys are quickly made of its password.
     macro_rules! store {

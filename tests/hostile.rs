@@ -540,7 +540,7 @@ fn hold_by(rows: Vec<Row>, run: fn(Row) -> Result<(), String>) {
 }
 
 /// They wait more than they work.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 24;
 
 #[test]
 fn frames_ids_and_lengths_that_lie() {

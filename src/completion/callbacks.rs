@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(batch(1, 1), 2, "that of the other type stays empty, and is dropped");
         assert_eq!(spares.0.lock().lists.len(), 1);
         drop(spares.take());
-        assert_eq!(batch(1, 1_000_000), 1);
+        assert_eq!(batch(1, 100_000), 1);
         assert!(room() <= MOST_SPARE);
         while !spares.take().lists.is_empty() {}
         assert_eq!(room(), 0);

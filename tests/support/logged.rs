@@ -1,11 +1,13 @@
 //! What the crate logs, for tests that look at it.
 
-use std::sync::OnceLock;
+use std::sync::Mutex;
+
+type Tell = fn(&log::Record<'_>);
 
 struct Listener;
 
-/// A process has one logger.
-static TELL: OnceLock<fn(&log::Record<'_>)> = OnceLock::new();
+/// A process has one logger, and whoever wants to hears all of it.
+static TELL: Mutex<Vec<(log::LevelFilter, Tell)>> = Mutex::new(Vec::new());
 
 impl log::Log for Listener {
     fn enabled(&self, _: &log::Metadata<'_>) -> bool {
@@ -13,19 +15,21 @@ impl log::Log for Listener {
     }
 
     fn log(&self, record: &log::Record<'_>) {
-        if let Some(tell) = TELL.get() {
-            tell(record);
-        }
+        let all = TELL.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        all.iter().filter(|(level, _)| record.level() <= *level).for_each(|(_, tell)| tell(record));
     }
 
     fn flush(&self) {}
 }
 
-/// From now on `tell` hears what is logged up to this level. The first call of the process counts.
-pub(crate) fn listen(level: log::LevelFilter, tell: fn(&log::Record<'_>)) {
-    TELL.get_or_init(|| {
+/// From now on `tell` hears what is logged up to this level; once, however often it is said.
+pub(crate) fn listen(level: log::LevelFilter, tell: Tell) {
+    let mut all = TELL.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    if all.is_empty() {
         log::set_logger(&Listener).unwrap();
-        log::set_max_level(level);
-        tell
-    });
+    }
+    if !all.iter().any(|(_, known)| std::ptr::fn_addr_eq(*known, tell)) {
+        all.push((level, tell));
+        log::set_max_level(level.max(log::max_level()));
+    }
 }

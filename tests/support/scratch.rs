@@ -1,13 +1,16 @@
 //! A file of its own for a test, removed afterwards.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) struct Scratch(pub(crate) PathBuf);
 
 impl Scratch {
-    /// A properties file; `test` tells it from those of other tests in this process.
+    /// A properties file; `test` says whose it is.
     pub(crate) fn new(test: &str, content: &[u8]) -> Scratch {
-        let name = format!("kafka-producer-{}-{test}.properties", std::process::id());
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("kafka-producer-{}-{number}-{test}.properties", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, content).unwrap();
         Scratch(path)

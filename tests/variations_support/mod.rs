@@ -236,7 +236,7 @@ pub(crate) fn traffic(producer: &TextProducer, stop: &AtomicBool, name: &str) ->
             _ => send(producer, ("u", Some((number / 4) % 3)), None, value),
         });
         if number % 4 == 0 {
-            thread::sleep(Duration::from_micros(700));
+            thread::sleep(Duration::from_millis(2));
         }
     }
     sent

@@ -1,4 +1,5 @@
-//! Runs in which anything may go wrong, from seeds. `examples/simulate.rs` has more of them.
+//! Runs in which anything may go wrong, from seeds: a few of them here, since a build without optimisation takes long
+//! for each. `examples/simulate.rs` has more, and `.ci/run` runs thousands of those.
 
 use crate::simulation::seeds::{Runs, SeedsReport, run_seeds};
 use crate::simulation::trouble_kinds::Kind;
@@ -7,20 +8,20 @@ use crate::simulation::trouble_kinds::Kind;
 /// `KAFKA_PRODUCER_SEEDS` says how many.
 #[test]
 fn whatever_goes_wrong_promises_are_kept() {
-    keeps_its_promises(100, "--seed", |runs| runs);
+    keeps_its_promises(40, "--seed", |runs| runs);
 }
 
 /// Behaviour 42.
 #[test]
 fn they_are_kept_behind_a_layer_that_buffers_and_with_brokers_that_want_to_know_who_we_are_again_and_again() {
-    let report = keeps_its_promises(60, "--layered --seed", |runs| Runs { is_layered: true, ..runs });
+    let report = keeps_its_promises(20, "--layered --seed", |runs| Runs { is_layered: true, ..runs });
     assert!(report.acknowledged > report.seeds * 10);
 }
 
 /// Behaviour 42.
 #[test]
 fn they_are_kept_under_tls_and_sasl_whatever_goes_wrong_with_those() {
-    let report = keeps_its_promises(25, "--secured --seed", |runs| Runs { is_secured: true, ..runs });
+    let report = keeps_its_promises(15, "--secured --seed", |runs| Runs { is_secured: true, ..runs });
     assert!(report.acknowledged > report.seeds * 10);
 }
 
