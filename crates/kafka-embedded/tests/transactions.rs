@@ -480,6 +480,52 @@ fn what_is_being_completed_takes_nothing_in() {
     assert_eq!(world.init(), Ok((first.0, second.1 + 2)));
 }
 
+/// As in Kafka: a log asks the coordinator once for each transaction, and lets everything in until the marker is written.
+#[test]
+fn what_continues_a_transaction_is_let_in_until_its_marker() {
+    let time = Duration::from_millis(30);
+    let completing = || {
+        let builder = EmbeddedCluster::builder().topic("test", 2).transaction_completion_time(time);
+        let mut world = World::new(builder);
+        let author = world.init().unwrap();
+        (world, author)
+    };
+    let (mut world, author) = completing();
+    assert_eq!(world.add(3, author, &[0, 1]), [0, 0]);
+    assert_eq!(world.add_offsets(3, author, "group"), 0);
+    assert_eq!((world.put(9, 0, batch(author, 0, "a")), world.commit_offset(3, author, 5)), (0, 0));
+    assert_eq!(world.end(3, author, true), Ok((-1, -1)));
+    assert_eq!(world.put(9, 1, batch(author, 0, "first here")), 19);
+    assert_eq!((world.put(9, 0, batch(author, 1, "late")), world.commit_offset(3, author, 6)), (0, 0));
+    world.now += time;
+    world.rules.due(world.now);
+    assert_eq!((world.committed(), world.markers(1).len()), (vec!["a".into(), "late".into()], 1));
+    assert_eq!(world.rules.committed_offsets("group")[0].offset, 6);
+    assert_eq!(world.put(9, 0, batch(author, 2, "too late")), INVALID_STATE);
+    assert_eq!(world.commit_offset(3, author, 7), INVALID_STATE);
+
+    let (mut world, first) = completing();
+    assert_eq!((world.put(12, 0, batch(first, 0, "a")), world.commit_offset(5, first, 5)), (0, 0));
+    let second = world.end(5, first, false).unwrap();
+    assert_eq!(world.put(12, 1, batch(first, 0, "first here")), CONCURRENT);
+    assert_eq!((world.put(12, 0, batch(first, 1, "late")), world.commit_offset(5, first, 6)), (0, 0));
+    assert_eq!(world.put(12, 0, batch(second, 0, "next")), CONCURRENT);
+    world.now += time;
+    assert_eq!(world.put(12, 0, batch(first, 2, "too late")), OLD_EPOCH);
+    assert_eq!(world.commit_offset(5, first, 7), OLD_EPOCH);
+    assert_eq!((world.committed().len(), world.written().len()), (0, 2));
+}
+
+#[test]
+fn a_producer_of_the_second_protocol_begins_at_the_beginning() {
+    let mut world = World::plain();
+    let author = world.init().unwrap();
+    assert_eq!(world.put(12, 0, batch(author, 5, "a")), 45);
+    assert_eq!(world.rules.open_transactions()[0].partitions, [("test".to_owned(), 0)], "added before");
+    assert_eq!(world.add(3, author, &[1]), [0]);
+    assert_eq!(world.put(11, 1, batch(author, 5, "a")), 0, "what was before may have been deleted");
+}
+
 #[test]
 fn readers_of_what_is_committed() {
     let mut world = World::plain();
@@ -593,9 +639,19 @@ fn partitions_and_topics_that_do_not_exist() {
         .with_producer_id(author.0.into())
         .with_producer_epoch(author.1)
         .with_topics(vec![topic("nowhere", ""), topic("test", &"m".repeat(4097)), topic("test", "")]);
-    let response = world.ask_at(1, 5, &request);
-    let codes: Vec<i16> = response.topics.iter().map(|topic| topic.partitions[0].error_code).collect();
-    assert_eq!(codes, [3, 12, 0]);
+    let mut elsewhere = topic("test", "");
+    elsewhere.partitions[0].partition_index = 2;
+    let nowhere = request.clone().with_topics(vec![topic("nowhere", ""), elsewhere.clone()]);
+    let mut codes = |request: &TxnOffsetCommitRequest| -> Vec<i16> {
+        let response = world.ask_at(1, 5, request);
+        response.topics.iter().map(|topic| topic.partitions[0].error_code).collect()
+    };
+    assert_eq!(codes(&nowhere), [3, 3]);
+    assert_eq!(codes(&nowhere.with_group_id(text("").into())), [3, 3]);
+    assert_eq!(codes(&request.clone().with_group_id(text("").into())), [3, 24, 24]);
+    assert_eq!(codes(&request.clone().with_producer_epoch(author.1 + 1)), [3, 47, 47]);
+    assert_eq!(codes(&request), [3, 12, 0]);
+    assert_eq!(world.rules.open_transactions()[0].groups, ["group"]);
 }
 
 #[test]
@@ -641,6 +697,8 @@ fn coordinators_are_found_and_move() {
     let init =
         InitProducerIdRequest::default().with_transactional_id(Some(id())).with_transaction_timeout_ms(1000);
     assert_eq!(world.ask_at(old, 5, &init).error_code, 16);
+    let too_short = init.with_transaction_timeout_ms(0);
+    assert_eq!(world.ask_at(old, 5, &too_short).error_code, 50, "whoever coordinates");
     let offsets = AddOffsetsToTxnRequest::default().with_transactional_id(id());
     assert_eq!(world.ask_at(old, 4, &offsets).error_code, 16);
     assert_eq!(world.put(12, 0, batch(author, 0, "a")), 0);
