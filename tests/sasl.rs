@@ -388,5 +388,5 @@ fn tokens_come_over_https_from_those_whom_the_login_module_trusts() {
     let error = outcome("").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert!(error.to_string().contains("could not be reached: "), "{error}");
-    assert!(error.to_string().contains("the system's trust store"), "{error}");
+    assert!(error.to_string().contains("(ssl.truststore.location is not set)"), "{error}");
 }

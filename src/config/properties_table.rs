@@ -342,7 +342,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_LOCATION_CONFIG = "ssl.keystore.location" {
-                doc: "The file with this client's key and certificates, where brokers ask for them. It is looked at again before each new connection, and read again if it has changed. A key that does not fit its certificate, a wrong password and a certificate that has expired are errors when the producer is created; later the last good one is kept, with a warning.",
+                doc: "The file with this client's key and certificates, where brokers ask for them. It is looked at again before each new connection and every ssl.reload.interval.ms, and read again if it has changed. A key that does not fit its certificate, a wrong password and a certificate that has expired are errors when the producer is created; later the last good one is kept, with a warning.",
                 type: String, default: null, field: ssl_keystore_location: Option<String> = text_unless_empty,
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
@@ -377,7 +377,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_LOCATION_CONFIG = "ssl.truststore.location" {
-                doc: "The file with the certificates of the authorities to trust, or of the brokers themselves. Looked at again before each new connection, like the key store. If neither it nor ssl.truststore.certificates is set, the operating system's authorities are trusted, where Java trusts those that come with the JVM.",
+                doc: "The file with the certificates of the authorities to trust, or of the brokers themselves. Looked at again like the key store. If neither it nor ssl.truststore.certificates is set, the operating system's authorities are trusted, or Mozilla's by the feature webpki-roots, where Java trusts those that come with the JVM.",
                 type: String, default: null, field: ssl_truststore_location: Option<String> = text_unless_empty,
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
@@ -385,6 +385,11 @@ macro_rules! for_each_property {
                 doc: "The password of the trust store. Without it the store is read unchecked.",
                 type: Password, default: null, field: ssl_truststore_password: Option<Secret> = secret,
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
+            }
+            SSL_RELOAD_INTERVAL_MS_CONFIG = "ssl.reload.interval.ms" {
+                doc: "Milliseconds after which the files of the key store and the trust store are looked at again though no connection is made; before each new connection they are looked at anyway. Where they have changed they are read, in the background, for the connections to come: what is wrong with them is then a warning in the log at once, and not only when a broker is connected again. Connections that stand go on as they are. 0: only before new connections.",
+                type: Long, default: "300000", field: ssl_reload_interval: Option<Duration> = millis_unless_zero,
+                accepts: AtLeast(0), importance: Low, origin: Ours, support: Supported,
             }
             SSL_KEYMANAGER_ALGORITHM_CONFIG = "ssl.keymanager.algorithm" {
                 doc: "The JVM's algorithm for choosing keys.",

@@ -73,7 +73,7 @@ const HEAD: &str = "\
 # Configuration
 
 All settings of the producer: those of Kafka's own (119 public ones as of Kafka 4.4, and one internal), under their
-names and with their defaults, and two of ours. This page is made from the table in `src/config/properties_table.rs`;
+names and with their defaults, and four of ours. This page is made from the table in `src/config/properties_table.rs`;
 the same is available to programs as `ProducerConfig::reference()`.
 
 ## How settings are given

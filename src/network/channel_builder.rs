@@ -32,8 +32,8 @@ pub(crate) trait ChannelBuilder: fmt::Debug + Send + Sync {
     /// The steps that say who we are, right after the broker has told what it speaks, and again before it forgets that.
     fn authentication(&self, host: &str) -> Vec<Box<dyn HandshakeStep>>;
 
-    /// What is due beside all connections, so that they never have to wait for it. Asked whenever work in the background is
-    /// over, and when its time has come.
+    /// What is due beside all connections, so that they never have to wait for it. Asked whenever a job in the background is
+    /// over, the look-up of a broker's name included, and when its time has come.
     fn upkeep(&self, _now: Instant) -> Upkeep {
         Upkeep::default()
     }
@@ -43,9 +43,22 @@ pub(crate) trait ChannelBuilder: fmt::Debug + Send + Sync {
 #[derive(Debug, Default)]
 pub(crate) struct Upkeep {
     /// What is to be begun in the background now.
-    pub(crate) work: Option<BackgroundWork>,
+    pub(crate) work: Vec<BackgroundWork>,
     /// When to ask again.
     pub(crate) next: Option<Instant>,
+}
+
+impl Upkeep {
+    /// What is due by either.
+    #[cfg_attr(
+        not(feature = "tls"),
+        expect(dead_code, reason = "without TLS only logins have something due")
+    )]
+    pub(crate) fn and(mut self, other: Upkeep) -> Upkeep {
+        self.work.extend(other.work);
+        self.next = self.next.into_iter().chain(other.next).min();
+        self
+    }
 }
 
 /// Sockets, and what is spoken on them.

@@ -6,6 +6,7 @@
 //! while requests come and go, and is found anew when it has passed.
 
 use std::collections::HashMap;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -223,27 +224,27 @@ impl<N: Network, T> Connections<N, T> {
 
     fn job_done(&mut self, result: JobResult, now: Instant) {
         match result {
-            JobResult::Resolved { token, addresses } => {
-                let id = node_of(token);
-                let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
-                if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
-                    return;
-                }
-                match addresses {
-                    Ok(addresses) => peer.state.resolved(addresses),
-                    Err(error) => peer.attempt_failed(None, &DisconnectReason::NotResolved(error)),
-                }
-                self.try_next(id, now);
-            }
+            JobResult::Resolved { token, addresses } => self.resolved(token, addresses, now),
             JobResult::LookedUp(servers) => {
                 let servers = servers.map_err(|error| Error::config(error.to_string()));
                 self.outcomes.push(Outcome::Bootstrapped(servers));
             }
-            JobResult::Worked(result) => {
-                self.worked(&result, now);
-                self.keep_up(now);
-            }
+            JobResult::Worked(result) => self.worked(&result, now),
         }
+        self.keep_up(now);
+    }
+
+    fn resolved(&mut self, token: u64, addresses: io::Result<Vec<SocketAddr>>, now: Instant) {
+        let id = node_of(token);
+        let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
+        if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
+            return;
+        }
+        match addresses {
+            Ok(addresses) => peer.state.resolved(addresses),
+            Err(error) => peer.attempt_failed(None, &DisconnectReason::NotResolved(error)),
+        }
+        self.try_next(id, now);
     }
 
     /// Does what is due beside all connections.

@@ -84,6 +84,9 @@ impl ChannelBuilder for SecurityChannels {
     }
 
     fn upkeep(&self, now: Instant) -> Upkeep {
-        self.sasl.as_ref().map(|mechanisms| mechanisms.upkeep(now)).unwrap_or_default()
+        let upkeep = self.sasl.as_ref().map(|mechanisms| mechanisms.upkeep(now)).unwrap_or_default();
+        #[cfg(feature = "tls")]
+        let upkeep = upkeep.and(self.tls.as_ref().map(|tls| tls.upkeep(now)).unwrap_or_default());
+        upkeep
     }
 }

@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
+use std::fs;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use kafka_embedded::{AlertAt, CertificateOptions, EmbeddedCluster, TlsFault, TlsOptions};
+use kafka_embedded::{AlertAt, Api, CertificateOptions, EmbeddedCluster, TlsFault, TlsOptions};
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
+use support::logged::listen;
+use support::scratch::Scratch;
+use support::wait_until;
 
 fn cluster(options: TlsOptions) -> EmbeddedCluster {
     EmbeddedCluster::builder().brokers(2).topic("orders", 2).tls(options).start().unwrap()
@@ -112,4 +119,57 @@ fn a_broker_that_gets_another_certificate_is_told_from_one_that_may_not_have_it(
     }
     tls.replace_certificate(&CertificateOptions::for_names(names).self_signed()).unwrap();
     send(&producer(config(&cluster)), 10);
+}
+
+/// What was said of stores that have changed.
+static TOLD: Mutex<Vec<(log::Level, String)>> = Mutex::new(Vec::new());
+
+fn told() -> Vec<log::Level> {
+    TOLD.lock().unwrap().iter().map(|(level, _)| *level).collect()
+}
+
+/// Behaviour 99.
+#[test]
+fn an_idle_client_sees_what_has_become_of_its_files_and_its_connections_go_on() {
+    listen(log::LevelFilter::Info, |record| {
+        let text = record.args().to_string();
+        if text.contains("key and trust stores") {
+            TOLD.lock().unwrap().push((record.level(), text));
+        }
+    });
+    let cluster = cluster(TlsOptions::new());
+    let tls = cluster.tls().unwrap();
+    let old = tls.trusted_pem();
+    let trust = Scratch::new("tls-idle", old.as_bytes());
+    let replace = |text: String| {
+        let beside = Scratch::new("tls-idle-beside", text.as_bytes());
+        fs::rename(&beside.0, &trust.0).unwrap();
+    };
+    let config = ProducerConfig::new()
+        .bootstrap_servers(&cluster.bootstrap_servers())
+        .set("security.protocol", "SSL")
+        .set("ssl.truststore.location", trust.0.display().to_string())
+        .set("ssl.reload.interval.ms", "20");
+    let producer = producer(config);
+    send(&producer, 50);
+    let handshakes = tls.handshakes().len();
+
+    tls.replace_authority().unwrap();
+    replace(format!("{old}{}", tls.trusted_pem()));
+    wait_until("both authorities are read", || told() == [log::Level::Info]);
+    replace(String::from("broken"));
+    wait_until("what is broken is told", || told() == [log::Level::Info, log::Level::Warn]);
+    // Many looks later.
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(told(), [log::Level::Info, log::Level::Warn], "once");
+    let text = TOLD.lock().unwrap()[1].1.clone();
+    assert!(text.contains("those of before are kept: ssl.truststore.location ("), "{text}");
+    send(&producer, 50);
+    assert_eq!(tls.handshakes().len(), handshakes, "connections go on");
+
+    // The new authority was read when nothing was connected; now there would be nothing to read.
+    cluster.cut_before(Api::Produce, 1);
+    send(&producer, 50);
+    assert!(tls.handshakes().len() > handshakes);
+    assert_eq!(cluster.records("orders").len(), 150);
 }

@@ -120,6 +120,23 @@ fn tokens_are_fetched_over_https_from_whom_the_login_modules_options_trust() {
     assert!(endpoint.asked.try_recv().is_err(), "one token is enough for all connections");
 }
 
+/// Behaviour 99.
+#[test]
+fn the_trust_store_of_an_endpoint_is_read_again_when_it_changes() {
+    let answer = format!(r#"{{"access_token":"{}","expires_in":300}}"#, jwt());
+    let endpoint = HttpsEndpoint::start(answer);
+    let cluster = cluster(|_| accepted(None));
+    let other = TlsServer::new(TlsOptions::new()).unwrap();
+    let authority = Scratch::new("https-ca-changes", other.trusted_pem().as_bytes());
+    let trusted = format!("ssl.truststore.location=\"{}\"", authority.0.display());
+    let producer: TextProducer = KafkaProducer::new(endpoint.configure(log_in(&cluster), &trusted)).unwrap();
+    let text = producer.send(to_first("v")).unwrap_err().to_string();
+    assert!(text.contains("its certificate is not accepted"), "{text}");
+    std::fs::write(&authority.0, endpoint.server.trusted_pem()).unwrap();
+    let is_sent = || producer.send(to_first("v")).is_ok_and(|future| future.get_timeout(AGES).is_ok());
+    wait_until("the endpoint is trusted", is_sent);
+}
+
 #[test]
 fn an_endpoint_that_is_not_trusted_is_said_to_in_words() {
     let endpoint = HttpsEndpoint::start(String::from("{}"));

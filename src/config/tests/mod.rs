@@ -43,9 +43,9 @@ fn has_all_of_kafka_s_settings_once() {
     let count = |origin| PROPERTIES.iter().filter(|property| property.origin() == origin).count();
     let origins =
         [PropertyOrigin::Kafka, PropertyOrigin::Kafka44, PropertyOrigin::Internal, PropertyOrigin::Ours];
-    assert_eq!(origins.map(count), [113, 6, 1, 3]);
+    assert_eq!(origins.map(count), [113, 6, 1, 4]);
     let names: std::collections::HashSet<_> = PROPERTIES.iter().map(|property| property.name()).collect();
-    assert_eq!(names.len(), 123);
+    assert_eq!(names.len(), 124);
 }
 
 #[test]

@@ -99,7 +99,7 @@ impl ChannelBuilder for SimulatedChannels {
         });
         let next = renewals.1.filter(|_| !is_due).unwrap_or(now + every);
         renewals.1 = Some(next);
-        Upkeep { work, next: Some(next) }
+        Upkeep { work: work.into_iter().collect(), next: Some(next) }
     }
 }
 

@@ -331,17 +331,20 @@ fn a_step_waits_for_work_in_the_background() {
 
 #[test]
 fn what_is_due_beside_all_connections_is_done_in_time_and_nothing_is_needed_for_it() {
-    let renewed = Authority { wants_token: true, renewed_every: Some(SECOND * 50), ..Authority::default() };
-    let (mut fixture, authority) = with_authority(renewed, false);
-    fixture.ready();
-    assert_eq!(summary(&answer_all(&mut fixture)), "connected");
-    for (seconds, renewals) in [(49, 0), (2, 1), (47, 1), (2, 2), (50, 3)] {
-        let until = fixture.now + SECOND * seconds;
-        while fixture.now < until {
-            fixture.turn(until - fixture.now);
+    // Also where a connection needed nothing but a look-up of its broker's name.
+    for wants_token in [true, false] {
+        let renewed = Authority { wants_token, renewed_every: Some(SECOND * 50), ..Authority::default() };
+        let (mut fixture, authority) = with_authority(renewed, false);
+        fixture.ready();
+        assert_eq!(summary(&answer_all(&mut fixture)), "connected");
+        for (seconds, renewals) in [(49, 0), (2, 1), (47, 1), (2, 2), (50, 3)] {
+            let until = fixture.now + SECOND * seconds;
+            while fixture.now < until {
+                fixture.turn(until - fixture.now);
+            }
+            fixture.turn(Duration::from_millis(1));
+            assert_eq!(authority.renewals.lock().0, renewals, "after {seconds} s more, token: {wants_token}");
         }
-        fixture.turn(Duration::from_millis(1));
-        assert_eq!(authority.renewals.lock().0, renewals, "after {seconds} s more");
     }
 }
 

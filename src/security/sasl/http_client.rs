@@ -13,19 +13,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConnection, StreamOwned};
 use zeroize::Zeroizing;
 
 use super::http_answer::{HttpAnswer, read_answer, read_head};
 use super::http_proxy::HttpProxy;
 use crate::escape::Escaped;
 use crate::secret::Secret;
-use crate::security::tls::handshake_trouble;
+use crate::security::tls::{TlsContext, handshake_trouble};
 
 /// Asks, and waits for the answer.
 #[derive(Clone)]
 pub(crate) struct HttpClient {
-    tls: Arc<ClientConfig>,
+    tls: Arc<TlsContext>,
     times: HttpTimes,
     proxy: Option<HttpProxy>,
 }
@@ -69,7 +69,7 @@ struct HttpUrl<'a> {
 
 impl HttpClient {
     /// A client; `proxied` lets it go through what `https_proxy` and the like name.
-    pub(crate) fn new(tls: Arc<ClientConfig>, times: HttpTimes, proxied: bool) -> HttpClient {
+    pub(crate) fn new(tls: Arc<TlsContext>, times: HttpTimes, proxied: bool) -> HttpClient {
         HttpClient { tls, times, proxy: if proxied { HttpProxy::of_the_environment() } else { None } }
     }
 
@@ -84,7 +84,7 @@ impl HttpClient {
             return told(exchange(&mut tcp, &request));
         }
         let name = ServerName::try_from(url.host.to_owned()).map_err(|_| unfit())?;
-        let connection = ClientConnection::new(Arc::clone(&self.tls), name);
+        let connection = ClientConnection::new(self.tls.newest_client_config(), name);
         let connection = told(connection.map_err(io::Error::other))?;
         told(exchange(&mut StreamOwned::new(connection, tcp), &request))
     }

@@ -4,12 +4,13 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use super::http_client::{HttpClient, HttpTimes};
+use crate::config::{Faults, ProducerConfig};
+use crate::security::tls::TlsContext;
 
 /// A server on this machine.
 pub(super) struct HttpTestServer {
@@ -78,11 +79,15 @@ fn read_question(stream: &mut TcpStream) -> String {
     }
 }
 
-/// A client that trusts nobody, which is enough for HTTP.
+/// A client that trusts nobody who is there, which is enough for HTTP.
 pub(super) fn test_client(wait: Duration) -> HttpClient {
-    let provider = Arc::new(rustls_graviola::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config =
-        builder.unwrap().with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-    HttpClient::new(Arc::new(config), HttpTimes { connect: wait, read: wait }, false)
+    let config = ProducerConfig::new()
+        .bootstrap_servers("localhost:1")
+        .set("security.protocol", "SSL")
+        .set("ssl.truststore.certificates", include_str!("../stores/fixtures/ca.pem"));
+    let mut faults = Faults::default();
+    let settings = config.resolve(&["key.serializer", "value.serializer"], &mut faults);
+    let tls = TlsContext::new(&settings, &mut faults);
+    faults.into_result().unwrap();
+    HttpClient::new(tls.unwrap(), HttpTimes { connect: wait, read: wait }, false)
 }

@@ -38,17 +38,17 @@ pub(super) fn login_tls(options: &JaasOptions, faults: &mut Faults) -> Option<Ar
 }
 
 /// A client that may go through a proxy.
-pub(super) fn login_http(settings: &Settings, tls: &TlsContext) -> HttpClient {
+pub(super) fn login_http(settings: &Settings, tls: &Arc<TlsContext>) -> HttpClient {
     let times = HttpTimes {
         connect: settings.sasl_login_connect_timeout.unwrap_or(settings.request_timeout),
         read: settings.sasl_login_read_timeout.unwrap_or(settings.request_timeout),
     };
-    HttpClient::new(tls.client_config(), times, true)
+    HttpClient::new(Arc::clone(tls), times, true)
 }
 
 /// A client for what is on this machine, or is not there: it answers at once.
 #[cfg(feature = "msk-iam")]
-pub(super) fn local_http(tls: &TlsContext) -> HttpClient {
+pub(super) fn local_http(tls: &Arc<TlsContext>) -> HttpClient {
     let times = HttpTimes { connect: Duration::from_secs(1), read: Duration::from_secs(2) };
-    HttpClient::new(tls.client_config(), times, false)
+    HttpClient::new(Arc::clone(tls), times, false)
 }

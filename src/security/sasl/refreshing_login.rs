@@ -167,10 +167,10 @@ impl<C: ExpiringCredential> RefreshingLogin<C> {
         if left.is_zero() {
             state.is_fetching = true;
             drop(state);
-            return Upkeep { work: Some(self.work()), next: None };
+            return Upkeep { work: vec![self.work()], next: None };
         }
         // The clock on the wall may be set: it is looked at again before long.
-        Upkeep { work: None, next: Some(now + left.min(LONGEST_LOOK_AWAY)) }
+        Upkeep { work: Vec::new(), next: Some(now + left.min(LONGEST_LOOK_AWAY)) }
     }
 
     /// The work of fetching. Whoever makes it has set `is_fetching`.
@@ -371,7 +371,7 @@ mod tests {
         run(work);
         assert_eq!((number(&login), number(&login)), (1, 1));
         let next = login.upkeep(Instant::now());
-        assert!(next.work.is_none() && next.next.is_some(), "it is looked after");
+        assert!(next.work.is_empty() && next.next.is_some(), "it is looked after");
     }
 
     #[test]
@@ -415,14 +415,14 @@ mod tests {
         run(work(&login));
         let due = |login: &Arc<RefreshingLogin<Ticket>>| {
             login.state.lock().held.as_mut().unwrap().refresh_at = Some(Moment::now());
-            login.upkeep(Instant::now()).work.unwrap()
+            login.upkeep(Instant::now()).work.pop().unwrap()
         };
         let refresh = due(&login);
-        assert!(login.upkeep(Instant::now()).work.is_none(), "one at a time");
+        assert!(login.upkeep(Instant::now()).work.is_empty(), "one at a time");
         run(refresh);
         assert_eq!(number(&login), 1);
         let next = login.upkeep(Instant::now());
-        assert!(next.work.is_none() && next.next.is_some(), "not at once");
+        assert!(next.work.is_empty() && next.next.is_some(), "not at once");
         run(due(&login));
         assert_eq!(number(&login), 2);
     }

@@ -51,14 +51,16 @@ pub(super) fn client_config(
     Some(config)
 }
 
-/// Whom we trust: the given store, or the system's.
+/// Whom we trust: the given store, or those who are trusted without one.
 fn trusted(sources: &StoreSources) -> Result<Trusted, Error> {
-    let (certificates, origin) = match sources.trusted()? {
-        Some((certificates, origin)) => (certificates, origin.to_owned()),
-        None => {
-            (of_the_system()?, String::from("the system's trust store (ssl.truststore.location is not set)"))
-        }
-    };
+    match sources.trusted()? {
+        Some((certificates, origin)) => Ok(all_of(certificates, origin.to_owned())),
+        None => trusted_without_store(),
+    }
+}
+
+/// These certificates.
+fn all_of(certificates: Vec<CertificateDer<'static>>, origin: String) -> Trusted {
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
         let read = Certificate::read(certificate);
@@ -71,10 +73,21 @@ fn trusted(sources: &StoreSources) -> Result<Trusted, Error> {
             logging::warn!("{origin}: {name} cannot be trusted: {error}");
         }
     }
-    Ok(Trusted { roots, certificates, origin })
+    Trusted { roots, certificates, origin }
 }
 
-fn of_the_system() -> Result<Vec<CertificateDer<'static>>, Error> {
+/// Mozilla's authorities, of which there are names, keys and limits, and no certificates.
+#[cfg(feature = "webpki-roots")]
+fn trusted_without_store() -> Result<Trusted, Error> {
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let origin =
+        String::from("the authorities of the crate webpki-roots (ssl.truststore.location is not set)");
+    Ok(Trusted { roots, certificates: Vec::new(), origin })
+}
+
+/// The operating system's authorities.
+#[cfg(not(feature = "webpki-roots"))]
+fn trusted_without_store() -> Result<Trusted, Error> {
     let found = rustls_native_certs::load_native_certs();
     if found.certs.is_empty() {
         let why: Vec<String> =
@@ -82,10 +95,11 @@ fn of_the_system() -> Result<Vec<CertificateDer<'static>>, Error> {
         let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join("; ")) };
         return Err(Error::config(format!(
             "ssl.truststore.location is not set, and the system has no trusted certificates{why}: name a trust store, or \
-             install the system's, often called ca-certificates"
+             install the system's, often called ca-certificates; or turn on the feature `webpki-roots` of the crate kafka-producer"
         )));
     }
-    Ok(found.certs)
+    let origin = String::from("the system's trust store (ssl.truststore.location is not set)");
+    Ok(all_of(found.certs, origin))
 }
 
 fn own_keys(provider: &CryptoProvider, sources: &StoreSources, now: u64) -> Result<OwnKeys, Error> {

@@ -27,10 +27,25 @@ use crate::planted::{Defect, planted};
 /// Whom we trust.
 pub(super) struct Trusted {
     pub(super) roots: RootCertStore,
-    /// The same certificates, as they are in the store.
+    /// The same certificates, as they are in the store; none where roots came without.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// Where they are from, for errors.
     pub(super) origin: String,
+}
+
+impl Trusted {
+    /// The one that has issued this, by the names.
+    fn issuer_of(&self, certificate: &Certificate) -> Option<Certificate> {
+        let read = self.certificates.iter().filter_map(|der| Certificate::read(der));
+        let roots = self.roots.roots.iter();
+        let roots =
+            roots.filter_map(|root| Certificate::of_root(&root.subject, &root.subject_public_key_info));
+        read.chain(roots).find(|trusted| trusted.has_issued(certificate))
+    }
+
+    fn count(&self) -> usize {
+        self.certificates.len().max(self.roots.len())
+    }
 }
 
 /// Whether a broker's certificate is good.
@@ -146,8 +161,7 @@ impl BrokerVerifier {
         let sent: Vec<Certificate> = between.iter().filter_map(|der| Certificate::read(der)).collect();
         let path = path(leaf, &sent);
         let last = path.last().copied().unwrap_or(leaf);
-        let trusted = self.trusted.certificates.iter().filter_map(|der| Certificate::read(der));
-        let issuer = trusted.into_iter().find(|trusted| trusted.has_issued(last));
+        let issuer = self.trusted.issuer_of(last);
         // A self-issued one that was sent along is no more than a copy of what has to be trusted anyway.
         let signed = path.iter().copied().filter(|it| !it.is_self_issued() || *it == leaf);
         let faults = signed
@@ -232,7 +246,7 @@ impl BrokerVerifier {
         format!(
             "{last} is issued by {issuer}, whose certificate is not among the {} in {origin}; put it in there, or let the \
              broker send those between (it sent {along})",
-            self.trusted.certificates.len()
+            self.trusted.count()
         )
     }
 }

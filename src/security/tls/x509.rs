@@ -94,6 +94,22 @@ impl Certificate {
         Some(read)
     }
 
+    /// An authority of which there are only its name and its key, as they stand in a certificate, without their heads.
+    pub(super) fn of_root(name: &[u8], key: &[u8]) -> Option<Certificate> {
+        let name = DistinguishedName::read(name);
+        Some(Certificate {
+            version: 3,
+            subject: name.clone(),
+            issuer: name,
+            valid: None,
+            key: KeyKind::read(key)?,
+            signature: Signature { name: String::new(), is_broken: false },
+            dns_names: Vec::new(),
+            addresses: Vec::new(),
+            is_authority: true,
+        })
+    }
+
     fn read_extensions(&mut self, extensions: &[u8]) {
         let mut list = Elements(Elements(extensions).expect(SEQUENCE).unwrap_or_default());
         while let Some((SEQUENCE, extension)) = list.next() {

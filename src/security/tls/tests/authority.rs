@@ -87,6 +87,10 @@ impl TestAuthority {
         self.0.as_ref().pem()
     }
 
+    pub(super) fn der(&self) -> CertificateDer<'static> {
+        self.0.as_ref().der().clone()
+    }
+
     pub(super) fn certify(&self, names: &[&str]) -> Certified {
         self.certify_as(params(names, "broker"))
     }

@@ -1,10 +1,16 @@
 //! Certificates of brokers: which are good, and what is said of those that are not.
 
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, date_time_ymd};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{CertificateError, RootCertStore};
 
 use super::authority::{BOTH, Certified, TestAuthority, params, self_signed, server_config};
 use super::pair::{ConnectedPair, context, context_of};
 use crate::error::ErrorKind;
+use crate::security::tls::verifier::{BrokerVerifier, Trusted};
+#[cfg(feature = "webpki-roots")]
+use crate::security::tls::x509::{Certificate, KeyKind};
 
 /// What our side says of a broker that shows these; nothing where it is content.
 fn said(trusted: &str, host: &str, shown: &Certified, between: &[&Certified]) -> Option<String> {
@@ -31,6 +37,47 @@ fn between_years(mut params: CertificateParams, from: i32, until: i32) -> Certif
     params.not_before = date_time_ymd(from, 1, 1);
     params.not_after = date_time_ymd(until, 1, 1);
     params
+}
+
+/// As a crate has them: their names, their keys and what they may sign for.
+#[test]
+fn roots_without_their_certificates_are_trusted_and_named_like_others() {
+    let (root, namesake, other) =
+        (TestAuthority::new("root"), TestAuthority::new("root"), TestAuthority::new("other"));
+    let mut roots = RootCertStore::empty();
+    roots.add(root.der()).unwrap();
+    let trusted = Trusted { roots, certificates: Vec::new(), origin: "the list".to_owned() };
+    let algorithms = rustls_graviola::default_provider().signature_verification_algorithms;
+    let verifier = BrokerVerifier::new(trusted, algorithms, true);
+    let host = ServerName::try_from("kafka").unwrap();
+    let said =
+        |shown: &Certified| match verifier.verify_server_cert(&shown.der, &[], &host, &[], UnixTime::now()) {
+            Ok(_) => String::from("good"),
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(why))) => why.0.to_string(),
+            Err(error) => panic!("{error}"),
+        };
+    assert_eq!(said(&root.certify(&["kafka"])), "good");
+    let text = said(&namesake.certify(&["kafka"]));
+    assert!(text.contains("the certificate of that name in the list has another key"), "{text}");
+    let text = said(&other.certify(&["kafka"]));
+    assert!(
+        text.contains("is issued by CN=other, whose certificate is not among the 1 in the list"),
+        "{text}"
+    );
+}
+
+#[cfg(feature = "webpki-roots")]
+#[test]
+fn each_root_of_the_crate_can_be_read_and_its_key_be_used() {
+    for root in webpki_roots::TLS_SERVER_ROOTS {
+        let read = Certificate::of_root(&root.subject, &root.subject_public_key_info).unwrap();
+        assert!(read.is_authority && read.is_self_issued() && read.to_string().contains('='), "{read}");
+        assert!(
+            matches!(read.key, KeyKind::Rsa(2048..=8192) | KeyKind::Elliptic(_)),
+            "{read}: {:?}",
+            read.key
+        );
+    }
 }
 
 #[test]

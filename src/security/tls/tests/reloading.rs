@@ -1,11 +1,13 @@
 //! Stores whose files change: new connections have what is new, and what is broken changes nothing.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use super::authority::{BOTH, TestAuthority, server_config};
 use super::folder::Folder;
 use super::pair::{ConnectedPair, context_of};
 use crate::security::tls::TlsContext;
+use crate::stage::{self, Clock, Role};
 
 fn connect(
     context: &std::sync::Arc<TlsContext>,
@@ -84,10 +86,80 @@ fn a_key_that_does_not_fit_leaves_the_trust_store_as_it_was_too() {
     connect(&context, &of_new).unwrap();
 }
 
+/// Behaviour 99.
 #[test]
-fn without_files_there_is_nothing_to_look_at() {
+fn files_are_looked_at_in_their_time_though_nothing_connects() {
+    let clock = Clock::new(Instant::now(), 1_700_000_000_000);
+    let _stage = stage::enter(Role { clock: clock.clone(), baton: None });
+    let folder = Folder::new("tls-idle");
+    let (old, new) = (TestAuthority::new("old"), TestAuthority::new("new"));
+    let [of_old, of_new] =
+        [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], None, &BOTH));
+    let trusts = |context: &std::sync::Arc<TlsContext>, server| {
+        ConnectedPair::new(context, "kafka", server).travel(1000).is_ok()
+    };
+    let path = folder.write("trust.pem", &old.pem());
+    let pairs = [("ssl.truststore.location", path.as_str()), ("ssl.reload.interval.ms", "60000")];
+    let context = context_of(&pairs).unwrap();
+    let minute = Duration::from_secs(60);
+    // How much is due, and how long there is nothing to ask for.
+    let ask = || {
+        let upkeep = context.upkeep(stage::now());
+        (upkeep.work, upkeep.next.unwrap().saturating_duration_since(stage::now()))
+    };
+    let not_yet = |left| {
+        let (work, next) = ask();
+        assert_eq!((work.len(), next), (0, left));
+    };
+    not_yet(minute);
+    folder.write("trust.pem", &new.pem());
+    clock.spend(minute / 2);
+    not_yet(minute / 2);
+    clock.spend(minute / 2);
+    let (mut work, next) = ask();
+    assert_eq!((work.len(), next), (1, minute));
+    assert!(trusts(&context, &of_old), "it is not done yet");
+
+    // One that does not come to its end is not joined by others.
+    clock.spend(minute);
+    not_yet(minute);
+    work.pop().unwrap().run().unwrap();
+    assert!(trusts(&context, &of_new) && !trusts(&context, &of_old));
+
+    // What is looked at for a connection need not be looked at again.
+    clock.spend(minute / 2);
+    connect(&context, &of_new).unwrap();
+    not_yet(minute);
+
+    // What is broken leaves what was before; what could not be begun comes again, but not at once.
+    folder.write("trust.pem", "broken");
+    clock.spend(minute);
+    drop(ask().0);
+    not_yet(minute);
+    clock.spend(minute);
+    ask().0.pop().unwrap().run().unwrap();
+    assert!(trusts(&context, &of_new));
+    folder.write("trust.pem", &old.pem());
+    clock.spend(minute);
+    ask().0.pop().unwrap().run().unwrap();
+    assert!(trusts(&context, &of_old));
+}
+
+#[test]
+fn without_files_or_an_interval_there_is_nothing_to_look_at() {
+    let folder = Folder::new("tls-never");
     let pem = TestAuthority::new("root").pem();
     let context = context_of(&[("ssl.truststore.certificates", &pem)]).unwrap();
     assert!(context.look_again().is_none());
     context.reload().unwrap();
+    let path = folder.write("trust.pem", &pem);
+    let never = context_of(&[("ssl.truststore.location", &path), ("ssl.reload.interval.ms", "0")]).unwrap();
+    let usual = context_of(&[("ssl.truststore.location", &path)]).unwrap();
+    let now = stage::now();
+    let later = now + Duration::from_secs(1_000_000);
+    for context in [context, never] {
+        assert!(context.upkeep(later).work.is_empty() && context.upkeep(later).next.is_none());
+    }
+    let next = usual.upkeep(now).next.unwrap();
+    assert!(next <= now + Duration::from_secs(300) && next > now + Duration::from_secs(200));
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::authority::{BOTH, Certified, TestAuthority, params, server_config};
+use super::folder::Folder;
 use super::pair::{ConnectedPair, context_of, refusal};
 
 fn trusting<'a>(pem: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -182,18 +183,59 @@ fn files_are_named_with_their_settings() {
 fn without_a_trust_store_the_systems_is_taken() {
     let broker: Certified = TestAuthority::new("root").certify(&["kafka"]);
     let server = server_config(&broker, &[], None, &BOTH);
+    let origin = match cfg!(feature = "webpki-roots") {
+        true => "the authorities of the crate webpki-roots (ssl.truststore.location is not set)",
+        false => "the system's trust store (ssl.truststore.location is not set)",
+    };
     match context_of(&[]) {
         Ok(context) => {
             let error = ConnectedPair::new(&context, "kafka", &server).travel(1000).unwrap_err();
-            assert!(
-                error.to_string().contains("the system's trust store (ssl.truststore.location is not set)"),
-                "{error}"
-            );
+            assert!(error.to_string().contains(origin), "{error}");
         }
         // A machine without any.
         Err(error) => {
+            assert!(!cfg!(feature = "webpki-roots"), "{error}");
             assert!(error.to_string().contains("the system has no trusted certificates"), "{error}")
         }
+    }
+}
+
+/// Behaviour 101.
+/// Only a process that begins with it has another store of the system's.
+#[test]
+fn the_systems_trust_store_is_read_but_for_who_has_the_roots_of_the_crate() {
+    const STORE: &str = "SSL_CERT_FILE";
+    const CHILD: &str = "KAFKA_PRODUCER_TRUSTS_THE_SYSTEM";
+    if std::env::var_os(CHILD).is_none() {
+        let folder = Folder::new("tls-system");
+        let store = folder.write("system.pem", "");
+        let name = "security::tls::tests::rules::the_systems_trust_store_is_read_but_for_who_has_the_roots_of_the_crate";
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+        let output = child
+            .args(["--exact", name])
+            .env(STORE, store)
+            .env(CHILD, "1")
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}");
+        return;
+    }
+    let authority = TestAuthority::new("root");
+    fs::write(std::env::var_os(STORE).unwrap(), authority.pem()).unwrap();
+    let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
+    let outcome = ConnectedPair::new(&context_of(&[]).unwrap(), "kafka", &server).travel(1000);
+    #[cfg(not(feature = "webpki-roots"))]
+    outcome.unwrap();
+    #[cfg(feature = "webpki-roots")]
+    {
+        let text = outcome.unwrap_err().to_string();
+        let words = format!(
+            "is issued by CN=root, whose certificate is not among the {} in the authorities of the crate webpki-roots",
+            webpki_roots::TLS_SERVER_ROOTS.len()
+        );
+        assert!(text.contains(&words), "{text}");
     }
 }
 
