@@ -65,6 +65,43 @@ fn what_is_built_and_tested_in_the_root_compiles_no_c() {
     assert!(tree.compile_c(&all).contains(&"rdkafka-sys"));
 }
 
+/// The pure ciphers compile for two kinds of processors; on the others the crate is built all the same, with the features that
+/// bring other ciphers.
+#[test]
+fn on_other_processors_the_tree_has_no_ciphers_that_do_not_compile_there() {
+    let names = |target: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        cargo.args([
+            "tree",
+            "--locked",
+            "-p",
+            "kafka-producer",
+            "-e",
+            "normal",
+            "--prefix",
+            "none",
+            "--target",
+            target,
+        ]);
+        let tree = run(&mut cargo);
+        tree.lines()
+            .filter_map(|line| line.split(' ').next().map(str::to_owned))
+            .collect::<BTreeSet<String>>()
+    };
+    for (target, has_graviola) in [
+        ("x86_64-unknown-linux-gnu", true),
+        ("aarch64-unknown-linux-gnu", true),
+        ("riscv64gc-unknown-linux-gnu", false),
+        ("armv7-unknown-linux-gnueabihf", false),
+    ] {
+        let names = names(target);
+        assert!(names.contains("rustls"), "{target}: {names:?}");
+        assert_eq!(names.contains("graviola"), has_graviola, "{target}");
+        assert_eq!(names.contains("rustls-graviola"), has_graviola, "{target}");
+    }
+}
+
 #[test]
 fn all_members_keep_the_same_lints() {
     let root = read("Cargo.toml");

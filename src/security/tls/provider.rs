@@ -1,7 +1,8 @@
 //! The provider of the ciphers: those of the program, else those that need no C, else those of a feature.
 //!
 //! Owns: the choice, and what is said where there is none. Must not know: settings.
-//! Holds: a processor that graviola cannot use never gets as far as graviola, which would panic.
+//! Holds: a processor that graviola cannot use never gets as far as graviola, which would panic; for most kinds of processors it
+//! does not even compile.
 
 use std::sync::Arc;
 
@@ -12,22 +13,31 @@ use crate::error::Error;
 /// The ciphers: those that the program has installed for all of its TLS, else graviola's where the processor can do them, else
 /// those that a feature of this crate has brought.
 pub(super) fn provider() -> Result<Arc<CryptoProvider>, Error> {
-    choose(CryptoProvider::get_default().map(Arc::clone), graviola::util::is_cpu_supported(), written_in_c())
+    choose(CryptoProvider::get_default().map(Arc::clone), without_c(), written_in_c())
 }
 
 fn choose(
     installed: Option<Arc<CryptoProvider>>,
-    graviola_can: bool,
+    without_c: Option<CryptoProvider>,
     written_in_c: Option<CryptoProvider>,
 ) -> Result<Arc<CryptoProvider>, Error> {
-    let own = || graviola_can.then(|| Arc::new(rustls_graviola::default_provider()));
-    installed.or_else(own).or_else(|| written_in_c.map(Arc::new)).ok_or_else(|| {
+    installed.or_else(|| without_c.or(written_in_c).map(Arc::new)).ok_or_else(|| {
         Error::config(
             "security.protocol: this processor lacks what the built-in ciphers need (x86-64 with AVX2, ADX and BMI2, or \
              aarch64 with AES); turn on the feature `tls-ring` or `tls-aws-lc` of the crate kafka-producer, or install \
              another provider of rustls by CryptoProvider::install_default before the producer is made",
         )
     })
+}
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn without_c() -> Option<CryptoProvider> {
+    graviola::util::is_cpu_supported().then(rustls_graviola::default_provider)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn without_c() -> Option<CryptoProvider> {
+    None
 }
 
 #[cfg(feature = "tls-aws-lc")]
@@ -64,15 +74,16 @@ mod tests {
     #[test]
     fn the_programs_own_comes_first_then_what_needs_no_c_then_a_feature_s() {
         let installed = || Some(Arc::new(with_suites(1)));
-        assert_eq!(suites(choose(installed(), true, Some(with_suites(2)))), 1);
-        assert_eq!(suites(choose(installed(), false, None)), 1);
-        assert!(suites(choose(None, true, Some(with_suites(2)))) > 2);
-        assert_eq!(suites(choose(None, false, Some(with_suites(2)))), 2);
+        let (pure, in_c) = (|| Some(with_suites(3)), || Some(with_suites(2)));
+        assert_eq!(suites(choose(installed(), pure(), in_c())), 1);
+        assert_eq!(suites(choose(installed(), None, None)), 1);
+        assert_eq!(suites(choose(None, pure(), in_c())), 3);
+        assert_eq!(suites(choose(None, None, in_c())), 2);
     }
 
     #[test]
     fn a_processor_without_any_is_an_error_that_names_the_features() {
-        let error = choose(None, false, None).unwrap_err();
+        let error = choose(None, None, None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         let text = error.to_string();
         for part in ["security.protocol", "`tls-ring`", "`tls-aws-lc`", "install_default"] {

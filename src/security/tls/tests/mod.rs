@@ -3,6 +3,7 @@
 
 mod authority;
 mod distrust;
+mod environment;
 mod folder;
 mod layering;
 mod pair;

@@ -3,7 +3,6 @@
 use std::fs;
 
 use super::authority::{BOTH, Certified, TestAuthority, params, server_config};
-use super::folder::Folder;
 use super::pair::{ConnectedPair, context_of, refusal};
 
 fn trusting<'a>(pem: &'a str, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
@@ -197,45 +196,6 @@ fn without_a_trust_store_the_systems_is_taken() {
             assert!(!cfg!(feature = "webpki-roots"), "{error}");
             assert!(error.to_string().contains("the system has no trusted certificates"), "{error}")
         }
-    }
-}
-
-/// Behaviour 101.
-/// Only a process that begins with it has another store of the system's.
-#[test]
-fn the_systems_trust_store_is_read_but_for_who_has_the_roots_of_the_crate() {
-    const STORE: &str = "SSL_CERT_FILE";
-    const CHILD: &str = "KAFKA_PRODUCER_TRUSTS_THE_SYSTEM";
-    if std::env::var_os(CHILD).is_none() {
-        let folder = Folder::new("tls-system");
-        let store = folder.write("system.pem", "");
-        let name = "security::tls::tests::rules::the_systems_trust_store_is_read_but_for_who_has_the_roots_of_the_crate";
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap());
-        let output = child
-            .args(["--exact", name])
-            .env(STORE, store)
-            .env(CHILD, "1")
-            .env_remove("SSL_CERT_DIR")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && text.contains("1 passed"), "{text}");
-        return;
-    }
-    let authority = TestAuthority::new("root");
-    fs::write(std::env::var_os(STORE).unwrap(), authority.pem()).unwrap();
-    let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
-    let outcome = ConnectedPair::new(&context_of(&[]).unwrap(), "kafka", &server).travel(1000);
-    #[cfg(not(feature = "webpki-roots"))]
-    outcome.unwrap();
-    #[cfg(feature = "webpki-roots")]
-    {
-        let text = outcome.unwrap_err().to_string();
-        let words = format!(
-            "is issued by CN=root, whose certificate is not among the {} in the authorities of the crate webpki-roots",
-            webpki_roots::TLS_SERVER_ROOTS.len()
-        );
-        assert!(text.contains(&words), "{text}");
     }
 }
 
