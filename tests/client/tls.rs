@@ -2,17 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-mod support;
-
 use std::fs;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use kafka_embedded::{AlertAt, Api, CertificateOptions, EmbeddedCluster, TlsFault, TlsOptions};
 use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
-use support::logged::listen;
-use support::scratch::Scratch;
-use support::wait_until;
+
+use crate::support::logged::listen;
+use crate::support::scratch::Scratch;
+use crate::support::wait_until;
 
 fn cluster(options: TlsOptions) -> EmbeddedCluster {
     EmbeddedCluster::builder().brokers(2).topic("orders", 2).tls(options).start().unwrap()
@@ -121,7 +120,7 @@ fn a_broker_that_gets_another_certificate_is_told_from_one_that_may_not_have_it(
     send(&producer(config(&cluster)), 10);
 }
 
-/// What was said of stores that have changed.
+/// What was said of the file of the test below.
 static TOLD: Mutex<Vec<(log::Level, String)>> = Mutex::new(Vec::new());
 
 fn told() -> Vec<log::Level> {
@@ -133,7 +132,7 @@ fn told() -> Vec<log::Level> {
 fn an_idle_client_sees_what_has_become_of_its_files_and_its_connections_go_on() {
     listen(log::LevelFilter::Info, |record| {
         let text = record.args().to_string();
-        if text.contains("key and trust stores") {
+        if text.contains("-tls-idle.properties)") {
             TOLD.lock().unwrap().push((record.level(), text));
         }
     });
@@ -163,7 +162,7 @@ fn an_idle_client_sees_what_has_become_of_its_files_and_its_connections_go_on() 
     std::thread::sleep(Duration::from_millis(300));
     assert_eq!(told(), [log::Level::Info, log::Level::Warn], "once");
     let text = TOLD.lock().unwrap()[1].1.clone();
-    assert!(text.contains("those of before are kept: ssl.truststore.location ("), "{text}");
+    assert!(text.contains("are made with what was before: ssl.truststore.location ("), "{text}");
     send(&producer, 50);
     assert_eq!(tls.handshakes().len(), handshakes, "connections go on");
 

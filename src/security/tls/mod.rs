@@ -129,9 +129,9 @@ impl TlsContext {
         let seen = self.sources.stamps();
         let mut current = self.current.lock();
         current.looked_at = stage::now();
-        let is_news = current.seen != seen;
+        let news = self.sources.changed(&current.seen, &seen).join(", ");
         drop(current);
-        if !is_news {
+        if news.is_empty() {
             return;
         }
         let (config, error) = match self.read() {
@@ -143,11 +143,9 @@ impl TlsContext {
             return;
         }
         match error {
-            None => {
-                logging::info!("the key and trust stores have changed; new connections are made with them");
-            }
+            None => logging::info!("new connections are made with what has changed: {news}"),
             Some(error) => logging::warn!(
-                "the key and trust stores have changed and cannot be used, those of before are kept: {error}"
+                "what has changed cannot be used, and new connections are made with what was before: {error}"
             ),
         }
     }

@@ -134,12 +134,23 @@ impl StoreSources {
 
     /// How the files stand now. Blocks as long as looking at them takes.
     pub(super) fn stamps(&self) -> FileStamps {
-        FileStamps(self.files().map(FileStamp::of).collect())
+        FileStamps(self.files().map(|(_, path)| FileStamp::of(path)).collect())
     }
 
-    fn files(&self) -> impl Iterator<Item = &Path> {
+    /// The files that differ, as they may be shown.
+    pub(super) fn changed(&self, before: &FileStamps, now: &FileStamps) -> Vec<&str> {
+        let pairs = before.0.iter().zip(&now.0);
+        self.files()
+            .zip(pairs)
+            .filter(|(_, (before, now))| before != now)
+            .map(|((origin, _), _)| origin)
+            .collect()
+    }
+
+    /// Where they are: as it may be shown, and as it is.
+    fn files(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.key.iter().chain(&self.trusted).filter_map(|source| match &source.bytes {
-            StoreBytes::File(path) => Some(path.as_path()),
+            StoreBytes::File(path) => Some((source.origin.as_str(), path.as_path())),
             StoreBytes::Certificates(_) | StoreBytes::Key { .. } => None,
         })
     }
