@@ -97,9 +97,15 @@ fn brokers_that_are_trusted(kafka: &SecuredKafka) -> Vec<Case> {
     let tls = kafka.address(SecuredListener::Tls);
     let not_trusted = |words| Expected::Refused(ErrorKind::Authentication, words);
     // What brokers of 2.x say on Java 17 is no TLS.
-    let no_version_in_common = match kafka.kafka().jars().has_zookeeper() {
-        true => Expected::Unreachable(&["what came is not TLS", "ssl.enabled.protocols"]),
-        false => not_trusted(&["protocol_version"]),
+    let (no_version_in_common, no_cipher_in_common) = match kafka.kafka().jars().has_zookeeper() {
+        true => (
+            Expected::Unreachable(&["what came is not TLS", "ssl.enabled.protocols"]),
+            Expected::Unreachable(&["what came is not TLS", "ssl.cipher.suites"]),
+        ),
+        false => (
+            not_trusted(&["protocol_version"]),
+            not_trusted(&["handshake_failure", "none with CBC, DHE or P-521", "ssl.cipher.suites"]),
+        ),
     };
     vec![
         Case::new("TLS", trusting(SecuredListener::Tls), Expected::Accepted),
@@ -114,6 +120,9 @@ fn brokers_that_are_trusted(kafka: &SecuredKafka) -> Vec<Case> {
             trusting(SecuredListener::Tls12).set("ssl.enabled.protocols", "TLSv1.3"),
             no_version_in_common,
         ),
+        // Java has them.
+        Case::new("CBC alone", trusting(SecuredListener::Cbc), no_cipher_in_common).but_java(true),
+        Case::new("DHE alone", trusting(SecuredListener::Dhe), no_cipher_in_common).but_java(true),
         Case::new("expired", trusting(SecuredListener::Expired), not_trusted(&["CN=localhost", "expired"])),
         Case::new(
             "not yet valid",

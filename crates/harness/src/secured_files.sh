@@ -49,6 +49,7 @@ certificate expired localhost "$here" ca 20200101000000Z 20200102000000Z
 certificate not-yet localhost "$here" ca 20440101000000Z 20450101000000Z
 certificate other-authority localhost "$here" other-ca
 certificate client alice "" ca
+certificate rsa-server localhost "$here" ca "" "" rsa:2048
 certificate rsa-client alice "" ca "" "" rsa:2048
 certificate other-client mallory "" other-ca
 certificate expired-client alice "" ca 20200101000000Z 20200102000000Z

@@ -26,6 +26,9 @@ pub enum SecuredListener {
     Mtls,
     /// TLS 1.2 alone.
     Tls12,
+    /// TLS 1.2 with one cipher suite alone: with CBC, or with DHE.
+    Cbc,
+    Dhe,
     /// Certificates of the broker that are not to be accepted.
     Expired,
     NotYet,
@@ -44,11 +47,13 @@ pub enum SecuredListener {
 }
 
 impl SecuredListener {
-    pub const ALL: [SecuredListener; 13] = [
+    pub const ALL: [SecuredListener; 15] = [
         SecuredListener::Plaintext,
         SecuredListener::Tls,
         SecuredListener::Mtls,
         SecuredListener::Tls12,
+        SecuredListener::Cbc,
+        SecuredListener::Dhe,
         SecuredListener::Expired,
         SecuredListener::NotYet,
         SecuredListener::WrongName,
@@ -67,6 +72,8 @@ impl SecuredListener {
             SecuredListener::Tls => ("TLS", "SSL"),
             SecuredListener::Mtls => ("MTLS", "SSL"),
             SecuredListener::Tls12 => ("TLS12", "SSL"),
+            SecuredListener::Cbc => ("CBC", "SSL"),
+            SecuredListener::Dhe => ("DHE", "SSL"),
             SecuredListener::Expired => ("EXPIRED", "SSL"),
             SecuredListener::NotYet => ("NOT_YET", "SSL"),
             SecuredListener::WrongName => ("WRONG_NAME", "SSL"),

@@ -166,7 +166,8 @@ fn failed(error: &rustls::Error, host: &str, has_own: bool) -> Error {
             ErrorKind::Network,
             String::from(
                 "what came is not TLS: the listener may expect another security.protocol (PLAINTEXT or SASL_PLAINTEXT), \
-                 is not Kafka's, or is of Kafka 2.x and has no version of TLS in common with ssl.enabled.protocols",
+                 is not Kafka's, or is of Kafka 2.x and has no version of TLS or no cipher suite in common with us \
+                 (ssl.enabled.protocols, ssl.cipher.suites)",
             ),
         ),
         Tls::DecryptError => (
@@ -280,11 +281,13 @@ fn advice(alert: AlertDescription, has_own: bool) -> &'static str {
         | Alert::UnsupportedCertificate
         | Alert::AccessDenied => NOT_ACCEPTED,
         Alert::HandshakeFailure if has_own => {
-            ": it may want other versions or cipher suites (ssl.enabled.protocols, ssl.cipher.suites)"
+            ": it may have only ciphers that are not there: here are AES-GCM and ChaCha20-Poly1305 with ECDHE on X25519, P-256 \
+             and P-384, and none with CBC, DHE or P-521 (ssl.enabled.protocols and ssl.cipher.suites, here and at the broker)"
         }
         Alert::HandshakeFailure => {
-            ": it may want a certificate of ours (ssl.keystore.location), or other versions or cipher suites \
-             (ssl.enabled.protocols, ssl.cipher.suites)"
+            ": it may want a certificate of ours (ssl.keystore.location), or have only ciphers that are not there: here are \
+             AES-GCM and ChaCha20-Poly1305 with ECDHE on X25519, P-256 and P-384, and none with CBC, DHE or P-521 \
+             (ssl.enabled.protocols and ssl.cipher.suites, here and at the broker)"
         }
         Alert::CertificateExpired => ": our certificate is out of date (ssl.keystore.location)",
         Alert::CertificateRevoked => ": our certificate has been revoked (ssl.keystore.location)",
