@@ -2,10 +2,6 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::Duration;
-
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
 
 use crate::Failure;
 
@@ -33,22 +29,26 @@ impl Report {
         text.parse().map_err(|_| format!("\"{name}={text}\" in a report is not what was expected").into())
     }
 
-    /// Adds the median and the 99th percentile of some round trips, in microseconds.
-    pub fn with_round_trips(self, mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        let at = |share: f64| {
-            let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
-            times.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1e6)
-        };
-        let (median, p99) = (format!("{:.1}", at(0.5)), format!("{:.1}", at(0.99)));
-        self.with("p50_us", median).with("p99_us", p99)
+    /// A value, if it is there.
+    pub fn find(&self, name: &str) -> Option<f64> {
+        self.get(name).ok()
     }
 
-    /// Adds the CPU seconds of the thread that calls this, and so of the one that has called `send`.
-    pub fn with_caller_cpu(self) -> Result<Self, Failure> {
-        let usage = getrusage(UsageWho::RUSAGE_THREAD)?;
-        let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-        Ok(self.with("caller_cpu", seconds(usage.user_time()) + seconds(usage.system_time())))
+    /// Each name with its value.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// Adds the percentiles of some times, given in nanoseconds, in microseconds. Without times it adds nothing.
+    pub fn with_times(mut self, mut times: Vec<u32>) -> Self {
+        times.sort_unstable();
+        for (name, share) in [("p50_us", 0.5), ("p99_us", 0.99), ("p999_us", 0.999)] {
+            let index = ((times.len() as f64 * share) as usize).min(times.len().saturating_sub(1));
+            if let Some(&time) = times.get(index) {
+                self = self.with(name, format!("{:.1}", f64::from(time) / 1e3));
+            }
+        }
+        self
     }
 
     /// Adds this process's peak resident memory: `VmHWM` and not `ru_maxrss`, which also counts what the parent
@@ -89,10 +89,12 @@ mod tests {
 
     #[test]
     fn percentiles_are_of_the_sorted_times() -> Result<(), Failure> {
-        let times = (0..1000).rev().map(Duration::from_micros).collect();
-        let report = Report::default().with_round_trips(times);
+        let times = (0..1000).rev().map(|micros| micros * 1000).collect();
+        let report = Report::default().with_times(times);
         assert_eq!(report.get::<f64>("p50_us")?, 500.0);
         assert_eq!(report.get::<f64>("p99_us")?, 990.0);
+        assert_eq!(report.get::<f64>("p999_us")?, 999.0);
+        assert_eq!(Report::default().with_times(Vec::new()).to_string(), "");
         Ok(())
     }
 }

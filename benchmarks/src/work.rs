@@ -1,59 +1,147 @@
-//! The work that a client is given on its command line, and the records that it sends.
-//!
-//! Every client sends the same bytes in the same order: the value is one buffer, the keys are a table that is walked
-//! round and round, and both exist before the clock starts.
+//! The work that a client is given on its command line, in words that all clients read, whatever they are written in.
 
+use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use crate::Failure;
 
-/// The only topic there is.
+/// The topic of the sink.
 pub const TOPIC: &str = "bench";
-
-/// How many different keys there are.
-const KEYS: usize = 10_000;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Send everything as fast as `send` takes it, then flush.
+    /// Each thread sends as fast as `send` takes it, for as long as the work says; then all is flushed.
     Throughput,
-    /// Send one record, wait until it is acknowledged, send the next.
+    /// Each thread sends one record, waits until it is acknowledged, sends the next.
     Latency,
     /// Start a producer, have it ask for the topic's partitions, close it; again and again.
     Connect,
+    /// Start a producer and send one record: the time to its acknowledgement.
+    Cold,
+    /// Send something, and then nothing.
+    Idle,
+    /// Send to a broker that never answers, until the buffer is full and long after.
+    Memory,
+}
+
+/// How the outcome of each record is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ask {
+    /// Nobody asks: fire and forget.
+    Nobody,
+    /// A callback for each record.
+    Callback,
+    /// The future of each record is kept, and asked when 65,536 more were sent.
+    Future,
+}
+
+const MODES: [(Mode, &str); 6] = [
+    (Mode::Throughput, "throughput"),
+    (Mode::Latency, "latency"),
+    (Mode::Connect, "connect"),
+    (Mode::Cold, "cold"),
+    (Mode::Idle, "idle"),
+    (Mode::Memory, "memory"),
+];
+
+const ASKS: [(Ask, &str); 3] =
+    [(Ask::Nobody, "nobody"), (Ask::Callback, "callback"), (Ask::Future, "future")];
+
+fn word<T: Copy + PartialEq>(words: &[(T, &'static str)], value: T) -> &'static str {
+    words.iter().find(|(known, _)| *known == value).map_or("", |(_, word)| word)
+}
+
+fn value<T: Copy>(words: &[(T, &'static str)], text: &str) -> Result<T, Failure> {
+    let found = words.iter().find(|(_, word)| *word == text).map(|(value, _)| *value);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
+        format!("\"{text}\" is none of {}", words.join(", ")).into()
+    })
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&MODES, *self))
+    }
 }
 
 impl FromStr for Mode {
     type Err = Failure;
 
     fn from_str(text: &str) -> Result<Self, Failure> {
-        match text {
-            "throughput" => Ok(Mode::Throughput),
-            "latency" => Ok(Mode::Latency),
-            "connect" => Ok(Mode::Connect),
-            _ => Err(format!("\"{text}\" is none of throughput, latency and connect").into()),
-        }
+        value(&MODES, text)
     }
 }
 
-/// A client's command line: `MODE ADDRESS RECORDS VALUE_SIZE BATCH_SIZE keyed|keyless [NAME=VALUE …]`.
-#[derive(Debug, Clone)]
+impl fmt::Display for Ask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(word(&ASKS, *self))
+    }
+}
+
+impl FromStr for Ask {
+    type Err = Failure;
+
+    fn from_str(text: &str) -> Result<Self, Failure> {
+        value(&ASKS, text)
+    }
+}
+
+/// A client's command line: `NAME=VALUE …`, and behind `--` more properties for the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Work {
     /// What is measured.
     pub mode: Mode,
-    /// The sink's `host:port`.
+    /// `bootstrap.servers`.
     pub address: String,
-    /// How many records are sent, or producers started.
-    pub records: u64,
-    /// The bytes of each record's value.
-    pub value_size: usize,
+    /// Where the records go.
+    pub topic: String,
+    /// The file with the values (payloads.rs).
+    pub payloads: PathBuf,
+    /// How many different keys there are; 0 for records without keys.
+    pub keys: usize,
     /// `batch.size`.
     pub batch_size: usize,
-    /// Whether the records have keys.
-    pub keyed: bool,
+    /// How many threads send.
+    pub threads: usize,
+    /// How the outcomes are asked for; all but ours are told each of them by a callback.
+    pub ask: Ask,
+    /// `compression.type`.
+    pub codec: String,
+    /// `enable.idempotence`.
+    pub idempotent: bool,
+    /// How long records are sent before the clock starts.
+    pub warm_up: Duration,
+    /// For how long they are sent while it runs.
+    pub window: Duration,
+    /// How many producers are started, where that is what is measured.
+    pub rounds: u64,
     /// More properties for the client, after the fixed ones.
     pub properties: Vec<(String, String)>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Work {
+            mode: Mode::Throughput,
+            address: String::new(),
+            topic: TOPIC.to_owned(),
+            payloads: PathBuf::new(),
+            keys: 0,
+            batch_size: 16 << 10,
+            threads: 1,
+            ask: Ask::Callback,
+            codec: "none".to_owned(),
+            idempotent: false,
+            warm_up: Duration::ZERO,
+            window: Duration::ZERO,
+            rounds: 0,
+            properties: Vec::new(),
+        }
+    }
 }
 
 impl Work {
@@ -63,77 +151,56 @@ impl Work {
     }
 
     fn parse(mut args: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut next = |name: &str| args.next().ok_or_else(|| format!("argument {name} is missing"));
-        let mode = next("MODE")?.parse()?;
-        let address = next("ADDRESS")?;
-        let records = next("RECORDS")?.parse()?;
-        let value_size = next("VALUE_SIZE")?.parse()?;
-        let batch_size = next("BATCH_SIZE")?.parse()?;
-        let keyed = match next("keyed|keyless")?.as_str() {
-            "keyed" => true,
-            "keyless" => false,
-            other => return Err(format!("\"{other}\" is neither keyed nor keyless").into()),
-        };
-        let pair = |text: String| {
-            let (name, value) =
-                text.split_once('=').ok_or_else(|| format!("\"{text}\" is not NAME=VALUE"))?;
-            Ok::<_, Failure>((name.to_owned(), value.to_owned()))
-        };
-        let properties = args.map(pair).collect::<Result<_, _>>()?;
-        Ok(Work { mode, address, records, value_size, batch_size, keyed, properties })
+        let mut work = Work::default();
+        for word in args.by_ref().take_while(|word| word != "--") {
+            let (name, value) = pair(&word)?;
+            match name.as_str() {
+                "mode" => work.mode = value.parse()?,
+                "address" => work.address = value,
+                "topic" => work.topic = value,
+                "payloads" => work.payloads = value.into(),
+                "keys" => work.keys = value.parse()?,
+                "batch_size" => work.batch_size = value.parse()?,
+                "threads" => work.threads = value.parse()?,
+                "ask" => work.ask = value.parse()?,
+                "codec" => work.codec = value,
+                "idempotent" => work.idempotent = value.parse()?,
+                "warm_up_ms" => work.warm_up = Duration::from_millis(value.parse()?),
+                "window_ms" => work.window = Duration::from_millis(value.parse()?),
+                "rounds" => work.rounds = value.parse()?,
+                _ => return Err(format!("no work has a \"{name}\"").into()),
+            }
+        }
+        work.properties = args.map(|word| pair(&word)).collect::<Result<_, _>>()?;
+        Ok(work)
     }
 
     /// The arguments that [`Work::from_args`] reads as this work.
     pub fn to_args(&self) -> Vec<String> {
-        let mode = match self.mode {
-            Mode::Throughput => "throughput",
-            Mode::Latency => "latency",
-            Mode::Connect => "connect",
-        };
-        let keyed = if self.keyed { "keyed" } else { "keyless" };
-        let fixed = [mode.to_owned(), self.address.clone(), self.records.to_string()];
-        let sizes = [self.value_size.to_string(), self.batch_size.to_string(), keyed.to_owned()];
-        let more = self.properties.iter().map(|(name, value)| format!("{name}={value}"));
-        fixed.into_iter().chain(sizes).chain(more).collect()
-    }
-
-    /// The value of every record.
-    pub fn value(&self) -> Vec<u8> {
-        (0..self.value_size).map(|index| b'a' + (index % 26) as u8).collect()
-    }
-}
-
-/// Keys of 8 to 16 bytes, one behind the other.
-pub struct Keys {
-    bytes: Vec<u8>,
-    ends: Vec<u32>,
-    next: usize,
-}
-
-impl Keys {
-    /// The same keys in every client.
-    pub fn new() -> Self {
-        let mut keys = Keys { bytes: Vec::new(), ends: vec![0], next: 0 };
-        for index in 0..KEYS {
-            let width = 8 + index % 9;
-            keys.bytes.extend_from_slice(format!("{index:0width$}").as_bytes());
-            keys.ends.push(keys.bytes.len() as u32);
-        }
-        keys
-    }
-
-    /// The key after the one before, and after the last the first.
-    pub fn advance(&mut self) -> &[u8] {
-        let index = self.next;
-        self.next = if index + 1 == KEYS { 0 } else { index + 1 };
-        &self.bytes[self.ends[index] as usize..self.ends[index + 1] as usize]
+        let mut words = vec![
+            format!("mode={}", self.mode),
+            format!("address={}", self.address),
+            format!("topic={}", self.topic),
+            format!("payloads={}", self.payloads.display()),
+            format!("keys={}", self.keys),
+            format!("batch_size={}", self.batch_size),
+            format!("threads={}", self.threads),
+            format!("ask={}", self.ask),
+            format!("codec={}", self.codec),
+            format!("idempotent={}", self.idempotent),
+            format!("warm_up_ms={}", self.warm_up.as_millis()),
+            format!("window_ms={}", self.window.as_millis()),
+            format!("rounds={}", self.rounds),
+            "--".to_owned(),
+        ];
+        words.extend(self.properties.iter().map(|(name, value)| format!("{name}={value}")));
+        words
     }
 }
 
-impl Default for Keys {
-    fn default() -> Self {
-        Self::new()
-    }
+fn pair(word: &str) -> Result<(String, String), Failure> {
+    let (name, value) = word.split_once('=').ok_or_else(|| format!("\"{word}\" is not NAME=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[cfg(test)]
@@ -142,21 +209,25 @@ mod tests {
 
     #[test]
     fn the_command_line_is_read_as_it_was_written() -> Result<(), Failure> {
-        let line = "throughput 127.0.0.1:9 10 100 16384 keyed linger.ms=1";
-        let work = Work::parse(line.split(' ').map(str::to_owned))?;
-        assert_eq!((work.mode, work.records, work.keyed), (Mode::Throughput, 10, true));
-        assert_eq!(work.properties, [("linger.ms".to_owned(), "1".to_owned())]);
-        assert_eq!(work.to_args().join(" "), line);
-        assert!(Work::parse(["latency".to_owned()].into_iter()).is_err());
+        let work = Work {
+            mode: Mode::Latency,
+            address: "127.0.0.1:9".to_owned(),
+            payloads: "values".into(),
+            keys: 10,
+            threads: 4,
+            ask: Ask::Future,
+            codec: "lz4".to_owned(),
+            idempotent: true,
+            warm_up: Duration::from_millis(1),
+            window: Duration::from_millis(2),
+            rounds: 3,
+            properties: vec![("linger.ms".to_owned(), "1".to_owned())],
+            ..Work::default()
+        };
+        assert_eq!(Work::parse(work.to_args().into_iter())?, work);
+        for wrong in ["mode=rate", "ask=me", "speed=1", "latency", "keys=many"] {
+            assert!(Work::parse([wrong.to_owned()].into_iter()).is_err(), "{wrong}");
+        }
         Ok(())
-    }
-
-    #[test]
-    fn keys_differ_are_short_and_start_again() {
-        let mut keys = Keys::new();
-        let seen: std::collections::HashSet<Vec<u8>> = (0..KEYS).map(|_| keys.advance().to_vec()).collect();
-        assert_eq!(seen.len(), KEYS);
-        assert!(seen.iter().all(|key| (8..=16).contains(&key.len())));
-        assert_eq!(keys.advance(), b"00000000");
     }
 }

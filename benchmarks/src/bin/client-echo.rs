@@ -1,37 +1,60 @@
 //! client-echo: the floor for round trips, a blocking socket and nothing else.
 //!
-//! `client-echo ADDRESS ROUNDS REQUEST ANSWER` writes REQUEST bytes and reads ANSWER bytes, again and again, from
+//! `client-echo ADDRESS REQUEST ANSWER WARM_UP_MS WINDOW_MS` writes REQUEST bytes and reads ANSWER bytes, again and again, from
 //! `sink --echo REQUEST ANSWER`.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kafka_producer_benchmarks::Failure;
+use kafka_producer_benchmarks::callers::{self, CallingThread};
 use kafka_producer_benchmarks::report::Report;
-
-/// How many round trips are made before they are timed.
-const WARM_UP: u64 = 200;
+use kafka_producer_benchmarks::work::Work;
 
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, rounds, request, answer] = args.as_slice() else {
-        return Err("usage: client-echo ADDRESS ROUNDS REQUEST ANSWER".into());
+    let [address, request, answer, warm_up, window] = args.as_slice() else {
+        return Err("usage: client-echo ADDRESS REQUEST ANSWER WARM_UP_MS WINDOW_MS".into());
     };
-    let rounds: u64 = rounds.parse()?;
-    let (request, mut answer) = (vec![0; request.parse()?], vec![0; answer.parse()?]);
-    let mut socket = TcpStream::connect(address)?;
+    let millis = |text: &str| Ok::<_, Failure>(Duration::from_millis(text.parse()?));
+    let work = Work { warm_up: millis(warm_up)?, window: millis(window)?, ..Work::default() };
+    let (request, answer) = (request.parse()?, answer.parse()?);
+    let socket = TcpStream::connect(address)?;
     socket.set_nodelay(true)?;
-    let mut times = Vec::with_capacity(rounds as usize);
-    for round in 0..WARM_UP + rounds {
-        let sent = Instant::now();
-        socket.write_all(&request)?;
-        socket.read_exact(&mut answer)?;
-        if round >= WARM_UP {
-            times.push(sent.elapsed());
-        }
-    }
-    let report = Report::default().with("sent", WARM_UP + rounds).with_round_trips(times);
-    println!("{}", report.with("version", "-").with_peak_memory()?);
+    let make = |_| EchoCaller {
+        socket: &socket,
+        request: vec![0; request],
+        answer: vec![0; answer],
+        times: Vec::new(),
+    };
+    let (callers, report): (Vec<EchoCaller<'_>>, Report) = callers::run(&work, make, || Ok(()))?;
+    let times = callers.into_iter().flat_map(|caller| caller.times).collect();
+    println!("{}", report.with_times(times).with("version", "-").with_peak_memory()?);
     Ok(())
+}
+
+struct EchoCaller<'a> {
+    socket: &'a TcpStream,
+    request: Vec<u8>,
+    answer: Vec<u8>,
+    times: Vec<u32>,
+}
+
+impl CallingThread for EchoCaller<'_> {
+    fn begin(&mut self) {
+        self.times.clear();
+    }
+
+    fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+        let before = self.times.len();
+        let mut sent = Instant::now();
+        while sent < end {
+            self.socket.write_all(&self.request)?;
+            self.socket.read_exact(&mut self.answer)?;
+            self.times.push(u32::try_from(sent.elapsed().as_nanos()).unwrap_or(u32::MAX));
+            sent = Instant::now();
+        }
+        Ok((self.times.len() - before) as u64)
+    }
 }

@@ -1,17 +1,22 @@
-//! client-librdkafka: the work of the benchmark by librdkafka, through its C interface and in its fastest way.
+//! client-librdkafka: the work of the benchmark by librdkafka, through its C interface.
 //!
-//! `rd_kafka_produce` with the topic's handle and a copy of the payload (a caller of ours also keeps its own), no
-//! delivery callback when the rate is measured, so no report is ever queued. A full queue is waited for in
-//! `rd_kafka_poll`, as its examples do.
+//! `rd_kafka_produce` with the topic's handle and a copy of the payload (a caller of ours also keeps its own), and a delivery
+//! report for each record. Who sends also polls, as its examples do, every so many records and where the queue is full;
+//! where several threads wait for single records, one more thread polls and wakes them.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use kafka_producer_benchmarks::Failure;
+use kafka_producer_benchmarks::callers::{self, CallingThread, Stopwatch};
+use kafka_producer_benchmarks::payloads::{RecordTable, RecordWalk};
 use kafka_producer_benchmarks::report::Report;
-use kafka_producer_benchmarks::work::{Keys, Mode, TOPIC, Work};
+use kafka_producer_benchmarks::work::{Mode, Work};
 use rdkafka_sys as ffi;
 use rdkafka_sys::types::{RDKafka, RDKafkaErrorCode, RDKafkaMessage, RDKafkaTopic};
 
@@ -27,8 +32,8 @@ const QUEUE_FULL_POLL_MS: c_int = 1;
 /// How long `flush` may wait.
 const FLUSH_MS: c_int = 60_000;
 
-/// How many round trips are made before they are timed.
-const WARM_UP: u64 = 200;
+/// Every so manyth report tells how long its record took.
+const SAMPLED: u64 = 64;
 
 fn main() -> Result<(), Failure> {
     let work = Work::from_args()?;
@@ -36,6 +41,9 @@ fn main() -> Result<(), Failure> {
         Mode::Throughput => throughput(&work)?,
         Mode::Latency => latency(&work)?,
         Mode::Connect => connect(&work)?,
+        Mode::Cold => cold(&work)?,
+        Mode::Idle => idle(&work)?,
+        Mode::Memory => return Err("its memory is not measured".into()),
     };
     // SAFETY: returns a static string.
     let version = unsafe { CStr::from_ptr(ffi::rd_kafka_version_str()) }.to_string_lossy().into_owned();
@@ -44,67 +52,164 @@ fn main() -> Result<(), Failure> {
 }
 
 fn throughput(work: &Work) -> Result<Report, Failure> {
-    let mut producer = RdKafkaProducer::new(work)?;
-    let value = work.value();
-    let mut keys = work.keyed.then(Keys::new);
-    producer.send(keys.as_mut().map(Keys::advance), &value)?;
-    producer.flush()?;
-    let begin = Instant::now();
-    for _ in 0..work.records {
-        producer.send(keys.as_mut().map(Keys::advance), &value)?;
+    let (producer, table) = (RdKafkaProducer::new(work)?, RecordTable::new(work)?);
+    let make = |index| RdKafkaCaller {
+        producer: &producer,
+        walk: table.walk(index, work.threads),
+        between_looks: table.between_looks(),
+    };
+    let (_, report) = callers::run(work, make, || producer.flush())?;
+    let samples = std::mem::take(&mut *SAMPLES.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(report.with("told", TOLD.load(Relaxed)).with_times(samples))
+}
+
+struct RdKafkaCaller<'a> {
+    producer: &'a RdKafkaProducer,
+    walk: RecordWalk<'a>,
+    between_looks: u64,
+}
+
+impl CallingThread for RdKafkaCaller<'_> {
+    fn begin(&mut self) {
+        SAMPLES.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
-    producer.flush()?;
-    let seconds = begin.elapsed().as_secs_f64();
-    Report::default().with("sent", work.records + 1).with("seconds", seconds).with_caller_cpu()
+
+    fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+        let mut sent = 0;
+        while Instant::now() < end {
+            for _ in 0..self.between_looks {
+                self.producer.send(self.walk.key(), self.walk.value(), ptr::null())?;
+            }
+            self.producer.poll(0);
+            sent += self.between_looks;
+        }
+        Ok(sent)
+    }
 }
 
 fn latency(work: &Work) -> Result<Report, Failure> {
-    let mut producer = RdKafkaProducer::new(work)?;
-    let value = work.value();
-    let mut times = Vec::with_capacity(work.records as usize);
-    for _ in 0..WARM_UP {
-        producer.send_and_wait(&value)?;
+    let (producer, table) = (RdKafkaProducer::new(work)?, RecordTable::new(work)?);
+    let stopped = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let alone = work.threads == 1;
+        if !alone {
+            scope.spawn(|| {
+                while !stopped.load(Relaxed) {
+                    producer.poll(POLL_MS);
+                }
+            });
+        }
+        let make = |index| RdKafkaAsker {
+            producer: &producer,
+            walk: table.walk(index, work.threads),
+            polls: alone,
+            times: Vec::new(),
+        };
+        let measured = callers::run(work, make, || Ok(()));
+        stopped.store(true, Relaxed);
+        let (threads, report) = measured?;
+        Ok(report.with_times(threads.into_iter().flat_map(|thread| thread.times).collect()))
+    })
+}
+
+/// Sends one record and waits for its report.
+struct RdKafkaAsker<'a> {
+    producer: &'a RdKafkaProducer,
+    walk: RecordWalk<'a>,
+    /// Whether it polls itself.
+    polls: bool,
+    times: Vec<u32>,
+}
+
+/// Who waits for a report.
+struct Awaited {
+    is_there: AtomicBool,
+    thread: Thread,
+}
+
+impl CallingThread for RdKafkaAsker<'_> {
+    fn begin(&mut self) {
+        self.times.clear();
     }
-    let begin = Instant::now();
-    for _ in 0..work.records {
-        let sent = Instant::now();
-        producer.send_and_wait(&value)?;
-        times.push(sent.elapsed());
+
+    fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+        let awaited = Awaited { is_there: AtomicBool::new(false), thread: thread::current() };
+        let before = self.times.len();
+        let mut sent = Instant::now();
+        while sent < end {
+            awaited.is_there.store(false, SeqCst);
+            self.producer.send(self.walk.key(), self.walk.value(), &raw const awaited)?;
+            while !awaited.is_there.load(SeqCst) {
+                if self.polls {
+                    self.producer.poll(POLL_MS)
+                } else {
+                    thread::park()
+                }
+                if sent.elapsed() > Duration::from_secs(60) {
+                    // The report may still come, to a place that is gone.
+                    eprintln!("no delivery report");
+                    std::process::exit(1);
+                }
+            }
+            self.times.push(u32::try_from(sent.elapsed().as_nanos()).unwrap_or(u32::MAX));
+            sent = Instant::now();
+        }
+        Ok((self.times.len() - before) as u64)
     }
-    let seconds = begin.elapsed().as_secs_f64();
-    let report = Report::default().with("sent", work.records + WARM_UP).with("seconds", seconds);
-    Ok(report.with_round_trips(times))
 }
 
 fn connect(work: &Work) -> Result<Report, Failure> {
-    let begin = Instant::now();
-    for _ in 0..work.records {
+    let stopwatch = Stopwatch::start()?;
+    for _ in 0..work.rounds {
         RdKafkaProducer::new(work)?.ask_for_the_topic()?;
     }
-    Ok(Report::default().with("sent", 0).with("seconds", begin.elapsed().as_secs_f64()))
+    stopwatch.stop(Report::default().with("sent", 0).with("records", work.rounds))
 }
 
-/// What the delivery callback has seen; it runs inside `rd_kafka_poll`, on our thread.
-#[derive(Default)]
-struct Delivered {
-    records: u64,
-    failed: u64,
+fn cold(work: &Work) -> Result<Report, Failure> {
+    let table = RecordTable::new(work)?;
+    let begun = Instant::now();
+    let producer = RdKafkaProducer::new(work)?;
+    let mut walk = table.walk(0, 1);
+    producer.send(walk.key(), walk.value(), ptr::null())?;
+    while TOLD.load(Relaxed) == 0 {
+        producer.poll(POLL_MS);
+    }
+    Ok(Report::default().with("sent", 1).with("first_us", begun.elapsed().as_micros()))
 }
+
+fn idle(work: &Work) -> Result<Report, Failure> {
+    let (producer, table) = (RdKafkaProducer::new(work)?, RecordTable::new(work)?);
+    let mut walk = table.walk(0, 1);
+    for _ in 0..1000 {
+        producer.send(walk.key(), walk.value(), ptr::null())?;
+    }
+    producer.flush()?;
+    thread::sleep(work.warm_up);
+    eprintln!("idle begins");
+    let stopwatch = Stopwatch::start()?;
+    thread::sleep(work.window);
+    eprintln!("idle ends");
+    stopwatch.stop(Report::default().with("sent", 1000))
+}
+
+/// How many records were reported as delivered.
+static TOLD: AtomicU64 = AtomicU64::new(0);
+static SAMPLES: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 /// A librdkafka producer with one topic.
 struct RdKafkaProducer {
     client: *mut RDKafka,
     topic: *mut RDKafkaTopic,
-    /// Belongs to this producer; librdkafka holds the pointer for the callback.
-    delivered: *mut Delivered,
 }
+
+// SAFETY: librdkafka's interface may be called from several threads at once; what the pointers lead to is its own.
+unsafe impl Sync for RdKafkaProducer {}
 
 impl RdKafkaProducer {
     fn new(work: &Work) -> Result<Self, Failure> {
-        let delivered = Box::into_raw(Box::<Delivered>::default());
         let mut text = [0 as c_char; 512];
-        // SAFETY: `config` is ours until rd_kafka_new takes it; `text` outlives the calls; `delivered` is freed after
-        // the client is destroyed.
+        // SAFETY: `config` is ours until rd_kafka_new takes it; `text` outlives the calls.
         unsafe {
             let config = ffi::rd_kafka_conf_new();
             for (name, value) in properties(work) {
@@ -115,28 +220,26 @@ impl RdKafkaProducer {
                     return Err(CStr::from_ptr(text.as_ptr()).to_string_lossy().into());
                 }
             }
-            if work.mode == Mode::Latency {
-                ffi::rd_kafka_conf_set_opaque(config, delivered.cast());
-                ffi::rd_kafka_conf_set_dr_msg_cb(config, Some(on_delivery));
-            }
+            ffi::rd_kafka_conf_set_dr_msg_cb(config, Some(on_delivery));
             let kind = ffi::rd_kafka_type_t::RD_KAFKA_PRODUCER;
             let client = ffi::rd_kafka_new(kind, config, text.as_mut_ptr(), text.len());
             if client.is_null() {
                 return Err(CStr::from_ptr(text.as_ptr()).to_string_lossy().into());
             }
-            let name = CString::new(TOPIC)?;
+            let name = CString::new(work.topic.as_str())?;
             let topic = ffi::rd_kafka_topic_new(client, name.as_ptr(), ptr::null_mut());
             if topic.is_null() {
                 return Err("rd_kafka_topic_new failed".into());
             }
-            Ok(RdKafkaProducer { client, topic, delivered })
+            Ok(RdKafkaProducer { client, topic })
         }
     }
 
-    fn send(&mut self, key: Option<&[u8]>, value: &[u8]) -> Result<(), Failure> {
+    /// `awaited` is null, or lives until its report has come.
+    fn send(&self, key: Option<&[u8]>, value: &[u8], awaited: *const Awaited) -> Result<(), Failure> {
         let (key, key_length) = key.map_or((ptr::null(), 0), |key| (key.as_ptr(), key.len()));
         loop {
-            // SAFETY: both are live; with F_COPY the value is only read, as the key always is.
+            // SAFETY: all are live; with F_COPY the value is only read, as the key always is.
             let result = unsafe {
                 ffi::rd_kafka_produce(
                     self.topic,
@@ -146,7 +249,7 @@ impl RdKafkaProducer {
                     value.len(),
                     key.cast(),
                     key_length,
-                    ptr::null_mut(),
+                    awaited.cast_mut().cast(),
                 )
             };
             if result == 0 {
@@ -161,20 +264,7 @@ impl RdKafkaProducer {
         }
     }
 
-    fn send_and_wait(&mut self, value: &[u8]) -> Result<(), Failure> {
-        let before = self.delivered().records;
-        self.send(None, value)?;
-        let give_up = Instant::now() + Duration::from_millis(FLUSH_MS as u64);
-        while self.delivered().records == before {
-            self.poll(POLL_MS);
-            if Instant::now() > give_up {
-                return Err("no delivery report".into());
-            }
-        }
-        if self.delivered().failed == 0 { Ok(()) } else { Err("a record was not delivered".into()) }
-    }
-
-    fn ask_for_the_topic(&mut self) -> Result<(), Failure> {
+    fn ask_for_the_topic(&self) -> Result<(), Failure> {
         let mut metadata = ptr::null();
         // SAFETY: both are live; what it makes is freed at once.
         let error = unsafe { ffi::rd_kafka_metadata(self.client, 0, self.topic, &mut metadata, FLUSH_MS) };
@@ -186,18 +276,12 @@ impl RdKafkaProducer {
         Ok(())
     }
 
-    fn poll(&mut self, timeout_ms: c_int) {
+    fn poll(&self, timeout_ms: c_int) {
         // SAFETY: the client is live.
         unsafe { ffi::rd_kafka_poll(self.client, timeout_ms) };
     }
 
-    /// What the callback wrote: it only runs inside `poll`, so nothing writes while this is borrowed.
-    fn delivered(&self) -> &Delivered {
-        // SAFETY: made in `new`, freed in `drop`.
-        unsafe { &*self.delivered }
-    }
-
-    fn flush(&mut self) -> Result<(), Failure> {
+    fn flush(&self) -> Result<(), Failure> {
         // SAFETY: the client is live.
         let error = unsafe { ffi::rd_kafka_flush(self.client, FLUSH_MS) };
         if error == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -213,31 +297,40 @@ impl Drop for RdKafkaProducer {
         unsafe {
             ffi::rd_kafka_topic_destroy(self.topic);
             ffi::rd_kafka_destroy(self.client);
-            drop(Box::from_raw(self.delivered));
         }
     }
 }
 
-unsafe extern "C" fn on_delivery(_: *mut RDKafka, message: *const RDKafkaMessage, opaque: *mut c_void) {
-    // SAFETY: librdkafka gives a live message and the opaque pointer set in `RdKafkaProducer::new`.
+/// Runs inside `rd_kafka_poll` and `rd_kafka_flush`, on whichever thread calls them.
+unsafe extern "C" fn on_delivery(_: *mut RDKafka, message: *const RDKafkaMessage, _: *mut c_void) {
+    // SAFETY: librdkafka gives a live message; its opaque pointer is null or somebody's who waits.
     unsafe {
-        let delivered = &mut *opaque.cast::<Delivered>();
-        delivered.records += 1;
         if (*message).err != ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
-            delivered.failed += 1;
+            eprintln!("not delivered: {:?}", RDKafkaErrorCode::from((*message).err));
+            return;
+        }
+        if TOLD.fetch_add(1, Relaxed).is_multiple_of(SAMPLED) {
+            let micros = u32::try_from(ffi::rd_kafka_message_latency(message)).unwrap_or_default();
+            let mut samples = SAMPLES.lock().unwrap_or_else(PoisonError::into_inner);
+            samples.push(micros.saturating_mul(1000));
+        }
+        if let Some(awaited) = (*message)._private.cast::<Awaited>().as_ref() {
+            let thread = awaited.thread.clone();
+            awaited.is_there.store(true, SeqCst);
+            thread.unpark();
         }
     }
 }
 
-/// The settings of `client-ours` in librdkafka's words. Its linger is 0 where single round trips are timed: there it
+/// The settings of `client-ours` in librdkafka's words. Its linger is 0 where single records are waited for: there it
 /// would wait in vain.
 fn properties(work: &Work) -> Vec<(String, String)> {
-    let linger = if work.mode == Mode::Latency { "0" } else { "5" };
-    let batch_size = work.batch_size.to_string();
+    let linger = if matches!(work.mode, Mode::Latency | Mode::Cold) { "0" } else { "5" };
+    let (batch_size, idempotent) = (work.batch_size.to_string(), work.idempotent.to_string());
     let fixed = [
         ("bootstrap.servers", work.address.as_str()),
         ("acks", "all"),
-        ("enable.idempotence", "false"),
+        ("enable.idempotence", &idempotent),
         ("linger.ms", linger),
         ("batch.size", &batch_size),
         ("batch.num.messages", "1000000"),
@@ -245,8 +338,8 @@ fn properties(work: &Work) -> Vec<(String, String)> {
         ("queue.buffering.max.kbytes", "65536"),
         ("queue.buffering.max.messages", "10000000"),
         ("partitioner", "murmur2_random"),
-        ("max.in.flight.requests.per.connection", "1000000"),
-        ("compression.type", "none"),
+        ("max.in.flight.requests.per.connection", "5"),
+        ("compression.type", &work.codec),
     ];
     let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
     fixed.chain(work.properties.iter().cloned()).collect()

@@ -90,6 +90,11 @@ impl Process {
         }
     }
 
+    /// The program's process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Asks the program to end (SIGTERM).
     pub fn terminate(&mut self) {
         signal(&mut self.child, Signal::TERM);

@@ -4,6 +4,7 @@
 //! (command.rs), and the directory it leaves is removed by the next start (scratch.rs).
 
 use std::fs::{self, File};
+use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -160,6 +161,11 @@ impl Kafka {
         process.is_some_and(|process| process.wait(Duration::ZERO).is_none())
     }
 
+    /// The process of a broker, for what the system knows of it.
+    pub fn process_id(&self, broker: i32) -> Option<u32> {
+        self.running[index(broker)].as_ref().map(Process::id)
+    }
+
     /// The port of each broker, in order of their ids, whether it runs or not.
     pub fn ports(&self) -> Vec<u16> {
         self.nodes.iter().map(|node| node.port).collect()
@@ -169,6 +175,17 @@ impl Kafka {
     pub fn create_topic(&self, name: &str, partitions: i32, replicas: i16, configs: &[(&str, &str)]) {
         probe::create_topic(self.any_port(), name, partitions, replicas, configs).unwrap();
         self.wait_until_in_sync(name);
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&self, name: &str) -> io::Result<()> {
+        probe::delete_topic(self.any_port(), name)
+    }
+
+    /// The offset behind the last record of a partition.
+    pub fn end_offset(&self, topic: &str, partition: i32) -> io::Result<u64> {
+        let port = self.nodes[index(self.leader(topic, partition))].port;
+        probe::end_offset(port, topic, partition)
     }
 
     /// Waits until every running broker names a leader for each partition, and each replica is in sync.

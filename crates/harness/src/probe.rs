@@ -79,6 +79,52 @@ pub fn create_topic(
     Ok(())
 }
 
+/// Deletes a topic: DeleteTopics version 1.
+pub fn delete_topic(port: u16, name: &str) -> io::Result<()> {
+    let mut request = ProbeRequest::new(20, 1);
+    request.array(&[name], |request, name| request.string(name));
+    request.bytes.extend(15_000_i32.to_be_bytes());
+    let mut answer = request.ask(port, Duration::from_secs(20))?;
+    answer.i32()?; // throttle time
+    answer.array(|answer| {
+        answer.string()?;
+        match answer.i16()? {
+            0 => Ok(()),
+            code => Err(io::Error::other(format!("deleting topic {name}: error {code}"))),
+        }
+    })?;
+    Ok(())
+}
+
+/// The offset behind the last record of a partition, from its leader: ListOffsets version 1.
+pub fn end_offset(port: u16, topic: &str, partition: i32) -> io::Result<u64> {
+    let mut request = ProbeRequest::new(2, 1);
+    request.bytes.extend((-1_i32).to_be_bytes()); // no broker asks
+    request.array(&[topic], |request, name| {
+        request.string(name);
+        request.array(&[partition], |request, partition| {
+            request.bytes.extend(partition.to_be_bytes());
+            request.bytes.extend((-1_i64).to_be_bytes()); // the latest
+        });
+    });
+    let mut answer = request.ask(port, Duration::from_secs(20))?;
+    let ends = answer.array(|answer| {
+        answer.string()?;
+        answer.array(|answer| {
+            answer.i32()?;
+            let code = answer.i16()?;
+            answer.take(8)?; // a time
+            let offset = i64::from_be_bytes(answer.take(8)?.try_into().unwrap());
+            match u64::try_from(offset) {
+                Ok(offset) if code == 0 => Ok(offset),
+                _ => Err(io::Error::other(format!("the end of {topic}-{partition}: error {code}"))),
+            }
+        })
+    })?;
+    let end = ends.into_iter().flatten().next();
+    end.ok_or_else(|| io::Error::other(format!("the end of {topic}-{partition}: no answer")))
+}
+
 struct ProbeRequest {
     bytes: Vec<u8>,
 }

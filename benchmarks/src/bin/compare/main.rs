@@ -1,247 +1,181 @@
-//! compare: runs each case by each client in turn, several rounds, and prints the medians beside the bars.
+//! compare: runs each case by each contestant in turn, several rounds, and prints the medians beside the bars.
 //!
 //! It ends with status 1 if a client lost a record or failed, or if a bar is missed. Nothing is judged with `--quick`.
 
+mod broker_process;
 mod case;
+mod case_table;
+mod chart;
+mod compare_options;
 mod figures;
-mod java_client;
+mod payload_kinds;
+mod programs;
 mod results;
 mod run;
+mod system_calls;
 mod table;
 mod tls;
-mod tls_results;
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::Write;
 
 use kafka_producer_benchmarks::Failure;
-use kafka_producer_benchmarks::work::Work;
+use kafka_producer_benchmarks::work::Mode;
 
-use crate::case::{CASES, CONNECT, Case, ROUND_TRIP, ROUND_TRIP_TLS};
-use crate::figures::{RoundTrips, Throughput};
+use crate::case::{Case, Contestant, Program};
+use crate::case_table::CASES;
+use crate::compare_options::Options;
+use crate::figures::Measured;
+use crate::payload_kinds::PayloadFiles;
 use crate::results::Results;
-use crate::run::{JAVA, LIBRDKAFKA, OURS, Run};
+use crate::run::{Runner, there_is};
 use crate::tls::SinkIdentity;
-use crate::tls_results::Connects;
-
-const USAGE: &str = "usage: compare [OPTION …]
-  --rounds N              how often each client does each case (3)
-  --case TEXT             only the cases whose name contains TEXT
-  --clients A,B           some of ours, librdkafka and, where it is over TLS, java (all)
-  --set CLIENT NAME=VALUE one more property for one of them
-  --markdown FILE         write the tables there too
-  --quick                 a fortieth of the records in one round, nothing is judged
-  --check                 only see that the sink gets what the clients were given";
-
-/// The records of the check before everything else.
-const CHECKED: u64 = 200_000;
-const CHECKED_THOROUGHLY: u64 = 1_000_000;
-
-struct Options {
-    rounds: usize,
-    filter: String,
-    clients: Vec<String>,
-    /// Client, name and value.
-    properties: Vec<(String, String, String)>,
-    markdown: Option<String>,
-    quick: bool,
-    check: bool,
-    identity: SinkIdentity,
-}
-
-impl Options {
-    /// Those that take part in a case.
-    fn clients(&self, tls: bool) -> impl Iterator<Item = &String> {
-        self.clients.iter().filter(move |name| tls || *name != JAVA)
-    }
-}
 
 fn main() -> Result<(), Failure> {
-    let options = options(std::env::args().skip(1))?;
-    let clients = check(&options, if options.check { CHECKED_THOROUGHLY } else { CHECKED })?;
-    if options.check {
+    let options = Options::read(std::env::args().skip(1))?;
+    if options.list {
+        options.cases().for_each(|case| println!("{}", case.name));
+        return Ok(());
+    }
+    let mut bench = Bench::new(options)?;
+    if bench.options.check {
+        bench.check()?;
         println!("each record arrived whole, on the partition of its key");
         return Ok(());
     }
-    let mut outcome = Results::new(options.rounds, clients, !options.quick);
-    for case in CASES.iter().filter(|case| case.name.contains(&options.filter)) {
-        let case = if options.quick { case.quick() } else { *case };
-        outcome.throughput(measure(&case, &options)?);
+    match &bench.options.from {
+        Some(file) => bench.measured.read(&std::fs::read_to_string(file)?)?,
+        None => bench.measure()?,
     }
-    if ROUND_TRIP.contains(&options.filter) {
-        outcome.round_trips(measure_round_trips(&options)?);
-    }
-    if ROUND_TRIP_TLS.contains(&options.filter) {
-        outcome.tls_round_trips(measure_tls_round_trips(&options)?);
-    }
-    if CONNECT.contains(&options.filter) {
-        outcome.connects(measure_connects(&options)?);
-    }
-    let text = outcome.to_string();
+    let results = Results { measured: &bench.measured, how: bench.how(), judged: !bench.options.quick };
+    let text = results.to_string();
     println!("\n{text}");
-    if let Some(file) = &options.markdown {
-        std::fs::write(file, text)?;
+    if let Some(file) = &bench.options.markdown {
+        std::fs::write(file, &text)?;
     }
-    if outcome.missed() { Err("a bar is missed".into()) } else { Ok(()) }
+    if let Some(file) = &bench.options.chart {
+        chart::draw(&bench.measured, file)?;
+    }
+    let missed: Vec<_> = bench.measured.judged().into_iter().filter(|judged| !judged.is_met()).collect();
+    for judged in missed.iter().filter(|_| !bench.options.quick) {
+        println!("{judged}");
+    }
+    match (bench.failures.is_empty(), missed.is_empty() || bench.options.quick) {
+        (false, _) => Err(bench.failures.join("\n").into()),
+        (true, false) => Err(format!("{} bars are missed", missed.len()).into()),
+        (true, true) => Ok(()),
+    }
 }
 
-fn options(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
-    let mut options = Options {
-        rounds: 3,
-        filter: String::new(),
-        clients: vec![OURS.to_owned(), LIBRDKAFKA.to_owned(), JAVA.to_owned()],
-        properties: Vec::new(),
-        markdown: None,
-        quick: false,
-        check: false,
-        identity: SinkIdentity::make()?,
-    };
-    while let Some(arg) = args.next() {
-        let mut next = || args.next().ok_or_else(|| format!("{arg} needs more\n{USAGE}"));
-        match arg.as_str() {
-            "--rounds" => options.rounds = next()?.parse()?,
-            "--case" => options.filter = next()?,
-            "--clients" => options.clients = next()?.split(',').map(str::to_owned).collect(),
-            "--set" => {
-                let (client, pair) = (next()?, next()?);
-                let (name, value) = pair.split_once('=').ok_or("--set CLIENT NAME=VALUE")?;
-                options.properties.push((client, name.to_owned(), value.to_owned()));
-            }
-            "--markdown" => options.markdown = Some(next()?),
-            "--quick" => (options.quick, options.rounds) = (true, 1),
-            "--check" => options.check = true,
-            _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+/// All that is measured, and with what.
+struct Bench {
+    options: Options,
+    runner: Runner,
+    files: PayloadFiles,
+    measured: Measured,
+    /// Programs with their versions.
+    versions: BTreeSet<String>,
+    failures: Vec<String>,
+    log: Option<File>,
+}
+
+impl Bench {
+    fn new(options: Options) -> Result<Self, Failure> {
+        let identity = SinkIdentity::make()?;
+        let files = PayloadFiles::in_folder(identity.folder());
+        if options.real_time && !there_is("chrt") {
+            return Err("--real-time needs chrt (util-linux)".into());
         }
+        let log = options.save.as_ref().map(File::create).transpose()?;
+        let runner = Runner { identity, real_time: options.real_time, kafka: None };
+        let (measured, versions, failures) = (Measured::default(), BTreeSet::new(), Vec::new());
+        let mut bench = Bench { options, runner, files, measured, versions, failures, log };
+        let how = bench.how();
+        if let Some(log) = &mut bench.log {
+            how.iter().try_for_each(|line| writeln!(log, "# {line}"))?;
+        }
+        Ok(bench)
     }
-    if let Some(other) =
-        options.clients.iter().find(|client| ![OURS, LIBRDKAFKA, JAVA].contains(&client.as_str()))
-    {
-        return Err(format!("no client {other}\n{USAGE}").into());
-    }
-    Ok(options)
-}
 
-/// Runs a client on this work, with the properties given for it; where the sink speaks TLS, so does the client.
-fn client(name: &str, work: &Work, sink: &[String], options: &Options) -> Result<Run, Failure> {
-    let own = options.properties.iter().filter(|(client, _, _)| client == name);
-    let mut properties: Vec<_> = own.map(|(_, name, value)| (name.clone(), value.clone())).collect();
-    if sink.iter().any(|word| word == TLS) {
-        properties.extend(options.identity.properties(name));
-    }
-    run::run(&format!("client-{name}"), &Work { properties, ..work.clone() }, sink)
-}
-
-/// Has each client send to a sink that reads every record: what is measured afterwards is only counted.
-/// Returns each client's name with its version and what was set for it.
-fn check(options: &Options, records: u64) -> Result<Vec<String>, Failure> {
-    let mut clients = Vec::new();
-    let keyed = CASES.iter().filter(|case| case.partitions > 1);
-    for case in keyed.chain(CASES.iter().filter(|case| case.partitions == 1)).step_by(3) {
-        for name in options.clients(case.tls) {
-            let case = Case { records, ..*case };
-            let mut sink = sink(case.partitions, case.tls, options);
-            sink.push("--verify".to_owned());
-            let run = client(name, &case.work(), &sink, options)?;
-            let (sent, keys): (u64, u64) = (run.client.get("sent")?, run.sink.get("keys")?);
-            let (values, used): (u64, usize) =
-                (run.sink.get("value_bytes")?, run.sink.get("partitions_used")?);
-            let keys_expected = if case.partitions > 1 { sent } else { 0 };
-            if values != sent * case.value_size as u64 || keys != keys_expected || used != case.partitions {
-                return Err(format!("{name} in {}: the sink read {}", case.name, run.sink).into());
+    /// Each case by all its contestants in turn, several rounds.
+    fn measure(&mut self) -> Result<(), Failure> {
+        for case in self.options.cases() {
+            if case.mode == Mode::Idle && !there_is("strace") {
+                println!("{}: NOT MEASURED: strace is not there", case.name);
+                continue;
             }
-            let mut described = format!("{name} {}", run.client.get::<String>("version")?);
-            for (_, property, value) in options.properties.iter().filter(|(client, _, _)| client == name) {
-                described += &format!(" with {property}={value}");
+            for round in 1..=self.options.rounds_of(case) {
+                for who in self.options.contestants(case) {
+                    if let Err(error) = self.measure_one(case, who) {
+                        let failure = format!("{}, round {round}, {who}: FAILED: {error}", case.name);
+                        println!("{failure}");
+                        self.failures.push(failure);
+                    }
+                }
             }
-            if !clients.contains(&described) {
-                clients.push(described);
+            if let Some(measured) = self.measured.case(case.name) {
+                println!("{}", results::short(measured));
             }
         }
+        Ok(())
     }
-    Ok(clients)
-}
 
-fn sink(partitions: usize, tls: bool, options: &Options) -> Vec<String> {
-    let mut arguments = vec!["--partitions".to_owned(), partitions.to_string()];
-    if tls {
-        arguments.extend([TLS.to_owned(), options.identity.folder().display().to_string()]);
-    }
-    arguments
-}
-
-/// What makes the sink speak TLS.
-const TLS: &str = "--tls";
-
-/// One case by all clients, in turn.
-fn measure(case: &Case, options: &Options) -> Result<Throughput, Failure> {
-    let mut measured = Throughput::new(case);
-    for round in 1..=options.rounds {
-        for name in options.clients(case.tls) {
-            progress(case.name, round, name)?;
-            let sink = sink(case.partitions, case.tls, options);
-            measured.add(name, &client(name, &case.work(), &sink, options)?)?;
+    fn measure_one(&mut self, case: &'static Case, who: Contestant) -> Result<(), Failure> {
+        let work = self.options.work(case, who);
+        let values = self.files.of(case.values)?;
+        let report = if who.program == Program::Echo {
+            let report = self.runner.echo(case, &work, ECHOED)?;
+            figures::of_run(case, &run::Run { client: report, sink: Default::default() }, values.mean)?
+        } else {
+            let run = self.runner.run(case, who, work, &values)?;
+            self.versions.insert(format!("{} {}", who.program, run.client.get::<String>("version")?));
+            figures::of_run(case, &run, values.mean)?
+        };
+        if let Some(log) = &mut self.log {
+            writeln!(log, "{}", Measured::line(case, who, &report))?;
         }
+        self.measured.add(case, who, &report);
+        Ok(())
     }
-    Ok(measured)
-}
 
-/// The round trips of all clients, and after them those of a bare socket with messages of the same size.
-fn measure_round_trips(options: &Options) -> Result<RoundTrips, Failure> {
-    let work = case::round_trips(options.quick);
-    let mut measured = RoundTrips::default();
-    for round in 1..=options.rounds {
-        let mut sizes = None;
-        for name in options.clients(false) {
-            progress(ROUND_TRIP, round, name)?;
-            let run = client(name, &work, &sink(1, false, options), options)?;
-            measured.add(name, &run.client, run.client_cpu)?;
-            let requests = run.sink.get::<u64>("requests")?;
-            let mean = |name| Ok::<u64, Failure>(run.sink.get::<u64>(name)? / requests);
-            sizes.get_or_insert((mean("bytes")?, mean("answer_bytes")?));
-        }
-        if let Some((request, answer)) = sizes {
-            progress(ROUND_TRIP, round, "echo")?;
-            let (report, cpu) = run::echo(work.records, request, answer)?;
-            measured.add("echo", &report, cpu)?;
-        }
-    }
-    Ok(measured)
-}
-
-/// The round trips over TLS, ours without as well, in turn.
-fn measure_tls_round_trips(options: &Options) -> Result<RoundTrips, Failure> {
-    let work = case::round_trips(options.quick);
-    let mut measured = RoundTrips::default();
-    for round in 1..=options.rounds {
-        progress(ROUND_TRIP_TLS, round, "ours, plain")?;
-        let run = client(OURS, &work, &sink(1, false, options), options)?;
-        measured.add("plain", &run.client, run.client_cpu)?;
-        for name in options.clients(true) {
-            progress(ROUND_TRIP_TLS, round, name)?;
-            let run = client(name, &work, &sink(1, true, options), options)?;
-            measured.add(name, &run.client, run.client_cpu)?;
-        }
-    }
-    Ok(measured)
-}
-
-/// Producers that are started, connect, and are closed.
-fn measure_connects(options: &Options) -> Result<Connects, Failure> {
-    let work = case::connects(options.quick);
-    let mut measured = Connects::default();
-    for round in 1..=options.rounds {
-        for tls in [false, true] {
-            for name in options.clients(true) {
-                progress(CONNECT, round, name)?;
-                let run = client(name, &work, &sink(1, tls, options), options)?;
-                measured.add(name, tls, work.records, &run)?;
+    /// Has each program send to a sink that reads every record: what is measured is only counted.
+    fn check(&mut self) -> Result<(), Failure> {
+        let checked = ["100B-16KiB", "100B-16KiB-keyed-100", "100B-1MiB-idempotent", "1KiB-1MiB-tls"];
+        for case in CASES.iter().filter(|case| checked.contains(&case.name)) {
+            for who in self.options.contestants(case).into_iter().filter(|who| who.program != Program::Floor)
+            {
+                let (work, values) = (self.options.work(case, who), self.files.of(case.values)?);
+                let verified = self.runner.verify(case, who, &work, &values);
+                verified.map_err(|error| format!("{who} in {}: {error}", case.name))?;
             }
         }
+        Ok(())
     }
-    Ok(measured)
+
+    /// How it is measured, for whoever reads the results.
+    fn how(&self) -> Vec<String> {
+        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+        let (kernel, cpus) = (read("/proc/sys/kernel/osrelease"), read("/proc/cpuinfo"));
+        let model = cpus.lines().find(|line| line.starts_with("model name"));
+        let model = model.and_then(|line| line.split_once(": ")).map_or("unknown CPU", |(_, model)| model);
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let args: Vec<_> = std::env::args().skip(1).collect();
+        let versions: Vec<&str> = self.versions.iter().map(String::as_str).collect();
+        let rounds = self.options.rounds;
+        vec![
+            format!(
+                "`cargo run --release -- {}` in `benchmarks`; README.md there says what is measured.",
+                args.join(" ")
+            ),
+            format!(
+                "{cores} processors, {model}, Linux {}; medians of {rounds} rounds. {}",
+                kernel.trim(),
+                versions.join(", ")
+            ),
+        ]
+    }
 }
 
-fn progress(case: &str, round: usize, client: &str) -> std::io::Result<()> {
-    let mut out = std::io::stderr().lock();
-    writeln!(out, "{case}: round {round}, {client}")?;
-    out.flush()
-}
+/// The bytes of ours' Produce requests and their answers, of one record of 100 bytes.
+const ECHOED: (u64, u64) = (263, 61);

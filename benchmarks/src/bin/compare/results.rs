@@ -1,201 +1,231 @@
-//! What all runs came to: medians, their ratios, and whether each bar is reached.
+//! What all runs came to, in tables: the rates and CPU times, the bars, and what bounds ours.
 
 use std::fmt;
 
-use crate::case::{ROUND_TRIP_AT_MOST, TLS_ROUND_TRIP_AT_MOST};
-use crate::figures::{RoundTrips, Throughput, Verdicts, thousands};
-use crate::run::{LIBRDKAFKA, OURS};
-use crate::table::{Table, figure};
-use crate::tls_results::{Connects, tls_round_trip_table, tls_table};
+use kafka_producer_benchmarks::work::Mode;
 
-/// Everything that was measured.
-#[derive(Debug)]
-pub(crate) struct Results {
-    rounds: usize,
-    /// Which clients, and what was set besides the cases' own settings.
-    clients: Vec<String>,
-    verdicts: Verdicts,
-    cases: Vec<Throughput>,
-    round_trips: Option<RoundTrips>,
-    tls_round_trips: Option<RoundTrips>,
-    connects: Option<Connects>,
+use crate::case::{BrokerKind, CaseGroup, Contestant, GROUPS, Program};
+use crate::figures::{Measured, MeasuredCase};
+use crate::table::{Table, figure, thousands};
+
+/// The tables of what was measured.
+pub(crate) struct Results<'a> {
+    pub(crate) measured: &'a Measured,
+    /// How it was measured: command, versions.
+    pub(crate) how: Vec<String>,
+    /// Whether the bars mean something.
+    pub(crate) judged: bool,
 }
 
-impl Results {
-    pub(crate) fn new(rounds: usize, clients: Vec<String>, judged: bool) -> Self {
-        let (round_trips, tls_round_trips, connects) = (None, None, None);
-        Results {
-            rounds,
-            clients,
-            verdicts: Verdicts { judged },
-            cases: Vec::new(),
-            round_trips,
-            tls_round_trips,
-            connects,
+impl Results<'_> {
+    /// Of the cases of a group, a column for each contestant.
+    fn group_table(&self, group: CaseGroup) -> Table {
+        let cases: Vec<_> = self.measured.cases().filter(|measured| measured.case.group == group).collect();
+        let mut contestants: Vec<Contestant> = cases.iter().flat_map(|case| case.contestants()).collect();
+        contestants.sort_unstable();
+        contestants.dedup();
+        let mut head = vec!["case".to_owned()];
+        head.extend(contestants.iter().map(ToString::to_string));
+        let mut table = Table::of(head);
+        for measured in cases {
+            let mut row = vec![measured.case.name.to_owned()];
+            row.extend(contestants.iter().map(|who| cell(measured, *who)));
+            table.row(row);
         }
+        table
     }
 
-    pub(crate) fn throughput(&mut self, case: Throughput) {
-        self.cases.push(case);
-    }
-
-    pub(crate) fn round_trips(&mut self, round_trips: RoundTrips) {
-        self.round_trips = Some(round_trips);
-    }
-
-    pub(crate) fn tls_round_trips(&mut self, round_trips: RoundTrips) {
-        self.tls_round_trips = Some(round_trips);
-    }
-
-    pub(crate) fn connects(&mut self, connects: Connects) {
-        self.connects = Some(connects);
-    }
-
-    /// Whether there is a bar that is not reached. What was not measured is not missed.
-    pub(crate) fn missed(&self) -> bool {
-        let missed = |case: &Throughput| {
-            case.ratio("rate") < case.bar.rate_at_least || case.ratio("cpu") > case.bar.cpu_at_most
-        };
-        let slow =
-            self.round_trips.as_ref().is_some_and(|trips| round_trip_ratio(trips) > ROUND_TRIP_AT_MOST);
-        let slow = slow
-            || self.tls_round_trips.as_ref().is_some_and(|trips| {
-                trips.median(OURS, "p50") / trips.median("plain", "p50") > TLS_ROUND_TRIP_AT_MOST
-            });
-        self.verdicts.judged && (slow || self.cases.iter().any(missed))
-    }
-
-    /// The figures that have bars.
-    fn main_table(&self) -> Table {
-        let mut table = Table::new(&[
-            "case",
-            "records",
-            "ours: records/s",
-            "librdkafka: records/s",
-            "ratio",
-            "bar",
-            "ours: CPU s per million",
-            "librdkafka: CPU s per million",
-            "ratio",
-            "bar",
-            "ours: peak MiB",
-            "librdkafka: peak MiB",
-        ]);
-        for case in self.cases.iter().filter(|case| !case.tls) {
-            let of = |client, name| figure(case.median(client, name));
-            let (rate, cpu) = (case.ratio("rate"), case.ratio("cpu"));
+    /// Each bar, and whether it is reached.
+    fn bars_table(&self) -> Table {
+        let mut table = Table::new(&["case", "who", "what", "reached", "bar", "verdict"]);
+        for judged in self.measured.judged() {
+            let verdict = match (self.judged, judged.is_met()) {
+                (false, _) => "",
+                (true, true) => "met",
+                (true, false) => "**not met**",
+            };
             table.row(vec![
-                case.name.to_owned(),
-                case.records.to_string(),
-                thousands(case.median(OURS, "rate")),
-                thousands(case.median(LIBRDKAFKA, "rate")),
-                figure(rate),
-                self.verdicts.at_least(rate, case.bar.rate_at_least),
-                of(OURS, "cpu"),
-                of(LIBRDKAFKA, "cpu"),
-                figure(cpu),
-                self.verdicts.at_most(cpu, case.bar.cpu_at_most),
-                of(OURS, "peak"),
-                of(LIBRDKAFKA, "peak"),
+                judged.case.name.to_owned(),
+                judged.bar.who.to_string(),
+                judged.words.clone(),
+                figure(judged.ratio),
+                judged.bar.limit.to_string(),
+                verdict.to_owned(),
             ]);
         }
         table
     }
 
-    /// The figures that tell what bounds a case.
+    /// The figures that tell what bounds a case: ours, and the floor.
     fn bounds_table(&self) -> Table {
         let mut table = Table::new(&[
             "case",
-            "client",
-            "records/s, lowest to highest",
-            "sink: CPU s per million",
-            "busy: caller",
+            "who",
+            "lowest to highest",
+            "callers",
             "others",
             "sink",
-            "cores",
             "bound by",
             "records per batch",
             "KiB per request",
+            "peak MiB",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
         ]);
-        let cores = cores() as f64;
-        for case in &self.cases {
-            for (client, figures) in &case.clients {
-                let rates = figures.get("rate").map_or(&[][..], Vec::as_slice);
-                let lowest = rates.iter().copied().fold(f64::NAN, f64::min);
-                let highest = rates.iter().copied().fold(f64::NAN, f64::max);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        for measured in self.measured.cases().filter(|measured| measured.case.mode == Mode::Throughput) {
+            let shown = |who: &Contestant| matches!(who.program, Program::Ours | Program::Floor);
+            for who in measured.contestants().filter(shown) {
+                let rates = measured.all(who, "rate");
+                let (lowest, highest) = (
+                    rates.iter().copied().fold(f64::NAN, f64::min),
+                    rates.iter().copied().fold(f64::NAN, f64::max),
+                );
+                let of = |name| figure(measured.median(who, name));
+                let millis = |name| figure(measured.median(who, name) / 1e3);
                 table.row(vec![
-                    case.name.to_owned(),
-                    client.clone(),
+                    measured.case.name.to_owned(),
+                    who.to_string(),
                     format!("{} to {}", thousands(lowest), thousands(highest)),
-                    figure(case.median(client, "sink")),
-                    figure(case.median(client, "caller")),
-                    figure(case.median(client, "others")),
-                    figure(case.median(client, "sink busy")),
-                    figure(case.median(client, "cores")),
-                    case.bound(client, cores).to_owned(),
-                    figure(case.median(client, "batch")),
-                    figure(case.median(client, "request")),
+                    of("caller"),
+                    of("others"),
+                    of("sink_busy"),
+                    measured.bound(who, cores).to_owned(),
+                    of("batch"),
+                    of("request_kib"),
+                    of("peak_mib"),
+                    millis("p50_us"),
+                    millis("p99_us"),
+                    millis("p999_us"),
                 ]);
             }
         }
         table
     }
+}
 
-    fn round_trip_table(&self, trips: &RoundTrips) -> Table {
-        let mut table =
-            Table::new(&["round trip", "p50 µs", "p99 µs", "CPU µs each", "ratio to librdkafka", "bar"]);
-        let rows = [
-            (OURS, "ours: send().get()"),
-            (LIBRDKAFKA, "librdkafka: produce to delivery report"),
-            ("echo", "bare socket: write, read"),
-        ];
-        for (client, name) in rows {
-            let ratio = trips.median(client, "p50") / trips.median(LIBRDKAFKA, "p50");
-            let bar =
-                if client == OURS { self.verdicts.at_most(ratio, ROUND_TRIP_AT_MOST) } else { String::new() };
-            let of = |name| figure(trips.median(client, name));
-            table.row(vec![name.to_owned(), of("p50"), of("p99"), of("cpu"), figure(ratio), bar]);
+/// What a case is about, of one contestant.
+fn cell(measured: &MeasuredCase, who: Contestant) -> String {
+    let of = |name| measured.median(who, name);
+    if measured.all(who, "peak_mib").is_empty() {
+        return String::new();
+    }
+    let compression = if measured.case.group == CaseGroup::Compression {
+        format!(" · {}:1", figure(of("compression")))
+    } else {
+        String::new()
+    };
+    let broker = if measured.case.broker == BrokerKind::Kafka {
+        format!(" · broker {}", figure(of("sink")))
+    } else {
+        String::new()
+    };
+    let times =
+        || format!("{} / {} / {} µs", figure(of("p50_us")), figure(of("p99_us")), figure(of("p999_us")));
+    match measured.case.mode {
+        Mode::Throughput if who.program == Program::OursCounted => {
+            format!("{:.5} allocations per record", of("allocations"))
         }
-        table
+        Mode::Throughput => {
+            let acknowledged = if measured.case.broker == BrokerKind::Kafka && of("p50_us").is_finite() {
+                format!(" · {} / {} ms", figure(of("p50_us") / 1e3), figure(of("p99_us") / 1e3))
+            } else {
+                String::new()
+            };
+            format!(
+                "{} M · {}{compression}{broker}{acknowledged}",
+                figure(of("rate") / 1e6),
+                figure(of("cpu"))
+            )
+        }
+        Mode::Latency => format!("{} · {} µs{broker}", times(), figure(of("cpu"))),
+        Mode::Connect => format!("{} a second · {} ms", figure(of("rate")), figure(of("cpu") / 1e3)),
+        Mode::Cold => format!("{} ms", figure(of("first_us") / 1e3)),
+        Mode::Idle => format!("{} calls a second", figure(of("calls"))),
+        Mode::Memory => {
+            format!("{} MB beyond, {} records", figure(of("beyond_mb")), thousands(of("accepted")))
+        }
     }
 }
 
-fn round_trip_ratio(trips: &RoundTrips) -> f64 {
-    trips.median(OURS, "p50") / trips.median(LIBRDKAFKA, "p50")
+/// What stands in the cells of a group's table.
+fn legend(group: CaseGroup) -> &'static str {
+    match group {
+        CaseGroup::Compression => {
+            "Million records/s · CPU seconds per million · bytes of values by bytes of requests."
+        }
+        CaseGroup::RoundTrips => "p50 / p99 / p99.9 of a call · CPU of each. `echo` is a blocking socket.",
+        CaseGroup::RealKafka => {
+            "Million records/s · CPU seconds per million · the broker's · p50 / p99 from `send` to the acknowledgement at full speed, most \
+             of which is the wait in the client's buffer."
+        }
+        CaseGroup::ColdStart => "Milliseconds from making the producer; each answer of the sink takes 20.",
+        CaseGroup::Idle => {
+            "Connected, with nothing to send; counted by strace, without the thread that waits for the end."
+        }
+        CaseGroup::Allocations => "Counted by the allocator of a program of its own; batches of 1 MiB.",
+        CaseGroup::Memory => {
+            "The broker is silent, the buffer of 64 MiB full, ten million records are tried. Beyond `buffer.memory`, and beyond 40 bytes of \
+             each callback."
+        }
+        _ => "Million records/s · CPU seconds per million.",
+    }
 }
 
-impl fmt::Display for Results {
+impl fmt::Display for Results<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cores = cores();
-        let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-        let (kernel, cpus) = (read("/proc/sys/kernel/osrelease"), read("/proc/cpuinfo"));
-        let model = cpus.lines().find(|line| line.starts_with("model name"));
-        let model = model.and_then(|line| line.split_once(": ")).map_or("unknown CPU", |(_, model)| model);
-        let (kernel, clients) = (kernel.trim(), self.clients.join(", "));
-        let args: Vec<_> = std::env::args().skip(1).collect();
-        writeln!(
-            f,
-            "`cargo run --release -- {}` in `benchmarks`; README.md there says what is measured.",
-            args.join(" ")
-        )?;
-        writeln!(
-            f,
-            "\n{cores} cores, {model}, Linux {kernel}; {clients}; rounds: {}, medians.",
-            self.rounds
-        )?;
-        let tables = [self.main_table(), tls_table(self.verdicts, &self.cases), self.bounds_table()];
-        let trips = self.round_trips.iter().map(|trips| self.round_trip_table(trips));
-        let tls_trips = self.tls_round_trips.iter().map(|trips| tls_round_trip_table(self.verdicts, trips));
-        let connects = self.connects.iter().map(Connects::table);
-        for table in
-            tables.into_iter().chain(trips).chain(tls_trips).chain(connects).filter(|table| !table.is_empty())
-        {
-            write!(f, "\n{table}")?;
+        for line in &self.how {
+            writeln!(f, "{line}\n")?;
+        }
+        for (group, title) in GROUPS {
+            let table = self.group_table(group);
+            if !table.is_empty() {
+                writeln!(f, "## {title}\n\n{}\n\n{table}", legend(group))?;
+            }
+        }
+        let bars = self.bars_table();
+        if !bars.is_empty() {
+            let judged = self.measured.judged();
+            let met = judged.iter().filter(|judged| judged.is_met()).count();
+            writeln!(f, "## The bars\n\n{met} of {} are met.\n\n{bars}", judged.len())?;
+        }
+        let bounds = self.bounds_table();
+        if !bounds.is_empty() {
+            let what = "Busy: processors kept by the calling threads, by the client's others, by the sink. p50 to p99.9: from `send` to \
+                        the callback, at full speed: most of it is the wait in the client's buffer.";
+            writeln!(f, "## What bounds ours\n\n{what}\n\n{bounds}")?;
         }
         Ok(())
     }
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(0, usize::from)
+/// How many records a second ours does, by name of the case, for a line while it runs.
+pub(crate) fn short(measured: &MeasuredCase) -> String {
+    let cells = measured.contestants().map(|who| format!("{who}: {}", cell(measured, who)));
+    format!("{}\n  {}", measured.case.name, cells.collect::<Vec<_>>().join("\n  "))
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_producer_benchmarks::Failure;
+
+    use super::*;
+
+    #[test]
+    fn tables_have_a_row_for_each_case_and_a_verdict_for_each_bar() -> Result<(), Failure> {
+        let mut measured = Measured::default();
+        measured.read(
+            "case=100B-1MiB contestant=java rate=2000000 cpu=0.5 peak_mib=1\n\
+             case=100B-1MiB contestant=ours rate=20000000 cpu=0.1 peak_mib=1\n\
+             case=idle contestant=ours calls=3 peak_mib=1\n",
+        )?;
+        let text = Results { measured: &measured, how: vec!["so".to_owned()], judged: true }.to_string();
+        assert!(text.starts_with("so\n\n## Small records, one thread\n"), "{text}");
+        assert!(text.contains("| 100B-1MiB | 2.00 M · 0.500 | 20.0 M · 0.100 |"), "{text}");
+        assert!(text.contains("3.00 calls a second"), "{text}");
+        assert!(text.contains("2 of 3 are met") && text.contains("**not met**"), "{text}");
+        assert_eq!(short(measured.case("idle").ok_or("none")?).lines().count(), 2);
+        Ok(())
+    }
 }

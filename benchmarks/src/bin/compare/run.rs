@@ -1,34 +1,36 @@
-//! One run: a fresh sink, one client, and what both of them used.
-//!
-//! Clients run one at a time and are waited for, so what the kernel adds to the resources of this process's children
-//! in between is the client's own: its whole life, start and end included.
+//! One run: a fresh sink, or a fresh topic on Apache Kafka, one client, and what both of them saw.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::report::Report;
-use kafka_producer_benchmarks::work::Work;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeVal;
+use kafka_producer_benchmarks::work::{Mode, Work};
 
-use crate::java_client;
-
-/// The clients.
-pub(crate) const OURS: &str = "ours";
-pub(crate) const LIBRDKAFKA: &str = "librdkafka";
-
-/// Over TLS alone.
-pub(crate) const JAVA: &str = "java";
+use crate::broker_process::BrokerProcess;
+use crate::case::{BrokerKind, Case, Contestant, Program};
+use crate::payload_kinds::PayloadFile;
+use crate::programs;
+use crate::system_calls;
+use crate::tls::SinkIdentity;
 
 /// After this a client is taken for hung.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a client is asked whether it is done; it times its work itself.
-const TICK: Duration = Duration::from_millis(20);
+const TICK: Duration = Duration::from_millis(5);
+
+/// What runs are made with.
+pub(crate) struct Runner {
+    /// Files that are gone at the end.
+    pub(crate) identity: SinkIdentity,
+    /// At real-time priority, so that others on the machine do not disturb.
+    pub(crate) real_time: bool,
+    /// Started when the first case wants it.
+    pub(crate) kafka: Option<BrokerProcess>,
+}
 
 /// What came of a run.
 #[derive(Debug, Clone)]
@@ -37,44 +39,169 @@ pub(crate) struct Run {
     pub(crate) client: Report,
     /// What the sink counted.
     pub(crate) sink: Report,
-    /// User and system time, in seconds.
-    pub(crate) client_cpu: f64,
-    pub(crate) sink_cpu: f64,
 }
 
-/// Has a client do the work against a sink of its own. Fails unless the sink took exactly what the client says to
-/// have sent.
-pub(crate) fn run(client: &str, work: &Work, sink: &[String]) -> Result<Run, Failure> {
-    let mut sink = Sink::start(sink)?;
-    let work = Work { address: sink.address.clone(), ..work.clone() };
-    let before = children_cpu()?;
-    let client_report = finish(client, &work.to_args())?;
-    let client_cpu = children_cpu()? - before;
-    let counted = sink.report()?;
-    let sink_cpu = sink.stop()?;
-    let (sent, taken): (u64, u64) = (client_report.get("sent")?, counted.get("records")?);
-    let errors: u64 = counted.get("errors")?;
-    if sent != taken || errors != 0 {
-        let what = format!("{client} sent {sent} records, the sink has {taken} and saw {errors} errors");
-        return Err(what.into());
+impl Runner {
+    /// Has a contestant do the work of a case. Fails if a record was lost.
+    pub(crate) fn run(
+        &mut self,
+        case: &Case,
+        who: Contestant,
+        mut work: Work,
+        values: &PayloadFile,
+    ) -> Result<Run, Failure> {
+        work.payloads.clone_from(&values.path);
+        if case.tls {
+            work.properties.extend(self.identity.properties(who.program));
+        }
+        if case.broker == BrokerKind::Kafka {
+            return self.run_on_kafka(who, work);
+        }
+        let mut sink = self.sink(case, &[])?;
+        work.address.clone_from(&sink.address);
+        if who.program == Program::Floor {
+            work.properties = vec![("partitions".to_owned(), case.partitions.to_string())];
+        }
+        let client = self.client(who, &work)?;
+        let run = Run { client, sink: sink.report()? };
+        sink.stop()?;
+        if work.mode != Mode::Memory {
+            nothing_is_lost(&run.client, run.sink.get("records")?, run.sink.get("errors")?)?;
+        }
+        is_compressed(case, &run, values)?;
+        Ok(run)
     }
-    Ok(Run { client: client_report, sink: counted, client_cpu, sink_cpu })
+
+    /// The same with a sink that reads every record.
+    pub(crate) fn verify(
+        &mut self,
+        case: &Case,
+        who: Contestant,
+        work: &Work,
+        values: &PayloadFile,
+    ) -> Result<(), Failure> {
+        let mut sink = self.sink(case, &["--verify"])?;
+        let (address, payloads) = (sink.address.clone(), values.path.clone());
+        let mut work = Work { address, payloads, ..work.clone() };
+        if case.tls {
+            work.properties.extend(self.identity.properties(who.program));
+        }
+        let client = self.client(who, &work)?;
+        let seen = sink.report()?;
+        sink.stop()?;
+        nothing_is_lost(&client, seen.get("records")?, seen.get("errors")?)?;
+        let sent: u64 = client.get("sent")?;
+        let keys = if case.keys > 0 { sent } else { 0 };
+        let bytes = (sent as f64 * values.mean).round() as u64;
+        let as_sent = seen.get::<u64>("keys")? == keys
+            && seen.get::<u64>("value_bytes")? == bytes
+            && seen.get::<usize>("values")? == values.count
+            && seen.get::<usize>("partitions_used")? == case.partitions;
+        if as_sent { Ok(()) } else { Err(format!("the sink read {seen} of {sent} records").into()) }
+    }
+
+    fn run_on_kafka(&mut self, who: Contestant, mut work: Work) -> Result<Run, Failure> {
+        if self.kafka.is_none() {
+            self.kafka = Some(BrokerProcess::start(self.real_time)?);
+        }
+        let broker = self.kafka.as_ref().ok_or("no broker")?;
+        work.topic = broker.fresh_topic();
+        work.address = broker.address();
+        let before = broker.cpu_seconds()?;
+        let client = self.client(who, &work)?;
+        let cpu = broker.cpu_seconds()? - before;
+        let records = broker.records(&work.topic)?;
+        broker.forget(&work.topic)?;
+        nothing_is_lost(&client, records, 0)?;
+        Ok(Run { client, sink: Report::default().with("records", records).with("cpu", cpu) })
+    }
+
+    /// Round trips over a bare socket, of messages as long as ours.
+    pub(crate) fn echo(&self, case: &Case, work: &Work, sizes: (u64, u64)) -> Result<Report, Failure> {
+        let (request, answer) = (sizes.0.to_string(), sizes.1.to_string());
+        let arguments = ["--echo", &request, &answer, "--delay-us", &case.delay_us().to_string()];
+        let mut sink = SinkProcess::start(&arguments.map(str::to_owned), self.real_time)?;
+        let millis = |time: Duration| time.as_millis().to_string();
+        let words = [
+            sink.address.clone(),
+            request.clone(),
+            answer.clone(),
+            millis(work.warm_up),
+            millis(work.window),
+        ];
+        let report = finish(self.command(&programs::words(Program::Echo)?).args(words))?;
+        sink.stop()?;
+        Ok(report)
+    }
+
+    fn sink(&self, case: &Case, more: &[&str]) -> Result<SinkProcess, Failure> {
+        let mut words = vec!["--partitions".to_owned(), case.partitions.to_string()];
+        match case.broker {
+            BrokerKind::SilentSink => words.push("--silent".to_owned()),
+            BrokerKind::Sink { brokers, delay_us } => {
+                words.extend(["--brokers".to_owned(), brokers.to_string()]);
+                words.extend(["--delay-us".to_owned(), delay_us.to_string()]);
+            }
+            BrokerKind::Kafka => {}
+        }
+        if case.tls {
+            words.extend(["--tls".to_owned(), self.identity.folder().display().to_string()]);
+        }
+        words.extend(more.iter().map(|&word| word.to_owned()));
+        SinkProcess::start(&words, self.real_time)
+    }
+
+    fn client(&self, who: Contestant, work: &Work) -> Result<Report, Failure> {
+        let words = programs::words(who.program)?;
+        if work.mode != Mode::Idle {
+            return finish(self.command(&words).args(work.to_args()));
+        }
+        // What is called is written to a file, and counted there.
+        let log = self.identity.folder().join("system-calls");
+        let mut traced = system_calls::tracer(&log);
+        traced.extend(words);
+        let report = finish(self.command(&traced).args(work.to_args()).stderr(Stdio::null()))?;
+        let calls = system_calls::between_the_words(&std::fs::read_to_string(&log)?)?;
+        let seconds: f64 = report.get("seconds")?;
+        Ok(report.with("calls", calls as f64 / seconds))
+    }
+
+    fn command(&self, words: &[String]) -> Command {
+        command(words, self.real_time)
+    }
 }
 
-/// Round trips of the given sizes over a bare socket, and the CPU seconds of the asking side.
-pub(crate) fn echo(rounds: u64, request: u64, answer: u64) -> Result<(Report, f64), Failure> {
-    let (request, answer) = (request.to_string(), answer.to_string());
-    let mut sink = Sink::start(&["--echo".to_owned(), request.clone(), answer.clone()])?;
-    let before = children_cpu()?;
-    let report = finish("client-echo", &[sink.address.clone(), rounds.to_string(), request, answer])?;
-    let cpu = children_cpu()? - before;
-    sink.stop()?;
-    Ok((report, cpu))
+fn command(words: &[String], real_time: bool) -> Command {
+    // Turns of a tenth of a second where several threads want the same processor.
+    let wrapper: &[&str] = if real_time { &["chrt", "--rr", "10"] } else { &[] };
+    let mut all = wrapper.iter().copied().chain(words.iter().map(String::as_str));
+    let mut command = Command::new(all.next().unwrap_or_default());
+    command.args(all);
+    command
+}
+
+fn nothing_is_lost(client: &Report, taken: u64, errors: u64) -> Result<(), Failure> {
+    let sent: u64 = client.get("sent")?;
+    let told = client.find("told").map_or(sent, |told| told as u64);
+    if sent == taken && sent == told && errors == 0 {
+        return Ok(());
+    }
+    let what = format!("{sent} records sent, {told} acknowledged, {taken} taken with {errors} errors");
+    Err(what.into())
+}
+
+/// A client that does not compress for this broker would only look fast.
+fn is_compressed(case: &Case, run: &Run, values: &PayloadFile) -> Result<(), Failure> {
+    if case.codec == "none" {
+        return Ok(());
+    }
+    let (sent, bytes): (f64, f64) = (run.client.get("sent")?, run.sink.get("bytes")?);
+    if bytes < sent * values.mean * 0.75 { Ok(()) } else { Err("its records are not compressed".into()) }
 }
 
 /// Runs a program to its end; the line that it printed.
-fn finish(program: &str, args: &[String]) -> Result<Report, Failure> {
-    let mut child = client_command(program)?.args(args).stdout(Stdio::piped()).spawn()?;
+fn finish(command: &mut Command) -> Result<Report, Failure> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
     let begin = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -83,50 +210,32 @@ fn finish(program: &str, args: &[String]) -> Result<Report, Failure> {
         if begin.elapsed() > PATIENCE {
             child.kill()?;
             child.wait()?;
-            return Err(format!("{program} {} hangs", args.join(" ")).into());
+            return Err("it hangs".into());
         }
         thread::sleep(TICK);
     };
     if !status.success() {
-        return Err(format!("{program} {}: {status}", args.join(" ")).into());
+        return Err(format!("{status}").into());
     }
     let mut text = String::new();
     child.stdout.take().ok_or("no standard output")?.read_to_string(&mut text)?;
     Ok(Report::parse(&text))
 }
 
-fn client_command(program: &str) -> Result<Command, Failure> {
-    if program == "client-java" { java_client::command() } else { command(program) }
-}
-
-/// A program that lies beside this one.
-fn command(program: &str) -> Result<Command, Failure> {
-    let path: PathBuf = std::env::current_exe()?.with_file_name(program);
-    if !path.exists() {
-        return Err(format!("{} is not there: build all programs of this package", path.display()).into());
-    }
-    Ok(Command::new(path))
-}
-
-/// The CPU seconds of all children that have ended.
-fn children_cpu() -> Result<f64, Failure> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
-    Ok(seconds(usage.user_time()) + seconds(usage.system_time()))
-}
-
 /// The sink's process; killed if it is still there at the end.
-struct Sink {
+struct SinkProcess {
     child: Child,
     lines: BufReader<ChildStdout>,
     address: String,
 }
 
-impl Sink {
-    fn start(args: &[String]) -> Result<Self, Failure> {
-        let mut child = command("sink")?.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+impl SinkProcess {
+    fn start(arguments: &[String], real_time: bool) -> Result<Self, Failure> {
+        let mut words = vec![programs::sibling("sink")?];
+        words.extend_from_slice(arguments);
+        let mut child = command(&words, real_time).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let stdout = child.stdout.take().ok_or("no standard output")?;
-        let mut sink = Sink { child, lines: BufReader::new(stdout), address: String::new() };
+        let mut sink = SinkProcess { child, lines: BufReader::new(stdout), address: String::new() };
         sink.address = sink.line()?.get("address")?;
         Ok(sink)
     }
@@ -143,18 +252,22 @@ impl Sink {
         self.line()
     }
 
-    /// Ends it; the CPU seconds that it used.
-    fn stop(&mut self) -> Result<f64, Failure> {
-        let before = children_cpu()?;
+    fn stop(&mut self) -> Result<(), Failure> {
         drop(self.child.stdin.take());
         let status = self.child.wait()?;
-        if status.success() { Ok(children_cpu()? - before) } else { Err(format!("sink: {status}").into()) }
+        if status.success() { Ok(()) } else { Err(format!("sink: {status}").into()) }
     }
 }
 
-impl Drop for Sink {
+impl Drop for SinkProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a program can be had.
+pub(crate) fn there_is(program: &str) -> bool {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&paths).any(|folder| folder.join(program).is_file())
 }

@@ -10,7 +10,11 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(head: &[&str]) -> Self {
-        Table { rows: vec![head.iter().map(|&cell| cell.to_owned()).collect()] }
+        Table::of(head.iter().map(|&cell| cell.to_owned()).collect())
+    }
+
+    pub(crate) fn of(head: Vec<String>) -> Self {
+        Table { rows: vec![head] }
     }
 
     pub(crate) fn row(&mut self, cells: Vec<String>) {
@@ -65,9 +69,30 @@ pub(crate) fn figure(value: f64) -> String {
     if value.is_finite() { format!("{value:.digits$}") } else { "-".to_owned() }
 }
 
+/// A whole number with its digits in groups.
+pub(crate) fn thousands(value: f64) -> String {
+    if !value.is_finite() {
+        return "-".to_owned();
+    }
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_stand_in_groups_of_three() {
+        assert_eq!([0.0, 999.6, 12_345.0, 1_234_567.0].map(thousands), ["0", "1 000", "12 345", "1 234 567"]);
+    }
 
     #[test]
     fn medians() {

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use kafka_producer::internal::{self, Answers, FilledBatch, SteppedProducer};
-use kafka_producer::{ProducerConfig, ProducerRecord};
+use kafka_producer::{ProducerConfig, ProducerRecord, RecordFuture};
 use kafka_producer_benchmarks::Failure;
-use kafka_producer_benchmarks::work::{Keys, TOPIC};
+use kafka_producer_benchmarks::payloads::{Payloads, RecordTable};
+use kafka_producer_benchmarks::work::TOPIC;
 
 use crate::broker::{OneBroker, produce_answers};
 
@@ -20,10 +21,11 @@ pub(crate) struct Scenario {
     pub(crate) run: fn() -> Result<u64, Failure>,
 }
 
-pub(crate) const SCENARIOS: [Scenario; 8] = [
+pub(crate) const SCENARIOS: [Scenario; 9] = [
     Scenario { name: "send, keyless", unit: "record", run: send_keyless },
     Scenario { name: "send, keyed", unit: "record", run: send_keyed },
     Scenario { name: "send, with callback", unit: "record", run: send_with_callback },
+    Scenario { name: "send, future kept", unit: "record", run: send_with_future },
     Scenario { name: "send, a batch of 16 KiB", unit: "batch", run: send_batches },
     Scenario { name: "seal 16 KiB", unit: "batch", run: seal },
     Scenario { name: "drain to settle", unit: "batch", run: drain_to_settle },
@@ -126,14 +128,40 @@ fn send_keyless() -> Result<u64, Failure> {
 }
 
 fn send_keyed() -> Result<u64, Failure> {
-    let mut keys = Keys::new();
+    let table = RecordTable::of(Payloads::keys(1), Payloads::keys(10_000));
+    let mut walk = table.walk(0, 1);
     rounds(2, |producer, count| {
         for _ in 0..count {
-            let record = ProducerRecord::new(TOPIC, &VALUE[..]).with_key(keys.advance());
+            let key = walk.key().unwrap_or_default();
+            let record = ProducerRecord::new(TOPIC, &VALUE[..]).with_key(key);
             producer.stepped.producer().try_send(record)?;
         }
         Ok(())
     })
+}
+
+/// The futures of a round are asked when it is settled, and that is counted with sending them.
+fn send_with_future() -> Result<u64, Failure> {
+    let mut producer = producer(1, LARGE_BATCH)?;
+    let mut kept = Vec::with_capacity(ROUND as usize);
+    for round in 0..WARM_UP as u64 + RECORDS / ROUND {
+        let send = |kept: &mut Vec<_>| -> Result<(), Failure> {
+            for _ in 0..ROUND {
+                kept.push(producer.stepped.producer().try_send(ProducerRecord::new(TOPIC, &VALUE[..]))?);
+            }
+            Ok(())
+        };
+        let counted = round >= WARM_UP as u64;
+        if counted {
+            measured(|| send(&mut kept))?
+        } else {
+            send(&mut kept)?
+        }
+        producer.settle();
+        let ask = |kept: &mut Vec<RecordFuture>| kept.drain(..).try_for_each(|future| future.get().map(drop));
+        if counted { measured(|| ask(&mut kept))? } else { ask(&mut kept)? }
+    }
+    Ok(RECORDS)
 }
 
 fn send_with_callback() -> Result<u64, Failure> {

@@ -1,6 +1,8 @@
 //! What `--verify` looks at: that a batch is whole, holds the records that it counts, and lies on the partition that
 //! Java's partitioner chooses for each key.
 
+use std::collections::BTreeSet;
+
 use kafka_producer_benchmarks::report::Report;
 
 /// The sums over the records that were read.
@@ -9,6 +11,8 @@ pub(crate) struct Tally {
     keys: u64,
     key_bytes: u64,
     value_bytes: u64,
+    /// Checksums of the values.
+    values: BTreeSet<u32>,
 }
 
 impl Tally {
@@ -16,10 +20,12 @@ impl Tally {
         self.keys += other.keys;
         self.key_bytes += other.key_bytes;
         self.value_bytes += other.value_bytes;
+        self.values.extend(&other.values);
     }
 
     pub(crate) fn add_to(&self, report: Report) -> Report {
-        report.with("keys", self.keys).with("key_bytes", self.key_bytes).with("value_bytes", self.value_bytes)
+        let report = report.with("keys", self.keys).with("key_bytes", self.key_bytes);
+        report.with("value_bytes", self.value_bytes).with("values", self.values.len())
     }
 }
 
@@ -50,7 +56,9 @@ pub(crate) fn batch(bytes: &[u8], partition: i32, partitions: usize) -> Result<T
             tally.keys += 1;
             tally.key_bytes += key.len() as u64;
         }
-        tally.value_bytes += record.nullable()?.map_or(0, <[u8]>::len) as u64;
+        let value = record.nullable()?.unwrap_or_default();
+        tally.value_bytes += value.len() as u64;
+        tally.values.insert(crc32c::crc32c(value));
         let headers = record.varint()?;
         if headers != 0 || !record.0.is_empty() {
             return Err(format!("record {index} has {headers} headers and {} more bytes", record.0.len()));
@@ -135,7 +143,8 @@ mod tests {
 
     #[test]
     fn a_whole_batch_is_summed() {
-        let tally = Tally { keys: 1, key_bytes: KEY.len() as u64, value_bytes: 3 };
+        let values = BTreeSet::from([crc32c::crc32c(b"abc")]);
+        let tally = Tally { keys: 1, key_bytes: KEY.len() as u64, value_bytes: 3, values };
         assert_eq!(batch(&one(1), home(), 7), Ok(tally));
     }
 

@@ -1,0 +1,147 @@
+//! What the command line asks for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use kafka_producer_benchmarks::Failure;
+use kafka_producer_benchmarks::work::{Mode, Work};
+
+use crate::case::{BrokerKind, Case, Contestant, PROGRAMS, Times};
+use crate::case_table::CASES;
+
+const USAGE: &str = "usage: compare [OPTION …]
+  --rounds N              how often each contestant does each case (3)
+  --case TEXT,TEXT        only the cases whose name contains one of these
+  --clients A,B           only these of floor, echo, librdkafka, java, franz-go, ours, ours-counted
+  --window MS             how long a run is measured (1000)
+  --set CLIENT NAME=VALUE one more property for one of them
+  --real-time             clients and sinks run at real-time priority: quiet figures on a machine that others use; needs root
+  --markdown FILE         write the tables there too
+  --chart FILE            draw rates and CPU times, as SVG
+  --save FILE             write the figures of each run there
+  --from FILE             measure nothing, read such a file
+  --quick                 short runs, one round, nothing is judged
+  --check                 only see that the sink gets what the clients were given
+  --list                  the names of the cases";
+
+/// The options.
+pub(crate) struct Options {
+    pub(crate) rounds: usize,
+    filter: Vec<String>,
+    programs: Vec<String>,
+    window: Duration,
+    /// Program, name and value.
+    properties: Vec<(String, String, String)>,
+    pub(crate) real_time: bool,
+    pub(crate) markdown: Option<PathBuf>,
+    pub(crate) chart: Option<PathBuf>,
+    pub(crate) save: Option<PathBuf>,
+    pub(crate) from: Option<PathBuf>,
+    pub(crate) quick: bool,
+    pub(crate) check: bool,
+    pub(crate) list: bool,
+}
+
+/// How much longer Java warms up than the others.
+const JAVA_TIMES: u32 = 10;
+const WINDOW: Duration = Duration::from_millis(1000);
+const QUICK_WINDOW: Duration = Duration::from_millis(50);
+const CHECK_WINDOW: Duration = Duration::from_millis(300);
+const CONNECTS: u64 = 200;
+const QUICK_CONNECTS: u64 = 5;
+
+impl Options {
+    pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
+        let mut options = Options {
+            rounds: 3,
+            filter: Vec::new(),
+            programs: PROGRAMS.iter().map(|(_, name)| (*name).to_owned()).collect(),
+            window: WINDOW,
+            properties: Vec::new(),
+            real_time: false,
+            markdown: None,
+            chart: None,
+            save: None,
+            from: None,
+            quick: false,
+            check: false,
+            list: false,
+        };
+        while let Some(arg) = args.next() {
+            options.take(&arg, &mut args)?;
+        }
+        let known = |name: &str| PROGRAMS.iter().any(|(_, known)| *known == name);
+        if let Some(other) = options.programs.iter().find(|name| !known(name)) {
+            return Err(format!("no client {other}\n{USAGE}").into());
+        }
+        if options.cases().next().is_none() {
+            return Err(format!("no case of such a name\n{USAGE}").into());
+        }
+        Ok(options)
+    }
+
+    fn take(&mut self, arg: &str, args: &mut impl Iterator<Item = String>) -> Result<(), Failure> {
+        let mut next = || args.next().ok_or_else(|| format!("{arg} needs more\n{USAGE}"));
+        let words = |list: String| list.split(',').map(str::to_owned).collect();
+        match arg {
+            "--rounds" => self.rounds = next()?.parse()?,
+            "--case" => self.filter = words(next()?),
+            "--clients" => self.programs = words(next()?),
+            "--window" => self.window = Duration::from_millis(next()?.parse()?),
+            "--set" => {
+                let (client, pair) = (next()?, next()?);
+                let (name, value) = pair.split_once('=').ok_or("--set CLIENT NAME=VALUE")?;
+                self.properties.push((client, name.to_owned(), value.to_owned()));
+            }
+            "--real-time" => self.real_time = true,
+            "--markdown" => self.markdown = Some(next()?.into()),
+            "--chart" => self.chart = Some(next()?.into()),
+            "--save" => self.save = Some(next()?.into()),
+            "--from" => self.from = Some(next()?.into()),
+            "--quick" => (self.quick, self.rounds, self.window) = (true, 1, QUICK_WINDOW),
+            "--check" => (self.check, self.window) = (true, CHECK_WINDOW),
+            "--list" => self.list = true,
+            _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
+        }
+        Ok(())
+    }
+
+    /// Those that were asked for.
+    pub(crate) fn cases(&self) -> impl Iterator<Item = &'static Case> + use<> {
+        let filter = self.filter.clone();
+        let wanted = move |case: &&Case| {
+            filter.is_empty() || filter.iter().any(|text| case.name.contains(text.as_str()))
+        };
+        CASES.iter().filter(wanted)
+    }
+
+    /// Those of a case that take part.
+    pub(crate) fn contestants(&self, case: &Case) -> Vec<Contestant> {
+        let wanted = |who: &&Contestant| self.programs.contains(&who.program.to_string());
+        case.contestants.iter().filter(wanted).copied().collect()
+    }
+
+    /// What does not vary is measured once.
+    pub(crate) fn rounds_of(&self, case: &Case) -> usize {
+        match case.mode {
+            Mode::Idle | Mode::Memory => 1,
+            _ => self.rounds,
+        }
+    }
+
+    /// The work of a contestant, with the properties that were given for it.
+    pub(crate) fn work(&self, case: &Case, who: Contestant) -> Work {
+        let connects = if self.quick { QUICK_CONNECTS } else { CONNECTS };
+        let mut times =
+            Times { warm_up: self.window * 3 / 10, window: self.window, java: JAVA_TIMES, connects };
+        if case.broker == BrokerKind::Kafka {
+            // The broker has to warm up as well.
+            times.warm_up = self.window;
+            times.java = 3;
+        }
+        let mut work = case.work(who, times);
+        let own = self.properties.iter().filter(|(client, _, _)| *client == who.program.to_string());
+        work.properties.extend(own.map(|(_, name, value)| (name.clone(), value.clone())));
+        work
+    }
+}

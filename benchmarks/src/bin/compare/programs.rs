@@ -1,0 +1,84 @@
+//! How each program is started: those of this package lie beside compare, Java's and Go's are compiled the first time.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use harness::jars::KafkaJars;
+use kafka_producer_benchmarks::Failure;
+
+use crate::case::Program;
+
+/// The version of Java's producer, and of the broker.
+pub(crate) const KAFKA_VERSION: &str = "4.3.1";
+
+/// The first words of its command line.
+pub(crate) fn words(program: Program) -> Result<Vec<String>, Failure> {
+    match program {
+        Program::Java => remembered(&JAVA, java),
+        Program::FranzGo => remembered(&FRANZ_GO, franz_go),
+        _ => Ok(vec![sibling(&format!("client-{program}"))?]),
+    }
+}
+
+static JAVA: OnceLock<Vec<String>> = OnceLock::new();
+static FRANZ_GO: OnceLock<Vec<String>> = OnceLock::new();
+
+fn remembered(
+    place: &OnceLock<Vec<String>>,
+    make: fn() -> Result<Vec<String>, Failure>,
+) -> Result<Vec<String>, Failure> {
+    match place.get() {
+        Some(words) => Ok(words.clone()),
+        None => make().map(|words| place.get_or_init(|| words).clone()),
+    }
+}
+
+/// A program of this package.
+pub(crate) fn sibling(name: &str) -> Result<String, Failure> {
+    let path = std::env::current_exe()?.with_file_name(name);
+    if !path.exists() {
+        return Err(format!("{} is not there: build all programs of this package", path.display()).into());
+    }
+    Ok(path.display().to_string())
+}
+
+/// As its users run it: the default collector and both compilers; a heap of 1 GiB.
+fn java() -> Result<Vec<String>, Failure> {
+    let jars = KafkaJars::fetch(KAFKA_VERSION);
+    let folder = jars.home().join("client-java");
+    std::fs::create_dir_all(&folder)?;
+    let source = folder.join("ClientJava.java");
+    std::fs::write(&source, include_str!("../../../peers/ClientJava.java"))?;
+    let libs = jars.home().join("libs/*").display().to_string();
+    let mut javac = Command::new(jdk("javac"));
+    let status = javac.args(["-cp", &libs, "-d"]).arg(&folder).arg(&source).status()?;
+    if !status.success() {
+        return Err(format!("javac: {status}").into());
+    }
+    let class_path = format!("{libs}:{}", folder.display());
+    let flags = ["-Xms1g", "-Xmx1g", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"];
+    let mut words = vec![jdk("java").display().to_string()];
+    words.extend(flags.map(str::to_owned));
+    words.extend(["-cp".to_owned(), class_path, "ClientJava".to_owned()]);
+    Ok(words)
+}
+
+fn jdk(name: &str) -> PathBuf {
+    match std::env::var_os("JAVA_HOME") {
+        Some(home) => Path::new(&home).join("bin").join(name),
+        None => name.into(),
+    }
+}
+
+/// The module lies in this package; the version is in its `go.mod`.
+fn franz_go() -> Result<Vec<String>, Failure> {
+    let program = std::env::current_exe()?.with_file_name("client-franz-go").display().to_string();
+    let module = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/franz-go");
+    let mut go = Command::new("go");
+    let status = go.args(["build", "-buildvcs=false", "-o", &program, "."]).current_dir(module).status();
+    match status.map_err(|error| format!("go: {error}"))? {
+        status if status.success() => Ok(vec![program]),
+        status => Err(format!("go build: {status}").into()),
+    }
+}
