@@ -20,6 +20,7 @@ mod partition_drain;
 mod partition_queue;
 mod producer_batch;
 mod queue_rules;
+mod shared_sealing;
 mod topic_queues;
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::caller_turns::{CallerToken, CallerTurns, LastCaller};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
+use crate::accumulator::shared_sealing::SharedSealing;
 use crate::catch_panic::catch_panic;
 use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordPlace, SpareLists};
 use crate::logging;
@@ -36,6 +37,7 @@ pub(crate) struct PartitionQueue {
     sizes: Arc<TopicSizes>,
     mailbox: Arc<Mailbox>,
     spares: Arc<SpareLists>,
+    shared_sealing: Arc<SharedSealing>,
     /// Batches that are here.
     depth: AtomicU32,
     /// Batches that are to be sent again; the sender has them.
@@ -87,6 +89,8 @@ enum Noticed {
 enum SealedSlot {
     /// A thread is compressing it and computing its CRC; it comes back.
     Soon(BatchId, Arc<BatchCompletion>),
+    /// It is full, and the sender compresses it when it takes it.
+    LeftToSender(OpenBatch),
     Done(ProducerBatch),
 }
 
@@ -155,11 +159,13 @@ pub(super) struct QueueLinks {
     pub(super) sizes: Arc<TopicSizes>,
     pub(super) mailbox: Arc<Mailbox>,
     pub(super) spares: Arc<SpareLists>,
+    pub(super) shared_sealing: Arc<SharedSealing>,
 }
 
 /// A batch that has left the queue.
 enum TakenHead {
     Sealed(ProducerBatch),
+    LeftToSender(OpenBatch),
     Open(OpenBatch),
 }
 
@@ -171,7 +177,7 @@ impl PartitionQueue {
         links: QueueLinks,
         access: Access,
     ) -> PartitionQueue {
-        let QueueLinks { sizes, mailbox, spares } = links;
+        let QueueLinks { sizes, mailbox, spares, shared_sealing } = links;
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
         let QueuePlace { topic, partition, index } = place;
         let next_size = rules.first_size(index);
@@ -184,6 +190,7 @@ impl PartitionQueue {
             sizes,
             mailbox,
             spares,
+            shared_sealing,
             depth,
             retries,
             leaderless_since,
@@ -277,17 +284,19 @@ impl PartitionQueue {
         NewBatch::new(memory, Completion::new(mailbox, spares, topic, self.partition, self.index))
     }
 
-    /// Seals a batch that `try_append` handed out and puts it in its place; tells the sender if it does not know.
+    /// Seals a batch that `try_append` handed out, or leaves that to the sender, and puts it in its place; tells the sender
+    /// if it does not know.
     pub(crate) fn seal(&self, open: OpenBatch, pool: &BufferPool) {
-        let batch = open.seal(self.rules.codec, &self.sizes.ratio, pool);
+        let (codec, id) = (self.rules.codec, open.id());
+        let slot = match self.shared_sealing.claim(codec, open.len()) {
+            true => SealedSlot::LeftToSender(open),
+            false => SealedSlot::Done(open.seal(codec, &self.sizes.ratio, pool)),
+        };
         let mut state = self.state.lock();
-        let place = state
-            .sealed
-            .iter_mut()
-            .rev()
-            .find(|place| matches!(place, SealedSlot::Soon(id, _) if *id == batch.id()));
-        if let Some(place) = place {
-            *place = SealedSlot::Done(batch);
+        let is_its_place =
+            |place: &&mut SealedSlot| matches!(place, SealedSlot::Soon(soon, _) if *soon == id);
+        if let Some(place) = state.sealed.iter_mut().rev().find(is_its_place) {
+            *place = slot;
         }
         let tell = std::mem::replace(&mut state.noticed, Noticed::Sendable) < Noticed::Sendable;
         drop(state);
@@ -410,11 +419,16 @@ impl PartitionQueue {
         Some(self.sealed(taken, pool))
     }
 
-    /// An open batch is sealed here, outside the lock.
+    /// What is not sealed yet is sealed here, outside the lock.
     fn sealed(&self, taken: TakenHead, pool: &BufferPool) -> ProducerBatch {
         self.depth.fetch_sub(1, Ordering::Relaxed);
         match taken {
             TakenHead::Sealed(batch) => batch,
+            TakenHead::LeftToSender(full) => {
+                let batch = full.seal(self.rules.codec, &self.sizes.ratio, pool);
+                self.shared_sealing.done();
+                batch
+            }
             TakenHead::Open(open) => open.seal(self.rules.codec, &self.sizes.ratio, pool),
         }
     }
@@ -453,6 +467,7 @@ impl PartitionQueue {
         let state = self.state.lock();
         let done = |sealed: &SealedSlot| match sealed {
             SealedSlot::Done(batch) => u64::from(batch.count()),
+            SealedSlot::LeftToSender(full) => u64::from(full.count()),
             SealedSlot::Soon(..) => 0,
         };
         let open = state.open.as_ref().map_or(0, |open| u64::from(open.count()));
@@ -470,6 +485,7 @@ impl PartitionQueue {
         for sealed in &state.sealed {
             match sealed {
                 SealedSlot::Soon(_, completion) => batches.push(Arc::clone(completion)),
+                SealedSlot::LeftToSender(full) => batches.push(Arc::clone(full.completion())),
                 SealedSlot::Done(batch) => batches.extend(batch.completion().cloned()),
             }
         }
@@ -486,6 +502,9 @@ impl PartitionQueue {
         let mut state = self.state.lock();
         let left = (state.open.take(), std::mem::take(&mut state.sealed));
         drop(state);
+        if left.1.iter().any(|slot| matches!(slot, SealedSlot::LeftToSender(_))) {
+            self.shared_sealing.done();
+        }
         drop(left); // not under the lock: callbacks run
     }
 
@@ -517,6 +536,9 @@ impl QueueState {
     fn head(&self) -> Head {
         match (self.sealed.front(), &self.open) {
             (Some(SealedSlot::Soon(..)), _) => Head::Soon,
+            (Some(SealedSlot::LeftToSender(full)), _) => {
+                Head::Sealed { created: full.created(), size: full.len() }
+            }
             (Some(SealedSlot::Done(batch)), _) => {
                 Head::Sealed { created: batch.created(), size: batch.len() }
             }
@@ -546,6 +568,7 @@ impl QueueState {
     fn take_head(&mut self) -> Option<TakenHead> {
         match self.sealed.pop_front() {
             Some(SealedSlot::Done(batch)) => Some(TakenHead::Sealed(batch)),
+            Some(SealedSlot::LeftToSender(full)) => Some(TakenHead::LeftToSender(full)),
             Some(soon @ SealedSlot::Soon(..)) => {
                 self.sealed.push_front(soon);
                 None
@@ -597,7 +620,12 @@ mod tests {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
         let sizes = Arc::new(TopicSizes::new(mailbox.origin()));
         let place = QueuePlace { topic: "t".into(), partition: 0, index: 0 };
-        let links = QueueLinks { sizes, mailbox: Arc::clone(mailbox), spares: Arc::default() };
+        let links = QueueLinks {
+            sizes,
+            mailbox: Arc::clone(mailbox),
+            spares: Arc::default(),
+            shared_sealing: Arc::default(),
+        };
         PartitionQueue::new(place, rules, links, Access::Open)
     }
 
@@ -686,6 +714,49 @@ mod tests {
         assert_eq!(batches(14, origin + seconds(60)), [7, 7], "after a quiet minute");
         assert_eq!(batches(16, origin + seconds(120)), [8, 8], "after two");
         assert_eq!(pool.free(), pool.total());
+    }
+
+    #[cfg(feature = "lz4")]
+    #[test]
+    fn one_full_batch_is_left_to_the_sender_and_those_behind_it_stay_behind() {
+        let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
+        let sharing = Arc::new(SharedSealing::default());
+        let queue = || {
+            let mut queue = queue(&mailbox);
+            (queue.rules.codec, queue.rules.most_raw) = (Codec::Lz4 { level: 9 }, 1000);
+            queue.shared_sealing = Arc::clone(&sharing);
+            queue
+        };
+        let (one, other, pool) = (queue(), queue(), BufferPool::new(100_000));
+        let slots = |queue: &PartitionQueue| {
+            let kind = |slot: &SealedSlot| match slot {
+                SealedSlot::LeftToSender(_) => 'l',
+                SealedSlot::Done(_) => 'd',
+                SealedSlot::Soon(..) => 's',
+            };
+            queue.state.lock().sealed.iter().map(kind).collect::<String>()
+        };
+        (0..3).for_each(|_| drop(append(&one, &pool, 800)));
+        append(&other, &pool, 800);
+        append(&other, &pool, 800);
+        assert_eq!((&*slots(&one), &*slots(&other)), ("ld", "d"), "one batch of all partitions");
+        assert_eq!((one.records(), one.depth()), (3, 3));
+        assert!(matches!(one.head(), Head::Sealed { size: 800.., .. }));
+        let mut unanswered = Vec::new();
+        one.unanswered(&mut unanswered);
+        assert_eq!(unanswered.len(), 3);
+
+        let (first, second) = (one.pop(&pool).unwrap(), one.pop(&pool).unwrap());
+        assert!(first.id() < second.id() && first.len() < 200, "compressed by the sender, {}", first.len());
+        append(&one, &pool, 800);
+        assert_eq!(slots(&one), "l", "the sender is done with the one before");
+        for batch in [first, second, other.pop(&pool).unwrap(), other.pop(&pool).unwrap()] {
+            let outcome = BatchOutcome::Acknowledged { base_offset: None, log_append_time: None };
+            batch.settle(outcome, &pool);
+        }
+        one.abandon();
+        assert_eq!((append(&other, &pool, 800), append(&other, &pool, 800)).1.len(), 1);
+        assert_eq!(slots(&other), "l", "what is abandoned is nobody's work");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 use crate::accumulator::availability::{AvailablePartitions, Led};
 use crate::accumulator::partition_queue::{Access, PartitionQueue, QueueLinks, QueuePlace};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes};
+use crate::accumulator::shared_sealing::SharedSealing;
 use crate::cluster::TopicInfo;
 use crate::completion::{ProducerToken, SpareLists};
 use crate::mailbox::Mailbox;
@@ -271,6 +272,7 @@ pub(super) struct QueueMaker {
     rules: QueueRules,
     mailbox: Arc<Mailbox>,
     spares: Arc<SpareLists>,
+    shared_sealing: Arc<SharedSealing>,
     made: Mutex<Made>,
 }
 
@@ -288,7 +290,13 @@ struct Made {
 
 impl QueueMaker {
     pub(super) fn new(rules: QueueRules, mailbox: Arc<Mailbox>) -> QueueMaker {
-        QueueMaker { rules, mailbox, spares: Arc::default(), made: Mutex::default() }
+        QueueMaker {
+            rules,
+            mailbox,
+            spares: Arc::default(),
+            shared_sealing: Arc::default(),
+            made: Mutex::default(),
+        }
     }
 
     /// From now on every queue is closed when it is made. Those that there are can be found.
@@ -400,6 +408,7 @@ impl PartitionQueues {
                 sizes: Arc::clone(&self.sizes),
                 mailbox: Arc::clone(&maker.mailbox),
                 spares: Arc::clone(&maker.spares),
+                shared_sealing: Arc::clone(&maker.shared_sealing),
             };
             let (topic, index) = (self.topic.clone(), made.number());
             let place = QueuePlace { topic, partition: partition as i32, index };

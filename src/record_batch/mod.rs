@@ -12,6 +12,7 @@ mod ratio;
 mod record;
 mod split;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crc32c::crc32c;
@@ -168,16 +169,28 @@ impl BatchBuilder {
 
     /// Room for the header and the compressed records; none if that is no less than what there is.
     fn compressed(&self, codec: Codec) -> Option<Vec<u8>> {
-        let mut compressed = Vec::with_capacity(self.buffer.len());
-        compressed.resize(BATCH_OVERHEAD, 0);
-        codec.compress(self.buffer.get(BATCH_OVERHEAD..)?, &mut compressed).ok()?;
-        if compressed.len() >= self.buffer.len() {
-            return None;
+        // Written where the last one was, and moved: memory that is new costs more than that.
+        let mut scratch = SCRATCH.try_with(Cell::take).unwrap_or_default();
+        scratch.resize(BATCH_OVERHEAD, 0);
+        let outcome = codec.compress(self.buffer.get(BATCH_OVERHEAD..)?, &mut scratch);
+        let is_smaller = outcome.is_ok() && scratch.len() < self.buffer.len();
+        let compressed = is_smaller.then(|| scratch.as_slice().to_vec());
+        if scratch.capacity() <= MOST_SCRATCH {
+            scratch.clear();
+            // Where the thread is ending there is nobody to keep it for.
+            let _ = SCRATCH.try_with(|idle| idle.set(scratch));
         }
-        compressed.shrink_to_fit();
-        Some(compressed)
+        compressed
     }
 }
+
+thread_local! {
+    /// Where this thread compresses into.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// How much of it a thread keeps: a batch of 1 MiB fits.
+const MOST_SCRATCH: usize = 2 << 20;
 
 /// Why a record was not appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

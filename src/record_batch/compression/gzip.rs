@@ -58,9 +58,11 @@ pub(super) fn decompress(bytes: &[u8], limit: usize) -> io::Result<Vec<u8>> {
     }
 }
 
-/// -1 is zlib's default, 6.
+/// -1 is the default. In zlib that is 6; in `zlib-rs` 5 is within a hundredth of what 6 makes, at 1.3 times its speed.
+const DEFAULT: u32 = 5;
+
 fn strength(level: i32) -> Compression {
-    u32::try_from(level).map_or(Compression::default(), Compression::new)
+    Compression::new(u32::try_from(level).unwrap_or(DEFAULT))
 }
 
 /// 32 KiB, the most there is.

@@ -20,6 +20,7 @@ mod zstd;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use malformed::too_long;
 
@@ -47,6 +48,17 @@ impl Codec {
             Codec::Lz4 { .. } => 3,
             Codec::Zstd { .. } => 4,
         }
+    }
+
+    /// How long this many bytes take, about; none for nothing to do and for what takes very long.
+    pub(crate) fn expected_time(self, bytes: usize) -> Option<Duration> {
+        let nanoseconds_each = match self {
+            Codec::Lz4 { level: 9 } | Codec::Snappy => 2,
+            Codec::Zstd { level: ..=3 } => 5,
+            Codec::Gzip { level: ..=6 } => 13,
+            Codec::None | Codec::Lz4 { .. } | Codec::Zstd { .. } | Codec::Gzip { .. } => return None,
+        };
+        Some(Duration::from_nanos(nanoseconds_each * bytes as u64))
     }
 
     /// Appends the compressed form of `records` to `out`. After an error `out` holds something that is of no use.
