@@ -155,6 +155,12 @@ impl Node {
         self.usable_port().unwrap_or(0)
     }
 
+    /// The same broker on a connection of its own, for what it coordinates: nothing there waits behind batches.
+    pub(crate) fn as_coordinator(mut self) -> Node {
+        self.id = COORDINATORS.saturating_add(self.id.max(0));
+        self
+    }
+
     /// The port that can be connected to, if what was told is one.
     pub(crate) fn usable_port(&self) -> Option<u16> {
         u16::try_from(self.port).ok().filter(|port| *port > 0)
@@ -163,6 +169,27 @@ impl Node {
     /// The broker's rack, if it has one.
     pub fn rack(&self) -> Option<&str> {
         self.rack.as_deref()
+    }
+}
+
+/// Under ids from this one on connections to coordinators are kept, far below those of servers to begin with.
+const COORDINATORS: i32 = i32::MIN;
+
+/// The last id that is one of those; a broker whose own id is above half of all is not named in errors of its coordinator's
+/// connection, and that is all.
+const LAST_COORDINATOR: i32 = i32::MIN / 2;
+
+/// Whether connections are kept under this id to what a broker coordinates.
+pub(crate) fn is_coordinators(id: i32) -> bool {
+    id <= LAST_COORDINATOR
+}
+
+/// The broker to which the connection goes that is kept under this id; none for a server to begin with.
+pub(crate) fn broker_behind(id: i32) -> Option<i32> {
+    match id {
+        0.. => Some(id),
+        ..=LAST_COORDINATOR => Some(id.wrapping_sub(COORDINATORS)),
+        _ => None,
     }
 }
 

@@ -129,6 +129,14 @@ pub enum ErrorKind {
     ///
     /// **What to do**: close this producer; the other one does its work.
     Fenced,
+    /// The record was not sent, or the call not carried out, because its transaction was aborted.
+    ///
+    /// **What to do**: nothing for the record itself: who aborted the transaction does its work again, in another one.
+    TransactionAborted,
+    /// An argument of the call is not valid, for instance a negative offset.
+    ///
+    /// **What to do**: correct the program; the text says what was expected.
+    InvalidArgument,
     /// The broker answered with an error that has no kind of its own, see [`Error::code`], or what the brokers say allows
     /// no right answer any more: the partition is gone, later records have overtaken this one, the cluster is another.
     ///
@@ -180,6 +188,8 @@ struct Flags {
     fatal: bool,
     requires_abort: bool,
     possibly_written: bool,
+    /// What may be written is the end of a transaction.
+    of_commit: bool,
 }
 
 impl Error {
@@ -368,7 +378,30 @@ impl Error {
 
     /// The same error as a fatal one: see [`is_fatal`](Error::is_fatal).
     pub fn with_fatal(self) -> Error {
-        self.with(|inner| inner.flags.fatal = true)
+        self.with(|inner| {
+            inner.flags.fatal = true;
+            inner.flags.requires_abort = false;
+        })
+    }
+
+    /// The same error as one after which the transaction can only be aborted: see
+    /// [`requires_abort`](Error::requires_abort). It is not retriable then; a fatal one stays as it is.
+    pub fn with_requires_abort(self) -> Error {
+        if self.is_fatal() {
+            return self;
+        }
+        self.with(|inner| {
+            inner.flags.requires_abort = true;
+            inner.flags.retriable = false;
+        })
+    }
+
+    /// The same as one of a call that ends a transaction: what may be written then is not a record.
+    pub(crate) fn with_possibly_committed(self, possibly_committed: bool) -> Error {
+        self.with(|inner| {
+            inner.flags.possibly_written = possibly_committed;
+            inner.flags.of_commit = possibly_committed;
+        })
     }
 
     /// Adds what was last heard, as text and as source.
@@ -442,7 +475,9 @@ impl fmt::Display for Error {
         if !history.is_empty() {
             write!(f, " ({})", history.join(", "))?;
         }
-        if inner.flags.possibly_written {
+        if inner.flags.of_commit {
+            f.write_str("; the transaction may have been committed")?;
+        } else if inner.flags.possibly_written {
             f.write_str("; the record may have been written")?;
         }
         Ok(())

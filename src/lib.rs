@@ -56,6 +56,9 @@ mod metadata;
 // The picture of the cluster that metadata gives.
 mod cluster;
 
+// What a transaction commits for a consumer.
+mod consumer_group;
+
 // The record waits in its partition's batch.
 mod accumulator;
 
@@ -156,6 +159,7 @@ pub use config::{
     Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
     ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType, SecurityProtocol,
 };
+pub use consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 pub use error::{Error, ErrorKind};
 pub use error_code::ErrorCode;
 pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
@@ -164,7 +168,9 @@ pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
 };
-pub use producer::{CloseReport, KafkaProducer, KafkaProducerBuilder, Outcomes, Producer, wait_all};
+pub use producer::{
+    CloseReport, KafkaProducer, KafkaProducerBuilder, Outcomes, Producer, Transaction, wait_all,
+};
 pub use properties::Properties;
 pub use record::{
     AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Header, HeaderIter, Headers, Key, NoKey, Payload,

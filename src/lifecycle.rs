@@ -1,8 +1,8 @@
-//! `Lifecycle`: whether a producer is open, being closed, closed, or of no use any more.
+//! `Lifecycle`: whether a producer is open, being closed, closed, or of no use any more; and whether it takes records.
 //!
 //! Owns: the steps from one to the next, and the error of those who come too late. Must not know: who has to be told of a
-//! step; that is `Control`'s.
-//! Threads: any. Locks: its own, never with another; `is_open` takes none.
+//! step; that is `Control`'s. Why an open producer takes no records: that is the transaction's.
+//! Threads: any. Locks: its own, never with another; `is_open` and `takes_records` take none.
 //! Holds: what is not open any more never is again; the first fatal error stays.
 
 use std::time::Instant;
@@ -13,8 +13,9 @@ use crate::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Default)]
 pub(crate) struct Lifecycle {
-    /// For those who ask with every record.
     is_over: AtomicBool,
+    /// It is over, or no transaction is open: for those who ask with every record.
+    refuses_records: AtomicBool,
     stage: Mutex<Stage>,
 }
 
@@ -41,10 +42,30 @@ pub(crate) enum CloseDeadline {
 }
 
 impl Lifecycle {
+    /// Whether it is neither closed nor of no use.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        !self.is_over.load(Ordering::SeqCst)
+    }
+
     /// Whether records are taken.
     #[inline(always)]
-    pub(crate) fn is_open(&self) -> bool {
-        !self.is_over.load(Ordering::Acquire)
+    pub(crate) fn takes_records(&self) -> bool {
+        !self.refuses_records.load(Ordering::Acquire)
+    }
+
+    /// No transaction is open any more: records are refused.
+    pub(crate) fn suspend(&self) {
+        self.refuses_records.store(true, Ordering::SeqCst);
+    }
+
+    /// A transaction is open.
+    pub(crate) fn resume(&self) {
+        self.refuses_records.store(false, Ordering::SeqCst);
+        // Who ends it says so before he refuses records: one of the two is seen last.
+        if !self.is_open() {
+            self.suspend();
+        }
     }
 
     /// The error of those who come when the producer is not open any more.
@@ -57,7 +78,6 @@ impl Lifecycle {
     }
 
     /// The error after which the producer cannot be used.
-    #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn fatal(&self) -> Option<Error> {
         match &*self.stage.lock() {
             Stage::Fatal { error, .. } => Some(error.clone()),
@@ -109,7 +129,8 @@ impl Lifecycle {
     fn step(&self, next: impl FnOnce(Stage) -> Stage) {
         let mut stage = self.stage.lock();
         *stage = next(std::mem::take(&mut *stage));
-        self.is_over.store(true, Ordering::Release);
+        self.is_over.store(true, Ordering::SeqCst);
+        self.suspend();
     }
 }
 

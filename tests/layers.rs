@@ -19,6 +19,7 @@ use source::Token;
 const FLOORS: &[&[&str]] = &[
     &[
         "record",
+        "consumer_group",
         "error_code",
         "backoff",
         "uuid",

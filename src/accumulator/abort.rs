@@ -94,6 +94,28 @@ impl Drain {
         waiting
     }
 
+    /// Takes out all that has no place in a sequence yet. The queues must take nothing more.
+    pub(crate) fn take_unnumbered(&mut self, now: Instant) -> Vec<(usize, ProducerBatch)> {
+        self.adopt_unseen(now);
+        let mut unnumbered = Vec::new();
+        for index in 0..self.partitions.len() {
+            let of_retries = self.take_retries(index, |batch| batch.stamp().is_none());
+            let Some(Some(partition)) = self.partitions.get(index) else { continue };
+            let before = unnumbered.len();
+            unnumbered.extend(of_retries.into_iter().map(|batch| (index, batch)));
+            while partition.queue.head() != Head::Empty {
+                match partition.queue.pop(self.accumulator.pool()) {
+                    Some(batch) => unnumbered.push((index, batch)),
+                    None => crate::sync::yield_now(), // a caller is sealing it at this moment
+                }
+            }
+            if unnumbered.len() > before {
+                self.examine_anyway(index, now);
+            }
+        }
+        unnumbered
+    }
+
     /// Takes out everything that is not answered yet. The queues must be closed.
     pub(crate) fn abort(&mut self, now: Instant) -> Vec<Expired> {
         self.adopt_unseen(now);

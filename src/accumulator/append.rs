@@ -43,6 +43,7 @@ pub(crate) enum AppendStep {
     Elsewhere,
     /// The topic was forgotten meanwhile: look it up again.
     Gone,
+    /// The producer is closed, or no transaction is open.
     Closed,
 }
 

@@ -316,6 +316,11 @@ impl Drain {
             && self.lost.is_empty()
     }
 
+    /// Whether batches that could not be sealed are still to be failed.
+    pub(crate) fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
     /// How many partitions and timers there are, and how much memory the batches hold that were sent.
     #[cfg(any(test, feature = "simulation"))]
     pub(crate) fn census(&self) -> (usize, usize, usize) {

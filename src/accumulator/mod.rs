@@ -257,6 +257,15 @@ impl RecordAccumulator {
         }
     }
 
+    /// A transaction has begun (even turns) or ended (odd): under each queue's lock, so that no record of one transaction gets
+    /// into the next.
+    pub(crate) fn turn_queues(&self, turn: u64) {
+        self.queue_maker.take_turn(turn);
+        for topic in self.topics.read().values() {
+            topic.used_queues().for_each(|queue| queue.take_turn(turn));
+        }
+    }
+
     /// How many records in open batches are not answered yet.
     pub(crate) fn open_records(&self) -> u64 {
         let queues = self.filled_queues();

@@ -54,6 +54,8 @@ struct QueueState {
     sealed: VecDeque<SealedSlot>,
     noticed: Noticed,
     access: Access,
+    /// The last beginning (even) or end (odd) of a transaction that was heard of; 0 where there are none.
+    turn: u64,
     /// Somebody flushes: the open batch need not linger.
     flushed: bool,
     next_id: u64,
@@ -69,6 +71,8 @@ struct QueueState {
 pub(crate) enum Access {
     #[default]
     Open,
+    /// No transaction is open.
+    Suspended,
     /// Its topic was forgotten; there may be another queue for the partition.
     Retired,
     /// The producer is closed.
@@ -119,6 +123,7 @@ pub(crate) enum QueueStep {
     Elsewhere,
     /// The topic was forgotten meanwhile.
     Gone,
+    /// The producer is closed, or no transaction is open.
     Closed,
 }
 
@@ -169,19 +174,30 @@ enum TakenHead {
     Open(OpenBatch),
 }
 
+impl Access {
+    /// What a transaction's beginning (even) or end (odd) makes of a queue that is neither retired nor closed.
+    pub(super) fn in_turn(turn: u64) -> Access {
+        if turn.is_multiple_of(2) { Access::Open } else { Access::Suspended }
+    }
+
+    fn follows_turns(self) -> bool {
+        matches!(self, Access::Open | Access::Suspended)
+    }
+}
+
 impl PartitionQueue {
     /// The queue of a topic's partition.
     pub(super) fn new(
         place: QueuePlace,
         rules: QueueRules,
         links: QueueLinks,
-        access: Access,
+        (access, turn): (Access, u64),
     ) -> PartitionQueue {
         let QueueLinks { sizes, mailbox, spares, shared_sealing } = links;
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
         let QueuePlace { topic, partition, index } = place;
         let next_size = rules.first_size(index);
-        let state = Mutex::new(QueueState { access, next_size, ..QueueState::default() });
+        let state = Mutex::new(QueueState { access, turn, next_size, ..QueueState::default() });
         PartitionQueue {
             topic,
             partition,
@@ -245,7 +261,7 @@ impl PartitionQueue {
         match state.access {
             Access::Open => {}
             Access::Retired => return QueueStep::Gone,
-            Access::Closed => return QueueStep::Closed,
+            Access::Suspended | Access::Closed => return QueueStep::Closed,
         }
         if sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return QueueStep::Elsewhere;
@@ -508,16 +524,28 @@ impl PartitionQueue {
         drop(left); // not under the lock: callbacks run
     }
 
-    /// Refuses every append from now on.
+    /// Refuses every append from now on, whatever turns follow.
     pub(crate) fn close(&self) {
         self.state.lock().access = Access::Closed;
+    }
+
+    /// A transaction has begun (even) or ended (odd). An older turn that is heard of late changes nothing: threads that
+    /// begin and the sender that ends may come in any order.
+    pub(super) fn take_turn(&self, turn: u64) {
+        let mut state = self.state.lock();
+        if turn > state.turn {
+            state.turn = turn;
+            if state.access.follows_turns() {
+                state.access = Access::in_turn(turn);
+            }
+        }
     }
 
     /// Takes no more records if there is none: the topic is being forgotten. False, and nothing done, where there is one.
     pub(super) fn retire(&self) -> bool {
         let mut state = self.state.lock();
         let is_empty = state.head() == Head::Empty;
-        if is_empty && state.access == Access::Open {
+        if is_empty && state.access.follows_turns() {
             state.access = Access::Retired;
         }
         is_empty
@@ -527,7 +555,7 @@ impl PartitionQueue {
     pub(super) fn reopen(&self) {
         let mut state = self.state.lock();
         if state.access == Access::Retired {
-            state.access = Access::Open;
+            state.access = Access::in_turn(state.turn);
         }
     }
 }

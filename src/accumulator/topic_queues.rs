@@ -286,6 +286,8 @@ struct Made {
     unseen: Vec<Arc<PartitionQueue>>,
     /// The `Lifecycle` is over, told under this lock: no queue can be made open behind the one who closes all.
     closed: bool,
+    /// See `PartitionQueue::take_turn`. New queues are made in this one.
+    turn: u64,
 }
 
 impl QueueMaker {
@@ -302,6 +304,12 @@ impl QueueMaker {
     /// From now on every queue is closed when it is made. Those that there are can be found.
     pub(super) fn close(&self) {
         self.made.lock().closed = true;
+    }
+
+    /// A transaction has begun or ended: queues are made in this turn, unless a later one is heard of already.
+    pub(super) fn take_turn(&self, turn: u64) {
+        let mut made = self.made.lock();
+        made.turn = made.turn.max(turn);
     }
 
     /// Takes the queues that were made since this was asked last.
@@ -402,8 +410,9 @@ impl PartitionQueues {
             let access = match (made.closed, self.retired.load(Ordering::Relaxed)) {
                 (true, _) => Access::Closed,
                 (false, true) => Access::Retired,
-                (false, false) => Access::Open,
+                (false, false) => Access::in_turn(made.turn),
             };
+            let turn = made.turn;
             let links = QueueLinks {
                 sizes: Arc::clone(&self.sizes),
                 mailbox: Arc::clone(&maker.mailbox),
@@ -412,8 +421,8 @@ impl PartitionQueues {
             };
             let (topic, index) = (self.topic.clone(), made.number());
             let place = QueuePlace { topic, partition: partition as i32, index };
-            let queue = Arc::new(PartitionQueue::new(place, maker.rules, links, access));
-            if access == Access::Open {
+            let queue = Arc::new(PartitionQueue::new(place, maker.rules, links, (access, turn)));
+            if matches!(access, Access::Open | Access::Suspended) {
                 made.unseen.push(Arc::clone(&queue));
             }
             queue

@@ -71,6 +71,9 @@ fn transactions(settings: &Settings, values: &Values<'_>, faults: &mut Faults) {
             "transactions need idempotence, which is off: see enable.idempotence, acks and retries",
         ));
     }
+    if settings.transactional_id.as_ref().is_some_and(|id| id.len() > LONGEST_ID_BYTES) {
+        faults.add(values.refuse(row::TRANSACTIONAL_ID_CONFIG, "Value must be at most 32767 bytes long"));
+    }
     if settings.transaction_two_phase_commit_enable && values.is_set(row::TRANSACTION_TIMEOUT_CONFIG) {
         faults.add(values.refuse(
             row::TRANSACTION_TIMEOUT_CONFIG,
@@ -79,6 +82,9 @@ fn transactions(settings: &Settings, values: &Values<'_>, faults: &mut Faults) {
         ));
     }
 }
+
+/// What a text may have in Kafka's protocol.
+const LONGEST_ID_BYTES: usize = 32_767;
 
 fn racks_and_security(settings: &mut Settings, values: &Values<'_>, faults: &mut Faults) {
     if settings.partitioner_rack_aware && settings.client_rack.is_none() {

@@ -290,14 +290,14 @@ macro_rules! for_each_property {
 
             // Transactions.
             TRANSACTIONAL_ID_CONFIG = "transactional.id" {
-                doc: "Turns transactions on, and is the name under which a producer is known across restarts: a new one with the same name fences the old. Needs idempotence.",
-                type: String, default: null, field: transactional_id: Option<String> = text_if_set,
-                accepts: NonEmpty, importance: Low, origin: Kafka, support: Refused,
+                doc: "Turns transactions on, and is the name under which a producer is known across restarts: a new one with the same name fences the old. Needs idempotence. At most 32767 bytes.",
+                type: String, default: null, setter: transactional_id(&str), field: transactional_id: Option<String> = text_if_set,
+                accepts: NonEmpty, importance: Low, origin: Kafka, support: Supported,
             }
             TRANSACTION_TIMEOUT_CONFIG = "transaction.timeout.ms" {
-                doc: "Milliseconds after which the coordinator aborts a transaction that is still open. The broker has an upper limit, transaction.max.timeout.ms.",
-                type: Int, default: "60000",
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                doc: "Milliseconds after which the coordinator aborts a transaction that is still open. It has to be above 0; the broker has an upper limit, transaction.max.timeout.ms, 15 minutes by default.",
+                type: Int, default: "60000", field: transaction_timeout_ms: i32 = level,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             TRANSACTION_TWO_PHASE_COMMIT_ENABLE_CONFIG = "transaction.two.phase.commit.enable" {
                 doc: "Whether an outside coordinator ends the transactions, which then never time out; transaction.timeout.ms must not be set then.",

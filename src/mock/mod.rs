@@ -9,10 +9,12 @@
 //! Source: Kafka's `MockProducer`.
 
 mod mock_builder;
+mod mock_transactions;
 mod sent_record;
 mod state;
 mod topics;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,6 +27,7 @@ use crate::completion::{
     BatchCompletion, Callback, CallbackSlot, Completion, NoCallback, OwnCallback, ProducerToken, RecordFacts,
     RecordFuture, as_sender_thread, is_in_callback, is_sender_thread, not_in_callback,
 };
+use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
@@ -123,12 +126,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// The records that were accepted since the last [`clear`](Self::clear), in the order of `send`, whatever their
     /// outcome.
     pub fn history(&self) -> Vec<SentRecord<K, V>> {
-        self.mock.state.lock().history.clone()
+        let state = self.mock.state.lock();
+        state.history.get(..state.settled_records()).unwrap_or_default().to_vec()
     }
 
     /// Forgets the history. Offsets go on, and what is outstanding stays so: every accepted record is answered.
     pub fn clear(&self) {
-        let forgotten = std::mem::take(&mut self.mock.state.lock().history);
+        let mut state = self.mock.state.lock();
+        state.transactions.forget_history();
+        let forgotten = std::mem::take(&mut state.history);
+        drop(state);
         drop(forgotten); // not under the lock: it is the user's
     }
 
@@ -215,6 +222,30 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
     }
 
     /// Acknowledges everything that is outstanding, and waits for callbacks that other threads run.
+    fn init_transactions(&self) -> Result<(), Error> {
+        self.mock.init_transactions()
+    }
+
+    fn begin_transaction(&self) -> Result<(), Error> {
+        self.mock.begin_transaction()
+    }
+
+    fn send_offsets_to_transaction(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Error> {
+        self.mock.send_offsets(offsets, group)
+    }
+
+    fn commit_transaction(&self) -> Result<(), Error> {
+        self.mock.commit_transaction()
+    }
+
+    fn abort_transaction(&self) -> Result<(), Error> {
+        self.mock.abort_transaction()
+    }
+
     fn close(&self) -> Result<(), Error> {
         self.mock.close(None).map(drop)
     }

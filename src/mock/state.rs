@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::completion::{BatchCompletion, BatchOutcome, Completion};
 use crate::error::Error;
+use crate::mock::mock_transactions::MockTransactions;
 use crate::mock::sent_record::SentRecord;
 use crate::mock::topics::MockTopics;
 use crate::record::TopicName;
@@ -31,6 +32,7 @@ pub(super) struct MockState<K: ?Sized + 'static, V: ?Sized + 'static> {
     pub(super) fatal: Option<Error>,
     pub(super) closed: bool,
     pub(super) send_error: Option<Error>,
+    pub(super) transactions: MockTransactions,
 }
 
 /// An accepted record that has no outcome yet.
@@ -60,6 +62,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockState<K, V> {
             fatal: None,
             closed: false,
             send_error: None,
+            transactions: MockTransactions::default(),
         }
     }
 
@@ -71,8 +74,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockState<K, V> {
         }
     }
 
+    pub(super) fn settled_records(&self) -> usize {
+        self.transactions.settled(self.history.len())
+    }
+
     pub(super) fn check_accepts(&self) -> Result<(), Error> {
         self.check_usable()?;
+        self.transactions.check_send()?;
         self.send_error.clone().map_or(Ok(()), Err)
     }
 
@@ -83,6 +91,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockState<K, V> {
             None => self.acknowledge(&record),
             Some(error) => {
                 let error = error.with_topic(&record.topic).with_partition(record.partition);
+                self.transactions.record_failed(&error);
                 BatchOutcome::Failed { error, records: Vec::new() }
             }
         };

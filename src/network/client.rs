@@ -4,6 +4,7 @@
 //! Threads: the sender thread only.
 //! Holds: every note given to `send` comes back exactly once, as answered, written or failed.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -260,6 +261,17 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// The connection stands and the broker's versions are known.
     pub(crate) fn is_connected(&self, node: i32) -> bool {
         self.connections.peer(node).is_some_and(|peer| peer.state.versions().is_some())
+    }
+
+    /// The versions of an API that the connected broker speaks.
+    pub(crate) fn range(&self, node: i32, api: i16) -> Option<RangeInclusive<i16>> {
+        self.connections.peer(node)?.state.versions()?.range(api)
+    }
+
+    /// The level of a feature in the connected broker's cluster, 0 where it is not switched on, with the epoch as of which it
+    /// tells that. None where it tells of no features.
+    pub(crate) fn feature(&self, node: i32, name: &str) -> Option<(i64, i16)> {
+        self.connections.peer(node)?.state.versions()?.feature(name)
     }
 
     /// How many brokers there is something to be remembered of.

@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::connection::Connection;
 use super::connection_state::{ConnectionRules, ConnectionState, Phase};
 use super::disconnect_reason::{DisconnectKind, DisconnectReason};
-use crate::cluster::Node;
+use crate::cluster::{Node, broker_behind};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::logging;
@@ -163,8 +163,8 @@ impl<T> Peer<T> {
     pub(super) fn cannot_connect(&mut self, notices: &mut BrokerNotices, now: Instant) -> Error {
         let what = std::mem::take(&mut self.tried).join("; ");
         let cause = self.cause.take();
-        let hint = match self.id {
-            id @ 0.. if !self.was_ready && !self.short && !cause.as_ref().is_some_and(is_refusal) => {
+        let hint = match broker_behind(self.id) {
+            Some(id) if !self.was_ready && !self.short && !cause.as_ref().is_some_and(is_refusal) => {
                 format!("; advertised by broker {id}: check advertised.listeners")
             }
             _ => String::new(),
@@ -286,7 +286,7 @@ impl<T> Peer<T> {
     /// An error that names the broker's id, where it is known (bootstrap servers have made-up negative ones).
     pub(super) fn error(&self, kind: ErrorKind, message: String) -> Error {
         let error = Error::new(kind, message);
-        if self.id >= 0 { error.with_node(self.id) } else { error }
+        broker_behind(self.id).map_or(error.clone(), |id| error.with_node(id))
     }
 
     /// `host:port`, and the address behind the name.

@@ -4,12 +4,14 @@
 //! Holds: a producer can be a trait object: what is generic is made of calls that are not.
 //! Source: Kafka's interface `Producer`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::accumulator::BlockBudget;
 use crate::cluster::PartitionInfo;
 use crate::completion::{Callback, NoCallback, OwnCallback, RecordFuture};
+use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::Error;
 use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};
@@ -125,6 +127,43 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// Those of a topic that cannot be used; `Closed`; `IllegalState` in a callback.
     fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error>;
 
+    /// Makes the producer ready for transactions: see [`KafkaProducer::init_transactions`].
+    ///
+    /// # Errors
+    /// Those of a `transactional.id` that cannot be used; `Timeout` and `Interrupted`: call it again; `IllegalState` where
+    /// there is no `transactional.id`, it was called before, or in a callback.
+    fn init_transactions(&self) -> Result<(), Error>;
+
+    /// Opens a transaction: see [`KafkaProducer::begin_transaction`]. [`Transaction::begin`](crate::Transaction::begin) gives
+    /// a guard of it.
+    ///
+    /// # Errors
+    /// `IllegalState` where one is open, or in a callback; whatever has ended this producer.
+    fn begin_transaction(&self) -> Result<(), Error>;
+
+    /// Commits offsets of a consumer group with the open transaction: see
+    /// [`KafkaProducer::send_offsets_to_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    fn send_offsets_to_transaction(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Error>;
+
+    /// Commits the open transaction: see [`KafkaProducer::commit_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    fn commit_transaction(&self) -> Result<(), Error>;
+
+    /// Aborts the open transaction: see [`KafkaProducer::abort_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    fn abort_transaction(&self) -> Result<(), Error>;
+
     /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
     /// serializers and partitioner. In a callback it does not wait. Closing twice is fine. See [`KafkaProducer::close`].
     ///
@@ -155,6 +194,30 @@ macro_rules! pass_on {
 
         fn partitions_for(&$self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
             $to.partitions_for(topic)
+        }
+
+        fn init_transactions(&$self) -> Result<(), Error> {
+            $to.init_transactions()
+        }
+
+        fn begin_transaction(&$self) -> Result<(), Error> {
+            $to.begin_transaction()
+        }
+
+        fn send_offsets_to_transaction(
+            &$self,
+            offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+            group: &ConsumerGroupMetadata,
+        ) -> Result<(), Error> {
+            $to.send_offsets_to_transaction(offsets, group)
+        }
+
+        fn commit_transaction(&$self) -> Result<(), Error> {
+            $to.commit_transaction()
+        }
+
+        fn abort_transaction(&$self) -> Result<(), Error> {
+            $to.abort_transaction()
         }
 
         fn close(&$self) -> Result<(), Error> {

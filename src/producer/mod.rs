@@ -8,6 +8,8 @@ mod interface;
 mod plugins;
 mod producer_builder;
 mod send;
+mod transaction_guard;
+mod transactions;
 mod wait_all;
 
 use std::convert::Infallible;
@@ -44,6 +46,8 @@ pub(crate) use producer_builder::CloseParts;
 pub use producer_builder::KafkaProducerBuilder;
 #[cfg(not(loom))]
 pub(crate) use producer_builder::Running;
+pub use transaction_guard::Transaction;
+pub(crate) use transactions::check_offsets;
 pub use wait_all::{Outcomes, wait_all};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.

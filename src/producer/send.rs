@@ -54,6 +54,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         // What serializers add goes with the record, and the caller's own stays as it is.
         let mut headers = record.headers.clone();
         self.send_parts(Outgoing::new(record, &mut headers), &mut budget, |_, _| callback)
+            .map_err(|error| self.refused_in_transaction(error))
+    }
+
+    /// A transaction in which a record was refused is not whole any more.
+    #[cold]
+    fn refused_in_transaction(&self, error: Error) -> Error {
+        self.control.transactions().send_failed(error)
     }
 
     /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
@@ -94,6 +101,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             );
         };
         let sent = notice_panic(|| self.send_parts(record.parts(), &mut budget, with_interceptors), panicked);
+        let sent = sent.map_err(|error| self.refused_in_transaction(error));
         sent.inspect_err(|error| refused(record.headers(), error))
     }
 
@@ -144,8 +152,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     #[inline]
     fn check_usable(&self) -> Result<(), Error> {
-        let lifecycle = self.accumulator.lifecycle();
-        if lifecycle.is_open() { Ok(()) } else { lifecycle.refusal().map_or(Ok(()), Err) }
+        if self.accumulator.lifecycle().takes_records() { Ok(()) } else { self.refusal().map_or(Ok(()), Err) }
+    }
+
+    /// Why no record is taken: the producer is not open any more, or no transaction is.
+    #[cold]
+    fn refusal(&self) -> Option<Error> {
+        let over = self.accumulator.lifecycle().refusal();
+        over.or_else(|| self.control.transactions().refusal_of_send())
     }
 
     /// Finds the topic's queues; waits for its metadata where they are not known.
@@ -262,7 +276,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {
         let error = match error.kind() {
             ErrorKind::Timeout => self.explain_full(error, topic, partition),
-            ErrorKind::Closed => self.accumulator.lifecycle().refusal().unwrap_or(error),
+            ErrorKind::Closed => self.refusal().unwrap_or(error),
             _ => error,
         };
         error.with_topic(&topic.name).with_partition(partition)

@@ -140,17 +140,27 @@ pub(crate) fn correlation_id(frame: &[u8]) -> Option<i32> {
 pub(crate) struct BrokerVersions {
     /// `(API key, oldest, newest)`, by key.
     apis: Vec<(i16, i16, i16)>,
+    /// As of this epoch; negative where the broker does not know them.
+    finalized_features_epoch: i64,
     finalized_features: Vec<(String, i16)>,
 }
 
 impl BrokerVersions {
-    /// `apis`: key, oldest and newest version of each.
+    /// `apis`: key, oldest and newest version of each. `finalized`: the epoch of the features, and the level of each.
     pub(super) fn new(
         mut apis: Vec<(i16, i16, i16)>,
-        finalized_features: Vec<(String, i16)>,
+        finalized: (i64, Vec<(String, i16)>),
     ) -> BrokerVersions {
         apis.sort_unstable();
-        BrokerVersions { apis, finalized_features }
+        let (finalized_features_epoch, finalized_features) = finalized;
+        BrokerVersions { apis, finalized_features_epoch, finalized_features }
+    }
+
+    /// The level of a feature, 0 where it is not switched on, and the epoch as of which that is so.
+    pub(crate) fn feature(&self, name: &str) -> Option<(i64, i16)> {
+        let level = self.finalized_features.iter().find(|(known, _)| known == name);
+        let epoch = Some(self.finalized_features_epoch).filter(|epoch| *epoch >= 0)?;
+        Some((epoch, level.map_or(0, |(_, level)| *level)))
     }
 
     /// The newest version that broker, crate and this request have in common.

@@ -35,7 +35,8 @@ pub(crate) fn assemble<N: Network>(
     let accumulator = Arc::new(RecordAccumulator::new(rules, buffer_memory, Arc::new(mailbox)));
     let lifecycle = Arc::clone(accumulator.lifecycle());
     let metadata = Arc::new(Metadata::new(settings.metadata_max_age, settings.retry(), lifecycle));
-    let control = Arc::new(Control::new(Arc::clone(&accumulator), Arc::clone(&metadata)));
+    let transactional_id = settings.transactional_id.as_deref().map(Arc::from);
+    let control = Arc::new(Control::new(Arc::clone(&accumulator), Arc::clone(&metadata), transactional_id));
     let settings = Arc::new(settings.clone());
     let client = NetworkClient::new(transport, Arc::clone(&settings), random.fork());
     let sender = Sender::new(settings, client, Arc::clone(&control), bootstrap, random);

@@ -1,6 +1,6 @@
 //! `Control`: how a producer's handles and its sender thread end it, and what they count.
 //!
-//! Owns: all changes of the producer's `Lifecycle`, the counts of outcomes. Must not know: either side.
+//! Owns: all changes of the producer's `Lifecycle`, the counts of outcomes; it has the transaction for both sides. Must not know: either side.
 //! Threads: any. Nothing here blocks.
 //! Holds: threads that wait for memory or metadata when the producer stops being open are sent away; later ones are
 //! refused.
@@ -12,11 +12,13 @@ use crate::error::Error;
 use crate::lifecycle::{CloseDeadline, Lifecycle};
 use crate::metadata::Metadata;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::transaction::TransactionCalls;
 
 pub(crate) struct Control {
     lifecycle: Arc<Lifecycle>,
     accumulator: Arc<RecordAccumulator>,
     metadata: Arc<Metadata>,
+    transactions: Arc<TransactionCalls>,
     pub(super) delivered: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) abandoned: AtomicU64,
@@ -31,10 +33,21 @@ pub(crate) struct Counts {
 }
 
 impl Control {
-    pub(super) fn new(accumulator: Arc<RecordAccumulator>, metadata: Arc<Metadata>) -> Control {
+    pub(super) fn new(
+        accumulator: Arc<RecordAccumulator>,
+        metadata: Arc<Metadata>,
+        transactional_id: Option<Arc<str>>,
+    ) -> Control {
         let lifecycle = Arc::clone(accumulator.lifecycle());
+        let transactions = Arc::new(TransactionCalls::new(transactional_id, Arc::clone(&lifecycle)));
+        accumulator.turn_queues(transactions.turn());
         let (delivered, failed, abandoned) = Default::default();
-        Control { lifecycle, accumulator, metadata, delivered, failed, abandoned }
+        Control { lifecycle, accumulator, metadata, transactions, delivered, failed, abandoned }
+    }
+
+    /// The transaction as callers and the sender see it.
+    pub(crate) fn transactions(&self) -> &Arc<TransactionCalls> {
+        &self.transactions
     }
 
     pub(super) fn accumulator(&self) -> &Arc<RecordAccumulator> {
@@ -49,6 +62,11 @@ impl Control {
         &self.lifecycle
     }
 
+    /// The error after which nothing can be sent any more.
+    pub(super) fn fatal(&self) -> Option<Error> {
+        self.lifecycle.fatal()
+    }
+
     /// Asks the sender to end: once everything is answered, or at the deadline.
     pub(crate) fn close(&self, deadline: CloseDeadline) {
         self.step(|lifecycle| lifecycle.close(deadline));
@@ -56,6 +74,7 @@ impl Control {
 
     /// Nothing can be sent any more.
     pub(super) fn fail(&self, error: Error) {
+        self.transactions.fail_for_good(&error);
         self.step(|lifecycle| lifecycle.fail(error));
         self.accumulator.close_queues();
     }

@@ -1,7 +1,7 @@
 //! `Sender`: the one loop on the one thread: drains the accumulator, asks the brokers, and carries out what follows.
 //!
 //! Owns: the order of a turn, the table of all kinds of requests, and what follows for the whole from what a part was told.
-//! What only this thread touches belongs to one of its three parts: `MetadataUpdater`, `ProducerIdentity`, `Produce`. Must
+//! What only this thread touches belongs to one of its four parts: `MetadataUpdater`, `ProducerIdentity`, `Coordination`, `Produce`. Must
 //! not know: serializers, partitioners, the caller's handles.
 //! Threads: the sender thread. Time and randomness come in as arguments, sockets through `Network`, so that the whole of
 //! it runs under simulation as well.
@@ -13,6 +13,7 @@ mod assembly;
 mod census;
 mod client_request;
 mod control;
+mod coordination;
 mod metadata_updater;
 mod produce;
 mod producer_identity;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
+use crate::cluster::broker_behind;
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::last_heard::LastHeard;
@@ -37,6 +39,10 @@ use client_request::{
     ClientRequest, Context, Effects, NewMetadata, NoResponse, Received, SendProgress, Turn,
 };
 pub(crate) use control::{Control, Counts};
+use coordination::{
+    AddOffsetsContext, AddPartitionsContext, CommitOffsetsContext, Coordination, CoordinatorCall,
+    EndTransactionContext, FindCoordinatorContext, InitTransactionsContext,
+};
 pub(crate) use metadata_updater::Bootstrap;
 use metadata_updater::{MetadataContext, MetadataUpdater};
 use produce::{GivenUp, Produce, ProduceContext};
@@ -81,6 +87,12 @@ requests! {
     Produce(ProduceContext): produce.answered(identity),
     Metadata(MetadataContext): metadata_updater.answered(),
     InitProducerId(InitProducerIdContext): identity.answered(),
+    FindCoordinator(FindCoordinatorContext): coordination.found(identity),
+    InitTransactions(InitTransactionsContext): coordination.initialized(identity),
+    AddPartitions(AddPartitionsContext): coordination.partitions_added(identity),
+    AddOffsets(AddOffsetsContext): coordination.offsets_added(identity),
+    CommitOffsets(CommitOffsetsContext): coordination.offsets_committed(identity),
+    EndTransaction(EndTransactionContext): coordination.transaction_ended(identity),
 }
 
 pub(crate) struct Sender<N: Network> {
@@ -91,6 +103,7 @@ pub(crate) struct Sender<N: Network> {
     control: Arc<Control>,
     metadata_updater: MetadataUpdater,
     identity: ProducerIdentity,
+    coordination: Coordination,
     produce: Produce,
     events: Vec<Event>,
     outcomes: Vec<Outcome<RequestContext>>,
@@ -113,6 +126,9 @@ impl<N: Network> Sender<N> {
     ) -> Sender<N> {
         let (accumulator, metadata) = (Arc::clone(control.accumulator()), Arc::clone(control.metadata()));
         let (one, other) = (random.fork(), random.fork());
+        let calls = control.transactions();
+        // A stream of its own, which takes nothing from the others.
+        let third = fastrand::Rng::with_seed(one.get_seed());
         Sender {
             client,
             metadata_updater: MetadataUpdater::new(
@@ -121,7 +137,13 @@ impl<N: Network> Sender<N> {
                 bootstrap,
                 one,
             ),
-            identity: ProducerIdentity::new(Arc::clone(&settings), Arc::clone(&metadata), other),
+            identity: ProducerIdentity::new(Arc::clone(&settings), Arc::clone(&metadata), calls, other),
+            coordination: Coordination::new(
+                Arc::clone(&settings),
+                Arc::clone(calls),
+                Arc::clone(&metadata),
+                third,
+            ),
             produce: Produce::new(settings, Arc::clone(&control), random),
             accumulator,
             heard: Arc::clone(metadata.heard()),
@@ -148,6 +170,7 @@ impl<N: Network> Sender<N> {
     pub(crate) fn run_once(&mut self, now: Instant) -> Instant {
         self.read_mailbox(now);
         let now = self.expire(now);
+        let now = self.coordinate(now);
         if self.identity.renew_epoch(&mut self.produce.drain, now) {
             self.produce.sequences_changed();
         }
@@ -163,6 +186,7 @@ impl<N: Network> Sender<N> {
         if let Some(request) = self.identity.request(&mut self.client, &self.produce.drain, now) {
             self.send(request, now);
         }
+        self.ask_coordinator(now);
         let until = self.next_deadline(send_again, now);
         if self.accumulator.mailbox().take_awaited() {
             self.awaited = AWAITED_ANSWERS;
@@ -179,13 +203,43 @@ impl<N: Network> Sender<N> {
         now
     }
 
+    /// Takes up what is asked of transactions. Returns the time after it: callbacks may have run.
+    fn coordinate(&mut self, now: Instant) -> Instant {
+        if !self.identity.transaction.is_transactional() {
+            return now;
+        }
+        let effects = self.coordination.turn(&mut self.produce, &mut self.identity.transaction, now);
+        self.carry_out(effects, now);
+        self.after_callbacks(now)
+    }
+
+    /// Sends the request to a coordinator whose turn it is.
+    fn ask_coordinator(&mut self, now: Instant) {
+        let (client, transaction) = (&mut self.client, &mut self.identity.transaction);
+        if !transaction.is_transactional() {
+            return;
+        }
+        match self.coordination.request(client, &self.produce, transaction, now) {
+            None => {}
+            Some(CoordinatorCall::FindCoordinator(request)) => self.send(request, now),
+            Some(CoordinatorCall::InitProducerId(request)) => self.send(request, now),
+            Some(CoordinatorCall::AddPartitions(request)) => self.send(request, now),
+            Some(CoordinatorCall::AddOffsets(request)) => self.send(request, now),
+            Some(CoordinatorCall::CommitOffsets(request)) => self.send(request, now),
+            Some(CoordinatorCall::EndTransaction(request)) => self.send(request, now),
+        }
+    }
+
     /// Hands on what application threads have told since the last turn.
     fn read_mailbox(&mut self, now: Instant) {
         let mut events = std::mem::take(&mut self.events);
         self.accumulator.mailbox().take(&mut events);
         for event in events.drain(..) {
             match event {
-                Event::Partition(index) => self.produce.drain.look_at(index, now),
+                Event::Partition(index) => {
+                    self.identity.transaction.touch(index);
+                    self.produce.drain.look_at(index, now);
+                }
                 Event::MemoryShort => self.produce.drain.end_lingers(now),
                 Event::Flush(flush) => self.produce.drain.flush(&flush, now),
                 // This is one.
@@ -239,14 +293,20 @@ impl<N: Network> Sender<N> {
             self.accumulator.close_queues();
             self.read_mailbox(now);
             self.produce.drain.close(now);
+            self.coordination.close();
         }
         match deadline {
             CloseDeadline::Now => true,
             CloseDeadline::At(_) if planted(Defect::CloseForgets) => true,
             CloseDeadline::At(deadline) => {
-                deadline.is_some_and(|deadline| now >= deadline) || self.produce.drain.is_empty()
+                deadline.is_some_and(|deadline| now >= deadline) || self.is_all_done()
             }
         }
+    }
+
+    /// Whether nothing is left to be answered, and no transaction to be ended.
+    fn is_all_done(&self) -> bool {
+        self.produce.drain.is_empty() && self.coordination.is_at_rest()
     }
 
     /// Fails what is left and lets go of everything.
@@ -256,6 +316,8 @@ impl<N: Network> Sender<N> {
             Error::new(ErrorKind::Closed, "the producer was closed before the record was acknowledged");
         let why = GivenUp { error, abandoned: true };
         self.read_mailbox(now);
+        let closed = Error::new(ErrorKind::Closed, "the producer was closed before the call was over");
+        self.coordination.end(self.control.fatal().as_ref().unwrap_or(&closed));
         self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
         self.accumulator.mailbox().close();
         self.client.close(now);
@@ -265,7 +327,7 @@ impl<N: Network> Sender<N> {
         let effects = match outcome {
             Outcome::Answered { node, note, version, frame, sent_at } => {
                 self.awaited = self.awaited.saturating_sub(1);
-                self.heard.answer(node, now);
+                self.heard.answer(broker_behind(node).unwrap_or(node), now);
                 logging::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
                 self.answered(note, node, Received::Frame { version, bytes: frame }, now)
             }
@@ -282,6 +344,7 @@ impl<N: Network> Sender<N> {
             Outcome::Bootstrapped(servers) => self.metadata_updater.looked_up(servers, now),
             Outcome::Connected { node } => {
                 self.metadata_updater.connected(node);
+                self.coordination.connected(&self.client, node, &mut self.identity.transaction);
                 Effects::none()
             }
             Outcome::Closed { node } => {
@@ -304,13 +367,22 @@ impl<N: Network> Sender<N> {
         if let Some(NewMetadata { picture, .. }) = &effects.metadata {
             self.produce.take_over(picture, &mut self.identity.transaction, now);
         }
+        if effects.other_cluster
+            && self.identity.transaction.author().0 >= 0
+            && self.identity.transaction.is_transactional()
+        {
+            let text = "the brokers belong to another cluster than before, which does not know this producer's transactions";
+            return self.become_fatal(Error::new(ErrorKind::Broker, text).with_fatal(), now);
+        }
         if effects.other_cluster && self.identity.transaction.is_idempotent() {
             self.identity.transaction.begin_anew();
             self.produce.drain.forget_stamps();
             self.produce.sequences_changed();
         }
         if let Some(NewMetadata { picture, topics }) = effects.metadata {
-            self.client.retain(|id| picture.cluster.node(id).is_some());
+            let is_known =
+                |id| broker_behind(id).is_some_and(|broker| picture.cluster.node(broker).is_some());
+            self.client.retain(is_known);
             self.metadata_updater.publish(picture, &topics, now);
             self.produce.free_what_is_forgotten(&mut self.identity.transaction);
             self.produce.fail_missing(&topics, &mut self.identity.transaction, now);
@@ -323,6 +395,7 @@ impl<N: Network> Sender<N> {
             self.produce.sequences_changed();
         }
         if let Some((node, error)) = effects.not_authenticated {
+            self.coordination.not_authenticated(&error, &mut self.identity.transaction);
             self.produce.fail_waiting_for(node, &error, &mut self.identity.transaction, now);
         }
         if let Some(error) = effects.no_producer_id {
@@ -338,6 +411,7 @@ impl<N: Network> Sender<N> {
         logging::error!("{error}");
         self.control.fail(error.clone());
         self.identity.transaction.set_fatal();
+        self.coordination.end(&error);
         let why = GivenUp { error, abandoned: false };
         self.read_mailbox(now);
         self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
@@ -432,13 +506,14 @@ impl<N: Network> Sender<N> {
     fn next_deadline(&self, send_again: Option<Instant>, now: Instant) -> Option<Instant> {
         let closing = match self.control.lifecycle().closing() {
             // The last ones may have expired in this turn.
-            Some(CloseDeadline::At(_)) if self.produce.drain.is_empty() => Some(now),
+            Some(CloseDeadline::At(_)) if self.is_all_done() => Some(now),
             Some(CloseDeadline::At(deadline)) => deadline,
             Some(CloseDeadline::Now) => Some(now),
             None => None,
         };
         let (metadata, produce) = (self.metadata_updater.due(now), self.produce.due(now));
         let identity = self.identity.due(&self.produce.drain, now);
-        [produce, send_again, closing, metadata, identity].into_iter().flatten().min()
+        let coordination = self.coordination.due(now);
+        [produce, send_again, closing, metadata, identity, coordination].into_iter().flatten().min()
     }
 }

@@ -25,7 +25,7 @@ use crate::planted::{Defect, planted};
 use crate::protocol::InitProducerIdRequest;
 use crate::sender::client_request::{ClientRequest, ClientResponse, Context, Effects};
 use crate::sender::warnings::Warnings;
-use crate::transaction::{Due, TransactionManager};
+use crate::transaction::{Due, TransactionCalls, TransactionManager};
 
 pub(super) struct ProducerIdentity {
     pub(super) transaction: TransactionManager,
@@ -60,10 +60,11 @@ impl ProducerIdentity {
     pub(super) fn new(
         settings: Arc<Settings>,
         metadata: Arc<Metadata>,
+        calls: &Arc<TransactionCalls>,
         random: fastrand::Rng,
     ) -> ProducerIdentity {
         ProducerIdentity {
-            transaction: TransactionManager::new(settings.enable_idempotence),
+            transaction: TransactionManager::new(settings.enable_idempotence).with_calls(calls),
             retry_backoff: settings.retry(),
             settings,
             heard: Arc::clone(metadata.heard()),

@@ -1,20 +1,41 @@
-//! `TransactionManager`: who this producer is to the brokers, and when it has to become somebody new.
+//! `TransactionManager`: who this producer is to the brokers, and when it has to become somebody new; and what of a
+//! transaction is more than that.
 //!
 //! Owns: producer id and epoch, the decision to bump the epoch. Must not know: batches' bytes, requests, sockets.
-//! Threads: the sender thread owns it by value.
-//! Holds: at most one InitProducerId request is under way; an epoch is never used again after a bump.
+//! Threads: the sender thread owns it by value; `TransactionCalls` is shared with application threads.
+//! Holds: at most one InitProducerId request is under way; an epoch is never used again after a bump. With transactions
+//! the coordinator alone gives epochs: what asks for a new one here only keeps in mind that one is needed.
 //! Source: KIP-98, KIP-360; Kafka's `TransactionManager`.
 
+mod call_outcome;
+mod coordinator_queue;
+mod coordinator_verdicts;
+mod participants;
 mod sequence;
+mod transaction_calls;
+mod transaction_state;
+mod transactional;
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::error::Error;
 use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::record_batch::Stamp;
 
+pub(crate) use call_outcome::{CallOutcome, CallPromise, CallWait};
+pub(crate) use coordinator_queue::{
+    Coordinated, CoordinatorQueue, CoordinatorRequest, OffsetsToCommit, QueuedRequest,
+};
+pub(crate) use coordinator_verdicts::{
+    CoordinatorApi, CoordinatorContext, CoordinatorVerdict, coordinator_verdict,
+};
 pub(crate) use sequence::SequencePlace;
 use sequence::{PartitionSequences, ProducerIdAndEpoch};
+pub(crate) use transaction_calls::{AskedCall, TransactionCall, TransactionCalls};
+pub(crate) use transaction_state::{TransactionEvent, TransactionState, transition};
+use transactional::Transactional;
 
 /// Where the producer stands with its id.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +68,8 @@ pub(crate) struct TransactionManager {
     /// Under this id and epoch the sequence of a partition was forgotten: none may begin under it any more, it might be
     /// the same one.
     forgotten_under: Option<ProducerIdAndEpoch>,
+    /// None: the producer has no transactions.
+    transactional: Option<Transactional>,
 }
 
 impl TransactionManager {
@@ -59,7 +82,14 @@ impl TransactionManager {
             bump_for: Vec::new(),
             bump_is_new: false,
             forgotten_under: None,
+            transactional: None,
         }
+    }
+
+    /// With transactions, where these have an id.
+    pub(crate) fn with_calls(self, calls: &Arc<TransactionCalls>) -> Self {
+        let transactional = calls.id().map(|_| Transactional::new(Arc::clone(calls)));
+        TransactionManager { transactional, ..self }
     }
 
     pub(crate) fn is_idempotent(&self) -> bool {
@@ -86,6 +116,8 @@ impl TransactionManager {
     /// When an InitProducerId request is due.
     pub(crate) fn producer_id_due(&self) -> Due {
         match self.identity {
+            // The coordinator is asked, when `init_transactions` is called.
+            _ if self.is_transactional() => Due::Never,
             Identity::Wanted { not_before: Some(time) } => Due::At(time),
             Identity::Wanted { not_before: None } => Due::Now,
             Identity::Refused { not_before } => Due::WhenNeeded(not_before),
@@ -135,6 +167,9 @@ impl TransactionManager {
             self.request_epoch_bump(partition);
             return false;
         }
+        if self.transactional.as_mut().is_some_and(|transactional| !transactional.admits(partition)) {
+            return false;
+        }
         let bump_wanted = self.is_bump_wanted(partition);
         let sequences = self.partition(partition);
         let stale = sequences.owner() != Some(current) && outstanding > 0 && !planted(Defect::EpochsMix);
@@ -162,7 +197,8 @@ impl TransactionManager {
     /// The stamp for a partition's next batch; its sequence numbers are taken.
     pub(crate) fn next_stamp(&mut self, partition: usize, count: u32) -> Stamp {
         let Identity::Known(current) = self.identity else { return Stamp::NONE };
-        current.stamp(self.partition(partition).take(current, count))
+        let stamp = current.stamp(self.partition(partition).take(current, count));
+        Stamp { transactional: self.is_transactional(), ..stamp }
     }
 
     pub(crate) fn acknowledged(&mut self, partition: usize, stamp: &Stamp, count: u32) {
@@ -186,7 +222,9 @@ impl TransactionManager {
 
     /// Asks for a new epoch because this partition's sequence cannot go on.
     pub(crate) fn request_epoch_bump(&mut self, partition: usize) {
-        if self.is_idempotent() && !std::mem::replace(self.partition(partition).bump_wanted(), true) {
+        // With transactions that is kept in mind where the batch's failure is noted.
+        let is_ours = self.is_idempotent() && !self.is_transactional();
+        if is_ours && !std::mem::replace(self.partition(partition).bump_wanted(), true) {
             self.bump_for.push(partition);
             self.bump_is_new = true;
         }
@@ -222,6 +260,7 @@ impl TransactionManager {
     /// Nothing of this partition's sequence is known to its leader any more. It begins again under another epoch: a broker
     /// that has not heard of the new topic yet knows the numbers from 0 on of the old one.
     pub(crate) fn topic_created_again(&mut self, partition: usize) {
+        // With transactions the numbers go on: a new log takes whatever comes first, or refuses it, and the transaction.
         if self.partitions.get(partition).is_some_and(|sequences| sequences.owner().is_some()) {
             self.forget_introduction(partition);
             self.request_epoch_bump(partition);
@@ -232,7 +271,10 @@ impl TransactionManager {
     /// all, or a new epoch is needed.
     pub(crate) fn resolve(&mut self, partition: usize) {
         if self.partition(partition).is_unresolved() && !self.partition(partition).resolve() {
-            self.request_epoch_bump(partition);
+            match &mut self.transactional {
+                Some(transactional) => transactional.sequence_broken(),
+                None => self.request_epoch_bump(partition),
+            }
         }
     }
 
@@ -269,6 +311,66 @@ impl TransactionManager {
         partitions
     }
 
+    // ---- transactions ----
+
+    pub(crate) fn is_transactional(&self) -> bool {
+        self.transactional.is_some()
+    }
+
+    /// Whether the open transaction goes by `transaction.version` 2.
+    pub(crate) fn is_v2(&self) -> bool {
+        self.transactional.as_ref().is_some_and(|transactional| transactional.v2)
+    }
+
+    /// Whether the open transaction can only be aborted.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.transactional.as_ref().is_some_and(|transactional| transactional.calls.state().is_doomed())
+    }
+
+    /// Something of a partition is there to be sent: the coordinator can be asked for it before it is to go.
+    pub(crate) fn touch(&mut self, partition: usize) {
+        if let Some(transactional) = &mut self.transactional
+            && transactional.calls.state() == TransactionState::InTransaction
+        {
+            transactional.admits_later(partition);
+        }
+    }
+
+    /// Whether a transaction goes on without what is known of this partition. Its numbers must not begin anew under the same
+    /// epoch, and with transactions nobody gives another one for that.
+    pub(crate) fn may_forget(&self, partition: usize) -> bool {
+        let Identity::Known(current) = self.identity else { return true };
+        let owner = self.partitions.get(partition).and_then(PartitionSequences::owner);
+        !self.is_transactional() || owner != Some(current)
+    }
+
+    pub(crate) fn transaction(&mut self) -> Option<TransactionSide<'_>> {
+        Some(TransactionSide(self.transactional.as_mut()?))
+    }
+
+    /// The id and epoch that requests to the coordinator name; -1 where there are none.
+    pub(crate) fn author(&self) -> (i64, i16) {
+        match self.identity {
+            Identity::Known(current) | Identity::Fatal(Some(current)) => (current.id, current.epoch),
+            _ => (-1, -1),
+        }
+    }
+
+    /// The transaction is over, and everything that was sent is answered. `author`: the next one's, where the coordinator
+    /// has told it. Returns whether a newer epoch has to be asked for first.
+    pub(crate) fn transaction_ended(&mut self, author: Option<(i64, i16)>) -> bool {
+        let Some(transactional) = &mut self.transactional else { return false };
+        let has_gaps = transactional.calls.has_gaps();
+        let renews = transactional.ended();
+        match author {
+            Some((id, epoch)) => self.producer_id_received(id, epoch),
+            // What failed is not in the log: its numbers are free.
+            None if has_gaps && !renews => self.partitions.iter_mut().for_each(PartitionSequences::rewind),
+            None => {}
+        }
+        renews
+    }
+
     /// Whether a partition that has no sequence yet may have had one under this epoch.
     fn needs_newer_epoch(&self, partition: usize, current: ProducerIdAndEpoch) -> bool {
         let owner = self.partitions.get(partition).and_then(PartitionSequences::owner);
@@ -296,6 +398,70 @@ impl TransactionManager {
         // The line above made room for it.
         #[expect(clippy::indexing_slicing, reason = "resized just above")]
         &mut self.partitions[index]
+    }
+}
+
+/// What the sender's part for transactions may see and do of them here.
+pub(crate) struct TransactionSide<'a>(&'a mut Transactional);
+
+impl TransactionSide<'_> {
+    /// Whether the coordinator knows of the transaction, or may.
+    pub(crate) fn is_started(&self) -> bool {
+        self.0.started
+    }
+
+    pub(crate) fn start(&mut self) {
+        self.0.started = true;
+    }
+
+    /// Whether there are partitions of which the coordinator has not heard.
+    pub(crate) fn has_new_partitions(&self) -> bool {
+        self.0.participants.has_new()
+    }
+
+    /// Whether the coordinator has consented to any partition.
+    pub(crate) fn has_partitions(&self) -> bool {
+        self.0.participants.is_any_within()
+    }
+
+    /// The partitions that the coordinator has to be asked for.
+    pub(crate) fn partitions_to_ask_for(&mut self) -> Vec<usize> {
+        self.0.participants.ask()
+    }
+
+    /// The coordinator has answered of these.
+    pub(crate) fn partitions_answered(&mut self, partitions: &[usize], are_within: bool) {
+        self.0.participants.answered(partitions, are_within);
+    }
+
+    /// Partitions of which the coordinator has not heard need not be added any more.
+    pub(crate) fn forget_new_partitions(&mut self) {
+        self.0.participants.forget_new();
+    }
+
+    /// See `Transactional::learn_features`.
+    pub(crate) fn learn_features(&mut self, epoch: i64, level: i16) {
+        self.0.learn_features(epoch, level);
+    }
+
+    /// See `Transactional::take_features`.
+    pub(crate) fn take_features(&mut self) -> bool {
+        self.0.take_features()
+    }
+
+    /// Whether the coordinator gives newer epochs on demand.
+    pub(crate) fn set_renewable(&mut self, renewable: bool) {
+        self.0.renewable = renewable;
+    }
+
+    /// See `Transactional::can_renew`.
+    pub(crate) fn can_renew(&self) -> bool {
+        self.0.can_renew()
+    }
+
+    /// Why the producer is of no use any more, told once.
+    pub(crate) fn take_broken(&mut self) -> Option<Error> {
+        self.0.broken.take()
     }
 }
 

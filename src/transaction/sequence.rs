@@ -127,6 +127,13 @@ impl PartitionSequences {
         self.unresolved
     }
 
+    /// Nothing is outstanding any more, and what is not acknowledged is not in the log: its numbers are handed out again.
+    pub(super) fn rewind(&mut self) {
+        if self.owner.is_some() {
+            self.next = self.last_acknowledged.map_or(0, |last| after(last, 1));
+        }
+    }
+
     /// Nothing is outstanding any more. Returns whether all that was handed out is acknowledged.
     pub(super) fn resolve(&mut self) -> bool {
         self.unresolved = false;
@@ -164,6 +171,19 @@ mod tests {
         assert!(sequences.is_next(0) && !sequences.is_next(10));
         sequences.acknowledged(&OWNER.stamp(0), 10);
         assert!(sequences.is_next(10) && !sequences.is_next(0));
+    }
+
+    #[test]
+    fn numbers_of_what_is_not_in_the_log_are_handed_out_again() {
+        let mut sequences = PartitionSequences::default();
+        sequences.rewind();
+        sequences.take(OWNER, 10);
+        sequences.rewind();
+        assert_eq!(sequences.take(OWNER, 5), 0);
+        sequences.acknowledged(&OWNER.stamp(0), 5);
+        sequences.take(OWNER, 7);
+        sequences.rewind();
+        assert_eq!(sequences.take(OWNER, 1), 5);
     }
 
     #[test]

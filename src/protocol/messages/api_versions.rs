@@ -178,6 +178,6 @@ impl From<&ApiVersionsResponse> for BrokerVersions {
         let finalized = response.finalized_features.iter().filter(|_| known);
         let finalized_features =
             finalized.map(|feature| (feature.name.clone(), feature.max_version_level)).collect();
-        BrokerVersions::new(apis, finalized_features)
+        BrokerVersions::new(apis, (response.finalized_features_epoch, finalized_features))
     }
 }

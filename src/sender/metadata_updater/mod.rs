@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::backoff::ExponentialBackoff;
-use crate::cluster::Node;
+use crate::cluster::{Node, broker_behind, is_coordinators};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
@@ -237,8 +237,11 @@ impl MetadataUpdater {
 
     /// A connection stands.
     pub(super) fn connected(&mut self, node: i32) {
-        logging::debug!("connected to broker {node}");
         self.metadata.authenticated();
+        if is_coordinators(node) {
+            return;
+        }
+        logging::debug!("connected to broker {node}");
         // No batch goes to a server to begin with.
         if self.identity.connected(node) && node >= 0 && self.minds_the_cluster() {
             self.metadata.doubt();
@@ -256,7 +259,8 @@ impl MetadataUpdater {
     /// A connection was lost, or could not be made. To wait longer for a broker that does not believe who we are helps
     /// nobody: whoever waits is told.
     pub(super) fn disconnected(&mut self, node: i32, error: Error, now: Instant) -> Effects {
-        let error = if node >= 0 { error.with_node(node) } else { error };
+        let broker = broker_behind(node);
+        let error = broker.map_or(error.clone(), |broker| error.with_node(broker));
         self.heard.error(error.clone(), now);
         self.metadata.lost(node);
         self.identity.lost();

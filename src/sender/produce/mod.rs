@@ -35,7 +35,7 @@ use crate::sender::warnings::Warnings;
 use crate::transaction::TransactionManager;
 
 use missing_partitions::MissingPartitions;
-pub(super) use settlement::GivenUp;
+pub(super) use settlement::{GivenUp, aborted};
 use verdict::{BatchAnswer, BatchAnswers, Verdict, VerdictContext, classify};
 
 pub(super) struct Produce {
@@ -139,8 +139,8 @@ impl Produce {
         }
         let limit = self.settings.request_timeout;
         let request = ProduceRequest {
-            transactional_id: None,
-            transaction_v2: false,
+            transactional_id: self.control.transactions().id().cloned(),
+            transaction_v2: identity.transaction.is_v2(),
             acks: self.settings.acks.wire(),
             timeout_ms: i32::try_from(limit.as_millis()).unwrap_or(i32::MAX),
             topics,
@@ -307,6 +307,8 @@ impl Produce {
         let stamp = batch.stamp().filter(|stamp| stamp.producer_id >= 0);
         VerdictContext {
             idempotent: transaction.is_idempotent(),
+            transactional: transaction.is_transactional(),
+            doomed: transaction.is_doomed(),
             may_retry: batch.is_unanswered() && in_time && batch.attempts() <= self.settings.retries,
             sequence: stamp.map(|stamp| transaction.sequence_context(index, &stamp)).unwrap_or_default(),
             log_start_offset: answer.log_start_offset,
@@ -368,7 +370,8 @@ impl Produce {
     /// Frees what is kept of topics that are not there any more, or not used, once nothing of them is left.
     pub(super) fn free_what_is_forgotten(&mut self, transaction: &mut TransactionManager) {
         let drain = &self.drain;
-        let forgotten = self.accumulator.forget_retired(|index| drain.is_idle(index));
+        let may_forget = |index| drain.is_idle(index) && transaction.may_forget(index);
+        let forgotten = self.accumulator.forget_retired(may_forget);
         self.drain.forget(&forgotten);
         for index in forgotten {
             transaction.forget(index);

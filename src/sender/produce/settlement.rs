@@ -13,6 +13,7 @@ use crate::completion::BatchOutcome;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::last_heard::Explanation;
+use crate::mailbox::{FlushCall, PendingFlush};
 use crate::network::{Network, NetworkClient};
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
@@ -40,6 +41,12 @@ pub(in crate::sender) struct GivenUp {
     pub(in crate::sender) error: Error,
     /// Since the producer is closed; else they count as failed.
     pub(in crate::sender) abandoned: bool,
+}
+
+/// The error of what was not sent because its transaction is aborted.
+pub(in crate::sender) fn aborted() -> Error {
+    let text = "the transaction was aborted before this was sent";
+    Error::new(ErrorKind::TransactionAborted, text)
 }
 
 impl Produce {
@@ -121,12 +128,45 @@ impl Produce {
         }
     }
 
+    /// A transaction ends: its queues take nothing more. To commit, everything is sent; to abort, what has no place in a
+    /// sequence is not. Returns what tells when nothing of it is unanswered any more.
+    pub(in crate::sender) fn end_transaction(
+        &mut self,
+        commits: bool,
+        turn: u64,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) -> FlushCall {
+        self.accumulator.turn_queues(turn);
+        if !commits {
+            self.fail_unnumbered(&aborted(), transaction, now);
+        }
+        let (flush, call) = PendingFlush::begin();
+        self.drain.flush(&flush, now);
+        call
+    }
+
+    /// Fails all that has no place in a sequence yet.
+    pub(in crate::sender) fn fail_unnumbered(
+        &mut self,
+        error: &Error,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) {
+        let unnumbered = self.drain.take_unnumbered(now);
+        self.fail_taken(unnumbered, error, transaction, now);
+    }
+
     /// Counts a batch as failed, and tells why it has, with all that is known of it.
     fn settle_failed(&mut self, index: usize, batch: ProducerBatch, failure: BatchFailure, now: Instant) {
         if batch.is_unanswered() {
             self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
         }
+        // Before anybody is told of the record: whoever commits then is refused.
+        self.control.transactions().batch_failed(&failure.error, batch.stamp().is_some());
+        let is_transactional = self.control.transactions().id().is_some();
         let whole = |error: Error| {
+            let error = if is_transactional { error.with_requires_abort() } else { error };
             let error = match self.drain.name(index) {
                 Some((topic, partition)) => error.with_topic(topic).with_partition(partition),
                 None => error,
@@ -318,6 +358,7 @@ impl Produce {
             .with_attempts(attempts)
             .with_elapsed(now.saturating_duration_since(created))
             .with_possibly_written(sent && !planted(Defect::ExpiredIsNotThere));
+        let error = self.note_in_transaction(error, attempts > 0);
         let outcome = BatchOutcome::Failed { error, records: Vec::new() };
         let counter = if why.abandoned { &self.control.abandoned } else { &self.control.failed };
         match fate {
@@ -330,6 +371,16 @@ impl Produce {
                 completion.settle(outcome);
             }
         }
+    }
+
+    /// A batch fails without an answer: so does its transaction. `was_sent`: its numbers are taken.
+    fn note_in_transaction(&self, error: Error, was_sent: bool) -> Error {
+        let transactions = self.control.transactions();
+        if transactions.id().is_none() {
+            return error;
+        }
+        transactions.batch_failed(&error, was_sent);
+        error.with_requires_abort()
     }
 
     /// What records of this partition have waited for that are there since `created`. `is_carried`: a request carries them.

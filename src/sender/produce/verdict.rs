@@ -39,6 +39,9 @@ pub(super) enum Verdict {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct VerdictContext {
     pub(super) idempotent: bool,
+    pub(super) transactional: bool,
+    /// Its transaction can only be aborted.
+    pub(super) doomed: bool,
     /// `retries` are left, and `delivery.timeout.ms` is not over.
     pub(super) may_retry: bool,
     pub(super) sequence: SequenceContext,
@@ -56,6 +59,10 @@ pub(super) fn classify(code: ErrorCode, context: &VerdictContext) -> Verdict {
         Verdict::Retry | Verdict::Split | Verdict::RetryWithNewEpoch if is_overtaken(code, context) => {
             Verdict::Overtaken
         }
+        // In a transaction only the coordinator gives epochs, and only at its end.
+        Verdict::RetryWithNewEpoch if context.transactional => Verdict::Fail,
+        // The one before it has failed and will not come any more.
+        Verdict::Retry if context.doomed && code.tells_that_batch_is_missing() => Verdict::Fail,
         verdict => verdict,
     }
 }
@@ -229,6 +236,8 @@ mod tests {
 
     const FRESH: VerdictContext = VerdictContext {
         idempotent: true,
+        transactional: false,
+        doomed: false,
         may_retry: true,
         sequence: SequenceContext { place: SequencePlace::Next, unresolved: false },
         log_start_offset: 0,
@@ -256,6 +265,10 @@ mod tests {
     const SEVERAL_OF_UNKNOWN_FATE: VerdictContext = VerdictContext { of_unknown_fate: true, ..SEVERAL };
     const SEVERAL_PLAIN: VerdictContext = VerdictContext { idempotent: false, ..SEVERAL_OF_UNKNOWN_FATE };
     const NO_LOG_START: VerdictContext = VerdictContext { log_start_offset: -1, ..FRESH };
+    const IN_TRANSACTION: VerdictContext = VerdictContext { transactional: true, ..FRESH };
+    const EARLY_IN_TRANSACTION: VerdictContext = VerdictContext { transactional: true, ..EARLY };
+    const DOOMED: VerdictContext = VerdictContext { doomed: true, ..IN_TRANSACTION };
+    const EARLY_AND_DOOMED: VerdictContext = VerdictContext { doomed: true, ..EARLY_IN_TRANSACTION };
 
     /// Behaviours 26, 56, 57, 95.
     #[test]
@@ -318,6 +331,24 @@ mod tests {
             (ErrorCode::UNKNOWN_PRODUCER_ID, NO_LOG_START, Retry),
             (ErrorCode::UNKNOWN_PRODUCER_ID, PLAIN, Fail),
             (ErrorCode::UNKNOWN_PRODUCER_ID, VerdictContext { of_unknown_fate: true, ..FRESH }, Fail),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, IN_TRANSACTION, Fail),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, EARLY_IN_TRANSACTION, Retry),
+            (ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, EARLY_AND_DOOMED, Fail),
+            (ErrorCode::UNKNOWN_PRODUCER_ID, IN_TRANSACTION, Fail),
+            (
+                ErrorCode::UNKNOWN_PRODUCER_ID,
+                VerdictContext { log_start_offset: -1, ..IN_TRANSACTION },
+                Retry,
+            ),
+            (ErrorCode::INVALID_PRODUCER_EPOCH, IN_TRANSACTION, Fail),
+            (ErrorCode::INVALID_TXN_STATE, IN_TRANSACTION, Fail),
+            (ErrorCode::TRANSACTION_ABORTABLE, IN_TRANSACTION, Fail),
+            (ErrorCode::CONCURRENT_TRANSACTIONS, IN_TRANSACTION, Retry),
+            (ErrorCode::INVALID_PRODUCER_ID_MAPPING, IN_TRANSACTION, Fatal),
+            (ErrorCode::PRODUCER_FENCED, IN_TRANSACTION, Fatal),
+            (ErrorCode::NOT_LEADER_OR_FOLLOWER, DOOMED, Retry),
+            (ErrorCode::REQUEST_TIMED_OUT, DOOMED, Retry),
+            (ErrorCode::NONE, DOOMED, Acknowledge),
         ];
         for (code, context, expected) in rows {
             assert_eq!(classify(code, &context), expected, "{code} in {context:?}");

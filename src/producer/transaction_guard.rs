@@ -1,0 +1,180 @@
+//! `Transaction`: an open transaction as a value: committed by a call that consumes it, aborted where it is dropped.
+//!
+//! Owns: that a transaction which was begun here is ended. Must not know: how; the producer's own calls do that.
+//! Holds: it is ended once. A commit that is still under way when its time is over is left to
+//! `commit_transaction`, which takes it up.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::marker::PhantomData;
+
+use crate::completion::RecordFuture;
+use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
+use crate::error::{Error, ErrorKind};
+use crate::logging;
+use crate::producer::KafkaProducer;
+use crate::producer::interface::Producer;
+use crate::record::{AsRecord, RecordMetadata};
+
+/// An open transaction: [`KafkaProducer::begin`]. What is sent through it is committed together by [`commit`](Self::commit),
+/// or not at all: dropped without that, by an early return, a `?` or a panic, it is aborted.
+///
+/// ```
+/// use kafka_embedded::EmbeddedCluster;
+/// use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord};
+///
+/// fn transfer(producer: &KafkaProducer<str, str>, from: &str, to: &str) -> Result<(), Error> {
+///     let transaction = producer.begin()?;
+///     transaction.send(ProducerRecord::new("accounts", "-10").with_key(from))?;
+///     transaction.send(ProducerRecord::new("accounts", "+10").with_key(to))?; // an error here aborts
+///     transaction.commit()
+/// }
+///
+/// let cluster = EmbeddedCluster::builder().topic("accounts", 3).start()?;
+/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers()).transactional_id("transfers");
+/// let producer = KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
+/// producer.init_transactions()?;
+/// transfer(&producer, "ann", "bob")?;
+/// assert_eq!(cluster.committed_records("accounts").len(), 2);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Threads may share it by reference. Only one transaction of a producer is open at a time: one after the other, or several
+/// producers with a `transactional.id` each.
+#[must_use = "a transaction that is dropped is aborted"]
+pub struct Transaction<'p, K, V, P = KafkaProducer<K, V>>
+where
+    K: ?Sized + 'static,
+    V: ?Sized + 'static,
+    P: Producer<K, V> + ?Sized,
+{
+    producer: &'p P,
+    /// The call that ends it was made.
+    is_over: bool,
+    records: PhantomData<fn(&K, &V)>,
+}
+
+impl<'p, K, V, P> Transaction<'p, K, V, P>
+where
+    K: ?Sized + 'static,
+    V: ?Sized + 'static,
+    P: Producer<K, V> + ?Sized,
+{
+    /// Opens a transaction of any producer: [`Producer::begin_transaction`]. For a [`KafkaProducer`] its own
+    /// [`begin`](KafkaProducer::begin) is shorter.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin(producer: &'p P) -> Result<Self, Error> {
+        producer.begin_transaction()?;
+        Ok(Transaction { producer, is_over: false, records: PhantomData })
+    }
+
+    /// Sends a record in this transaction: [`KafkaProducer::send`].
+    ///
+    /// # Errors
+    /// As there. Where it [requires an abort](Error::requires_abort), so does the transaction: let it drop.
+    pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error>
+    where
+        P: Sized,
+    {
+        self.producer.send(record)
+    }
+
+    /// The same with a callback: [`KafkaProducer::send_with_callback`].
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn send_with_callback<By>(
+        &self,
+        record: impl AsRecord<K, V, By>,
+        callback: impl FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
+    ) -> Result<RecordFuture, Error>
+    where
+        P: Sized,
+    {
+        self.producer.send_with_callback(record, callback)
+    }
+
+    /// Commits offsets of a consumer group with this transaction: [`KafkaProducer::send_offsets_to_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_offsets(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Error> {
+        self.producer.send_offsets_to_transaction(offsets, group)
+    }
+
+    /// Commits it: [`KafkaProducer::commit_transaction`], which says what the errors mean.
+    ///
+    /// # Errors
+    /// As there. Where the error requires an abort, that is done before this returns: begin another one. Where it is
+    /// retriable or `Interrupted` the commit is still under way: call [`KafkaProducer::commit_transaction`] until it is over.
+    pub fn commit(mut self) -> Result<(), Error> {
+        let committed = self.producer.commit_transaction();
+        // Otherwise what is left of it is aborted by the drop.
+        self.is_over = committed.as_ref().err().is_none_or(|error| !error.requires_abort());
+        committed
+    }
+
+    /// Aborts it, and says what came of that: [`KafkaProducer::abort_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn abort(mut self) -> Result<(), Error> {
+        self.is_over = true;
+        self.producer.abort_transaction()
+    }
+}
+
+/// Aborts what was not committed. Blocks at most `max.block.ms`; what is not over then is taken up by the next
+/// [`KafkaProducer::begin`]. Errors are logged.
+impl<K, V, P> Drop for Transaction<'_, K, V, P>
+where
+    K: ?Sized + 'static,
+    V: ?Sized + 'static,
+    P: Producer<K, V> + ?Sized,
+{
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        match self.producer.abort_transaction() {
+            Ok(()) => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Forked | ErrorKind::Closed) || error.is_fatal() =>
+            {
+                logging::debug!("dropping a transaction: {error}");
+            }
+            Err(error) => logging::warn!("dropping a transaction: {error}"),
+        }
+    }
+}
+
+impl<K, V, P> fmt::Debug for Transaction<'_, K, V, P>
+where
+    K: ?Sized + 'static,
+    V: ?Sized + 'static,
+    P: Producer<K, V> + ?Sized,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
+
+impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
+    /// Opens a transaction, as [`begin_transaction`](Self::begin_transaction), and gives a guard of it: it aborts the
+    /// transaction where it is dropped without being committed.
+    ///
+    /// Does not block, unless a guard's abort was not over in its time: then that is waited for, at most `max.block.ms`.
+    ///
+    /// # Errors
+    /// As `begin_transaction`; and as [`abort_transaction`](Self::abort_transaction) where one is waited for.
+    pub fn begin(&self) -> Result<Transaction<'_, K, V>, Error> {
+        self.core.finish_pending_abort()?;
+        Transaction::begin(self)
+    }
+}

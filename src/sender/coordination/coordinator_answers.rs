@@ -1,0 +1,430 @@
+//! What coordinators answer, and what follows: one function for each kind of request, and one that carries out a verdict.
+//!
+//! Owns: from an answer's fields to a verdict and its consequences. Must not know: what a code means; that is
+//! `coordinator_verdict`'s table.
+//! Holds: every request that was on its way goes back into the queue, or is concluded and whoever waits for it told.
+//! Source: the handlers in Kafka's `TransactionManager` (4.3.1).
+
+use std::time::{Duration, Instant};
+
+use crate::cluster::{Node, broker_behind};
+use crate::consumer_group::TopicPartition;
+use crate::error::{Error, ErrorKind};
+use crate::error_code::ErrorCode;
+use crate::escape::Escaped;
+use crate::logging;
+use crate::protocol::Request;
+use crate::sender::client_request::{ClientResponse, Effects, NoResponse, ResponseTo, SendProgress};
+use crate::sender::coordination::coordinator_call::{
+    AddOffsetsContext, AddPartitionsContext, CommitOffsetsContext, CoordinatorCallContext,
+    EndTransactionContext, FindCoordinatorContext, InitTransactionsContext,
+};
+use crate::sender::coordination::{Coordination, whom_it_asks};
+use crate::sender::producer_identity::ProducerIdentity;
+use crate::transaction::{
+    CoordinatorApi, CoordinatorContext, CoordinatorRequest, CoordinatorVerdict, QueuedRequest,
+    TransactionEvent, TransactionManager, TransactionState, coordinator_verdict,
+};
+
+/// An answer's verdict, and the error that it stands for where it is none of success.
+struct Judged {
+    verdict: CoordinatorVerdict,
+    error: Error,
+}
+
+impl Coordination {
+    pub(in crate::sender) fn found(
+        &mut self,
+        context: FindCoordinatorContext,
+        answer: ClientResponse<FindCoordinatorContext>,
+        identity: &mut ProducerIdentity,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let (context, response) = match self.received(context, answer, now) {
+            Ok(received) => received,
+            Err(effects) => return effects,
+        };
+        let queued = context.queued;
+        let CoordinatorRequest::FindCoordinator(coordinated) = &queued.request else {
+            return Effects::none();
+        };
+        let is_ours = |key: &Option<String>| key.as_ref().is_none_or(|key| **key == *coordinated.key);
+        let found = response.coordinators.into_iter().find(|coordinator| is_ours(&coordinator.key));
+        let Some(found) = found.filter(|found| !found.error_code.is_none() || found.node_id >= 0) else {
+            return self.again(queued, unreadable("FindCoordinator", "names no coordinator"), now);
+        };
+        if found.error_code.is_none() {
+            let place = Node { id: found.node_id, host: found.host, port: found.port, rack: None };
+            logging::debug!("{place} coordinates {}", Escaped(&coordinated.key));
+            self.coordinators.insert(coordinated.clone(), place.as_coordinator());
+            return Effects::none();
+        }
+        let error = Error::from_code(found.error_code, found.error_message.as_deref());
+        let error = error.with_remark(&format!("asked who coordinates {}", Escaped(&coordinated.key)));
+        let judged = self.judge(CoordinatorApi::FindCoordinator, found.error_code, (error, node));
+        self.conclude(queued, judged, &mut identity.transaction, now)
+    }
+
+    pub(in crate::sender) fn initialized(
+        &mut self,
+        context: InitTransactionsContext,
+        answer: ClientResponse<InitTransactionsContext>,
+        identity: &mut ProducerIdentity,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let (context, response) = match self.received(context, answer, now) {
+            Ok(received) => received,
+            Err(effects) => return effects,
+        };
+        let (queued, transaction) = (context.queued, &mut identity.transaction);
+        if self.calls.state() != TransactionState::Initializing {
+            return Effects::none();
+        }
+        let (id, epoch, code) = (response.producer_id, response.producer_epoch, response.error_code);
+        if !code.is_none() {
+            let mut error = self.error_of(CoordinatorApi::InitProducerId, code);
+            if code == ErrorCode::INVALID_TRANSACTION_TIMEOUT {
+                let timeout = self.settings.transaction_timeout_ms;
+                error = error.with_remark(&format!(
+                    "transaction.timeout.ms={timeout} has to be above 0 and at most the broker's \
+                     transaction.max.timeout.ms"
+                ));
+            }
+            let judged = self.judge(CoordinatorApi::InitProducerId, code, (error, node));
+            return self.conclude(queued, judged, transaction, now);
+        }
+        if id < 0 || epoch < 0 {
+            return self.again(queued, unreadable("InitProducerId", "has no producer id"), now);
+        }
+        transaction.producer_id_received(id, epoch);
+        let renews = matches!(queued.request, CoordinatorRequest::InitProducerId { renews: true });
+        match renews {
+            true => logging::debug!("producer id {id}, epoch {epoch}"),
+            false => {
+                if let Some(mut it) = transaction.transaction() {
+                    it.take_features();
+                }
+                let (name, v2) = (Escaped(&self.own().key).to_string(), transaction.is_v2());
+                logging::info!(
+                    "transactional.id {name}: producer id {id}, epoch {epoch}, protocol {}",
+                    1 + u8::from(v2)
+                );
+            }
+        }
+        if let Err(illegal) = self.calls.advance(TransactionEvent::Initialized) {
+            return Effects::fatal(bug(&format!("{illegal:?}")));
+        }
+        // Those that were asked since a call was given up.
+        drop(self.requests.take(|it| matches!(it.request, CoordinatorRequest::InitProducerId { .. })));
+        let ending = self.ending.take().and_then(|ending| ending.promise);
+        ending.into_iter().chain(self.initializing.take()).for_each(|promise| promise.settle(Ok(())));
+        Effects::none()
+    }
+
+    pub(in crate::sender) fn partitions_added(
+        &mut self,
+        context: AddPartitionsContext,
+        answer: ClientResponse<AddPartitionsContext>,
+        identity: &mut ProducerIdentity,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let (context, response) = match self.received(context, answer, now) {
+            Ok(received) => received,
+            Err(effects) => return effects,
+        };
+        let (queued, transaction) = (context.queued, &mut identity.transaction);
+        let is_first = !transaction.transaction().is_some_and(|it| it.has_partitions());
+        let mut abortable = None;
+        for (topic, partition, _) in &context.partitions {
+            let results = response.results_by_topic.iter().filter(|result| result.name == *topic);
+            let mut results = results.flat_map(|result| &result.results_by_partition);
+            let Some(result) = results.find(|result| result.partition_index == *partition) else {
+                return self.again(
+                    queued,
+                    unreadable("AddPartitionsToTxn", "does not mention a partition"),
+                    now,
+                );
+            };
+            let code = result.partition_error_code;
+            let circumstances = CoordinatorContext { is_first, ..CoordinatorContext::default() };
+            let verdict = coordinator_verdict(CoordinatorApi::AddPartitionsToTxn, code, circumstances);
+            let error = self.error_of(CoordinatorApi::AddPartitionsToTxn, code).with_node(broker(node));
+            let judged = Judged { verdict, error: error.with_topic(topic).with_partition(*partition) };
+            match verdict {
+                CoordinatorVerdict::Done => {}
+                // The others say why; this one was only in bad company.
+                CoordinatorVerdict::Abortable if code == ErrorCode::OPERATION_NOT_ATTEMPTED => {
+                    abortable = abortable.or(Some(judged));
+                }
+                CoordinatorVerdict::Abortable => abortable = Some(judged),
+                _ => return self.conclude(queued, judged, transaction, now),
+            }
+        }
+        let indices: Vec<usize> = context.partitions.iter().map(|(_, _, index)| *index).collect();
+        if let Some(mut it) = transaction.transaction() {
+            it.partitions_answered(&indices, abortable.is_none());
+            if abortable.is_none() {
+                it.start();
+            }
+        }
+        match abortable {
+            Some(judged) => self.conclude(queued, judged, transaction, now),
+            None => Effects { sequences_changed: true, ..Effects::none() },
+        }
+    }
+
+    pub(in crate::sender) fn offsets_added(
+        &mut self,
+        context: AddOffsetsContext,
+        answer: ClientResponse<AddOffsetsContext>,
+        identity: &mut ProducerIdentity,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let (context, response) = match self.received(context, answer, now) {
+            Ok(received) => received,
+            Err(effects) => return effects,
+        };
+        let (queued, transaction) = (context.queued, &mut identity.transaction);
+        if response.error_code.is_none() {
+            transaction.transaction().into_iter().for_each(|mut it| it.start());
+            if let CoordinatorRequest::AddOffsets(offsets) = queued.request {
+                self.requests.push(CoordinatorRequest::CommitOffsets(offsets));
+            }
+            return Effects::none();
+        }
+        let (api, code) = (CoordinatorApi::AddOffsetsToTxn, response.error_code);
+        let error = self.error_of(api, code);
+        let judged = self.judge(api, code, (error, node));
+        self.conclude(queued, judged, transaction, now)
+    }
+
+    pub(in crate::sender) fn offsets_committed(
+        &mut self,
+        context: CommitOffsetsContext,
+        answer: ClientResponse<CommitOffsetsContext>,
+        identity: &mut ProducerIdentity,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let (context, response) = match self.received(context, answer, now) {
+            Ok(received) => received,
+            Err(effects) => return effects,
+        };
+        let (mut queued, api) = (context.queued, CoordinatorApi::TxnOffsetCommit);
+        let CoordinatorRequest::CommitOffsets(asked) = &mut queued.request else { return Effects::none() };
+        let code_of = |topic: &str, partition: i32| {
+            let results = response.topics.iter().filter(|result| *result.name == *topic);
+            let mut results = results.flat_map(|result| &result.partitions);
+            let found = results.find(|result| result.partition_index == partition);
+            found.map_or(ErrorCode::NETWORK_EXCEPTION, |result| result.error_code)
+        };
+        let mut left: Option<ErrorCode> = None;
+        let (mut worst, mut looks_up) = (None::<(ErrorCode, TopicPartition)>, false);
+        asked.offsets.retain(|(place, _)| {
+            let code = code_of(place.topic(), place.partition());
+            let verdict = coordinator_verdict(api, code, CoordinatorContext::default());
+            match verdict {
+                CoordinatorVerdict::Done => {}
+                CoordinatorVerdict::LookUp => looks_up = true,
+                CoordinatorVerdict::Again | CoordinatorVerdict::AgainSoon => {}
+                _ if worst.is_none() => worst = Some((code, place.clone())),
+                _ => {}
+            }
+            if verdict != CoordinatorVerdict::Done {
+                left = left.or(Some(code));
+            }
+            verdict != CoordinatorVerdict::Done
+        });
+        let Some(left) = left else {
+            if let CoordinatorRequest::CommitOffsets(asked) = queued.request {
+                asked.promise.settle(Ok(()));
+            }
+            return Effects::none();
+        };
+        let (code, place) = worst.map_or((left, None), |(code, place)| (code, Some(place)));
+        let mut error = self.error_of(api, code);
+        if code == ErrorCode::ILLEGAL_GENERATION || code == ErrorCode::UNKNOWN_MEMBER_ID {
+            error = error.with_remark(
+                "the group does not know the consumer as the member that it was: its partitions may be another's by now",
+            );
+        }
+        if let Some(place) = place {
+            error = error.with_topic(&place.topic().into()).with_partition(place.partition());
+        }
+        let mut judged = self.judge(api, code, (error, node));
+        if looks_up && judged.verdict == CoordinatorVerdict::Again {
+            judged.verdict = CoordinatorVerdict::LookUp;
+        }
+        self.conclude(queued, judged, &mut identity.transaction, now)
+    }
+
+    pub(in crate::sender) fn transaction_ended(
+        &mut self,
+        context: EndTransactionContext,
+        answer: ClientResponse<EndTransactionContext>,
+        identity: &mut ProducerIdentity,
+        now: Instant,
+    ) -> Effects {
+        let node = answer.node;
+        let (context, response) = match self.received(context, answer, now) {
+            Ok(received) => received,
+            Err(effects) => return effects,
+        };
+        let (queued, transaction) = (context.queued, &mut identity.transaction);
+        if !self.calls.state().is_completing() {
+            return Effects::none();
+        }
+        let (id, epoch, code) = (response.producer_id, response.producer_epoch, response.error_code);
+        if code.is_none() {
+            self.ended((id >= 0 && epoch >= 0).then_some((id, epoch)), transaction);
+            return Effects::none();
+        }
+        let aborts = matches!(queued.request, CoordinatorRequest::EndTransaction { commits: false });
+        let api = CoordinatorApi::EndTxn;
+        let error = self.error_of(api, code).with_node(broker(node));
+        let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
+        self.conclude(queued, Judged { verdict, error }, transaction, now)
+    }
+
+    /// A request is over. Where it has no answer it goes again, or nothing goes any more.
+    #[expect(clippy::type_complexity, reason = "it is named once")]
+    fn received<R: Request>(
+        &mut self,
+        context: CoordinatorCallContext<R>,
+        answer: ClientResponse<CoordinatorCallContext<R>>,
+        now: Instant,
+    ) -> Result<(CoordinatorCallContext<R>, ResponseTo<CoordinatorCallContext<R>>), Effects> {
+        self.requests.arrived();
+        let failure = match answer.response {
+            Ok(response) => {
+                self.lookups = 0;
+                return Ok((context, response));
+            }
+            Err(failure) => failure,
+        };
+        let NoResponse { error, progress } = failure;
+        let queued = context.queued;
+        if progress == SendProgress::Refused && error.kind() == ErrorKind::UnsupportedVersion {
+            let error = error.with_fatal();
+            queued.request.fail(error.clone());
+            return Err(Effects::fatal(error));
+        }
+        if let Some(coordinated) = whom_it_asks(&queued.request, self.own()) {
+            self.look_up(coordinated);
+        }
+        Err(self.again(queued, error, now))
+    }
+
+    /// The verdict on an answer, and its error with the broker that gave it.
+    fn judge(&self, api: CoordinatorApi, code: ErrorCode, (error, node): (Error, i32)) -> Judged {
+        let verdict = coordinator_verdict(api, code, CoordinatorContext::default());
+        Judged { verdict, error: error.with_node(broker(node)) }
+    }
+
+    fn error_of(&self, api: CoordinatorApi, code: ErrorCode) -> Error {
+        let id = self.own().key;
+        Error::from_code(code, None)
+            .with_remark(&format!("asked for {api:?} with transactional.id {}", Escaped(&id)))
+    }
+
+    /// Carries out a verdict that is not one of success.
+    fn conclude(
+        &mut self,
+        queued: QueuedRequest,
+        judged: Judged,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) -> Effects {
+        let Judged { verdict, error } = judged;
+        let can_renew = transaction.transaction().is_some_and(|it| it.can_renew());
+        let aborts = matches!(queued.request, CoordinatorRequest::EndTransaction { commits: false });
+        match verdict {
+            CoordinatorVerdict::Done => Effects::none(),
+            CoordinatorVerdict::Again => self.again(queued, error, now),
+            CoordinatorVerdict::AgainSoon => {
+                let wait = SOON.min(self.backoff(0));
+                self.requests.again(queued, now.checked_add(wait));
+                Effects::none()
+            }
+            CoordinatorVerdict::LookUp => {
+                if let Some(coordinated) = whom_it_asks(&queued.request, self.own()) {
+                    self.look_up(coordinated);
+                }
+                self.again(queued, error, now)
+            }
+            CoordinatorVerdict::Abortable => self.failed(queued, error),
+            CoordinatorVerdict::AbortableIfRenewable if can_renew && !aborts => {
+                self.calls.batch_failed(&error, true);
+                self.failed(queued, error)
+            }
+            CoordinatorVerdict::Fenced => {
+                let text = "the producer is fenced: another one has its transactional.id, or the coordinator has \
+                            aborted the transaction after transaction.timeout.ms";
+                let fenced = Error::new(ErrorKind::Fenced, format!("{text}: {error}")).with_source(error);
+                failed_for_good(queued, fenced.with_code(ErrorCode::PRODUCER_FENCED))
+            }
+            CoordinatorVerdict::AbortableIfRenewable | CoordinatorVerdict::Fatal => {
+                failed_for_good(queued, error)
+            }
+        }
+    }
+
+    /// The request goes again after a while.
+    fn again(&mut self, mut queued: QueuedRequest, error: Error, now: Instant) -> Effects {
+        // What only waits for the end of another transaction waits no longer each time.
+        let is_busy = error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS);
+        let failures = if is_busy { 0 } else { queued.failures };
+        let wait = self.backoff(failures);
+        logging::debug!("{error}; it is asked again in {wait:?}");
+        self.heard.error(error, now);
+        queued.failures = queued.failures.saturating_add(1);
+        self.requests.again(queued, now.checked_add(wait));
+        Effects::none()
+    }
+
+    /// The transaction can only be aborted; where there is none yet, only the call has failed.
+    fn failed(&mut self, queued: QueuedRequest, error: Error) -> Effects {
+        if self.calls.state() == TransactionState::Initializing {
+            drop(self.requests.take(|_| true));
+            self.init_failed(error);
+            return Effects::none();
+        }
+        let error = error.with_requires_abort();
+        if matches!(queued.request, CoordinatorRequest::EndTransaction { .. }) {
+            let promise = self.ending.take().and_then(|ending| ending.promise);
+            promise.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
+        }
+        queued.request.fail(error.clone());
+        self.calls.fail(&error);
+        Effects::none()
+    }
+}
+
+fn failed_for_good(queued: QueuedRequest, error: Error) -> Effects {
+    let error = error.with_fatal();
+    queued.request.fail(error.clone());
+    Effects::fatal(error)
+}
+
+/// A coordinator's answer in which something is missing. It is asked again.
+fn unreadable(api: &str, what: &str) -> Error {
+    Error::new(ErrorKind::Network, format!("the broker's answer to {api} {what}"))
+        .with_code(ErrorCode::NETWORK_EXCEPTION)
+}
+
+fn bug(what: &str) -> Error {
+    let text =
+        format!("a transaction took a step that is not allowed, which is a defect of this library: {what}");
+    Error::new(ErrorKind::Bug, text).with_fatal()
+}
+
+fn broker(node: i32) -> i32 {
+    broker_behind(node).unwrap_or(node)
+}
+
+/// How long to wait where only the end of the transaction before this one is in the way, as Kafka does.
+const SOON: Duration = Duration::from_millis(20);

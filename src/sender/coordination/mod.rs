@@ -1,0 +1,463 @@
+//! `Coordination`: transactions: what coordinators are asked, in which order, and who they are.
+//!
+//! Owns: the queue of requests, the coordinators that are known, the calls that wait for an end. Must not know: sockets, how
+//! batches are sent; whether a step is allowed (`transition`), what a code means (`coordinator_verdict`).
+//! Threads: the sender thread owns it by value.
+//! Holds: one request at a time. A transaction is ended once nothing of it is unanswered, and by the coordinator only if that
+//! has heard of it. A coordinator is asked on a connection of its own.
+//! Source: Kafka's `TransactionManager`, `Sender.maybeSendAndPollTransactionalRequest` (4.3.1).
+
+mod coordinator_answers;
+mod coordinator_call;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::backoff::ExponentialBackoff;
+use crate::cluster::Node;
+use crate::config::Settings;
+use crate::error::Error;
+use crate::escape::Escaped;
+use crate::last_heard::LastHeard;
+use crate::logging;
+use crate::mailbox::FlushCall;
+use crate::metadata::Metadata;
+use crate::network::{Network, NetworkClient, Readiness};
+use crate::protocol::{CoordinatorType, InitProducerIdRequest, Request};
+use crate::record::TopicName;
+use crate::sender::client_request::Effects;
+use crate::sender::produce::{Produce, aborted};
+use crate::sync::channel::TryRecvError;
+use crate::transaction::{
+    AskedCall, CallPromise, Coordinated, CoordinatorQueue, CoordinatorRequest, TransactionCalls,
+    TransactionEvent, TransactionManager, TransactionState,
+};
+
+use coordinator_call::Asking;
+pub(super) use coordinator_call::{
+    AddOffsetsContext, AddPartitionsContext, CommitOffsetsContext, CoordinatorCall, EndTransactionContext,
+    FindCoordinatorContext, InitTransactionsContext,
+};
+
+pub(super) struct Coordination {
+    settings: Arc<Settings>,
+    calls: Arc<TransactionCalls>,
+    metadata: Arc<Metadata>,
+    heard: Arc<LastHeard>,
+    retry_backoff: ExponentialBackoff,
+    random: fastrand::Rng,
+    requests: CoordinatorQueue,
+    coordinators: HashMap<Coordinated, Node>,
+    /// Look-ups in a row after which a coordinator could not be connected.
+    lookups: u32,
+    /// Of `init_transactions`.
+    initializing: Option<CallPromise>,
+    ending: Option<TransactionEnding>,
+    /// When a broker may be tried again, where none could be asked.
+    nobody_until: Option<Instant>,
+    /// The producer is being closed.
+    closing: bool,
+}
+
+/// A transaction that is being ended.
+struct TransactionEnding {
+    /// None where nobody waits for it, since the producer is being closed.
+    promise: Option<CallPromise>,
+    commits: bool,
+    /// Disconnects when nothing of the transaction is unanswered any more.
+    unanswered: FlushCall,
+    /// It is ended; only the next one's epoch is waited for.
+    is_over: bool,
+}
+
+/// The feature by which a cluster says that brokers add partitions to transactions by themselves.
+const TRANSACTION_VERSION: &str = "transaction.version";
+
+impl Coordination {
+    pub(super) fn new(
+        settings: Arc<Settings>,
+        calls: Arc<TransactionCalls>,
+        metadata: Arc<Metadata>,
+        random: fastrand::Rng,
+    ) -> Coordination {
+        Coordination {
+            retry_backoff: settings.retry(),
+            settings,
+            calls,
+            heard: Arc::clone(metadata.heard()),
+            metadata,
+            random,
+            requests: CoordinatorQueue::default(),
+            coordinators: HashMap::new(),
+            lookups: 0,
+            initializing: None,
+            ending: None,
+            nobody_until: None,
+            closing: false,
+        }
+    }
+
+    /// Takes up what application threads ask, and gives up what has failed.
+    pub(super) fn turn(
+        &mut self,
+        produce: &mut Produce,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) -> Effects {
+        if !transaction.is_transactional() {
+            return Effects::none();
+        }
+        if self.calls.state() == TransactionState::AbortableError {
+            self.give_up(produce, transaction, now);
+        }
+        for asked in self.calls.take_asked() {
+            match asked {
+                AskedCall::Init(promise) => {
+                    self.initializing = Some(promise);
+                    self.requests.push(CoordinatorRequest::InitProducerId { renews: false });
+                }
+                AskedCall::Offsets(offsets) if transaction.is_v2() => {
+                    transaction.transaction().into_iter().for_each(|mut it| it.start());
+                    self.requests.push(CoordinatorRequest::CommitOffsets(offsets));
+                }
+                AskedCall::Offsets(offsets) => self.requests.push(CoordinatorRequest::AddOffsets(offsets)),
+                AskedCall::End { commits, turn, promise } => {
+                    if !commits {
+                        self.forget_unsent(transaction);
+                    }
+                    let unanswered = produce.end_transaction(commits, turn, transaction, now);
+                    let ending = TransactionEnding { promise, commits, unanswered, is_over: false };
+                    self.ending = Some(ending);
+                    self.requests.push(CoordinatorRequest::EndTransaction { commits });
+                }
+            }
+        }
+        match transaction.transaction().and_then(|mut it| it.take_broken()) {
+            Some(error) => Effects::fatal(error),
+            None => Effects::none(),
+        }
+    }
+
+    /// The transaction has failed: what has not been sent of it is not, and what was asked for it fails.
+    fn give_up(&mut self, produce: &mut Produce, transaction: &mut TransactionManager, now: Instant) {
+        let Some(error) = self.calls.failure() else { return };
+        produce.fail_unnumbered(&error, transaction, now);
+        let asked =
+            self.requests.take(|queued| !matches!(queued.request, CoordinatorRequest::FindCoordinator(_)));
+        asked.into_iter().for_each(|queued| queued.request.fail(error.clone()));
+        if let Some(mut it) = transaction.transaction() {
+            let waiting = it.partitions_to_ask_for();
+            it.partitions_answered(&waiting, false);
+        }
+        let ending = self.ending.take().and_then(|ending| ending.promise);
+        ending.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
+    }
+
+    /// What no coordinator has heard of need not be asked any more, since the transaction is aborted. What went out may have
+    /// been heard, and its answer is waited for.
+    fn forget_unsent(&mut self, transaction: &mut TransactionManager) {
+        transaction.transaction().into_iter().for_each(|mut it| it.forget_new_partitions());
+        let of_transaction = |request: &CoordinatorRequest| {
+            matches!(request, CoordinatorRequest::AddOffsets(_) | CoordinatorRequest::CommitOffsets(_))
+        };
+        let unsent = self.requests.take(|queued| !queued.was_sent && of_transaction(&queued.request));
+        unsent.into_iter().for_each(|queued| queued.request.fail(aborted()));
+    }
+
+    /// A connection stands: its broker may have news of the cluster's features.
+    pub(super) fn connected<N: Network, T>(
+        &mut self,
+        client: &NetworkClient<N, T>,
+        node: i32,
+        transaction: &mut TransactionManager,
+    ) {
+        let Some(mut it) = transaction.transaction() else { return };
+        if let Some((epoch, level)) = client.feature(node, TRANSACTION_VERSION) {
+            it.learn_features(epoch, level);
+        }
+    }
+
+    /// Nobody may log in at a broker: a call that waits for a producer id is told so. Others go on when a login succeeds, or
+    /// until their time is over.
+    pub(super) fn not_authenticated(&mut self, error: &Error, transaction: &mut TransactionManager) {
+        if transaction.is_transactional() && self.initializing.is_some() {
+            self.requests.take(|_| true).into_iter().for_each(|queued| queued.request.fail(error.clone()));
+            self.init_failed(error.clone());
+        }
+    }
+
+    /// When something is to be done again.
+    pub(super) fn due(&self, now: Instant) -> Option<Instant> {
+        self.requests.not_before(now).into_iter().chain(self.nobody_until).min()
+    }
+
+    /// The request whose turn it is, if there is one and its coordinator can be asked.
+    pub(super) fn request<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        produce: &Produce,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) -> Option<CoordinatorCall> {
+        self.nobody_until = None;
+        if transaction.transaction().is_some_and(|it| it.has_new_partitions())
+            && !self.requests.has(|request| matches!(request, CoordinatorRequest::AddPartitions))
+        {
+            self.requests.push(CoordinatorRequest::AddPartitions);
+        }
+        loop {
+            let queued = self.requests.due(now)?;
+            if let CoordinatorRequest::EndTransaction { .. } = queued.request {
+                if !self.is_all_answered(produce) {
+                    return None;
+                }
+                if transaction.transaction().is_some_and(|it| !it.is_started()) {
+                    self.end_unstarted(transaction);
+                    continue;
+                }
+            }
+            let queued = self.requests.due(now)?;
+            let node = match whom_it_asks(&queued.request, self.own()) {
+                None => self.anybody(client, now)?,
+                Some(coordinated) => {
+                    let is_own = coordinated == self.own();
+                    let node = self.coordinator(client, coordinated, now)?;
+                    // Unless it is looked for first.
+                    if is_own && let Some(range) = client.range(node, InitProducerIdRequest::KEY) {
+                        let renews = *range.end() >= RENEWS_FROM;
+                        transaction.transaction().into_iter().for_each(|mut it| it.set_renewable(renews));
+                    }
+                    node
+                }
+            };
+            if let Some(call) = self.depart(node, produce, transaction) {
+                return Some(call);
+            }
+        }
+    }
+
+    /// Whether nothing of the transaction that ends is unanswered any more.
+    fn is_all_answered(&self, produce: &Produce) -> bool {
+        let over = |ending: &TransactionEnding| {
+            matches!(ending.unanswered.answered.try_recv(), Err(TryRecvError::Disconnected))
+        };
+        let is_over = self.ending.as_ref().is_none_or(over) && !produce.drain.has_lost();
+        if !is_over {
+            self.calls.note_waiting("records of the transaction are not answered yet".to_owned());
+        }
+        is_over
+    }
+
+    /// The coordinator has not heard of the transaction: there is nothing to end.
+    fn end_unstarted(&mut self, transaction: &mut TransactionManager) {
+        drop(self.requests.take_first());
+        logging::debug!("nothing of the transaction has begun at the coordinator, there is nothing to end");
+        self.ended(None, transaction);
+    }
+
+    /// The transaction is over. `author`: what the coordinator has told for the next one.
+    fn ended(&mut self, author: Option<(i64, i16)>, transaction: &mut TransactionManager) {
+        let renews = transaction.transaction_ended(author);
+        let event = if renews { TransactionEvent::EndedToRenew } else { TransactionEvent::Ended };
+        let stepped = self.calls.advance(event);
+        if renews && stepped.is_ok() {
+            self.requests.push(CoordinatorRequest::InitProducerId { renews: true });
+            self.ending.iter_mut().for_each(|ending| ending.is_over = true);
+            return;
+        }
+        let promise = self.ending.take().and_then(|ending| ending.promise);
+        promise.into_iter().for_each(|promise| promise.settle(Ok(())));
+    }
+
+    /// What this producer's own transactions are found under.
+    fn own(&self) -> Coordinated {
+        let key = self.calls.id().map_or_else(|| Arc::from(""), Arc::clone);
+        Coordinated { kind: CoordinatorType::Transaction, key }
+    }
+
+    /// Some broker of the cluster that can be asked now.
+    fn anybody<N: Network, T>(&mut self, client: &mut NetworkClient<N, T>, now: Instant) -> Option<i32> {
+        let cluster = self.metadata.cluster();
+        if cluster.is_bootstrap() {
+            self.calls.note_waiting("no broker has told of the cluster yet".to_owned());
+            return None;
+        }
+        match client.any_ready_node(&cluster, |_| true, now) {
+            Ok(node) => Some(node),
+            Err(again) => {
+                self.nobody_until = again;
+                self.calls.note_waiting("no broker can be asked for the coordinator".to_owned());
+                None
+            }
+        }
+    }
+
+    /// The coordinator's connection, if it can be asked now. Where it is not known, or cannot be connected, it is looked up.
+    fn coordinator<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        coordinated: Coordinated,
+        now: Instant,
+    ) -> Option<i32> {
+        let Some(node) = self.coordinators.get(&coordinated).cloned() else {
+            self.look_up(coordinated);
+            return self.requests.due(now).is_some().then(|| self.anybody(client, now)).flatten();
+        };
+        match client.ready(&node, now) {
+            Readiness::Ready => return Some(node.id()),
+            Readiness::Waiting => {
+                self.calls.note_waiting(format!("the coordinator, {}", shown(&node)));
+            }
+            Readiness::NotBefore(again) if !client.is_out_of_reach(&node, now) => {
+                self.nobody_until = Some(again);
+            }
+            Readiness::NotBefore(_) => {
+                logging::debug!("the coordinator cannot be connected, it is looked up again");
+                let wait = self.retry_backoff.after(self.lookups, &mut self.random);
+                self.lookups = self.lookups.saturating_add(1);
+                self.look_up(coordinated);
+                if let Some(find) = self.requests.take_first() {
+                    self.requests.again(find, now.checked_add(wait));
+                }
+            }
+        }
+        None
+    }
+
+    /// Forgets a coordinator, and asks who it is.
+    fn look_up(&mut self, coordinated: Coordinated) {
+        self.coordinators.remove(&coordinated);
+        let is_same = |request: &CoordinatorRequest| matches!(request, CoordinatorRequest::FindCoordinator(it) if *it == coordinated);
+        if !self.requests.has(is_same) {
+            self.requests.push(CoordinatorRequest::FindCoordinator(coordinated));
+        }
+    }
+
+    /// Takes the first request to send it. None where nothing is left to be asked.
+    fn depart(
+        &mut self,
+        node: i32,
+        produce: &Produce,
+        transaction: &mut TransactionManager,
+    ) -> Option<CoordinatorCall> {
+        let mut queued = self.requests.take_first()?;
+        let mut partitions = Vec::new();
+        if let CoordinatorRequest::AddPartitions = queued.request {
+            let asked = transaction.transaction()?.partitions_to_ask_for();
+            let named = |index: usize| {
+                let (topic, partition) = produce.drain.name(index)?;
+                Some((topic.clone(), partition, index))
+            };
+            partitions = asked.into_iter().filter_map(named).collect::<Vec<(TopicName, i32, usize)>>();
+            if partitions.is_empty() {
+                return None;
+            }
+        }
+        queued.was_sent = true;
+        if matches!(queued.request, CoordinatorRequest::EndTransaction { commits: true }) {
+            self.calls.note_commit_in_doubt();
+        }
+        self.requests.departed();
+        let (producer_id, producer_epoch) = transaction.author();
+        let call = CoordinatorCall::new(
+            queued,
+            partitions,
+            Asking {
+                node,
+                transactional_id: self.own().key,
+                producer_id,
+                producer_epoch,
+                transaction_v2: transaction.is_v2(),
+                transaction_timeout_ms: self.settings.transaction_timeout_ms,
+                timeout: self.settings.request_timeout,
+            },
+        );
+        self.calls.note_waiting(format!("the answer to {}", call.name()));
+        Some(call)
+    }
+
+    /// The producer is closed: an open transaction is aborted, unless it is ending already.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
+        self.calls.abort_for_close();
+    }
+
+    /// Whether no transaction has to be ended any more.
+    pub(super) fn is_at_rest(&self) -> bool {
+        !self.calls.state().is_completing() && self.ending.is_none()
+    }
+
+    /// Whatever waits fails with this error; a transaction that is over is.
+    pub(super) fn end(&mut self, error: &Error) {
+        self.requests.take(|_| true).into_iter().for_each(|queued| queued.request.fail(error.clone()));
+        let asked = self.calls.take_asked();
+        let in_doubt = self.calls.is_commit_in_doubt();
+        for asked in asked {
+            match asked {
+                AskedCall::Init(promise) | AskedCall::End { promise: Some(promise), .. } => {
+                    promise.settle(Err(error.clone()));
+                }
+                AskedCall::Offsets(offsets) => offsets.promise.settle(Err(error.clone())),
+                AskedCall::End { promise: None, .. } => {}
+            }
+        }
+        self.initializing.take().into_iter().for_each(|promise| promise.settle(Err(error.clone())));
+        if let Some(TransactionEnding { promise: Some(promise), commits, is_over, .. }) = self.ending.take() {
+            let error = error.clone().with_possibly_committed(commits && in_doubt);
+            promise.settle(if is_over { Ok(()) } else { Err(error) });
+        }
+        self.ending = None;
+    }
+
+    /// What was asked before there was a producer id is over.
+    fn init_failed(&mut self, error: Error) {
+        self.calls.fail(&error);
+        if let Some(promise) = self.initializing.take() {
+            promise.settle(Err(error));
+        }
+        // The transaction before it is over all the same.
+        let promise = self.ending.take().and_then(|ending| ending.promise);
+        promise.into_iter().for_each(|promise| promise.settle(Ok(())));
+    }
+
+    /// How long to wait before a request goes again that has failed so often.
+    fn backoff(&mut self, failures: u32) -> Duration {
+        self.retry_backoff.after(failures, &mut self.random)
+    }
+}
+
+/// Whom a request asks: a coordinator, or anybody.
+fn whom_it_asks(request: &CoordinatorRequest, own: Coordinated) -> Option<Coordinated> {
+    match request {
+        CoordinatorRequest::FindCoordinator(_) => None,
+        CoordinatorRequest::CommitOffsets(offsets) => {
+            Some(Coordinated { kind: CoordinatorType::Group, key: offsets.group.group_id().into() })
+        }
+        CoordinatorRequest::InitProducerId { .. }
+        | CoordinatorRequest::AddPartitions
+        | CoordinatorRequest::AddOffsets(_)
+        | CoordinatorRequest::EndTransaction { .. } => Some(own),
+    }
+}
+
+fn shown(node: &Node) -> String {
+    format!("{}:{}", Escaped(node.host()), node.port())
+}
+
+/// The first version of InitProducerId that gives newer epochs on demand.
+const RENEWS_FROM: i16 = 3;
+
+impl CoordinatorCall {
+    /// The name of its API, for people.
+    fn name(&self) -> &'static str {
+        match self {
+            CoordinatorCall::FindCoordinator(_) => "FindCoordinator",
+            CoordinatorCall::InitProducerId(_) => "InitProducerId",
+            CoordinatorCall::AddPartitions(_) => "AddPartitionsToTxn",
+            CoordinatorCall::AddOffsets(_) => "AddOffsetsToTxn",
+            CoordinatorCall::CommitOffsets(_) => "TxnOffsetCommit",
+            CoordinatorCall::EndTransaction(_) => "EndTxn",
+        }
+    }
+}

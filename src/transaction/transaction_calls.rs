@@ -1,0 +1,571 @@
+//! `TransactionCalls`: the transaction as application threads and the sender see it together.
+//!
+//! Owns: the state, which call is under way, what the sender is asked, why a transaction has failed; the errors of calls that
+//! come at the wrong time. Must not know: requests, brokers, batches.
+//! Threads: any. Locks: its own, never with another; the state is read without.
+//! Holds: every step is one of `transition`'s; a call that is not allowed changes nothing. Records are taken (`Lifecycle`)
+//! while a transaction is open and sound, and never else.
+//! Source: Kafka's `TransactionManager.transitionTo`, `handleCachedTransactionRequestResult`.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind};
+use crate::escape::Escaped;
+use crate::lifecycle::Lifecycle;
+use crate::logging;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::transaction::call_outcome::{CallOutcome, CallPromise};
+use crate::transaction::coordinator_queue::OffsetsToCommit;
+use crate::transaction::transaction_state::{
+    IllegalTransition, TransactionEvent, TransactionState, transition,
+};
+
+/// A call that waits, and that is taken up again where it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransactionCall {
+    Init,
+    Commit,
+    Abort,
+}
+
+/// What the sender is asked.
+#[derive(Debug)]
+pub(crate) enum AskedCall {
+    Init(CallPromise),
+    Offsets(OffsetsToCommit),
+    /// Queues take nothing more from this turn on.
+    End {
+        commits: bool,
+        turn: u64,
+        promise: Option<CallPromise>,
+    },
+}
+
+pub(crate) struct TransactionCalls {
+    /// None: the producer has no transactions.
+    id: Option<Arc<str>>,
+    lifecycle: Arc<Lifecycle>,
+    /// The state, for those who look often.
+    seen: AtomicU8,
+    desk: Mutex<Desk>,
+}
+
+#[derive(Default)]
+struct Desk {
+    state: TransactionState,
+    /// Why the transaction has failed, or the last attempt to get a producer id.
+    why: Option<Error>,
+    pending: Option<(TransactionCall, CallOutcome)>,
+    asked: Vec<AskedCall>,
+    /// Counts beginnings and ends of transactions: even while one is open.
+    turn: u64,
+    /// A batch has failed that had its place in a sequence.
+    has_gaps: bool,
+    /// A commit went out whose answer did not come.
+    commit_in_doubt: bool,
+    waits_for: Option<String>,
+}
+
+impl TransactionCall {
+    /// The name of the public call.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            TransactionCall::Init => "init_transactions",
+            TransactionCall::Commit => "commit_transaction",
+            TransactionCall::Abort => "abort_transaction",
+        }
+    }
+
+    fn event(self) -> TransactionEvent {
+        match self {
+            TransactionCall::Init => TransactionEvent::Init,
+            TransactionCall::Commit => TransactionEvent::Commit,
+            TransactionCall::Abort => TransactionEvent::Abort,
+        }
+    }
+}
+
+impl TransactionCalls {
+    /// With an id records are refused until a transaction is open.
+    pub(crate) fn new(id: Option<Arc<str>>, lifecycle: Arc<Lifecycle>) -> TransactionCalls {
+        let desk = Desk { turn: u64::from(id.is_some()), ..Desk::default() };
+        if id.is_some() {
+            lifecycle.suspend();
+        }
+        TransactionCalls { id, lifecycle, seen: AtomicU8::default(), desk: Mutex::new(desk) }
+    }
+
+    /// The `transactional.id`, where the producer has transactions.
+    pub(crate) fn id(&self) -> Option<&Arc<str>> {
+        self.id.as_ref()
+    }
+
+    /// The turn in which queues are made: see `RecordAccumulator::turn_queues`.
+    pub(crate) fn turn(&self) -> u64 {
+        self.desk.lock().turn
+    }
+
+    #[inline]
+    pub(crate) fn state(&self) -> TransactionState {
+        TransactionState::from_number(self.seen.load(Ordering::Acquire))
+    }
+
+    // ---- application threads ----
+
+    /// Begins a call, or takes up the same one that has not been told its outcome yet.
+    ///
+    /// # Errors
+    /// `IllegalState`, naming what was expected; or why the transaction has failed.
+    pub(crate) fn call(&self, call: TransactionCall) -> Result<CallOutcome, Error> {
+        self.check_transactional(call.name())?;
+        let mut desk = self.desk.lock();
+        if let Some((pending, outcome)) = &desk.pending {
+            return if *pending == call {
+                Ok(outcome.clone())
+            } else {
+                Err(must_repeat(call.name(), *pending))
+            };
+        }
+        self.step(&mut desk, call.event()).map_err(|_| desk.refusal(call.name()))?;
+        let (promise, outcome) = CallPromise::new();
+        desk.pending = Some((call, outcome.clone()));
+        if call != TransactionCall::Init {
+            // From an abortable error in a commit on it is odd already.
+            desk.turn |= 1;
+        }
+        let (commits, turn) = (call == TransactionCall::Commit, desk.turn);
+        desk.asked.push(match call {
+            TransactionCall::Init => AskedCall::Init(promise),
+            TransactionCall::Commit | TransactionCall::Abort => {
+                AskedCall::End { commits, turn, promise: Some(promise) }
+            }
+        });
+        Ok(outcome)
+    }
+
+    /// Opens a transaction. Returns the turn from which queues take records.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub(crate) fn begin(&self) -> Result<u64, Error> {
+        const NAME: &str = "begin_transaction";
+        self.check_transactional(NAME)?;
+        let mut desk = self.desk.lock();
+        desk.check_nothing_pending(NAME)?;
+        self.step(&mut desk, TransactionEvent::Begin).map_err(|_| desk.refusal(NAME))?;
+        desk.turn += 1;
+        self.lifecycle.resume();
+        Ok(desk.turn)
+    }
+
+    /// Asks for offsets to be committed with the transaction.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub(crate) fn send_offsets(&self, offsets: OffsetsToCommit) -> Result<(), Error> {
+        const NAME: &str = "send_offsets_to_transaction";
+        self.check_transactional(NAME)?;
+        let mut desk = self.desk.lock();
+        desk.check_nothing_pending(NAME)?;
+        if desk.state != TransactionState::InTransaction {
+            return Err(desk.refusal(NAME));
+        }
+        desk.asked.push(AskedCall::Offsets(offsets));
+        Ok(())
+    }
+
+    /// Somebody was told this outcome: the call is over.
+    pub(crate) fn told(&self, outcome: &CallOutcome) {
+        let mut desk = self.desk.lock();
+        let _told = desk.pending.take_if(|(_, pending)| pending.is_same(outcome));
+    }
+
+    /// Whether the call that has to be repeated is this one.
+    pub(crate) fn is_pending(&self, call: TransactionCall) -> bool {
+        self.desk.lock().pending.as_ref().is_some_and(|(pending, _)| *pending == call)
+    }
+
+    /// Why no record is taken; none where one is.
+    #[cold]
+    pub(crate) fn refusal_of_send(&self) -> Option<Error> {
+        self.id.as_ref()?;
+        let desk = self.desk.lock();
+        (desk.state != TransactionState::InTransaction).then(|| desk.refusal("send"))
+    }
+
+    /// A record was refused that belongs to the transaction, so that it is not whole any more. Returns the error with what
+    /// follows from it.
+    #[cold]
+    pub(crate) fn send_failed(&self, error: Error) -> Error {
+        if self.id.is_none() || !dooms(error.kind()) {
+            return error;
+        }
+        let error = error.with_requires_abort();
+        let mut desk = self.desk.lock();
+        if desk.state == TransactionState::InTransaction {
+            self.fail_with(&mut desk, &error);
+        }
+        error
+    }
+
+    /// What a call waits for at the moment, for people.
+    pub(crate) fn waits_for(&self) -> Option<String> {
+        self.desk.lock().waits_for.clone()
+    }
+
+    /// Whether the transaction may have been committed though nobody has said so.
+    pub(crate) fn is_commit_in_doubt(&self) -> bool {
+        self.desk.lock().commit_in_doubt
+    }
+
+    // ---- the sender ----
+
+    /// Takes what was asked since this was called last.
+    pub(crate) fn take_asked(&self) -> Vec<AskedCall> {
+        std::mem::take(&mut self.desk.lock().asked)
+    }
+
+    /// A step of the sender's.
+    pub(crate) fn advance(&self, event: TransactionEvent) -> Result<(), IllegalTransition> {
+        let mut desk = self.desk.lock();
+        self.step(&mut desk, event)?;
+        if matches!(event, TransactionEvent::Ended | TransactionEvent::EndedToRenew) {
+            (desk.why, desk.has_gaps, desk.commit_in_doubt) = (None, false, false);
+        }
+        desk.waits_for = None;
+        Ok(())
+    }
+
+    /// Something has failed after which the transaction can be aborted, or `init_transactions` called again.
+    pub(crate) fn fail(&self, error: &Error) {
+        self.fail_with(&mut self.desk.lock(), error);
+    }
+
+    /// A batch of the transaction has failed. `had_place`: its numbers are taken, so that a sequence may have a gap.
+    pub(crate) fn batch_failed(&self, error: &Error, had_place: bool) {
+        if self.id.is_none() {
+            return;
+        }
+        let mut desk = self.desk.lock();
+        desk.has_gaps |= had_place;
+        self.fail_with(&mut desk, error);
+    }
+
+    /// Whether a batch of the transaction has failed that had its place in a sequence.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.desk.lock().has_gaps
+    }
+
+    /// Why the transaction can only be aborted.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        let desk = self.desk.lock();
+        desk.why.as_ref().map(failed_transaction)
+    }
+
+    /// Nothing can be sent any more.
+    pub(crate) fn fail_for_good(&self, error: &Error) {
+        let mut desk = self.desk.lock();
+        // The table has this step from everywhere.
+        let _ = self.step(&mut desk, TransactionEvent::FailedForGood);
+        desk.why.get_or_insert_with(|| error.clone());
+    }
+
+    /// The producer is closed: an open transaction is aborted, unless it is ending already.
+    pub(crate) fn abort_for_close(&self) {
+        let mut desk = self.desk.lock();
+        if self.step(&mut desk, TransactionEvent::Abort).is_ok() {
+            desk.turn |= 1;
+            let end = AskedCall::End { commits: false, turn: desk.turn, promise: None };
+            desk.asked.push(end);
+        }
+    }
+
+    /// A commit goes out: until it is answered nobody knows.
+    pub(crate) fn note_commit_in_doubt(&self) {
+        self.desk.lock().commit_in_doubt = true;
+    }
+
+    /// Says what a call waits for.
+    pub(crate) fn note_waiting(&self, what: String) {
+        self.desk.lock().waits_for = Some(what);
+    }
+
+    fn check_transactional(&self, call: &str) -> Result<(), Error> {
+        if self.id.is_some() {
+            return Ok(());
+        }
+        let text = format!("{call}: the producer has no transactions, since transactional.id is not set");
+        Err(Error::new(ErrorKind::IllegalState, text))
+    }
+
+    fn fail_with(&self, desk: &mut Desk, error: &Error) {
+        let before = desk.state;
+        match self.step(desk, TransactionEvent::Failed) {
+            Ok(()) if before != TransactionState::Aborting => {
+                if before != TransactionState::AbortableError {
+                    let id = Escaped(self.id.as_deref().unwrap_or_default());
+                    logging::debug!("transactional.id {id}: the transaction can only be aborted: {error}");
+                }
+                desk.why.get_or_insert_with(|| error.clone());
+            }
+            Ok(()) => {}
+            Err(IllegalTransition { state, .. }) => logging::debug!("{state:?}, and {error}"),
+        }
+    }
+
+    fn step(&self, desk: &mut Desk, event: TransactionEvent) -> Result<(), IllegalTransition> {
+        let before = desk.state;
+        desk.state = transition(before, event)?;
+        if before == TransactionState::InTransaction {
+            self.lifecycle.suspend();
+        }
+        if event == TransactionEvent::Init {
+            desk.why = None;
+        }
+        self.seen.store(desk.state as u8, Ordering::Release);
+        Ok(())
+    }
+}
+
+impl Desk {
+    fn check_nothing_pending(&self, call: &str) -> Result<(), Error> {
+        self.pending.as_ref().map_or(Ok(()), |(pending, _)| Err(must_repeat(call, *pending)))
+    }
+
+    /// The error of a call that the state does not allow.
+    fn refusal(&self, call: &str) -> Error {
+        let expected = match self.state {
+            TransactionState::Uninitialized => "init_transactions() has to be called first",
+            TransactionState::Initializing => "init_transactions() is not over yet",
+            TransactionState::Ready if call == "init_transactions" => {
+                "it was called already, which one call is enough for"
+            }
+            TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
+            TransactionState::InTransaction => {
+                "a transaction is open: commit_transaction() or abort_transaction() ends it"
+            }
+            TransactionState::Committing => "the transaction is being committed",
+            TransactionState::Aborting => "the transaction is being aborted",
+            TransactionState::AbortableError | TransactionState::FatalError => {
+                "the transaction has failed: abort_transaction() ends it"
+            }
+        };
+        match (&self.why, self.state) {
+            (Some(why), TransactionState::AbortableError) => failed_transaction(why),
+            (Some(why), TransactionState::FatalError) => why.clone(),
+            (Some(why), TransactionState::Uninitialized) => {
+                let text = format!("{call}: {expected}; the last time it failed: {why}");
+                Error::new(ErrorKind::IllegalState, text).with_source(why.clone())
+            }
+            _ => Error::new(ErrorKind::IllegalState, format!("{call}: {expected}")),
+        }
+    }
+}
+
+/// A failed transaction's error, for calls after the one that was told it first.
+fn failed_transaction(why: &Error) -> Error {
+    let text = format!("the transaction has failed and can only be aborted: {why}");
+    let error = Error::new(why.kind(), text).with_source(why.clone());
+    why.code().map_or(error.clone(), |code| error.with_code(code)).with_requires_abort()
+}
+
+fn must_repeat(call: &str, pending: TransactionCall) -> Error {
+    let name = pending.name();
+    let text = format!(
+        "{call}: {name}() has not been told its outcome, because of a time-out or an interrupt; it has to be called \
+         again first"
+    );
+    Error::new(ErrorKind::IllegalState, text)
+}
+
+/// Whether a transaction is not whole any more where `send` fails like this: what Java puts into the future of a record,
+/// and not what it throws.
+fn dooms(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::Timeout
+            | ErrorKind::RecordTooLarge
+            | ErrorKind::InvalidTopic
+            | ErrorKind::UnknownTopicOrPartition
+            | ErrorKind::Authentication
+            | ErrorKind::Authorization
+            | ErrorKind::UnsupportedVersion
+            | ErrorKind::Network
+            | ErrorKind::Broker
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error_code::ErrorCode;
+    use crate::transaction::call_outcome::CallWait;
+
+    fn calls() -> TransactionCalls {
+        TransactionCalls::new(Some("orders".into()), Arc::default())
+    }
+
+    /// Calls that are not allowed in a state leave it as it is and say what was expected.
+    fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>, expected: &str) {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::IllegalState, "{error}");
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+
+    fn take_promise(calls: &TransactionCalls) -> CallPromise {
+        match calls.take_asked().pop() {
+            Some(AskedCall::Init(promise) | AskedCall::End { promise: Some(promise), .. }) => promise,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn initialized() -> TransactionCalls {
+        let calls = calls();
+        let outcome = calls.call(TransactionCall::Init).unwrap();
+        calls.advance(TransactionEvent::Initialized).unwrap();
+        take_promise(&calls).settle(Ok(()));
+        calls.told(&outcome);
+        calls
+    }
+
+    fn in_transaction() -> TransactionCalls {
+        let calls = initialized();
+        assert_eq!(calls.begin().unwrap() % 2, 0);
+        calls
+    }
+
+    #[test]
+    fn a_producer_without_an_id_has_no_transactions_and_takes_records() {
+        let calls = TransactionCalls::new(None, Arc::default());
+        for call in [TransactionCall::Init, TransactionCall::Commit, TransactionCall::Abort] {
+            refused(calls.call(call), "transactional.id is not set");
+        }
+        refused(calls.begin(), "transactional.id is not set");
+        assert!(calls.refusal_of_send().is_none() && calls.lifecycle.takes_records());
+    }
+
+    #[test]
+    fn records_are_taken_while_a_transaction_is_open_and_sound() {
+        let calls = calls();
+        refused(calls.refusal_of_send().map_or(Ok(()), Err), "init_transactions() has to be called first");
+        assert!(!calls.lifecycle.takes_records());
+        let calls = in_transaction();
+        assert!(calls.lifecycle.takes_records() && calls.refusal_of_send().is_none());
+        calls.call(TransactionCall::Commit).unwrap();
+        assert!(!calls.lifecycle.takes_records());
+        refused(calls.refusal_of_send().map_or(Ok(()), Err), "being committed");
+        let calls = in_transaction();
+        calls.fail(&Error::new(ErrorKind::Broker, "no"));
+        assert!(!calls.lifecycle.takes_records());
+        assert!(calls.refusal_of_send().is_some_and(|error| error.requires_abort()));
+    }
+
+    #[test]
+    fn a_call_at_the_wrong_time_changes_nothing() {
+        let calls = calls();
+        refused(calls.begin(), "init_transactions() has to be called first");
+        refused(calls.call(TransactionCall::Commit), "init_transactions() has to be called first");
+        let calls = initialized();
+        refused(calls.call(TransactionCall::Init), "called already");
+        refused(calls.call(TransactionCall::Abort), "begin_transaction() opens one");
+        calls.begin().unwrap();
+        refused(calls.begin(), "a transaction is open");
+        refused(calls.call(TransactionCall::Init), "a transaction is open");
+        assert_eq!(calls.state(), TransactionState::InTransaction);
+    }
+
+    /// Behaviour 70.
+    #[test]
+    fn the_same_call_takes_the_outcome_up_and_another_is_refused() {
+        for (call, other) in [
+            (TransactionCall::Commit, TransactionCall::Abort),
+            (TransactionCall::Abort, TransactionCall::Commit),
+        ] {
+            let calls = in_transaction();
+            let first = calls.call(call).unwrap();
+            let again = calls.call(call).unwrap();
+            assert!(first.is_same(&again) && calls.is_pending(call));
+            refused(calls.call(other), call.name());
+            refused(calls.begin(), call.name());
+            calls.advance(TransactionEvent::Ended).unwrap();
+            take_promise(&calls).settle(Ok(()));
+            refused(calls.begin(), "has to be called again first");
+            assert!(matches!(again.wait(None), CallWait::Over(Ok(()))));
+            calls.told(&again);
+            assert!(calls.begin().is_ok());
+        }
+    }
+
+    /// Behaviour 76.
+    #[test]
+    fn a_transaction_with_a_failed_record_is_not_committed() {
+        let calls = in_transaction();
+        let why = Error::from_code(ErrorCode::TOPIC_AUTHORIZATION_FAILED, None);
+        calls.batch_failed(&why, true);
+        let error = calls.call(TransactionCall::Commit).unwrap_err();
+        assert!(error.requires_abort() && !error.is_retriable(), "{error}");
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Authorization, Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED))
+        );
+        assert!(calls.call(TransactionCall::Abort).is_ok() && calls.has_gaps());
+        calls.fail(&Error::new(ErrorKind::Broker, "later"));
+        assert_eq!(calls.state(), TransactionState::Aborting, "what fails meanwhile changes nothing");
+    }
+
+    #[test]
+    fn a_refused_record_makes_the_transaction_fail_where_java_would_say_so_in_its_future() {
+        for (kind, is_doomed) in [
+            (ErrorKind::RecordTooLarge, true),
+            (ErrorKind::Timeout, true),
+            (ErrorKind::Serialization, false),
+            (ErrorKind::WouldBlock, false),
+            (ErrorKind::Interrupted, false),
+        ] {
+            let calls = in_transaction();
+            let error = calls.send_failed(Error::new(kind, "refused"));
+            assert_eq!(error.requires_abort(), is_doomed, "{kind}");
+            assert_eq!(calls.call(TransactionCall::Commit).is_err(), is_doomed, "{kind}");
+        }
+    }
+
+    #[test]
+    fn what_fails_before_there_is_a_producer_id_is_only_the_call() {
+        let calls = calls();
+        let outcome = calls.call(TransactionCall::Init).unwrap();
+        calls.fail(&Error::from_code(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None));
+        drop(calls.take_asked());
+        calls.told(&outcome);
+        refused(calls.begin(), "TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
+        assert!(calls.call(TransactionCall::Init).is_ok());
+    }
+
+    /// Behaviour 79.
+    #[test]
+    fn closing_aborts_an_open_transaction_and_no_other() {
+        let calls = in_transaction();
+        calls.abort_for_close();
+        assert_eq!(calls.state(), TransactionState::Aborting);
+        assert!(matches!(calls.take_asked()[..], [AskedCall::End { commits: false, promise: None, .. }]));
+        let calls = in_transaction();
+        calls.call(TransactionCall::Commit).unwrap();
+        drop(calls.take_asked());
+        calls.abort_for_close();
+        assert_eq!(calls.state(), TransactionState::Committing);
+        assert!(calls.take_asked().is_empty());
+        let calls = initialized();
+        calls.abort_for_close();
+        assert_eq!(calls.state(), TransactionState::Ready);
+    }
+
+    #[test]
+    fn what_is_fatal_stays() {
+        let calls = in_transaction();
+        let error = Error::from_code(ErrorCode::PRODUCER_FENCED, None).with_fatal();
+        calls.fail_for_good(&error);
+        calls.fail(&Error::new(ErrorKind::Broker, "later"));
+        let told = calls.call(TransactionCall::Abort).unwrap_err();
+        assert!(told.is_fatal() && told.kind() == ErrorKind::Fenced);
+    }
+}

@@ -1,0 +1,171 @@
+//! `TransactionState`: where a transactional producer stands, and the one function that leads from one state to the next.
+//!
+//! Owns: which step may follow which. Must not know: who takes the steps, requests, errors.
+//! Holds: a pure table. What is not allowed changes nothing; `FatalError` is never left.
+//! Source: Kafka's `TransactionManager.State.isTransitionValid` (4.3.1).
+
+/// Where a transactional producer stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub(crate) enum TransactionState {
+    /// It has no producer id: `init_transactions` has not been called, or was refused.
+    #[default]
+    Uninitialized,
+    Initializing,
+    Ready,
+    InTransaction,
+    Committing,
+    Aborting,
+    /// Something of the transaction has failed: it can only be aborted.
+    AbortableError,
+    /// Nothing can be sent any more.
+    FatalError,
+}
+
+/// What may happen to a transactional producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TransactionEvent {
+    /// `init_transactions` is called.
+    Init,
+    /// There is a producer id, or a newer epoch.
+    Initialized,
+    /// `begin_transaction` is called.
+    Begin,
+    /// `commit_transaction` is called.
+    Commit,
+    /// `abort_transaction` is called, or the producer is closed.
+    Abort,
+    /// The coordinator has ended the transaction, or nothing had begun there.
+    Ended,
+    /// The same, and a newer epoch is asked for before the next transaction.
+    EndedToRenew,
+    /// Something has failed after which the transaction can be aborted, or `init_transactions` called again.
+    Failed,
+    /// Something has failed for good.
+    FailedForGood,
+}
+
+/// A step that the table does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IllegalTransition {
+    pub(crate) state: TransactionState,
+    pub(crate) event: TransactionEvent,
+}
+
+/// The state that follows.
+///
+/// # Errors
+/// The event is not one of this state.
+pub(crate) fn transition(
+    state: TransactionState,
+    event: TransactionEvent,
+) -> Result<TransactionState, IllegalTransition> {
+    use TransactionEvent as Event;
+    use TransactionState as State;
+    Ok(match (state, event) {
+        (_, Event::FailedForGood) => State::FatalError,
+        (State::Uninitialized, Event::Init) => State::Initializing,
+        (State::Initializing, Event::Initialized) => State::Ready,
+        // Only the call has failed; there is no transaction to abort.
+        (State::Initializing, Event::Failed) => State::Uninitialized,
+        (State::Ready, Event::Begin) => State::InTransaction,
+        (State::InTransaction, Event::Commit) => State::Committing,
+        (State::InTransaction | State::AbortableError, Event::Abort) => State::Aborting,
+        (State::InTransaction | State::Committing | State::AbortableError, Event::Failed) => {
+            State::AbortableError
+        }
+        // It is being aborted already.
+        (State::Aborting, Event::Failed) => State::Aborting,
+        (State::Committing | State::Aborting, Event::Ended) => State::Ready,
+        (State::Committing | State::Aborting, Event::EndedToRenew) => State::Initializing,
+        (state, event) => return Err(IllegalTransition { state, event }),
+    })
+}
+
+impl TransactionState {
+    /// Whether records that have no sequence number yet may be given one.
+    pub(crate) fn sends_records(self) -> bool {
+        matches!(self, TransactionState::InTransaction | TransactionState::Committing)
+    }
+
+    /// Whether the transaction can only end by being aborted.
+    pub(crate) fn is_doomed(self) -> bool {
+        matches!(self, TransactionState::Aborting | TransactionState::AbortableError)
+    }
+
+    /// Whether a transaction is on its way to its end.
+    pub(crate) fn is_completing(self) -> bool {
+        matches!(self, TransactionState::Committing | TransactionState::Aborting)
+    }
+
+    /// The state that was stored as this number.
+    pub(super) fn from_number(number: u8) -> TransactionState {
+        let known = ALL.into_iter().find(|state| *state as u8 == number);
+        known.unwrap_or(TransactionState::FatalError)
+    }
+}
+
+const ALL: [TransactionState; 8] = [
+    TransactionState::Uninitialized,
+    TransactionState::Initializing,
+    TransactionState::Ready,
+    TransactionState::InTransaction,
+    TransactionState::Committing,
+    TransactionState::Aborting,
+    TransactionState::AbortableError,
+    TransactionState::FatalError,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Behaviour 65: all pairs. A line is a state; its letters are the states that follow each event, `-` what is not
+    /// allowed. Events: init, initialized, begin, commit, abort, ended, ended to renew, failed, failed for good.
+    #[test]
+    fn the_table_over_all_pairs() {
+        const EVENTS: [TransactionEvent; 9] = [
+            TransactionEvent::Init,
+            TransactionEvent::Initialized,
+            TransactionEvent::Begin,
+            TransactionEvent::Commit,
+            TransactionEvent::Abort,
+            TransactionEvent::Ended,
+            TransactionEvent::EndedToRenew,
+            TransactionEvent::Failed,
+            TransactionEvent::FailedForGood,
+        ];
+        // Uninitialized, Initializing, Ready, in Transaction, Committing, Aborting, abortable Error, Fatal.
+        let letters = "UIRTCAEF";
+        let table = [
+            ("U", "I-------F"),
+            ("I", "-R-----UF"),
+            ("R", "--T-----F"),
+            ("T", "---CA--EF"),
+            ("C", "-----RIEF"),
+            ("A", "-----RIAF"),
+            ("E", "----A--EF"),
+            ("F", "--------F"),
+        ];
+        let state = |letter: char| letters.find(letter).map(|place| ALL[place]);
+        for (from, row) in table {
+            let from = state(from.chars().next().unwrap()).unwrap();
+            for (event, letter) in EVENTS.into_iter().zip(row.chars()) {
+                let expected = state(letter).ok_or(IllegalTransition { state: from, event });
+                assert_eq!(transition(from, event), expected, "{from:?}, {event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_state_comes_back_from_its_number() {
+        assert_eq!(ALL.map(|state| TransactionState::from_number(state as u8)), ALL);
+    }
+
+    #[test]
+    fn records_are_numbered_in_an_open_transaction_and_while_it_is_committed() {
+        let numbered: Vec<_> = ALL.into_iter().filter(|state| state.sends_records()).collect();
+        assert_eq!(numbered, [TransactionState::InTransaction, TransactionState::Committing]);
+        assert!(ALL.iter().all(|state| !(state.sends_records() && state.is_doomed())));
+    }
+}
