@@ -156,7 +156,7 @@ impl Node {
     }
 
     /// The same broker on a connection of its own, for what it coordinates: nothing there waits behind batches.
-    pub(crate) fn as_coordinator(mut self) -> Node {
+    pub(crate) fn into_coordinator(mut self) -> Node {
         self.id = COORDINATORS.saturating_add(self.id.max(0));
         self
     }

@@ -41,6 +41,7 @@ mod client {
     mod storm;
     mod tls;
     mod tokens;
+    mod transactions;
     mod troubles;
     mod variations;
     mod waiting;

@@ -654,7 +654,7 @@ mod tests {
             spares: Arc::default(),
             shared_sealing: Arc::default(),
         };
-        PartitionQueue::new(place, rules, links, Access::Open)
+        PartitionQueue::new(place, rules, links, (Access::Open, 0))
     }
 
     /// Appends a value of this size in bytes, in as many steps as it takes. What was asked for on the way, in bytes.

@@ -9,6 +9,7 @@
 //! Source: Kafka's `MockProducer`.
 
 mod mock_builder;
+mod mock_calls;
 mod mock_transactions;
 mod sent_record;
 mod state;

@@ -12,19 +12,19 @@ use crate::error::Error;
 use crate::interrupt::{self, Wait};
 use crate::sync::channel::{Receiver, Sender, bounded};
 
-type Told = Arc<OnceLock<Result<(), Error>>>;
+type ToldOnce = Arc<OnceLock<Result<(), Error>>>;
 
 /// The sender's end.
 #[derive(Debug)]
 pub(crate) struct CallPromise {
-    told: Told,
+    told: ToldOnce,
     _open: Sender<Infallible>,
 }
 
 /// The end of those who wait; any number of threads may.
 #[derive(Debug, Clone)]
 pub(crate) struct CallOutcome {
-    told: Told,
+    told: ToldOnce,
     ended: Receiver<Infallible>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum CallWait {
 
 impl CallPromise {
     pub(crate) fn new() -> (CallPromise, CallOutcome) {
-        let (told, (open, ended)) = (Told::default(), bounded(0));
+        let (told, (open, ended)) = (ToldOnce::default(), bounded(0));
         (CallPromise { told: Arc::clone(&told), _open: open }, CallOutcome { told, ended })
     }
 

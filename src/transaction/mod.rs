@@ -537,6 +537,7 @@ mod tests {
         assert_eq!(sequences, [0, 10, 0, 15]);
     }
 
+    /// Behaviours 59, 60.
     #[test]
     fn a_bump_starts_the_failed_partition_over_and_lets_the_others_finish_first() {
         let mut manager = ready();
@@ -688,6 +689,7 @@ mod tests {
         assert!(manager.may_stamp(5, 0), "another id knows nothing of it");
     }
 
+    /// Behaviour 59.
     #[test]
     fn after_the_last_epoch_comes_a_new_id() {
         let mut manager = TransactionManager::new(true);

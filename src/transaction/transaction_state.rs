@@ -120,8 +120,9 @@ const ALL: [TransactionState; 8] = [
 mod tests {
     use super::*;
 
-    /// Behaviour 65: all pairs. A line is a state; its letters are the states that follow each event, `-` what is not
+    /// All pairs. A line is a state; its letters are the states that follow each event, `-` what is not
     /// allowed. Events: init, initialized, begin, commit, abort, ended, ended to renew, failed, failed for good.
+    /// Behaviour 65.
     #[test]
     fn the_table_over_all_pairs() {
         const EVENTS: [TransactionEvent; 9] = [

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::borrow::{Borrow, Cow};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -12,9 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::support::{AGES, SOON, cluster, config, producer, to_first, values};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{
-    Callback, CloseReport, DefaultSerializer, Error, ErrorKind, InterruptHandle, KafkaProducer, MockProducer,
-    PartitionInfo, Producer, ProducerRecord, RecordFuture, RecordView, StringSerializer, TopicName,
-    serialize_with, wait_all,
+    Callback, CloseReport, ConsumerGroupMetadata, DefaultSerializer, Error, ErrorKind, InterruptHandle,
+    KafkaProducer, MockProducer, OffsetAndMetadata, PartitionInfo, Producer, ProducerRecord, RecordFuture,
+    RecordView, StringSerializer, TopicName, TopicPartition, serialize_with, wait_all,
 };
 
 type TextProducer = KafkaProducer<str, str>;
@@ -321,6 +322,30 @@ impl<P: Producer<str, str>> Producer<str, str> for OnlyOrders<P> {
 
     fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         self.0.partitions_for(topic)
+    }
+
+    fn init_transactions(&self) -> Result<(), Error> {
+        self.0.init_transactions()
+    }
+
+    fn begin_transaction(&self) -> Result<(), Error> {
+        self.0.begin_transaction()
+    }
+
+    fn send_offsets_to_transaction(
+        &self,
+        offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
+        group: &ConsumerGroupMetadata,
+    ) -> Result<(), Error> {
+        self.0.send_offsets_to_transaction(offsets, group)
+    }
+
+    fn commit_transaction(&self) -> Result<(), Error> {
+        self.0.commit_transaction()
+    }
+
+    fn abort_transaction(&self) -> Result<(), Error> {
+        self.0.abort_transaction()
     }
 
     fn close(&self) -> Result<(), Error> {

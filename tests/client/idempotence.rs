@@ -241,8 +241,7 @@ fn a_duplicate_is_a_success_at_an_unknown_place() {
     assert_holds_exactly(&cluster, 3);
 }
 
-/// Behaviour 24.
-/// (60)
+/// Behaviours 24, 60.
 #[test]
 fn other_partitions_keep_their_epoch_until_they_are_idle() {
     let cluster = cluster(2);

@@ -47,7 +47,7 @@ enum State {
 }
 
 #[derive(Debug)]
-pub(super) struct Transaction {
+pub(super) struct KnownTransaction {
     producer_id: i64,
     /// -1: none was handed out yet.
     epoch: i16,
@@ -93,7 +93,7 @@ pub(super) struct Ending {
     pub(super) completion: CompletionPlan,
 }
 
-impl Transaction {
+impl KnownTransaction {
     pub(super) fn new(producer_id: i64) -> Self {
         Self {
             producer_id,
@@ -367,7 +367,7 @@ mod tests {
     const TIMEOUT: Duration = Duration::from_secs(60);
 
     struct Case {
-        transaction: Transaction,
+        transaction: KnownTransaction,
         ids: ProducerIds,
         now: Instant,
     }
@@ -375,7 +375,7 @@ mod tests {
     impl Case {
         fn at(epoch: i16) -> Self {
             let mut ids = ProducerIds::default();
-            let mut transaction = Transaction::new(ids.next());
+            let mut transaction = KnownTransaction::new(ids.next());
             transaction.epoch = epoch;
             Self { transaction, ids, now: Instant::now() }
         }

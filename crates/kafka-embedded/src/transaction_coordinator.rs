@@ -10,7 +10,7 @@ use super::broker_error::BrokerError;
 use super::cluster_state::ClusterState;
 use super::producer_ids::ProducerIds;
 use super::transaction::{
-    Author, CommittedOffset, Completed, CompletionPlan, Ending, Transaction, TransactionEnd,
+    Author, CommittedOffset, Completed, CompletionPlan, Ending, KnownTransaction, TransactionEnd,
 };
 
 /// A transaction that is open, or is being completed.
@@ -68,7 +68,7 @@ pub(super) enum Admission {
 #[derive(Debug, Default)]
 pub(super) struct TransactionCoordinator {
     pub(super) ids: ProducerIds,
-    transactions: BTreeMap<String, Transaction>,
+    transactions: BTreeMap<String, KnownTransaction>,
     /// The transactional ids of producer ids, also of those that were replaced.
     names: BTreeMap<i64, String>,
     /// Brokers that coordinate what another would.
@@ -105,13 +105,14 @@ impl TransactionCoordinator {
         completion: CompletionPlan,
     ) -> Result<Author, BrokerError> {
         let ids = &mut self.ids;
-        let known = self.transactions.entry(name.to_owned()).or_insert_with(|| Transaction::new(ids.next()));
+        let known =
+            self.transactions.entry(name.to_owned()).or_insert_with(|| KnownTransaction::new(ids.next()));
         let outcome = known.init(claimed, timeout, completion, ids);
         self.names.insert(known.author().0, name.to_owned());
         outcome
     }
 
-    pub(super) fn transaction(&mut self, name: &str) -> Result<&mut Transaction, BrokerError> {
+    pub(super) fn transaction(&mut self, name: &str) -> Result<&mut KnownTransaction, BrokerError> {
         self.transactions.get_mut(name).ok_or(BrokerError::INVALID_PRODUCER_ID_MAPPING)
     }
 
@@ -199,7 +200,7 @@ impl TransactionCoordinator {
 
     /// When something happens by time alone.
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.transactions.values().filter_map(Transaction::next_due).min()
+        self.transactions.values().filter_map(KnownTransaction::next_due).min()
     }
 
     /// Aborts what has been open for too long, and takes what is to be completed now. `rules`: how much later markers are
@@ -220,7 +221,7 @@ impl TransactionCoordinator {
     }
 
     pub(super) fn open(&self) -> Vec<OpenTransaction> {
-        let open = |(name, transaction): (&String, &Transaction)| {
+        let open = |(name, transaction): (&String, &KnownTransaction)| {
             let (producer_id, producer_epoch) = transaction.author();
             Some(OpenTransaction {
                 transactional_id: name.clone(),

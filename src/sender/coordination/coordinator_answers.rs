@@ -26,6 +26,9 @@ use crate::transaction::{
     TransactionEvent, TransactionManager, TransactionState, coordinator_verdict,
 };
 
+/// What was asked, and its answer's fields.
+type ReceivedCall<R> = (CoordinatorCallContext<R>, ResponseTo<CoordinatorCallContext<R>>);
+
 /// An answer's verdict, and the error that it stands for where it is none of success.
 struct Judged {
     verdict: CoordinatorVerdict,
@@ -43,7 +46,7 @@ impl Coordination {
         let node = answer.node;
         let (context, response) = match self.received(context, answer, now) {
             Ok(received) => received,
-            Err(effects) => return effects,
+            Err(effects) => return *effects,
         };
         let queued = context.queued;
         let CoordinatorRequest::FindCoordinator(coordinated) = &queued.request else {
@@ -57,7 +60,7 @@ impl Coordination {
         if found.error_code.is_none() {
             let place = Node { id: found.node_id, host: found.host, port: found.port, rack: None };
             logging::debug!("{place} coordinates {}", Escaped(&coordinated.key));
-            self.coordinators.insert(coordinated.clone(), place.as_coordinator());
+            self.coordinators.insert(coordinated.clone(), place.into_coordinator());
             return Effects::none();
         }
         let error = Error::from_code(found.error_code, found.error_message.as_deref());
@@ -76,7 +79,7 @@ impl Coordination {
         let node = answer.node;
         let (context, response) = match self.received(context, answer, now) {
             Ok(received) => received,
-            Err(effects) => return effects,
+            Err(effects) => return *effects,
         };
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         if self.calls.state() != TransactionState::Initializing {
@@ -133,7 +136,7 @@ impl Coordination {
         let node = answer.node;
         let (context, response) = match self.received(context, answer, now) {
             Ok(received) => received,
-            Err(effects) => return effects,
+            Err(effects) => return *effects,
         };
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         let is_first = !transaction.transaction().is_some_and(|it| it.has_partitions());
@@ -186,7 +189,7 @@ impl Coordination {
         let node = answer.node;
         let (context, response) = match self.received(context, answer, now) {
             Ok(received) => received,
-            Err(effects) => return effects,
+            Err(effects) => return *effects,
         };
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         if response.error_code.is_none() {
@@ -212,7 +215,7 @@ impl Coordination {
         let node = answer.node;
         let (context, response) = match self.received(context, answer, now) {
             Ok(received) => received,
-            Err(effects) => return effects,
+            Err(effects) => return *effects,
         };
         let (mut queued, api) = (context.queued, CoordinatorApi::TxnOffsetCommit);
         let CoordinatorRequest::CommitOffsets(asked) = &mut queued.request else { return Effects::none() };
@@ -272,7 +275,7 @@ impl Coordination {
         let node = answer.node;
         let (context, response) = match self.received(context, answer, now) {
             Ok(received) => received,
-            Err(effects) => return effects,
+            Err(effects) => return *effects,
         };
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         if !self.calls.state().is_completing() {
@@ -291,13 +294,12 @@ impl Coordination {
     }
 
     /// A request is over. Where it has no answer it goes again, or nothing goes any more.
-    #[expect(clippy::type_complexity, reason = "it is named once")]
     fn received<R: Request>(
         &mut self,
         context: CoordinatorCallContext<R>,
         answer: ClientResponse<CoordinatorCallContext<R>>,
         now: Instant,
-    ) -> Result<(CoordinatorCallContext<R>, ResponseTo<CoordinatorCallContext<R>>), Effects> {
+    ) -> Result<ReceivedCall<R>, Box<Effects>> {
         self.requests.arrived();
         let failure = match answer.response {
             Ok(response) => {
@@ -309,14 +311,12 @@ impl Coordination {
         let NoResponse { error, progress } = failure;
         let queued = context.queued;
         if progress == SendProgress::Refused && error.kind() == ErrorKind::UnsupportedVersion {
-            let error = error.with_fatal();
-            queued.request.fail(error.clone());
-            return Err(Effects::fatal(error));
+            return Err(Box::new(self.failed_for_good(queued, error)));
         }
         if let Some(coordinated) = whom_it_asks(&queued.request, self.own()) {
             self.look_up(coordinated);
         }
-        Err(self.again(queued, error, now))
+        Err(Box::new(self.again(queued, error, now)))
     }
 
     /// The verdict on an answer, and its error with the broker that gave it.
@@ -365,10 +365,10 @@ impl Coordination {
                 let text = "the producer is fenced: another one has its transactional.id, or the coordinator has \
                             aborted the transaction after transaction.timeout.ms";
                 let fenced = Error::new(ErrorKind::Fenced, format!("{text}: {error}")).with_source(error);
-                failed_for_good(queued, fenced.with_code(ErrorCode::PRODUCER_FENCED))
+                self.failed_for_good(queued, fenced.with_code(ErrorCode::PRODUCER_FENCED))
             }
             CoordinatorVerdict::AbortableIfRenewable | CoordinatorVerdict::Fatal => {
-                failed_for_good(queued, error)
+                self.failed_for_good(queued, error)
             }
         }
     }
@@ -386,6 +386,12 @@ impl Coordination {
         Effects::none()
     }
 
+    /// Nothing can be sent any more. Whoever waits for the request is told with all others.
+    fn failed_for_good(&mut self, queued: QueuedRequest, error: Error) -> Effects {
+        self.requests.again(queued, None);
+        Effects::fatal(error.with_fatal())
+    }
+
     /// The transaction can only be aborted; where there is none yet, only the call has failed.
     fn failed(&mut self, queued: QueuedRequest, error: Error) -> Effects {
         if self.calls.state() == TransactionState::Initializing {
@@ -394,20 +400,15 @@ impl Coordination {
             return Effects::none();
         }
         let error = error.with_requires_abort();
+        // Before anybody is told: whoever aborts then may.
+        self.calls.fail(&error);
         if matches!(queued.request, CoordinatorRequest::EndTransaction { .. }) {
             let promise = self.ending.take().and_then(|ending| ending.promise);
             promise.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
         }
-        queued.request.fail(error.clone());
-        self.calls.fail(&error);
+        queued.request.fail(error);
         Effects::none()
     }
-}
-
-fn failed_for_good(queued: QueuedRequest, error: Error) -> Effects {
-    let error = error.with_fatal();
-    queued.request.fail(error.clone());
-    Effects::fatal(error)
 }
 
 /// A coordinator's answer in which something is missing. It is asked again.

@@ -46,7 +46,7 @@ pub(in crate::sender) enum CoordinatorCall {
 }
 
 /// Who asks, and by which protocol.
-pub(super) struct Asking {
+pub(super) struct AskingProducer {
     pub(super) node: i32,
     pub(super) transactional_id: Arc<str>,
     pub(super) producer_id: i64,
@@ -60,7 +60,7 @@ impl CoordinatorCall {
     pub(super) fn new(
         queued: QueuedRequest,
         partitions: Vec<(TopicName, i32, usize)>,
-        asking: Asking,
+        asking: AskingProducer,
     ) -> CoordinatorCall {
         let (node, expect) = (asking.node, Expect::AnswerWithin(asking.timeout));
         macro_rules! call {
@@ -76,17 +76,7 @@ impl CoordinatorCall {
                 call!(FindCoordinator, FindCoordinatorRequest { key, key_type })
             }
             CoordinatorRequest::InitProducerId { renews } => {
-                let author = (asking.producer_id, asking.producer_epoch);
-                let (producer_id, producer_epoch) = if *renews { author } else { (-1, -1) };
-                call!(
-                    InitProducerId,
-                    InitProducerIdRequest {
-                        transactional_id: Some(asking.transactional_id),
-                        transaction_timeout_ms: asking.transaction_timeout_ms,
-                        producer_id,
-                        producer_epoch,
-                    }
-                )
+                call!(InitProducerId, init_producer_id(*renews, asking))
             }
             CoordinatorRequest::AddPartitions => {
                 call!(AddPartitions, add_partitions(&partitions, asking))
@@ -123,7 +113,21 @@ impl CoordinatorCall {
     }
 }
 
-fn add_partitions(partitions: &[(TopicName, i32, usize)], asking: Asking) -> AddPartitionsToTxnRequest {
+fn init_producer_id(renews: bool, asking: AskingProducer) -> InitProducerIdRequest {
+    let (producer_id, producer_epoch) =
+        if renews { (asking.producer_id, asking.producer_epoch) } else { (-1, -1) };
+    InitProducerIdRequest {
+        transactional_id: Some(asking.transactional_id),
+        transaction_timeout_ms: asking.transaction_timeout_ms,
+        producer_id,
+        producer_epoch,
+    }
+}
+
+fn add_partitions(
+    partitions: &[(TopicName, i32, usize)],
+    asking: AskingProducer,
+) -> AddPartitionsToTxnRequest {
     let mut topics: Vec<AddPartitionsToTxnTopic> = Vec::new();
     for (name, partition, _) in partitions {
         match topics.iter_mut().find(|topic| topic.name == *name) {
@@ -131,11 +135,11 @@ fn add_partitions(partitions: &[(TopicName, i32, usize)], asking: Asking) -> Add
             None => topics.push(AddPartitionsToTxnTopic { name: name.clone(), partitions: vec![*partition] }),
         }
     }
-    let Asking { transactional_id, producer_id, producer_epoch, .. } = asking;
+    let AskingProducer { transactional_id, producer_id, producer_epoch, .. } = asking;
     AddPartitionsToTxnRequest { transactional_id, producer_id, producer_epoch, topics }
 }
 
-fn commit_offsets(asked: &OffsetsToCommit, asking: Asking) -> TxnOffsetCommitRequest {
+fn commit_offsets(asked: &OffsetsToCommit, asking: AskingProducer) -> TxnOffsetCommitRequest {
     let mut topics: Vec<TxnOffsetCommitRequestTopic> = Vec::new();
     for (place, position) in &asked.offsets {
         let partition = TxnOffsetCommitRequestPartition {

@@ -34,7 +34,7 @@ use crate::transaction::{
     TransactionEvent, TransactionManager, TransactionState,
 };
 
-use coordinator_call::Asking;
+use coordinator_call::AskingProducer;
 pub(super) use coordinator_call::{
     AddOffsetsContext, AddPartitionsContext, CommitOffsetsContext, CoordinatorCall, EndTransactionContext,
     FindCoordinatorContext, InitTransactionsContext,
@@ -363,7 +363,7 @@ impl Coordination {
         let call = CoordinatorCall::new(
             queued,
             partitions,
-            Asking {
+            AskingProducer {
                 node,
                 transactional_id: self.own().key,
                 producer_id,

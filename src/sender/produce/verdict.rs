@@ -270,7 +270,7 @@ mod tests {
     const DOOMED: VerdictContext = VerdictContext { doomed: true, ..IN_TRANSACTION };
     const EARLY_AND_DOOMED: VerdictContext = VerdictContext { doomed: true, ..EARLY_IN_TRANSACTION };
 
-    /// Behaviours 26, 56, 57, 95.
+    /// Behaviours 26, 56, 57, 61, 62, 63, 64, 66, 68, 95.
     #[test]
     #[allow(clippy::too_many_lines, reason = "it is a table")]
     fn the_table() {
