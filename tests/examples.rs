@@ -82,11 +82,11 @@ fn quickstart_takes_a_java_properties_file_and_says_what_it_cannot_do() {
     let warning = String::from_utf8_lossy(&warned.stderr).into_owned();
     assert!(warned.status.success() && warning.contains("did you mean linger.ms?"), "{warning}");
 
-    let arguments = config("transactional.id=t\n");
+    let arguments = config("transaction.two.phase.commit.enable=true\n");
     let refused = run("quickstart", &arguments.each_ref().map(String::as_str));
     std::fs::remove_file(&file).unwrap();
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && error.contains("transactional.id"), "{error}");
+    assert!(!refused.status.success() && error.contains("two.phase.commit"), "{error}");
 }
 
 #[test]
@@ -104,6 +104,21 @@ fn quickstart_explains_itself() {
         let error = String::from_utf8_lossy(&refused.stderr);
         assert!(!refused.status.success() && error.contains(complaint), "{arguments:?}: {error}");
     }
+}
+
+#[test]
+fn transactions_process_each_order_once_whatever_fails() {
+    let text = output("transactions", &[]);
+    has_lines(
+        &text,
+        &[
+            "20 orders processed, each exactly once",
+            "committed invoices: 20",
+            "committed lines: 20",
+            "committed position: Some(20)",
+        ],
+    );
+    assert!(text.contains("once more: ") && text.contains("another producer has to be made: "), "{text}");
 }
 
 #[test]

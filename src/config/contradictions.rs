@@ -71,6 +71,13 @@ fn transactions(settings: &Settings, values: &Values<'_>, faults: &mut Faults) {
             "transactions need idempotence, which is off: see enable.idempotence, acks and retries",
         ));
     }
+    if values.is_unset(row::TRANSACTIONAL_ID_CONFIG) {
+        // Without one there would be no transactions, and nobody would be told.
+        let expected = "it must name the producer; without transactions leave it out";
+        faults.add(Error::config(format!(
+            "Invalid value (empty) for configuration transactional.id: {expected}"
+        )));
+    }
     if settings.transactional_id.as_ref().is_some_and(|id| id.len() > LONGEST_ID_BYTES) {
         faults.add(values.refuse(row::TRANSACTIONAL_ID_CONFIG, "Value must be at most 32767 bytes long"));
     }

@@ -180,11 +180,9 @@ fn a_missing_setting_has_one_wording() {
 
 #[test]
 fn what_is_not_built_is_refused_by_name_unless_it_says_the_default() {
-    for (name, value) in [("transactional.id", "t"), ("transaction.timeout.ms", "60001")] {
-        let error = refusal(&[(name, value)]);
-        let start = format!("Invalid value {value} for configuration {name}: ");
-        assert!(error.starts_with(&start) && error.contains("not supported by this version"), "{error}");
-    }
+    let error = refusal(&[("transaction.two.phase.commit.enable", "true")]);
+    let start = "Invalid value true for configuration transaction.two.phase.commit.enable: ";
+    assert!(error.starts_with(start) && error.contains("not supported by this version"), "{error}");
     for (name, value) in [SECURE[1], SECURE[3]] {
         let error = refusal(&[SASL_SSL, (name, value)]);
         let part = format!("Invalid value {value} for configuration {name}: ");
@@ -257,8 +255,8 @@ fn an_empty_text_that_is_no_value_counts_as_not_set() {
         assert!(remarks(&empty)[0].contains(&format!("{name} is empty, which counts as not set")));
         match property.is_required() {
             true => assert!(refusal(&empty).contains(&format!("Missing required configuration \"{name}\""))),
-            // Nobody gets plain text who has not asked for it.
-            false if name == "security.protocol" => {
+            // Nobody gets plain text who has not asked for it, nor a producer without the transactions that he has asked for.
+            false if matches!(name, "security.protocol" | "transactional.id") => {
                 assert!(refusal(&empty).contains("Invalid value (empty)"))
             }
             false => drop(settings(&empty)),
@@ -391,12 +389,17 @@ fn transactions_need_idempotence_and_one_way_to_time_out() {
         let error = refusal(&[id, off]);
         assert!(error.contains("transactional.id") && error.contains("idempotence"), "{error}");
     }
-    assert!(refusal(&[id]).contains("not supported"));
+    assert_eq!(settings(&[id]).transactional_id.as_deref(), Some("orders"));
+    for (bytes, fits) in [(32_767, true), (32_768, false)] {
+        let id = "i".repeat(bytes);
+        let faults = resolve(&with(&[("transactional.id", id.as_str())]), &[]);
+        assert_eq!(faults.is_ok(), fits, "{bytes}");
+    }
     let two_phase = ("transaction.two.phase.commit.enable", "true");
     let error = refusal(&[two_phase, ("transaction.timeout.ms", "60000")]);
     assert!(error.contains("transaction.timeout.ms") && error.contains("two.phase.commit"), "{error}");
     assert!(refusal(&[two_phase]).contains("not supported"));
-    settings(&[("transaction.timeout.ms", "60000")]);
+    assert_eq!(settings(&[("transaction.timeout.ms", "61000")]).transaction_timeout_ms, 61_000);
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn a_replaced_variable_stays_out_of_errors_and_prints() {
         ("config.providers.env.class", "org.apache.kafka.common.config.provider.EnvVarConfigProvider"),
     ];
     let secret = env!("CARGO_PKG_NAME");
-    for name in ["linger.ms", "acks", "transactional.id", "security.protocol", "enable.idempotence"] {
+    for name in ["linger.ms", "acks", "retries", "security.protocol", "enable.idempotence"] {
         let pairs = [env[0], env[1], (name, "${env:CARGO_PKG_NAME}")];
         let config = ProducerConfig::from_properties(pairs).unwrap();
         let error = refusal(&pairs).replace("version of kafka-producer", "");
