@@ -19,6 +19,7 @@ mod models;
 mod partition_drain;
 mod partition_queue;
 mod producer_batch;
+mod queue_access;
 mod queue_rules;
 mod shared_sealing;
 mod topic_queues;

@@ -15,6 +15,7 @@ use crate::accumulator::append::{AppendRequest, Brought, Wanted};
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::accumulator::caller_turns::{CallerToken, CallerTurns, LastCaller};
 use crate::accumulator::producer_batch::{BatchId, NewBatch, OpenBatch, ProducerBatch};
+use crate::accumulator::queue_access::{Access, QueueAccess};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::accumulator::shared_sealing::SharedSealing;
 use crate::catch_panic::catch_panic;
@@ -53,9 +54,7 @@ struct QueueState {
     open: Option<OpenBatch>,
     sealed: VecDeque<SealedSlot>,
     noticed: Noticed,
-    access: Access,
-    /// The last beginning (even) or end (odd) of a transaction that was heard of; 0 where there are none.
-    turn: u64,
+    access: QueueAccess,
     /// Somebody flushes: the open batch need not linger.
     flushed: bool,
     next_id: u64,
@@ -64,19 +63,6 @@ struct QueueState {
     last_caller: LastCaller,
     /// Bytes appended since the keyless records' partition became this one.
     sticky_bytes: usize,
-}
-
-/// Whether a queue takes records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Access {
-    #[default]
-    Open,
-    /// No transaction is open.
-    Suspended,
-    /// Its topic was forgotten; there may be another queue for the partition.
-    Retired,
-    /// The producer is closed.
-    Closed,
 }
 
 /// What the sender has been told, or has seen, since it last found nothing to send.
@@ -174,30 +160,19 @@ enum TakenHead {
     Open(OpenBatch),
 }
 
-impl Access {
-    /// What a transaction's beginning (even) or end (odd) makes of a queue that is neither retired nor closed.
-    pub(super) fn in_turn(turn: u64) -> Access {
-        if turn.is_multiple_of(2) { Access::Open } else { Access::Suspended }
-    }
-
-    fn follows_turns(self) -> bool {
-        matches!(self, Access::Open | Access::Suspended)
-    }
-}
-
 impl PartitionQueue {
     /// The queue of a topic's partition.
     pub(super) fn new(
         place: QueuePlace,
         rules: QueueRules,
         links: QueueLinks,
-        (access, turn): (Access, u64),
+        access: QueueAccess,
     ) -> PartitionQueue {
         let QueueLinks { sizes, mailbox, spares, shared_sealing } = links;
         let (depth, retries, leaderless_since) = (AtomicU32::new(0), AtomicU32::new(0), AtomicU64::new(0));
         let QueuePlace { topic, partition, index } = place;
         let next_size = rules.first_size(index);
-        let state = Mutex::new(QueueState { access, turn, next_size, ..QueueState::default() });
+        let state = Mutex::new(QueueState { access, next_size, ..QueueState::default() });
         PartitionQueue {
             topic,
             partition,
@@ -239,7 +214,7 @@ impl PartitionQueue {
         let mut guard = self.caller_turns.lock(&self.state);
         let state = &mut *guard;
         self.caller_turns.note(&mut state.last_caller, caller);
-        if state.access != Access::Open || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
+        if !state.access.is_open() || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
             return None;
         }
         let open = state.open.as_mut()?;
@@ -258,7 +233,7 @@ impl PartitionQueue {
     ) -> QueueStep {
         let mut guard = self.caller_turns.lock(&self.state);
         let state = &mut *guard;
-        match state.access {
+        match state.access.now() {
             Access::Open => {}
             Access::Retired => return QueueStep::Gone,
             Access::Suspended | Access::Closed => return QueueStep::Closed,
@@ -526,37 +501,27 @@ impl PartitionQueue {
 
     /// Refuses every append from now on, whatever turns follow.
     pub(crate) fn close(&self) {
-        self.state.lock().access = Access::Closed;
+        self.state.lock().access.close();
     }
 
-    /// A transaction has begun (even) or ended (odd). An older turn that is heard of late changes nothing: threads that
-    /// begin and the sender that ends may come in any order.
+    /// A transaction has begun (even) or ended (odd).
     pub(super) fn take_turn(&self, turn: u64) {
-        let mut state = self.state.lock();
-        if turn > state.turn {
-            state.turn = turn;
-            if state.access.follows_turns() {
-                state.access = Access::in_turn(turn);
-            }
-        }
+        self.state.lock().access.take_turn(turn);
     }
 
     /// Takes no more records if there is none: the topic is being forgotten. False, and nothing done, where there is one.
     pub(super) fn retire(&self) -> bool {
         let mut state = self.state.lock();
         let is_empty = state.head() == Head::Empty;
-        if is_empty && state.access.follows_turns() {
-            state.access = Access::Retired;
+        if is_empty {
+            state.access.retire();
         }
         is_empty
     }
 
     /// Takes `retire` back.
     pub(super) fn reopen(&self) {
-        let mut state = self.state.lock();
-        if state.access == Access::Retired {
-            state.access = Access::in_turn(state.turn);
-        }
+        self.state.lock().access.reopen();
     }
 }
 
@@ -626,7 +591,7 @@ impl PartitionQueue {
     }
 
     pub(super) fn access(&self) -> Access {
-        self.state.lock().access
+        self.state.lock().access.now()
     }
 
     /// As a thread does that is about to wait for a record of the open batch, if there is one.
@@ -654,7 +619,7 @@ mod tests {
             spares: Arc::default(),
             shared_sealing: Arc::default(),
         };
-        PartitionQueue::new(place, rules, links, (Access::Open, 0))
+        PartitionQueue::new(place, rules, links, QueueAccess::default())
     }
 
     /// Appends a value of this size in bytes, in as many steps as it takes. What was asked for on the way, in bytes.

@@ -17,7 +17,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crate::accumulator::availability::{AvailablePartitions, Led};
-use crate::accumulator::partition_queue::{Access, PartitionQueue, QueueLinks, QueuePlace};
+use crate::accumulator::partition_queue::{PartitionQueue, QueueLinks, QueuePlace};
+use crate::accumulator::queue_access::{Access, QueueAccess};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes};
 use crate::accumulator::shared_sealing::SharedSealing;
 use crate::cluster::TopicInfo;
@@ -408,11 +409,10 @@ impl PartitionQueues {
         let mut made = maker.made.lock();
         place.get_or_init(|| {
             let access = match (made.closed, self.retired.load(Ordering::Relaxed)) {
-                (true, _) => Access::Closed,
-                (false, true) => Access::Retired,
-                (false, false) => Access::in_turn(made.turn),
+                (true, _) => QueueAccess::never(Access::Closed, made.turn),
+                (false, true) => QueueAccess::never(Access::Retired, made.turn),
+                (false, false) => QueueAccess::in_turn(made.turn),
             };
-            let turn = made.turn;
             let links = QueueLinks {
                 sizes: Arc::clone(&self.sizes),
                 mailbox: Arc::clone(&maker.mailbox),
@@ -421,8 +421,8 @@ impl PartitionQueues {
             };
             let (topic, index) = (self.topic.clone(), made.number());
             let place = QueuePlace { topic, partition: partition as i32, index };
-            let queue = Arc::new(PartitionQueue::new(place, maker.rules, links, (access, turn)));
-            if matches!(access, Access::Open | Access::Suspended) {
+            let queue = Arc::new(PartitionQueue::new(place, maker.rules, links, access));
+            if access.follows_turns() {
                 made.unseen.push(Arc::clone(&queue));
             }
             queue

@@ -30,7 +30,7 @@ use crate::transaction::{
 type ReceivedCall<R> = (CoordinatorCallContext<R>, ResponseTo<CoordinatorCallContext<R>>);
 
 /// An answer's verdict, and the error that it stands for where it is none of success.
-struct Judged {
+struct JudgedAnswer {
     verdict: CoordinatorVerdict,
     error: Error,
 }
@@ -155,7 +155,7 @@ impl Coordination {
             let circumstances = CoordinatorContext { is_first, ..CoordinatorContext::default() };
             let verdict = coordinator_verdict(CoordinatorApi::AddPartitionsToTxn, code, circumstances);
             let error = self.error_of(CoordinatorApi::AddPartitionsToTxn, code).with_node(broker(node));
-            let judged = Judged { verdict, error: error.with_topic(topic).with_partition(*partition) };
+            let judged = JudgedAnswer { verdict, error: error.with_topic(topic).with_partition(*partition) };
             match verdict {
                 CoordinatorVerdict::Done => {}
                 // The others say why; this one was only in bad company.
@@ -290,7 +290,7 @@ impl Coordination {
         let api = CoordinatorApi::EndTxn;
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
-        self.conclude(queued, Judged { verdict, error }, transaction, now)
+        self.conclude(queued, JudgedAnswer { verdict, error }, transaction, now)
     }
 
     /// A request is over. Where it has no answer it goes again, or nothing goes any more.
@@ -320,9 +320,9 @@ impl Coordination {
     }
 
     /// The verdict on an answer, and its error with the broker that gave it.
-    fn judge(&self, api: CoordinatorApi, code: ErrorCode, (error, node): (Error, i32)) -> Judged {
+    fn judge(&self, api: CoordinatorApi, code: ErrorCode, (error, node): (Error, i32)) -> JudgedAnswer {
         let verdict = coordinator_verdict(api, code, CoordinatorContext::default());
-        Judged { verdict, error: error.with_node(broker(node)) }
+        JudgedAnswer { verdict, error: error.with_node(broker(node)) }
     }
 
     fn error_of(&self, api: CoordinatorApi, code: ErrorCode) -> Error {
@@ -335,11 +335,11 @@ impl Coordination {
     fn conclude(
         &mut self,
         queued: QueuedRequest,
-        judged: Judged,
+        judged: JudgedAnswer,
         transaction: &mut TransactionManager,
         now: Instant,
     ) -> Effects {
-        let Judged { verdict, error } = judged;
+        let JudgedAnswer { verdict, error } = judged;
         let can_renew = transaction.transaction().is_some_and(|it| it.can_renew());
         let aborts = matches!(queued.request, CoordinatorRequest::EndTransaction { commits: false });
         match verdict {
