@@ -44,13 +44,22 @@ impl MetadataUpdater {
     }
 
     /// Looks at the ids of topics: where the brokers began anew and all topics are others, so is the cluster, though its
-    /// id may have been given to it again. It may give the same producer ids to others.
+    /// id may have been given to it again. It may give the same producer ids to others. An id that a topic had before shows
+    /// a broker that lags behind, and nothing else: were it believed, each change of brokers would number anew what is in doubt.
     fn shows_other_topics(&mut self, response: &MetadataResponse) -> bool {
         let known = self.metadata.cluster();
         let id_of = |name: &TopicName| known.topic(name).map(|known| known.id).filter(|id| !id.is_zero());
         let with_ids = response.topics.iter().filter(|topic| !topic.topic_id.is_zero());
-        let told = with_ids.filter_map(|topic| Some((&topic.name, topic.topic_id == id_of(&topic.name)?)));
-        self.identity.is_set_up_anew(told, self.metadata.asks_for_all())
+        let identity = &mut self.identity;
+        let told: Vec<_> = with_ids
+            .filter_map(|topic| {
+                let known = id_of(&topic.name)?;
+                let is_what_it_was = topic.topic_id == known;
+                (is_what_it_was || identity.is_news(known, topic.topic_id))
+                    .then_some((&topic.name, is_what_it_was))
+            })
+            .collect();
+        identity.is_set_up_anew(told, self.metadata.asks_for_all())
     }
 
     /// Another cluster answers: it is followed with a warning, or this producer ends.

@@ -5,10 +5,11 @@
 //! may be another producer's, and what is acknowledged as a repetition would not be in the log. Where another cluster is to
 //! be the end, no batch at all does. Kafka's own client does not look at the cluster's id.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::planted::{Defect, planted};
 use crate::record::TopicName;
+use crate::uuid::Uuid;
 
 /// The cluster that the records go to.
 #[derive(Debug, Default)]
@@ -25,7 +26,12 @@ pub(super) struct ClusterIdentity {
     unproven: bool,
     /// The topics that have shown since to be others under their old names.
     others: HashSet<TopicName>,
+    /// Ids that topics had when another was told, and those others.
+    former_ids: VecDeque<Uuid>,
 }
+
+/// How many of them are kept: those of topics that were created again lately, while some broker may lag behind.
+const MOST_FORMER_IDS: usize = 256;
 
 /// Another cluster answers than before.
 pub(super) struct Moved {
@@ -76,6 +82,20 @@ impl ClusterIdentity {
         }
         let from = self.cluster_id.replace(id.to_owned())?;
         Some(Moved { from, to: id.to_owned() })
+    }
+
+    /// A topic that is known by one id is told with another. Whether that is news: a broker that lags behind goes on telling
+    /// the id of before, and the next one the newer id again.
+    pub(super) fn is_news(&mut self, known: Uuid, told: Uuid) -> bool {
+        let is_news = !self.former_ids.contains(&told);
+        for id in [known, told] {
+            if !self.former_ids.contains(&id) {
+                self.former_ids.push_back(id);
+            }
+        }
+        let too_many = self.former_ids.len().saturating_sub(MOST_FORMER_IDS);
+        self.former_ids.drain(..too_many);
+        is_news
     }
 
     /// A broker has told of topics that were known, and whether each is what it was or another under the same name. Returns
@@ -167,6 +187,19 @@ mod tests {
             !identity.is_set_up_anew(same, false) && !identity.is_set_up_anew(other, true),
             "the same holds"
         );
+    }
+
+    /// Fault A2.
+    #[test]
+    fn an_id_that_a_topic_had_before_is_no_news_and_few_are_kept() {
+        let mut identity = ClusterIdentity::default();
+        let id = |number: u16| Uuid([number.to_be_bytes(); 8].concat().try_into().unwrap());
+        let (one, two, three) = (id(1), id(2), id(3));
+        assert!(identity.is_news(one, two));
+        assert!(!identity.is_news(two, one) && !identity.is_news(one, two), "some broker lags behind");
+        assert!(identity.is_news(two, three) && !identity.is_news(three, one));
+        assert!((4..400).all(|number| identity.is_news(three, id(number))));
+        assert!(identity.former_ids.len() <= MOST_FORMER_IDS);
     }
 
     /// Fault A2.
