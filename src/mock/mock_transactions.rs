@@ -33,7 +33,7 @@ impl MockTransactions {
         if let Some(error) = self.errors.get(call) {
             return Err(error.clone());
         }
-        if let Some(failure) = self.failure.as_ref().filter(|_| event != TransactionEvent::Abort) {
+        if let Some(failure) = self.failure.as_ref().filter(|_| event == TransactionEvent::Commit) {
             return Err(failure.clone().with_requires_abort());
         }
         self.state = transition(self.state, event).map_err(|illegal| wrong_state(call, illegal.state))?;

@@ -475,7 +475,7 @@ fn a_record_that_send_refuses_makes_the_transaction_fail() {
 #[test]
 fn after_a_record_of_unknown_fate_the_next_transaction_has_a_newer_epoch() {
     with_both(|cluster| {
-        let timeouts = [("delivery.timeout.ms", "400"), ("request.timeout.ms", "300"), ("linger.ms", "0")];
+        let timeouts = [("delivery.timeout.ms", "3000"), ("request.timeout.ms", "2500"), ("linger.ms", "0")];
         let producer = with_id(cluster, &timeouts);
         producer.init_transactions().unwrap();
         producer.begin_transaction().unwrap();
