@@ -203,9 +203,10 @@ impl TransactionCalls {
         }
         let error = error.with_requires_abort();
         let mut desk = self.desk.lock();
-        if desk.state == TransactionState::InTransaction {
-            self.fail_with(&mut desk, &error);
-        }
+        let is_open = desk.state == TransactionState::InTransaction;
+        let was_sound = is_open && self.fail_with(&mut desk, &error);
+        drop(desk);
+        self.tell(was_sound, &error);
         error
     }
 
@@ -239,7 +240,8 @@ impl TransactionCalls {
 
     /// Something has failed after which the transaction can be aborted, or `init_transactions` called again.
     pub(crate) fn fail(&self, error: &Error) {
-        self.fail_with(&mut self.desk.lock(), error);
+        let was_sound = self.fail_with(&mut self.desk.lock(), error);
+        self.tell(was_sound, error);
     }
 
     /// A batch of the transaction has failed. `had_place`: its numbers are taken, so that a sequence may have a gap.
@@ -249,7 +251,9 @@ impl TransactionCalls {
         }
         let mut desk = self.desk.lock();
         desk.has_gaps |= had_place;
-        self.fail_with(&mut desk, error);
+        let was_sound = self.fail_with(&mut desk, error);
+        drop(desk);
+        self.tell(was_sound, error);
     }
 
     /// Whether a batch of the transaction has failed that had its place in a sequence.
@@ -299,18 +303,20 @@ impl TransactionCalls {
         Err(Error::new(ErrorKind::IllegalState, text))
     }
 
-    fn fail_with(&self, desk: &mut Desk, error: &Error) {
+    /// Returns whether the transaction was sound until now. That is told in the log by `tell`, not under the lock.
+    fn fail_with(&self, desk: &mut Desk, error: &Error) -> bool {
         let before = desk.state;
-        match self.step(desk, TransactionEvent::Failed) {
-            Ok(()) if before != TransactionState::Aborting => {
-                if before != TransactionState::AbortableError {
-                    let id = Escaped(self.id.as_deref().unwrap_or_default());
-                    logging::debug!("transactional.id {id}: the transaction can only be aborted: {error}");
-                }
-                desk.why.get_or_insert_with(|| error.clone());
-            }
-            Ok(()) => {}
-            Err(IllegalTransition { state, .. }) => logging::debug!("{state:?}, and {error}"),
+        let is_failed = self.step(desk, TransactionEvent::Failed).is_ok();
+        if is_failed && before != TransactionState::Aborting {
+            desk.why.get_or_insert_with(|| error.clone());
+        }
+        is_failed && !before.is_doomed()
+    }
+
+    fn tell(&self, was_sound: bool, error: &Error) {
+        if was_sound {
+            let id = Escaped(self.id.as_deref().unwrap_or_default());
+            logging::debug!("transactional.id {id}: the transaction can only be aborted: {error}");
         }
     }
 
