@@ -84,6 +84,38 @@ fn send<C: CallingThread>(mut thread: C, work: &Work, barrier: &Barrier) -> Resu
     Ok(Sent { thread, warm_up: warm_up?, window, cpu })
 }
 
+/// Makes one call after the other until then, and notes how long each took; how many. A call is told when it began.
+pub fn time_calls(
+    times: &mut Vec<u32>,
+    end: Instant,
+    mut call: impl FnMut(Instant) -> Result<(), Failure>,
+) -> Result<u64, Failure> {
+    let before = times.len();
+    let mut begun = Instant::now();
+    while begun < end {
+        call(begun)?;
+        times.push(nanoseconds(begun));
+        begun = Instant::now();
+    }
+    Ok((times.len() - before) as u64)
+}
+
+/// How long ago that was.
+fn nanoseconds(since: Instant) -> u32 {
+    u32::try_from(since.elapsed().as_nanos()).unwrap_or(u32::MAX)
+}
+
+/// Does nothing for a while, after so many records were sent and answered. The runner counts what is called between the two
+/// words.
+pub fn idle(work: &Work, sent: u64) -> Result<Report, Failure> {
+    thread::sleep(work.warm_up);
+    eprintln!("idle begins");
+    let stopwatch = Stopwatch::start()?;
+    thread::sleep(work.window);
+    eprintln!("idle ends");
+    stopwatch.stop(Report::default().with("sent", sent))
+}
+
 /// Time and CPU time of this process.
 pub struct Stopwatch {
     begun: Instant,

@@ -150,10 +150,6 @@ impl ToldOutcomes {
     }
 }
 
-fn nanoseconds(since: Instant) -> u32 {
-    u32::try_from(since.elapsed().as_nanos()).unwrap_or(u32::MAX)
-}
-
 struct OurCaller<'a> {
     producer: &'a BenchProducer,
     topic: &'static str,
@@ -297,14 +293,10 @@ impl CallingThread for OurAsker<'_> {
     }
 
     fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
-        let before = self.times.len();
-        let mut sent = Instant::now();
-        while sent < end {
+        callers::time_calls(&mut self.times, end, |_| {
             send(self.producer, self.topic, &mut self.walk)?.get()?;
-            self.times.push(nanoseconds(sent));
-            sent = Instant::now();
-        }
-        Ok((self.times.len() - before) as u64)
+            Ok(())
+        })
     }
 }
 
@@ -327,17 +319,11 @@ fn cold(work: &Work) -> Result<Report, Failure> {
     })
 }
 
-/// The runner counts what is called between the two words.
 fn idle(producer: &BenchProducer, work: &Work) -> Result<Report, Failure> {
     let (table, topic) = (RecordTable::new(work)?, topic(work));
     fire(producer, topic, &mut table.walk(0, 1), 1000)?;
     producer.flush()?;
-    thread::sleep(work.warm_up);
-    eprintln!("idle begins");
-    let stopwatch = Stopwatch::start()?;
-    thread::sleep(work.window);
-    eprintln!("idle ends");
-    stopwatch.stop(Report::default().with("sent", 1000))
+    callers::idle(work, 1000)
 }
 
 /// A buffer that fills up, and ten million records that are tried with it.

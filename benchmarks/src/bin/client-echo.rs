@@ -47,14 +47,9 @@ impl CallingThread for EchoCaller<'_> {
     }
 
     fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
-        let before = self.times.len();
-        let mut sent = Instant::now();
-        while sent < end {
+        callers::time_calls(&mut self.times, end, |_| {
             self.socket.write_all(&self.request)?;
-            self.socket.read_exact(&mut self.answer)?;
-            self.times.push(u32::try_from(sent.elapsed().as_nanos()).unwrap_or(u32::MAX));
-            sent = Instant::now();
-        }
-        Ok((self.times.len() - before) as u64)
+            Ok(self.socket.read_exact(&mut self.answer)?)
+        })
     }
 }

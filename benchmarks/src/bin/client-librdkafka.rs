@@ -134,9 +134,7 @@ impl CallingThread for RdKafkaAsker<'_> {
 
     fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
         let awaited = Awaited { is_there: AtomicBool::new(false), thread: thread::current() };
-        let before = self.times.len();
-        let mut sent = Instant::now();
-        while sent < end {
+        callers::time_calls(&mut self.times, end, |sent| {
             awaited.is_there.store(false, SeqCst);
             self.producer.send(self.walk.key(), self.walk.value(), &raw const awaited)?;
             while !awaited.is_there.load(SeqCst) {
@@ -151,10 +149,8 @@ impl CallingThread for RdKafkaAsker<'_> {
                     std::process::exit(1);
                 }
             }
-            self.times.push(u32::try_from(sent.elapsed().as_nanos()).unwrap_or(u32::MAX));
-            sent = Instant::now();
-        }
-        Ok((self.times.len() - before) as u64)
+            Ok(())
+        })
     }
 }
 
@@ -185,12 +181,7 @@ fn idle(work: &Work) -> Result<Report, Failure> {
         producer.send(walk.key(), walk.value(), ptr::null())?;
     }
     producer.flush()?;
-    thread::sleep(work.warm_up);
-    eprintln!("idle begins");
-    let stopwatch = Stopwatch::start()?;
-    thread::sleep(work.window);
-    eprintln!("idle ends");
-    stopwatch.stop(Report::default().with("sent", 1000))
+    callers::idle(work, 1000)
 }
 
 /// How many records were reported as delivered.
