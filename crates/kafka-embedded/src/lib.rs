@@ -89,6 +89,13 @@
 //! written whether or not a partition has a leader. A batch that comes while the transaction before is being completed is answered
 //! with CONCURRENT_TRANSACTIONS at once, where a broker asks its coordinator again for 100 ms. Transactional ids are not forgotten.
 
+#[cfg(all(feature = "tls", not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+compile_error!(
+    "the feature `tls` of the crate kafka-embedded, which is on by default, compiles for x86-64 and aarch64 alone, as its \
+     ciphers (graviola) do: for other processors depend on kafka-embedded with `default-features = false`; its brokers are \
+     then without TLS"
+);
+
 mod answers;
 mod api;
 mod base64;
