@@ -39,21 +39,53 @@ pub(super) fn read(path: &Path) -> Result<Vec<Pair>, Error> {
     parse(&text).map_err(|problem| Error::config(format!("the properties file {shown}: {problem}")))
 }
 
-/// What lies in a regular file of at most 4 MiB. Anything else might have no end, or never begin: a pipe, a device.
-pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, (String, Option<std::io::Error>)> {
-    let failed = |error: std::io::Error| (error.to_string(), Some(error));
+/// Why a file is not read, and the system's error, if it is one.
+pub(crate) type Unread = (String, Option<std::io::Error>);
+
+/// What lies in a regular file of at most 4 MiB.
+pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Unread> {
+    let file = open_regular(path)?;
+    let mut bytes = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(|error| (error.to_string(), Some(error)))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > MOST_BYTES) {
+        return Err((format!("it is larger than {MOST_BYTES} bytes"), None));
+    }
+    Ok(bytes)
+}
+
+/// A regular file. Anything else might have no end, or never begin: a pipe, a device.
+pub(crate) fn open_regular(path: &Path) -> Result<File, Unread> {
+    let failed = |error: std::io::Error| {
+        let hint = if error.kind() == std::io::ErrorKind::NotFound { hint(path) } else { String::new() };
+        (format!("{error}{hint}"), Some(error))
+    };
     let kind = fs::metadata(path).map_err(failed)?.file_type();
     if !kind.is_file() {
         let kind = if kind.is_dir() { "a directory" } else { "a pipe, a device or a socket" };
         return Err((format!("it is {kind} and not a regular file"), None));
     }
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MOST_BYTES) {
-        return Err((format!("it is larger than {MOST_BYTES} bytes"), None));
+    File::open(path).map_err(failed)
+}
+
+/// What may be meant by a path at which there is nothing.
+fn hint(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if text.starts_with("file:") {
+        return String::from("; a path is expected here, not a URL");
     }
-    Ok(bytes)
+    if text.starts_with('~') {
+        return String::from("; `~` is not replaced by a folder");
+    }
+    if text.starts_with(['"', '\'']) {
+        return String::from("; quotation marks are taken for a part of the path");
+    }
+    if path.is_absolute() {
+        return String::new();
+    }
+    let folder = std::env::current_dir();
+    folder.map_or(String::new(), |folder| {
+        format!("; it is looked for in {}", Escaped(&folder.to_string_lossy()))
+    })
 }
 
 /// The pairs of a text, in order; the error says on which line an escape cannot be read.
@@ -204,6 +236,21 @@ const MOST_BYTES: u64 = 4 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_at_which_there_is_nothing_is_told_with_what_may_be_meant() {
+        let folder = std::env::current_dir().unwrap();
+        for (path, words) in [
+            ("file:///etc/ca.pem", "; a path is expected here, not a URL"),
+            ("~/ca.pem", "; `~` is not replaced by a folder"),
+            ("\"/etc/ca.pem\"", "; quotation marks are taken for a part of the path"),
+            ("no such/ca.pem", &*format!("; it is looked for in {}", folder.display())),
+            ("/no such/ca.pem", "No such file or directory (os error 2)"),
+        ] {
+            let (problem, _) = read_small(Path::new(path)).unwrap_err();
+            assert!(problem.starts_with("No such file") && problem.ends_with(words), "{problem}");
+        }
+    }
 
     #[test]
     fn reads_java_s_syntax() {

@@ -28,6 +28,7 @@ pub(super) fn private_key(text: &[u8], password: Option<&str>) -> Result<Private
     let keys: Vec<_> = sections.iter().filter(|section| is_key(section)).collect();
     match keys.as_slice() {
         [key] => read_key(key, password),
+        [] if is_request(&sections) => Err(no_request()),
         [] => Err(StoreError::NoKey {
             certificates: sections.iter().filter(|section| is_certificate(section)).count(),
         }),
@@ -49,6 +50,9 @@ pub(super) fn certificates(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, 
             what: "a bundle of certificates as PKCS #7".into(),
             advice: "`openssl pkcs7 -print_certs` takes them out".into(),
         });
+    }
+    if is_request(&sections) {
+        return Err(no_request());
     }
     Err(StoreError::NoCertificate { keys: sections.iter().filter(|section| is_key(section)).count() })
 }
@@ -85,6 +89,20 @@ fn read_key(section: &PemSection<'_>, password: Option<&str>) -> Result<PrivateK
 fn one_sequence(bytes: &Zeroizing<Vec<u8>>) -> Result<Vec<u8>, StoreError> {
     let whole = der::is_one(der::SEQUENCE, bytes);
     whole.then(|| bytes.to_vec()).ok_or_else(|| StoreError::Damaged("the private key is not whole".into()))
+}
+
+/// Of what there is, nothing but a request is of use to somebody.
+fn is_request(sections: &[PemSection<'_>]) -> bool {
+    sections.iter().any(|section| section.label.ends_with("CERTIFICATE REQUEST"))
+}
+
+fn no_request() -> StoreError {
+    StoreError::Unsupported {
+        what: "a request for a certificate (CSR)".into(),
+        advice: "what the authority has answered to it is meant, the certificate, and here the private key before it where \
+                 it is a key store"
+            .into(),
+    }
 }
 
 fn is_key(section: &PemSection<'_>) -> bool {

@@ -4,7 +4,6 @@
 //! Source: Java's `FileJwtRetriever`, `file:` in `sasl.oauthbearer.token.endpoint.url`.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::jwt::ClaimNames;
 use super::token_provider::OAuthBearerToken;
+use crate::config::open_regular;
 use crate::escape::Escaped;
 use crate::security::sasl::refreshing_login::{CredentialSource, NoCredential};
 
@@ -53,7 +53,7 @@ pub(crate) fn read_secret_file(path: &Path, setting: &str) -> Result<Zeroizing<S
     let shown = path.to_string_lossy();
     let refused = |text: String| format!("{setting}: the file {} {text}", Escaped(&shown));
     let unread = |error: std::io::Error| refused(format!("cannot be read: {error}"));
-    let file = File::open(path).map_err(unread)?;
+    let file = open_regular(path).map_err(|(problem, _)| refused(format!("cannot be read: {problem}")))?;
     // Room for all of it at once: growing would leave copies behind.
     let size = file.metadata().map_or(0, |metadata| metadata.len()).min(MOST_BYTES);
     let mut text = Zeroizing::new(String::with_capacity(usize::try_from(size).unwrap_or(0) + 1));
@@ -114,5 +114,16 @@ mod tests {
             assert!(text.contains(named) && !text.contains("tiger"), "{text}");
             std::fs::remove_file(&file.path).unwrap();
         }
+    }
+
+    /// Who reads a pipe waits until somebody writes.
+    #[test]
+    fn what_is_no_regular_file_is_not_waited_for() {
+        let file = file("pipe", b"");
+        std::fs::remove_file(&file.path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&file.path).status().unwrap().success());
+        let text = file.fetch().unwrap_err().text;
+        assert!(text.contains("cannot be read: it is a pipe, a device or a socket"), "{text}");
+        std::fs::remove_file(&file.path).unwrap();
     }
 }

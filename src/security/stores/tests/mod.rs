@@ -153,6 +153,10 @@ fn another_type_than_was_said_is_named() {
     assert_eq!(said(StoreType::Pkcs12, fixture!("bundle.pem")), "this is PEM, not a PKCS12 store");
     assert_eq!(said(StoreType::Pem, b""), "it is empty");
     assert_eq!(said(StoreType::Pkcs12, b" \n\n"), "it is empty");
+    let request = b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n";
+    assert!(
+        said(StoreType::Pem, request).starts_with("a request for a certificate (CSR) is not supported: ")
+    );
     assert_eq!(said(StoreType::Pem, b"no store"), "there is no PEM in it, which begins with -----BEGIN");
     assert_eq!(said(StoreType::Jks, b"no store"), "it is damaged: it does not begin as a JKS store does");
     assert!(said(StoreType::Pkcs12, b"no store").starts_with("it is damaged: the store "));
