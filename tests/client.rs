@@ -36,6 +36,7 @@ mod client {
     mod partitioning;
     mod properties_files;
     mod recovery;
+    mod reloading;
     mod retries;
     mod sending;
     mod slow_callbacks;

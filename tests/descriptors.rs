@@ -9,9 +9,11 @@ use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kafka_embedded::{Api, Fault};
+use kafka_embedded::{Api, EmbeddedCluster, Fault, TlsOptions};
 use kafka_producer::KafkaProducer;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use support::logged::listen;
+use support::scratch::Scratch;
 use support::{AGES, TextProducer, cluster, config, producer, to_first, values, wait_until};
 
 /// The limit and the count are those of the whole process.
@@ -103,4 +105,51 @@ fn hundreds_of_reconnects_leave_no_descriptor_behind_and_lose_nothing() {
     assert!(cluster.connections_accepted() > 500, "{}", cluster.connections_accepted());
     wait_until("as many descriptors as before", || open() <= before + 2);
     assert_eq!(values(&cluster, "t", 0), ["0", "1"]);
+}
+
+/// What was said of the file of the test below.
+static TOLD: Mutex<Vec<(log::Level, String)>> = Mutex::new(Vec::new());
+
+/// The file changes once, and cannot be opened just then.
+/// Behaviour 99.
+#[test]
+fn a_trust_store_that_comes_while_there_is_no_descriptor_is_read_when_there_is_one() {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    listen(log::LevelFilter::Info, |record| {
+        let text = record.args().to_string();
+        if text.contains("-no-descriptor.properties)") {
+            TOLD.lock().unwrap().push((record.level(), text));
+        }
+    });
+    let told = |level: log::Level, words: &str| {
+        let told = TOLD.lock().unwrap();
+        told.iter().filter(|(found, text)| *found == level && text.contains(words)).count()
+    };
+    let cluster = EmbeddedCluster::builder().topic("t", 1).tls(TlsOptions::new()).start().unwrap();
+    let tls = cluster.tls().unwrap();
+    let trust = Scratch::new("no-descriptor", tls.trusted_pem().as_bytes());
+    let location = trust.0.display().to_string();
+    let more = [
+        ("security.protocol", "SSL"),
+        ("ssl.truststore.location", &*location),
+        ("ssl.reload.interval.ms", "20"),
+    ];
+    let producer: TextProducer = KafkaProducer::new(config(&cluster.bootstrap_servers(), &more)).unwrap();
+    producer.send(to_first("0")).unwrap().get_timeout(AGES).unwrap();
+    tls.replace_authority().unwrap();
+    let next = Scratch::new("next-trust", tls.trusted_pem().as_bytes());
+    let limited = Limited::to(0);
+    fs::rename(&next.0, &trust.0).unwrap();
+    wait_until("it is told", || told(log::Level::Warn, "Too many open files") > 0);
+    std::thread::sleep(Duration::from_millis(200));
+    drop(limited);
+    wait_until("it is read", || told(log::Level::Info, "new connections are made with") > 0);
+    assert_eq!(
+        (told(log::Level::Warn, ""), told(log::Level::Info, "")),
+        (1, 1),
+        "{:?}",
+        TOLD.lock().unwrap()
+    );
+    cluster.cut_before(Api::Produce, 1);
+    producer.send(to_first("1")).unwrap().get_timeout(AGES).unwrap();
 }

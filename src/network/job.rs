@@ -11,6 +11,7 @@ use super::bootstrap_servers::BootstrapServers;
 use super::system_names::{Names, SystemNames};
 use crate::catch_panic::catch_panic;
 use crate::cluster::Node;
+use crate::logging;
 
 /// Something to be done beside the sender thread.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) enum Job {
 /// Work of which only its end is told: what comes of it is where those look who wait for it.
 pub(crate) struct BackgroundWork {
     name: &'static str,
+    /// A connection may wait for it, which cannot go on without.
+    is_awaited: bool,
     run: Box<dyn FnOnce() + Send>,
 }
 
@@ -46,7 +49,13 @@ pub(crate) enum JobResult {
 
 impl BackgroundWork {
     pub(crate) fn new(name: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
-        BackgroundWork { name, run: Box::new(run) }
+        BackgroundWork { name, is_awaited: true, run: Box::new(run) }
+    }
+
+    /// The same, of which no connection depends.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has something to look at"))]
+    pub(crate) fn unattended(name: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
+        BackgroundWork { name, is_awaited: false, run: Box::new(run) }
     }
 
     /// What is to be had by it.
@@ -84,7 +93,10 @@ impl Job {
                 JobResult::Resolved { token, addresses: SystemNames.addresses(&host, port) }
             }
             Job::LookUp(servers) => JobResult::LookedUp(servers.look_up()),
-            Job::Work(work) => JobResult::Worked(work.run()),
+            Job::Work(work) => {
+                let told = (work.name, work.is_awaited);
+                worked(told, work.run())
+            }
         }
     }
 
@@ -96,7 +108,21 @@ impl Job {
                 Box::new(move |error| JobResult::Resolved { token, addresses: Err(error) })
             }
             Job::LookUp(_) => Box::new(|error| JobResult::LookedUp(Err(error))),
-            Job::Work(_) => Box::new(|error| JobResult::Worked(Err(error))),
+            Job::Work(work) => {
+                let told = (work.name, work.is_awaited);
+                Box::new(move |error| worked(told, Err(error)))
+            }
         }
+    }
+}
+
+/// That work is over. If it has failed, those connections are told that wait for work; where none does, the log is.
+fn worked((name, is_awaited): (&'static str, bool), result: io::Result<()>) -> JobResult {
+    match result {
+        Err(error) if !is_awaited => {
+            logging::warn!("{name}: work in the background was not done, and is tried again later: {error}");
+            JobResult::Worked(Ok(()))
+        }
+        result => JobResult::Worked(result),
     }
 }

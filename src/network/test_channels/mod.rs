@@ -50,6 +50,8 @@ pub(crate) struct Authority {
     pub(crate) believed: AtomicU32,
     /// After how long what they know us by is renewed, beside all connections.
     pub(crate) renewed_every: Option<Duration>,
+    /// A renewal panics.
+    pub(crate) renewals_fail: bool,
     /// How often it was, and when it will be.
     pub(crate) renewals: Mutex<(u32, Option<Instant>)>,
 }
@@ -95,7 +97,8 @@ impl ChannelBuilder for SimulatedChannels {
         let is_due = renewals.1.is_some_and(|at| at <= now);
         let work = is_due.then(|| {
             renewals.0 += 1;
-            BackgroundWork::new("a renewal", || {})
+            let fails = authority.renewals_fail;
+            BackgroundWork::unattended("a renewal", move || assert!(!fails, "no renewal"))
         });
         let next = renewals.1.filter(|_| !is_due).unwrap_or(now + every);
         renewals.1 = Some(next);

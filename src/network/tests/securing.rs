@@ -349,6 +349,27 @@ fn what_is_due_beside_all_connections_is_done_in_time_and_nothing_is_needed_for_
 }
 
 #[test]
+fn what_fails_beside_all_connections_ends_none_that_waits_for_something_else() {
+    let renewed = Authority {
+        wants_token: true,
+        has_no_token: true,
+        renewed_every: Some(SECOND * 5),
+        renewals_fail: true,
+        ..Authority::default()
+    };
+    let (mut fixture, authority) = with_authority(renewed, false);
+    fixture.ready();
+    assert_eq!(summary(&answer_all(&mut fixture)), "");
+    let until = fixture.now + SECOND * 20;
+    while fixture.now < until {
+        assert_eq!(summary(&fixture.turn(until - fixture.now)), "");
+    }
+    assert!(authority.renewals.lock().0 >= 3);
+    let text = fixture.client.waited_for(&fixture.node, fixture.now).unwrap();
+    assert!(text.ends_with("Introduction waits for a token"), "{text}");
+}
+
+#[test]
 fn a_connection_that_ends_within_a_step_says_in_which_one() {
     let (mut fixture, _) = with_authority(Authority::default(), false);
     fixture.client.network().silent.insert(address(2));

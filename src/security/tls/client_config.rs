@@ -51,6 +51,22 @@ pub(super) fn client_config(
     Some(config)
 }
 
+/// Whoever builds with the feature should know what it does; and where it does nothing, why.
+#[cfg(feature = "tls-key-log")]
+pub(super) fn tell_of_key_log() {
+    let Some(path) = std::env::var_os("SSLKEYLOGFILE").map(std::path::PathBuf::from) else { return };
+    let shown = path.display().to_string();
+    let shown = Escaped(&shown);
+    match std::fs::OpenOptions::new().append(true).create(true).open(&path) {
+        Ok(_) => logging::warn!(
+            "the keys of all TLS connections go to SSLKEYLOGFILE ({shown}): whoever has that file can read what is sent"
+        ),
+        Err(error) => {
+            logging::warn!("no keys of TLS connections go to SSLKEYLOGFILE ({shown}): {error}");
+        }
+    }
+}
+
 /// Whom we trust: the given store, or those who are trusted without one.
 fn trusted(sources: &StoreSources) -> Result<Trusted, Error> {
     match sources.trusted()? {

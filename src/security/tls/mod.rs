@@ -3,10 +3,11 @@
 //! Owns: what the `ssl.*` settings mean. Must not know: the broker's requests, SASL.
 //! Threads: connections are made on the sender's; stores are read on the caller's when the producer is made, and later on those
 //! of jobs in the background. Locks: trust and keys for new connections, only while they are read or replaced.
-//! Holds: a new connection gets trust and keys that were read together; while the files are broken, the last good ones.
-//! One look at a time is taken because it is due: a file system that hangs holds up one thread.
+//! Holds: a new connection gets trust and keys that were read together, the last good ones while the files are broken; what was
+//! read earlier never takes the place of what was read later. A file system that hangs holds up connections for a few seconds.
 
 mod client_config;
+mod looks;
 mod own_keys;
 mod provider;
 mod store_sources;
@@ -15,7 +16,9 @@ mod tls_rules;
 mod verifier;
 mod x509;
 
+use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
@@ -28,6 +31,7 @@ use crate::network::{BackgroundWork, TransportLayer, Upkeep};
 use crate::stage;
 use crate::sync::Mutex;
 use client_config::client_config;
+use looks::{Looks, Stuck};
 use store_sources::{FileStamps, StoreSources};
 use tls_layer::TlsLayer;
 use tls_rules::TlsRules;
@@ -43,8 +47,6 @@ pub(crate) struct TlsContext {
     /// How long the files are left alone; none: until a connection is made.
     reload_interval: Option<Duration>,
     current: Mutex<CurrentConfig>,
-    /// A look that was due and is not over has another of it.
-    looking: Arc<()>,
 }
 
 /// Trust and keys for new connections.
@@ -52,8 +54,27 @@ struct CurrentConfig {
     config: Arc<ClientConfig>,
     /// The files as they were looked at last, good or broken.
     seen: FileStamps,
-    /// When that was, or was begun.
+    /// What they were found to be then, if not good: they are read again at each look, since that may pass by itself.
+    trouble: Option<Trouble>,
+    /// Which reading of the files this is of.
+    reading: u64,
+    /// When they were looked at last, or that was begun.
     looked_at: Instant,
+    looks: Looks,
+}
+
+/// That the files cannot be used, with the system's reason where one could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Trouble(Option<i32>);
+
+/// What was found in the files.
+struct Reading {
+    /// Those that have begun later have later numbers.
+    number: u64,
+    seen: FileStamps,
+    /// The files that have changed, as they may be shown.
+    changed: String,
+    found: Result<Option<Arc<ClientConfig>>, Error>,
 }
 
 impl TlsContext {
@@ -71,8 +92,11 @@ impl TlsContext {
         let seen = sources.stamps();
         let config = Arc::new(client_config(&rules, &sources, seconds_since_1970(), faults)?);
         let reload_interval = settings.ssl_reload_interval.filter(|_| sources.has_files());
-        let current = Mutex::new(CurrentConfig { config, seen, looked_at: stage::now() });
-        Some(Arc::new(TlsContext { rules, sources, reload_interval, current, looking: Arc::default() }))
+        #[cfg(feature = "tls-key-log")]
+        client_config::tell_of_key_log();
+        let (looked_at, looks) = (stage::now(), Looks::default());
+        let current = CurrentConfig { config, seen, trouble: None, reading: 0, looked_at, looks };
+        Some(Arc::new(TlsContext { rules, sources, reload_interval, current: Mutex::new(current) }))
     }
 
     /// The configuration for rustls.
@@ -82,8 +106,10 @@ impl TlsContext {
 
     /// The same, of the files as they are now, for who is in the background anyway: blocks as long as looking at them takes.
     #[cfg(feature = "oidc")]
-    pub(crate) fn newest_client_config(&self) -> Arc<ClientConfig> {
-        self.take_news();
+    pub(crate) fn newest_client_config(self: &Arc<Self>) -> Arc<ClientConfig> {
+        if !self.is_stuck() {
+            Look::begin(self).take_news();
+        }
         self.client_config()
     }
 
@@ -92,12 +118,11 @@ impl TlsContext {
         Ok(Box::new(TlsLayer::new(&self.client_config(), host)?))
     }
 
-    /// The job that checks whether the files have changed, to be done before a connection is made; none where there are no files.
+    /// The job that checks whether the files have changed, to be done before a connection is made; none where there are no files,
+    /// or looking at them comes to no end.
     pub(crate) fn look_again(self: &Arc<Self>) -> Option<BackgroundWork> {
-        let context = Arc::clone(self);
-        self.sources
-            .has_files()
-            .then(|| BackgroundWork::new("key and trust stores", move || context.take_news()))
+        let is_possible = self.sources.has_files() && !self.is_stuck();
+        is_possible.then(|| Look::begin(self).work())
     }
 
     /// The same job, where it is due although no connection is made, and when to ask again.
@@ -110,40 +135,60 @@ impl TlsContext {
         }
         // Counted from its beginning: one that ends at once, since no thread can be had, is not begun again at once.
         current.looked_at = now;
+        let is_looked_at = current.looks.is_any_under_way();
         drop(current);
-        let is_looking = Arc::strong_count(&self.looking) > 1;
-        let work = if is_looking { Vec::new() } else { vec![self.due_look()] };
+        let work = if is_looked_at { Vec::new() } else { vec![Look::begin(self).work()] };
         Upkeep { work, next: Some(now + interval) }
     }
 
-    fn due_look(self: &Arc<Self>) -> BackgroundWork {
-        let (context, looking) = (Arc::clone(self), Arc::clone(&self.looking));
-        BackgroundWork::new("key and trust stores", move || {
-            context.take_news();
-            drop(looking);
-        })
+    /// Whether a look at the files has been under way for so long that nobody waits for another. It is told once.
+    fn is_stuck(&self) -> bool {
+        let stuck = self.current.lock().looks.stuck(stage::now());
+        if stuck == Stuck::Newly {
+            logging::warn!(
+                "looking at {} has not come to an end for {} s: until it does new connections are made with what was read before",
+                self.sources.all_files().join(", "),
+                looks::LONGEST.as_secs()
+            );
+        }
+        stuck != Stuck::No
     }
 
-    /// Uses the files that have changed from now on. Broken ones are logged once, and change nothing.
+    /// Uses the files that have changed, or were broken before, from now on.
     fn take_news(&self) {
+        if let Some(reading) = self.find_news() {
+            self.settle(reading);
+        }
+    }
+
+    fn find_news(&self) -> Option<Reading> {
+        let number = self.current.lock().looks.number();
         let seen = self.sources.stamps();
         let mut current = self.current.lock();
         current.looked_at = stage::now();
-        let news = self.sources.changed(&current.seen, &seen).join(", ");
+        let changed = self.sources.changed(&current.seen, &seen).join(", ");
+        let is_worth_it = !changed.is_empty() || current.trouble.is_some();
         drop(current);
-        if news.is_empty() {
-            return;
-        }
-        let (config, error) = match self.read() {
-            Ok(config) => (config, None),
-            Err(error) => (None, Some(error)),
+        is_worth_it.then(|| Reading { number, seen, changed, found: self.read() })
+    }
+
+    /// Good files are for new connections; broken ones change nothing. Each is logged once.
+    fn settle(&self, reading: Reading) {
+        let Reading { number, seen, changed, found } = reading;
+        let (found, error) = match found {
+            Ok(config) => (Ok(config), None),
+            Err(error) => (Err(Trouble::of(&error)), Some(error)),
         };
-        if !self.take(config, seen) {
+        if !self.take(number, seen, found) {
             // Another connection has looked at the same time, and told it.
             return;
         }
         match error {
-            None => logging::info!("new connections are made with what has changed: {news}"),
+            None if changed.is_empty() => logging::info!(
+                "new connections are made with what could not be used before: {}",
+                self.sources.all_files().join(", ")
+            ),
+            None => logging::info!("new connections are made with what has changed: {changed}"),
             Some(error) => logging::warn!(
                 "what has changed cannot be used, and new connections are made with what was before: {error}"
             ),
@@ -152,9 +197,10 @@ impl TlsContext {
 
     /// Reads the stores now, for new connections. If they are broken, the old ones stay.
     pub(crate) fn reload(&self) -> Result<(), Error> {
+        let number = self.current.lock().looks.number();
         let seen = self.sources.stamps();
         let config = self.read()?;
-        self.take(config, seen);
+        self.take(number, seen, Ok(config));
         Ok(())
     }
 
@@ -165,15 +211,56 @@ impl TlsContext {
         Ok(config.map(Arc::new))
     }
 
-    /// Makes new connections with this; with none, with what was before. Returns whether the files were not seen like that yet.
-    fn take(&self, config: Option<Arc<ClientConfig>>, seen: FileStamps) -> bool {
+    /// Makes new connections with this; where there is trouble, with what was before. Returns whether it was not known yet.
+    fn take(&self, number: u64, seen: FileStamps, found: Result<Option<Arc<ClientConfig>>, Trouble>) -> bool {
         let mut current = self.current.lock();
-        let is_first = current.seen != seen;
-        current.seen = seen;
-        let old = config.map(|config| std::mem::replace(&mut current.config, config));
+        if number < current.reading {
+            return false;
+        }
+        let trouble = found.as_ref().err().copied();
+        let is_news = current.seen != seen || current.trouble != trouble;
+        (current.reading, current.seen, current.trouble) = (number, seen, trouble);
+        let old = found.ok().flatten().map(|config| std::mem::replace(&mut current.config, config));
         drop(current);
         drop(old);
-        is_first
+        is_news
+    }
+}
+
+impl Trouble {
+    fn of(error: &Error) -> Trouble {
+        let reason = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+        Trouble(reason.and_then(io::Error::raw_os_error))
+    }
+}
+
+/// A look at the files that was begun; it is over when this is dropped.
+struct Look {
+    context: Arc<TlsContext>,
+    number: u64,
+}
+
+impl Look {
+    fn begin(context: &Arc<TlsContext>) -> Look {
+        let number = context.current.lock().looks.begin(stage::now());
+        Look { context: Arc::clone(context), number }
+    }
+
+    fn take_news(&self) {
+        self.context.take_news();
+    }
+
+    fn work(self) -> BackgroundWork {
+        BackgroundWork::unattended("key and trust stores", move || self.take_news())
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        let goes_on = self.context.current.lock().looks.end(self.number);
+        if goes_on {
+            logging::info!("{} can be looked at again", self.context.sources.all_files().join(", "));
+        }
     }
 }
 

@@ -147,6 +147,11 @@ impl StoreSources {
             .collect()
     }
 
+    /// All of them, as they may be shown.
+    pub(super) fn all_files(&self) -> Vec<&str> {
+        self.files().map(|(origin, _)| origin).collect()
+    }
+
     /// Where they are: as it may be shown, and as it is.
     fn files(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.key.iter().chain(&self.trusted).filter_map(|source| match &source.bytes {

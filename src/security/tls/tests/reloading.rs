@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::authority::{BOTH, TestAuthority, server_config};
+use super::authority::{BOTH, TestAuthority, params, server_config};
 use super::folder::Folder;
 use super::pair::{ConnectedPair, context_of};
 use crate::security::tls::TlsContext;
@@ -162,4 +162,88 @@ fn without_files_or_an_interval_there_is_nothing_to_look_at() {
     }
     let next = usual.upkeep(now).next.unwrap();
     assert!(next <= now + Duration::from_secs(300) && next > now + Duration::from_secs(200));
+}
+
+/// The files stay as they are, and what was wrong with them passes.
+/// Behaviour 99.
+#[test]
+fn what_could_not_be_used_for_a_while_is_used_then_though_it_has_not_changed() {
+    const JANUARY_2024_MS: i64 = 1_704_067_200_000;
+    let (at_first, much_later) = (JANUARY_2024_MS, 20 * 365 * 86_400_000);
+    let clock = Clock::new(Instant::now(), at_first);
+    let _stage = stage::enter(Role { clock: clock.clone(), baton: None });
+    let folder = Folder::new("tls-passing");
+    let clients = TestAuthority::new("clients");
+    let brokers = TestAuthority::new("brokers");
+    let certify = |name: &str| {
+        let mut params = params(&[name], name);
+        params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+        let own = clients.certify_as(params);
+        (format!("{}{}", own.key_pem(), own.pem), own.der)
+    };
+    let ((first, first_der), (second, second_der)) = (certify("first"), certify("second"));
+    let key = folder.write("key.pem", &first);
+    let context =
+        context_of(&[("ssl.truststore.certificates", &brokers.pem()), ("ssl.keystore.location", &key)])
+            .unwrap();
+    let server = server_config(&brokers.certify(&["kafka"]), &[], Some(&clients), &BOTH);
+    let shown = || {
+        context.look_again().unwrap().run().unwrap();
+        let mut pair = ConnectedPair::new(&context, "kafka", &server);
+        pair.travel(1000).unwrap();
+        pair.server.peer_certificates().unwrap()[0].clone().into_owned()
+    };
+    assert_eq!(shown(), first_der);
+    // This machine's clock is wrong when the new file comes.
+    clock.jump(much_later);
+    folder.write("key.pem", &second);
+    context.look_again().unwrap().run().unwrap();
+    clock.jump(-much_later);
+    assert_eq!(shown(), second_der);
+}
+
+/// What was read late, of files as they were early.
+#[test]
+fn what_was_read_earlier_does_not_take_the_place_of_what_was_read_later() {
+    let folder = Folder::new("tls-order");
+    let [old, new, newest] = ["old", "new", "newest"].map(TestAuthority::new);
+    let of_newest = server_config(&newest.certify(&["kafka"]), &[], None, &BOTH);
+    let path = folder.write("trust.pem", &old.pem());
+    let context = context_of(&[("ssl.truststore.location", &path)]).unwrap();
+    for late in [new.pem(), String::from("broken")] {
+        folder.write("trust.pem", &late);
+        let reading = context.find_news().unwrap();
+        folder.write("trust.pem", &newest.pem());
+        context.take_news();
+        context.settle(reading);
+        ConnectedPair::new(&context, "kafka", &of_newest).travel(1000).unwrap();
+        assert!(context.find_news().is_none());
+    }
+}
+
+/// A file system that hangs: nobody waits for it for long, and no thread is added to those that do.
+#[test]
+fn a_look_that_comes_to_no_end_keeps_nobody_from_connecting_with_what_was_before() {
+    let clock = Clock::new(Instant::now(), 1_700_000_000_000);
+    let _stage = stage::enter(Role { clock: clock.clone(), baton: None });
+    let folder = Folder::new("tls-hanging");
+    let (old, new) = (TestAuthority::new("old"), TestAuthority::new("new"));
+    let [of_old, of_new] =
+        [&old, &new].map(|authority| server_config(&authority.certify(&["kafka"]), &[], None, &BOTH));
+    let path = folder.write("trust.pem", &old.pem());
+    let pairs = [("ssl.truststore.location", path.as_str()), ("ssl.reload.interval.ms", "60000")];
+    let context = context_of(&pairs).unwrap();
+    let hanging = context.look_again().unwrap();
+    clock.spend(Duration::from_secs(4));
+    connect(&context, &of_old).unwrap();
+    clock.spend(Duration::from_secs(1));
+    folder.write("trust.pem", &new.pem());
+    assert!(context.look_again().is_none());
+    clock.spend(Duration::from_secs(600));
+    assert!(context.look_again().is_none() && context.upkeep(stage::now()).work.is_empty());
+    ConnectedPair::new(&context, "kafka", &of_old).travel(1000).unwrap();
+    // It goes on, and finds what is there now.
+    hanging.run().unwrap();
+    ConnectedPair::new(&context, "kafka", &of_new).travel(1000).unwrap();
+    connect(&context, &of_new).unwrap();
 }
