@@ -50,7 +50,7 @@ impl Looks {
 
     pub(super) fn stuck(&mut self, now: Instant) -> Stuck {
         let oldest = self.under_way.values().next();
-        if !oldest.is_some_and(|begun| now.saturating_duration_since(*begun) >= LONGEST) {
+        if oldest.is_none_or(|begun| now.saturating_duration_since(*begun) < LONGEST) {
             return Stuck::No;
         }
         match std::mem::replace(&mut self.told, true) {
