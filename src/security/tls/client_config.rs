@@ -17,7 +17,7 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 use super::own_keys::OwnKeys;
 use super::store_sources::StoreSources;
 use super::tls_rules::TlsRules;
-use super::verifier::{BrokerVerifier, Trusted};
+use super::verifier::{BrokerVerifier, NAME_A_STORE, PUT_IT_IN, Trusted};
 use super::x509::{Certificate, Date};
 use crate::config::Faults;
 use crate::error::Error;
@@ -70,13 +70,13 @@ pub(super) fn tell_of_key_log() {
 /// Whom we trust: the given store, or those who are trusted without one.
 fn trusted(sources: &StoreSources) -> Result<Trusted, Error> {
     match sources.trusted()? {
-        Some((certificates, origin)) => Ok(all_of(certificates, origin.to_owned())),
+        Some((certificates, origin)) => Ok(all_of(certificates, origin.to_owned(), PUT_IT_IN)),
         None => trusted_without_store(),
     }
 }
 
 /// These certificates.
-fn all_of(certificates: Vec<CertificateDer<'static>>, origin: String) -> Trusted {
+fn all_of(certificates: Vec<CertificateDer<'static>>, origin: String, remedy: &'static str) -> Trusted {
     let mut roots = RootCertStore::empty();
     for certificate in &certificates {
         let read = Certificate::read(certificate);
@@ -89,7 +89,7 @@ fn all_of(certificates: Vec<CertificateDer<'static>>, origin: String) -> Trusted
             logging::warn!("{origin}: {name} cannot be trusted: {error}");
         }
     }
-    Trusted { roots, certificates, origin }
+    Trusted { roots, certificates, origin, remedy }
 }
 
 /// Mozilla's authorities, of which there are names, keys and limits, and no certificates.
@@ -98,7 +98,7 @@ fn trusted_without_store() -> Result<Trusted, Error> {
     let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     let origin =
         String::from("the authorities of the crate webpki-roots (ssl.truststore.location is not set)");
-    Ok(Trusted { roots, certificates: Vec::new(), origin })
+    Ok(Trusted { roots, certificates: Vec::new(), origin, remedy: NAME_A_STORE })
 }
 
 /// The operating system's authorities.
@@ -115,7 +115,7 @@ fn trusted_without_store() -> Result<Trusted, Error> {
         )));
     }
     let origin = String::from("the system's trust store (ssl.truststore.location is not set)");
-    Ok(all_of(found.certs, origin))
+    Ok(all_of(found.certs, origin, NAME_A_STORE))
 }
 
 fn own_keys(provider: &CryptoProvider, sources: &StoreSources, now: u64) -> Result<OwnKeys, Error> {

@@ -68,7 +68,7 @@ struct CurrentConfig {
 struct Trouble(Option<i32>);
 
 /// What was found in the files.
-struct Reading {
+struct StoreReading {
     /// Those that have begun later have later numbers.
     number: u64,
     seen: FileStamps,
@@ -161,7 +161,7 @@ impl TlsContext {
         }
     }
 
-    fn find_news(&self) -> Option<Reading> {
+    fn find_news(&self) -> Option<StoreReading> {
         let number = self.current.lock().looks.number();
         let seen = self.sources.stamps();
         let mut current = self.current.lock();
@@ -169,12 +169,12 @@ impl TlsContext {
         let changed = self.sources.changed(&current.seen, &seen).join(", ");
         let is_worth_it = !changed.is_empty() || current.trouble.is_some();
         drop(current);
-        is_worth_it.then(|| Reading { number, seen, changed, found: self.read() })
+        is_worth_it.then(|| StoreReading { number, seen, changed, found: self.read() })
     }
 
     /// Good files are for new connections; broken ones change nothing. Each is logged once.
-    fn settle(&self, reading: Reading) {
-        let Reading { number, seen, changed, found } = reading;
+    fn settle(&self, reading: StoreReading) {
+        let StoreReading { number, seen, changed, found } = reading;
         let (found, error) = match found {
             Ok(config) => (Ok(config), None),
             Err(error) => (Err(Trouble::of(&error)), Some(error)),

@@ -31,7 +31,14 @@ pub(super) struct Trusted {
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// Where they are from, for errors.
     pub(super) origin: String,
+    /// What to do with a certificate that is missing among them: one of the two below.
+    pub(super) remedy: &'static str,
 }
+
+/// Where they are from a store that was given.
+pub(super) const PUT_IT_IN: &str = "put it in there";
+/// Where they are the system's, or came with the program.
+pub(super) const NAME_A_STORE: &str = "name a trust store that has it by ssl.truststore.location";
 
 impl Trusted {
     /// The one that has issued this, by the names.
@@ -224,14 +231,16 @@ impl BrokerVerifier {
             let comes =
                 if leaf == last { String::new() } else { format!("{leaf} comes from an authority: ") };
             return format!(
-                "{comes}{last} is signed by itself and is not in {origin}{other}; if it is the right one, put it in there"
+                "{comes}{last} is signed by itself and is not in {origin}{other}; if it is the right one, {}",
+                self.trusted.remedy
             );
         }
         if let Some(namesake) = namesake {
             return match namesake.is_authority {
                 true => format!(
                     "{last} claims to be issued by {issuer}, and the certificate of that name in {origin} has another key: \
-                     the authority may have a new one, whose certificate has to be put in there"
+                     the authority may have a new certificate: {}",
+                    self.trusted.remedy
                 ),
                 false => format!(
                     "{last} is issued by {issuer}, which is trusted itself in {origin}, but is no authority that may issue \
@@ -244,9 +253,10 @@ impl BrokerVerifier {
             sent => Counted(sent as u64, "other certificate").to_string(),
         };
         format!(
-            "{last} is issued by {issuer}, whose certificate is not among the {} in {origin}; put it in there, or let the \
-             broker send those between (it sent {along})",
-            self.trusted.count()
+            "{last} is issued by {issuer}, whose certificate is not among the {} in {origin}; {}, or let the broker \
+             send those between (it sent {along})",
+            self.trusted.count(),
+            self.trusted.remedy
         )
     }
 }

@@ -8,7 +8,7 @@ use rustls::{CertificateError, RootCertStore};
 use super::authority::{BOTH, Certified, TestAuthority, params, self_signed, server_config};
 use super::pair::{ConnectedPair, context, context_of};
 use crate::error::ErrorKind;
-use crate::security::tls::verifier::{BrokerVerifier, Trusted};
+use crate::security::tls::verifier::{BrokerVerifier, NAME_A_STORE, Trusted};
 #[cfg(feature = "webpki-roots")]
 use crate::security::tls::x509::{Certificate, KeyKind};
 
@@ -46,7 +46,8 @@ fn roots_without_their_certificates_are_trusted_and_named_like_others() {
         (TestAuthority::new("root"), TestAuthority::new("root"), TestAuthority::new("other"));
     let mut roots = RootCertStore::empty();
     roots.add(root.der()).unwrap();
-    let trusted = Trusted { roots, certificates: Vec::new(), origin: "the list".to_owned() };
+    let trusted =
+        Trusted { roots, certificates: Vec::new(), origin: "the list".to_owned(), remedy: NAME_A_STORE };
     let algorithms = rustls_graviola::default_provider().signature_verification_algorithms;
     let verifier = BrokerVerifier::new(trusted, algorithms, true);
     let host = ServerName::try_from("kafka").unwrap();

@@ -33,7 +33,13 @@ fn the_systems_trust_store_is_read_but_for_who_has_the_roots_of_the_crate() {
     let authority = TestAuthority::new("root");
     fs::write(store, authority.pem()).unwrap();
     let server = server_config(&authority.certify(&["kafka"]), &[], None, &BOTH);
-    let outcome = ConnectedPair::new(&context_of(&[]).unwrap(), "kafka", &server).travel(1000);
+    let context = context_of(&[]).unwrap();
+    let outcome = ConnectedPair::new(&context, "kafka", &server).travel(1000);
+    // Neither the system's store nor the crate's is a file of this program's.
+    let other = TestAuthority::new("other").certify(&["kafka"]);
+    let mut pair = ConnectedPair::new(&context, "kafka", &server_config(&other, &[], None, &BOTH));
+    let text = pair.travel(1000).unwrap_err().to_string();
+    assert!(text.contains("; name a trust store that has it by ssl.truststore.location, or let"), "{text}");
     #[cfg(not(feature = "webpki-roots"))]
     outcome.unwrap();
     #[cfg(feature = "webpki-roots")]

@@ -6,7 +6,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::security::tls::verifier::{BrokerVerifier, Trusted};
+use crate::security::tls::verifier::{BrokerVerifier, PUT_IT_IN, Trusted};
 use crate::security::tls::x509::Certificate;
 
 macro_rules! certificate {
@@ -19,7 +19,12 @@ macro_rules! certificate {
 fn said(trusted: &CertificateDer<'static>, shown: &CertificateDer<'_>) -> Option<String> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted.clone()).unwrap();
-    let trusted = Trusted { roots, certificates: vec![trusted.clone()], origin: String::from("the store") };
+    let trusted = Trusted {
+        roots,
+        certificates: vec![trusted.clone()],
+        origin: String::from("the store"),
+        remedy: PUT_IT_IN,
+    };
     let algorithms = rustls_graviola::default_provider().signature_verification_algorithms;
     let verifier = BrokerVerifier::new(trusted, algorithms, true);
     let name = ServerName::try_from("kafka").unwrap();
