@@ -19,7 +19,7 @@ use super::disconnect_reason::DisconnectReason;
 use super::handshake::Handshake;
 use super::in_flight::InFlightRequest;
 use super::in_flight::{Outcome, RequestFailure};
-use super::job::{Job, JobResult};
+use super::job::{BackgroundWork, Job, JobResult};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
 use crate::cluster::Node;
@@ -145,6 +145,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         let deadline = peer.state.deadline();
         let first = self.channels.prepare();
+        peer.before_lookup = first.as_ref().map(BackgroundWork::name);
         self.network.begin(Job::Resolve { token, host: node.host().to_owned(), port, first });
         self.expect_by(deadline);
     }

@@ -23,7 +23,7 @@ pub(super) enum DisconnectReason {
     /// What the broker advertises as its port is none.
     NoPort,
     /// The name's addresses did not come in time.
-    ResolvedTooLate(Duration),
+    ResolvedTooLate { within: Duration, before: Option<&'static str> },
     /// The socket was not connected in time.
     ConnectedTooLate(Duration),
     /// A request was not answered in time.
@@ -99,8 +99,11 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::Io(error) => write!(f, "{error}"),
             DisconnectReason::NotResolved(error) => write!(f, "the name could not be resolved: {error}"),
             DisconnectReason::NoPort => f.write_str("that is no port (1 to 65535): check the broker's advertised.listeners"),
-            DisconnectReason::ResolvedTooLate(time) => {
-                write!(f, "the name was not resolved within {} ms", time.as_millis())
+            DisconnectReason::ResolvedTooLate { within, before } => {
+                write!(f, "the name was not resolved within {} ms", within.as_millis())?;
+                before.map_or(Ok(()), |before| {
+                    write!(f, "; {before} are looked at before that, and may be what takes so long")
+                })
             }
             DisconnectReason::ConnectedTooLate(time) => write!(
                 f,

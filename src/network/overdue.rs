@@ -100,7 +100,8 @@ impl<N: Network, T> Connections<N, T> {
 fn set_up_too_late<T>(peer: &Peer<T>, now: Instant) -> DisconnectReason {
     let time = |since| now.saturating_duration_since(since);
     let Some(connection) = &peer.connection else {
-        return DisconnectReason::ResolvedTooLate(time(peer.last_attempt.unwrap_or(now)));
+        let within = time(peer.last_attempt.unwrap_or(now));
+        return DisconnectReason::ResolvedTooLate { within, before: peer.before_lookup };
     };
     let within = time(connection.since);
     match (peer.state.phase(), connection.stream.layer_name()) {

@@ -32,6 +32,8 @@ pub(super) struct Peer<T> {
     pub(super) connection: Option<Connection<T>>,
     /// The token of the last name look-up.
     pub(super) lookup: u64,
+    /// What was to be done before the look-up, if anything.
+    pub(super) before_lookup: Option<&'static str>,
     pub(super) last_attempt: Option<Instant>,
     pub(super) last_used: Instant,
     /// Not one of the cluster's brokers any more.
@@ -85,6 +87,7 @@ impl<T> Peer<T> {
             state: ConnectionState::new(rules),
             connection: None,
             lookup: 0,
+            before_lookup: None,
             last_attempt: None,
             last_used: now,
             leaving: false,

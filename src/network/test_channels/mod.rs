@@ -50,6 +50,8 @@ pub(crate) struct Authority {
     pub(crate) believed: AtomicU32,
     /// After how long what they know us by is renewed, beside all connections.
     pub(crate) renewed_every: Option<Duration>,
+    /// There is something to be done before a connection is made.
+    pub(crate) prepares: bool,
     /// A renewal panics.
     pub(crate) renewals_fail: bool,
     /// How often it was, and when it will be.
@@ -78,6 +80,11 @@ impl SimulatedChannels {
 impl ChannelBuilder for SimulatedChannels {
     fn transport_layer(&self, host: &str) -> Result<Option<Box<dyn TransportLayer>>, Error> {
         Ok(self.is_layered.then(|| Box::new(EnvelopeLayer::client(host)) as Box<dyn TransportLayer>))
+    }
+
+    fn prepare(&self) -> Option<BackgroundWork> {
+        let prepares = self.authority.as_ref().is_some_and(|authority| authority.prepares);
+        prepares.then(|| BackgroundWork::unattended("the keys", || {}))
     }
 
     fn authentication(&self, _host: &str) -> Vec<Box<dyn HandshakeStep>> {

@@ -4,7 +4,7 @@
 //! Threads: connections are made on the sender's; stores are read on the caller's when the producer is made, and later on those
 //! of jobs in the background. Locks: trust and keys for new connections, only while they are read or replaced.
 //! Holds: a new connection gets trust and keys that were read together, the last good ones while the files are broken; what was
-//! read earlier never takes the place of what was read later. A file system that hangs holds up connections for a few seconds.
+//! read earlier never takes the place of what was read later. For a file system that hangs nobody waits longer than `looks::LONGEST`.
 
 mod client_config;
 mod looks;
