@@ -100,10 +100,7 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::NotResolved(error) => write!(f, "the name could not be resolved: {error}"),
             DisconnectReason::NoPort => f.write_str("that is no port (1 to 65535): check the broker's advertised.listeners"),
             DisconnectReason::ResolvedTooLate { within, before } => {
-                write!(f, "the name was not resolved within {} ms", within.as_millis())?;
-                before.map_or(Ok(()), |before| {
-                    write!(f, "; {before} are looked at before that, and may be what takes so long")
-                })
+                not_resolved(f, *within, *before)
             }
             DisconnectReason::ConnectedTooLate(time) => write!(
                 f,
@@ -157,4 +154,10 @@ impl fmt::Display for DisconnectReason {
             DisconnectReason::ClosedHere(why) => f.write_str(why),
         }
     }
+}
+
+fn not_resolved(f: &mut fmt::Formatter<'_>, within: Duration, before: Option<&str>) -> fmt::Result {
+    write!(f, "the name was not resolved within {} ms", within.as_millis())?;
+    let Some(before) = before else { return Ok(()) };
+    write!(f, "; {before} are looked at before that, and may be what takes so long")
 }

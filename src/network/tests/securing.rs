@@ -351,14 +351,14 @@ fn what_is_due_beside_all_connections_is_done_in_time_and_nothing_is_needed_for_
 /// What comes before the look-up of a name hangs, as it seems.
 #[test]
 fn a_name_that_is_not_resolved_in_time_may_not_be_to_blame() {
-    for (prepares, words) in
-        [(true, "; the keys are looked at before that, and may be what takes so long"), (false, " ms")]
-    {
+    for prepares in [true, false] {
         let (mut fixture, _) = with_authority(Authority { prepares, ..Authority::default() }, false);
         fixture.ready();
         fixture.client.network().events.clear();
         let text = disconnection(&fixture.next()).to_string();
-        assert!(text.contains("the name was not resolved within") && text.ends_with(words), "{text}");
+        assert!(text.contains("the name was not resolved within"), "{text}");
+        let words = " ms; the keys are looked at before that, and may be what takes so long; ";
+        assert_eq!(text.contains(words), prepares, "{text}");
     }
 }
 
