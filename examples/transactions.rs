@@ -71,8 +71,9 @@ fn work(servers: &str, consumer: &mut Consumer, troubles: &mut Troubles<'_>) -> 
         troubles.next();
         match process(&producer, &orders, consumer) {
             Ok(()) => consumer.note_committed(),
-            // The transaction is aborted already, by the guard: the same orders once more, in another one.
-            Err(error) if error.requires_abort() => {
+            // The transaction is aborted already, by the guard: the same orders once more, in another one. So it is where
+            // time was over before the commit.
+            Err(error) if error.requires_abort() || error.is_retriable() => {
                 println!("once more: {error}");
                 consumer.go_back();
             }

@@ -183,4 +183,5 @@ pub use serializer::{
     Nullable, Serializer, SerializerError, SerializerRegistry, ShortSerializer, StringSerializer,
     UuidSerializer, VoidSerializer, serialize_with,
 };
+pub use transaction::PreparedTxnState;
 pub use uuid::Uuid;

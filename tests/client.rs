@@ -44,7 +44,9 @@ mod client {
     mod tls;
     mod tokens;
     mod transactions;
+    mod transactions_called_wrongly;
     mod troubles;
+    mod two_phase_commit;
     mod variations;
     mod waiting;
 }

@@ -105,6 +105,7 @@ const SETS: &[&[(&str, &str)]] = &[
     &[("transactional.id", "orders"), ("acks", "1")],
     &[("transactional.id", "orders"), ("retries", "0")],
     &[("transaction.two.phase.commit.enable", "true"), ("transaction.timeout.ms", "60000")],
+    &[("transaction.two.phase.commit.enable", "true"), ("transactional.id", "orders")],
     &[("transaction.two.phase.commit.enable", "false"), ("transaction.timeout.ms", "60000")],
     // Login.
     &[("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "")],

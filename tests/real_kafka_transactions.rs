@@ -151,3 +151,81 @@ fn one_broker_killed_between_calls_and_every_transaction_is_whole(version: &str)
     producer.close().unwrap();
     assert_eq!(values(&kafka.read_back("test")), expected);
 }
+
+// ---- two-phase commit (KIP-939), of which Kafka 4.3 has the first half, behind a setting ----
+
+/// `transaction.max.timeout.ms` is less than what would be asked for without it: that no limit is applied is seen from that.
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn what_is_prepared_on_a_broker_with_unstable_versions_is_completed_and_nothing_is_kept_for_the_next() {
+    let _turn = harness::turn();
+    let unstable = ("unstable.api.versions.enable", "true");
+    let enabled = ("transaction.two.phase.commit.enable", "true");
+    let kafka = Kafka::start_with("4.3.1", 1, &[unstable, enabled, ("transaction.max.timeout.ms", "5000")]);
+    kafka.create_topic("test", 3, 1, &[]);
+    let producer = text_producer(&kafka, &[ID[0], enabled]);
+    until_over(|| producer.init_transactions());
+    let prepare = |producer: &TextProducer, value: &str| {
+        producer.begin_transaction().unwrap();
+        for partition in 0..3 {
+            producer.send(ProducerRecord::new("test", value).with_partition(partition)).unwrap();
+        }
+        producer.prepare_transaction().unwrap()
+    };
+    for value in ["one", "two"] {
+        let state = prepare(&producer, value);
+        assert!(values(&kafka.read_back("test")).iter().all(|seen| seen != value), "it is only prepared");
+        producer.complete_transaction(&state.to_string().parse().unwrap()).unwrap();
+    }
+    prepare(&producer, "not this one");
+    producer.complete_transaction(&kafka_producer::PreparedTxnState::default()).unwrap();
+    prepare(&producer, "left");
+    drop(producer);
+
+    let next = text_producer(&kafka, &[ID[0], enabled]);
+    let error = next.init_transactions_keeping_prepared().unwrap_err();
+    assert!(error.kind() == ErrorKind::UnsupportedVersion && error.is_fatal(), "{error}");
+    assert!(error.to_string().contains("init_transactions() would abort it"), "{error}");
+    // One without the setting is asked in the stable version, and ends what was left.
+    let last = ready_without_two_phases(&kafka);
+    last.begin_transaction().unwrap();
+    last.send(ProducerRecord::new("test", "three")).unwrap();
+    last.commit_transaction().unwrap();
+    assert_eq!(
+        values(&kafka.read_back_with_java("test")),
+        ["one", "one", "one", "three", "two", "two", "two"]
+    );
+}
+
+fn ready_without_two_phases(kafka: &Kafka) -> TextProducer {
+    let producer = text_producer(kafka, &[ID[0], ("transaction.timeout.ms", "5000")]);
+    until_over(|| producer.init_transactions());
+    producer
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn two_phase_commit_on_brokers_that_do_not_offer_it_or_do_not_consent_is_an_error_that_says_what_to_set() {
+    let _turn = harness::turn();
+    let enabled = ("transaction.two.phase.commit.enable", "true");
+    let unstable = ("unstable.api.versions.enable", "true");
+    for (settings, kind, expected) in [
+        (
+            &[][..],
+            ErrorKind::UnsupportedVersion,
+            "InitProducerId version 6 is needed, and the broker speaks 0 to 5",
+        ),
+        (&[unstable][..], ErrorKind::Authorization, "TWO_PHASE_COMMIT"),
+    ] {
+        let kafka = Kafka::start_with("4.3.1", 1, settings);
+        let producer = text_producer(&kafka, &[ID[0], enabled]);
+        let outcome = loop {
+            match producer.init_transactions() {
+                Err(error) if error.is_retriable() => {}
+                outcome => break outcome,
+            }
+        };
+        let error = outcome.unwrap_err();
+        assert!(error.kind() == kind && error.to_string().contains(expected), "{error}");
+    }
+}

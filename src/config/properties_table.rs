@@ -189,7 +189,7 @@ macro_rules! for_each_property {
                 accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_CLUSTER_CHANGE_CONFIG = "metadata.cluster.change" {
-                doc: "What to do when brokers of another cluster answer than before: it was set up anew, its name leads elsewhere, or bootstrap.servers names brokers of two clusters. With follow all that is not acknowledged yet goes there, under a new producer id, and a warning tells both clusters' ids. With fail the producer can no longer be used, and nothing is sent to the other cluster. Another cluster is known by its id, and one that was set up anew under its old id by its topics: brokers were connected anew, and none of the producer's topics has the id that it had. So with fail it is the end as well if a producer has one topic only, and that is created again while connections are lost. Kafka before 2.8 tells no ids of topics.",
+                doc: "What to do when brokers of another cluster answer than before: it was set up anew, its name leads elsewhere, or bootstrap.servers names brokers of two clusters. With follow all that is not acknowledged yet goes there, under a new producer id, and a warning tells both clusters' ids. With fail the producer can no longer be used, and nothing is sent to the other cluster; so it is in both cases with a transactional.id, which one cluster alone knows. Another cluster is known by its id, and one that was set up anew under its old id by its topics: brokers were connected anew, and none of the producer's topics has the id that it had. So with fail it is the end as well if a producer has one topic only, and that is created again while connections are lost. Kafka before 2.8 tells no ids of topics.",
                 type: String, default: "follow", setter: metadata_cluster_change(ClusterChange), field: metadata_cluster_change: ClusterChange = choice,
                 accepts: OneOf(&["follow", "fail"]), importance: Low, origin: Ours, support: Supported,
             }
@@ -300,9 +300,9 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             TRANSACTION_TWO_PHASE_COMMIT_ENABLE_CONFIG = "transaction.two.phase.commit.enable" {
-                doc: "Whether an outside coordinator ends the transactions, which then never time out; transaction.timeout.ms must not be set then.",
+                doc: "Whether an outside coordinator decides how transactions end (KIP-939): prepare_transaction and complete_transaction are there, and no transaction times out; transaction.timeout.ms must not be set then. The brokers need the same setting, and Kafka 4.3's unstable.api.versions.enable=true as well.",
                 type: Boolean, default: "false", field: transaction_two_phase_commit_enable: bool = switch,
-                accepts: Any, importance: Low, origin: Kafka, support: Refused,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
 
             // Security: TLS.

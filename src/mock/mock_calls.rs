@@ -13,7 +13,7 @@ use crate::mock::mock_transactions::wrong_state;
 use crate::mock::sent_record::SentRecord;
 use crate::mock::{Mock, MockProducer};
 use crate::producer::{Transaction, check_offsets};
-use crate::transaction::{TransactionEvent, TransactionState};
+use crate::transaction::{PreparedTxnState, TransactionEvent, TransactionState};
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// Whether `init_transactions` was called.
@@ -21,9 +21,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
         self.mock.state.lock().transactions.state != TransactionState::Uninitialized
     }
 
-    /// Whether a transaction is open.
+    /// Whether a transaction is open, or prepared.
     pub fn transaction_in_flight(&self) -> bool {
-        self.mock.state.lock().transactions.state == TransactionState::InTransaction
+        let state = self.mock.state.lock().transactions.state;
+        matches!(state, TransactionState::InTransaction | TransactionState::Prepared)
     }
 
     /// The records of the open transaction, in the order of `send`. Those of committed ones are in the
@@ -53,8 +54,31 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
         self.mock.state.lock().transactions.committed.clone()
     }
 
-    /// From now on the call of this name fails with this error: `init_transactions`, `begin_transaction`,
-    /// `send_offsets_to_transaction`, `commit_transaction`, `abort_transaction`. Without an error it works again.
+    /// Which transaction is prepared for a two-phase commit.
+    pub fn prepared_transaction(&self) -> Option<PreparedTxnState> {
+        self.mock.state.lock().transactions.prepared
+    }
+
+    /// What `init_transactions_keeping_prepared` is to find: a transaction that a producer before this one has left prepared.
+    ///
+    /// ```
+    /// use kafka_producer::{Error, MockProducer, Producer, StringSerializer};
+    ///
+    /// let producer: MockProducer<str, str> = MockProducer::new(StringSerializer, StringSerializer);
+    /// producer.leave_prepared("4000:17".parse()?);
+    /// let found = producer.init_transactions_keeping_prepared()?;
+    /// assert_eq!(found.map(|state| state.to_string()).as_deref(), Some("4000:17"));
+    /// producer.complete_transaction(&"4000:16".parse()?)?; // not this one: it is aborted
+    /// assert_eq!(producer.commit_count(), 0);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn leave_prepared(&self, prepared: PreparedTxnState) {
+        self.mock.state.lock().transactions.left = Some(prepared);
+    }
+
+    /// From now on the call of this name fails with this error: `init_transactions`,
+    /// `init_transactions_keeping_prepared`, `begin_transaction`, `send_offsets_to_transaction`, `prepare_transaction`,
+    /// `complete_transaction`, `commit_transaction`, `abort_transaction`. Without an error it works again.
     ///
     /// ```
     /// use kafka_producer::{Error, ErrorKind, MockProducer, Producer, StringSerializer};
@@ -98,6 +122,53 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         state.transactions.step("init_transactions", TransactionEvent::Initialized)?;
         state.transactions.settled = state.history.len();
         Ok(())
+    }
+
+    pub(super) fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
+        const NAME: &str = "init_transactions_keeping_prepared";
+        not_in_callback("init_transactions_keeping_prepared()")?;
+        let mut state = self.state.lock();
+        state.check_usable()?;
+        state.transactions.step(NAME, TransactionEvent::Init)?;
+        let left = state.transactions.left.take();
+        let event = left.map_or(TransactionEvent::Initialized, |_| TransactionEvent::Prepared);
+        state.transactions.step(NAME, event)?;
+        state.transactions.prepared = left;
+        state.transactions.settled = state.history.len();
+        Ok(left)
+    }
+
+    /// As a flush, everything is answered first.
+    pub(super) fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
+        const NAME: &str = "prepare_transaction";
+        not_in_callback("prepare_transaction()")?;
+        self.state.lock().check_usable()?;
+        self.flush(None)?;
+        let mut state = self.state.lock();
+        state.check_usable()?;
+        state.transactions.step(NAME, TransactionEvent::Prepare)?;
+        state.transactions.step(NAME, TransactionEvent::Prepared)?;
+        let epoch = i16::try_from(state.transactions.commits).unwrap_or(i16::MAX);
+        let prepared = PreparedTxnState::new(MOCK_PRODUCER_ID, epoch);
+        state.transactions.prepared = Some(prepared);
+        Ok(prepared)
+    }
+
+    pub(super) fn complete_transaction(&self, kept: &PreparedTxnState) -> Result<(), Error> {
+        not_in_callback("complete_transaction()")?;
+        let state = self.state.lock();
+        state.check_usable()?;
+        let transactions = &state.transactions;
+        if let Some(error) = transactions.errors.get("complete_transaction") {
+            return Err(error.clone());
+        }
+        let prepared = transactions.prepared.filter(|_| transactions.state == TransactionState::Prepared);
+        drop(state);
+        let Some(prepared) = prepared else {
+            let text = "complete_transaction: no transaction is prepared";
+            return Err(Error::new(ErrorKind::IllegalState, text));
+        };
+        if prepared == *kept { self.commit_transaction() } else { self.abort_transaction() }
     }
 
     pub(super) fn begin_transaction(&self) -> Result<(), Error> {
@@ -165,3 +236,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         Ok(())
     }
 }
+
+/// The producer id in what a mock has prepared, as in Java.
+const MOCK_PRODUCER_ID: i64 = 1000;

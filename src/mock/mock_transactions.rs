@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use crate::consumer_group::{OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
-use crate::transaction::{TransactionEvent, TransactionState, transition};
+use crate::transaction::{PreparedTxnState, TransactionEvent, TransactionState, transition};
 
 /// Offsets by group.
 pub(super) type OffsetsByGroup = HashMap<String, HashMap<TopicPartition, OffsetAndMetadata>>;
@@ -21,6 +21,10 @@ pub(super) struct MockTransactions {
     pub(super) uncommitted: OffsetsByGroup,
     pub(super) committed: Vec<OffsetsByGroup>,
     pub(super) commits: u64,
+    /// The transaction that is prepared.
+    pub(super) prepared: Option<PreparedTxnState>,
+    /// One that the producer before this one has left, for a test.
+    pub(super) left: Option<PreparedTxnState>,
     /// The next calls fail with these, by name.
     pub(super) errors: HashMap<&'static str, Error>,
     /// A record of the open transaction has failed with this.
@@ -33,7 +37,8 @@ impl MockTransactions {
         if let Some(error) = self.errors.get(call) {
             return Err(error.clone());
         }
-        if let Some(failure) = self.failure.as_ref().filter(|_| event == TransactionEvent::Commit) {
+        let needs_all = matches!(event, TransactionEvent::Commit | TransactionEvent::Prepare);
+        if let Some(failure) = self.failure.as_ref().filter(|_| needs_all) {
             return Err(failure.clone().with_requires_abort());
         }
         self.state = transition(self.state, event).map_err(|illegal| wrong_state(call, illegal.state))?;
@@ -73,6 +78,7 @@ pub(super) fn wrong_state(call: &str, state: TransactionState) -> Error {
     let expected = match state {
         TransactionState::Uninitialized => "init_transactions() has to be called first",
         TransactionState::InTransaction => "a transaction is open",
+        TransactionState::Prepared => "a transaction is prepared",
         _ => "no transaction is open",
     };
     Error::new(ErrorKind::IllegalState, format!("{call}: {expected}"))

@@ -44,6 +44,7 @@ use crate::producer::{CloseReport, MOMENT, Plugins, Producer, Scratch, check_rec
 use crate::record::{RecordView, TopicName};
 use crate::record_batch::RecordParts;
 use crate::stage;
+use crate::transaction::PreparedTxnState;
 
 pub use mock_builder::MockProducerBuilder;
 pub use sent_record::SentRecord;
@@ -225,6 +226,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
     /// Acknowledges everything that is outstanding, and waits for callbacks that other threads run.
     fn init_transactions(&self) -> Result<(), Error> {
         self.mock.init_transactions()
+    }
+
+    fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
+        self.mock.init_transactions_keeping_prepared()
+    }
+
+    fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
+        self.mock.prepare_transaction()
+    }
+
+    fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
+        self.mock.complete_transaction(prepared)
     }
 
     fn begin_transaction(&self) -> Result<(), Error> {

@@ -15,6 +15,7 @@ use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicParti
 use crate::error::Error;
 use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};
+use crate::transaction::PreparedTxnState;
 
 /// What a program needs of a producer, so that its tests can give it a [`MockProducer`](crate::MockProducer) in the
 /// place of a [`KafkaProducer`].
@@ -134,6 +135,13 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// there is no `transactional.id`, it was called before, or in a callback.
     fn init_transactions(&self) -> Result<(), Error>;
 
+    /// The same, and keeps a transaction that is prepared for a two-phase commit: see
+    /// [`KafkaProducer::init_transactions_keeping_prepared`].
+    ///
+    /// # Errors
+    /// As there.
+    fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error>;
+
     /// Opens a transaction: see [`KafkaProducer::begin_transaction`]. [`Transaction::begin`](crate::Transaction::begin) gives
     /// a guard of it.
     ///
@@ -151,6 +159,18 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error>;
+
+    /// The first phase of a two-phase commit: see [`KafkaProducer::prepare_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    fn prepare_transaction(&self) -> Result<PreparedTxnState, Error>;
+
+    /// The second phase: see [`KafkaProducer::complete_transaction`].
+    ///
+    /// # Errors
+    /// As there.
+    fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error>;
 
     /// Commits the open transaction: see [`KafkaProducer::commit_transaction`].
     ///
@@ -198,6 +218,18 @@ macro_rules! pass_on {
 
         fn init_transactions(&$self) -> Result<(), Error> {
             $to.init_transactions()
+        }
+
+        fn init_transactions_keeping_prepared(&$self) -> Result<Option<PreparedTxnState>, Error> {
+            $to.init_transactions_keeping_prepared()
+        }
+
+        fn prepare_transaction(&$self) -> Result<PreparedTxnState, Error> {
+            $to.prepare_transaction()
+        }
+
+        fn complete_transaction(&$self, prepared: &PreparedTxnState) -> Result<(), Error> {
+            $to.complete_transaction(prepared)
         }
 
         fn begin_transaction(&$self) -> Result<(), Error> {

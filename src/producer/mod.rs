@@ -114,6 +114,7 @@ struct SendSettings {
     delivery_timeout: Duration,
     ignore_keys: bool,
     adaptive: bool,
+    two_phase_commit: bool,
 }
 
 impl From<&Settings> for SendSettings {
@@ -124,6 +125,7 @@ impl From<&Settings> for SendSettings {
             delivery_timeout: settings.delivery_timeout,
             ignore_keys: settings.partitioner_ignore_keys,
             adaptive: settings.partitioner_adaptive,
+            two_phase_commit: settings.transaction_two_phase_commit_enable,
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::logging;
 use crate::producer::KafkaProducer;
 use crate::producer::interface::Producer;
 use crate::record::{AsRecord, RecordMetadata};
+use crate::transaction::PreparedTxnState;
 
 /// An open transaction: [`KafkaProducer::begin`]. What is sent through it is committed together by [`commit`](Self::commit),
 /// or not at all: dropped without that, by an early return, a `?` or a panic, it is aborted.
@@ -118,6 +119,21 @@ where
         // Otherwise what is left of it is aborted by the drop.
         self.is_over = committed.as_ref().err().is_none_or(|error| !error.requires_abort());
         committed
+    }
+
+    /// Prepares it for a two-phase commit: [`KafkaProducer::prepare_transaction`]. From then on it is the producer's:
+    /// [`KafkaProducer::complete_transaction`] ends it, and nothing is aborted by a drop.
+    ///
+    /// # Errors
+    /// As there. Where the error requires an abort, that is done before this returns. Where it is retriable or `Interrupted`
+    /// it is still under way: call [`KafkaProducer::prepare_transaction`] until it is over.
+    pub fn prepare(mut self) -> Result<PreparedTxnState, Error> {
+        let prepared = self.producer.prepare_transaction();
+        self.is_over = match &prepared {
+            Ok(_) => true,
+            Err(error) => error.is_retriable() || error.kind() == ErrorKind::Interrupted,
+        };
+        prepared
     }
 
     /// Aborts it, and says what came of that: [`KafkaProducer::abort_transaction`].

@@ -15,7 +15,9 @@ use crate::last_heard::Explanation;
 use crate::mailbox::Event;
 use crate::producer::{Core, KafkaProducer};
 use crate::stage;
-use crate::transaction::{CallOutcome, CallPromise, CallWait, OffsetsToCommit, TransactionCall};
+use crate::transaction::{
+    CallOutcome, CallPromise, CallWait, OffsetsToCommit, PreparedTxnState, TransactionCall,
+};
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Makes the producer ready for transactions: once, before the first one. Needs `transactional.id`.
@@ -27,13 +29,32 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Blocks at most `max.block.ms`.
     ///
     /// # Errors
-    /// - [`is_fatal`](Error::is_fatal): this producer is of no use, for instance `Fenced`, or an `UnsupportedVersion`;
+    /// - [`is_fatal`](Error::is_fatal): this producer is of no use, for instance `Fenced`, or an `UnsupportedVersion`. From
+    ///   here on it is so as well where the brokers are found to belong to another cluster than before
+    ///   (`metadata.cluster.change` does not count): the transactional id is known to one cluster alone;
     /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: **call it again**; what is under way is taken up.
     ///   Until then every other call of transactions is an `IllegalState`;
     /// - `Authorization`, `Authentication`: may be called again once access is granted;
     /// - `IllegalState`: there is no `transactional.id`, or it was called before; in a callback. `Closed`, `Forked`.
     pub fn init_transactions(&self) -> Result<(), Error> {
         self.core.transactional_call(TransactionCall::Init)
+    }
+
+    /// As [`init_transactions`](Self::init_transactions), and keeps a transaction that the producer before this one has left
+    /// open, prepared for a two-phase commit: it is returned, and [`complete_transaction`](Self::complete_transaction) ends it.
+    /// Where there is none, the next transaction can begin. Java's `initTransactions(true)`.
+    ///
+    /// Apache Kafka up to 4.3 cannot keep a transaction: its brokers answer `UNSUPPORTED_VERSION`, the transaction stays open
+    /// there, and only `init_transactions` or Kafka's `kafka-transactions.sh abort` ends it, both by aborting it.
+    ///
+    /// Blocks at most `max.block.ms`.
+    ///
+    /// # Errors
+    /// As `init_transactions`; `IllegalState` without `transaction.two.phase.commit.enable=true`.
+    pub fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
+        self.core.check_two_phase_commit(TransactionCall::InitKeepingPrepared.name())?;
+        self.core.transactional_call(TransactionCall::InitKeepingPrepared)?;
+        Ok(self.core.control.transactions().prepared())
     }
 
     /// Opens a transaction: what is sent from now on belongs to it, until it is committed or aborted. Does not block.
@@ -69,6 +90,77 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error> {
         self.core.send_offsets(offsets, group)
+    }
+
+    /// The first phase of a two-phase commit (KIP-939): sends what was accepted in the transaction, waits until all of it is in
+    /// the logs, and leaves it open there, without a time limit, until [`complete_transaction`](Self::complete_transaction),
+    /// [`commit_transaction`](Self::commit_transaction) or [`abort_transaction`](Self::abort_transaction) ends it; no other
+    /// call, and no record, is taken meanwhile. Closing the producer does not end it, nor does a crash: the next one finds it by
+    /// [`init_transactions_keeping_prepared`](Self::init_transactions_keeping_prepared).
+    ///
+    /// What is returned is to be kept together with what this transaction belongs to, for instance in the database
+    /// transaction that is committed next:
+    ///
+    /// ```
+    /// use kafka_embedded::EmbeddedCluster;
+    /// use kafka_producer::{Error, KafkaProducer, PreparedTxnState, ProducerConfig, ProducerRecord};
+    ///
+    /// /// What a database would keep in the same transaction as the order.
+    /// #[derive(Default)]
+    /// struct Database { orders: Vec<String>, prepared: String }
+    ///
+    /// fn producer(servers: &str) -> Result<KafkaProducer<str, str>, Error> {
+    ///     let config = ProducerConfig::new().bootstrap_servers(servers).transactional_id("shop");
+    ///     let config = config.set("transaction.two.phase.commit.enable", "true");
+    ///     KafkaProducer::builder(config).default_serializers().build()
+    /// }
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).two_phase_commit(true).start()?;
+    /// let mut database = Database::default();
+    /// let shop = producer(&cluster.bootstrap_servers())?;
+    /// shop.init_transactions_keeping_prepared()?;
+    /// shop.begin_transaction()?;
+    /// shop.send(ProducerRecord::new("orders", "two apples"))?;
+    /// let prepared = shop.prepare_transaction()?;
+    /// database.orders.push("two apples".to_owned()); // this line and the next are one transaction of the database
+    /// database.prepared = prepared.to_string();
+    /// drop(shop); // as if it had crashed here: Kafka's part is neither committed nor aborted
+    ///
+    /// let shop = producer(&cluster.bootstrap_servers())?;
+    /// if shop.init_transactions_keeping_prepared()?.is_some() {
+    ///     let kept: PreparedTxnState = database.prepared.parse()?;
+    ///     shop.complete_transaction(&kept)?; // commits what the database knows of, and aborts what it does not
+    /// }
+    /// assert_eq!(cluster.committed_records("orders").len(), database.orders.len());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Blocks at most `max.block.ms`. Needs `transaction.two.phase.commit.enable=true`, also on the brokers.
+    ///
+    /// # Errors
+    /// - [`requires_abort`](Error::requires_abort): a record of the transaction has failed, or something else of it. It is not
+    ///   prepared: [`abort_transaction`](Self::abort_transaction);
+    /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: **call it again**; what is under way is taken up;
+    /// - [`is_fatal`](Error::is_fatal): close this producer, make another one, and have it abort what is open;
+    /// - `IllegalState`: no transaction is open, or the setting is not there; in a callback. `Closed`, `Forked`.
+    pub fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
+        self.core.check_two_phase_commit(TransactionCall::Prepare.name())?;
+        self.core.transactional_call(TransactionCall::Prepare)?;
+        Ok(self.core.control.transactions().prepared().unwrap_or_default())
+    }
+
+    /// The second phase of a two-phase commit: commits the transaction that is prepared, if it is this one, and aborts it
+    /// otherwise. So the state that was kept beside it decides: where that has not been written, the transaction does not
+    /// count here either.
+    ///
+    /// Blocks at most `max.block.ms`.
+    ///
+    /// # Errors
+    /// As [`commit_transaction`](Self::commit_transaction), with the same `possibly_written`; where one says "call it again",
+    /// this call or the one that the error names. `IllegalState`: no transaction is prepared, which also is so where it had
+    /// been ended before a crash.
+    pub fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
+        self.core.complete_transaction(prepared)
     }
 
     /// Sends what was accepted in the transaction, without waiting out `linger.ms`, and commits it: all its records, on all
@@ -124,6 +216,20 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         waited.into_result()
     }
 
+    fn check_two_phase_commit(&self, name: &str) -> Result<(), Error> {
+        if self.settings.two_phase_commit {
+            return Ok(());
+        }
+        let text = format!("{name}: two-phase commit needs transaction.two.phase.commit.enable=true");
+        Err(Error::new(ErrorKind::IllegalState, text))
+    }
+
+    fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
+        self.check_transactional_call("complete_transaction")?;
+        let call = self.control.transactions().completion(prepared)?;
+        self.transactional_call(call)
+    }
+
     fn begin_transaction(&self) -> Result<(), Error> {
         self.check_transactional_call("begin_transaction")?;
         let turn = self.control.transactions().begin()?;
@@ -145,8 +251,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error> {
-        const NAME: &str = "send_offsets_to_transaction";
-        self.check_transactional_call(NAME)?;
+        self.check_transactional_call(SEND_OFFSETS)?;
         check_offsets(offsets, group)?;
         let (promise, outcome) = CallPromise::new();
         let mut offsets: Vec<_> =
@@ -154,7 +259,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         offsets.sort_by(|(one, _), (other, _)| one.cmp(other));
         let asked = OffsetsToCommit { offsets, group: group.clone(), promise };
         self.control.transactions().send_offsets(asked)?;
-        self.await_call(NAME, &outcome, false).into_result()
+        self.await_call(SEND_OFFSETS, &outcome, false).into_result()
     }
 
     /// Has the sender look at what was asked, and waits for the outcome.
@@ -163,17 +268,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.accumulator.mailbox().push(Event::Turn, None);
         let transactions = self.control.transactions();
         let in_doubt = || is_commit && transactions.is_commit_in_doubt();
+        let goes_on = match name {
+            SEND_OFFSETS => "it goes on, and the commit waits for it",
+            _ => "it goes on, and has to be called again",
+        };
         match outcome.wait(begun.checked_add(self.settings.max_block)) {
             CallWait::Over(told) => CallStop::Over(told),
             CallWait::Interrupted => {
-                let error = Error::interrupted(&format!("{name}; it goes on, and has to be called again"));
+                let error = Error::interrupted(&format!("{name}; {goes_on}"));
                 CallStop::Stopped(error.with_possibly_committed(in_doubt()))
             }
             CallWait::TimedOut => {
                 let limit = self.settings.max_block.as_millis();
-                let text = format!(
-                    "{name}: not over within max.block.ms={limit}; it goes on, and has to be called again"
-                );
+                let text = format!("{name}: not over within max.block.ms={limit}; {goes_on}");
                 let error = Error::new(ErrorKind::Timeout, text);
                 let (waited_for, last) = (transactions.waits_for(), self.metadata.heard().last_error(begun));
                 let error = Explanation { waited_for, last, ..Explanation::default() }.explain(error);
@@ -183,6 +290,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         }
     }
 }
+
+const SEND_OFFSETS: &str = "send_offsets_to_transaction";
 
 /// How a call's wait ends.
 enum CallStop {

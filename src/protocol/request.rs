@@ -193,12 +193,15 @@ fn no_overlap<R: Request>(ours: &RangeInclusive<i16>, theirs: &RangeInclusive<i1
     Error::new(ErrorKind::UnsupportedVersion, message)
 }
 
-/// `3 to 13`.
+/// `3 to 13`, or `3`.
 struct ShownVersions<'a>(&'a RangeInclusive<i16>);
 
 impl std::fmt::Display for ShownVersions<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} to {}", self.0.start(), self.0.end())
+        match (self.0.start(), self.0.end()) {
+            (one, other) if one == other => write!(f, "{one}"),
+            (oldest, newest) => write!(f, "{oldest} to {newest}"),
+        }
     }
 }
 

@@ -371,7 +371,8 @@ impl<N: Network> Sender<N> {
             && self.identity.transaction.author().0 >= 0
             && self.identity.transaction.is_transactional()
         {
-            let text = "the brokers belong to another cluster than before, which does not know this producer's transactions";
+            let text = "the brokers belong to another cluster than before, which does not know this producer's \
+                        transactional.id and transactions: another producer has to be made for it";
             return self.become_fatal(Error::new(ErrorKind::Broker, text).with_fatal(), now);
         }
         if effects.other_cluster && self.identity.transaction.is_idempotent() {

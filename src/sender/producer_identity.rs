@@ -121,6 +121,8 @@ impl ProducerIdentity {
             transaction_timeout_ms: i32::MAX,
             producer_id: -1,
             producer_epoch: -1,
+            enable_2pc: false,
+            keep_prepared: false,
         };
         let expect = Expect::AnswerWithin(self.settings.request_timeout);
         self.transaction.producer_id_requested();

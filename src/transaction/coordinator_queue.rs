@@ -37,10 +37,14 @@ pub(crate) enum CoordinatorRequest {
     InitProducerId {
         /// For a newer epoch, after a transaction.
         renews: bool,
+        /// A transaction that is prepared is left open.
+        keeps_prepared: bool,
     },
     AddPartitions,
     AddOffsets(OffsetsToCommit),
     CommitOffsets(OffsetsToCommit),
+    /// Asks nobody: its turn comes when all else of the transaction is answered.
+    Prepare,
     EndTransaction {
         commits: bool,
     },
@@ -52,8 +56,8 @@ pub(crate) struct QueuedRequest {
     pub(crate) request: CoordinatorRequest,
     /// How often it failed.
     pub(crate) failures: u32,
-    /// It went to a broker at least once.
-    pub(crate) was_sent: bool,
+    /// It went to a broker that may have carried it out.
+    pub(crate) may_be_done: bool,
     not_before: Option<Instant>,
 }
 
@@ -70,12 +74,12 @@ impl CoordinatorRequest {
     fn level(&self) -> usize {
         match self {
             CoordinatorRequest::FindCoordinator(_) => 0,
-            CoordinatorRequest::InitProducerId { renews: false } => 1,
+            CoordinatorRequest::InitProducerId { renews: false, .. } => 1,
             CoordinatorRequest::AddPartitions
             | CoordinatorRequest::AddOffsets(_)
             | CoordinatorRequest::CommitOffsets(_) => 2,
-            CoordinatorRequest::EndTransaction { .. } => 3,
-            CoordinatorRequest::InitProducerId { renews: true } => 4,
+            CoordinatorRequest::Prepare | CoordinatorRequest::EndTransaction { .. } => 3,
+            CoordinatorRequest::InitProducerId { renews: true, .. } => 4,
         }
     }
 
@@ -90,7 +94,7 @@ impl CoordinatorRequest {
 impl CoordinatorQueue {
     /// Adds a request behind those of its level.
     pub(crate) fn push(&mut self, request: CoordinatorRequest) {
-        self.put(QueuedRequest { request, failures: 0, was_sent: false, not_before: None }, false);
+        self.put(QueuedRequest { request, failures: 0, may_be_done: false, not_before: None }, false);
     }
 
     /// A request is to be sent again, not before this time. It comes before those of its level that have not been tried.
@@ -171,11 +175,12 @@ mod tests {
     fn name(queued: &QueuedRequest) -> String {
         match &queued.request {
             CoordinatorRequest::FindCoordinator(coordinated) => format!("find {}", coordinated.key),
-            CoordinatorRequest::InitProducerId { renews: false } => "init".to_owned(),
-            CoordinatorRequest::InitProducerId { renews: true } => "renew".to_owned(),
+            CoordinatorRequest::InitProducerId { renews: false, .. } => "init".to_owned(),
+            CoordinatorRequest::InitProducerId { renews: true, .. } => "renew".to_owned(),
             CoordinatorRequest::AddPartitions => "add partitions".to_owned(),
             CoordinatorRequest::AddOffsets(offsets) => format!("add {}", offsets.group.group_id()),
             CoordinatorRequest::CommitOffsets(offsets) => format!("commit {}", offsets.group.group_id()),
+            CoordinatorRequest::Prepare => "prepare".to_owned(),
             CoordinatorRequest::EndTransaction { commits } => format!("end {commits}"),
         }
     }
@@ -185,12 +190,13 @@ mod tests {
     fn the_order_is_that_of_five_levels_and_within_one_that_of_coming() {
         let mut queue = CoordinatorQueue::default();
         let find = Coordinated { kind: CoordinatorType::Transaction, key: "id".into() };
-        queue.push(CoordinatorRequest::InitProducerId { renews: true });
+        let init = |renews| CoordinatorRequest::InitProducerId { renews, keeps_prepared: false };
+        queue.push(init(true));
         queue.push(CoordinatorRequest::EndTransaction { commits: true });
         queue.push(CoordinatorRequest::CommitOffsets(offsets("one")));
         queue.push(CoordinatorRequest::AddPartitions);
         queue.push(CoordinatorRequest::AddOffsets(offsets("other")));
-        queue.push(CoordinatorRequest::InitProducerId { renews: false });
+        queue.push(init(false));
         queue.push(CoordinatorRequest::FindCoordinator(find));
         let order: Vec<_> = std::iter::from_fn(|| queue.take_first()).map(|it| name(&it)).collect();
         assert_eq!(

@@ -11,6 +11,7 @@ mod call_outcome;
 mod coordinator_queue;
 mod coordinator_verdicts;
 mod participants;
+mod prepared_txn_state;
 mod sequence;
 mod transaction_calls;
 mod transaction_state;
@@ -31,6 +32,7 @@ pub(crate) use coordinator_queue::{
 pub(crate) use coordinator_verdicts::{
     CoordinatorApi, CoordinatorContext, CoordinatorVerdict, coordinator_verdict,
 };
+pub use prepared_txn_state::PreparedTxnState;
 pub(crate) use sequence::SequencePlace;
 use sequence::{PartitionSequences, ProducerIdAndEpoch};
 pub(crate) use transaction_calls::{AskedCall, TransactionCall, TransactionCalls};

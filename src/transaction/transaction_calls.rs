@@ -17,6 +17,7 @@ use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::transaction::call_outcome::{CallOutcome, CallPromise};
 use crate::transaction::coordinator_queue::OffsetsToCommit;
+use crate::transaction::prepared_txn_state::PreparedTxnState;
 use crate::transaction::transaction_state::{
     IllegalTransition, TransactionEvent, TransactionState, transition,
 };
@@ -25,6 +26,8 @@ use crate::transaction::transaction_state::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TransactionCall {
     Init,
+    InitKeepingPrepared,
+    Prepare,
     Commit,
     Abort,
 }
@@ -32,9 +35,17 @@ pub(crate) enum TransactionCall {
 /// What the sender is asked.
 #[derive(Debug)]
 pub(crate) enum AskedCall {
-    Init(CallPromise),
+    Init {
+        keeps_prepared: bool,
+        promise: CallPromise,
+    },
     Offsets(OffsetsToCommit),
     /// Queues take nothing more from this turn on.
+    Prepare {
+        turn: u64,
+        promise: CallPromise,
+    },
+    /// The same.
     End {
         commits: bool,
         turn: u64,
@@ -64,6 +75,8 @@ struct Desk {
     has_gaps: bool,
     /// A commit went out whose answer did not come.
     commit_in_doubt: bool,
+    /// The transaction that is prepared; kept until the next one begins, for a call that ends it to be repeated.
+    prepared: Option<PreparedTxnState>,
     waits_for: Option<String>,
 }
 
@@ -72,6 +85,8 @@ impl TransactionCall {
     pub(crate) fn name(self) -> &'static str {
         match self {
             TransactionCall::Init => "init_transactions",
+            TransactionCall::InitKeepingPrepared => "init_transactions_keeping_prepared",
+            TransactionCall::Prepare => "prepare_transaction",
             TransactionCall::Commit => "commit_transaction",
             TransactionCall::Abort => "abort_transaction",
         }
@@ -79,7 +94,8 @@ impl TransactionCall {
 
     fn event(self) -> TransactionEvent {
         match self {
-            TransactionCall::Init => TransactionEvent::Init,
+            TransactionCall::Init | TransactionCall::InitKeepingPrepared => TransactionEvent::Init,
+            TransactionCall::Prepare => TransactionEvent::Prepare,
             TransactionCall::Commit => TransactionEvent::Commit,
             TransactionCall::Abort => TransactionEvent::Abort,
         }
@@ -130,13 +146,16 @@ impl TransactionCalls {
         self.step(&mut desk, call.event()).map_err(|_| desk.refusal(call.name()))?;
         let (promise, outcome) = CallPromise::new();
         desk.pending = Some((call, outcome.clone()));
-        if call != TransactionCall::Init {
+        let is_init = matches!(call, TransactionCall::Init | TransactionCall::InitKeepingPrepared);
+        if !is_init {
             // From an abortable error in a commit on it is odd already.
             desk.turn |= 1;
         }
         let (commits, turn) = (call == TransactionCall::Commit, desk.turn);
         desk.asked.push(match call {
-            TransactionCall::Init => AskedCall::Init(promise),
+            TransactionCall::Init => AskedCall::Init { keeps_prepared: false, promise },
+            TransactionCall::InitKeepingPrepared => AskedCall::Init { keeps_prepared: true, promise },
+            TransactionCall::Prepare => AskedCall::Prepare { turn, promise },
             TransactionCall::Commit | TransactionCall::Abort => {
                 AskedCall::End { commits, turn, promise: Some(promise) }
             }
@@ -155,6 +174,7 @@ impl TransactionCalls {
         desk.check_nothing_pending(NAME)?;
         self.step(&mut desk, TransactionEvent::Begin).map_err(|_| desk.refusal(NAME))?;
         desk.turn += 1;
+        desk.prepared = None;
         self.lifecycle.resume();
         Ok(desk.turn)
     }
@@ -173,6 +193,33 @@ impl TransactionCalls {
         }
         desk.asked.push(AskedCall::Offsets(offsets));
         Ok(())
+    }
+
+    /// The transaction that is prepared, or was until it ended.
+    pub(crate) fn prepared(&self) -> Option<PreparedTxnState> {
+        self.desk.lock().prepared
+    }
+
+    /// How the transaction ends that is prepared, or is ending already, where the one to be committed is this one.
+    ///
+    /// # Errors
+    /// As `call`.
+    pub(crate) fn completion(&self, state: &PreparedTxnState) -> Result<TransactionCall, Error> {
+        const NAME: &str = "complete_transaction";
+        self.check_transactional(NAME)?;
+        let desk = self.desk.lock();
+        let ends = |call| matches!(call, TransactionCall::Commit | TransactionCall::Abort);
+        if !desk.pending.as_ref().is_some_and(|(pending, _)| ends(*pending)) {
+            desk.check_nothing_pending(NAME)?;
+            if desk.state != TransactionState::Prepared {
+                return Err(desk.refusal(NAME));
+            }
+        }
+        match &desk.prepared {
+            None => Err(desk.refusal(NAME)),
+            Some(prepared) if prepared == state => Ok(TransactionCall::Commit),
+            Some(_) => Ok(TransactionCall::Abort),
+        }
     }
 
     /// Somebody was told this outcome: the call is over.
@@ -238,6 +285,13 @@ impl TransactionCalls {
         Ok(())
     }
 
+    /// All of the transaction is in the logs, or the coordinator has kept it.
+    pub(crate) fn prepare(&self, prepared: PreparedTxnState) -> Result<(), IllegalTransition> {
+        self.advance(TransactionEvent::Prepared)?;
+        self.desk.lock().prepared = Some(prepared);
+        Ok(())
+    }
+
     /// Something has failed after which the transaction can be aborted, or `init_transactions` called again.
     pub(crate) fn fail(&self, error: &Error) {
         let was_sound = self.fail_with(&mut self.desk.lock(), error);
@@ -275,9 +329,13 @@ impl TransactionCalls {
         desk.why.get_or_insert_with(|| error.clone());
     }
 
-    /// The producer is closed: an open transaction is aborted, unless it is ending already.
+    /// The producer is closed: an open transaction is aborted, unless it is ending already. One that is prepared is left to
+    /// the next producer: it is not ours to decide.
     pub(crate) fn abort_for_close(&self) {
         let mut desk = self.desk.lock();
+        if desk.state == TransactionState::Prepared {
+            return;
+        }
         if self.step(&mut desk, TransactionEvent::Abort).is_ok() {
             desk.turn |= 1;
             let end = AskedCall::End { commits: false, turn: desk.turn, promise: None };
@@ -342,9 +400,17 @@ impl Desk {
     /// The error of a call that the state does not allow.
     fn refusal(&self, call: &str) -> Error {
         let expected = match self.state {
+            TransactionState::Ready | TransactionState::InTransaction if call == "complete_transaction" => {
+                "no transaction is prepared: prepare_transaction() does that, and init_transactions_keeping_prepared() \
+                 tells whether the producer before this one has left one"
+            }
+            TransactionState::Preparing => "the transaction is being prepared",
+            TransactionState::Prepared => {
+                "a transaction is prepared: complete_transaction(), commit_transaction() or abort_transaction() ends it"
+            }
             TransactionState::Uninitialized => "init_transactions() has to be called first",
             TransactionState::Initializing => "init_transactions() is not over yet",
-            TransactionState::Ready if call == "init_transactions" => {
+            TransactionState::Ready if call.starts_with("init_transactions") => {
                 "it was called already, which one call is enough for"
             }
             TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
@@ -421,7 +487,11 @@ mod tests {
 
     fn take_promise(calls: &TransactionCalls) -> CallPromise {
         match calls.take_asked().pop() {
-            Some(AskedCall::Init(promise) | AskedCall::End { promise: Some(promise), .. }) => promise,
+            Some(
+                AskedCall::Init { promise, .. }
+                | AskedCall::Prepare { promise, .. }
+                | AskedCall::End { promise: Some(promise), .. },
+            ) => promise,
             other => panic!("{other:?}"),
         }
     }
@@ -501,6 +571,44 @@ mod tests {
             calls.told(&again);
             assert!(calls.begin().is_ok());
         }
+    }
+
+    /// Behaviour 75.
+    #[test]
+    fn a_prepared_transaction_is_only_ended_and_by_whom_it_is_committed() {
+        let (mine, other) = (PreparedTxnState::new(7, 3), PreparedTxnState::new(7, 2));
+        let prepared = || {
+            let calls = in_transaction();
+            refused(calls.completion(&mine), "no transaction is prepared");
+            let outcome = calls.call(TransactionCall::Prepare).unwrap();
+            assert!(!calls.lifecycle.takes_records(), "it takes no records from then on");
+            refused(
+                calls.call(TransactionCall::Commit),
+                "prepare_transaction() has not been told its outcome",
+            );
+            refused(calls.completion(&mine), "prepare_transaction() has not been told its outcome");
+            calls.prepare(mine).unwrap();
+            take_promise(&calls).settle(Ok(()));
+            calls.told(&outcome);
+            refused(calls.refusal_of_send().map_or(Ok(()), Err), "a transaction is prepared");
+            refused(calls.begin(), "a transaction is prepared");
+            refused(calls.call(TransactionCall::Prepare), "a transaction is prepared");
+            refused(calls.call(TransactionCall::Init), "a transaction is prepared");
+            calls
+        };
+        for (state, call) in [(mine, TransactionCall::Commit), (other, TransactionCall::Abort)] {
+            let calls = prepared();
+            assert_eq!(calls.completion(&state).unwrap(), call);
+            let outcome = calls.call(call).unwrap();
+            assert_eq!(calls.completion(&state).unwrap(), call, "it is taken up");
+            calls.advance(TransactionEvent::Ended).unwrap();
+            assert_eq!(calls.completion(&state).unwrap(), call, "nobody was told yet");
+            calls.told(&outcome);
+            refused(calls.completion(&state), "no transaction is prepared");
+        }
+        let calls = prepared();
+        calls.abort_for_close();
+        assert_eq!(calls.state(), TransactionState::Prepared, "it is left to the next producer");
     }
 
     /// Behaviour 76.

@@ -14,6 +14,10 @@ pub(crate) enum TransactionState {
     Initializing,
     Ready,
     InTransaction,
+    /// It takes no records any more, and those that it has are not all answered yet.
+    Preparing,
+    /// All of it is in the logs, and whether it is committed is decided elsewhere (KIP-939).
+    Prepared,
     Committing,
     Aborting,
     /// Something of the transaction has failed: it can only be aborted.
@@ -31,6 +35,10 @@ pub(crate) enum TransactionEvent {
     Initialized,
     /// `begin_transaction` is called.
     Begin,
+    /// `prepare_transaction` is called.
+    Prepare,
+    /// All of the transaction is in the logs; or the coordinator has kept one that is prepared.
+    Prepared,
     /// `commit_transaction` is called.
     Commit,
     /// `abort_transaction` is called, or the producer is closed.
@@ -69,11 +77,17 @@ pub(crate) fn transition(
         // Only the call has failed; there is no transaction to abort.
         (State::Initializing, Event::Failed) => State::Uninitialized,
         (State::Ready, Event::Begin) => State::InTransaction,
-        (State::InTransaction, Event::Commit) => State::Committing,
-        (State::InTransaction | State::AbortableError, Event::Abort) => State::Aborting,
-        (State::InTransaction | State::Committing | State::AbortableError, Event::Failed) => {
-            State::AbortableError
+        (State::InTransaction, Event::Prepare) => State::Preparing,
+        (State::Preparing | State::Initializing, Event::Prepared) => State::Prepared,
+        (State::InTransaction | State::Prepared, Event::Commit) => State::Committing,
+        (State::InTransaction | State::Preparing | State::Prepared | State::AbortableError, Event::Abort) => {
+            State::Aborting
         }
+        // Of one that is prepared nothing can fail any more but the producer.
+        (
+            State::InTransaction | State::Preparing | State::Committing | State::AbortableError,
+            Event::Failed,
+        ) => State::AbortableError,
         // It is being aborted already.
         (State::Aborting, Event::Failed) => State::Aborting,
         (State::Committing | State::Aborting, Event::Ended) => State::Ready,
@@ -85,7 +99,10 @@ pub(crate) fn transition(
 impl TransactionState {
     /// Whether records that have no sequence number yet may be given one.
     pub(crate) fn sends_records(self) -> bool {
-        matches!(self, TransactionState::InTransaction | TransactionState::Committing)
+        matches!(
+            self,
+            TransactionState::InTransaction | TransactionState::Preparing | TransactionState::Committing
+        )
     }
 
     /// Whether the transaction can only end by being aborted.
@@ -105,11 +122,13 @@ impl TransactionState {
     }
 }
 
-const ALL: [TransactionState; 8] = [
+const ALL: [TransactionState; 10] = [
     TransactionState::Uninitialized,
     TransactionState::Initializing,
     TransactionState::Ready,
     TransactionState::InTransaction,
+    TransactionState::Preparing,
+    TransactionState::Prepared,
     TransactionState::Committing,
     TransactionState::Aborting,
     TransactionState::AbortableError,
@@ -121,14 +140,17 @@ mod tests {
     use super::*;
 
     /// All pairs. A line is a state; its letters are the states that follow each event, `-` what is not
-    /// allowed. Events: init, initialized, begin, commit, abort, ended, ended to renew, failed, failed for good.
+    /// allowed. Events: init, initialized, begin, prepare, prepared, commit, abort, ended, ended to renew, failed, failed for
+    /// good.
     /// Behaviour 65.
     #[test]
     fn the_table_over_all_pairs() {
-        const EVENTS: [TransactionEvent; 9] = [
+        const EVENTS: [TransactionEvent; 11] = [
             TransactionEvent::Init,
             TransactionEvent::Initialized,
             TransactionEvent::Begin,
+            TransactionEvent::Prepare,
+            TransactionEvent::Prepared,
             TransactionEvent::Commit,
             TransactionEvent::Abort,
             TransactionEvent::Ended,
@@ -136,17 +158,20 @@ mod tests {
             TransactionEvent::Failed,
             TransactionEvent::FailedForGood,
         ];
-        // Uninitialized, Initializing, Ready, in Transaction, Committing, Aborting, abortable Error, Fatal.
-        let letters = "UIRTCAEF";
+        // Uninitialized, Initializing, Ready, in Transaction, preparinG, Prepared, Committing, Aborting, abortable Error,
+        // Fatal.
+        let letters = "UIRTGPCAEF";
         let table = [
-            ("U", "I-------F"),
-            ("I", "-R-----UF"),
-            ("R", "--T-----F"),
-            ("T", "---CA--EF"),
-            ("C", "-----RIEF"),
-            ("A", "-----RIAF"),
-            ("E", "----A--EF"),
-            ("F", "--------F"),
+            ("U", "I---------F"),
+            ("I", "-R--P----UF"),
+            ("R", "--T-------F"),
+            ("T", "---G-CA--EF"),
+            ("G", "----P-A--EF"),
+            ("P", "-----CA---F"),
+            ("C", "-------RIEF"),
+            ("A", "-------RIAF"),
+            ("E", "------A--EF"),
+            ("F", "----------F"),
         ];
         let state = |letter: char| letters.find(letter).map(|place| ALL[place]);
         for (from, row) in table {
@@ -164,9 +189,11 @@ mod tests {
     }
 
     #[test]
-    fn records_are_numbered_in_an_open_transaction_and_while_it_is_committed() {
+    fn records_are_numbered_in_an_open_transaction_and_while_it_is_prepared_or_committed() {
         let numbered: Vec<_> = ALL.into_iter().filter(|state| state.sends_records()).collect();
-        assert_eq!(numbered, [TransactionState::InTransaction, TransactionState::Committing]);
+        let open =
+            [TransactionState::InTransaction, TransactionState::Preparing, TransactionState::Committing];
+        assert_eq!(numbered, open);
         assert!(ALL.iter().all(|state| !(state.sends_records() && state.is_doomed())));
     }
 }

@@ -14,8 +14,9 @@ use crate::support::{AGES, SOON, cluster, config, producer, to_first, values};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{
     Callback, CloseReport, ConsumerGroupMetadata, DefaultSerializer, Error, ErrorKind, InterruptHandle,
-    KafkaProducer, MockProducer, OffsetAndMetadata, PartitionInfo, Producer, ProducerRecord, RecordFuture,
-    RecordView, StringSerializer, TopicName, TopicPartition, serialize_with, wait_all,
+    KafkaProducer, MockProducer, OffsetAndMetadata, PartitionInfo, PreparedTxnState, Producer,
+    ProducerRecord, RecordFuture, RecordView, StringSerializer, TopicName, TopicPartition, serialize_with,
+    wait_all,
 };
 
 type TextProducer = KafkaProducer<str, str>;
@@ -326,6 +327,18 @@ impl<P: Producer<str, str>> Producer<str, str> for OnlyOrders<P> {
 
     fn init_transactions(&self) -> Result<(), Error> {
         self.0.init_transactions()
+    }
+
+    fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
+        self.0.init_transactions_keeping_prepared()
+    }
+
+    fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
+        self.0.prepare_transaction()
+    }
+
+    fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
+        self.0.complete_transaction(prepared)
     }
 
     fn begin_transaction(&self) -> Result<(), Error> {

@@ -968,16 +968,6 @@ fn brokers_that_give_no_newer_epochs_go_on_after_a_record_that_has_failed_for_ce
     assert_eq!(places, [(0, 0), (0, 1)]);
 }
 
-/// Behaviour 75.
-#[test]
-fn two_phase_commit_is_refused_by_name() {
-    let cluster = cluster_of(2);
-    let more = [("transactional.id", ID), ("transaction.two.phase.commit.enable", "true")];
-    let error = TextProducer::new(support::config(&cluster.bootstrap_servers(), &more)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("transaction.two.phase.commit.enable"), "{error}");
-}
-
 #[test]
 fn an_id_has_one_byte_at_least_and_as_many_as_the_protocol_can_say_at_most() {
     let cluster = cluster_of(2);

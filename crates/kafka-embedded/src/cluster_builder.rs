@@ -104,6 +104,7 @@ pub(super) struct TransactionSettings {
     pub(super) features: FinalizedFeatures,
     pub(super) max_timeout: Duration,
     pub(super) completion_time: Duration,
+    pub(super) two_phase_commit: bool,
 }
 
 /// What the cluster has agreed on.
@@ -120,6 +121,7 @@ impl Default for TransactionSettings {
             features: FinalizedFeatures { epoch: 1, transaction_version: MAX_TRANSACTION_VERSION },
             max_timeout: Duration::from_secs(900),
             completion_time: Duration::ZERO,
+            two_phase_commit: false,
         }
     }
 }
@@ -143,7 +145,8 @@ pub struct EmbeddedClusterBuilder {
 
 impl EmbeddedClusterBuilder {
     pub(super) fn new() -> Self {
-        let versions = Api::ALL.into_iter().map(|api| (api, api.versions())).collect();
+        let mut versions: BTreeMap<_, _> = Api::ALL.into_iter().map(|api| (api, api.versions())).collect();
+        versions.insert(Api::InitProducerId, STABLE_INIT_PRODUCER_ID);
         Self {
             brokers: 1,
             racks: Vec::new(),
@@ -254,6 +257,18 @@ impl EmbeddedClusterBuilder {
         self
     }
 
+    /// Whether brokers have two-phase commit (KIP-939): they tell version 6 of InitProducerId, which Kafka 4.3 does only with
+    /// `unstable.api.versions.enable=true`, and consent to it, as with `transaction.two.phase.commit.enable=true`. Unlike Kafka
+    /// 4.3's, which answers UNSUPPORTED_VERSION, they keep a prepared transaction for a producer that asks for it. Not if not
+    /// said. Version 6 alone, without consent, is `api_versions(Api::InitProducerId, 0..=6)`.
+    #[must_use]
+    pub fn two_phase_commit(mut self, enabled: bool) -> Self {
+        self.transactions.two_phase_commit = enabled;
+        let versions = if enabled { Api::InitProducerId.versions() } else { STABLE_INIT_PRODUCER_ID };
+        self.versions.insert(Api::InitProducerId, versions);
+        self
+    }
+
     /// How long it takes to complete a transaction: by how much its markers are written later than EndTxn is answered. What
     /// comes meanwhile is answered with CONCURRENT_TRANSACTIONS. No time if not said.
     #[must_use]
@@ -315,6 +330,9 @@ impl EmbeddedClusterBuilder {
         Ok(())
     }
 }
+
+/// The versions of InitProducerId that Kafka 4.3 calls stable.
+const STABLE_INIT_PRODUCER_ID: RangeInclusive<i16> = 0..=5;
 
 pub(super) const MAX_TRANSACTION_VERSION: i16 = 2;
 

@@ -50,6 +50,7 @@
 //! its requests, as on a real cluster. There is a coordinator for each transactional id
 //! ([`coordinator`](EmbeddedCluster::coordinator), [`move_coordinator`](EmbeddedCluster::move_coordinator)), it fences, aborts
 //! what has been open for longer than its `transaction.timeout.ms` as soon as that time is over, and writes markers into the logs.
+//! Two-phase commit (KIP-939) is there on demand ([`two_phase_commit`](EmbeddedClusterBuilder::two_phase_commit)).
 //!
 //! What can be looked at: what a consumer with `isolation.level=read_committed` gets
 //! ([`committed_records`](EmbeddedCluster::committed_records)) and what one with `read_uncommitted` does
@@ -83,7 +84,7 @@
 //!
 //! # What it does not do
 //!
-//! Consumer groups beyond their offsets in transactions, transactions in two phases, GSSAPI, deleting or compacting records,
+//! Consumer groups beyond their offsets in transactions, GSSAPI, deleting or compacting records,
 //! throttling other than by a fault. Several brokers share one log; replicas only decide who may lead. Coordinators share what
 //! they know: one that takes over knows all at once (a [`Fault`] lets it say COORDINATOR_LOAD_IN_PROGRESS), and markers are
 //! written whether or not a partition has a leader. A batch that comes while the transaction before is being completed is answered
@@ -259,6 +260,12 @@ impl EmbeddedCluster {
     /// Makes a broker the coordinator of a consumer group, as [`move_coordinator`](Self::move_coordinator).
     pub fn move_group_coordinator(&self, group: &str, broker: i32) {
         self.server.with_rules(|rules| rules.move_group_coordinator(group, broker));
+    }
+
+    /// Counts the epochs of a transactional id on from this one, as after that many transactions: the next InitProducerId gives the
+    /// one after it. Epochs end at 32766; then there is another producer id.
+    pub fn set_producer_epoch(&self, transactional_id: &str, epoch: i16) {
+        self.server.with_rules(|rules| rules.set_producer_epoch(transactional_id, epoch));
     }
 
     /// Lets brokers tell another level of `transaction.version`, 0 to 2, as after an upgrade; `false` for others. Clients learn it

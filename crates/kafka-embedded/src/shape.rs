@@ -43,9 +43,12 @@ const fn fields(api: Api) -> &'static [ShapeField] {
         Api::ApiVersions => &[ShapeField(3, LAST, String), ShapeField(3, LAST, String)],
         Api::SaslHandshake => &[ShapeField(0, LAST, String)],
         Api::SaslAuthenticate => &[ShapeField(0, LAST, Bytes)],
-        Api::InitProducerId => {
-            &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(4)), ShapeField(3, LAST, Fixed(10))]
-        }
+        Api::InitProducerId => &[
+            ShapeField(0, LAST, String),
+            ShapeField(0, LAST, Fixed(4)),
+            ShapeField(3, LAST, Fixed(10)),
+            ShapeField(6, LAST, Fixed(2)),
+        ],
         Api::FindCoordinator => {
             &[ShapeField(0, 3, String), ShapeField(1, LAST, Fixed(1)), ShapeField(4, LAST, Strings)]
         }

@@ -193,6 +193,12 @@ impl ClusterRules {
         }
     }
 
+    /// Counts the epochs of a transactional id on from this one, as after that many transactions: the next InitProducerId gives
+    /// the one after it.
+    pub fn set_producer_epoch(&mut self, transactional_id: &str, epoch: i16) {
+        self.coordinator.set_epoch(transactional_id, epoch);
+    }
+
     /// Makes a broker the coordinator of a consumer group; the one before answers NOT_COORDINATOR from now on. Nothing
     /// happens if the broker is stopped.
     pub fn move_group_coordinator(&mut self, group: &str, broker: i32) {

@@ -85,6 +85,27 @@ pub(super) struct CompletionPlan {
     pub(super) is_v2: bool,
 }
 
+/// An InitProducerId.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Initialization {
+    /// What the producer had before (KIP-360).
+    pub(super) claimed: Option<Author>,
+    /// `FOREVER`: the transactions are of two phases (KIP-939).
+    pub(super) timeout: Duration,
+    /// The open transaction goes on, for its new producer to end it.
+    pub(super) keeps_prepared: bool,
+    /// Of a transaction that has to be aborted first.
+    pub(super) completion: CompletionPlan,
+}
+
+/// What an InitProducerId is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Initialized {
+    pub(super) author: Author,
+    /// Who has begun the transaction that goes on.
+    pub(super) ongoing: Option<Author>,
+}
+
 /// An EndTxn.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ending {
@@ -113,6 +134,10 @@ impl KnownTransaction {
     /// The producer id and epoch that count now.
     pub(super) fn author(&self) -> Author {
         (self.producer_id, self.epoch)
+    }
+
+    pub(super) fn set_epoch(&mut self, epoch: i16) {
+        self.epoch = epoch;
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -147,15 +172,13 @@ impl KnownTransaction {
         self.state = state;
     }
 
-    /// InitProducerId: the producer that asks takes over. `claimed`: what it had before (KIP-360).
-    /// `completion`: of a transaction that has to be aborted first.
+    /// InitProducerId: the producer that asks takes over.
     pub(super) fn init(
         &mut self,
-        claimed: Option<Author>,
-        timeout: Duration,
-        completion: CompletionPlan,
+        asked: &Initialization,
         ids: &mut ProducerIds,
-    ) -> Result<Author, BrokerError> {
+    ) -> Result<Initialized, BrokerError> {
+        let claimed = asked.claimed;
         // Whoever asks: the id may be another one once it is completed.
         if self.is_completing() {
             return Err(BrokerError::CONCURRENT_TRANSACTIONS);
@@ -163,8 +186,9 @@ impl KnownTransaction {
         if claimed.is_some_and(|claimed| !self.may_claim(claimed)) {
             return Err(BrokerError::PRODUCER_FENCED);
         }
-        if matches!(self.state, State::Ongoing { .. }) {
-            self.fence(completion, ids);
+        let is_open = matches!(self.state, State::Ongoing { .. });
+        if is_open && !asked.keeps_prepared {
+            self.fence(asked.completion, ids);
             return Err(BrokerError::CONCURRENT_TRANSACTIONS);
         }
         let (current, next) = (self.author(), (self.producer_id, self.epoch.saturating_add(1)));
@@ -179,10 +203,10 @@ impl KnownTransaction {
             Some(epoch) if epoch == self.last_epoch => (self.last_epoch, current),
             Some(_) => return Err(BrokerError::PRODUCER_FENCED),
         };
-        self.go(State::Empty, author);
+        self.go(if is_open { self.state } else { State::Empty }, author);
         self.last_epoch = last_epoch;
-        self.timeout = timeout;
-        Ok(author)
+        self.timeout = asked.timeout;
+        Ok(Initialized { author, ongoing: is_open.then_some(self.writer) })
     }
 
     fn may_claim(&self, (id, epoch): Author) -> bool {
@@ -314,7 +338,7 @@ impl KnownTransaction {
     /// When something happens by time alone.
     pub(super) fn next_due(&self) -> Option<Instant> {
         match self.state {
-            State::Ongoing { since } => Some(since + self.timeout),
+            State::Ongoing { since } => Some(since + self.timeout).filter(|_| self.timeout < FOREVER),
             State::Completing { at, .. } => Some(at),
             State::Empty | State::Complete(_) => None,
         }
@@ -324,6 +348,7 @@ impl KnownTransaction {
     /// protocol.
     pub(super) fn expire(&mut self, now: Instant, rules: (Duration, bool), ids: &mut ProducerIds) {
         if let State::Ongoing { since } = self.state
+            && self.timeout < FOREVER
             && since + self.timeout <= now
         {
             let (delay, is_v2) = rules;
@@ -337,8 +362,10 @@ impl KnownTransaction {
         if at > now {
             return None;
         }
-        let author = self.author();
-        let next = self.next_id.take().map_or(author, |id| (id, 0));
+        let next = self.next_id.take().map_or(self.author(), |id| (id, 0));
+        // The logs know it by the id that has begun it, also where its last producer has another.
+        let is_kept = !self.partitions.is_empty() && self.writer.0 != self.producer_id;
+        let author = if is_kept { self.writer } else { self.author() };
         self.go(State::Complete(end), next);
         self.groups.clear();
         let offsets = std::mem::take(&mut self.offsets);
@@ -355,6 +382,9 @@ impl KnownTransaction {
 fn is_exhausted(epoch: i16) -> bool {
     epoch >= LAST_EPOCH
 }
+
+/// The time-out of transactions in two phases: none. Kafka's coordinator keeps it as `Int.MaxValue` milliseconds.
+pub(super) const FOREVER: Duration = Duration::from_millis(i32::MAX as u64);
 
 const NO_PRODUCER_ID: i64 = -1;
 const NO_EPOCH: i16 = -1;
@@ -382,7 +412,8 @@ mod tests {
 
         fn init_by(&mut self, is_v2: bool, claimed: Option<Author>) -> Result<Author, BrokerError> {
             let completion = CompletionPlan { at: self.now, is_v2 };
-            self.transaction.init(claimed, TIMEOUT, completion, &mut self.ids)
+            let asked = Initialization { claimed, timeout: TIMEOUT, keeps_prepared: false, completion };
+            self.transaction.init(&asked, &mut self.ids).map(|it| it.author)
         }
 
         fn init(&mut self, claimed: Option<Author>) -> Result<Author, BrokerError> {
@@ -559,5 +590,41 @@ mod tests {
             assert_eq!(succeeded.end((1000, 4), TransactionEnd::Abort, is_v2), FENCED);
             assert_eq!(succeeded.init_by(is_v2, Some((1000, 4))), FENCED);
         }
+    }
+
+    /// KIP-939: its new producer has a newer epoch, the transaction keeps the one that has begun it, and time does nothing.
+    #[test]
+    fn a_prepared_transaction_is_kept_for_the_next_producer_and_never_times_out() {
+        for (epoch, is_v2) in [(3, true), (3, false), (LAST_EPOCH - 1, true)] {
+            let mut case = Case::at(epoch);
+            let completion = CompletionPlan { at: case.now, is_v2 };
+            let asked = |keeps_prepared| Initialization {
+                claimed: None,
+                timeout: FOREVER,
+                keeps_prepared,
+                completion,
+            };
+            let first = case.transaction.init(&asked(true), &mut case.ids).unwrap();
+            assert_eq!(first.ongoing, None, "there is none");
+            case.add(first.author).unwrap();
+            assert_eq!(case.transaction.next_due(), None);
+            let later = case.now + FOREVER + FOREVER;
+            case.transaction.expire(later, (Duration::ZERO, is_v2), &mut case.ids);
+            assert_eq!(case.transaction.open(), Some(None));
+            let second = case.transaction.init(&asked(true), &mut case.ids).unwrap();
+            assert_eq!(second.ongoing, Some(first.author));
+            assert_ne!(second.author, first.author);
+            let third = case.transaction.init(&asked(true), &mut case.ids).unwrap();
+            assert_eq!(third.ongoing, Some(first.author), "as often as producers crash");
+            assert!(case.end(second.author, TransactionEnd::Abort, is_v2).is_err(), "it is fenced");
+            case.end(third.author, TransactionEnd::Commit, is_v2).unwrap();
+            let completed = case.transaction.complete(case.now).unwrap();
+            assert_eq!((completed.author.0, completed.end), (first.author.0, TransactionEnd::Commit));
+            assert!(completed.author.1 >= first.author.1);
+        }
+        let mut case = Case::at(3);
+        let author = case.init(None).unwrap();
+        case.add(author).unwrap();
+        assert_eq!(case.init(None), Err(BrokerError::CONCURRENT_TRANSACTIONS), "not kept, it is aborted");
     }
 }

@@ -10,7 +10,7 @@ use super::broker_error::BrokerError;
 use super::cluster_state::ClusterState;
 use super::producer_ids::ProducerIds;
 use super::transaction::{
-    Author, CommittedOffset, Completed, CompletionPlan, Ending, KnownTransaction, TransactionEnd,
+    Author, CommittedOffset, Completed, Ending, Initialization, Initialized, KnownTransaction, TransactionEnd,
 };
 
 /// A transaction that is open, or is being completed.
@@ -27,7 +27,7 @@ pub struct OpenTransaction {
     pub partitions: Vec<(String, i32)>,
     /// Consumer groups that were added to it.
     pub groups: Vec<String>,
-    /// After how much time it is aborted.
+    /// After how much time it is aborted; one in two phases, which has `i32::MAX` milliseconds here, never is.
     pub timeout: Duration,
     /// How it ends, while the markers are still to be written; `None`: it is open.
     pub completing: Option<TransactionEnd>,
@@ -97,19 +97,19 @@ impl TransactionCoordinator {
     }
 
     /// InitProducerId with a transactional id.
-    pub(super) fn init(
-        &mut self,
-        name: &str,
-        claimed: Option<Author>,
-        timeout: Duration,
-        completion: CompletionPlan,
-    ) -> Result<Author, BrokerError> {
+    pub(super) fn init(&mut self, name: &str, asked: &Initialization) -> Result<Initialized, BrokerError> {
         let ids = &mut self.ids;
         let known =
             self.transactions.entry(name.to_owned()).or_insert_with(|| KnownTransaction::new(ids.next()));
-        let outcome = known.init(claimed, timeout, completion, ids);
+        let outcome = known.init(asked, ids);
         self.names.insert(known.author().0, name.to_owned());
         outcome
+    }
+
+    pub(super) fn set_epoch(&mut self, name: &str, epoch: i16) {
+        let ids = &mut self.ids;
+        let known = self.transactions.entry(name.to_owned());
+        known.or_insert_with(|| KnownTransaction::new(ids.next())).set_epoch(epoch);
     }
 
     pub(super) fn transaction(&mut self, name: &str) -> Result<&mut KnownTransaction, BrokerError> {

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use kafka_protocol::messages::add_partitions_to_txn_response::{
     AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult,
 };
@@ -25,7 +25,9 @@ use super::api::Api;
 use super::broker_error::BrokerError;
 use super::cluster_rules::{ClusterRules, Incoming, RequestOutcome};
 use super::fault::{FaultPlan, InjectedError};
-use super::transaction::{Author, CommittedOffset, CompletionPlan, Ending, TransactionEnd};
+use super::transaction::{
+    Author, CommittedOffset, CompletionPlan, Ending, FOREVER, Initialization, Initialized, TransactionEnd,
+};
 use super::transaction_coordinator::{Admission, ClaimedMember, KeyType, told_by_logs};
 
 type TransactionAnswer = Option<(FaultPlan, RequestOutcome)>;
@@ -67,16 +69,24 @@ impl ClusterRules {
     }
 
     pub(super) fn init_producer_id(&mut self, incoming: &Incoming, mut frame: Bytes) -> TransactionAnswer {
-        let request = InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?;
+        let request = if incoming.version >= TWO_PHASES {
+            two_phase_request(frame)?
+        } else {
+            InitProducerIdRequest::decode(&mut frame, incoming.version).ok()?
+        };
         let plan = self.faults.plan(Api::InitProducerId, incoming.broker, |_, _| false);
         let outcome = if is_carried_out(&plan, plan.failure()) {
             self.initialized(incoming, &request)
         } else {
-            Ok(NOBODY)
+            Ok(Initialized { author: NOBODY, ongoing: None })
         };
         let told = told(outcome, plan.failure(), |error| fenced_before(4, incoming.version, error));
-        let (id, epoch) = told.unwrap_or(NOBODY);
+        let (id, epoch) = told.map_or(NOBODY, |it| it.author);
+        let ongoing = told.ok().and_then(|it| it.ongoing).filter(|_| incoming.version >= TWO_PHASES);
+        let ongoing = ongoing.unwrap_or(NOBODY);
         let response = InitProducerIdResponse::default()
+            .with_ongoing_txn_producer_id(ongoing.0.into())
+            .with_ongoing_txn_producer_epoch(ongoing.1)
             .with_throttle_time_ms(plan.throttle_ms())
             .with_error_code(code(told))
             .with_producer_id(id.into())
@@ -88,25 +98,31 @@ impl ClusterRules {
         &mut self,
         incoming: &Incoming,
         request: &InitProducerIdRequest,
-    ) -> Result<Author, BrokerError> {
+    ) -> Result<Initialized, BrokerError> {
         let claimed = (request.producer_id.0, request.producer_epoch);
         if incoming.version >= 3 && claimed != NOBODY && (claimed.0 == NOBODY.0 || claimed.1 == NOBODY.1) {
             return Err(BrokerError::INVALID_REQUEST);
         }
         let claimed = (incoming.version >= 3 && claimed != NOBODY).then_some(claimed);
         let Some(name) = &request.transactional_id else {
-            return Ok((self.coordinator.ids.next(), 0));
+            return Ok(Initialized { author: (self.coordinator.ids.next(), 0), ongoing: None });
         };
         if name.is_empty() {
             return Err(BrokerError::INVALID_REQUEST);
         }
+        if request.enable_2_pc && !self.settings.transactions.two_phase_commit {
+            return Err(BrokerError::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        }
         let timeout = Duration::from_millis(u64::try_from(request.transaction_timeout_ms).unwrap_or(0));
-        if timeout.is_zero() || timeout > self.settings.transactions.max_timeout {
+        let timeout = if request.enable_2_pc { FOREVER } else { timeout };
+        let is_too_long = !request.enable_2_pc && timeout > self.settings.transactions.max_timeout;
+        if timeout.is_zero() || is_too_long {
             return Err(BrokerError::INVALID_TRANSACTION_TIMEOUT);
         }
         self.coordinates(incoming, KeyType::Transaction, name)?;
         let completion = self.completion(incoming.now, self.is_v2());
-        self.coordinator.init(name, claimed, timeout, completion)
+        let keeps_prepared = request.keep_prepared_txn;
+        self.coordinator.init(name, &Initialization { claimed, timeout, keeps_prepared, completion })
     }
 
     pub(super) fn add_partitions_to_txn(
@@ -312,6 +328,25 @@ impl ClusterRules {
     }
 }
 
+/// Version 6, which the decoder does not know since Kafka calls it unstable: two flags in front of the tagged fields.
+fn two_phase_request(frame: Bytes) -> Option<InitProducerIdRequest> {
+    let mut rest = frame.clone();
+    let mut length: u64 = 0;
+    for shift in (0..35).step_by(7) {
+        let byte = rest.try_get_u8().ok()?;
+        length |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            break;
+        }
+    }
+    let name_bytes = usize::try_from(length.saturating_sub(1)).ok()?;
+    let flags_at = (frame.len() - rest.len()).checked_add(name_bytes)?.checked_add(FIXED_BYTES)?;
+    let flags: [u8; 2] = frame.get(flags_at..)?.first_chunk().copied()?;
+    let stable = [frame.get(..flags_at)?, frame.get(flags_at + flags.len()..)?].concat();
+    let request = InitProducerIdRequest::decode(&mut Bytes::from(stable), TWO_PHASES - 1).ok()?;
+    Some(request.with_enable_2_pc(flags[0] != 0).with_keep_prepared_txn(flags[1] != 0))
+}
+
 /// What a client keeps with an offset has a limit.
 fn too_long(partition: &TxnOffsetCommitRequestPartition) -> Option<BrokerError> {
     let metadata = partition.committed_metadata.as_ref();
@@ -380,5 +415,9 @@ fn fenced_before(first: i16, version: i16, error: BrokerError) -> BrokerError {
 const NOBODY: Author = (-1, -1);
 /// The version of EndTxn that counts the epoch up (KIP-890).
 const SECOND_PROTOCOL_END_TXN: i16 = 5;
+/// The version of InitProducerId that knows of two-phase commit (KIP-939).
+const TWO_PHASES: i16 = 6;
+/// Time-out, producer id and epoch in an InitProducerId.
+const FIXED_BYTES: usize = 14;
 /// Kafka's default of `offset.metadata.max.bytes`.
 const MAX_OFFSET_METADATA_BYTES: usize = 4096;

@@ -22,17 +22,27 @@ use crate::sender::coordination::coordinator_call::{
 use crate::sender::coordination::{Coordination, whom_it_asks};
 use crate::sender::producer_identity::ProducerIdentity;
 use crate::transaction::{
-    CoordinatorApi, CoordinatorContext, CoordinatorRequest, CoordinatorVerdict, QueuedRequest,
-    TransactionEvent, TransactionManager, TransactionState, coordinator_verdict,
+    CoordinatorApi, CoordinatorContext, CoordinatorRequest, CoordinatorVerdict, PreparedTxnState,
+    QueuedRequest, TransactionEvent, TransactionManager, TransactionState, coordinator_verdict,
 };
 
-/// What was asked, and its answer's fields.
-type ReceivedCall<R> = (CoordinatorCallContext<R>, ResponseTo<CoordinatorCallContext<R>>);
+/// What was asked, its answer's fields, and who gave it.
+type ReceivedCall<R> = (CoordinatorCallContext<R>, ResponseTo<CoordinatorCallContext<R>>, i32);
 
 /// An answer's verdict, and the error that it stands for where it is none of success.
 struct JudgedAnswer {
     verdict: CoordinatorVerdict,
     error: Error,
+}
+
+/// What was received. Where that is no answer, the function that asks is over.
+macro_rules! received {
+    ($received:expr) => {
+        match $received {
+            Ok(received) => received,
+            Err(effects) => return *effects,
+        }
+    };
 }
 
 impl Coordination {
@@ -43,11 +53,7 @@ impl Coordination {
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
-        let node = answer.node;
-        let (context, response) = match self.received(context, answer, now) {
-            Ok(received) => received,
-            Err(effects) => return *effects,
-        };
+        let (context, response, node) = received!(self.received(context, answer, now));
         let queued = context.queued;
         let CoordinatorRequest::FindCoordinator(coordinated) = &queued.request else {
             return Effects::none();
@@ -76,25 +82,18 @@ impl Coordination {
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
-        let node = answer.node;
-        let (context, response) = match self.received(context, answer, now) {
-            Ok(received) => received,
-            Err(effects) => return *effects,
-        };
+        let (context, response, node) = received!(self.received(context, answer, now));
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         if self.calls.state() != TransactionState::Initializing {
             return Effects::none();
         }
         let (id, epoch, code) = (response.producer_id, response.producer_epoch, response.error_code);
         if !code.is_none() {
-            let mut error = self.error_of(CoordinatorApi::InitProducerId, code);
-            if code == ErrorCode::INVALID_TRANSACTION_TIMEOUT {
-                let timeout = self.settings.transaction_timeout_ms;
-                error = error.with_remark(&format!(
-                    "transaction.timeout.ms={timeout} has to be above 0 and at most the broker's \
-                     transaction.max.timeout.ms"
-                ));
-            }
+            let error = self.error_of(CoordinatorApi::InitProducerId, code);
+            let error = match self.remark_on_init(&queued.request, code) {
+                Some(remark) => error.with_remark(&remark),
+                None => error,
+            };
             let judged = self.judge(CoordinatorApi::InitProducerId, code, (error, node));
             return self.conclude(queued, judged, transaction, now);
         }
@@ -102,7 +101,7 @@ impl Coordination {
             return self.again(queued, unreadable("InitProducerId", "has no producer id"), now);
         }
         transaction.producer_id_received(id, epoch);
-        let renews = matches!(queued.request, CoordinatorRequest::InitProducerId { renews: true });
+        let renews = matches!(queued.request, CoordinatorRequest::InitProducerId { renews: true, .. });
         match renews {
             true => logging::debug!("producer id {id}, epoch {epoch}"),
             false => {
@@ -116,7 +115,17 @@ impl Coordination {
                 );
             }
         }
-        if let Err(illegal) = self.calls.advance(TransactionEvent::Initialized) {
+        let kept = (response.ongoing_txn_producer_id, response.ongoing_txn_producer_epoch);
+        let stepped = match (&queued.request, kept) {
+            (CoordinatorRequest::InitProducerId { keeps_prepared: true, .. }, (id, epoch))
+                if id >= 0 && epoch >= 0 =>
+            {
+                transaction.transaction().into_iter().for_each(|mut it| it.start());
+                self.calls.prepare(PreparedTxnState::new(id, epoch))
+            }
+            _ => self.calls.advance(TransactionEvent::Initialized),
+        };
+        if let Err(illegal) = stepped {
             return Effects::fatal(bug(&format!("{illegal:?}")));
         }
         // Those that were asked since a call was given up.
@@ -126,6 +135,35 @@ impl Coordination {
         Effects::none()
     }
 
+    /// What has to be done about an error of InitProducerId.
+    fn remark_on_init(&self, request: &CoordinatorRequest, code: ErrorCode) -> Option<String> {
+        let keeps = matches!(request, CoordinatorRequest::InitProducerId { keeps_prepared: true, .. });
+        match code {
+            ErrorCode::INVALID_TRANSACTION_TIMEOUT => {
+                let timeout = self.settings.transaction_timeout_ms;
+                Some(format!(
+                    "transaction.timeout.ms={timeout} has to be above 0 and at most the broker's \
+                     transaction.max.timeout.ms"
+                ))
+            }
+            ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+                if self.settings.transaction_two_phase_commit_enable =>
+            {
+                Some(
+                    "transaction.two.phase.commit.enable=true needs the same on the brokers, and beside WRITE the \
+                     operation TWO_PHASE_COMMIT on the transactional.id"
+                        .to_owned(),
+                )
+            }
+            ErrorCode::UNSUPPORTED_VERSION if keeps => Some(
+                "the broker cannot keep a prepared transaction (Apache Kafka up to 4.3 cannot); it is as it was, and \
+                 init_transactions() would abort it"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
     pub(in crate::sender) fn partitions_added(
         &mut self,
         context: AddPartitionsContext,
@@ -133,11 +171,7 @@ impl Coordination {
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
-        let node = answer.node;
-        let (context, response) = match self.received(context, answer, now) {
-            Ok(received) => received,
-            Err(effects) => return *effects,
-        };
+        let (context, response, node) = received!(self.received(context, answer, now));
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         let is_first = !transaction.transaction().is_some_and(|it| it.has_partitions());
         let mut abortable = None;
@@ -186,11 +220,7 @@ impl Coordination {
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
-        let node = answer.node;
-        let (context, response) = match self.received(context, answer, now) {
-            Ok(received) => received,
-            Err(effects) => return *effects,
-        };
+        let (context, response, node) = received!(self.received(context, answer, now));
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         if response.error_code.is_none() {
             transaction.transaction().into_iter().for_each(|mut it| it.start());
@@ -212,11 +242,7 @@ impl Coordination {
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
-        let node = answer.node;
-        let (context, response) = match self.received(context, answer, now) {
-            Ok(received) => received,
-            Err(effects) => return *effects,
-        };
+        let (context, response, node) = received!(self.received(context, answer, now));
         let (mut queued, api) = (context.queued, CoordinatorApi::TxnOffsetCommit);
         let CoordinatorRequest::CommitOffsets(asked) = &mut queued.request else { return Effects::none() };
         let code_of = |topic: &str, partition: i32| {
@@ -225,8 +251,8 @@ impl Coordination {
             let found = results.find(|result| result.partition_index == partition);
             found.map_or(ErrorCode::NETWORK_EXCEPTION, |result| result.error_code)
         };
-        let mut left: Option<ErrorCode> = None;
-        let (mut worst, mut looks_up) = (None::<(ErrorCode, TopicPartition)>, false);
+        let mut left: Option<(ErrorCode, TopicPartition)> = None;
+        let (mut worst, mut looks_up) = (None, false);
         asked.offsets.retain(|(place, _)| {
             let code = code_of(place.topic(), place.partition());
             let verdict = coordinator_verdict(api, code, CoordinatorContext::default());
@@ -238,7 +264,7 @@ impl Coordination {
                 _ => {}
             }
             if verdict != CoordinatorVerdict::Done {
-                left = left.or(Some(code));
+                left.get_or_insert_with(|| (code, place.clone()));
             }
             verdict != CoordinatorVerdict::Done
         });
@@ -248,16 +274,14 @@ impl Coordination {
             }
             return Effects::none();
         };
-        let (code, place) = worst.map_or((left, None), |(code, place)| (code, Some(place)));
+        let (code, place) = worst.unwrap_or(left);
         let mut error = self.error_of(api, code);
         if code == ErrorCode::ILLEGAL_GENERATION || code == ErrorCode::UNKNOWN_MEMBER_ID {
             error = error.with_remark(
                 "the group does not know the consumer as the member that it was: its partitions may be another's by now",
             );
         }
-        if let Some(place) = place {
-            error = error.with_topic(&place.topic().into()).with_partition(place.partition());
-        }
+        error = error.with_topic(&place.topic().into()).with_partition(place.partition());
         let mut judged = self.judge(api, code, (error, node));
         if looks_up && judged.verdict == CoordinatorVerdict::Again {
             judged.verdict = CoordinatorVerdict::LookUp;
@@ -272,11 +296,7 @@ impl Coordination {
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
-        let node = answer.node;
-        let (context, response) = match self.received(context, answer, now) {
-            Ok(received) => received,
-            Err(effects) => return *effects,
-        };
+        let (context, response, node) = received!(self.received(context, answer, now));
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         if !self.calls.state().is_completing() {
             return Effects::none();
@@ -304,13 +324,16 @@ impl Coordination {
         let failure = match answer.response {
             Ok(response) => {
                 self.lookups = 0;
-                return Ok((context, response));
+                return Ok((context, response, answer.node));
             }
             Err(failure) => failure,
         };
         let NoResponse { error, progress } = failure;
         let queued = context.queued;
         if progress == SendProgress::Refused && error.kind() == ErrorKind::UnsupportedVersion {
+            let needs_two_phases = self.settings.transaction_two_phase_commit_enable
+                && matches!(queued.request, CoordinatorRequest::InitProducerId { .. });
+            let error = if needs_two_phases { error.with_remark(NEEDS_TWO_PHASES) } else { error };
             return Err(Box::new(self.failed_for_good(queued, error)));
         }
         if let Some(coordinated) = whom_it_asks(&queued.request, self.own()) {
@@ -375,6 +398,8 @@ impl Coordination {
 
     /// The request goes again after a while.
     fn again(&mut self, mut queued: QueuedRequest, error: Error, now: Instant) -> Effects {
+        // What coordinators look at before they do anything.
+        queued.may_be_done |= error.code() != Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         // What only waits for the end of another transaction waits no longer each time.
         let is_busy = error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS);
         let failures = if is_busy { 0 } else { queued.failures };
@@ -426,6 +451,9 @@ fn bug(what: &str) -> Error {
 fn broker(node: i32) -> i32 {
     broker_behind(node).unwrap_or(node)
 }
+
+const NEEDS_TWO_PHASES: &str = "transaction.two.phase.commit.enable=true asks for two-phase commit, which brokers offer only with \
+     unstable.api.versions.enable=true (Apache Kafka 4.3); set that there, or leave the setting out here";
 
 /// How long to wait where only the end of the transaction before this one is in the way, as Kafka does.
 const SOON: Duration = Duration::from_millis(20);

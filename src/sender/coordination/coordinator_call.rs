@@ -53,15 +53,17 @@ pub(super) struct AskingProducer {
     pub(super) producer_epoch: i16,
     pub(super) transaction_v2: bool,
     pub(super) transaction_timeout_ms: i32,
+    pub(super) enable_2pc: bool,
     pub(super) timeout: Duration,
 }
 
 impl CoordinatorCall {
+    /// None where nobody is asked.
     pub(super) fn new(
         queued: QueuedRequest,
         partitions: Vec<(TopicName, i32, usize)>,
         asking: AskingProducer,
-    ) -> CoordinatorCall {
+    ) -> Option<CoordinatorCall> {
         let (node, expect) = (asking.node, Expect::AnswerWithin(asking.timeout));
         macro_rules! call {
             ($kind:ident, $request:expr) => {{
@@ -70,13 +72,13 @@ impl CoordinatorCall {
                 CoordinatorCall::$kind(ClientRequest { node, request, expect, context })
             }};
         }
-        match &queued.request {
+        Some(match &queued.request {
             CoordinatorRequest::FindCoordinator(coordinated) => {
                 let (key, key_type) = (Arc::clone(&coordinated.key), coordinated.kind);
                 call!(FindCoordinator, FindCoordinatorRequest { key, key_type })
             }
-            CoordinatorRequest::InitProducerId { renews } => {
-                call!(InitProducerId, init_producer_id(*renews, asking))
+            CoordinatorRequest::InitProducerId { renews, keeps_prepared } => {
+                call!(InitProducerId, init_producer_id(*renews, *keeps_prepared, asking))
             }
             CoordinatorRequest::AddPartitions => {
                 call!(AddPartitions, add_partitions(&partitions, asking))
@@ -96,6 +98,7 @@ impl CoordinatorCall {
             CoordinatorRequest::CommitOffsets(offsets) => {
                 call!(CommitOffsets, commit_offsets(offsets, asking))
             }
+            CoordinatorRequest::Prepare => return None,
             CoordinatorRequest::EndTransaction { commits } => {
                 let committed = *commits;
                 call!(
@@ -109,11 +112,11 @@ impl CoordinatorCall {
                     }
                 )
             }
-        }
+        })
     }
 }
 
-fn init_producer_id(renews: bool, asking: AskingProducer) -> InitProducerIdRequest {
+fn init_producer_id(renews: bool, keep_prepared: bool, asking: AskingProducer) -> InitProducerIdRequest {
     let (producer_id, producer_epoch) =
         if renews { (asking.producer_id, asking.producer_epoch) } else { (-1, -1) };
     InitProducerIdRequest {
@@ -121,6 +124,8 @@ fn init_producer_id(renews: bool, asking: AskingProducer) -> InitProducerIdReque
         transaction_timeout_ms: asking.transaction_timeout_ms,
         producer_id,
         producer_epoch,
+        enable_2pc: asking.enable_2pc,
+        keep_prepared,
     }
 }
 

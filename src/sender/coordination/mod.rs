@@ -30,8 +30,8 @@ use crate::sender::client_request::Effects;
 use crate::sender::produce::{Produce, aborted};
 use crate::sync::channel::TryRecvError;
 use crate::transaction::{
-    AskedCall, CallPromise, Coordinated, CoordinatorQueue, CoordinatorRequest, TransactionCalls,
-    TransactionEvent, TransactionManager, TransactionState,
+    AskedCall, CallPromise, Coordinated, CoordinatorQueue, CoordinatorRequest, PreparedTxnState,
+    QueuedRequest, TransactionCalls, TransactionEvent, TransactionManager, TransactionState,
 };
 
 use coordinator_call::AskingProducer;
@@ -60,7 +60,7 @@ pub(super) struct Coordination {
     closing: bool,
 }
 
-/// A transaction that is being ended.
+/// A transaction that is being ended, or prepared to be.
 struct TransactionEnding {
     /// None where nobody waits for it, since the producer is being closed.
     promise: Option<CallPromise>,
@@ -113,9 +113,17 @@ impl Coordination {
         }
         for asked in self.calls.take_asked() {
             match asked {
-                AskedCall::Init(promise) => {
+                AskedCall::Init { keeps_prepared, promise } => {
                     self.initializing = Some(promise);
-                    self.requests.push(CoordinatorRequest::InitProducerId { renews: false });
+                    let request = CoordinatorRequest::InitProducerId { renews: false, keeps_prepared };
+                    self.requests.push(request);
+                }
+                AskedCall::Prepare { turn, promise } => {
+                    let unanswered = produce.end_transaction(true, turn, transaction, now);
+                    let promise = Some(promise);
+                    self.ending =
+                        Some(TransactionEnding { promise, commits: false, unanswered, is_over: false });
+                    self.requests.push(CoordinatorRequest::Prepare);
                 }
                 AskedCall::Offsets(offsets) if transaction.is_v2() => {
                     transaction.transaction().into_iter().for_each(|mut it| it.start());
@@ -123,9 +131,6 @@ impl Coordination {
                 }
                 AskedCall::Offsets(offsets) => self.requests.push(CoordinatorRequest::AddOffsets(offsets)),
                 AskedCall::End { commits, turn, promise } => {
-                    if !commits {
-                        self.forget_unsent(transaction);
-                    }
                     let unanswered = produce.end_transaction(commits, turn, transaction, now);
                     let ending = TransactionEnding { promise, commits, unanswered, is_over: false };
                     self.ending = Some(ending);
@@ -154,15 +159,23 @@ impl Coordination {
         ending.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
     }
 
-    /// What no coordinator has heard of need not be asked any more, since the transaction is aborted. What went out may have
-    /// been heard, and its answer is waited for.
-    fn forget_unsent(&mut self, transaction: &mut TransactionManager) {
-        transaction.transaction().into_iter().for_each(|mut it| it.forget_new_partitions());
-        let of_transaction = |request: &CoordinatorRequest| {
-            matches!(request, CoordinatorRequest::AddOffsets(_) | CoordinatorRequest::CommitOffsets(_))
+    /// The transaction is aborted: what no coordinator has carried out need not be asked any more. What may have been carried out is
+    /// asked until there is an answer; but not offsets, which the end of the transaction alone commits.
+    fn forget_what_is_needless(&mut self, transaction: &mut TransactionManager) {
+        let is_needless = |queued: &QueuedRequest| match &queued.request {
+            CoordinatorRequest::AddPartitions | CoordinatorRequest::AddOffsets(_) => !queued.may_be_done,
+            CoordinatorRequest::CommitOffsets(_) | CoordinatorRequest::Prepare => true,
+            _ => false,
         };
-        let unsent = self.requests.take(|queued| !queued.was_sent && of_transaction(&queued.request));
-        unsent.into_iter().for_each(|queued| queued.request.fail(aborted()));
+        let Some(mut it) = transaction.transaction() else { return };
+        it.forget_new_partitions();
+        for queued in self.requests.take(is_needless) {
+            if let CoordinatorRequest::AddPartitions = queued.request {
+                let waiting = it.partitions_to_ask_for();
+                it.partitions_answered(&waiting, false);
+            }
+            queued.request.fail(aborted());
+        }
     }
 
     /// A connection stands: its broker may have news of the cluster's features.
@@ -201,6 +214,9 @@ impl Coordination {
         now: Instant,
     ) -> Option<CoordinatorCall> {
         self.nobody_until = None;
+        if self.calls.state() == TransactionState::Aborting {
+            self.forget_what_is_needless(transaction);
+        }
         if transaction.transaction().is_some_and(|it| it.has_new_partitions())
             && !self.requests.has(|request| matches!(request, CoordinatorRequest::AddPartitions))
         {
@@ -208,9 +224,14 @@ impl Coordination {
         }
         loop {
             let queued = self.requests.due(now)?;
-            if let CoordinatorRequest::EndTransaction { .. } = queued.request {
+            let prepares = matches!(queued.request, CoordinatorRequest::Prepare);
+            if prepares || matches!(queued.request, CoordinatorRequest::EndTransaction { .. }) {
                 if !self.is_all_answered(produce) {
                     return None;
+                }
+                if prepares {
+                    self.prepared(transaction);
+                    continue;
                 }
                 if transaction.transaction().is_some_and(|it| !it.is_started()) {
                     self.end_unstarted(transaction);
@@ -249,6 +270,16 @@ impl Coordination {
         is_over
     }
 
+    /// Everything of the transaction is answered well, and it takes nothing more: it is prepared.
+    fn prepared(&mut self, transaction: &mut TransactionManager) {
+        drop(self.requests.take_first());
+        let (id, epoch) = transaction.author();
+        // Where it is aborted meanwhile its request is taken away.
+        let stepped = self.calls.prepare(PreparedTxnState::new(id, epoch));
+        let promise = self.ending.take().and_then(|ending| ending.promise);
+        promise.into_iter().filter(|_| stepped.is_ok()).for_each(|promise| promise.settle(Ok(())));
+    }
+
     /// The coordinator has not heard of the transaction: there is nothing to end.
     fn end_unstarted(&mut self, transaction: &mut TransactionManager) {
         drop(self.requests.take_first());
@@ -262,7 +293,8 @@ impl Coordination {
         let event = if renews { TransactionEvent::EndedToRenew } else { TransactionEvent::Ended };
         let stepped = self.calls.advance(event);
         if renews && stepped.is_ok() {
-            self.requests.push(CoordinatorRequest::InitProducerId { renews: true });
+            let request = CoordinatorRequest::InitProducerId { renews: true, keeps_prepared: false };
+            self.requests.push(request);
             self.ending.iter_mut().for_each(|ending| ending.is_over = true);
             return;
         }
@@ -341,7 +373,7 @@ impl Coordination {
         produce: &Produce,
         transaction: &mut TransactionManager,
     ) -> Option<CoordinatorCall> {
-        let mut queued = self.requests.take_first()?;
+        let queued = self.requests.take_first()?;
         let mut partitions = Vec::new();
         if let CoordinatorRequest::AddPartitions = queued.request {
             let asked = transaction.transaction()?.partitions_to_ask_for();
@@ -354,11 +386,9 @@ impl Coordination {
                 return None;
             }
         }
-        queued.was_sent = true;
         if matches!(queued.request, CoordinatorRequest::EndTransaction { commits: true }) {
             self.calls.note_commit_in_doubt();
         }
-        self.requests.departed();
         let (producer_id, producer_epoch) = transaction.author();
         let call = CoordinatorCall::new(
             queued,
@@ -370,9 +400,11 @@ impl Coordination {
                 producer_epoch,
                 transaction_v2: transaction.is_v2(),
                 transaction_timeout_ms: self.settings.transaction_timeout_ms,
+                enable_2pc: self.settings.transaction_two_phase_commit_enable,
                 timeout: self.settings.request_timeout,
             },
-        );
+        )?;
+        self.requests.departed();
         self.calls.note_waiting(format!("the answer to {}", call.name()));
         Some(call)
     }
@@ -395,7 +427,9 @@ impl Coordination {
         let in_doubt = self.calls.is_commit_in_doubt();
         for asked in asked {
             match asked {
-                AskedCall::Init(promise) | AskedCall::End { promise: Some(promise), .. } => {
+                AskedCall::Init { promise, .. }
+                | AskedCall::Prepare { promise, .. }
+                | AskedCall::End { promise: Some(promise), .. } => {
                     promise.settle(Err(error.clone()));
                 }
                 AskedCall::Offsets(offsets) => offsets.promise.settle(Err(error.clone())),
@@ -437,6 +471,7 @@ fn whom_it_asks(request: &CoordinatorRequest, own: Coordinated) -> Option<Coordi
         CoordinatorRequest::InitProducerId { .. }
         | CoordinatorRequest::AddPartitions
         | CoordinatorRequest::AddOffsets(_)
+        | CoordinatorRequest::Prepare
         | CoordinatorRequest::EndTransaction { .. } => Some(own),
     }
 }
