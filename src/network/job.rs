@@ -53,7 +53,10 @@ impl BackgroundWork {
     }
 
     /// The same, of which no connection depends.
-    #[cfg_attr(not(feature = "tls"), expect(dead_code, reason = "only TLS has something to look at"))]
+    #[cfg_attr(
+        not(any(test, feature = "tls", feature = "simulation")),
+        expect(dead_code, reason = "only TLS has something to look at")
+    )]
     pub(crate) fn unattended(name: &'static str, run: impl FnOnce() + Send + 'static) -> Self {
         BackgroundWork { name, is_awaited: false, run: Box::new(run) }
     }

@@ -178,7 +178,7 @@ fn no_record_is_lost_whatever_becomes_of_the_files_and_each_connection_has_a_who
         cluster.clear_faults();
     });
     assert_eq!(cluster.records("t").len() as u64, sent.load(Ordering::Relaxed));
-    let all = shown(&tls, 0);
+    let all = shown(tls, 0);
     assert!(all.len() > 50, "{} connections", all.len());
     assert!(all.iter().all(|der| der == alice.der() || der == bob.der()));
     // And in the end, each of them has what is there.
@@ -189,7 +189,7 @@ fn no_record_is_lost_whatever_becomes_of_the_files_and_each_connection_has_a_who
             cluster.cut_before(Api::Produce, 1);
             send(client, 20);
         }
-        let seen = shown(&tls, from);
+        let seen = shown(tls, from);
         assert!(seen.len() >= clients.len() && seen.iter().all(|der| der == own.der()), "{}", seen.len());
     }
     clients.iter().for_each(|client| client.close().unwrap());
