@@ -1,14 +1,17 @@
 //! Interrupts: Java's `Thread.interrupt` for the blocking calls of this crate.
 //!
-//! Owns: a flag per thread that a waiting thread can wait for beside its real purpose, and the one function in which
-//! every blocking call waits. Must not know: what is waited for.
+//! Owns: a flag per thread that a waiting thread can wait for beside its real purpose, and the functions in which every
+//! blocking call waits: `wait` for a channel, `wait_until` for what somebody unparks this thread for. Must not know: what is
+//! waited for.
 //! Threads: a handle belongs to the thread that asked for it; `interrupt` may be called from any thread.
 //! Holds: an interrupt is looked at before everything else, and reporting it clears it.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::time::Instant;
 
 use crate::sync::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crate::sync::{Thread, current_thread, park};
 
 /// Interrupts the blocking calls of one thread: they return an error of kind
 /// [`Interrupted`](crate::ErrorKind::Interrupted) at once. Java's `Thread.interrupt()`.
@@ -67,16 +70,23 @@ use crate::sync::channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bou
 pub struct InterruptHandle {
     signal: Sender<()>,
     pending: Receiver<()>,
+    /// None for one that is ending.
+    thread: Option<Thread>,
 }
 
 impl InterruptHandle {
     /// The handle of the thread that calls this. While the thread is ending (in the destructor of a thread-local value)
     /// there may be nothing to interrupt any more: the handle then has no effect.
     pub fn current() -> InterruptHandle {
-        let own = THREAD.try_with(|slot| slot.borrow_mut().get_or_insert_with(|| bounded(1)).clone());
+        let own = THREAD.try_with(|slot| {
+            let (signal, pending) = slot.borrow_mut().get_or_insert_with(|| bounded(1)).clone();
+            InterruptHandle { signal, pending, thread: Some(current_thread()) }
+        });
         // A thread that is ending has none any more: an interrupt of it does nothing.
-        let (signal, pending) = own.unwrap_or_else(|_| bounded(1));
-        InterruptHandle { signal, pending }
+        own.unwrap_or_else(|_| {
+            let (signal, pending) = bounded(1);
+            InterruptHandle { signal, pending, thread: None }
+        })
     }
 
     /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
@@ -84,6 +94,7 @@ impl InterruptHandle {
     pub fn interrupt(&self) {
         // A full channel means that an interrupt is pending.
         let _ = self.signal.try_send(());
+        self.thread.iter().for_each(Thread::unpark);
     }
 
     /// Takes back an interrupt that no call has reported yet; says whether there was one. Java's `Thread.interrupted()`.
@@ -139,8 +150,12 @@ pub(crate) enum Wait<T> {
 /// that is there too.
 pub(crate) fn wait<T: Send + 'static>(channel: &Receiver<T>, deadline: Option<Instant>) -> Wait<T> {
     #[cfg(all(any(test, feature = "simulation"), not(loom)))]
-    if crate::stage::park(channel, with_signal(Receiver::clone), deadline) {
-        return if take_interrupt() { Wait::Interrupted } else { what_is_there(channel) };
+    {
+        let told = channel.clone();
+        let is_over = move || crate::stage::has_something_to_tell(&told);
+        if crate::stage::park(is_over, with_signal(Receiver::clone), deadline) {
+            return if take_interrupt() { Wait::Interrupted } else { what_is_there(channel) };
+        }
     }
     let Some(interrupt) = with_signal(Receiver::clone) else {
         return wait_uninterrupted(channel, deadline);
@@ -149,6 +164,38 @@ pub(crate) fn wait<T: Send + 'static>(channel: &Receiver<T>, deadline: Option<In
         return Wait::Interrupted;
     }
     wait_for_either(&interrupt, channel, deadline)
+}
+
+/// Waits until it is over (`Disconnected`), an interrupt of this thread, which wins, or the deadline. Who ends it unparks this
+/// thread afterwards.
+///
+/// A channel would do as well, but its waiting threads spin before they sleep, and are woken under its lock, which each of
+/// them takes: where waking takes long, they are woken only to wait for that.
+pub(crate) fn wait_until(
+    deadline: Option<Instant>,
+    is_over: impl Fn() -> bool + Clone + Send + 'static,
+) -> Wait<Infallible> {
+    #[cfg(all(any(test, feature = "simulation"), not(loom)))]
+    if crate::stage::park(is_over.clone(), with_signal(Receiver::clone), deadline) {
+        return match (take_interrupt(), is_over()) {
+            (true, _) => Wait::Interrupted,
+            (false, true) => Wait::Disconnected,
+            (false, false) => Wait::TimedOut,
+        };
+    }
+    loop {
+        if take_interrupt() {
+            return Wait::Interrupted;
+        }
+        if is_over() {
+            return Wait::Disconnected;
+        }
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Wait::TimedOut;
+        }
+        park(left);
+    }
 }
 
 #[cfg(not(loom))]

@@ -42,7 +42,8 @@ pub(crate) fn wall_ms() -> i64 {
 
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) use played::{
-    Baton, Clock, Cue, Entered, Handover, Parked, Role, Turn, enter, linger, note, park, take_notes,
+    Baton, Clock, Cue, Entered, Handover, Parked, Role, Turn, enter, has_something_to_tell, linger, note,
+    park, take_notes,
 };
 
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
@@ -233,18 +234,15 @@ mod played {
         with_role(|role| role.clock.wall_ms())
     }
 
-    /// Waits until one of the channels has something to tell, or the deadline passes. False on a real thread, which has
-    /// to wait by itself.
-    pub(crate) fn park<T: Send + 'static>(
-        channel: &Receiver<T>,
+    /// Waits until it is over, the thread is interrupted, or the deadline passes. False on a real thread, which has to wait
+    /// by itself.
+    pub(crate) fn park(
+        is_over: impl Fn() -> bool + Send + 'static,
         interrupt: Option<Receiver<()>>,
         deadline: Option<Instant>,
     ) -> bool {
         let waits = |role: &Role| {
-            let channel = channel.clone();
-            let is_ready = move || {
-                has_something_to_tell(&channel) || interrupt.as_ref().is_some_and(has_something_to_tell)
-            };
+            let is_ready = move || is_over() || interrupt.as_ref().is_some_and(has_something_to_tell);
             if is_ready() || deadline.is_some_and(|deadline| deadline <= role.clock.now()) {
                 return;
             }
@@ -276,7 +274,7 @@ mod played {
 
     /// Whether there is a message, or will never be one. Nobody else takes messages meanwhile: one thread runs at a
     /// time. (`Select::try_ready` says the same, but spins and yields before it says no.)
-    fn has_something_to_tell<T>(channel: &Receiver<T>) -> bool {
+    pub(crate) fn has_something_to_tell<T>(channel: &Receiver<T>) -> bool {
         !channel.is_empty() || matches!(channel.try_recv(), Err(TryRecvError::Disconnected))
     }
 

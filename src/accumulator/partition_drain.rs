@@ -11,7 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue, Urgency};
+use crate::accumulator::partition_queue::{Head, Outlook, PartitionQueue};
 use crate::accumulator::producer_batch::{BatchId, ProducerBatch};
 use crate::cluster::Cluster;
 use crate::completion::Completion;
@@ -60,16 +60,12 @@ pub(super) struct SendConditions {
 }
 
 impl SendConditions {
-    /// `on_its_way`: something of the partition has been sent and is not answered.
-    pub(super) fn is_sendable(&self, head: &Head, on_its_way: bool) -> bool {
+    pub(super) fn is_sendable(&self, head: &Head) -> bool {
         match *head {
             Head::Empty | Head::Soon => false,
             Head::Sealed { .. } => true,
-            Head::Open { created, urgency, .. } => {
-                urgency == Urgency::Flushed
-                    || (urgency == Urgency::Awaited && !on_its_way)
-                    || self.at_once
-                    || self.now.saturating_duration_since(created) >= self.linger
+            Head::Open { created, lingers, .. } => {
+                !lingers || self.at_once || self.now.saturating_duration_since(created) >= self.linger
             }
         }
     }

@@ -84,17 +84,6 @@ enum SealedSlot {
     Done(ProducerBatch),
 }
 
-/// Whether an open batch may wait for company.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Urgency {
-    /// For `linger.ms`.
-    Linger,
-    /// Only while others of its partition are on their way: somebody waits in `get`.
-    Awaited,
-    /// Not at all: somebody flushes.
-    Flushed,
-}
-
 /// What one look at the queue came to.
 pub(crate) enum QueueStep {
     Appended {
@@ -126,7 +115,8 @@ pub(crate) enum Head {
     Open {
         created: Instant,
         size: usize,
-        urgency: Urgency,
+        /// It waits for company: nobody flushes, and nobody waits in `get`.
+        lingers: bool,
     },
 }
 
@@ -371,6 +361,7 @@ impl PartitionQueue {
     fn take_open(&self, state: &mut QueueState) -> Option<OpenBatch> {
         let open = state.open.take()?;
         state.next_size = next_size(state.next_size, open.len());
+        state.last_caller.note_batch(open.count(), open.completion().is_awaited());
         state.sealed.push_back(SealedSlot::Soon(open.id(), Arc::clone(open.completion())));
         Some(open)
     }
@@ -536,17 +527,10 @@ impl QueueState {
                 Head::Sealed { created: batch.created(), size: batch.len() }
             }
             (None, Some(open)) => {
-                Head::Open { created: open.created(), size: open.len(), urgency: self.urgency(open) }
+                let lingers = !self.flushed && !open.completion().is_awaited();
+                Head::Open { created: open.created(), size: open.len(), lingers }
             }
             (None, None) => Head::Empty,
-        }
-    }
-
-    fn urgency(&self, open: &OpenBatch) -> Urgency {
-        match self.flushed {
-            true => Urgency::Flushed,
-            false if open.completion().is_awaited() => Urgency::Awaited,
-            false => Urgency::Linger,
         }
     }
 
@@ -569,6 +553,7 @@ impl QueueState {
             None => {
                 let open = self.open.take()?;
                 self.next_size = next_size(self.next_size, open.len());
+                self.last_caller.note_batch(open.count(), open.completion().is_awaited());
                 Some(TakenHead::Open(open))
             }
         }
@@ -801,13 +786,10 @@ mod tests {
             queue.expedite();
             assert_eq!(events(), expected);
         }
-        assert!(matches!(queue.head(), Head::Open { urgency: Urgency::Awaited, .. }));
+        assert!(matches!(queue.head(), Head::Open { lingers: false, .. }));
         drop(queue.pop(&pool));
         append(&queue, &pool, 1);
-        assert!(
-            matches!(queue.head(), Head::Open { urgency: Urgency::Linger, .. }),
-            "nobody waits for this one"
-        );
+        assert!(matches!(queue.head(), Head::Open { lingers: true, .. }), "nobody waits for this one");
         events();
         let left = queue.pop(&pool).unwrap();
         left.completion().unwrap().note_waiter();

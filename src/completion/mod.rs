@@ -21,9 +21,8 @@ use crate::logging;
 use crate::mailbox::{Event, Mailbox, PendingFlush};
 use crate::record::{RecordMetadata, TopicName};
 use crate::stage;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::channel::{Receiver, Sender, bounded};
+use crate::sync::{Mutex, Thread, current_thread, park};
 
 pub use callbacks::Callback;
 pub(crate) use callbacks::SpareLists;
@@ -75,7 +74,8 @@ impl RecordFuture {
     /// Waits for the broker's answer.
     ///
     /// Blocks until the record is acknowledged or has failed, which is at most `delivery.timeout.ms` after `send`.
-    /// Waiting also ends the batch's `linger.ms`: the batch leaves as soon as its partition has nothing on the way.
+    /// Waiting also ends the batch's `linger.ms`: it leaves at once, or as soon as
+    /// `max.in.flight.requests.per.connection` allows one more.
     ///
     /// # Errors
     /// The record's own error; [`Interrupted`](ErrorKind::Interrupted) if this thread was interrupted, the record
@@ -220,12 +220,12 @@ pub(crate) struct BatchCompletion {
     spares: Arc<SpareLists>,
 }
 
-/// What those who wait for a batch sleep at: channels that disconnect when it opens.
+/// What those who wait for a batch sleep at.
 #[derive(Default)]
 struct Latch {
     is_open: bool,
-    /// For `get`. Made when the first thread waits: for most batches none does.
-    ended: Option<(Sender<Infallible>, Receiver<Infallible>)>,
+    /// Those who wait for this batch alone; they are unparked when it opens.
+    waiting: Vec<Thread>,
     /// Those who wait for this batch and others.
     flushes: Vec<PendingFlush>,
 }
@@ -246,16 +246,6 @@ impl BatchCompletion {
         }
     }
 
-    /// Disconnects when the batch is settled, or split.
-    pub(crate) fn ended(&self) -> Receiver<Infallible> {
-        let mut latch = self.latch.lock();
-        if latch.is_open {
-            return bounded(0).1;
-        }
-        let (_, ended) = latch.ended.get_or_insert_with(|| bounded(0));
-        ended.clone()
-    }
-
     /// Keeps an end of this until the batch is settled, or all that it was split into.
     pub(crate) fn hold_flush(&self, flush: &PendingFlush) {
         let mut latch = self.latch.lock();
@@ -266,25 +256,55 @@ impl BatchCompletion {
     }
 
     /// Waits until the batch is settled, or split: `Disconnected`. Where that has lately come fast it polls first.
-    fn wait(&self, deadline: Option<Instant>) -> Wait<Infallible> {
+    pub(crate) fn wait(self: &Arc<Self>, deadline: Option<Instant>) -> Wait<Infallible> {
         let spin = self.mailbox.spin();
         let is_over = || self.end.get().is_some() || interrupt::is_pending();
         if spin.is_some_and(|spin| spin.poll(deadline, is_over)) {
             return if interrupt::take_interrupt() { Wait::Interrupted } else { Wait::Disconnected };
         }
         let begun = Instant::now();
-        let waited = interrupt::wait(&self.ended(), deadline);
+        let waited = self.sleep(deadline);
         if let (Wait::Disconnected, Some(spin)) = (&waited, spin) {
             spin.slept(begun.elapsed());
         }
         waited
     }
 
+    fn sleep(self: &Arc<Self>, deadline: Option<Instant>) -> Wait<Infallible> {
+        self.will_unpark(current_thread());
+        let batch = Arc::clone(self);
+        let waited = interrupt::wait_until(deadline, move || batch.end.get().is_some());
+        if waited != Wait::Disconnected {
+            let this_thread = current_thread().id();
+            self.latch.lock().waiting.retain(|other| other.id() != this_thread);
+        }
+        waited
+    }
+
+    /// Waits until the batch is settled, or split, whatever interrupts there are.
+    pub(crate) fn wait_uninterrupted(&self) {
+        self.will_unpark(current_thread());
+        while self.end.get().is_none() {
+            park(None);
+        }
+    }
+
+    /// Whoever ends the batch unparks this thread afterwards, if that is still to come.
+    fn will_unpark(&self, thread: Thread) {
+        let mut latch = self.latch.lock();
+        if !latch.is_open {
+            latch.waiting.push(thread);
+        }
+    }
+
     /// Lets all waiting threads go.
     fn end(&self, end: BatchEnd) {
         // Nobody else can have set it: the duty is taken once.
         let _ = self.end.set(end);
-        *self.latch.lock() = Latch { is_open: true, ..Latch::default() };
+        let opened = Latch { is_open: true, ..Latch::default() };
+        let closed = std::mem::replace(&mut *self.latch.lock(), opened);
+        // Outside of the lock: who is woken must not wait for it.
+        closed.waiting.iter().for_each(Thread::unpark);
     }
 
     /// What it was split into; nothing where it was not.
@@ -849,6 +869,26 @@ mod tests {
         .join()
         .unwrap();
         completion.settle(acknowledged(0));
+    }
+
+    #[test]
+    fn who_gives_up_waiting_leaves_nothing_behind_and_who_goes_on_hears_of_it() {
+        let mut completion = completion();
+        let future = future(&mut completion, facts(0), &mut NoCallback);
+        let waits = future.clone();
+        let waiting = thread::spawn(move || waits.get().unwrap().offset());
+        for _ in 0..3 {
+            assert!(future.get_timeout(Duration::from_millis(1)).is_err());
+        }
+        InterruptHandle::current().interrupt();
+        assert!(future.get().is_err());
+        let listed = || completion.shared().latch.lock().waiting.len();
+        while listed() == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(listed(), 1);
+        completion.settle(acknowledged(7));
+        assert_eq!(waiting.join().unwrap(), Some(7));
     }
 
     #[test]

@@ -324,7 +324,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         drop(state);
         self.tell();
         for batch in untold {
-            match interrupt::wait(&batch.ended(), deadline) {
+            match batch.wait(deadline) {
                 Wait::Interrupted => return Err(Error::interrupted("flush")),
                 Wait::TimedOut => {
                     return Err(Error::new(ErrorKind::Timeout, "flush: a callback is still running"));
@@ -434,10 +434,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     /// Waits until these are told, for calls that know no interrupt.
     fn await_all(&self, batches: &[Arc<BatchCompletion>]) {
         if self.may_wait() {
-            for batch in batches {
-                // It disconnects.
-                let _ = batch.ended().recv();
-            }
+            batches.iter().for_each(|batch| batch.wait_uninterrupted());
         }
     }
 

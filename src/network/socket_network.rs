@@ -52,7 +52,10 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
     background: Background,
     sockets: HashMap<SocketId, OpenSocket, foldhash::fast::FixedState>,
     ready: Vec<Ready>,
-    spin: Spin,
+    /// For an answer that somebody waits for.
+    answer_spin: Spin,
+    /// For the next request of somebody who has just had his answer.
+    request_spin: Spin,
     /// The last wait ended with something to read.
     answered: bool,
     answers_due: usize,
@@ -85,7 +88,8 @@ impl<P: Poller> SocketNetwork<P> {
             background: Background::new(),
             sockets: HashMap::default(),
             ready: Vec::new(),
-            spin: Spin::new(options.spin),
+            answer_spin: Spin::new(options.spin),
+            request_spin: Spin::new(options.spin),
             answered: false,
             answers_due: 0,
             awaited: false,
@@ -141,35 +145,45 @@ impl<P: Poller> SocketNetwork<P> {
         }
     }
 
-    /// Polls for a moment, where answers have lately come that quickly. The time after it, and how it ended.
+    /// Polls for a moment, where what is waited for has lately come that quickly. The time after it, and how it ended.
+    /// `answered`: the last wait brought answers.
     fn spin(
         &mut self,
-        now: Instant,
-        until: Option<Instant>,
+        (now, until): (Instant, Option<Instant>),
+        answered: bool,
         events: &mut Vec<NetworkEvent>,
     ) -> (Instant, Polled) {
-        // A caller that has just had an answer may well be about to send again.
-        // With several answers due sleeping costs nothing: those that come meanwhile are taken in one go.
-        let answered = std::mem::take(&mut self.answered);
-        let company = self.awaited && (self.answers_due == 1 || (self.answers_due == 0 && answered));
-        let mut spin = std::mem::take(&mut self.spin);
-        let polled = spin.poll(now, until, company, || {
+        // Who has just had an answer may well be about to send again, however long the round trip is. With several answers
+        // due sleeping costs nothing: those that come meanwhile are taken in one go.
+        let is_worth_it = self.awaited && (answered || self.answers_due == 1);
+        let mut spin = std::mem::take(self.spin_for(answered));
+        let polled = spin.poll(now, until, is_worth_it, || {
             self.look(Some(Duration::ZERO), events);
             !events.is_empty() || self.waker.is_wanted()
         });
-        self.spin = spin;
+        *self.spin_for(answered) = spin;
         polled
     }
 
-    fn sleep(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
+    fn spin_for(&mut self, answered: bool) -> &mut Spin {
+        if answered { &mut self.request_spin } else { &mut self.answer_spin }
+    }
+
+    fn sleep(
+        &mut self,
+        (now, until): (Instant, Option<Instant>),
+        answered: bool,
+        events: &mut Vec<NetworkEvent>,
+    ) -> Instant {
         let mut timeout = until.map(|until| until.saturating_duration_since(now));
         if !events.is_empty() || timeout == Some(Duration::ZERO) || !self.waker.fall_asleep() {
             timeout = Some(Duration::ZERO);
         }
         self.look(timeout, events);
         let woken = Instant::now();
-        if events.iter().any(|event| matches!(event, NetworkEvent::Readable(_))) {
-            self.spin.slept(woken.saturating_duration_since(now));
+        let is_readable = events.iter().any(|event| matches!(event, NetworkEvent::Readable(_)));
+        if is_readable || (answered && self.waker.is_wanted()) {
+            self.spin_for(answered).slept(woken.saturating_duration_since(now));
         }
         woken
     }
@@ -230,12 +244,13 @@ impl<P: Poller> Network for SocketNetwork<P> {
 
     fn wait(&mut self, now: Instant, until: Option<Instant>, events: &mut Vec<NetworkEvent>) -> Instant {
         self.take_done(events);
+        let answered = std::mem::take(&mut self.answered);
         let (mut now, mut polled) = (now, Polled::InVain);
         if events.is_empty() {
-            (now, polled) = self.spin(now, until, events);
+            (now, polled) = self.spin((now, until), answered, events);
         }
         if polled == Polled::InVain {
-            now = self.sleep(now, until, events);
+            now = self.sleep((now, until), answered, events);
         }
         self.waker.awake();
         self.answered = events.iter().any(|event| matches!(event, NetworkEvent::Readable(_)));

@@ -195,9 +195,14 @@ impl<N: Network> Sender<N> {
         let mut outcomes = std::mem::take(&mut self.outcomes);
         let mut now = self.wait(now, until, &mut outcomes);
         self.read_until = Some(now);
+        let is_any = !outcomes.is_empty();
         for outcome in outcomes.drain(..) {
             self.settle(outcome, now);
             now = self.after_callbacks(now);
+        }
+        if is_any && self.awaited > 0 {
+            // Those who were told may be about to send again: what they do goes in one request.
+            std::thread::yield_now();
         }
         self.outcomes = outcomes;
         now

@@ -13,15 +13,30 @@ pub(crate) use {
     crossbeam_channel as channel,
     parking_lot::{Mutex, MutexGuard, RwLock},
     std::sync::atomic,
-    std::thread::yield_now,
+    std::thread::{Thread, current as current_thread, yield_now},
 };
 
 #[cfg(loom)]
 pub(crate) use {
     loom::sync::atomic,
-    loom::thread::yield_now,
+    loom::thread::{Thread, current as current_thread, yield_now},
     modelled::{Mutex, MutexGuard, RwLock},
 };
+
+/// Sleeps until this thread is unparked, or the time is over; may end early.
+#[cfg(not(loom))]
+pub(crate) fn park(time: Option<std::time::Duration>) {
+    match time {
+        Some(time) => std::thread::park_timeout(time),
+        None => std::thread::park(),
+    }
+}
+
+/// A model has no clock: only what threads do ends a sleep.
+#[cfg(loom)]
+pub(crate) fn park(_: Option<std::time::Duration>) {
+    loom::thread::park();
+}
 
 /// Locks. Of several threads that want the lock for one short step after the other, one has it for a while and the others
 /// step back: a lock that is handed from processor to processor at each step, with all that it guards, makes each step
