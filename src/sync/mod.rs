@@ -19,8 +19,8 @@ pub(crate) use {
 #[cfg(loom)]
 pub(crate) use {
     loom::sync::atomic,
-    loom::thread::{Thread, current as current_thread, yield_now},
-    modelled::{Mutex, MutexGuard, RwLock},
+    loom::thread::yield_now,
+    modelled::{Mutex, MutexGuard, RwLock, Thread, current_thread, park},
 };
 
 /// Sleeps until this thread is unparked, or the time is over; may end early.
@@ -30,12 +30,6 @@ pub(crate) fn park(time: Option<std::time::Duration>) {
         Some(time) => std::thread::park_timeout(time),
         None => std::thread::park(),
     }
-}
-
-/// A model has no clock: only what threads do ends a sleep.
-#[cfg(loom)]
-pub(crate) fn park(_: Option<std::time::Duration>) {
-    loom::thread::park();
 }
 
 /// Locks. Of several threads that want the lock for one short step after the other, one has it for a while and the others
@@ -86,8 +80,48 @@ const PAUSES: u32 = 5;
 #[cfg(loom)]
 mod modelled {
     use std::sync::PoisonError;
+    use std::time::Duration;
+
+    use loom::sync::Arc;
+    use loom::sync::atomic::{AtomicBool, Ordering};
+    use loom::thread::ThreadId;
 
     pub(crate) use loom::sync::MutexGuard;
+
+    loom::thread_local! {
+        static UNPARKED: Arc<AtomicBool> = Arc::new(AtomicBool::new(false));
+    }
+
+    /// A thread that can be unparked. loom's own `unpark` also wakes one that waits for a lock, which its locks take for a
+    /// mistake.
+    #[derive(Clone, Debug)]
+    pub(crate) struct Thread {
+        id: ThreadId,
+        unparked: Arc<AtomicBool>,
+    }
+
+    impl Thread {
+        pub(crate) fn id(&self) -> ThreadId {
+            self.id
+        }
+
+        pub(crate) fn unpark(&self) {
+            self.unparked.store(true, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn current_thread() -> Thread {
+        Thread { id: loom::thread::current().id(), unparked: UNPARKED.with(Arc::clone) }
+    }
+
+    /// A model has no clock: only what threads do ends a sleep. loom takes a thread that yields for one that waits for
+    /// another to do something.
+    pub(crate) fn park(_: Option<Duration>) {
+        let this_thread = current_thread();
+        while !this_thread.unparked.swap(false, Ordering::Acquire) {
+            loom::thread::yield_now();
+        }
+    }
 
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
