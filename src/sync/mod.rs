@@ -106,7 +106,8 @@ mod modelled {
         }
 
         pub(crate) fn unpark(&self) {
-            self.unparked.store(true, Ordering::Release);
+            // A step that reads as well: loom puts two that only write in no order, and the token might stay unseen for ever.
+            self.unparked.swap(true, Ordering::AcqRel);
         }
     }
 
@@ -118,7 +119,7 @@ mod modelled {
     /// another to do something.
     pub(crate) fn park(_: Option<Duration>) {
         let this_thread = current_thread();
-        while !this_thread.unparked.swap(false, Ordering::Acquire) {
+        while !this_thread.unparked.swap(false, Ordering::AcqRel) {
             loom::thread::yield_now();
         }
     }
