@@ -24,7 +24,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// Any older producer with the same `transactional.id` is fenced, wherever it runs: it can write nothing more. A
     /// transaction that it left open is aborted; one that it had begun to commit is committed first. So whoever crashed in
-    /// the middle of a commit calls this after the restart and finds the transaction whole, or not at all.
+    /// the middle of a commit calls this after the restart and finds the transaction whole, or not at all. What a consumer
+    /// goes on with is asked after this: only then is it known which offsets were committed.
     ///
     /// Blocks at most `max.block.ms`.
     ///

@@ -97,6 +97,7 @@ mod tests {
     use super::*;
 
     /// Java's `PreparedTxnStateTest`.
+    /// Behaviour 75.
     #[test]
     fn its_text_is_that_of_java() {
         for (text, producer_id, epoch) in [

@@ -1,7 +1,5 @@
 //! Two-phase commit (KIP-939), seen from outside: what is prepared stays open whatever becomes of its producer, and who comes
 //! next ends it. By both protocols of transactions.
-//!
-//! Behaviour 75.
 
 use std::collections::HashMap;
 use std::thread;
@@ -71,6 +69,7 @@ fn assert_state<T: std::fmt::Debug>(outcome: Result<T, Error>, expected: &str) {
     assert!(error.to_string().contains(expected), "{error}");
 }
 
+/// Behaviour 75.
 #[test]
 fn what_is_prepared_is_in_the_logs_and_seen_once_it_is_completed() {
     with_both(|cluster| {
@@ -144,6 +143,7 @@ fn a_prepared_transaction_takes_no_record_and_no_other_call() {
     });
 }
 
+/// Behaviour 75.
 #[test]
 fn what_a_producer_left_prepared_the_next_one_commits_or_aborts_by_what_was_kept() {
     with_both(|cluster| {
@@ -332,6 +332,7 @@ fn a_prepared_transaction_has_no_time_limit() {
 
 // ---- where it is not to be had ----
 
+/// Behaviour 75.
 #[test]
 fn a_broker_that_does_not_offer_it_is_told_with_the_setting_and_what_to_do() {
     let cluster = EmbeddedCluster::builder().topic("t", 3).start().unwrap();
