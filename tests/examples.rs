@@ -82,11 +82,11 @@ fn quickstart_takes_a_java_properties_file_and_says_what_it_cannot_do() {
     let warning = String::from_utf8_lossy(&warned.stderr).into_owned();
     assert!(warned.status.success() && warning.contains("did you mean linger.ms?"), "{warning}");
 
-    let arguments = config("transaction.two.phase.commit.enable=true\n");
+    let arguments = config("security.protocol=SSL\nssl.engine.factory.class=com.example.Engine\n");
     let refused = run("quickstart", &arguments.each_ref().map(String::as_str));
     std::fs::remove_file(&file).unwrap();
     let error = String::from_utf8_lossy(&refused.stderr).into_owned();
-    assert!(!refused.status.success() && error.contains("two.phase.commit"), "{error}");
+    assert!(!refused.status.success() && error.contains("ssl.engine.factory.class"), "{error}");
 }
 
 #[test]

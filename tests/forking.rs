@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +15,9 @@ use std::time::{Duration, Instant};
 
 use fork::Fork;
 use kafka_producer::{
-    Cluster, ErrorKind, Headers, InterceptedRecord, InterceptorError, KafkaProducer, PartitionRequest,
-    Partitioner, PartitionerError, ProducerInterceptor, ProducerRecord, Serializer, SerializerError,
+    Cluster, ConsumerGroupMetadata, ErrorKind, Headers, InterceptedRecord, InterceptorError, KafkaProducer,
+    OffsetAndMetadata, PartitionRequest, Partitioner, PartitionerError, PreparedTxnState,
+    ProducerInterceptor, ProducerRecord, Serializer, SerializerError, TopicPartition,
 };
 use support::{AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first};
 
@@ -87,6 +89,44 @@ fn in_a_child_every_call_is_an_error_at_once_and_the_parent_goes_on() {
     let values = support::values(&cluster, "t", 0);
     assert!(values.contains(&"of the child".to_owned()) && !values.contains(&"x".to_owned()), "{values:?}");
     assert_eq!(values.len(), 3);
+}
+
+/// A guard that the child drops, or a call that it makes, leaves the parent's transaction as it is.
+/// Fault A5.
+#[test]
+fn in_a_child_no_call_of_transactions_does_anything_and_the_parent_commits() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("transactional.id", "orders")]);
+    producer.init_transactions().unwrap();
+    // Of the child's and of the parent's each has its own from the fork on.
+    let mut open = Some(producer.begin().unwrap());
+    open.as_ref().unwrap().send(to_first("000000")).unwrap();
+    let said = in_a_child(|| {
+        let begun = Instant::now();
+        let transaction = open.take().unwrap();
+        let group = ConsumerGroupMetadata::new("billing");
+        let offsets = HashMap::from([(TopicPartition::new("t", 0), OffsetAndMetadata::new(1))]);
+        let outcomes = [
+            producer.init_transactions(),
+            producer.begin_transaction(),
+            producer.begin().map(drop),
+            transaction.send_offsets(&offsets, &group),
+            transaction.send(to_first("x")).map(drop),
+            producer.complete_transaction(&PreparedTxnState::default()),
+            producer.commit_transaction(),
+            producer.abort_transaction(),
+        ];
+        for outcome in outcomes {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
+        }
+        drop(transaction);
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        String::from("all is well")
+    });
+    assert_eq!(said, "all is well");
+    open.unwrap().commit().unwrap();
+    assert_eq!(cluster.committed_records("t").len(), 1);
 }
 
 /// Fault A5.
