@@ -195,7 +195,7 @@ impl PartitionDrain {
         let reference = BatchRef {
             index,
             batch_id: batch.id(),
-            topic: self.queue.topic.clone(),
+            topic: TopicName::clone(&self.queue.topic),
             topic_id: self.topic_id,
             partition: self.queue.partition,
         };

@@ -23,13 +23,13 @@ use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordPlace, 
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
-use crate::record::TopicName;
+use crate::record::OutcomeTopic;
 use crate::record_batch::{BATCH_OVERHEAD, Codec, DoesNotFit, RecordParts};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 pub(crate) struct PartitionQueue {
-    pub(crate) topic: TopicName,
+    pub(crate) topic: OutcomeTopic,
     pub(crate) partition: i32,
     /// Dense number of this partition within the producer.
     pub(crate) index: usize,
@@ -129,7 +129,7 @@ pub(crate) struct Outlook {
 
 /// Which partition a queue is for.
 pub(super) struct QueuePlace {
-    pub(super) topic: TopicName,
+    pub(super) topic: OutcomeTopic,
     pub(super) partition: i32,
     /// Its number within the producer.
     pub(super) index: usize,
@@ -438,7 +438,11 @@ impl PartitionQueue {
         match pieces.unwrap_or_else(|| Err(io::Error::other("that panics"))) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {
-                logging::error!("{}-{}: a batch cannot be split: {error}", self.topic, self.partition);
+                logging::error!(
+                    "{}-{}: a batch cannot be split: {error}",
+                    self.topic.as_str(),
+                    self.partition
+                );
                 vec![batch]
             }
         }
@@ -592,12 +596,12 @@ mod tests {
     use crate::accumulator::append::BlockBudget;
     use crate::completion::BatchOutcome;
     use crate::completion::NoCallback;
-    use crate::record::Headers;
+    use crate::record::{Headers, TopicName};
 
     fn queue(mailbox: &Arc<Mailbox>) -> PartitionQueue {
         let rules = QueueRules::plain(1000, 100, Duration::from_secs(10));
         let sizes = Arc::new(TopicSizes::new(mailbox.origin()));
-        let place = QueuePlace { topic: "t".into(), partition: 0, index: 0 };
+        let place = QueuePlace { topic: TopicName::from("t").into(), partition: 0, index: 0 };
         let links = QueueLinks {
             sizes,
             mailbox: Arc::clone(mailbox),

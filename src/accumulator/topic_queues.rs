@@ -26,7 +26,7 @@ use crate::completion::{ProducerToken, SpareLists};
 use crate::mailbox::Mailbox;
 use crate::partitioner::{LoadTable, StickyPartition, next_partition};
 use crate::planted::{Defect, planted};
-use crate::record::TopicName;
+use crate::record::{OutcomeTopic, TopicName};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::uuid::Uuid;
@@ -260,7 +260,7 @@ const SHELF: usize = 16;
 
 #[derive(Clone)]
 pub(super) struct PartitionQueues {
-    topic: TopicName,
+    topic: OutcomeTopic,
     sizes: Arc<TopicSizes>,
     /// The topic was forgotten; there may be other queues for its partitions. Changed under the maker's lock.
     retired: Arc<AtomicBool>,
@@ -338,9 +338,7 @@ impl QueueMaker {
 impl PartitionQueues {
     pub(super) fn new(topic: TopicName, maker: Arc<QueueMaker>) -> PartitionQueues {
         let sizes = Arc::new(TopicSizes::new(maker.mailbox.origin()));
-        // A copy of its own: each callback's outcome counts a reference to it on the sender thread, in the cache line of the
-        // text, and callers look at the text of theirs at every `send`.
-        let topic = TopicName::from(topic.as_str());
+        let topic = OutcomeTopic::from(topic);
         PartitionQueues { topic, sizes, retired: Arc::default(), maker, shelves: Vec::new() }
     }
 

@@ -7,6 +7,7 @@ use loom::thread;
 
 use super::*;
 use crate::interrupt::InterruptHandle;
+use crate::record::TopicName;
 
 /// As with the accumulator's models.
 const PREEMPTIONS: usize = 3;
@@ -18,8 +19,13 @@ fn model(threads: impl Fn() + Send + Sync + 'static) {
 }
 
 fn batch() -> Completion {
-    let mut batch =
-        Completion::new(Arc::new(Mailbox::unread(Instant::now())), Arc::default(), "t".into(), 0, 0);
+    let mut batch = Completion::new(
+        Arc::new(Mailbox::unread(Instant::now())),
+        Arc::default(),
+        TopicName::from("t").into(),
+        0,
+        0,
+    );
     batch.close(0); // so that nobody tells the mailbox, of which there are models elsewhere
     batch
 }

@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
 use crate::logging;
 use crate::mailbox::{Event, Mailbox, PendingFlush};
-use crate::record::{RecordMetadata, TopicName};
+use crate::record::{OutcomeTopic, RecordMetadata};
 use crate::stage;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, Thread, current_thread, park};
@@ -213,7 +213,7 @@ impl fmt::Debug for RecordFuture {
 
 /// The part of a batch that its futures share.
 pub(crate) struct BatchCompletion {
-    topic: TopicName,
+    topic: OutcomeTopic,
     partition: i32,
     /// The partition's number within the producer.
     index: usize,
@@ -410,7 +410,7 @@ impl Completion {
     pub(crate) fn new(
         mailbox: Arc<Mailbox>,
         spares: Arc<SpareLists>,
-        topic: TopicName,
+        topic: OutcomeTopic,
         partition: i32,
         index: usize,
     ) -> Completion {
@@ -501,6 +501,7 @@ impl Completion {
         if panicked > 0 {
             let BatchCompletion { topic, partition, .. } = &*self.shared;
             let callbacks = Counted(panicked, "callback");
+            let topic = topic.as_str();
             logging::error!("{topic}-{partition}: {callbacks} of a batch panicked");
         }
     }
@@ -529,6 +530,7 @@ impl Drop for Completion {
         if self.callbacks.is_some() {
             self.tell(BatchOutcome::Failed { error: unsettled(), records: Vec::new() });
             let BatchCompletion { topic, partition, .. } = &*self.shared;
+            let topic = topic.as_str();
             logging::error!("{topic}-{partition}: a batch was dropped without an outcome");
         }
     }
@@ -545,13 +547,14 @@ mod tests {
 
     use super::*;
     use crate::interrupt::InterruptHandle;
+    use crate::record::TopicName;
 
     fn completion() -> Completion {
         completion_in(Mailbox::unread(Instant::now()))
     }
 
     fn completion_in(mailbox: Mailbox) -> Completion {
-        Completion::new(Arc::new(mailbox), Arc::default(), "test".into(), 2, 0)
+        Completion::new(Arc::new(mailbox), Arc::default(), OutcomeTopic::from(TopicName::from("test")), 2, 0)
     }
 
     fn facts(index: u32) -> RecordFacts {

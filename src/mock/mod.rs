@@ -359,7 +359,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         let (key, value) = (sent.serialized_key(), sent.serialized_value());
         let facts = RecordFacts::new(0, sent.timestamp(), key, value);
         let mut completion =
-            Completion::new(Arc::clone(&self.mailbox), Arc::default(), topic.clone(), partition, 0);
+            Completion::new(Arc::clone(&self.mailbox), Arc::default(), topic.clone().into(), partition, 0);
         let mut state = self.state.lock();
         if let Err(error) = state.check_accepts() {
             drop(state);

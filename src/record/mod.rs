@@ -14,6 +14,7 @@ pub use headers::{Header, HeaderIter, Headers};
 pub use payload::{
     AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Payload, RecordKey, RecordValue, RecordView,
 };
+pub(crate) use record_metadata::OutcomeTopic;
 pub use record_metadata::RecordMetadata;
 pub use topic::TopicName;
 
