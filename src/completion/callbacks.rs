@@ -4,7 +4,7 @@
 //! Threads: filled on application threads under the queue's lock, called on the sender thread.
 //! Locks: that of the spare lists, with no other; no user code under it.
 //! Holds: a program registers closures of few types, so a record's callback is pushed to the list of its type: its bytes
-//! lie beside those of the record before, in memory that the next batch uses again. Callbacks are called once, by ascending index,
+//! lie beside those of the record before, in memory that the next batch uses again, and that is no more than they need. Callbacks are called once, by ascending index,
 //! whatever their types; one that panics harms no other.
 
 use std::any::{Any, TypeId};
@@ -135,7 +135,8 @@ impl Callbacks {
         F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static,
     {
         for list in &mut self.lists {
-            if let Some(list) = list.as_any().downcast_mut::<ListOf<F>>() {
+            let list: &mut dyn Any = &mut **list;
+            if let Some(list) = list.downcast_mut::<ListOf<F>>() {
                 list.calls.push_back((facts, function));
                 return;
             }
@@ -153,8 +154,13 @@ impl Callbacks {
         if self.lists.len() >= MOST_TYPES && !is_boxed {
             self.push::<Callback>(facts, Box::new(function));
         } else {
-            self.lists.push(Box::new(ListOf { calls: VecDeque::from([(facts, function)]) }));
+            self.lists.push(Box::new(ListOf { calls: VecDeque::from([(facts, function)]), room_before: 0 }));
         }
+    }
+
+    /// None will be added to these: room that was made for them and is not needed goes back.
+    pub(crate) fn close(&mut self) {
+        self.lists.iter_mut().for_each(|list| list.close());
     }
 
     /// Takes those of the records before `end` out; `first`: what their indexes begin with.
@@ -197,9 +203,7 @@ impl Callbacks {
 }
 
 /// Callbacks of one type, by ascending index.
-trait CallbackList: Send {
-    fn as_any(&mut self) -> &mut dyn Any;
-
+trait CallbackList: Any + Send {
     /// The index of the first that is left.
     fn first(&self) -> Option<u32>;
 
@@ -208,12 +212,21 @@ trait CallbackList: Send {
     /// Calls those before `end`. How many panicked.
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize;
 
+    /// Gives room back by which it has grown and which it does not need. One that has not grown keeps all: the next batch
+    /// may need it.
+    fn close(&mut self);
+
+    /// It will be used again: what it has room for is what it begins with.
+    fn begin_again(&mut self);
+
     /// The bytes that it has room for.
     fn room(&self) -> usize;
 }
 
 struct ListOf<F> {
     calls: VecDeque<(RecordFacts, F)>,
+    /// How many it had room for when its batch began.
+    room_before: usize,
 }
 
 impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> ListOf<F> {
@@ -234,11 +247,6 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> ListOf<F> {
 }
 
 impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for ListOf<F> {
-    #[inline]
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
-    }
-
     fn first(&self) -> Option<u32> {
         self.calls.front().map(|(facts, _)| facts.index)
     }
@@ -247,7 +255,7 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
         let count = self.calls.partition_point(|(facts, _)| facts.index < end);
         let mut calls: VecDeque<_> = self.calls.drain(..count).collect();
         calls.iter_mut().for_each(|(facts, _)| facts.index -= first);
-        (count > 0).then(|| Box::new(ListOf { calls }) as Box<dyn CallbackList>)
+        (count > 0).then(|| Box::new(ListOf { calls, room_before: 0 }) as Box<dyn CallbackList>)
     }
 
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize {
@@ -257,6 +265,16 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
             panicked += 1;
         }
         panicked
+    }
+
+    fn close(&mut self) {
+        if self.calls.capacity() > self.room_before {
+            self.calls.shrink_to_fit();
+        }
+    }
+
+    fn begin_again(&mut self) {
+        self.room_before = self.calls.capacity();
     }
 
     fn room(&self) -> usize {
@@ -292,7 +310,8 @@ impl SpareLists {
     fn keep(&self, lists: Vec<Box<dyn CallbackList>>) {
         let mut spares = self.0.lock();
         let mut others = Vec::new();
-        for list in lists {
+        for mut list in lists {
+            list.begin_again();
             if spares.room + list.room() <= MOST_SPARE && list.room() > 0 {
                 spares.room += list.room();
                 spares.lists.push(list);
@@ -429,6 +448,23 @@ mod tests {
         assert!(room() <= MOST_SPARE);
         while !spares.take().lists.is_empty() {}
         assert_eq!(room(), 0);
+    }
+
+    #[test]
+    fn a_full_batch_keeps_no_room_that_it_has_grown_by_in_vain() {
+        let (seen, spares) = (Seen::default(), SpareLists::default());
+        let batch = |count| {
+            let mut callbacks = spares.take();
+            (0..count).for_each(|index| push(&mut callbacks, index, 0, &seen));
+            callbacks.close();
+            let room = callbacks.lists[0].room();
+            callbacks.call(&Numbered(Cell::new(u32::MAX)), &spares);
+            room
+        };
+        let one = batch(1);
+        assert_eq!(batch(1100), 1100 * one);
+        assert_eq!(batch(900), 1100 * one, "it has not grown, and the next one may need it");
+        assert_eq!(batch(1101), 1101 * one);
     }
 
     #[test]
