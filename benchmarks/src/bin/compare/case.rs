@@ -267,7 +267,7 @@ impl Case {
     /// The work of one of the contestants; where it goes and what is sent is filled in by the run.
     pub(crate) fn work(&self, who: Contestant, times: Times) -> Work {
         let warm_up = match who.program {
-            Program::Java => times.warm_up * times.java,
+            Program::Java => times.java,
             _ => times.warm_up,
         };
         let (warm_up, window) = match self.mode {
@@ -303,8 +303,8 @@ impl Case {
 pub(crate) struct Times {
     pub(crate) warm_up: Duration,
     pub(crate) window: Duration,
-    /// How much longer Java warms up, until its compilers are done.
-    pub(crate) java: u32,
+    /// How long Java warms up, until its compilers are done.
+    pub(crate) java: Duration,
     /// How many producers are started where that is what is measured.
     pub(crate) connects: u64,
 }

@@ -138,6 +138,15 @@ const ONE: Case = Case { batch_size: MIB, ..BASE };
 const SIX: Case = Case { batch_size: MIB, partitions: 6, ..BASE };
 const HUNDRED: Case = Case { partitions: 100, keys: KEYS, ..BASE };
 
+const IDEMPOTENT: Case = Case {
+    name: "100B-1MiB-idempotent",
+    batch_size: MIB,
+    idempotent: true,
+    contestants: WITH_CALLBACK,
+    charted: true,
+    ..BASE
+};
+
 const KIB_BARS: &[Bar] = &[rate(OURS, BestPeer, 2.0), cpu(OURS, BestPeer, 0.45), rate(OURS, Of(FLOOR), 0.9)];
 const TEN_KIB_BARS: &[Bar] = &[rate(OURS, BestPeer, 2.5), cpu(OURS, BestPeer, 0.55)];
 
@@ -301,7 +310,7 @@ pub(crate) const CASES: &[Case] = &[
     small(ONE_PARTITION, 100, MIB),
     small("10B-16KiB", 10, 16 * KIB),
     small("10B-1MiB", 10, MIB),
-    Case { contestants: WITH_CALLBACK, idempotent: true, ..larger("100B-1MiB-idempotent", 100, MIB, &[]) },
+    IDEMPOTENT,
     Case { bars: KEYED_BARS, ..keyed(KEYED_100, 100, KEYS) },
     keyed("100B-16KiB-keyed-1000", 1000, KEYS),
     keyed("100B-16KiB-keyed-10000", 10_000, 10 * KEYS),

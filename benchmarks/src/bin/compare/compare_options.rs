@@ -42,8 +42,7 @@ pub(crate) struct Options {
     pub(crate) list: bool,
 }
 
-/// How much longer Java warms up than the others.
-const JAVA_TIMES: u32 = 10;
+const JAVA_WARM_UP: Duration = Duration::from_secs(3);
 const WINDOW: Duration = Duration::from_millis(1000);
 const QUICK_WINDOW: Duration = Duration::from_millis(50);
 const CHECK_WINDOW: Duration = Duration::from_millis(300);
@@ -132,13 +131,11 @@ impl Options {
     /// The work of a contestant, with the properties that were given for it.
     pub(crate) fn work(&self, case: &Case, who: Contestant) -> Work {
         let connects = if self.quick { QUICK_CONNECTS } else { CONNECTS };
-        let mut times =
-            Times { warm_up: self.window * 3 / 10, window: self.window, java: JAVA_TIMES, connects };
-        if case.broker == BrokerKind::Kafka {
-            // The broker has to warm up as well.
-            times.warm_up = self.window;
-            times.java = 3;
-        }
+        let hurries = self.quick || self.check;
+        // The broker on Apache Kafka has to warm up as well.
+        let warm_up = if case.broker == BrokerKind::Kafka { self.window } else { self.window * 3 / 10 };
+        let java = if hurries { self.window * 3 } else { JAVA_WARM_UP };
+        let times = Times { warm_up, window: self.window, java, connects };
         let mut work = case.work(who, times);
         let own = self.properties.iter().filter(|(client, _, _)| *client == who.program.to_string());
         work.properties.extend(own.map(|(_, name, value)| (name.clone(), value.clone())));

@@ -134,8 +134,8 @@ impl Measured {
         format!("case={} contestant={who} {report}", case.name)
     }
 
-    /// Reads such lines. Those of cases that are no more are left out.
-    pub(crate) fn read(&mut self, text: &str) -> Result<(), Failure> {
+    /// Reads such lines. Those of cases that are no more are left out. What stands behind `# ` says how they were measured.
+    pub(crate) fn read(&mut self, text: &str) -> Result<Vec<String>, Failure> {
         for line in text.lines().filter(|line| line.starts_with("case=")) {
             let report = Report::parse(line);
             let (name, who): (String, String) = (report.get("case")?, report.get("contestant")?);
@@ -145,7 +145,7 @@ impl Measured {
                 self.add(case, who, &report);
             }
         }
-        Ok(())
+        Ok(text.lines().filter_map(|line| line.strip_prefix("# ")).map(str::to_owned).collect())
     }
 
     /// In the order of the table of cases.
@@ -215,7 +215,7 @@ mod tests {
 
     fn measured() -> Result<Measured, Failure> {
         let mut measured = Measured::default();
-        measured.read(
+        let how = measured.read(
             "# of one day\n\
              case=100B-1MiB contestant=java rate=2 cpu=0.5\n\
              case=100B-1MiB contestant=franz-go rate=3 cpu=0.6\n\
@@ -224,6 +224,7 @@ mod tests {
              case=100B-1MiB contestant=ours/callback rate=10 cpu=0.3 cores=1\n\
              case=gone contestant=ours rate=1\n",
         )?;
+        assert_eq!(how, ["of one day"]);
         Ok(measured)
     }
 

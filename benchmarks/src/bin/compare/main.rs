@@ -23,7 +23,7 @@ use std::io::Write;
 use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::work::Mode;
 
-use crate::case::{Case, Contestant, Program};
+use crate::case::{BrokerKind, Case, Contestant, Program};
 use crate::case_table::CASES;
 use crate::compare_options::Options;
 use crate::figures::Measured;
@@ -44,11 +44,11 @@ fn main() -> Result<(), Failure> {
         println!("each record arrived whole, on the partition of its key");
         return Ok(());
     }
-    match &bench.options.from {
+    let how = match &bench.options.from {
         Some(file) => bench.measured.read(&std::fs::read_to_string(file)?)?,
         None => bench.measure()?,
-    }
-    let results = Results { measured: &bench.measured, how: bench.how(), judged: !bench.options.quick };
+    };
+    let results = Results { measured: &bench.measured, how, judged: !bench.options.quick };
     let text = results.to_string();
     println!("\n{text}");
     if let Some(file) = &bench.options.markdown {
@@ -90,20 +90,18 @@ impl Bench {
         let log = options.save.as_ref().map(File::create).transpose()?;
         let runner = Runner { identity, real_time: options.real_time, kafka: None };
         let (measured, versions, failures) = (Measured::default(), BTreeSet::new(), Vec::new());
-        let mut bench = Bench { options, runner, files, measured, versions, failures, log };
-        let how = bench.how();
-        if let Some(log) = &mut bench.log {
-            how.iter().try_for_each(|line| writeln!(log, "# {line}"))?;
-        }
-        Ok(bench)
+        Ok(Bench { options, runner, files, measured, versions, failures, log })
     }
 
-    /// Each case by all its contestants in turn, several rounds.
-    fn measure(&mut self) -> Result<(), Failure> {
+    /// Each case by all its contestants in turn, several rounds; how that was done.
+    fn measure(&mut self) -> Result<Vec<String>, Failure> {
         for case in self.options.cases() {
             if case.mode == Mode::Idle && !there_is("strace") {
                 println!("{}: NOT MEASURED: strace is not there", case.name);
                 continue;
+            }
+            if case.broker == BrokerKind::Kafka && !self.runner.has_kafka() {
+                self.warm_up_kafka(case)?;
             }
             for round in 1..=self.options.rounds_of(case) {
                 for who in self.options.contestants(case) {
@@ -117,6 +115,20 @@ impl Bench {
             if let Some(measured) = self.measured.case(case.name) {
                 println!("{}", results::short(measured));
             }
+        }
+        let how = self.how();
+        if let Some(log) = &mut self.log {
+            how.iter().try_for_each(|line| writeln!(log, "# {line}"))?;
+        }
+        Ok(how)
+    }
+
+    /// A broker that has just started is slow until its compilers are done: each client sends, and nothing is written down.
+    fn warm_up_kafka(&mut self, case: &'static Case) -> Result<(), Failure> {
+        let values = self.files.of(case.values)?;
+        for who in self.options.contestants(case) {
+            let work = self.options.work(case, who);
+            self.runner.run(case, who, work, &values)?;
         }
         Ok(())
     }

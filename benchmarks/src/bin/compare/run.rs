@@ -42,6 +42,11 @@ pub(crate) struct Run {
 }
 
 impl Runner {
+    /// Whether Apache Kafka runs already.
+    pub(crate) fn has_kafka(&self) -> bool {
+        self.kafka.is_some()
+    }
+
     /// Has a contestant do the work of a case. Fails if a record was lost.
     pub(crate) fn run(
         &mut self,
