@@ -43,7 +43,8 @@ pub(crate) fn sibling(name: &str) -> Result<String, Failure> {
     Ok(path.display().to_string())
 }
 
-/// As its users run it: the default collector and both compilers; a heap of 1 GiB.
+/// With what made it fastest of what was tried: the collector for throughput, and room for all that a full buffer of small records
+/// holds. By itself it takes G1, which copies that again and again: 1.3 M records/s of 100 B where this does 2.0 M.
 fn java() -> Result<Vec<String>, Failure> {
     let jars = KafkaJars::fetch(KAFKA_VERSION);
     let folder = jars.home().join("client-java");
@@ -57,12 +58,16 @@ fn java() -> Result<Vec<String>, Failure> {
         return Err(format!("javac: {status}").into());
     }
     let class_path = format!("{libs}:{}", folder.display());
-    let flags = ["-Xms1g", "-Xmx1g", "-XX:-UsePerfData", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error"];
+    let flags = ["-XX:+UseParallelGC", "-XX:+UseTransparentHugePages", "-XX:+AlwaysPreTouch"];
+    let sizes = ["-Xms8g", "-Xmx8g", "-Xmn4g", "-XX:-UsePerfData", QUIET];
     let mut words = vec![jdk("java").display().to_string()];
     words.extend(flags.map(str::to_owned));
+    words.extend(sizes.map(str::to_owned));
     words.extend(["-cp".to_owned(), class_path, "ClientJava".to_owned()]);
     Ok(words)
 }
+
+const QUIET: &str = "-Dorg.slf4j.simpleLogger.defaultLogLevel=error";
 
 fn jdk(name: &str) -> PathBuf {
     match std::env::var_os("JAVA_HOME") {
