@@ -36,6 +36,13 @@ pub(crate) enum CoordinatorVerdict {
     Fatal,
 }
 
+impl CoordinatorVerdict {
+    /// Whether the same is asked again.
+    pub(crate) fn is_again(self) -> bool {
+        matches!(self, CoordinatorVerdict::Again | CoordinatorVerdict::AgainSoon | CoordinatorVerdict::LookUp)
+    }
+}
+
 /// All that a decision depends on besides API and error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct CoordinatorContext {

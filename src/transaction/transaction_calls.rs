@@ -348,6 +348,11 @@ impl TransactionCalls {
         self.desk.lock().commit_in_doubt = true;
     }
 
+    /// The coordinator has said no, and was not asked before.
+    pub(crate) fn commit_refused(&self) {
+        self.desk.lock().commit_in_doubt = false;
+    }
+
     /// Says what a call waits for.
     pub(crate) fn note_waiting(&self, what: String) {
         self.desk.lock().waits_for = Some(what);

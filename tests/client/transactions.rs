@@ -789,6 +789,11 @@ fn an_older_producer_of_the_same_id_is_fenced_and_writes_nothing_more() {
         let new = ready(cluster);
         let error = old.commit_transaction().unwrap_err();
         assert!(error.kind() == ErrorKind::Fenced && error.is_fatal(), "{error}");
+        // The one question was answered: it is not committed.
+        assert!(
+            !error.possibly_written() && !error.to_string().contains("may have been committed"),
+            "{error}"
+        );
         for outcome in [old.begin_transaction(), old.abort_transaction(), old.send(to(0, "v")).map(drop)] {
             let error = outcome.unwrap_err();
             assert!(error.kind() == ErrorKind::Fenced && error.is_fatal(), "{error}");
@@ -798,6 +803,20 @@ fn an_older_producer_of_the_same_id_is_fenced_and_writes_nothing_more() {
         new.commit_transaction().unwrap();
         old.close().unwrap();
         assert_eq!(committed(cluster), ["new"]);
+    });
+}
+
+/// The coordinator that answered is the second one that was asked: what the first made of it nobody knows.
+#[test]
+fn a_commit_that_is_refused_after_an_answer_was_lost_is_in_doubt() {
+    with_both(|cluster| {
+        let producer = ready(cluster);
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "v")).unwrap();
+        cluster.inject(Fault::cut_after(Api::EndTxn));
+        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::PRODUCER_FENCED).skip(1));
+        let error = producer.commit_transaction().unwrap_err();
+        assert!(error.is_fatal() && error.possibly_written(), "{error}");
     });
 }
 

@@ -69,10 +69,14 @@ impl KafkaJars {
     }
 
     /// The full name of a tool, which has moved with the versions: `DumpLogSegments`, `ConsoleProducer`,
-    /// `ConsoleConsumer`.
+    /// `ConsoleConsumer`, `ConsumerGroupCommand`, `AclCommand`.
     pub fn tool_class(&self, tool: &str) -> String {
         match (tool, self.is_4(), self.is_at_least("3.4")) {
             ("ConsoleConsumer", _, true) => format!("org.apache.kafka.tools.consumer.{tool}"),
+            ("ConsumerGroupCommand", _, _) if self.is_at_least("3.8") => {
+                format!("org.apache.kafka.tools.consumer.group.{tool}")
+            }
+            ("ConsumerGroupCommand" | "AclCommand", false, _) => format!("kafka.admin.{tool}"),
             (_, true, _) => format!("org.apache.kafka.tools.{tool}"),
             _ => format!("kafka.tools.{tool}"),
         }

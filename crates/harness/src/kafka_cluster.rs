@@ -182,6 +182,22 @@ impl Kafka {
         probe::delete_topic(self.any_port(), name)
     }
 
+    /// Sets the level of a feature of the cluster, of 4.0 and later.
+    pub fn set_feature(&self, name: &str, level: i16) {
+        let (feature, class) = (format!("{name}={level}"), "org.apache.kafka.tools.FeatureCommand");
+        let described = self.tool(class, &["--bootstrap-server", "{servers}", "describe"], b"").text();
+        let words = described.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let words = words.filter(|words| words.contains(&name)).next();
+        let place = |words: &Vec<&str>| words.iter().position(|word| *word == "FinalizedVersionLevel:");
+        let now = words.and_then(|words| words.get(place(&words)? + 1)?.parse::<i16>().ok());
+        let way = match now.unwrap_or_else(|| panic!("{described}")) {
+            now if now > level => "downgrade",
+            now if now < level => "upgrade",
+            _ => return,
+        };
+        self.tool(class, &["--bootstrap-server", "{servers}", way, "--feature", &feature], b"");
+    }
+
     /// The offset behind the last record of a partition.
     pub fn end_offset(&self, topic: &str, partition: i32) -> io::Result<u64> {
         let port = self.nodes[index(self.leader(topic, partition))].port;

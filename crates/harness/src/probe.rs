@@ -125,6 +125,42 @@ pub fn end_offset(port: u16, topic: &str, partition: i32) -> io::Result<u64> {
     end.ok_or_else(|| io::Error::other(format!("the end of {topic}-{partition}: no answer")))
 }
 
+/// What a group has committed for a partition; none: nothing. Asks any broker for the group's coordinator, which is made by
+/// that if need be, and that one: FindCoordinator version 0, OffsetFetch version 1.
+pub fn committed_offset(port: u16, group: &str, topic: &str, partition: i32) -> io::Result<Option<u64>> {
+    let mut request = ProbeRequest::new(10, 0);
+    request.string(group);
+    let mut answer = request.ask(port, Duration::from_secs(20))?;
+    match answer.i16()? {
+        0 => {}
+        code => return Err(io::Error::other(format!("the coordinator of {group}: error {code}"))),
+    }
+    answer.i32()?; // its id
+    answer.string()?; // its host, which is this one
+    let port = u16::try_from(answer.i32()?).map_err(io::Error::other)?;
+    let mut request = ProbeRequest::new(9, 1);
+    request.string(group);
+    request.array(&[topic], |request, name| {
+        request.string(name);
+        request.array(&[partition], |request, partition| request.bytes.extend(partition.to_be_bytes()));
+    });
+    let mut answer = request.ask(port, Duration::from_secs(20))?;
+    let found = answer.array(|answer| {
+        answer.string()?;
+        answer.array(|answer| {
+            answer.i32()?;
+            let offset = i64::from_be_bytes(answer.take(8)?.try_into().unwrap());
+            answer.string()?;
+            match answer.i16()? {
+                0 => Ok(u64::try_from(offset).ok()),
+                code => Err(io::Error::other(format!("{group} at {topic}-{partition}: error {code}"))),
+            }
+        })
+    })?;
+    let found = found.into_iter().flatten().next();
+    found.ok_or_else(|| io::Error::other(format!("{group} at {topic}-{partition}: no answer")))
+}
+
 struct ProbeRequest {
     bytes: Vec<u8>,
 }

@@ -1,5 +1,7 @@
 //! What a topic holds, read by clients that are not ours: kcat (librdkafka), and Java's consumer.
 
+use std::collections::BTreeMap;
+
 use super::kafka_cluster::Kafka;
 
 /// A record as a consumer sees it.
@@ -17,8 +19,18 @@ impl Kafka {
     /// All committed records of a topic by kcat, in order of partition and offset. Keys and values are exact; headers
     /// come as text, so none may hold a comma, an equals sign, a line feed, a zero, or the value `NULL`.
     pub fn read_back(&self, topic: &str) -> Vec<Row> {
+        self.read_by_kcat(topic, "read_committed")
+    }
+
+    /// As `read_back`, with those of transactions that were aborted or are open.
+    pub fn read_back_uncommitted(&self, topic: &str) -> Vec<Row> {
+        self.read_by_kcat(topic, "read_uncommitted")
+    }
+
+    fn read_by_kcat(&self, topic: &str, isolation: &str) -> Vec<Row> {
         let format = r"%p %o %T %K %S\n%k%s%h\n";
-        let exact = ["-X", "check.crcs=true", "-X", "isolation.level=read_committed"];
+        let isolation = format!("isolation.level={isolation}");
+        let exact = ["-X", "check.crcs=true", "-X", &isolation];
         let output = self.kcat(
             &[&["-C", "-t", topic, "-o", "beginning", "-e", "-q", "-f", format], &exact[..]].concat(),
             b"",
@@ -43,6 +55,26 @@ impl Kafka {
             output.text().lines().map(|line| java_row(line).unwrap_or_else(|| panic!("{line}"))).collect();
         rows.sort();
         rows
+    }
+}
+
+impl Kafka {
+    /// A group's committed offsets by topic and partition, as Java's `kafka-consumer-groups` tells them.
+    pub fn group_offsets(&self, group: &str) -> BTreeMap<(String, i32), i64> {
+        let class = self.jars().tool_class("ConsumerGroupCommand");
+        let asked = ["--bootstrap-server", "{servers}", "--describe", "--group", group];
+        let text = self.tool(&class, &asked, b"").text();
+        let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let head = lines.find(|words| words.contains(&"CURRENT-OFFSET")).unwrap_or_else(|| panic!("{text}"));
+        let column = |name: &str| head.iter().position(|word| *word == name).unwrap();
+        let (topic, partition, offset) = (column("TOPIC"), column("PARTITION"), column("CURRENT-OFFSET"));
+        let rows = lines.filter(|words| words.len() == head.len());
+        // A partition that nothing was committed for has a dash.
+        let row = |words: Vec<&str>| {
+            let place = (words[topic].to_owned(), words[partition].parse().ok()?);
+            Some((place, words[offset].parse().ok()?))
+        };
+        rows.filter_map(row).collect()
     }
 }
 

@@ -310,6 +310,16 @@ impl Coordination {
         let api = CoordinatorApi::EndTxn;
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
+        // What the coordinator refuses at the first time it has not done.
+        if queued.failures == 0 && !verdict.is_again() {
+            self.calls.commit_refused();
+        }
+        let error = match code {
+            ErrorCode::INVALID_TXN_STATE => error.with_remark(
+                "the transaction is not open there any more: it may have been aborted after transaction.timeout.ms",
+            ),
+            _ => error,
+        };
         self.conclude(queued, JudgedAnswer { verdict, error }, transaction, now)
     }
 
