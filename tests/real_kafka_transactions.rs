@@ -543,17 +543,19 @@ fn a_hundred_thousand_records_are_processed_exactly_once_though_brokers_and_prog
         let all = i64::from(each * SOURCE_PARTITIONS);
         let mut program = RunningProgram::start(&kafka);
         let mut dead = None;
-        for (step, what) in
-            (1..).zip(["kill", "coordinator", "hold", "kill both", "group", "kill", "coordinator"])
-        {
-            program.wait_for(all * step / 8);
+        let begun = Instant::now();
+        for (step, what) in (1..).zip(["kill", "coordinator", "hold", "kill both", "group"]) {
+            program.wait_for(all * step / 6);
+            if what != "coordinator" && what != "group" {
+                program.wait_for_open();
+            }
             match what {
                 "coordinator" => dead = Some(kafka.leader("__transaction_state", 0)),
                 "group" => dead = Some(kafka.leader("__consumer_offsets", 0)),
                 "hold" => {
                     program.process.freeze();
                     let mut held = std::mem::replace(&mut program, RunningProgram::start(&kafka));
-                    program.wait_for(all * step / 8 + all / 32);
+                    program.wait_for(all * step / 6 + all / 32);
                     held.process.thaw();
                     let last = held.last_line();
                     println!("the one that was held: {last}");
@@ -569,7 +571,7 @@ fn a_hundred_thousand_records_are_processed_exactly_once_though_brokers_and_prog
                     program = RunningProgram::start(&kafka);
                 }
             }
-            println!("{what}");
+            println!("{what} after {:?}", begun.elapsed());
             if let Some(broker) = dead.take() {
                 kafka.kill(broker);
                 thread::sleep(Duration::from_millis(500));
@@ -644,11 +646,17 @@ impl RunningProgram {
     fn wait_for(&self, committed: i64) {
         loop {
             let line = self.next().unwrap_or_else(|| panic!("it ended before {committed}"));
-            let told = line.strip_prefix("committed ").unwrap_or_else(|| panic!("{line}"));
-            if told.parse::<i64>().unwrap() >= committed {
+            assert!(!line.starts_with("fatal"), "{line}");
+            let told = line.strip_prefix("committed ").map(|told| told.parse::<i64>().unwrap());
+            if told.is_some_and(|told| told >= committed) {
                 return;
             }
         }
+    }
+
+    /// Until a transaction of its is open, with records at the brokers.
+    fn wait_for_open(&self) {
+        while self.next().unwrap() != "open" {}
     }
 
     fn next(&self) -> Option<String> {
@@ -691,7 +699,10 @@ fn process(servers: &str, ports: &[u16]) -> Result<(), Error> {
     let mut source: Vec<SourcePartition> =
         (0..SOURCE_PARTITIONS).map(|partition| SourcePartition::open(servers, ports, partition)).collect();
     let group = ConsumerGroupMetadata::new(GROUP);
-    while source.iter().any(|it| it.done < it.values.len()) {
+    for round in 1.. {
+        if source.iter().all(|it| it.done == it.values.len()) {
+            break;
+        }
         let outcome = (|| {
             let transaction = producer.begin()?;
             let mut offsets = HashMap::new();
@@ -703,6 +714,11 @@ fn process(servers: &str, ports: &[u16]) -> Result<(), Error> {
                 }
                 let position = OffsetAndMetadata::new((it.begin + it.taken) as i64);
                 offsets.insert(TopicPartition::new("source", it.partition), position);
+            }
+            if round % 20 == 0 {
+                producer.flush()?;
+                println!("\n{TOLD}open");
+                thread::sleep(Duration::from_millis(30));
             }
             until_over(|| transaction.send_offsets(&offsets, &group))?;
             match transaction.commit() {

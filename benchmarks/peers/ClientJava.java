@@ -48,6 +48,7 @@ public class ClientJava {
         String report = switch (work.get("mode")) {
             case "throughput" -> throughput();
             case "latency" -> latency();
+            case "transactions" -> transactions();
             case "connect" -> connect();
             case "cold" -> cold();
             case "idle" -> idle();
@@ -77,6 +78,7 @@ public class ClientJava {
             "compression.type", work.get("codec"), "enable.metrics.push", "false",
         };
         for (int i = 0; i < fixed.length; i += 2) properties.setProperty(fixed[i], fixed[i + 1]);
+        if (work.get("mode").equals("transactions")) properties.setProperty("transactional.id", work.get("topic"));
     }
 
     static void readTables() throws Exception {
@@ -191,6 +193,33 @@ public class ClientJava {
         }
     }
 
+    /** Transactions of so many records, one after the other. */
+    static class Committer extends Caller {
+        float[] times = new float[1 << 16];
+        int timed;
+        long committed;
+
+        Committer(KafkaProducer<byte[], byte[]> producer, CyclicBarrier barrier, int index, int threads) {
+            super(producer, barrier, index, threads);
+        }
+
+        @Override
+        long sendUntil(long end) throws Exception {
+            if (committed == 0) producer.initTransactions();
+            long records = number("transaction");
+            timed = 0;
+            for (long begun = System.nanoTime(); begun < end; begun = System.nanoTime()) {
+                producer.beginTransaction();
+                for (long i = 0; i < records; i++) producer.send(record(), (metadata, e) -> called(e, 0));
+                producer.commitTransaction();
+                if (timed == times.length) times = Arrays.copyOf(times, 2 * timed);
+                times[timed++] = System.nanoTime() - begun;
+            }
+            committed += timed;
+            return timed * records;
+        }
+    }
+
     interface Make {
         Caller make(KafkaProducer<byte[], byte[]> producer, CyclicBarrier barrier, int index, int threads);
     }
@@ -224,6 +253,12 @@ public class ClientJava {
     static String throughput() throws Exception {
         String report = run(Rate::new);
         return report + " told=" + told + times(samples, sampleCount);
+    }
+
+    static String transactions() throws Exception {
+        String report = run(Committer::new);
+        Committer committer = (Committer) callers.get(0);
+        return report + " told=" + told + " transactions=" + committer.committed + times(committer.times, committer.timed);
     }
 
     static String latency() throws Exception {

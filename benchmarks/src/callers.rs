@@ -100,6 +100,16 @@ pub fn time_calls(
     Ok((times.len() - before) as u64)
 }
 
+/// Adds how many transactions there were, warm-up included, and how long those of the window took.
+pub fn add_transactions(report: Report, threads: impl Iterator<Item = (u64, Vec<u32>)>) -> Report {
+    let (mut committed, mut times) = (0, Vec::new());
+    for (count, more) in threads {
+        committed += count;
+        times.extend(more);
+    }
+    report.with("transactions", committed).with_times(times)
+}
+
 /// How long ago that was.
 fn nanoseconds(since: Instant) -> u32 {
     u32::try_from(since.elapsed().as_nanos()).unwrap_or(u32::MAX)

@@ -37,6 +37,7 @@ pub fn run(work: &Work, allocations: Option<fn() -> u64>) -> Result<Report, Fail
     let report = match work.mode {
         Mode::Throughput => with_producer(work, |producer| throughput(producer, work, allocations))?,
         Mode::Latency => with_producer(work, |producer| latency(producer, work))?,
+        Mode::Transactions => with_producer(work, |producer| transactions(producer, work))?,
         Mode::Connect => connect(work)?,
         Mode::Cold => cold(work)?,
         Mode::Idle => with_producer(work, |producer| idle(producer, work))?,
@@ -70,8 +71,10 @@ fn config(work: &Work) -> Result<ProducerConfig, Failure> {
         ("max.in.flight.requests.per.connection", "5"),
         ("compression.type", &work.codec),
     ];
+    let id = (work.mode == Mode::Transactions).then_some(("transactional.id", work.topic.as_str()));
+    let fixed = fixed.into_iter().chain(id);
     let more = work.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    Ok(ProducerConfig::from_properties(fixed.into_iter().chain(more))?)
+    Ok(ProducerConfig::from_properties(fixed.chain(more))?)
 }
 
 /// A name for the whole life of the program, as most programs have theirs: in its text, beside nothing that changes.
@@ -297,6 +300,60 @@ impl CallingThread for OurAsker<'_> {
             send(self.producer, self.topic, &mut self.walk)?.get()?;
             Ok(())
         })
+    }
+}
+
+fn transactions(producer: &BenchProducer, work: &Work) -> Result<Report, Failure> {
+    let (table, topic) = (RecordTable::new(work)?, topic(work));
+    let told = ToldOutcomes::new();
+    producer.init_transactions()?;
+    let make = |index| OurCommitter {
+        producer,
+        topic,
+        walk: table.walk(index, work.threads),
+        records: work.transaction,
+        told: (work.ask == Ask::Callback).then_some(told),
+        committed: 0,
+        times: Vec::new(),
+    };
+    let (threads, mut report) = callers::run(work, make, || Ok(()))?;
+    if work.ask == Ask::Callback {
+        report = told.add_to(report);
+    }
+    Ok(callers::add_transactions(report, threads.into_iter().map(|it| (it.committed, it.times))))
+}
+
+/// Transactions of so many records, one after the other.
+struct OurCommitter<'a> {
+    producer: &'a BenchProducer,
+    topic: &'static str,
+    walk: RecordWalk<'a>,
+    records: u64,
+    told: Option<&'static ToldOutcomes>,
+    committed: u64,
+    times: Vec<u32>,
+}
+
+impl CallingThread for OurCommitter<'_> {
+    fn begin(&mut self) {
+        self.times.clear();
+    }
+
+    fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+        let count = callers::time_calls(&mut self.times, end, |_| {
+            self.producer.begin_transaction()?;
+            match self.told {
+                None => fire(self.producer, self.topic, &mut self.walk, self.records)?,
+                Some(told) => {
+                    for number in 0..self.records {
+                        call_back(self.producer, self.topic, &mut self.walk, (told, number, 0))?;
+                    }
+                }
+            }
+            Ok(self.producer.commit_transaction()?)
+        })?;
+        self.committed += count;
+        Ok(count * self.records)
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Mode {
     Throughput,
     /// Each thread sends one record, waits until it is acknowledged, sends the next.
     Latency,
+    /// Each thread sends so many records in a transaction, commits it, begins the next.
+    Transactions,
     /// Start a producer, have it ask for the topic's partitions, close it; again and again.
     Connect,
     /// Start a producer and send one record: the time to its acknowledgement.
@@ -38,9 +40,10 @@ pub enum Ask {
     Future,
 }
 
-const MODES: [(Mode, &str); 6] = [
+const MODES: [(Mode, &str); 7] = [
     (Mode::Throughput, "throughput"),
     (Mode::Latency, "latency"),
+    (Mode::Transactions, "transactions"),
     (Mode::Connect, "connect"),
     (Mode::Cold, "cold"),
     (Mode::Idle, "idle"),
@@ -113,6 +116,8 @@ pub struct Work {
     pub codec: String,
     /// `enable.idempotence`.
     pub idempotent: bool,
+    /// How many records are in a transaction, where there are transactions; its id is the topic's name.
+    pub transaction: u64,
     /// How long records are sent before the clock starts.
     pub warm_up: Duration,
     /// For how long they are sent while it runs.
@@ -136,6 +141,7 @@ impl Default for Work {
             ask: Ask::Callback,
             codec: "none".to_owned(),
             idempotent: false,
+            transaction: 0,
             warm_up: Duration::ZERO,
             window: Duration::ZERO,
             rounds: 0,
@@ -165,6 +171,7 @@ impl Work {
                 "ask" => work.ask = value.parse()?,
                 "codec" => work.codec = value,
                 "idempotent" => work.idempotent = value.parse()?,
+                "transaction" => work.transaction = value.parse()?,
                 "warm_up_ms" => work.warm_up = Duration::from_millis(value.parse()?),
                 "window_ms" => work.window = Duration::from_millis(value.parse()?),
                 "rounds" => work.rounds = value.parse()?,
@@ -188,6 +195,7 @@ impl Work {
             format!("ask={}", self.ask),
             format!("codec={}", self.codec),
             format!("idempotent={}", self.idempotent),
+            format!("transaction={}", self.transaction),
             format!("warm_up_ms={}", self.warm_up.as_millis()),
             format!("window_ms={}", self.window.as_millis()),
             format!("rounds={}", self.rounds),
@@ -218,6 +226,7 @@ mod tests {
             ask: Ask::Future,
             codec: "lz4".to_owned(),
             idempotent: true,
+            transaction: 100,
             warm_up: Duration::from_millis(1),
             window: Duration::from_millis(2),
             rounds: 3,

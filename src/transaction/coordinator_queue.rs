@@ -83,6 +83,11 @@ impl CoordinatorRequest {
         }
     }
 
+    /// Whether the coordinator may hear of a transaction by this.
+    pub(crate) fn begins_transaction(&self) -> bool {
+        self.level() == 2
+    }
+
     /// Tells whoever waits for this request alone that it has failed.
     pub(crate) fn fail(self, error: Error) {
         if let CoordinatorRequest::AddOffsets(offsets) | CoordinatorRequest::CommitOffsets(offsets) = self {

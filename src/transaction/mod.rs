@@ -441,6 +441,11 @@ impl TransactionSide<'_> {
         self.0.participants.forget_new();
     }
 
+    /// Whether the transaction before this one may not be wholly over.
+    pub(crate) fn set_resting(&mut self, rests: bool) {
+        self.0.rests = rests;
+    }
+
     /// See `Transactional::learn_features`.
     pub(crate) fn learn_features(&mut self, epoch: i64, level: i16) {
         self.0.learn_features(epoch, level);

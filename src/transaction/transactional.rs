@@ -17,6 +17,8 @@ pub(super) struct Transactional {
     pub(super) participants: Participants,
     /// The coordinator knows of this transaction, or a leader may tell it.
     pub(super) started: bool,
+    /// Nothing of the next transaction goes yet, so that it is not too early.
+    pub(super) rests: bool,
     /// Brokers add partitions and groups by themselves (`transaction.version` 2).
     pub(super) v2: bool,
     /// The newest epoch of the cluster's features, and whether it has `transaction.version` 2.
@@ -33,6 +35,7 @@ impl Transactional {
             calls,
             participants: Participants::default(),
             started: false,
+            rests: false,
             v2: false,
             features: None,
             renewable: false,
@@ -58,6 +61,9 @@ impl Transactional {
     /// Whether a partition's batch may be given its first number: the transaction is open and has the partition.
     pub(super) fn admits(&mut self, partition: usize) -> bool {
         if !self.calls.state().sends_records() {
+            return false;
+        }
+        if self.v2 && self.rests {
             return false;
         }
         if self.v2 {

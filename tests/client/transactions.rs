@@ -700,6 +700,35 @@ fn the_end_of_the_transaction_before_is_waited_for_in_short_steps() {
     wait_until("the last markers", || committed(&cluster).len() == 3);
 }
 
+/// A broker that hears of the next transaction too early lets it wait for long, and so it does not hear of it too early: what
+/// is to go at once goes after as long again as the end of the one before took, but no later than 20 ms.
+/// Behaviour 71.
+#[test]
+fn the_next_transaction_gives_the_one_before_as_much_time_as_its_end_took() {
+    with_both(|cluster| {
+        let producer = ready(cluster);
+        let commit = |value: &str| {
+            producer.begin_transaction().unwrap();
+            producer.send(to(0, value)).unwrap().get_timeout(AGES).unwrap();
+            let acknowledged = Instant::now();
+            producer.commit_transaction().unwrap();
+            acknowledged
+        };
+        for (delay, least, most) in [(8, 7, 1000), (1500, 18, 1000)] {
+            cluster.delay(Api::EndTxn, Duration::from_millis(delay), 1);
+            commit("slow");
+            let begun = Instant::now();
+            let waited = commit("next").duration_since(begun);
+            let limits = Duration::from_millis(least)..Duration::from_millis(most);
+            assert!(limits.contains(&waited), "{delay} ms: {waited:?}");
+        }
+        // Who comes late does not wait.
+        thread::sleep(Duration::from_millis(30));
+        commit("late");
+        assert_eq!(committed(cluster).len(), 5);
+    });
+}
+
 #[test]
 fn errors_that_a_transaction_does_not_outlive_are_told_as_such_and_the_next_one_is_well() {
     with_both(|cluster| {

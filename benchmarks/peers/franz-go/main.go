@@ -50,6 +50,9 @@ func main() {
 	case "latency":
 		report = run(asker)
 		report += times(slices.Concat(asked...))
+	case "transactions":
+		report = run(committer)
+		report += fmt.Sprintf(" told=%d transactions=%d", told, committed) + times(slices.Concat(asked...))
 	case "connect":
 		report = connect()
 	case "cold":
@@ -139,6 +142,9 @@ func client() *kgo.Client {
 	if work["idempotent"] != "true" {
 		options = append(options, kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(5))
 	}
+	if work["mode"] == "transactions" {
+		options = append(options, kgo.TransactionalID(work["topic"]))
+	}
 	made, err := kgo.NewClient(options...)
 	fail(err)
 	return made
@@ -222,6 +228,28 @@ func asker(c *caller, end time.Time) int {
 	}
 	asked[c.index] = took
 	return len(took)
+}
+
+var committed int
+
+// committer makes transactions of so many records, one after the other.
+func committer(c *caller, end time.Time) int {
+	ctx, took, records := context.Background(), []int64{}, number("transaction")
+	for begun := time.Now(); begun.Before(end); begun = time.Now() {
+		fail(c.client.BeginTransaction())
+		for range records {
+			next := newItem()
+			c.fill(&next.record)
+			next.sent = time.Time{}
+			c.client.Produce(ctx, &next.record, next.promise)
+		}
+		fail(c.client.Flush(ctx))
+		fail(c.client.EndTransaction(ctx, kgo.TryCommit))
+		took = append(took, int64(time.Since(begun)))
+	}
+	asked[c.index] = took
+	committed += len(took)
+	return len(took) * records
 }
 
 func run(sendUntil func(*caller, time.Time) int) string {

@@ -40,6 +40,7 @@ fn main() -> Result<(), Failure> {
     let report = match work.mode {
         Mode::Throughput => throughput(&work)?,
         Mode::Latency => latency(&work)?,
+        Mode::Transactions => transactions(&work)?,
         Mode::Connect => connect(&work)?,
         Mode::Cold => cold(&work)?,
         Mode::Idle => idle(&work)?,
@@ -152,6 +153,69 @@ impl CallingThread for RdKafkaAsker<'_> {
             Ok(())
         })
     }
+}
+
+fn transactions(work: &Work) -> Result<Report, Failure> {
+    let (producer, table) = (RdKafkaProducer::new(work)?, RecordTable::new(work)?);
+    // SAFETY: the client is live.
+    check(unsafe { ffi::rd_kafka_init_transactions(producer.client, FLUSH_MS) })?;
+    let make = |index| RdKafkaCommitter {
+        producer: &producer,
+        walk: table.walk(index, work.threads),
+        records: work.transaction,
+        between_looks: table.between_looks(),
+        committed: 0,
+        times: Vec::new(),
+    };
+    let (threads, report) = callers::run(work, make, || Ok(()))?;
+    let report = report.with("told", TOLD.load(Relaxed));
+    Ok(callers::add_transactions(report, threads.into_iter().map(|it| (it.committed, it.times))))
+}
+
+/// Transactions of so many records; the commit flushes, and serves the delivery reports.
+struct RdKafkaCommitter<'a> {
+    producer: &'a RdKafkaProducer,
+    walk: RecordWalk<'a>,
+    records: u64,
+    between_looks: u64,
+    committed: u64,
+    times: Vec<u32>,
+}
+
+impl CallingThread for RdKafkaCommitter<'_> {
+    fn begin(&mut self) {
+        self.times.clear();
+    }
+
+    fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+        let client = self.producer.client;
+        let count = callers::time_calls(&mut self.times, end, |_| {
+            // SAFETY: the client is live.
+            check(unsafe { ffi::rd_kafka_begin_transaction(client) })?;
+            for number in 1..=self.records {
+                self.producer.send(self.walk.key(), self.walk.value(), ptr::null())?;
+                if number % self.between_looks == 0 {
+                    self.producer.poll(0);
+                }
+            }
+            // SAFETY: the client is live.
+            check(unsafe { ffi::rd_kafka_commit_transaction(client, FLUSH_MS) })
+        })?;
+        self.committed += count;
+        Ok(count * self.records)
+    }
+}
+
+/// What a call of transactions returns: null where all is well.
+fn check(error: *mut ffi::rd_kafka_error_t) -> Result<(), Failure> {
+    if error.is_null() {
+        return Ok(());
+    }
+    // SAFETY: an error of ours, which is let go of after its text was copied.
+    let text = unsafe { CStr::from_ptr(ffi::rd_kafka_error_string(error)) }.to_string_lossy().into_owned();
+    // SAFETY: as above.
+    unsafe { ffi::rd_kafka_error_destroy(error) };
+    Err(text.into())
 }
 
 fn connect(work: &Work) -> Result<Report, Failure> {
@@ -332,6 +396,7 @@ fn properties(work: &Work) -> Vec<(String, String)> {
         ("max.in.flight.requests.per.connection", "5"),
         ("compression.type", &work.codec),
     ];
-    let fixed = fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let id = (work.mode == Mode::Transactions).then_some(("transactional.id", work.topic.as_str()));
+    let fixed = fixed.into_iter().chain(id).map(|(name, value)| (name.to_owned(), value.to_owned()));
     fixed.chain(work.properties.iter().cloned()).collect()
 }

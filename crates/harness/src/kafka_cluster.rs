@@ -186,8 +186,8 @@ impl Kafka {
     pub fn set_feature(&self, name: &str, level: i16) {
         let (feature, class) = (format!("{name}={level}"), "org.apache.kafka.tools.FeatureCommand");
         let described = self.tool(class, &["--bootstrap-server", "{servers}", "describe"], b"").text();
-        let words = described.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let words = words.filter(|words| words.contains(&name)).next();
+        let mut lines = described.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let words = lines.find(|words| words.contains(&name));
         let place = |words: &Vec<&str>| words.iter().position(|word| *word == "FinalizedVersionLevel:");
         let now = words.and_then(|words| words.get(place(&words)? + 1)?.parse::<i16>().ok());
         let way = match now.unwrap_or_else(|| panic!("{described}")) {

@@ -9,7 +9,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
 use rustix::io::Errno;
 
 use super::{Interest, LONGEST_WAIT, Poller, Ready, WakeSignal, refused};
@@ -52,7 +52,19 @@ impl Poller for EpollPoller {
     }
 
     fn wait(&mut self, timeout: Option<Duration>, ready: &mut Vec<Ready>) -> io::Result<()> {
-        let timeout = timeout.map(|time| Timespec::try_from(time.min(LONGEST_WAIT)).unwrap_or_default());
+        let spec = |time: Duration| Timespec::try_from(time.min(LONGEST_WAIT)).unwrap_or_default();
+        let mut timeout = timeout.map(spec);
+        if let Some(short) =
+            timeout.filter(|time| time.tv_sec == 0 && (1..SHORT_NANOS).contains(&time.tv_nsec))
+        {
+            // epoll would make at least a millisecond of it.
+            let mut polled = [PollFd::new(&self.epoll, PollFlags::IN)];
+            match poll(&mut polled, Some(&short)) {
+                Err(Errno::INTR) | Ok(0) => return Ok(()),
+                outcome => outcome?,
+            };
+            timeout = Some(Timespec::default());
+        }
         // On the stack: the events hold pointers, which would keep the poller from moving to another thread.
         let mut buffer = [MaybeUninit::<epoll::Event>::uninit(); EVENTS_AT_ONCE];
         let (events, _) = match epoll::wait(&self.epoll, &mut buffer[..], timeout.as_ref()) {
@@ -89,6 +101,9 @@ fn flags(interest: Interest) -> epoll::EventFlags {
 
 /// The eventfd's key.
 const SIGNAL_KEY: u64 = u64::MAX;
+
+/// Waits below this are not rounded to whole milliseconds.
+const SHORT_NANOS: i64 = 2_000_000;
 
 /// Events taken by one wait; what does not fit comes with the next.
 const EVENTS_AT_ONCE: usize = 64;

@@ -182,6 +182,21 @@ mod tests {
         assert_eq!(wait(&mut poller, Some(Duration::ZERO)), []);
         assert_eq!(wait(&mut poller, Some(Duration::from_nanos(1))), []);
         assert!(begin.elapsed() < Duration::from_secs(5));
+        if cfg!(target_os = "linux") {
+            let short = Duration::from_micros(100);
+            let took = |poller: &mut P| {
+                let begin = Instant::now();
+                assert_eq!(wait(poller, Some(short)), []);
+                begin.elapsed()
+            };
+            let least = (0..50).map(|_| took(&mut poller)).min().unwrap();
+            assert!((short..Duration::from_micros(900)).contains(&least), "no whole milliseconds: {least:?}");
+            let (socket, mut peer) = pair();
+            poller.add(1, &socket, Interest::Read).unwrap();
+            peer.write_all(b"x").unwrap();
+            thread::sleep(Duration::from_millis(5));
+            assert_eq!(wait(&mut poller, Some(short)), [readable(1)]);
+        }
     }
 
     /// Each promise, once for each back end.

@@ -304,6 +304,7 @@ impl Coordination {
         let (id, epoch, code) = (response.producer_id, response.producer_epoch, response.error_code);
         if code.is_none() {
             self.ended((id >= 0 && epoch >= 0).then_some((id, epoch)), transaction);
+            self.rest(transaction, now);
             return Effects::none();
         }
         let aborts = matches!(queued.request, CoordinatorRequest::EndTransaction { commits: false });

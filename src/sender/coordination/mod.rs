@@ -54,6 +54,10 @@ pub(super) struct Coordination {
     /// Of `init_transactions`.
     initializing: Option<CallPromise>,
     ending: Option<TransactionEnding>,
+    /// When the request to end the transaction went out.
+    end_asked: Option<Instant>,
+    /// Until then the next transaction gives the coordinator time to be done with the one before.
+    rests_until: Option<Instant>,
     /// When a broker may be tried again, where none could be asked.
     nobody_until: Option<Instant>,
     /// The producer is being closed.
@@ -93,6 +97,8 @@ impl Coordination {
             lookups: 0,
             initializing: None,
             ending: None,
+            end_asked: None,
+            rests_until: None,
             nobody_until: None,
             closing: false,
         }
@@ -107,6 +113,10 @@ impl Coordination {
     ) -> Effects {
         if !transaction.is_transactional() {
             return Effects::none();
+        }
+        let is_rested = self.rests_until.take_if(|until| *until <= now).is_some();
+        if is_rested {
+            transaction.transaction().into_iter().for_each(|mut it| it.set_resting(false));
         }
         if self.calls.state() == TransactionState::AbortableError {
             self.give_up(produce, transaction, now);
@@ -140,7 +150,7 @@ impl Coordination {
         }
         match transaction.transaction().and_then(|mut it| it.take_broken()) {
             Some(error) => Effects::fatal(error),
-            None => Effects::none(),
+            None => Effects { sequences_changed: is_rested, ..Effects::none() },
         }
     }
 
@@ -202,7 +212,7 @@ impl Coordination {
 
     /// When something is to be done again.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        self.requests.not_before(now).into_iter().chain(self.nobody_until).min()
+        self.requests.not_before(now).into_iter().chain(self.nobody_until).chain(self.rests_until).min()
     }
 
     /// The request whose turn it is, if there is one and its coordinator can be asked.
@@ -239,6 +249,10 @@ impl Coordination {
                 }
             }
             let queued = self.requests.due(now)?;
+            if self.rests_until.is_some() && queued.request.begins_transaction() {
+                return None;
+            }
+            let is_end = matches!(queued.request, CoordinatorRequest::EndTransaction { .. });
             let node = match whom_it_asks(&queued.request, self.own()) {
                 None => self.anybody(client, now)?,
                 Some(coordinated) => {
@@ -253,6 +267,7 @@ impl Coordination {
                 }
             };
             if let Some(call) = self.depart(node, produce, transaction) {
+                self.end_asked = is_end.then_some(now);
                 return Some(call);
             }
         }
@@ -300,6 +315,15 @@ impl Coordination {
         }
         let promise = self.ending.take().and_then(|ending| ending.promise);
         promise.into_iter().for_each(|promise| promise.settle(Ok(())));
+    }
+
+    /// The coordinator writes the markers of a transaction after it has answered, which takes it about as long as the answer
+    /// did. What comes of the next transaction meanwhile waits for 20 ms, at the broker or here. So it does not go at once.
+    pub(super) fn rest(&mut self, transaction: &mut TransactionManager, now: Instant) {
+        let took = self.end_asked.take().map(|asked| now.saturating_duration_since(asked));
+        self.rests_until = took.and_then(|took| now.checked_add(took.min(LONGEST_REST)));
+        let rests = self.rests_until.is_some();
+        transaction.transaction().into_iter().for_each(|mut it| it.set_resting(rests));
     }
 
     /// What this producer's own transactions are found under.
@@ -479,6 +503,9 @@ fn whom_it_asks(request: &CoordinatorRequest, own: Coordinated) -> Option<Coordi
 fn shown(node: &Node) -> String {
     format!("{}:{}", Escaped(node.host()), node.port())
 }
+
+/// As long as brokers wait where a transaction is begun too early.
+const LONGEST_REST: Duration = Duration::from_millis(20);
 
 /// The first version of InitProducerId that gives newer epochs on demand.
 const RENEWS_FROM: i16 = 3;

@@ -218,6 +218,7 @@ pub(crate) enum CaseGroup {
     Brokers,
     RoundTrips,
     RealKafka,
+    Transactions,
     Tls,
     ColdStart,
     Idle,
@@ -225,7 +226,7 @@ pub(crate) enum CaseGroup {
     Memory,
 }
 
-pub(crate) const GROUPS: [(CaseGroup, &str); 13] = [
+pub(crate) const GROUPS: [(CaseGroup, &str); 14] = [
     (CaseGroup::OneThread, "Small records, one thread"),
     (CaseGroup::ManyPartitions, "Keyed over many partitions"),
     (CaseGroup::Threads, "Several threads on one producer"),
@@ -234,6 +235,7 @@ pub(crate) const GROUPS: [(CaseGroup, &str); 13] = [
     (CaseGroup::Brokers, "Many brokers"),
     (CaseGroup::RoundTrips, "send().get()"),
     (CaseGroup::RealKafka, "Apache Kafka 4.3.1, one broker"),
+    (CaseGroup::Transactions, "Transactions on Apache Kafka 4.3.1, one broker"),
     (CaseGroup::Tls, "Over TLS 1.3"),
     (CaseGroup::ColdStart, "From a cold start to the first acknowledgement"),
     (CaseGroup::Idle, "Idle"),
@@ -255,6 +257,8 @@ pub(crate) struct Case {
     pub(crate) threads: usize,
     pub(crate) codec: &'static str,
     pub(crate) idempotent: bool,
+    /// How many records are in a transaction; 0: there are none.
+    pub(crate) transaction: u64,
     pub(crate) tls: bool,
     pub(crate) broker: BrokerKind,
     pub(crate) contestants: &'static [Contestant],
@@ -282,6 +286,7 @@ impl Case {
             ask: who.ask,
             codec: self.codec.to_owned(),
             idempotent: self.idempotent,
+            transaction: self.transaction,
             warm_up,
             window,
             rounds: times.connects,

@@ -28,6 +28,7 @@ const BASE: Case = Case {
     threads: 1,
     codec: "none",
     idempotent: false,
+    transaction: 0,
     tls: false,
     broker: SINK,
     contestants: &[],
@@ -229,6 +230,20 @@ const fn on_kafka(name: &'static str, size: usize) -> Case {
     }
 }
 
+/// The broker takes most of the time: its round trips, and of many records its own work on their batches.
+const fn transactions(name: &'static str, transaction: u64) -> Case {
+    Case {
+        group: CaseGroup::Transactions,
+        mode: Mode::Transactions,
+        transaction,
+        contestants: WITH_CALLBACK,
+        bars: TRANSACTION_BARS,
+        ..on_kafka(name, 100)
+    }
+}
+
+const TRANSACTION_BARS: &[Bar] = &[rate(OURS, BestPeer, 1.0), cpu(OURS, BestPeer, 0.7)];
+
 const TLS_BARS: &[Bar] = &[rate(OURS, BestPeer, 1.5), cpu(OURS, BestPeer, 0.7)];
 
 const fn over_tls(name: &'static str, size: usize, batch_size: usize) -> Case {
@@ -354,6 +369,9 @@ pub(crate) const CASES: &[Case] = &[
     on_kafka("kafka-100B-16KiB", 100),
     on_kafka("kafka-1KiB-16KiB", KIB),
     Case { mode: Mode::Latency, contestants: PEERS_AND_OURS, ..on_kafka("kafka-get", 100) },
+    transactions("transactions-of-1", 1),
+    transactions("transactions-of-100", 100),
+    transactions("transactions-of-10000", 10_000),
     over_tls("100B-16KiB-tls", 100, 16 * KIB),
     over_tls("100B-1MiB-tls", 100, MIB),
     over_tls("1KiB-16KiB-tls", KIB, 16 * KIB),

@@ -140,6 +140,14 @@ fn cell(measured: &MeasuredCase, who: Contestant) -> String {
             )
         }
         Mode::Latency => format!("{} · {} µs{broker}", times(), figure(of("cpu"))),
+        Mode::Transactions => format!(
+            "{} · {} M · {} · {:.3} / {:.3} ms{broker}",
+            figure(of("rate") / measured.case.transaction as f64),
+            figure(of("rate") / 1e6),
+            figure(of("cpu")),
+            of("p50_us") / 1e3,
+            of("p99_us") / 1e3
+        ),
         Mode::Connect => format!("{} a second · {} ms", figure(of("rate")), figure(of("cpu") / 1e3)),
         Mode::Cold => format!("{} ms", figure(of("first_us") / 1e3)),
         Mode::Idle => format!("{} calls a second", figure(of("calls"))),
@@ -159,6 +167,10 @@ fn legend(group: CaseGroup) -> &'static str {
         CaseGroup::RealKafka => {
             "Million records/s · CPU seconds per million · the broker's · p50 / p99 from `send` to the acknowledgement at full speed, most \
              of which is the wait in the client's buffer."
+        }
+        CaseGroup::Transactions => {
+            "Transactions/s · million records/s · CPU seconds per million records · p50 / p99 of a transaction, from begin to the end of \
+             commit · the broker's CPU. One partition, one thread, one transaction at a time."
         }
         CaseGroup::ColdStart => "Milliseconds from making the producer; each answer of the sink takes 20.",
         CaseGroup::Idle => {
