@@ -785,8 +785,8 @@ fn what_is_prepared_on_a_broker_with_unstable_versions_is_completed_and_nothing_
     let enabled = ("transaction.two.phase.commit.enable", "true");
     let kafka = Kafka::start_with("4.3.1", 1, &[unstable, enabled, ("transaction.max.timeout.ms", "5000")]);
     kafka.create_topic("test", 3, 1, &[]);
-    let producer = text_producer(&kafka, &[ID[0], enabled]);
-    until_over(|| producer.init_transactions());
+    let producer = text_producer(&kafka, &[("transactional.id", "orders-service"), enabled]);
+    until_over(|| producer.init_transactions()).unwrap();
     let prepare = |producer: &TextProducer, value: &str| {
         producer.begin_transaction().unwrap();
         for partition in 0..3 {
@@ -804,7 +804,7 @@ fn what_is_prepared_on_a_broker_with_unstable_versions_is_completed_and_nothing_
     prepare(&producer, "left");
     drop(producer);
 
-    let next = text_producer(&kafka, &[ID[0], enabled]);
+    let next = text_producer(&kafka, &[("transactional.id", "orders-service"), enabled]);
     let error = next.init_transactions_keeping_prepared().unwrap_err();
     assert!(error.kind() == ErrorKind::UnsupportedVersion && error.is_fatal(), "{error}");
     assert!(error.to_string().contains("init_transactions() would abort it"), "{error}");
@@ -820,8 +820,9 @@ fn what_is_prepared_on_a_broker_with_unstable_versions_is_completed_and_nothing_
 }
 
 fn ready_without_two_phases(kafka: &Kafka) -> TextProducer {
-    let producer = text_producer(kafka, &[ID[0], ("transaction.timeout.ms", "5000")]);
-    until_over(|| producer.init_transactions());
+    let producer =
+        text_producer(kafka, &[("transactional.id", "orders-service"), ("transaction.timeout.ms", "5000")]);
+    until_over(|| producer.init_transactions()).unwrap();
     producer
 }
 
@@ -840,7 +841,7 @@ fn two_phase_commit_on_brokers_that_do_not_offer_it_or_do_not_consent_is_an_erro
         (&[unstable][..], ErrorKind::Authorization, "TWO_PHASE_COMMIT"),
     ] {
         let kafka = Kafka::start_with("4.3.1", 1, settings);
-        let producer = text_producer(&kafka, &[ID[0], enabled]);
+        let producer = text_producer(&kafka, &[("transactional.id", "orders-service"), enabled]);
         let outcome = loop {
             match producer.init_transactions() {
                 Err(error) if error.is_retriable() => {}
