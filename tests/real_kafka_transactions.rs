@@ -198,7 +198,8 @@ fn the_protocol_may_change_under_a_running_producer() {
         producer.begin_transaction().unwrap();
         let error = send(&producer, "test", "too new").unwrap_err();
         assert!(error.is_fatal() && error.kind() == ErrorKind::UnsupportedVersion, "{error}");
-        commit_one(&ready(&kafka, "upgraded"), "test", "by another");
+        // Not with its id: what it has left open a coordinator of 4.3.1 does not end any more (51, and then 35, from InitProducerId).
+        commit_one(&ready(&kafka, "another"), "test", "by another");
         expected.push("by another".to_owned());
         assert_eq!(values(&kafka.read_back("test")), expected);
         let batches = kafka.log_batches(1, "test");
