@@ -123,6 +123,8 @@ mod uuid;
 mod spin;
 mod sync;
 
+mod metrics;
+
 // How often the same trouble is logged.
 mod notices;
 

@@ -1,0 +1,138 @@
+//! `Latencies`: how long something took, by percentiles of the last windows.
+//!
+//! Owns: histograms. Must not know: what took so long.
+//! Threads: whoever has the lock around it.
+//! Holds: memory is bounded: two digits of a time between a microsecond and an hour.
+
+use std::time::Duration;
+
+use hdrhistogram::Histogram;
+
+use crate::metrics::windows::Measures;
+
+const LONGEST_MICROS: u64 = 3_600_000_000;
+
+/// Times in microseconds. `None` until the first one.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Times(Option<Histogram<u32>>);
+
+impl Times {
+    /// So many things took so long.
+    pub(crate) fn add(&mut self, took: Duration, count: u32) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST_MICROS);
+        if self.0.is_none() {
+            self.0 = Histogram::new_with_bounds(1, LONGEST_MICROS, 2).ok();
+        }
+        if let Some(histogram) = &mut self.0 {
+            histogram.saturating_record_n(micros, count);
+        }
+    }
+
+    /// Milliseconds, not a number where nothing was measured.
+    pub(crate) fn percentile(&self, percentile: f64) -> f64 {
+        match &self.0 {
+            Some(histogram) if !histogram.is_empty() => {
+                histogram.value_at_percentile(percentile) as f64 / 1000.0
+            }
+            _ => f64::NAN,
+        }
+    }
+}
+
+impl Measures for Times {
+    fn add_all(&mut self, later: &Self) {
+        match (&mut self.0, &later.0) {
+            (Some(ours), Some(theirs)) => {
+                // It has the same bounds, so there is nothing to refuse.
+                let _ = ours.add(theirs);
+            }
+            (None, Some(theirs)) => self.0 = Some(theirs.clone()),
+            (_, None) => {}
+        }
+    }
+}
+
+/// The times of which percentiles are told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Latencies {
+    pub(crate) request: Times,
+    pub(crate) queue: Times,
+    pub(crate) acknowledgement: Times,
+}
+
+impl Measures for Latencies {
+    fn add_all(&mut self, later: &Self) {
+        self.request.add_all(&later.request);
+        self.queue.add_all(&later.queue);
+        self.acknowledgement.add_all(&later.acknowledgement);
+    }
+}
+
+/// A percentile as a metric of its own.
+pub(crate) struct PercentileRow {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) percentile: f64,
+    pub(crate) times: fn(&Latencies) -> &Times,
+}
+
+macro_rules! percentiles {
+    ($($times:ident $stem:literal $description:literal,)+) => {
+        &[$(
+            percentiles!(@ $times concat!($stem, "-p50"), concat!($description, ": half of them took no longer."), 50.0),
+            percentiles!(@ $times concat!($stem, "-p99"), concat!($description, ": 99 of 100 took no longer."), 99.0),
+            percentiles!(@ $times concat!($stem, "-p99.9"), concat!($description, ": 999 of 1000 took no longer."), 99.9),
+        )+]
+    };
+    (@ $times:ident $name:expr, $description:expr, $percentile:literal) => {
+        PercentileRow { name: $name, description: $description, percentile: $percentile, times: |latencies| &latencies.$times }
+    };
+}
+
+impl Latencies {
+    pub(crate) const ROWS: &'static [PercentileRow] = percentiles! {
+        request "request-latency" "Time from a Produce request until its answer",
+        queue "record-queue-time" "Time from a batch's first record until the batch is sent for the first time, by records",
+        acknowledgement "record-acknowledgement-time" "Time from a batch's first record until the batch is acknowledged, by records",
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_within_a_hundredth_of_what_was_measured() {
+        let mut times = Times::default();
+        for millis in 1..=1000 {
+            times.add(Duration::from_millis(millis), 1);
+        }
+        for (percentile, expected) in [(50.0, 500.0), (99.0, 990.0), (99.9, 999.0)] {
+            let told = times.percentile(percentile);
+            assert!((told / expected - 1.0).abs() < 0.01, "{percentile}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_takes_no_time_or_forever_is_counted_and_nothing_has_no_percentile() {
+        let mut times = Times::default();
+        assert!(times.percentile(50.0).is_nan());
+        times.add(Duration::ZERO, 3);
+        times.add(Duration::MAX, 1);
+        assert_eq!(times.percentile(50.0), 0.001);
+        assert!(times.percentile(99.9) > 3_550_000.0);
+    }
+
+    #[test]
+    fn times_of_several_windows_are_one_distribution() {
+        let (mut first, second) = (Times::default(), {
+            let mut times = Times::default();
+            times.add(Duration::from_millis(10), 100);
+            times
+        });
+        first.add_all(&second);
+        first.add_all(&Times::default());
+        first.add(Duration::from_millis(1000), 1);
+        assert!((first.percentile(50.0) - 10.0).abs() < 0.2);
+    }
+}

@@ -1,0 +1,222 @@
+//! What a producer measures of itself: sensors, which are written to where things happen, and the metrics that are read of
+//! them.
+//!
+//! Owns: all sensors of one producer. Must not know: who measures, and who reads.
+//! Threads: any; each group has a lock of its own, held for a few additions or for a copy. No two are held at once.
+//! Holds: nothing is measured for each record, but for each batch, request, and read; reading never lets the sender wait for
+//! longer than a copy of one group.
+//! Source: `KafkaProducer.metrics()`; `metrics.sample.window.ms`, `metrics.num.samples`.
+
+mod latencies;
+mod readings;
+mod sensors;
+mod snapshot;
+mod windows;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::metrics::latencies::Latencies;
+use crate::metrics::readings::Row;
+pub(crate) use crate::metrics::sensors::{
+    CallSensors, ConnectionSensors, NodeSensors, ProduceSensors, TopicSensors, TrafficSensors,
+};
+use crate::metrics::sensors::{NODE, PRODUCER, TOPIC};
+pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
+pub(crate) use crate::metrics::windows::WindowRules;
+use crate::metrics::windows::{Measures, Windows};
+use crate::sync::Mutex;
+
+/// A group of sensors that several threads measure with or read.
+#[derive(Debug)]
+pub(crate) struct Meter<M>(Mutex<Windows<M>>);
+
+impl<M: Measures> Meter<M> {
+    fn new(rules: WindowRules, now: Instant) -> Meter<M> {
+        Meter(Mutex::new(Windows::new(rules, now)))
+    }
+
+    /// Takes what was measured at this time: a few additions, under the group's lock.
+    #[inline]
+    pub(crate) fn measure(&self, now: Instant, measure: impl FnOnce(&mut M)) {
+        measure(self.0.lock().at(now));
+    }
+}
+
+/// What is measured of one broker.
+#[derive(Debug)]
+pub(crate) struct NodeMeters {
+    pub(crate) traffic: Meter<TrafficSensors>,
+    pub(crate) requests: Meter<NodeSensors>,
+}
+
+/// All sensors of one producer.
+#[derive(Debug)]
+pub(crate) struct Meters {
+    rules: WindowRules,
+    client_id: Arc<str>,
+    pub(crate) produce: Meter<ProduceSensors>,
+    pub(crate) latencies: Meter<Latencies>,
+    pub(crate) calls: Meter<CallSensors>,
+    pub(crate) connections: Meter<ConnectionSensors>,
+    pub(crate) traffic: Meter<TrafficSensors>,
+    topics: Mutex<BTreeMap<Arc<str>, Arc<Meter<TopicSensors>>>>,
+    nodes: Mutex<BTreeMap<i32, Arc<NodeMeters>>>,
+}
+
+impl Meters {
+    pub(crate) fn new(client_id: Arc<str>, rules: WindowRules, now: Instant) -> Meters {
+        Meters {
+            rules,
+            client_id,
+            produce: Meter::new(rules, now),
+            latencies: Meter::new(rules, now),
+            calls: Meter::new(rules, now),
+            connections: Meter::new(rules, now),
+            traffic: Meter::new(rules, now),
+            topics: Mutex::new(BTreeMap::new()),
+            nodes: Mutex::new(BTreeMap::new()),
+        }
+    }
+
+    /// The sensors of this topic, made when they are first asked for. To be kept by whoever measures.
+    pub(crate) fn topic(&self, topic: &Arc<str>, now: Instant) -> Arc<Meter<TopicSensors>> {
+        let mut topics = self.topics.lock();
+        let meter = topics.entry(Arc::clone(topic)).or_insert_with(|| Arc::new(Meter::new(self.rules, now)));
+        Arc::clone(meter)
+    }
+
+    /// The topic is not used any more.
+    pub(crate) fn forget_topic(&self, topic: &str) {
+        self.topics.lock().remove(topic);
+    }
+
+    /// The sensors of this broker, made when they are first asked for. To be kept by whoever measures.
+    pub(crate) fn node(&self, id: i32, now: Instant) -> Arc<NodeMeters> {
+        let new =
+            || NodeMeters { traffic: Meter::new(self.rules, now), requests: Meter::new(self.rules, now) };
+        Arc::clone(self.nodes.lock().entry(id).or_insert_with(|| Arc::new(new())))
+    }
+
+    /// All metrics that are read of sensors, and these others.
+    pub(crate) fn read(&self, now: Instant, others: Vec<Metric>) -> Metrics {
+        let mut reader = Reader { now, client_id: &self.client_id, metrics: others };
+        reader.read(&self.produce, (PRODUCER, None), ProduceSensors::ROWS);
+        reader.read_latencies(&self.latencies);
+        reader.read(&self.calls, (PRODUCER, None), CallSensors::ROWS);
+        reader.read(&self.connections, (PRODUCER, None), ConnectionSensors::ROWS);
+        reader.read(&self.traffic, (PRODUCER, None), TrafficSensors::ROWS);
+        let topics: Vec<_> =
+            self.topics.lock().iter().map(|(topic, meter)| (Arc::clone(topic), Arc::clone(meter))).collect();
+        for (topic, meter) in topics {
+            reader.read(&meter, (TOPIC, Some(("topic", topic))), TopicSensors::ROWS);
+        }
+        let nodes: Vec<_> = self.nodes.lock().iter().map(|(id, meters)| (*id, Arc::clone(meters))).collect();
+        for (id, meters) in nodes {
+            let tag = ("node-id", Arc::from(format!("node-{id}")));
+            reader.read(&meters.traffic, (NODE, Some(tag.clone())), TrafficSensors::ROWS);
+            reader.read(&meters.requests, (NODE, Some(tag)), NodeSensors::ROWS);
+        }
+        Metrics::new(reader.metrics)
+    }
+}
+
+type Tag = (&'static str, Arc<str>);
+
+struct Reader<'a> {
+    now: Instant,
+    client_id: &'a Arc<str>,
+    metrics: Vec<Metric>,
+}
+
+impl Reader<'_> {
+    fn read<M: Measures>(
+        &mut self,
+        meter: &Meter<M>,
+        (group, of): (&'static str, Option<Tag>),
+        rows: &[Row<M>],
+    ) {
+        let windows = meter.0.lock().clone();
+        let measured = windows.read(self.now);
+        let tags: Vec<Tag> = [("client-id", Arc::clone(self.client_id))].into_iter().chain(of).collect();
+        self.metrics.extend(rows.iter().map(|row| Metric {
+            group,
+            name: row.name,
+            tags: tags.clone(),
+            unit: row.unit,
+            description: row.description,
+            value: MetricValue::Number(row.reading.of(&measured, row.sensor)),
+        }));
+    }
+
+    fn read_latencies(&mut self, meter: &Meter<Latencies>) {
+        let windows = meter.0.lock().clone();
+        let measured = windows.read(self.now).lately;
+        self.metrics.extend(Latencies::ROWS.iter().map(|row| Metric {
+            group: PRODUCER,
+            name: row.name,
+            tags: vec![("client-id", Arc::clone(self.client_id))],
+            unit: "ms",
+            description: row.description,
+            value: MetricValue::Number((row.times)(&measured).percentile(row.percentile)),
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: WindowRules = WindowRules { length: Duration::from_secs(30), count: 2 };
+
+    fn meters() -> (Meters, Instant) {
+        let now = Instant::now();
+        (Meters::new(Arc::from("c"), RULES, now), now)
+    }
+
+    #[test]
+    fn what_is_measured_is_read_by_its_name_its_topic_and_its_broker() {
+        let (meters, now) = meters();
+        meters.produce.measure(now, |sensors| sensors.batch_size.add(100.0));
+        meters.topic(&Arc::from("t"), now).measure(now, |sensors| sensors.bytes.add(7.0));
+        meters.topic(&Arc::from("t"), now).measure(now, |sensors| sensors.bytes.add(7.0));
+        meters.node(3, now).traffic.measure(now, |sensors| sensors.bytes_sent.add(9.0));
+        let metrics = meters.read(now, Vec::new());
+        let number =
+            |group, name, tags: &[(&str, &str)]| metrics.get(group, name, tags).and_then(Metric::number);
+        assert_eq!(number("producer-metrics", "batch-size-max", &[("client-id", "c")]), Some(100.0));
+        assert_eq!(number("producer-topic-metrics", "byte-total", &[("topic", "t")]), Some(14.0));
+        assert_eq!(
+            number("producer-node-metrics", "outgoing-byte-total", &[("node-id", "node-3")]),
+            Some(9.0)
+        );
+    }
+
+    #[test]
+    fn a_topic_that_is_forgotten_is_not_told_any_more() {
+        let (meters, now) = meters();
+        meters.topic(&Arc::from("t"), now);
+        assert!(
+            meters
+                .read(now, Vec::new())
+                .get("producer-topic-metrics", "byte-rate", &[("topic", "t")])
+                .is_some()
+        );
+        meters.forget_topic("t");
+        assert!(meters.read(now, Vec::new()).get("producer-topic-metrics", "byte-rate", &[]).is_none());
+    }
+
+    #[test]
+    fn no_name_stands_for_two_metrics() {
+        let (meters, now) = meters();
+        meters.topic(&Arc::from("t"), now);
+        meters.node(3, now);
+        let metrics = meters.read(now, Vec::new());
+        let mut names: Vec<_> = metrics.iter().map(|metric| (metric.group(), metric.name())).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+}

@@ -1,0 +1,208 @@
+//! `Metrics`: what a producer has measured, at one moment.
+//!
+//! Owns: looking metrics up, and how they are printed. Must not know: where the numbers come from.
+//! Source: `KafkaProducer.metrics()`, `MetricName`.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a producer has measured, at one moment: nothing in it changes any more.
+///
+/// Metrics have the names, groups, and tags of Kafka's own producer; `docs/metrics.md` lists all of them with their units.
+/// Printed it is a table.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    metrics: Vec<Metric>,
+}
+
+impl Metrics {
+    pub(crate) fn new(metrics: Vec<Metric>) -> Metrics {
+        Metrics { metrics }
+    }
+
+    /// All of them: those of the producer first, then those of topics and brokers.
+    pub fn iter(&self) -> std::slice::Iter<'_, Metric> {
+        self.metrics.iter()
+    }
+
+    /// The first one of this group and name that has these tags, and perhaps others: `client-id` need not be said.
+    ///
+    /// `None` where there is none, such as a topic's before its first batch was sent.
+    pub fn get(&self, group: &str, name: &str, tags: &[(&str, &str)]) -> Option<&Metric> {
+        self.iter().find(|metric| {
+            metric.group == group
+                && metric.name == name
+                && tags.iter().all(|(tag, value)| metric.tag(tag) == Some(value))
+        })
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.metrics.len()
+    }
+
+    /// Never: each producer has some.
+    pub fn is_empty(&self) -> bool {
+        self.metrics.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Metrics {
+    type Item = &'a Metric;
+    type IntoIter = std::slice::Iter<'a, Metric>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// One number, or one text, with its name.
+#[derive(Debug, Clone)]
+pub struct Metric {
+    pub(crate) group: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) tags: Vec<(&'static str, Arc<str>)>,
+    pub(crate) unit: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) value: MetricValue,
+}
+
+impl Metric {
+    /// Such as `producer-metrics`.
+    pub fn group(&self) -> &'static str {
+        self.group
+    }
+
+    /// Such as `record-send-rate`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it is about: `client-id`, and `topic` or `node-id`.
+    pub fn tags(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.tags.iter().map(|(tag, value)| (*tag, &**value))
+    }
+
+    /// The value of this tag.
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags().find(|(tag, _)| *tag == name).map(|(_, value)| value)
+    }
+
+    /// Such as `bytes/s`; empty where it counts.
+    pub fn unit(&self) -> &'static str {
+        self.unit
+    }
+
+    /// What it means.
+    pub fn description(&self) -> &'static str {
+        self.description
+    }
+
+    /// What was measured.
+    pub fn value(&self) -> &MetricValue {
+        &self.value
+    }
+
+    /// The number, if it is one. It is NaN where nothing was measured of late: there is no average of nothing.
+    pub fn number(&self) -> Option<f64> {
+        match self.value {
+            MetricValue::Number(number) => Some(number),
+            MetricValue::Text(_) => None,
+        }
+    }
+}
+
+/// What a metric says.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum MetricValue {
+    /// NaN where nothing was measured.
+    Number(f64),
+    /// Such as a version.
+    Text(String),
+}
+
+/// At most three digits behind the point; `-` where nothing was measured.
+impl fmt::Display for MetricValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MetricValue::Number(number) if number.is_nan() => f.pad("-"),
+            MetricValue::Number(number) if number.fract() == 0.0 => f.pad(&format!("{number:.0}")),
+            MetricValue::Number(number) => f.pad(&format!("{number:.3}")),
+            MetricValue::Text(text) => f.pad(text),
+        }
+    }
+}
+
+/// A line for each: group, what it is about, name, value, unit.
+impl fmt::Display for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<[String; 5]> = self.iter().map(Metric::cells).collect();
+        let heads = ["group", "of", "metric", "value", "unit"].map(str::to_owned);
+        let mut widths = [0; 5];
+        for line in [&heads].into_iter().chain(&lines) {
+            for (width, cell) in widths.iter_mut().zip(line) {
+                *width = (*width).max(cell.chars().count());
+            }
+        }
+        let [group_width, of_width, name_width, value_width, _] = widths;
+        for [group, of, name, value, unit] in [&heads].into_iter().chain(&lines) {
+            let line = format!(
+                "{group:group_width$}  {of:of_width$}  {name:name_width$}  {value:>value_width$}  {unit}"
+            );
+            writeln!(f, "{}", line.trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+impl Metric {
+    fn cells(&self) -> [String; 5] {
+        let of = self
+            .tags()
+            .filter(|(tag, _)| *tag != "client-id")
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
+            .join(" ");
+        [self.group.to_owned(), of, self.name.to_owned(), self.value.to_string(), self.unit.to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metric(name: &'static str, tags: &[(&'static str, &str)], value: MetricValue) -> Metric {
+        let tags = tags.iter().map(|(tag, value)| (*tag, Arc::from(*value))).collect();
+        Metric { group: "producer-topic-metrics", name, tags, unit: "bytes/s", description: "", value }
+    }
+
+    fn metrics() -> Metrics {
+        Metrics::new(vec![
+            metric("byte-rate", &[("client-id", "c"), ("topic", "a")], MetricValue::Number(1.25)),
+            metric("byte-rate", &[("client-id", "c"), ("topic", "b")], MetricValue::Number(20.0)),
+            metric("compression-rate", &[("client-id", "c"), ("topic", "b")], MetricValue::Number(f64::NAN)),
+        ])
+    }
+
+    #[test]
+    fn a_metric_is_found_by_the_tags_that_matter() {
+        let metrics = metrics();
+        let of = |topic| {
+            metrics.get("producer-topic-metrics", "byte-rate", &[("topic", topic)]).and_then(Metric::number)
+        };
+        assert_eq!((of("a"), of("b"), of("c")), (Some(1.25), Some(20.0), None));
+        assert_eq!(metrics.get("producer-metrics", "byte-rate", &[]).map(Metric::name), None);
+    }
+
+    #[test]
+    fn printed_they_are_a_table() {
+        let table = "\
+group                   of  metric            value  unit
+producer-topic-metrics  a   byte-rate         1.250  bytes/s
+producer-topic-metrics  b   byte-rate            20  bytes/s
+producer-topic-metrics  b   compression-rate      -  bytes/s
+";
+        assert_eq!(metrics().to_string(), table);
+    }
+}

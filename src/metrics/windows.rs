@@ -1,0 +1,232 @@
+//! `Windows`: what was measured of late, in windows of time, and since the beginning.
+//!
+//! Owns: when a window is over, and how long the last ones are together. Must not know: what is measured, and names.
+//! Threads: whoever has the lock around it. Time comes in as an argument.
+//! Holds: a measurement costs a few additions, whatever is read of it later; the sum of all windows and of what has left them
+//! is all that was ever measured.
+//! Source: `metrics.sample.window.ms`, `metrics.num.samples`; Kafka's `SampledStat`, `Rate`, `Avg`, `Max`.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How many times something was measured, and what it came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Measure {
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    /// Of nothing it is 0, which nobody reads: there is no maximum where `count` is 0.
+    pub(crate) max: f64,
+}
+
+impl Measure {
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        self.max = if self.count == 0 { value } else { self.max.max(value) };
+        self.count += 1;
+        self.sum += value;
+    }
+}
+
+/// Measures of the same things over another time can be added.
+pub(crate) trait Measures: Default + Clone {
+    fn add_all(&mut self, later: &Self);
+}
+
+impl Measures for Measure {
+    fn add_all(&mut self, later: &Self) {
+        if later.count > 0 {
+            self.max = if self.count == 0 { later.max } else { self.max.max(later.max) };
+            self.count += later.count;
+            self.sum += later.sum;
+        }
+    }
+}
+
+/// How long a window is, and how many are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowRules {
+    /// `metrics.sample.window.ms`. 0 counts as 1 ms.
+    pub(crate) length: Duration,
+    /// `metrics.num.samples`.
+    pub(crate) count: u32,
+}
+
+impl WindowRules {
+    fn length(&self) -> Duration {
+        self.length.max(Duration::from_millis(1))
+    }
+
+    /// How far back a window's end may lie.
+    fn span(&self) -> Duration {
+        self.length().saturating_mul(self.count.max(1))
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Window<M> {
+    start: Instant,
+    measures: M,
+}
+
+/// The current window, and those before it that still count.
+#[derive(Debug, Clone)]
+pub(crate) struct Windows<M> {
+    rules: WindowRules,
+    current: Window<M>,
+    /// The oldest first. One more than `rules.count` at most: the oldest may reach into the time that is looked at.
+    earlier: VecDeque<Window<M>>,
+    /// All that has left the windows.
+    gone: M,
+}
+
+impl<M: Measures> Windows<M> {
+    pub(crate) fn new(rules: WindowRules, now: Instant) -> Windows<M> {
+        let current = Window { start: now, measures: M::default() };
+        Windows { rules, current, earlier: VecDeque::new(), gone: M::default() }
+    }
+
+    /// The measures of the window that `now` is in.
+    #[inline]
+    pub(crate) fn at(&mut self, now: Instant) -> &mut M {
+        if now.saturating_duration_since(self.current.start) >= self.rules.length() {
+            self.begin_window(now);
+        }
+        &mut self.current.measures
+    }
+
+    #[cold]
+    fn begin_window(&mut self, now: Instant) {
+        let next = Window { start: now, measures: M::default() };
+        self.earlier.push_back(std::mem::replace(&mut self.current, next));
+        self.forget_what_is_old(now);
+    }
+
+    /// A window counts while any of it lies in the time that is looked at.
+    fn forget_what_is_old(&mut self, now: Instant) {
+        while let Some(oldest) = self.earlier.front() {
+            let end = oldest.start + self.rules.length();
+            if now.saturating_duration_since(end) < self.rules.span()
+                && self.earlier.len() <= self.rules.count as usize
+            {
+                return;
+            }
+            if let Some(oldest) = self.earlier.pop_front() {
+                self.gone.add_all(&oldest.measures);
+            }
+        }
+    }
+
+    /// What there is to read at this time.
+    pub(crate) fn read(&self, now: Instant) -> Measured<M> {
+        let mut windows = self.clone();
+        // The current one is over as well, though nothing was measured since.
+        windows.at(now);
+        windows.forget_what_is_old(now);
+        let mut lately = M::default();
+        for window in windows.earlier.iter().chain([&windows.current]) {
+            lately.add_all(&window.measures);
+        }
+        let mut ever = windows.gone;
+        ever.add_all(&lately);
+        let oldest = windows.earlier.front().unwrap_or(&windows.current).start;
+        Measured { lately, ever, time: time_of(windows.rules, now.saturating_duration_since(oldest)) }
+    }
+}
+
+/// Rates are over the time that the windows span, and over all but one of them at least: the first second of a program is no
+/// second of its rate.
+fn time_of(rules: WindowRules, elapsed: Duration) -> Duration {
+    let length = rules.length();
+    let full = u32::try_from(elapsed.as_nanos() / length.as_nanos()).unwrap_or(u32::MAX);
+    let missing = rules.count.saturating_sub(1).saturating_sub(full);
+    elapsed.saturating_add(length.saturating_mul(missing)).max(Duration::from_millis(1))
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Measured<M> {
+    /// In the windows that count.
+    pub(crate) lately: M,
+    /// Since the beginning.
+    pub(crate) ever: M,
+    /// What the windows that count span.
+    pub(crate) time: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: WindowRules = WindowRules { length: Duration::from_secs(30), count: 2 };
+
+    fn after(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    fn windows() -> (Windows<Measure>, Instant) {
+        let start = Instant::now();
+        (Windows::new(RULES, start), start)
+    }
+
+    #[test]
+    fn what_is_measured_is_summed_and_the_largest_is_kept_also_below_zero() {
+        let (mut windows, start) = windows();
+        for value in [-3.0, -1.0, -2.0] {
+            windows.at(start).add(value);
+        }
+        assert_eq!(windows.read(start).lately, Measure { count: 3, sum: -6.0, max: -1.0 });
+    }
+
+    #[test]
+    fn a_rate_of_the_first_second_is_over_a_whole_window_and_that_second() {
+        let (mut windows, start) = windows();
+        windows.at(start).add(1.0);
+        assert_eq!(windows.read(start).time, Duration::from_secs(30));
+        assert_eq!(windows.read(after(start, 1)).time, Duration::from_secs(31));
+    }
+
+    #[test]
+    fn a_window_counts_as_long_as_it_reaches_into_the_time_that_is_looked_at() {
+        let (mut windows, start) = windows();
+        windows.at(start).add(1.0);
+        windows.at(after(start, 30)).add(2.0);
+        windows.at(after(start, 60)).add(4.0);
+        // The first window ended at 30 s; until 90 s it is looked at.
+        let read = windows.read(after(start, 89));
+        assert_eq!((read.lately.sum, read.ever.sum, read.time), (7.0, 7.0, Duration::from_secs(89)));
+        let read = windows.read(after(start, 90));
+        assert_eq!((read.lately.sum, read.ever.sum), (6.0, 7.0));
+    }
+
+    #[test]
+    fn what_has_left_the_windows_is_in_the_total_and_nowhere_else() {
+        let (mut windows, start) = windows();
+        for second in 0..1000 {
+            windows.at(after(start, second)).add(1.0);
+        }
+        let read = windows.read(after(start, 999));
+        assert_eq!(read.ever, Measure { count: 1000, sum: 1000.0, max: 1.0 });
+        // Three windows of 30 s and the one that has begun, at most.
+        assert!((60.0..=100.0).contains(&read.lately.sum), "{}", read.lately.sum);
+        assert!((read.lately.sum / read.time.as_secs_f64() - 1.0).abs() < 0.05, "{read:?}");
+        let read = windows.read(after(start, 5000));
+        assert_eq!((read.lately, read.ever.sum), (Measure::default(), 1000.0));
+    }
+
+    #[test]
+    fn reading_changes_nothing() {
+        let (mut windows, start) = windows();
+        windows.at(start).add(1.0);
+        let before = windows.read(after(start, 1));
+        windows.read(after(start, 4000));
+        assert_eq!(windows.read(after(start, 1)), before);
+    }
+
+    #[test]
+    fn windows_of_no_length_and_a_clock_that_stands_still_divide_by_nothing() {
+        let start = Instant::now();
+        let mut windows = Windows::<Measure>::new(WindowRules { length: Duration::ZERO, count: 1 }, start);
+        windows.at(start).add(1.0);
+        assert_eq!(windows.read(start).time, Duration::from_millis(1));
+    }
+}
