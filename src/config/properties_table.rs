@@ -263,17 +263,17 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             METRICS_SAMPLE_WINDOW_MS_CONFIG = "metrics.sample.window.ms" {
-                doc: "Milliseconds that one sample of a metric spans. This version has no metrics.",
-                type: Long, default: "30000",
-                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Ignored,
+                doc: "Milliseconds that one window of a metric spans: averages, maxima and rates are of the last metrics.num.samples windows and the one that has begun. 0 counts as 1.",
+                type: Long, default: "30000", setter: metrics_sample_window(Duration), field: metrics_sample_window: Duration = millis,
+                accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             METRICS_NUM_SAMPLES_CONFIG = "metrics.num.samples" {
-                doc: "How many samples a metric keeps. This version has no metrics.",
-                type: Int, default: "2",
-                accepts: AtLeast(1), importance: Low, origin: Kafka, support: Ignored,
+                doc: "Of how many windows, of metrics.sample.window.ms each, averages, maxima and rates are.",
+                type: Int, default: "2", setter: metrics_num_samples(u32), field: metrics_num_samples: u32 = count,
+                accepts: AtLeast(1), importance: Low, origin: Kafka, support: Supported,
             }
             METRICS_RECORDING_LEVEL_CONFIG = "metrics.recording.level" {
-                doc: "Up to which level of detail metrics are recorded. This version has no metrics.",
+                doc: "Up to which level of detail metrics are recorded. All that a producer has are of the level INFO, as in Java, so there is nothing to choose.",
                 type: String, default: "INFO",
                 accepts: OneOf(&["INFO", "DEBUG", "TRACE"]), importance: Low, origin: Kafka, support: Ignored,
             }

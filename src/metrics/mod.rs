@@ -27,14 +27,15 @@ pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
 pub(crate) use crate::metrics::windows::WindowRules;
 use crate::metrics::windows::{Measures, Windows};
 use crate::sync::Mutex;
+use crate::sync::atomic::AtomicUsize;
 
 /// A group of sensors that several threads measure with or read.
 #[derive(Debug)]
 pub(crate) struct Meter<M>(Mutex<Windows<M>>);
 
 impl<M: Measures> Meter<M> {
-    fn new(rules: WindowRules, now: Instant) -> Meter<M> {
-        Meter(Mutex::new(Windows::new(rules, now)))
+    fn new(rules: WindowRules) -> Meter<M> {
+        Meter(Mutex::new(Windows::new(rules)))
     }
 
     /// Takes what was measured at this time: a few additions, under the group's lock.
@@ -63,27 +64,38 @@ pub(crate) struct Meters {
     pub(crate) traffic: Meter<TrafficSensors>,
     topics: Mutex<BTreeMap<Arc<str>, Arc<Meter<TopicSensors>>>>,
     nodes: Mutex<BTreeMap<i32, Arc<NodeMeters>>>,
+    /// How many connections stand.
+    pub(crate) connection_count: AtomicUsize,
+    /// How many requests wait for their answers.
+    pub(crate) requests_in_flight: AtomicUsize,
 }
 
 impl Meters {
-    pub(crate) fn new(client_id: Arc<str>, rules: WindowRules, now: Instant) -> Meters {
+    pub(crate) fn new(client_id: Arc<str>, rules: WindowRules) -> Meters {
         Meters {
             rules,
             client_id,
-            produce: Meter::new(rules, now),
-            latencies: Meter::new(rules, now),
-            calls: Meter::new(rules, now),
-            connections: Meter::new(rules, now),
-            traffic: Meter::new(rules, now),
+            produce: Meter::new(rules),
+            latencies: Meter::new(rules),
+            calls: Meter::new(rules),
+            connections: Meter::new(rules),
+            traffic: Meter::new(rules),
             topics: Mutex::new(BTreeMap::new()),
             nodes: Mutex::new(BTreeMap::new()),
+            connection_count: AtomicUsize::new(0),
+            requests_in_flight: AtomicUsize::new(0),
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn unnamed() -> Meters {
+        Meters::new(Arc::from(""), WindowRules { length: Duration::from_secs(30), count: 2 })
+    }
+
     /// The sensors of this topic, made when they are first asked for. To be kept by whoever measures.
-    pub(crate) fn topic(&self, topic: &Arc<str>, now: Instant) -> Arc<Meter<TopicSensors>> {
+    pub(crate) fn topic(&self, topic: &str) -> Arc<Meter<TopicSensors>> {
         let mut topics = self.topics.lock();
-        let meter = topics.entry(Arc::clone(topic)).or_insert_with(|| Arc::new(Meter::new(self.rules, now)));
+        let meter = topics.entry(Arc::from(topic)).or_insert_with(|| Arc::new(Meter::new(self.rules)));
         Arc::clone(meter)
     }
 
@@ -93,9 +105,9 @@ impl Meters {
     }
 
     /// The sensors of this broker, made when they are first asked for. To be kept by whoever measures.
-    pub(crate) fn node(&self, id: i32, now: Instant) -> Arc<NodeMeters> {
+    pub(crate) fn node(&self, id: i32) -> Arc<NodeMeters> {
         let new =
-            || NodeMeters { traffic: Meter::new(self.rules, now), requests: Meter::new(self.rules, now) };
+            || NodeMeters { traffic: Meter::new(self.rules), requests: Meter::new(self.rules) };
         Arc::clone(self.nodes.lock().entry(id).or_insert_with(|| Arc::new(new())))
     }
 
@@ -172,16 +184,16 @@ mod tests {
 
     fn meters() -> (Meters, Instant) {
         let now = Instant::now();
-        (Meters::new(Arc::from("c"), RULES, now), now)
+        (Meters::new(Arc::from("c"), RULES), now)
     }
 
     #[test]
     fn what_is_measured_is_read_by_its_name_its_topic_and_its_broker() {
         let (meters, now) = meters();
         meters.produce.measure(now, |sensors| sensors.batch_size.add(100.0));
-        meters.topic(&Arc::from("t"), now).measure(now, |sensors| sensors.bytes.add(7.0));
-        meters.topic(&Arc::from("t"), now).measure(now, |sensors| sensors.bytes.add(7.0));
-        meters.node(3, now).traffic.measure(now, |sensors| sensors.bytes_sent.add(9.0));
+        meters.topic("t").measure(now, |sensors| sensors.bytes.add(7.0));
+        meters.topic("t").measure(now, |sensors| sensors.bytes.add(7.0));
+        meters.node(3).traffic.measure(now, |sensors| sensors.bytes_sent.add(9.0));
         let metrics = meters.read(now, Vec::new());
         let number =
             |group, name, tags: &[(&str, &str)]| metrics.get(group, name, tags).and_then(Metric::number);
@@ -196,7 +208,7 @@ mod tests {
     #[test]
     fn a_topic_that_is_forgotten_is_not_told_any_more() {
         let (meters, now) = meters();
-        meters.topic(&Arc::from("t"), now);
+        meters.topic("t");
         assert!(
             meters
                 .read(now, Vec::new())
@@ -210,8 +222,8 @@ mod tests {
     #[test]
     fn no_name_stands_for_two_metrics() {
         let (meters, now) = meters();
-        meters.topic(&Arc::from("t"), now);
-        meters.node(3, now);
+        meters.topic("t");
+        meters.node(3);
         let metrics = meters.read(now, Vec::new());
         let mut names: Vec<_> = metrics.iter().map(|metric| (metric.group(), metric.name())).collect();
         names.sort_unstable();

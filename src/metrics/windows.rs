@@ -72,7 +72,8 @@ struct Window<M> {
 #[derive(Debug, Clone)]
 pub(crate) struct Windows<M> {
     rules: WindowRules,
-    current: Window<M>,
+    /// None until something was measured.
+    current: Option<Window<M>>,
     /// The oldest first. One more than `rules.count` at most: the oldest may reach into the time that is looked at.
     earlier: VecDeque<Window<M>>,
     /// All that has left the windows.
@@ -80,25 +81,21 @@ pub(crate) struct Windows<M> {
 }
 
 impl<M: Measures> Windows<M> {
-    pub(crate) fn new(rules: WindowRules, now: Instant) -> Windows<M> {
-        let current = Window { start: now, measures: M::default() };
-        Windows { rules, current, earlier: VecDeque::new(), gone: M::default() }
+    /// The first window begins with the first measurement.
+    pub(crate) fn new(rules: WindowRules) -> Windows<M> {
+        Windows { rules, current: None, earlier: VecDeque::new(), gone: M::default() }
     }
 
     /// The measures of the window that `now` is in.
     #[inline]
     pub(crate) fn at(&mut self, now: Instant) -> &mut M {
-        if now.saturating_duration_since(self.current.start) >= self.rules.length() {
-            self.begin_window(now);
+        let length = self.rules.length();
+        if let Some(over) = self.current.take_if(|window| now.saturating_duration_since(window.start) >= length) {
+            self.earlier.push_back(over);
+            self.forget_what_is_old(now);
         }
-        &mut self.current.measures
-    }
-
-    #[cold]
-    fn begin_window(&mut self, now: Instant) {
-        let next = Window { start: now, measures: M::default() };
-        self.earlier.push_back(std::mem::replace(&mut self.current, next));
-        self.forget_what_is_old(now);
+        let begin = || Window { start: now, measures: M::default() };
+        &mut self.current.get_or_insert_with(begin).measures
     }
 
     /// A window counts while any of it lies in the time that is looked at.
@@ -119,16 +116,16 @@ impl<M: Measures> Windows<M> {
     /// What there is to read at this time.
     pub(crate) fn read(&self, now: Instant) -> Measured<M> {
         let mut windows = self.clone();
-        // The current one is over as well, though nothing was measured since.
+        // The last one may be over as well, though nothing was measured since.
         windows.at(now);
         windows.forget_what_is_old(now);
-        let mut lately = M::default();
-        for window in windows.earlier.iter().chain([&windows.current]) {
+        let (mut lately, mut oldest) = (M::default(), now);
+        for window in windows.earlier.iter().chain(&windows.current) {
             lately.add_all(&window.measures);
+            oldest = oldest.min(window.start);
         }
         let mut ever = windows.gone;
         ever.add_all(&lately);
-        let oldest = windows.earlier.front().unwrap_or(&windows.current).start;
         Measured { lately, ever, time: time_of(windows.rules, now.saturating_duration_since(oldest)) }
     }
 }
@@ -164,8 +161,7 @@ mod tests {
     }
 
     fn windows() -> (Windows<Measure>, Instant) {
-        let start = Instant::now();
-        (Windows::new(RULES, start), start)
+        (Windows::new(RULES), Instant::now())
     }
 
     #[test]
@@ -225,7 +221,7 @@ mod tests {
     #[test]
     fn windows_of_no_length_and_a_clock_that_stands_still_divide_by_nothing() {
         let start = Instant::now();
-        let mut windows = Windows::<Measure>::new(WindowRules { length: Duration::ZERO, count: 1 }, start);
+        let mut windows = Windows::<Measure>::new(WindowRules { length: Duration::ZERO, count: 1 });
         windows.at(start).add(1.0);
         assert_eq!(windows.read(start).time, Duration::from_millis(1));
     }

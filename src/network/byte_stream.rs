@@ -146,14 +146,14 @@ impl ByteStream {
     }
 
     /// Writes as much as goes of what is unwritten. Requests that get no answer and are wholly written go to `finished`.
-    /// Returns whether to try again when the socket has room.
+    /// Returns how much went to the socket, and whether to try again when it has room.
     pub(super) fn write<N: Network, T>(
         &mut self,
         requests: &mut InFlight<T>,
         socket: SocketId,
         network: &mut N,
         finished: &mut Vec<InFlightRequest<T>>,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<(usize, bool), WriteError> {
         match self {
             ByteStream::Plain => write_plain(requests, socket, network, finished),
             ByteStream::Layered(layered) => layered.write(requests, socket, network, finished),
@@ -218,18 +218,20 @@ fn write_plain<N: Network, T>(
     socket: SocketId,
     network: &mut N,
     finished: &mut Vec<InFlightRequest<T>>,
-) -> Result<bool, WriteError> {
+) -> Result<(usize, bool), WriteError> {
+    let mut sum = 0;
     while requests.has_unwritten() {
         let (written, offered) = match write_once(requests, socket, network) {
             Err(error) if is_transient(&error) => (0, 1),
             outcome => outcome.map_err(WriteError::Socket)?,
         };
+        sum += written;
         requests.advance(written, finished);
         if written < offered {
             break;
         }
     }
-    Ok(requests.has_unwritten())
+    Ok((sum, requests.has_unwritten()))
 }
 
 /// One vectored write of what is unwritten: how much went out, and how much was offered.
@@ -265,22 +267,24 @@ impl Layered {
         socket: SocketId,
         network: &mut N,
         finished: &mut Vec<InFlightRequest<T>>,
-    ) -> Result<bool, WriteError> {
+    ) -> Result<(usize, bool), WriteError> {
+        let mut sum = 0;
         loop {
             self.wrap(requests).map_err(WriteError::Layer)?;
             let offered = self.outgoing.unsent().len();
             if offered == 0 {
                 // What the layer has not taken may hold back others.
                 requests.advance(0, finished);
-                return Ok(false);
+                return Ok((sum, false));
             }
             let written = match network.write(socket, &[IoSlice::new(self.outgoing.unsent())]) {
                 Err(error) if is_transient(&error) => 0,
                 outcome => outcome.map_err(WriteError::Socket)?,
             };
+            sum += written;
             requests.advance(self.outgoing.left(written), finished);
             if written < offered {
-                return Ok(true);
+                return Ok((sum, true));
             }
         }
     }

@@ -22,6 +22,7 @@ use crate::cluster::{Cluster, Node};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::metrics::Meters;
 use crate::planted::{Defect, planted};
 use crate::protocol::{Request, decode_response_with, encode_request, pause_after};
 use crate::wire::{DecodeError, Decoder};
@@ -55,8 +56,13 @@ pub(crate) struct NetworkClient<N: Network, T> {
 }
 
 impl<N: Network, T> NetworkClient<N, T> {
-    pub(crate) fn new(transport: Transport<N>, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
-        NetworkClient { connections: Connections::new(transport, settings, random), events: Vec::new() }
+    pub(crate) fn new(
+        transport: Transport<N>,
+        settings: Arc<Settings>,
+        meters: Arc<Meters>,
+        random: fastrand::Rng,
+    ) -> Self {
+        NetworkClient { connections: Connections::new(transport, settings, meters, random), events: Vec::new() }
     }
 
     /// Starts to look up where to begin; an outcome of `poll` tells what came of it.

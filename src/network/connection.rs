@@ -33,6 +33,8 @@ pub(super) struct Connection<T> {
     frames: FrameReader,
     answered: bool,
     watches_writable: bool,
+    /// The socket is connected, and counted as such.
+    pub(super) stands: bool,
 }
 
 /// A whole answer, and the request that it belongs to.
@@ -63,18 +65,19 @@ impl<T> Connection<T> {
             frames: FrameReader::default(),
             answered: false,
             watches_writable: false,
+            stands: false,
         }
     }
 
-    /// Writes what is queued, as far as the socket takes it. Requests that get no answer and are wholly written go
-    /// to `finished`.
+    /// Writes what is queued, as far as the socket takes it, and says how much that is. Requests that get no answer and are
+    /// wholly written go to `finished`.
     pub(super) fn flush<N: Network>(
         &mut self,
         network: &mut N,
         finished: &mut Vec<InFlightRequest<T>>,
-    ) -> Result<(), DisconnectReason> {
+    ) -> Result<usize, DisconnectReason> {
         let outcome = self.stream.write(&mut self.in_flight, self.socket, network, finished);
-        let needs_room = outcome.map_err(|error| match error {
+        let (written, needs_room) = outcome.map_err(|error| match error {
             WriteError::Socket(error) => self.io_failed(error),
             WriteError::Layer(error) => DisconnectReason::Layer(error),
         })?;
@@ -82,7 +85,7 @@ impl<T> Connection<T> {
             self.watches_writable = needs_room;
             network.watch_writable(self.socket, needs_room);
         }
-        Ok(())
+        Ok(written)
     }
 
     /// Reads once: how much came from the socket, and the bytes that answers are made of. What does not fit makes the

@@ -22,12 +22,14 @@ use super::in_flight::{Outcome, RequestFailure};
 use super::job::{BackgroundWork, Job, JobResult};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
-use crate::cluster::Node;
+use crate::cluster::{Node, broker_behind};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::logging;
+use crate::metrics::{Meters, TrafficSensors};
 use crate::planted::{Defect, planted};
+use crate::sync::atomic::Ordering;
 
 /// Whose request it is.
 #[derive(Debug)]
@@ -57,6 +59,7 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) network: N,
     pub(super) channels: Arc<dyn ChannelBuilder>,
     pub(super) settings: Arc<Settings>,
+    pub(super) meters: Arc<Meters>,
     pub(super) random: fastrand::Rng,
     pub(super) outcomes: Vec<Outcome<T>>,
     rules: ConnectionRules,
@@ -86,12 +89,18 @@ pub(super) struct Connections<N: Network, T> {
 }
 
 impl<N: Network, T> Connections<N, T> {
-    pub(super) fn new(transport: Transport<N>, settings: Arc<Settings>, random: fastrand::Rng) -> Self {
+    pub(super) fn new(
+        transport: Transport<N>,
+        settings: Arc<Settings>,
+        meters: Arc<Meters>,
+        random: fastrand::Rng,
+    ) -> Self {
         Connections {
             network: transport.network,
             channels: transport.channels,
             rules: ConnectionRules::from(&*settings),
             settings,
+            meters,
             random,
             outcomes: Vec::new(),
             peers: HashMap::default(),
@@ -129,7 +138,8 @@ impl<N: Network, T> Connections<N, T> {
     pub(super) fn begin(&mut self, node: &Node, now: Instant) {
         let token = self.name(node.id()).0;
         if !self.peers.contains_key(&node.id()) {
-            let mut peer = Peer::new(node, self.rules, now);
+            let meters = self.meters.node(broker_behind(node.id()).unwrap_or(node.id()));
+            let mut peer = Peer::new(node, self.rules, meters, now);
             let beside = self.peers.values().filter(|other| other.is_beside(&peer));
             let pause = beside.filter_map(|other| other.state.paused(now)).max_by_key(|pause| pause.until);
             pause.into_iter().for_each(|pause| peer.state.pause(pause));
@@ -156,11 +166,31 @@ impl<N: Network, T> Connections<N, T> {
             return false;
         };
         self.answers_due += usize::from(entry.expects_answer);
-        let deadline = Some(entry.deadline);
+        let (deadline, sent_at) = (Some(entry.deadline), entry.sent_at);
+        let bytes = entry.message.size_bytes() as f64;
         connection.in_flight.push(entry);
         self.queued.push(id);
+        self.measure_traffic(id, sent_at, |traffic| traffic.requests_sent.add(bytes));
         self.expect_by(deadline);
         true
+    }
+
+    /// Measures what goes over the connection to this broker, for it and for all of them.
+    fn measure_traffic(&self, id: i32, now: Instant, measure: impl Fn(&mut TrafficSensors)) {
+        self.meters.traffic.measure(now, &measure);
+        if let Some(peer) = self.peers.get(&id) {
+            peer.meters.traffic.measure(now, &measure);
+        }
+    }
+
+    /// Closes the socket, and counts it.
+    fn close_socket(&mut self, connection: &mut Connection<RequestOwner<T>>) {
+        connection.close(&mut self.network);
+        if std::mem::take(&mut connection.stands) {
+            self.meters.connection_count.fetch_sub(1, Ordering::Relaxed);
+            let now = self.network.now();
+            self.meters.connections.measure(now, |sensors| sensors.connection_close.add(1.0));
+        }
     }
 
     /// Writes what is queued.
@@ -205,7 +235,11 @@ impl<N: Network, T> Connections<N, T> {
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
         self.network.expect_answers(self.answers_due, self.awaited);
+        self.meters.requests_in_flight.store(self.answers_due, Ordering::Relaxed);
+        let begun = now;
         let now = self.network.wait(now, until, events);
+        let waited = now.saturating_duration_since(begun).as_nanos() as f64;
+        self.meters.connections.measure(now, |sensors| sensors.io_wait_time.add(waited));
         self.left = Some(now);
         now
     }
@@ -264,9 +298,9 @@ impl<N: Network, T> Connections<N, T> {
             peer.state.disconnected(now, &mut self.random);
         }
         if let Some(mut connection) = peer.connection.take() {
-            connection.close(&mut self.network);
             let reason = DisconnectReason::ClosedHere(why);
             let error = was_ready.then(|| peer.connection_lost(&connection, &reason, &mut self.notices, now));
+            self.close_socket(&mut connection);
             self.abandon(id, connection, error, now);
         }
     }
@@ -443,12 +477,15 @@ impl<N: Network, T> Connections<N, T> {
         let (count, mut input) = connection.read(&mut self.network, buffer)?;
         if count > 0 {
             peer.last_used = now;
+            self.measure_traffic(id, now, |traffic| traffic.bytes_received.add(count as f64));
+            self.meters.connections.measure(now, |sensors| sensors.network_io.add(1.0));
         }
         self.layer_went_on(id, now)?;
         while let Some(connection) = self.connection_of(socket) {
             let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
             connection.served |= matches!(entry.note, RequestOwner::Caller(_));
             self.answers_due -= 1;
+            self.measure_traffic(id, now, |traffic| traffic.responses_received.add(1.0));
             match entry.note {
                 RequestOwner::Connection => self.step_answered(id, (&frame, entry.sent_at), now)?,
                 RequestOwner::Caller(note) => {
@@ -471,6 +508,10 @@ impl<N: Network, T> Connections<N, T> {
         peer.last_used = now;
         let (socket, is_layered) = (connection.socket, connection.stream.layer_name().is_some());
         let outcome = connection.flush(&mut self.network, &mut self.finished);
+        if let Ok(written @ 1..) = outcome {
+            self.measure_traffic(id, now, |traffic| traffic.bytes_sent.add(written as f64));
+            self.meters.connections.measure(now, |sensors| sensors.network_io.add(1.0));
+        }
         for entry in self.finished.drain(..) {
             if let RequestOwner::Caller(note) = entry.note {
                 self.outcomes.push(Outcome::Written { node: id, note });
@@ -491,10 +532,17 @@ impl<N: Network, T> Connections<N, T> {
     /// one.
     pub(super) fn lose(&mut self, id: i32, reason: DisconnectReason, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
-        let mut connection = peer.connection.take();
+        let (mut connection, was_ready) = (peer.connection.take(), peer.state.versions().is_some());
         if let Some(connection) = &mut connection {
-            connection.close(&mut self.network);
+            self.close_socket(connection);
         }
+        if reason.is_refusal() {
+            self.meters.connections.measure(now, |sensors| match was_ready {
+                true => sensors.failed_reauthentication.add(1.0),
+                false => sensors.failed_authentication.add(1.0),
+            });
+        }
+        let Some(peer) = self.peers.get_mut(&id) else { return };
         match connection {
             Some(connection) if peer.state.versions().is_some() => {
                 let error = peer.connection_lost(&connection, &reason, &mut self.notices, now);
@@ -548,11 +596,11 @@ impl<N: Network, T> Connections<N, T> {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(mut connection) = peer.connection.take() else { return };
         logging::debug!("closing the connection to {}: {why}", peer.place(Some(connection.address)));
-        connection.close(&mut self.network);
         peer.state.closed();
         if !peer.leaving {
             self.outcomes.push(Outcome::Closed { node: id });
         }
+        self.close_socket(&mut connection);
     }
 }
 

@@ -19,6 +19,7 @@ use super::seam::Network;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::planted::{Defect, planted};
+use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
     /// The socket is connected.
@@ -26,6 +27,9 @@ impl<N: Network, T> Connections<N, T> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
         peer.state.connected();
+        connection.stands = true;
+        self.meters.connection_count.fetch_add(1, Ordering::Relaxed);
+        self.meters.connections.measure(now, |sensors| sensors.connection_creation.add(1.0));
         connection.stream.start()?;
         self.layer_went_on(id, now)
     }
@@ -95,6 +99,11 @@ impl<N: Network, T> Connections<N, T> {
             let is_soon = connection.authenticate_at.is_some_and(|at| at < later(now, BETWEEN_LOGINS));
             let may_go = connection.in_flight.is_empty();
             logging::debug!("authenticated again at {}", peer.place(Some(address)));
+            let took = now.saturating_duration_since(asked_at).as_secs_f64() * 1000.0;
+            self.meters.connections.measure(now, |sensors| {
+                sensors.successful_reauthentication.add(1.0);
+                sensors.reauthentication_latency.add(took);
+            });
             if is_soon && may_go {
                 self.close_quietly(id, "the broker takes no other login before the session ends");
             }
@@ -106,6 +115,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         peer.state.ready(versions, now);
         peer.connected(address);
+        self.meters.connections.measure(now, |sensors| sensors.successful_authentication.add(1.0));
         self.pause(id, pause, now);
         let idle = self.settings.connections_max_idle.map(|idle| later(now, idle));
         self.expect_by(idle);

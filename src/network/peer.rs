@@ -7,6 +7,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::connection::Connection;
@@ -16,6 +17,7 @@ use crate::cluster::{Node, broker_behind};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::logging;
+use crate::metrics::NodeMeters;
 use crate::notices::Notices;
 use crate::planted::{Defect, planted};
 use crate::protocol::BrokerVersions;
@@ -28,6 +30,7 @@ pub(super) struct Peer<T> {
     /// As it was told.
     port: i32,
     pub(super) state: ConnectionState<BrokerVersions>,
+    pub(super) meters: Arc<NodeMeters>,
     /// The socket, from connecting on.
     pub(super) connection: Option<Connection<T>>,
     /// The token of the last name look-up.
@@ -79,12 +82,13 @@ impl BrokerNotices {
 const MANY_ADDRESSES: usize = 10_000;
 
 impl<T> Peer<T> {
-    pub(super) fn new(node: &Node, rules: ConnectionRules, now: Instant) -> Self {
+    pub(super) fn new(node: &Node, rules: ConnectionRules, meters: Arc<NodeMeters>, now: Instant) -> Self {
         Peer {
             id: node.id(),
             host: node.host().to_owned(),
             port: node.port,
             state: ConnectionState::new(rules),
+            meters,
             connection: None,
             lookup: 0,
             before_lookup: None,

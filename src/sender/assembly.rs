@@ -10,6 +10,7 @@ use crate::completion::ProducerToken;
 use crate::config::Settings;
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
+use crate::metrics::{Meters, WindowRules};
 use crate::network::{Network, NetworkClient, Transport};
 use crate::sender::{Bootstrap, Control, Sender};
 
@@ -36,9 +37,12 @@ pub(crate) fn assemble<N: Network>(
     let lifecycle = Arc::clone(accumulator.lifecycle());
     let metadata = Arc::new(Metadata::new(settings.metadata_max_age, settings.retry(), lifecycle));
     let transactional_id = settings.transactional_id.as_deref().map(Arc::from);
-    let control = Arc::new(Control::new(Arc::clone(&accumulator), Arc::clone(&metadata), transactional_id));
+    let windows = WindowRules { length: settings.metrics_sample_window, count: settings.metrics_num_samples };
+    let meters = Arc::new(Meters::new(Arc::from(&*settings.client_id), windows));
+    let (queues, known) = (Arc::clone(&accumulator), Arc::clone(&metadata));
+    let control = Arc::new(Control::new(queues, known, transactional_id, Arc::clone(&meters)));
     let settings = Arc::new(settings.clone());
-    let client = NetworkClient::new(transport, Arc::clone(&settings), random.fork());
+    let client = NetworkClient::new(transport, Arc::clone(&settings), meters, random.fork());
     let sender = Sender::new(settings, client, Arc::clone(&control), bootstrap, random);
     Assembly { sender, accumulator, metadata, control }
 }

@@ -11,6 +11,7 @@ use crate::accumulator::RecordAccumulator;
 use crate::error::Error;
 use crate::lifecycle::{CloseDeadline, Lifecycle};
 use crate::metadata::Metadata;
+use crate::metrics::Meters;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transaction::TransactionCalls;
 
@@ -19,6 +20,7 @@ pub(crate) struct Control {
     accumulator: Arc<RecordAccumulator>,
     metadata: Arc<Metadata>,
     transactions: Arc<TransactionCalls>,
+    meters: Arc<Meters>,
     pub(super) delivered: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) abandoned: AtomicU64,
@@ -37,17 +39,23 @@ impl Control {
         accumulator: Arc<RecordAccumulator>,
         metadata: Arc<Metadata>,
         transactional_id: Option<Arc<str>>,
+        meters: Arc<Meters>,
     ) -> Control {
         let lifecycle = Arc::clone(accumulator.lifecycle());
         let transactions = Arc::new(TransactionCalls::new(transactional_id, Arc::clone(&lifecycle)));
         accumulator.turn_queues(transactions.turn());
         let (delivered, failed, abandoned) = Default::default();
-        Control { lifecycle, accumulator, metadata, transactions, delivered, failed, abandoned }
+        Control { lifecycle, accumulator, metadata, transactions, meters, delivered, failed, abandoned }
     }
 
     /// The transaction as callers and the sender see it.
     pub(crate) fn transactions(&self) -> &Arc<TransactionCalls> {
         &self.transactions
+    }
+
+    /// What both sides measure.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.meters
     }
 
     pub(super) fn accumulator(&self) -> &Arc<RecordAccumulator> {

@@ -44,6 +44,7 @@ impl Fixture {
         let client = NetworkClient::new(
             Transport { network, channels: Arc::new(channels) },
             Arc::new(settings),
+            Arc::new(Meters::unnamed()),
             fastrand::Rng::with_seed(1),
         );
         Fixture { client, start: now, now, node: node(1, "kafka", 9092), next_note: 0 }

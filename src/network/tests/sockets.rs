@@ -107,7 +107,7 @@ fn serve_answers(answer: impl Fn(AskedHeader) -> Vec<u8> + Send + 'static) -> So
 fn client_with<P: Poller>(settings: Settings, options: SocketOptions) -> (SocketClient<P>, Waker) {
     let (network, waker) = SocketNetwork::with_poller(options).unwrap();
     let channels = Arc::new(SimulatedChannels { is_layered: is_layered(), authority: None });
-    (NetworkClient::new(Transport { network, channels }, Arc::new(settings), fastrand::Rng::new()), waker)
+    (NetworkClient::new(Transport { network, channels }, Arc::new(settings), Arc::new(Meters::unnamed()), fastrand::Rng::new()), waker)
 }
 
 fn client<P: Poller>() -> SocketClient<P> {
