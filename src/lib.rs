@@ -166,6 +166,7 @@ pub use error::{Error, ErrorKind};
 pub use error_code::ErrorCode;
 pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
 pub use interrupt::InterruptHandle;
+pub use metrics::{Metric, MetricValue, Metrics};
 pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,

@@ -86,6 +86,11 @@ impl BufferPool {
         self.waits() || self.refused.load(Ordering::Relaxed)
     }
 
+    /// How many threads wait.
+    pub(crate) fn waiting_threads(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     fn waits(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }

@@ -199,7 +199,14 @@ impl PartitionDrain {
             topic_id: self.topic_id,
             partition: self.queue.partition,
         };
-        let drained = DrainedBatch { batch: reference, bytes: batch.bytes() };
+        let drained = DrainedBatch {
+            batch: reference,
+            bytes: batch.bytes(),
+            count: batch.count(),
+            created: batch.created(),
+            compression_ratio: batch.compression_ratio(),
+            largest_record: batch.largest_record(),
+        };
         let place = self.in_flight.partition_point(|other| other.id() < batch.id());
         self.in_flight.insert(place, batch);
         drained
@@ -261,6 +268,10 @@ pub(crate) struct BatchRef {
 pub(crate) struct DrainedBatch {
     pub(crate) batch: BatchRef,
     pub(crate) bytes: Arc<Vec<u8>>,
+    pub(crate) count: u32,
+    pub(crate) created: Instant,
+    pub(crate) compression_ratio: f32,
+    pub(crate) largest_record: usize,
 }
 
 /// A batch whose time is over.

@@ -293,6 +293,11 @@ impl ProducerBatch {
         self.sealed.compression_ratio()
     }
 
+    /// The size of its largest record.
+    pub(crate) fn largest_record(&self) -> usize {
+        self.sealed.largest_record()
+    }
+
     /// The records in smaller batches of at most `most` bytes before compression, after the broker has found this one too
     /// large.
     ///

@@ -183,6 +183,11 @@ impl Metadata {
 
     // ---- the sender's side ----
 
+    /// When metadata last came.
+    pub(crate) fn refreshed(&self) -> Option<Instant> {
+        self.state.lock().schedule.refreshed()
+    }
+
     /// When the next request has to go; none while one is under way.
     pub(crate) fn due(&self, now: Instant) -> Option<Instant> {
         self.state.lock().schedule.due(now)

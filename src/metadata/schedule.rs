@@ -71,6 +71,11 @@ impl Schedule {
         }
     }
 
+    /// When all of it last came.
+    pub(super) fn refreshed(&self) -> Option<Instant> {
+        self.refreshed
+    }
+
     /// A topic that was not wanted before.
     pub(super) fn add(&mut self, topic: &TopicName) {
         self.fresh.insert(topic.clone());

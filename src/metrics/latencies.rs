@@ -92,7 +92,7 @@ macro_rules! percentiles {
 impl Latencies {
     pub(crate) const ROWS: &'static [PercentileRow] = percentiles! {
         request "request-latency" "Time from a Produce request until its answer",
-        queue "record-queue-time" "Time from a batch's first record until the batch is sent for the first time, by records",
+        queue "record-queue-time" "Time from a batch's first record until the batch is sent, by records",
         acknowledgement "record-acknowledgement-time" "Time from a batch's first record until the batch is acknowledged, by records",
     };
 }

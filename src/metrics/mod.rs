@@ -8,6 +8,7 @@
 //! Source: `KafkaProducer.metrics()`; `metrics.sample.window.ms`, `metrics.num.samples`.
 
 mod latencies;
+mod looked;
 mod readings;
 mod sensors;
 mod snapshot;
@@ -15,14 +16,15 @@ mod windows;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::metrics::latencies::Latencies;
+pub(crate) use crate::metrics::looked::Looked;
 use crate::metrics::readings::Row;
+use crate::metrics::sensors::{APP_INFO, NODE, PRODUCER, TOPIC};
 pub(crate) use crate::metrics::sensors::{
     CallSensors, ConnectionSensors, NodeSensors, ProduceSensors, TopicSensors, TrafficSensors,
 };
-use crate::metrics::sensors::{NODE, PRODUCER, TOPIC};
 pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
 pub(crate) use crate::metrics::windows::WindowRules;
 use crate::metrics::windows::{Measures, Windows};
@@ -57,6 +59,7 @@ pub(crate) struct NodeMeters {
 pub(crate) struct Meters {
     rules: WindowRules,
     client_id: Arc<str>,
+    started: SystemTime,
     pub(crate) produce: Meter<ProduceSensors>,
     pub(crate) latencies: Meter<Latencies>,
     pub(crate) calls: Meter<CallSensors>,
@@ -75,6 +78,7 @@ impl Meters {
         Meters {
             rules,
             client_id,
+            started: SystemTime::now(),
             produce: Meter::new(rules),
             latencies: Meter::new(rules),
             calls: Meter::new(rules),
@@ -89,7 +93,7 @@ impl Meters {
 
     #[cfg(test)]
     pub(crate) fn unnamed() -> Meters {
-        Meters::new(Arc::from(""), WindowRules { length: Duration::from_secs(30), count: 2 })
+        Meters::new(Arc::from(""), WindowRules { length: std::time::Duration::from_secs(30), count: 2 })
     }
 
     /// The sensors of this topic, made when they are first asked for. To be kept by whoever measures.
@@ -99,21 +103,27 @@ impl Meters {
         Arc::clone(meter)
     }
 
-    /// The topic is not used any more.
-    pub(crate) fn forget_topic(&self, topic: &str) {
-        self.topics.lock().remove(topic);
+    /// Topics whose sensors nobody keeps are not told any more.
+    pub(crate) fn forget_unused_topics(&self) {
+        self.topics.lock().retain(|_, meter| Arc::strong_count(meter) > 1);
+    }
+
+    /// Brokers whose sensors nobody keeps are not told any more.
+    pub(crate) fn forget_unused_nodes(&self) {
+        self.nodes.lock().retain(|_, meters| Arc::strong_count(meters) > 1);
     }
 
     /// The sensors of this broker, made when they are first asked for. To be kept by whoever measures.
     pub(crate) fn node(&self, id: i32) -> Arc<NodeMeters> {
-        let new =
-            || NodeMeters { traffic: Meter::new(self.rules), requests: Meter::new(self.rules) };
+        let new = || NodeMeters { traffic: Meter::new(self.rules), requests: Meter::new(self.rules) };
         Arc::clone(self.nodes.lock().entry(id).or_insert_with(|| Arc::new(new())))
     }
 
-    /// All metrics that are read of sensors, and these others.
-    pub(crate) fn read(&self, now: Instant, others: Vec<Metric>) -> Metrics {
-        let mut reader = Reader { now, client_id: &self.client_id, metrics: others };
+    /// All metrics: what is read of sensors, and what was looked up.
+    pub(crate) fn read(&self, now: Instant, looked: &Looked) -> Metrics {
+        let mut reader = Reader { now, client_id: &self.client_id, metrics: Vec::new() };
+        reader.tell(self.started);
+        reader.look(looked);
         reader.read(&self.produce, (PRODUCER, None), ProduceSensors::ROWS);
         reader.read_latencies(&self.latencies);
         reader.read(&self.calls, (PRODUCER, None), CallSensors::ROWS);
@@ -143,6 +153,35 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// Which producer this is.
+    fn tell(&mut self, started: SystemTime) {
+        let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as f64;
+        let version = MetricValue::Text(env!("CARGO_PKG_VERSION").to_owned());
+        for (name, unit, description, value) in [
+            ("version", "", "The version of this library.", version),
+            (
+                "start-time-ms",
+                "ms",
+                "When the producer was created, since 1970.",
+                MetricValue::Number(started),
+            ),
+        ] {
+            let tags = vec![("client-id", Arc::clone(self.client_id))];
+            self.metrics.push(Metric { group: APP_INFO, name, tags, unit, description, value });
+        }
+    }
+
+    fn look(&mut self, looked: &Looked) {
+        self.metrics.extend(Looked::ROWS.iter().map(|row| Metric {
+            group: PRODUCER,
+            name: row.name,
+            tags: vec![("client-id", Arc::clone(self.client_id))],
+            unit: row.unit,
+            description: row.description,
+            value: MetricValue::Number((row.number)(looked)),
+        }));
+    }
+
     fn read<M: Measures>(
         &mut self,
         meter: &Meter<M>,
@@ -178,7 +217,18 @@ impl Reader<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const LOOKED: Looked = Looked {
+        waiting_threads: 1,
+        buffer_total_bytes: 2,
+        buffer_available_bytes: 3,
+        metadata_age: None,
+        requests_in_flight: 4,
+        connection_count: 5,
+    };
 
     const RULES: WindowRules = WindowRules { length: Duration::from_secs(30), count: 2 };
 
@@ -194,7 +244,7 @@ mod tests {
         meters.topic("t").measure(now, |sensors| sensors.bytes.add(7.0));
         meters.topic("t").measure(now, |sensors| sensors.bytes.add(7.0));
         meters.node(3).traffic.measure(now, |sensors| sensors.bytes_sent.add(9.0));
-        let metrics = meters.read(now, Vec::new());
+        let metrics = meters.read(now, &LOOKED);
         let number =
             |group, name, tags: &[(&str, &str)]| metrics.get(group, name, tags).and_then(Metric::number);
         assert_eq!(number("producer-metrics", "batch-size-max", &[("client-id", "c")]), Some(100.0));
@@ -208,15 +258,17 @@ mod tests {
     #[test]
     fn a_topic_that_is_forgotten_is_not_told_any_more() {
         let (meters, now) = meters();
-        meters.topic("t");
+        let kept = meters.topic("t");
+        meters.forget_unused_topics();
         assert!(
             meters
-                .read(now, Vec::new())
+                .read(now, &LOOKED)
                 .get("producer-topic-metrics", "byte-rate", &[("topic", "t")])
                 .is_some()
         );
-        meters.forget_topic("t");
-        assert!(meters.read(now, Vec::new()).get("producer-topic-metrics", "byte-rate", &[]).is_none());
+        drop(kept);
+        meters.forget_unused_topics();
+        assert!(meters.read(now, &LOOKED).get("producer-topic-metrics", "byte-rate", &[]).is_none());
     }
 
     #[test]
@@ -224,7 +276,7 @@ mod tests {
         let (meters, now) = meters();
         meters.topic("t");
         meters.node(3);
-        let metrics = meters.read(now, Vec::new());
+        let metrics = meters.read(now, &LOOKED);
         let mut names: Vec<_> = metrics.iter().map(|metric| (metric.group(), metric.name())).collect();
         names.sort_unstable();
         let all = names.len();

@@ -9,6 +9,8 @@ use crate::metrics::windows::{Measure, Measures};
 
 /// `producer-metrics`, by which everything of the producer itself is known.
 pub(crate) const PRODUCER: &str = "producer-metrics";
+/// `app-info`: which producer this is.
+pub(crate) const APP_INFO: &str = "app-info";
 /// `producer-topic-metrics`: of one topic, with the tag `topic`.
 pub(crate) const TOPIC: &str = "producer-topic-metrics";
 /// `producer-node-metrics`: of one broker, with the tag `node-id`.
@@ -25,8 +27,8 @@ sensors! {
             Average "compression-rate-avg" "ratio" "Bytes of a batch as it is sent, by bytes of its records, on average: 1 is uncompressed.",
         }
         record_queue_time {
-            Average "record-queue-time-avg" "ms" "Time from a batch's first record until the batch is sent for the first time, on average.",
-            Maximum "record-queue-time-max" "ms" "The longest time from a batch's first record until the batch is sent for the first time.",
+            Average "record-queue-time-avg" "ms" "Time from a batch's first record until the batch is sent, on average.",
+            Maximum "record-queue-time-max" "ms" "The longest time from a batch's first record until the batch is sent.",
         }
         request_latency {
             Average "request-latency-avg" "ms" "Time from a Produce request until its answer, on average.",

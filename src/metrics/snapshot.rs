@@ -10,7 +10,7 @@ use std::sync::Arc;
 ///
 /// Metrics have the names, groups, and tags of Kafka's own producer; `docs/metrics.md` lists all of them with their units.
 /// Printed it is a table.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Metrics {
     metrics: Vec<Metric>,
 }
@@ -41,7 +41,7 @@ impl Metrics {
         self.metrics.len()
     }
 
-    /// Never: each producer has some.
+    /// Only where nothing is measured, as by the mock.
     pub fn is_empty(&self) -> bool {
         self.metrics.is_empty()
     }

@@ -90,7 +90,9 @@ impl<M: Measures> Windows<M> {
     #[inline]
     pub(crate) fn at(&mut self, now: Instant) -> &mut M {
         let length = self.rules.length();
-        if let Some(over) = self.current.take_if(|window| now.saturating_duration_since(window.start) >= length) {
+        if let Some(over) =
+            self.current.take_if(|window| now.saturating_duration_since(window.start) >= length)
+        {
             self.earlier.push_back(over);
             self.forget_what_is_old(now);
         }

@@ -36,6 +36,7 @@ use crate::interceptor::Outgoing;
 use crate::interrupt::{self, Wait};
 use crate::mailbox::Mailbox;
 use crate::metadata::check_topic;
+use crate::metrics::Metrics;
 use crate::mock::sent_record::{Copies, Copying};
 use crate::mock::state::{Decided, MockState, Outstanding};
 use crate::mock::topics::MockTopics;
@@ -213,6 +214,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
     /// The same, but waits for callbacks no longer than `timeout`.
     fn flush_timeout(&self, timeout: Duration) -> Result<(), Error> {
         self.mock.flush(Some(timeout))
+    }
+
+    /// None: nothing is measured.
+    fn metrics(&self) -> Metrics {
+        Metrics::default()
     }
 
     fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {

@@ -62,7 +62,10 @@ impl<N: Network, T> NetworkClient<N, T> {
         meters: Arc<Meters>,
         random: fastrand::Rng,
     ) -> Self {
-        NetworkClient { connections: Connections::new(transport, settings, meters, random), events: Vec::new() }
+        NetworkClient {
+            connections: Connections::new(transport, settings, meters, random),
+            events: Vec::new(),
+        }
     }
 
     /// Starts to look up where to begin; an outcome of `poll` tells what came of it.

@@ -336,6 +336,7 @@ impl<N: Network, T> Connections<N, T> {
             self.close_quietly(id, "not needed any more");
             self.peers.remove(&id);
         }
+        self.meters.forget_unused_nodes();
         self.some_leave = self.peers.values().any(|peer| peer.leaving);
     }
 

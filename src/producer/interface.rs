@@ -13,6 +13,7 @@ use crate::cluster::PartitionInfo;
 use crate::completion::{Callback, NoCallback, OwnCallback, RecordFuture};
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::Error;
+use crate::metrics::Metrics;
 use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};
 use crate::transaction::PreparedTxnState;
@@ -122,6 +123,9 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// As `flush`, and `Timeout`.
     fn flush_timeout(&self, timeout: Duration) -> Result<(), Error>;
 
+    /// What the producer has measured: see [`KafkaProducer::metrics`].
+    fn metrics(&self) -> Metrics;
+
     /// The topic's partitions. May block: see [`KafkaProducer::partitions_for`].
     ///
     /// # Errors
@@ -210,6 +214,10 @@ macro_rules! pass_on {
 
         fn flush_timeout(&$self, timeout: Duration) -> Result<(), Error> {
             $to.flush_timeout(timeout)
+        }
+
+        fn metrics(&$self) -> Metrics {
+            $to.metrics()
         }
 
         fn partitions_for(&$self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {

@@ -194,7 +194,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             let text = "the topic's metadata is not there yet, and the call may not wait";
             return Err(Error::new(ErrorKind::WouldBlock, text).with_topic(name));
         };
-        budget.charge(&stage::now, || self.metadata.wait_for_topic(name, partition, left, tell))
+        let outcome =
+            budget.charge(&stage::now, || self.metadata.wait_for_topic(name, partition, left, tell));
+        let waited = left.saturating_sub(budget.left().unwrap_or(left));
+        self.waited(|sensors, nanos| sensors.metadata_wait.add(nanos), waited);
+        outcome
     }
 
     /// Appends where a batch has to be opened, sealed or waited for, or where the record has to go elsewhere meanwhile.
@@ -218,7 +222,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                 AppendStep::Appended(place) => return Ok(place),
                 AppendStep::Sealed => {}
                 AppendStep::Reserve(wanted) => {
-                    self.accumulator.reserve(wanted, target, &mut request).map_err(failed)?;
+                    let before = request.budget.left().unwrap_or_default();
+                    let reserved = self.accumulator.reserve(wanted, target, &mut request);
+                    let waited = before.saturating_sub(request.budget.left().unwrap_or_default());
+                    self.waited(|sensors, nanos| sensors.bufferpool_wait.add(nanos), waited);
+                    reserved.map_err(|error| failed(self.exhausted(error)))?;
                 }
                 AppendStep::Elsewhere => chosen = self.choose_partition(topic, explicit, &parts)?,
                 AppendStep::Gone => {
@@ -271,6 +279,16 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             return Err(too_large(size, "buffer.memory", memory));
         }
         self.check_process()
+    }
+
+    /// Counts an error that is for want of memory.
+    #[cold]
+    fn exhausted(&self, error: Error) -> Error {
+        if matches!(error.kind(), ErrorKind::Timeout | ErrorKind::WouldBlock) {
+            let now = stage::now();
+            self.control.meters().calls.measure(now, |sensors| sensors.buffer_exhausted.add(1.0));
+        }
+        error
     }
 
     fn not_appended(&self, error: Error, topic: &TopicQueues, partition: i32) -> Error {

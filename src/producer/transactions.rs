@@ -38,7 +38,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - `Authorization`, `Authentication`: may be called again once access is granted;
     /// - `IllegalState`: there is no `transactional.id`, or it was called before; in a callback. `Closed`, `Forked`.
     pub fn init_transactions(&self) -> Result<(), Error> {
-        self.core.transactional_call(TransactionCall::Init)
+        let call = || self.core.transactional_call(TransactionCall::Init);
+        self.core.timed(|sensors, nanos| sensors.txn_init.add(nanos), call)
     }
 
     /// As [`init_transactions`](Self::init_transactions), and keeps a transaction that the producer before this one has left
@@ -66,7 +67,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// `IllegalState`: [`init_transactions`](Self::init_transactions) has not been called, a transaction is open, or a call
     /// that timed out has to be repeated first; in a callback. Whatever has ended this producer. `Closed`, `Forked`.
     pub fn begin_transaction(&self) -> Result<(), Error> {
-        self.core.begin_transaction()
+        self.core.timed(|sensors, nanos| sensors.txn_begin.add(nanos), || self.core.begin_transaction())
     }
 
     /// Adds offsets of a consumer group to the open transaction: they are committed if and only if it is. With this, reading,
@@ -90,7 +91,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error> {
-        self.core.send_offsets(offsets, group)
+        let call = || self.core.send_offsets(offsets, group);
+        self.core.timed(|sensors, nanos| sensors.txn_send_offsets.add(nanos), call)
     }
 
     /// The first phase of a two-phase commit (KIP-939): sends what was accepted in the transaction, waits until all of it is in
@@ -181,7 +183,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///   here whether the transaction was committed: read the committed offsets, or the topic;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed` (see `possibly_written`), `Forked`.
     pub fn commit_transaction(&self) -> Result<(), Error> {
-        self.core.transactional_call(TransactionCall::Commit)
+        let call = || self.core.transactional_call(TransactionCall::Commit);
+        self.core.timed(|sensors, nanos| sensors.txn_commit.add(nanos), call)
     }
 
     /// Aborts the transaction: no reader with `isolation.level=read_committed` will see any of it. Records that have not
@@ -194,7 +197,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - [`is_fatal`](Error::is_fatal): close this producer, make another one; the coordinator aborts what is open;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed`, `Forked`.
     pub fn abort_transaction(&self) -> Result<(), Error> {
-        self.core.transactional_call(TransactionCall::Abort)
+        let call = || self.core.transactional_call(TransactionCall::Abort);
+        self.core.timed(|sensors, nanos| sensors.txn_abort.add(nanos), call)
     }
 }
 

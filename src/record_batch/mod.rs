@@ -62,6 +62,8 @@ pub(crate) struct BatchBuilder {
     count: u32,
     base_timestamp: i64,
     max_timestamp: i64,
+    /// The size of the largest record.
+    largest: usize,
 }
 
 impl BatchBuilder {
@@ -69,8 +71,14 @@ impl BatchBuilder {
     pub(crate) fn new(mut buffer: Vec<u8>) -> BatchBuilder {
         buffer.clear();
         buffer.resize(BATCH_OVERHEAD, 0);
-        let mut builder =
-            BatchBuilder { buffer, warm: 0, count: 0, base_timestamp: 0, max_timestamp: i64::MIN };
+        let mut builder = BatchBuilder {
+            buffer,
+            warm: 0,
+            count: 0,
+            base_timestamp: 0,
+            max_timestamp: i64::MIN,
+            largest: 0,
+        };
         builder.warm_up(BATCH_OVERHEAD);
         builder
     }
@@ -103,6 +111,7 @@ impl BatchBuilder {
         }
         record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.largest = self.largest.max(body);
         self.count = index + 1;
         Ok(index)
     }
@@ -164,7 +173,18 @@ impl BatchBuilder {
         header.write(&mut self.buffer);
         let records_size = self.buffer.len() - BATCH_OVERHEAD;
         let bytes = Arc::new(self.buffer);
-        (SealedBatch { bytes, records_crc, records_size, raw_size, codec, count: self.count }, filled)
+        (
+            SealedBatch {
+                bytes,
+                records_crc,
+                records_size,
+                raw_size,
+                codec,
+                count: self.count,
+                largest: self.largest,
+            },
+            filled,
+        )
     }
 
     /// Room for the header and the compressed records; none if that is no less than what there is.
@@ -209,6 +229,7 @@ pub(crate) struct SealedBatch {
     raw_size: usize,
     codec: Codec,
     count: u32,
+    largest: usize,
 }
 
 /// Who a batch comes from, and the sequence number of its first record (KIP-98).
@@ -243,7 +264,7 @@ impl SealedBatch {
     /// In place of one that could not be made: it must not be sent.
     pub(crate) fn lost(count: u32) -> SealedBatch {
         let (bytes, codec) = (Arc::default(), Codec::None);
-        SealedBatch { bytes, records_crc: 0, records_size: 0, raw_size: 0, codec, count }
+        SealedBatch { bytes, records_crc: 0, records_size: 0, raw_size: 0, codec, count, largest: 0 }
     }
 
     pub(crate) fn is_lost(&self) -> bool {
@@ -261,6 +282,11 @@ impl SealedBatch {
     /// What compression has made of the size; 1 where it did not make it smaller.
     pub(crate) fn compression_ratio(&self) -> f32 {
         self.len() as f32 / self.raw_size as f32
+    }
+
+    /// The size of its largest record.
+    pub(crate) fn largest_record(&self) -> usize {
+        self.largest
     }
 
     /// The whole batch, shared with the request that carries it.

@@ -10,6 +10,7 @@ use super::fake::FakeNetwork;
 use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
+use crate::metrics::Meters;
 use crate::network::test_channels::SimulatedChannels;
 use crate::network::{Expect, NetworkClient, Outcome, Readiness, RequestFailure, Transport};
 

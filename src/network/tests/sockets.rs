@@ -12,6 +12,7 @@ use super::fixture::is_layered;
 use crate::cluster::Node;
 use crate::config::Settings;
 use crate::error::Error;
+use crate::metrics::Meters;
 use crate::network::poller::Poller;
 use crate::network::test_channels::{BrokerEnvelopes, SimulatedChannels};
 use crate::network::{
@@ -107,7 +108,15 @@ fn serve_answers(answer: impl Fn(AskedHeader) -> Vec<u8> + Send + 'static) -> So
 fn client_with<P: Poller>(settings: Settings, options: SocketOptions) -> (SocketClient<P>, Waker) {
     let (network, waker) = SocketNetwork::with_poller(options).unwrap();
     let channels = Arc::new(SimulatedChannels { is_layered: is_layered(), authority: None });
-    (NetworkClient::new(Transport { network, channels }, Arc::new(settings), Arc::new(Meters::unnamed()), fastrand::Rng::new()), waker)
+    (
+        NetworkClient::new(
+            Transport { network, channels },
+            Arc::new(settings),
+            Arc::new(Meters::unnamed()),
+            fastrand::Rng::new(),
+        ),
+        waker,
+    )
 }
 
 fn client<P: Poller>() -> SocketClient<P> {

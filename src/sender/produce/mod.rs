@@ -5,6 +5,7 @@
 //! Source: KIP-951 (leaders in answers), KIP-467 (errors per record), KIP-516 (topic ids), KIP-219 (throttling).
 
 mod leader_hints;
+mod measurements;
 mod missing_partitions;
 mod settlement;
 mod verdict;
@@ -34,6 +35,7 @@ use crate::sender::producer_identity::ProducerIdentity;
 use crate::sender::warnings::Warnings;
 use crate::transaction::TransactionManager;
 
+use measurements::Measurements;
 use missing_partitions::MissingPartitions;
 pub(super) use settlement::{GivenUp, aborted};
 use verdict::{BatchAnswer, BatchAnswers, Verdict, VerdictContext, classify};
@@ -48,6 +50,7 @@ pub(super) struct Produce {
     heard: Arc<LastHeard>,
     control: Arc<Control>,
     missing: MissingPartitions,
+    measurements: Measurements,
     warnings: Warnings,
     random: fastrand::Rng,
     /// The sequences may let go by now what they held back.
@@ -57,6 +60,8 @@ pub(super) struct Produce {
 /// The batches that a request carries.
 pub(super) struct ProduceContext {
     batches: Vec<BatchRef>,
+    /// When it was made.
+    begun: Instant,
 }
 
 impl Context for ProduceContext {
@@ -74,6 +79,7 @@ impl Produce {
             accumulator,
             heard: Arc::clone(metadata.heard()),
             metadata,
+            measurements: Measurements::new(Arc::clone(control.meters())),
             control,
             missing: MissingPartitions::default(),
             warnings: Warnings::new(),
@@ -125,9 +131,10 @@ impl Produce {
         if drained.is_empty() {
             return None;
         }
+        self.measurements.sent(&drained, now);
         let mut topics: Vec<TopicProduceData> = Vec::new();
         let mut batches = Vec::with_capacity(drained.len());
-        for DrainedBatch { batch, bytes } in drained {
+        for DrainedBatch { batch, bytes, .. } in drained {
             let place = topics.iter().rposition(|known| known.name == batch.topic).unwrap_or_else(|| {
                 let (name, topic_id) = (batch.topic.clone(), batch.topic_id);
                 topics.push(TopicProduceData { name, topic_id, partitions: Vec::new() });
@@ -147,7 +154,7 @@ impl Produce {
         };
         let expect =
             if request.acks == 0 { Expect::WrittenWithin(limit) } else { Expect::AnswerWithin(limit) };
-        Some(ClientRequest { node, request, expect, context: ProduceContext { batches } })
+        Some(ClientRequest { node, request, expect, context: ProduceContext { batches, begun: now } })
     }
 
     /// A Produce request is over.
@@ -166,6 +173,8 @@ impl Produce {
             }
             Err(failure) => return self.unanswered(context, answer.node, &failure, transaction, now),
         };
+        let took = now.saturating_duration_since(context.begun);
+        self.measurements.answered(answer.node, took, response.throttle_time_ms, now);
         self.learn_leaders(&response, &context, transaction, now);
         let (mut effects, mut answers) = (Effects::none(), BatchAnswers::new(&response, answer.node));
         for (place, sent) in context.batches.into_iter().enumerate() {
@@ -326,6 +335,7 @@ impl Produce {
         };
         self.heard.error(error.clone(), now);
         self.heard.partition_error(index, error.clone(), now);
+        self.measurements.sent_again(index, batch.count(), now);
         self.drain.requeue(index, batch, Some(now + wait).filter(|_| !wait.is_zero()));
         match self.drain.name(index).filter(|_| answer.failure.is_none()) {
             Some(place) => self.warnings.sent_again(place, &error, now),
@@ -348,6 +358,7 @@ impl Produce {
             let failure = self.failure(&whole, answer);
             return self.fail(index, whole, failure, transaction, now);
         }
+        self.measurements.split(now);
         if let Some(place) = self.drain.name(index) {
             self.warnings.split(place, count, &error, now);
         }
@@ -373,6 +384,7 @@ impl Produce {
         let may_forget = |index| drain.is_idle(index) && transaction.may_forget(index);
         let forgotten = self.accumulator.forget_retired(may_forget);
         self.drain.forget(&forgotten);
+        self.measurements.forget(&forgotten);
         for index in forgotten {
             transaction.forget(index);
             self.heard.partition_is_well(index);

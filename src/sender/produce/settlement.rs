@@ -67,6 +67,7 @@ impl Produce {
         }
         if batch.is_unanswered() {
             self.control.delivered.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
+            self.measurements.acknowledged(&batch, now);
         }
         let known = |number: i64| Some(number).filter(|number| *number >= 0);
         let outcome = BatchOutcome::Acknowledged {
@@ -161,6 +162,7 @@ impl Produce {
     fn settle_failed(&mut self, index: usize, batch: ProducerBatch, failure: BatchFailure, now: Instant) {
         if batch.is_unanswered() {
             self.control.failed.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
+            self.measurements.failed(index, batch.count(), now);
         }
         // Before anybody is told of the record: whoever commits then is refused.
         self.control.transactions().batch_failed(&failure.error, batch.stamp().is_some());
