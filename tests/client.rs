@@ -27,6 +27,7 @@ mod client {
     mod interceptors;
     mod memory;
     mod metadata;
+    mod metrics;
     mod mock_commits;
     mod mock_producer;
     mod mock_threads;

@@ -36,7 +36,7 @@ const FLOORS: &[&[&str]] = &[
         "guide",
         "secret",
     ],
-    &["cluster", "error", "interrupt", "class_registry", "logging", "spin"],
+    &["cluster", "error", "interrupt", "class_registry", "logging", "spin", "metrics"],
     &["mailbox", "last_heard", "lifecycle", "serializer", "partitioner", "interceptor", "config", "wire"],
     &["completion", "record_batch", "protocol"],
     &["transaction"],

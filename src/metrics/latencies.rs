@@ -14,9 +14,9 @@ const LONGEST_MICROS: u64 = 3_600_000_000;
 
 /// Times in microseconds. `None` until the first one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Times(Option<Histogram<u32>>);
+pub(crate) struct TimeHistogram(Option<Histogram<u32>>);
 
-impl Times {
+impl TimeHistogram {
     /// So many things took so long.
     pub(crate) fn add(&mut self, took: Duration, count: u32) {
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST_MICROS);
@@ -39,7 +39,7 @@ impl Times {
     }
 }
 
-impl Measures for Times {
+impl Measures for TimeHistogram {
     fn add_all(&mut self, later: &Self) {
         match (&mut self.0, &later.0) {
             (Some(ours), Some(theirs)) => {
@@ -55,9 +55,9 @@ impl Measures for Times {
 /// The times of which percentiles are told.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Latencies {
-    pub(crate) request: Times,
-    pub(crate) queue: Times,
-    pub(crate) acknowledgement: Times,
+    pub(crate) request: TimeHistogram,
+    pub(crate) queue: TimeHistogram,
+    pub(crate) acknowledgement: TimeHistogram,
 }
 
 impl Measures for Latencies {
@@ -73,7 +73,7 @@ pub(crate) struct PercentileRow {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
     pub(crate) percentile: f64,
-    pub(crate) times: fn(&Latencies) -> &Times,
+    pub(crate) times: fn(&Latencies) -> &TimeHistogram,
 }
 
 macro_rules! percentiles {
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn percentiles_are_within_a_hundredth_of_what_was_measured() {
-        let mut times = Times::default();
+        let mut times = TimeHistogram::default();
         for millis in 1..=1000 {
             times.add(Duration::from_millis(millis), 1);
         }
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_takes_no_time_or_forever_is_counted_and_nothing_has_no_percentile() {
-        let mut times = Times::default();
+        let mut times = TimeHistogram::default();
         assert!(times.percentile(50.0).is_nan());
         times.add(Duration::ZERO, 3);
         times.add(Duration::MAX, 1);
@@ -125,13 +125,13 @@ mod tests {
 
     #[test]
     fn times_of_several_windows_are_one_distribution() {
-        let (mut first, second) = (Times::default(), {
-            let mut times = Times::default();
+        let (mut first, second) = (TimeHistogram::default(), {
+            let mut times = TimeHistogram::default();
             times.add(Duration::from_millis(10), 100);
             times
         });
         first.add_all(&second);
-        first.add_all(&Times::default());
+        first.add_all(&TimeHistogram::default());
         first.add(Duration::from_millis(1000), 1);
         assert!((first.percentile(50.0) - 10.0).abs() < 0.2);
     }

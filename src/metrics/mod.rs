@@ -9,9 +9,11 @@
 
 mod latencies;
 mod looked;
-mod readings;
+#[cfg(test)]
+mod metrics_page;
 mod sensors;
 mod snapshot;
+mod statistics;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -20,12 +22,12 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::metrics::latencies::Latencies;
 pub(crate) use crate::metrics::looked::Looked;
-use crate::metrics::readings::Row;
 use crate::metrics::sensors::{APP_INFO, NODE, PRODUCER, TOPIC};
 pub(crate) use crate::metrics::sensors::{
     CallSensors, ConnectionSensors, NodeSensors, ProduceSensors, TopicSensors, TrafficSensors,
 };
 pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
+use crate::metrics::statistics::MetricRow;
 pub(crate) use crate::metrics::windows::WindowRules;
 use crate::metrics::windows::{Measures, Windows};
 use crate::sync::Mutex;
@@ -121,7 +123,7 @@ impl Meters {
 
     /// All metrics: what is read of sensors, and what was looked up.
     pub(crate) fn read(&self, now: Instant, looked: &Looked) -> Metrics {
-        let mut reader = Reader { now, client_id: &self.client_id, metrics: Vec::new() };
+        let mut reader = SnapshotBuilder { now, client_id: &self.client_id, metrics: Vec::new() };
         reader.tell(self.started);
         reader.look(looked);
         reader.read(&self.produce, (PRODUCER, None), ProduceSensors::ROWS);
@@ -146,13 +148,13 @@ impl Meters {
 
 type Tag = (&'static str, Arc<str>);
 
-struct Reader<'a> {
+struct SnapshotBuilder<'a> {
     now: Instant,
     client_id: &'a Arc<str>,
     metrics: Vec<Metric>,
 }
 
-impl Reader<'_> {
+impl SnapshotBuilder<'_> {
     /// Which producer this is.
     fn tell(&mut self, started: SystemTime) {
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as f64;
@@ -186,7 +188,7 @@ impl Reader<'_> {
         &mut self,
         meter: &Meter<M>,
         (group, of): (&'static str, Option<Tag>),
-        rows: &[Row<M>],
+        rows: &[MetricRow<M>],
     ) {
         let windows = meter.0.lock().clone();
         let measured = windows.read(self.now);
@@ -197,7 +199,7 @@ impl Reader<'_> {
             tags: tags.clone(),
             unit: row.unit,
             description: row.description,
-            value: MetricValue::Number(row.reading.of(&measured, row.sensor)),
+            value: MetricValue::Number(row.statistic.of(&measured, row.sensor)),
         }));
     }
 
@@ -261,10 +263,7 @@ mod tests {
         let kept = meters.topic("t");
         meters.forget_unused_topics();
         assert!(
-            meters
-                .read(now, &LOOKED)
-                .get("producer-topic-metrics", "byte-rate", &[("topic", "t")])
-                .is_some()
+            meters.read(now, &LOOKED).get("producer-topic-metrics", "byte-rate", &[("topic", "t")]).is_some()
         );
         drop(kept);
         meters.forget_unused_topics();

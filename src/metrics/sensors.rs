@@ -4,7 +4,7 @@
 //! Source: Kafka's `SenderMetricsRegistry`, `KafkaProducerMetrics`, `BufferPool`, `Selector.SelectorMetrics`; what begins with
 //! `record-acknowledgement` and ends in a percentile is our own.
 
-use crate::metrics::readings::{Reading, Row, sensors};
+use crate::metrics::statistics::{MetricRow, Statistic, sensors};
 use crate::metrics::windows::{Measure, Measures};
 
 /// `producer-metrics`, by which everything of the producer itself is known.

@@ -116,7 +116,7 @@ impl<M: Measures> Windows<M> {
     }
 
     /// What there is to read at this time.
-    pub(crate) fn read(&self, now: Instant) -> Measured<M> {
+    pub(crate) fn read(&self, now: Instant) -> WindowSums<M> {
         let mut windows = self.clone();
         // The last one may be over as well, though nothing was measured since.
         windows.at(now);
@@ -128,7 +128,7 @@ impl<M: Measures> Windows<M> {
         }
         let mut ever = windows.gone;
         ever.add_all(&lately);
-        Measured { lately, ever, time: time_of(windows.rules, now.saturating_duration_since(oldest)) }
+        WindowSums { lately, ever, time: time_of(windows.rules, now.saturating_duration_since(oldest)) }
     }
 }
 
@@ -143,7 +143,7 @@ fn time_of(rules: WindowRules, elapsed: Duration) -> Duration {
 
 /// What was measured.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Measured<M> {
+pub(crate) struct WindowSums<M> {
     /// In the windows that count.
     pub(crate) lately: M,
     /// Since the beginning.

@@ -27,7 +27,7 @@ use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::logging;
-use crate::metrics::{Meters, TrafficSensors};
+use crate::metrics::Meters;
 use crate::planted::{Defect, planted};
 use crate::sync::atomic::Ordering;
 
@@ -175,24 +175,6 @@ impl<N: Network, T> Connections<N, T> {
         true
     }
 
-    /// Measures what goes over the connection to this broker, for it and for all of them.
-    fn measure_traffic(&self, id: i32, now: Instant, measure: impl Fn(&mut TrafficSensors)) {
-        self.meters.traffic.measure(now, &measure);
-        if let Some(peer) = self.peers.get(&id) {
-            peer.meters.traffic.measure(now, &measure);
-        }
-    }
-
-    /// Closes the socket, and counts it.
-    fn close_socket(&mut self, connection: &mut Connection<RequestOwner<T>>) {
-        connection.close(&mut self.network);
-        if std::mem::take(&mut connection.stands) {
-            self.meters.connection_count.fetch_sub(1, Ordering::Relaxed);
-            let now = self.network.now();
-            self.meters.connections.measure(now, |sensors| sensors.connection_close.add(1.0));
-        }
-    }
-
     /// Writes what is queued.
     pub(super) fn flush_queued(&mut self, now: Instant) {
         while let Some(id) = self.queued.pop() {
@@ -238,8 +220,7 @@ impl<N: Network, T> Connections<N, T> {
         self.meters.requests_in_flight.store(self.answers_due, Ordering::Relaxed);
         let begun = now;
         let now = self.network.wait(now, until, events);
-        let waited = now.saturating_duration_since(begun).as_nanos() as f64;
-        self.meters.connections.measure(now, |sensors| sensors.io_wait_time.add(waited));
+        self.measure_wait(begun, now);
         self.left = Some(now);
         now
     }
@@ -479,7 +460,7 @@ impl<N: Network, T> Connections<N, T> {
         if count > 0 {
             peer.last_used = now;
             self.measure_traffic(id, now, |traffic| traffic.bytes_received.add(count as f64));
-            self.meters.connections.measure(now, |sensors| sensors.network_io.add(1.0));
+            self.measure_io(now);
         }
         self.layer_went_on(id, now)?;
         while let Some(connection) = self.connection_of(socket) {
@@ -511,7 +492,7 @@ impl<N: Network, T> Connections<N, T> {
         let outcome = connection.flush(&mut self.network, &mut self.finished);
         if let Ok(written @ 1..) = outcome {
             self.measure_traffic(id, now, |traffic| traffic.bytes_sent.add(written as f64));
-            self.meters.connections.measure(now, |sensors| sensors.network_io.add(1.0));
+            self.measure_io(now);
         }
         for entry in self.finished.drain(..) {
             if let RequestOwner::Caller(note) = entry.note {
@@ -538,10 +519,7 @@ impl<N: Network, T> Connections<N, T> {
             self.close_socket(connection);
         }
         if reason.is_refusal() {
-            self.meters.connections.measure(now, |sensors| match was_ready {
-                true => sensors.failed_reauthentication.add(1.0),
-                false => sensors.failed_authentication.add(1.0),
-            });
+            self.measure_refusal(was_ready, now);
         }
         let Some(peer) = self.peers.get_mut(&id) else { return };
         match connection {

@@ -19,7 +19,6 @@ use super::seam::Network;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::planted::{Defect, planted};
-use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
     /// The socket is connected.
@@ -27,10 +26,9 @@ impl<N: Network, T> Connections<N, T> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
         peer.state.connected();
-        connection.stands = true;
-        self.meters.connection_count.fetch_add(1, Ordering::Relaxed);
-        self.meters.connections.measure(now, |sensors| sensors.connection_creation.add(1.0));
         connection.stream.start()?;
+        connection.stands = true;
+        self.count_connection(now);
         self.layer_went_on(id, now)
     }
 

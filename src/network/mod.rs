@@ -10,6 +10,7 @@
 // From the bottom up: where to begin, what the sender thread sees of sockets, …
 mod bootstrap_servers;
 mod job;
+mod measuring;
 mod seam;
 mod system_names;
 

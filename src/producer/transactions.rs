@@ -148,7 +148,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - `IllegalState`: no transaction is open, or the setting is not there; in a callback. `Closed`, `Forked`.
     pub fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
         self.core.check_two_phase_commit(TransactionCall::Prepare.name())?;
-        self.core.transactional_call(TransactionCall::Prepare)?;
+        let call = || self.core.transactional_call(TransactionCall::Prepare);
+        self.core.timed(|sensors, nanos| sensors.txn_prepare.add(nanos), call)?;
         Ok(self.core.control.transactions().prepared().unwrap_or_default())
     }
 

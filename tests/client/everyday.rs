@@ -14,7 +14,7 @@ use crate::support::{AGES, SOON, cluster, config, producer, to_first, values};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{
     Callback, CloseReport, ConsumerGroupMetadata, DefaultSerializer, Error, ErrorKind, InterruptHandle,
-    KafkaProducer, MockProducer, OffsetAndMetadata, PartitionInfo, PreparedTxnState, Producer,
+    KafkaProducer, Metrics, MockProducer, OffsetAndMetadata, PartitionInfo, PreparedTxnState, Producer,
     ProducerRecord, RecordFuture, RecordView, StringSerializer, TopicName, TopicPartition, serialize_with,
     wait_all,
 };
@@ -327,6 +327,10 @@ impl<P: Producer<str, str>> Producer<str, str> for OnlyOrders<P> {
 
     fn init_transactions(&self) -> Result<(), Error> {
         self.0.init_transactions()
+    }
+
+    fn metrics(&self) -> Metrics {
+        self.0.metrics()
     }
 
     fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {

@@ -1,14 +1,14 @@
-//! `Reading`: which number a metric takes from what was measured; and the macro in which sensors and their metrics are written
+//! `Statistic`: which number a metric takes from what was measured; and the macro in which sensors and their metrics are written
 //! down.
 //!
 //! Owns: averages, maxima, rates, totals. Must not know: which metrics there are.
 //! Source: Kafka's `Avg`, `Max`, `Rate`, `WindowedCount`, `Meter`, `CumulativeSum`, `CumulativeCount`.
 
-use crate::metrics::windows::{Measure, Measured, Measures};
+use crate::metrics::windows::{Measure, Measures, WindowSums};
 
 /// What a metric's number is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reading {
+pub(crate) enum Statistic {
     /// Of the windows; not a number where nothing was measured.
     Average,
     /// Of the windows; not a number where nothing was measured.
@@ -25,30 +25,30 @@ pub(crate) enum Reading {
     Share,
 }
 
-impl Reading {
-    pub(crate) fn of<M: Measures>(self, measured: &Measured<M>, sensor: fn(&M) -> &Measure) -> f64 {
+impl Statistic {
+    pub(crate) fn of<M: Measures>(self, measured: &WindowSums<M>, sensor: fn(&M) -> &Measure) -> f64 {
         let (lately, ever) = (sensor(&measured.lately), sensor(&measured.ever));
         let seconds = measured.time.as_secs_f64();
         match self {
-            Reading::Average if lately.count == 0 => f64::NAN,
-            Reading::Maximum if lately.count == 0 => f64::NAN,
-            Reading::Average => lately.sum / lately.count as f64,
-            Reading::Maximum => lately.max,
-            Reading::Rate => lately.sum / seconds,
-            Reading::Occurrences => lately.count as f64 / seconds,
-            Reading::Total => ever.sum,
-            Reading::Times => ever.count as f64,
-            Reading::Share => lately.sum / 1e9 / seconds,
+            Statistic::Average if lately.count == 0 => f64::NAN,
+            Statistic::Maximum if lately.count == 0 => f64::NAN,
+            Statistic::Average => lately.sum / lately.count as f64,
+            Statistic::Maximum => lately.max,
+            Statistic::Rate => lately.sum / seconds,
+            Statistic::Occurrences => lately.count as f64 / seconds,
+            Statistic::Total => ever.sum,
+            Statistic::Times => ever.count as f64,
+            Statistic::Share => lately.sum / 1e9 / seconds,
         }
     }
 }
 
 /// A metric that is read of a sensor.
-pub(crate) struct Row<M> {
+pub(crate) struct MetricRow<M> {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
-    pub(crate) reading: Reading,
+    pub(crate) statistic: Statistic,
     pub(crate) sensor: fn(&M) -> &Measure,
 }
 
@@ -57,7 +57,7 @@ macro_rules! sensors {
     (
         $(#[$about:meta])*
         struct $group:ident {
-            $($(#[$what:meta])* $sensor:ident { $($reading:ident $name:literal $unit:literal $description:literal,)+ })+
+            $($(#[$what:meta])* $sensor:ident { $($statistic:ident $name:literal $unit:literal $description:literal,)+ })+
         }
     ) => {
         $(#[$about])*
@@ -67,11 +67,11 @@ macro_rules! sensors {
         }
 
         impl $group {
-            pub(crate) const ROWS: &'static [Row<$group>] = &[$($(Row {
+            pub(crate) const ROWS: &'static [MetricRow<$group>] = &[$($(MetricRow {
                 name: $name,
                 unit: $unit,
                 description: $description,
-                reading: Reading::$reading,
+                statistic: Statistic::$statistic,
                 sensor: |group| &group.$sensor,
             },)+)+];
         }
@@ -91,30 +91,30 @@ mod tests {
 
     use super::*;
 
-    fn read(reading: Reading, values: &[f64]) -> f64 {
+    fn read(statistic: Statistic, values: &[f64]) -> f64 {
         let mut measure = Measure::default();
         values.iter().for_each(|value| measure.add(*value));
         let mut ever = measure;
         ever.add(100.0);
-        reading.of(&Measured { lately: measure, ever, time: Duration::from_secs(2) }, |measure| measure)
+        statistic.of(&WindowSums { lately: measure, ever, time: Duration::from_secs(2) }, |measure| measure)
     }
 
     #[test]
-    fn each_reading_is_what_its_name_says() {
-        let of = |reading| read(reading, &[3.0, 1.0]);
-        assert_eq!(of(Reading::Average), 2.0);
-        assert_eq!(of(Reading::Maximum), 3.0);
-        assert_eq!(of(Reading::Rate), 2.0);
-        assert_eq!(of(Reading::Occurrences), 1.0);
-        assert_eq!(of(Reading::Total), 104.0);
-        assert_eq!(of(Reading::Times), 3.0);
-        assert_eq!(read(Reading::Share, &[5e8, 5e8]), 0.5);
+    fn each_statistic_is_what_its_name_says() {
+        let of = |statistic| read(statistic, &[3.0, 1.0]);
+        assert_eq!(of(Statistic::Average), 2.0);
+        assert_eq!(of(Statistic::Maximum), 3.0);
+        assert_eq!(of(Statistic::Rate), 2.0);
+        assert_eq!(of(Statistic::Occurrences), 1.0);
+        assert_eq!(of(Statistic::Total), 104.0);
+        assert_eq!(of(Statistic::Times), 3.0);
+        assert_eq!(read(Statistic::Share, &[5e8, 5e8]), 0.5);
     }
 
     #[test]
     fn of_nothing_there_is_no_average_and_no_maximum_and_a_rate_of_0() {
-        assert!(read(Reading::Average, &[]).is_nan());
-        assert!(read(Reading::Maximum, &[]).is_nan());
-        assert_eq!(read(Reading::Rate, &[]), 0.0);
+        assert!(read(Statistic::Average, &[]).is_nan());
+        assert!(read(Statistic::Maximum, &[]).is_nan());
+        assert_eq!(read(Statistic::Rate, &[]), 0.0);
     }
 }

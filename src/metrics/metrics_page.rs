@@ -1,0 +1,92 @@
+//! `docs/metrics.md`, made from the tables of metrics.
+//!
+//! Owns: the page's words. `KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference` writes the page anew.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use super::*;
+use crate::metrics::latencies::Latencies;
+
+/// Name, unit, description.
+type Line = (&'static str, &'static str, &'static str);
+
+fn of<M>(rows: &'static [MetricRow<M>]) -> impl Iterator<Item = Line> {
+    rows.iter().map(|row| (row.name, row.unit, row.description))
+}
+
+fn table(page: &mut String, head: &str, lines: impl Iterator<Item = Line>) {
+    let mut lines: Vec<Line> = lines.collect();
+    lines.sort_unstable();
+    writeln!(page, "\n{head}\n\n| Metric | Unit | What it says |\n|---|---|---|").unwrap();
+    for (name, unit, description) in lines {
+        writeln!(page, "| `{name}` | {unit} | {description} |").unwrap();
+    }
+}
+
+fn page() -> String {
+    let mut page = HEAD.to_owned();
+    let looked = Looked::ROWS.iter().map(|row| (row.name, row.unit, row.description));
+    let percentiles = Latencies::ROWS.iter().map(|row| (row.name, "ms", row.description));
+    let producer = of(ProduceSensors::ROWS).chain(of(CallSensors::ROWS)).chain(looked);
+    table(&mut page, "## `producer-metrics`\n\nTag: `client-id`.", producer.chain(percentiles));
+    let connections = of(ConnectionSensors::ROWS).chain(of(TrafficSensors::ROWS));
+    table(&mut page, "### Of all connections\n\nIn the same group.", connections);
+    table(&mut page, TOPICS, of(TopicSensors::ROWS));
+    table(&mut page, NODES, of(TrafficSensors::ROWS).chain(of(NodeSensors::ROWS)));
+    page + TAIL
+}
+
+#[test]
+fn docs_metrics_md_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+    if std::env::var_os("KAFKA_PRODUCER_WRITE_DOCS").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == page(),
+        "docs/metrics.md differs from the tables: run KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference"
+    );
+}
+
+const HEAD: &str = "\
+# Metrics
+
+What `KafkaProducer::metrics()` tells, under the names, groups and tags of Kafka's own producer. All of them are of its level
+INFO. This page is made from the code.
+
+- Averages, maxima and rates are of the last `metrics.num.samples` windows of `metrics.sample.window.ms` each, 2 of 30 seconds by
+  default, and of the one that has begun; totals are since the producer was created. A rate is over at least all but one of
+  the windows, so that the first second of a program is no second of its rate.
+- Where nothing was measured of late, an average, a maximum and a percentile are not a number (NaN), as in Java.
+- Nothing is measured for each record, but for each batch, each request, each read and each call that waits.
+- Percentiles (`-p50`, `-p99`, `-p99.9`) and `record-acknowledgement-time` are not in Java. They are exact to a hundredth.
+";
+
+const TOPICS: &str = "\
+## `producer-topic-metrics`
+
+Tags: `client-id`, `topic`. A topic is there from its first batch on, until it is not used any more (`metadata.max.idle.ms`).";
+
+const NODES: &str = "\
+## `producer-node-metrics`
+
+Tags: `client-id`, `node-id`: `node-3` is broker 3; `node--1`, `node--2` … are the servers of `bootstrap.servers`, as in Java. A
+broker's coordinator counts as that broker.";
+
+const TAIL: &str = "
+## `app-info`
+
+Tag: `client-id`. `version` is this library's, as a text; `start-time-ms` is when the producer was created.
+
+## Where they differ from Java's
+
+| Metric | Here |
+|---|---|
+| `connection-close-*` | of connections that stood; Java counts attempts that failed as well |
+| `io-ratio`, `io-time-ns-avg`, `io-time-ns-total` | not there: reading, writing and all else that the thread does are one turn here, and what is not `io-wait-time` is not I/O alone |
+| `commit-id`, `connections` by cipher | not there |
+| `record-size-max`, `record-size-avg` | the record as it lies in its batch; Java's is an estimate from above |
+| windows | begin for a whole group of metrics at once; Java's for each metric with its own first event |
+";

@@ -1,0 +1,57 @@
+//! What is measured of connections: their traffic, and how many there are.
+//!
+//! Owns: that what is measured of a broker is measured of all together. Must not know: why something was sent.
+//! Source: Kafka's `Selector.SelectorMetrics`.
+
+use std::time::Instant;
+
+use super::connection::Connection;
+use super::connections::{Connections, RequestOwner};
+use super::seam::Network;
+use crate::metrics::TrafficSensors;
+use crate::sync::atomic::Ordering;
+
+impl<N: Network, T> Connections<N, T> {
+    /// Measures what goes over the connection to this broker, for it and for all of them.
+    pub(super) fn measure_traffic(&self, id: i32, now: Instant, measure: impl Fn(&mut TrafficSensors)) {
+        self.meters.traffic.measure(now, &measure);
+        if let Some(peer) = self.peers.get(&id) {
+            peer.meters.traffic.measure(now, &measure);
+        }
+    }
+
+    /// A read or a write has moved bytes.
+    pub(super) fn measure_io(&self, now: Instant) {
+        self.meters.connections.measure(now, |sensors| sensors.network_io.add(1.0));
+    }
+
+    /// The sender thread has waited for sockets, and for jobs in the background.
+    pub(super) fn measure_wait(&self, begun: Instant, now: Instant) {
+        let waited = now.saturating_duration_since(begun).as_nanos() as f64;
+        self.meters.connections.measure(now, |sensors| sensors.io_wait_time.add(waited));
+    }
+
+    /// A broker refuses us: at first, or in a session that has stood.
+    pub(super) fn measure_refusal(&self, was_ready: bool, now: Instant) {
+        self.meters.connections.measure(now, |sensors| match was_ready {
+            true => sensors.failed_reauthentication.add(1.0),
+            false => sensors.failed_authentication.add(1.0),
+        });
+    }
+
+    /// The socket is connected.
+    pub(super) fn count_connection(&self, now: Instant) {
+        self.meters.connection_count.fetch_add(1, Ordering::Relaxed);
+        self.meters.connections.measure(now, |sensors| sensors.connection_creation.add(1.0));
+    }
+
+    /// Closes the socket, and counts that it is.
+    pub(super) fn close_socket(&mut self, connection: &mut Connection<RequestOwner<T>>) {
+        connection.close(&mut self.network);
+        if std::mem::take(&mut connection.stands) {
+            self.meters.connection_count.fetch_sub(1, Ordering::Relaxed);
+            let now = self.network.now();
+            self.meters.connections.measure(now, |sensors| sensors.connection_close.add(1.0));
+        }
+    }
+}

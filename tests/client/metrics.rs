@@ -1,0 +1,150 @@
+//! What `metrics()` tells of a producer at work, beside what the cluster has seen of it.
+
+use std::thread;
+use std::time::Duration;
+
+use crate::support::{cluster, config, producer, three_brokers, to_first};
+use kafka_embedded::{Api, BrokerError};
+use kafka_producer::{KafkaProducer, Metric, Metrics, ProducerRecord};
+
+const PRODUCER: &str = "producer-metrics";
+const TOPIC: &str = "producer-topic-metrics";
+const NODE: &str = "producer-node-metrics";
+
+fn number(metrics: &Metrics, group: &str, name: &str, tags: &[(&str, &str)]) -> f64 {
+    let metric = metrics.get(group, name, tags);
+    metric.and_then(Metric::number).unwrap_or_else(|| panic!("{group} {name} {tags:?} is not there"))
+}
+
+fn of_producer(metrics: &Metrics, name: &str) -> f64 {
+    number(metrics, PRODUCER, name, &[])
+}
+
+#[test]
+fn records_batches_and_requests_are_counted_for_the_producer_its_topics_and_its_brokers() {
+    let cluster = three_brokers(3);
+    let producer = producer(&cluster, &[("client.id", "shop"), ("linger.ms", "1000"), ("acks", "all")]);
+    for number in 0..30 {
+        let record = ProducerRecord::new("t", format!("order {number:02}")).with_partition(number % 3);
+        producer.send(record).unwrap();
+    }
+    producer.flush().unwrap();
+    let metrics = producer.metrics();
+    assert_eq!(of_producer(&metrics, "record-send-total"), 30.0);
+    assert_eq!(of_producer(&metrics, "record-error-total"), 0.0);
+    assert_eq!(of_producer(&metrics, "records-per-request-avg"), 10.0);
+    assert_eq!(number(&metrics, TOPIC, "record-send-total", &[("topic", "t"), ("client-id", "shop")]), 30.0);
+    assert_eq!(number(&metrics, TOPIC, "compression-rate", &[("topic", "t")]), 1.0);
+    // All batches are alike, so the average is that of one.
+    let batch = of_producer(&metrics, "batch-size-max");
+    assert_eq!(of_producer(&metrics, "batch-size-avg"), batch);
+    assert_eq!(number(&metrics, TOPIC, "byte-total", &[("topic", "t")]), 3.0 * batch);
+    let latency = of_producer(&metrics, "request-latency-max");
+    assert!(latency > 0.0 && of_producer(&metrics, "request-latency-avg") <= latency);
+    let (half, most) =
+        (of_producer(&metrics, "request-latency-p50"), of_producer(&metrics, "request-latency-p99.9"));
+    assert!(half <= most && most <= latency * 1.01, "{half} {most} {latency}");
+    assert!(
+        of_producer(&metrics, "record-acknowledgement-time-avg")
+            >= of_producer(&metrics, "record-queue-time-avg")
+    );
+    assert!(of_producer(&metrics, "flush-time-ns-total") > 0.0);
+    assert!(of_producer(&metrics, "metadata-wait-time-ns-total") > 0.0);
+    for node in ["node-1", "node-2", "node-3"] {
+        let of_node = |name| number(&metrics, NODE, name, &[("node-id", node)]);
+        assert!(of_node("request-total") >= 2.0, "{node} was asked for its versions, and got records");
+        assert_eq!(of_node("request-total"), of_node("response-total"));
+        assert!(of_node("outgoing-byte-total") > batch && of_node("request-latency-max") > 0.0);
+    }
+    assert_eq!(of_producer(&metrics, "requests-in-flight"), 0.0);
+}
+
+#[test]
+fn what_is_sent_again_and_what_fails_is_counted_by_its_records() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("linger.ms", "100"), ("enable.idempotence", "false")]);
+    cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 2);
+    let sent: Vec<_> = (0..5).map(|_| producer.send(to_first("again")).unwrap()).collect();
+    sent.iter().for_each(|future| drop(future.get().unwrap()));
+    cluster.fail(Api::Produce, BrokerError::INVALID_RECORD, 1);
+    let failed: Vec<_> = (0..3).map(|_| producer.send(to_first("never")).unwrap()).collect();
+    failed.iter().for_each(|future| drop(future.get().unwrap_err()));
+    let metrics = producer.metrics();
+    assert_eq!(of_producer(&metrics, "record-retry-total"), 10.0);
+    assert_eq!(of_producer(&metrics, "record-error-total"), 3.0);
+    assert_eq!(of_producer(&metrics, "record-send-total"), 5.0 * 3.0 + 3.0);
+    assert_eq!(number(&metrics, TOPIC, "record-retry-total", &[("topic", "t")]), 10.0);
+    assert_eq!(number(&metrics, TOPIC, "record-error-total", &[("topic", "t")]), 3.0);
+}
+
+#[test]
+fn a_full_buffer_shows_in_what_waits_and_what_was_refused() {
+    let cluster = cluster(1);
+    let more = [("buffer.memory", "32768"), ("batch.size", "16384"), ("max.block.ms", "200")];
+    let producer = producer(&cluster, &more);
+    producer.partitions_for("t").unwrap();
+    cluster.delay(Api::Produce, Duration::from_secs(2), 1);
+    let refused = (0..10).find_map(|_| producer.send(to_first("x".repeat(12_000))).err());
+    assert!(refused.is_some());
+    let metrics = producer.metrics();
+    assert_eq!(of_producer(&metrics, "buffer-total-bytes"), 32_768.0);
+    assert!(of_producer(&metrics, "buffer-available-bytes") < 16_384.0);
+    assert_eq!(of_producer(&metrics, "buffer-exhausted-total"), 1.0);
+    assert!(of_producer(&metrics, "bufferpool-wait-time-ns-total") >= 2e8);
+    assert_eq!(of_producer(&metrics, "waiting-threads"), 0.0);
+    assert_eq!(of_producer(&metrics, "requests-in-flight"), 1.0);
+}
+
+#[test]
+fn averages_are_of_the_last_windows_and_totals_stay() {
+    let cluster = cluster(1);
+    let more = [("metrics.sample.window.ms", "100"), ("metrics.num.samples", "2")];
+    let producer = producer(&cluster, &more);
+    producer.send(to_first("once")).unwrap().get().unwrap();
+    assert!(of_producer(&producer.metrics(), "batch-size-avg") > 0.0);
+    thread::sleep(Duration::from_millis(400));
+    let metrics = producer.metrics();
+    assert!(of_producer(&metrics, "batch-size-avg").is_nan());
+    assert_eq!(of_producer(&metrics, "record-send-rate"), 0.0);
+    assert_eq!(of_producer(&metrics, "record-send-total"), 1.0);
+}
+
+#[test]
+fn connections_that_were_made_stand_or_were_closed() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    producer.send(to_first("one")).unwrap().get().unwrap();
+    cluster.cut_after(Api::Produce, 1);
+    producer.send(to_first("two")).unwrap().get().unwrap();
+    let metrics = producer.metrics();
+    let [created, closed, stand] =
+        ["connection-creation-total", "connection-close-total", "connection-count"]
+            .map(|name| of_producer(&metrics, name));
+    assert!(closed >= 1.0 && stand >= 1.0, "{closed} {stand}");
+    assert_eq!(created, closed + stand);
+    assert_eq!(of_producer(&metrics, "failed-authentication-total"), 0.0);
+}
+
+#[test]
+fn they_can_be_read_anywhere_and_after_the_end_and_printed() {
+    let cluster = cluster(1);
+    let producer: KafkaProducer<str, str> =
+        KafkaProducer::new(config(&cluster.bootstrap_servers(), &[("client.id", "shop")])).unwrap();
+    let handle = producer.clone();
+    let future =
+        producer.send_with_callback(to_first("one"), move |_| assert!(handle.metrics().len() > 60)).unwrap();
+    future.get().unwrap();
+    producer.close().unwrap();
+    let metrics = producer.metrics();
+    assert_eq!(of_producer(&metrics, "record-send-total"), 1.0);
+    assert_eq!(of_producer(&metrics, "connection-count"), 0.0);
+    let version = metrics.get("app-info", "version", &[("client-id", "shop")]).unwrap();
+    assert_eq!((version.value().to_string(), version.number()), (env!("CARGO_PKG_VERSION").to_owned(), None));
+    let table = metrics.to_string();
+    assert!(
+        table
+            .lines()
+            .any(|line| line.starts_with("producer-topic-metrics  t ") && line.contains("record-send-total")),
+        "{table}"
+    );
+}
