@@ -29,7 +29,7 @@ pub(crate) use crate::metrics::sensors::{
 pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
 use crate::metrics::statistics::MetricRow;
 pub(crate) use crate::metrics::windows::WindowRules;
-use crate::metrics::windows::{Measures, Windows};
+use crate::metrics::windows::{Measures, WindowSums, Windows};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicUsize;
 
@@ -47,6 +47,12 @@ impl<M: Measures> Meter<M> {
     pub(crate) fn measure(&self, now: Instant, measure: impl FnOnce(&mut M)) {
         measure(self.0.lock().at(now));
     }
+
+    /// What was measured: a copy, made under the lock and read outside of it.
+    fn sums(&self, now: Instant) -> WindowSums<M> {
+        let windows = self.0.lock().clone();
+        windows.read(now)
+    }
 }
 
 /// What is measured of one broker.
@@ -62,11 +68,11 @@ pub(crate) struct Meters {
     rules: WindowRules,
     client_id: Arc<str>,
     started: SystemTime,
-    pub(crate) produce: Meter<ProduceSensors>,
-    pub(crate) latencies: Meter<Latencies>,
+    pub(crate) produce: Meter<(ProduceSensors, Latencies)>,
     pub(crate) calls: Meter<CallSensors>,
     pub(crate) connections: Meter<ConnectionSensors>,
-    pub(crate) traffic: Meter<TrafficSensors>,
+    /// The traffic with brokers that are not told any more.
+    left: Mutex<TrafficSensors>,
     topics: Mutex<BTreeMap<Arc<str>, Arc<Meter<TopicSensors>>>>,
     nodes: Mutex<BTreeMap<i32, Arc<NodeMeters>>>,
     /// How many connections stand.
@@ -82,10 +88,9 @@ impl Meters {
             client_id,
             started: SystemTime::now(),
             produce: Meter::new(rules),
-            latencies: Meter::new(rules),
             calls: Meter::new(rules),
             connections: Meter::new(rules),
-            traffic: Meter::new(rules),
+            left: Mutex::new(TrafficSensors::default()),
             topics: Mutex::new(BTreeMap::new()),
             nodes: Mutex::new(BTreeMap::new()),
             connection_count: AtomicUsize::new(0),
@@ -110,9 +115,20 @@ impl Meters {
         self.topics.lock().retain(|_, meter| Arc::strong_count(meter) > 1);
     }
 
-    /// Brokers whose sensors nobody keeps are not told any more.
-    pub(crate) fn forget_unused_nodes(&self) {
-        self.nodes.lock().retain(|_, meters| Arc::strong_count(meters) > 1);
+    /// Brokers whose sensors nobody keeps are not told any more. Their traffic was the producer's all the same.
+    pub(crate) fn forget_unused_nodes(&self, now: Instant) {
+        let mut unused = Vec::new();
+        self.nodes.lock().retain(|_, meters| {
+            let is_used = Arc::strong_count(meters) > 1;
+            if !is_used {
+                unused.push(Arc::clone(meters));
+            }
+            is_used
+        });
+        for meters in unused {
+            let traffic = meters.traffic.sums(now).ever;
+            self.left.lock().add_all(&traffic);
+        }
     }
 
     /// The sensors of this broker, made when they are first asked for. To be kept by whoever measures.
@@ -123,24 +139,32 @@ impl Meters {
 
     /// All metrics: what is read of sensors, and what was looked up.
     pub(crate) fn read(&self, now: Instant, looked: &Looked) -> Metrics {
-        let mut reader = SnapshotBuilder { now, client_id: &self.client_id, metrics: Vec::new() };
+        let mut reader = SnapshotBuilder { client_id: &self.client_id, metrics: Vec::new() };
         reader.tell(self.started);
         reader.look(looked);
-        reader.read(&self.produce, (PRODUCER, None), ProduceSensors::ROWS);
-        reader.read_latencies(&self.latencies);
-        reader.read(&self.calls, (PRODUCER, None), CallSensors::ROWS);
-        reader.read(&self.connections, (PRODUCER, None), ConnectionSensors::ROWS);
-        reader.read(&self.traffic, (PRODUCER, None), TrafficSensors::ROWS);
+        let (sensors, latencies) = self.produce.sums(now).split();
+        reader.read(&sensors, (PRODUCER, None), ProduceSensors::ROWS);
+        reader.read_latencies(&latencies.lately);
+        reader.read(&self.calls.sums(now), (PRODUCER, None), CallSensors::ROWS);
+        reader.read(&self.connections.sums(now), (PRODUCER, None), ConnectionSensors::ROWS);
+        let nodes: Vec<_> = self.nodes.lock().iter().map(|(id, meters)| (*id, Arc::clone(meters))).collect();
+        let mut traffic = WindowSums { ever: self.left.lock().clone(), ..WindowSums::none() };
+        let nodes = nodes.into_iter().map(|(id, meters)| {
+            let sums = meters.traffic.sums(now);
+            traffic.add(&sums);
+            (id, sums, meters.requests.sums(now))
+        });
+        let nodes: Vec<_> = nodes.collect();
+        reader.read(&traffic, (PRODUCER, None), TrafficSensors::ROWS);
         let topics: Vec<_> =
             self.topics.lock().iter().map(|(topic, meter)| (Arc::clone(topic), Arc::clone(meter))).collect();
         for (topic, meter) in topics {
-            reader.read(&meter, (TOPIC, Some(("topic", topic))), TopicSensors::ROWS);
+            reader.read(&meter.sums(now), (TOPIC, Some(("topic", topic))), TopicSensors::ROWS);
         }
-        let nodes: Vec<_> = self.nodes.lock().iter().map(|(id, meters)| (*id, Arc::clone(meters))).collect();
-        for (id, meters) in nodes {
+        for (id, traffic, requests) in nodes {
             let tag = ("node-id", Arc::from(format!("node-{id}")));
-            reader.read(&meters.traffic, (NODE, Some(tag.clone())), TrafficSensors::ROWS);
-            reader.read(&meters.requests, (NODE, Some(tag)), NodeSensors::ROWS);
+            reader.read(&traffic, (NODE, Some(tag.clone())), TrafficSensors::ROWS);
+            reader.read(&requests, (NODE, Some(tag)), NodeSensors::ROWS);
         }
         Metrics::new(reader.metrics)
     }
@@ -149,7 +173,6 @@ impl Meters {
 type Tag = (&'static str, Arc<str>);
 
 struct SnapshotBuilder<'a> {
-    now: Instant,
     client_id: &'a Arc<str>,
     metrics: Vec<Metric>,
 }
@@ -184,14 +207,12 @@ impl SnapshotBuilder<'_> {
         }));
     }
 
-    fn read<M: Measures>(
+    fn read<M>(
         &mut self,
-        meter: &Meter<M>,
+        sums: &WindowSums<M>,
         (group, of): (&'static str, Option<Tag>),
         rows: &[MetricRow<M>],
     ) {
-        let windows = meter.0.lock().clone();
-        let measured = windows.read(self.now);
         let tags: Vec<Tag> = [("client-id", Arc::clone(self.client_id))].into_iter().chain(of).collect();
         self.metrics.extend(rows.iter().map(|row| Metric {
             group,
@@ -199,20 +220,18 @@ impl SnapshotBuilder<'_> {
             tags: tags.clone(),
             unit: row.unit,
             description: row.description,
-            value: MetricValue::Number(row.statistic.of(&measured, row.sensor)),
+            value: MetricValue::Number(row.statistic.of(sums, row.sensor)),
         }));
     }
 
-    fn read_latencies(&mut self, meter: &Meter<Latencies>) {
-        let windows = meter.0.lock().clone();
-        let measured = windows.read(self.now).lately;
+    fn read_latencies(&mut self, lately: &Latencies) {
         self.metrics.extend(Latencies::ROWS.iter().map(|row| Metric {
             group: PRODUCER,
             name: row.name,
             tags: vec![("client-id", Arc::clone(self.client_id))],
             unit: "ms",
             description: row.description,
-            value: MetricValue::Number((row.times)(&measured).percentile(row.percentile)),
+            value: MetricValue::Number((row.times)(lately).percentile(row.percentile)),
         }));
     }
 }
@@ -242,7 +261,7 @@ mod tests {
     #[test]
     fn what_is_measured_is_read_by_its_name_its_topic_and_its_broker() {
         let (meters, now) = meters();
-        meters.produce.measure(now, |sensors| sensors.batch_size.add(100.0));
+        meters.produce.measure(now, |(sensors, _)| sensors.batch_size.add(100.0));
         meters.topic("t").measure(now, |sensors| sensors.bytes.add(7.0));
         meters.topic("t").measure(now, |sensors| sensors.bytes.add(7.0));
         meters.node(3).traffic.measure(now, |sensors| sensors.bytes_sent.add(9.0));

@@ -4,7 +4,7 @@
 //! Owns: averages, maxima, rates, totals. Must not know: which metrics there are.
 //! Source: Kafka's `Avg`, `Max`, `Rate`, `WindowedCount`, `Meter`, `CumulativeSum`, `CumulativeCount`.
 
-use crate::metrics::windows::{Measure, Measures, WindowSums};
+use crate::metrics::windows::{Measure, WindowSums};
 
 /// What a metric's number is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(crate) enum Statistic {
 }
 
 impl Statistic {
-    pub(crate) fn of<M: Measures>(self, measured: &WindowSums<M>, sensor: fn(&M) -> &Measure) -> f64 {
+    pub(crate) fn of<M>(self, measured: &WindowSums<M>, sensor: fn(&M) -> &Measure) -> f64 {
         let (lately, ever) = (sensor(&measured.lately), sensor(&measured.ever));
         let seconds = measured.time.as_secs_f64();
         match self {

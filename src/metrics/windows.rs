@@ -42,6 +42,14 @@ impl Measures for Measure {
     }
 }
 
+/// Two groups that are measured together.
+impl<A: Measures, B: Measures> Measures for (A, B) {
+    fn add_all(&mut self, later: &Self) {
+        self.0.add_all(&later.0);
+        self.1.add_all(&later.1);
+    }
+}
+
 /// How long a window is, and how many are looked at.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WindowRules {
@@ -150,6 +158,30 @@ pub(crate) struct WindowSums<M> {
     pub(crate) ever: M,
     /// What the windows that count span.
     pub(crate) time: Duration,
+}
+
+impl<A, B> WindowSums<(A, B)> {
+    pub(crate) fn split(self) -> (WindowSums<A>, WindowSums<B>) {
+        let WindowSums { lately, ever, time } = self;
+        (
+            WindowSums { lately: lately.0, ever: ever.0, time },
+            WindowSums { lately: lately.1, ever: ever.1, time },
+        )
+    }
+}
+
+impl<M: Measures> WindowSums<M> {
+    /// Of nothing yet.
+    pub(crate) fn none() -> WindowSums<M> {
+        WindowSums { lately: M::default(), ever: M::default(), time: Duration::from_millis(1) }
+    }
+
+    /// What was measured elsewhere at the same time counts as well.
+    pub(crate) fn add(&mut self, beside: &WindowSums<M>) {
+        self.lately.add_all(&beside.lately);
+        self.ever.add_all(&beside.ever);
+        self.time = self.time.max(beside.time);
+    }
 }
 
 #[cfg(test)]

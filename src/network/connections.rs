@@ -317,7 +317,7 @@ impl<N: Network, T> Connections<N, T> {
             self.close_quietly(id, "not needed any more");
             self.peers.remove(&id);
         }
-        self.meters.forget_unused_nodes();
+        self.meters.forget_unused_nodes(now);
         self.some_leave = self.peers.values().any(|peer| peer.leaving);
     }
 

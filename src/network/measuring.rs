@@ -1,6 +1,6 @@
 //! What is measured of connections: their traffic, and how many there are.
 //!
-//! Owns: that what is measured of a broker is measured of all together. Must not know: why something was sent.
+//! Owns: by which sensors. Must not know: why something was sent.
 //! Source: Kafka's `Selector.SelectorMetrics`.
 
 use std::time::Instant;
@@ -12,11 +12,10 @@ use crate::metrics::TrafficSensors;
 use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
-    /// Measures what goes over the connection to this broker, for it and for all of them.
-    pub(super) fn measure_traffic(&self, id: i32, now: Instant, measure: impl Fn(&mut TrafficSensors)) {
-        self.meters.traffic.measure(now, &measure);
+    /// Measures what goes over the connection to this broker.
+    pub(super) fn measure_traffic(&self, id: i32, now: Instant, measure: impl FnOnce(&mut TrafficSensors)) {
         if let Some(peer) = self.peers.get(&id) {
-            peer.meters.traffic.measure(now, &measure);
+            peer.meters.traffic.measure(now, measure);
         }
     }
 

@@ -109,9 +109,9 @@ impl BatchBuilder {
             }
             self.warm_up(needed);
         }
+        self.largest = self.largest.max(body);
         record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        self.largest = self.largest.max(body);
         self.count = index + 1;
         Ok(index)
     }

@@ -25,34 +25,34 @@ impl Measurements {
 
     /// These batches go with one request.
     pub(super) fn sent(&mut self, batches: &[DrainedBatch], now: Instant) {
-        let mut records = 0.0;
-        for batch in batches {
-            let (count, bytes) = (f64::from(batch.count), batch.bytes.len() as f64);
-            let ratio = f64::from(batch.compression_ratio);
-            records += count;
-            let waited = now.saturating_duration_since(batch.created);
-            self.meters.latencies.measure(now, |latencies| latencies.queue.add(waited, batch.count));
-            self.meters.produce.measure(now, |sensors| {
-                sensors.batch_size.add(bytes);
-                sensors.compression_rate.add(ratio);
+        self.meters.produce.measure(now, |(sensors, latencies)| {
+            let mut records = 0.0;
+            for batch in batches {
+                let waited = now.saturating_duration_since(batch.created);
+                latencies.queue.add(waited, batch.count);
+                sensors.batch_size.add(batch.bytes.len() as f64);
+                sensors.compression_rate.add(f64::from(batch.compression_ratio));
                 sensors.record_queue_time.add(millis(waited));
                 sensors.record_size.add(batch.largest_record as f64);
-            });
+                records += f64::from(batch.count);
+            }
+            sensors.records_per_request.add(records);
+        });
+        for batch in batches {
             let place = &batch.batch;
             let topic = self.topics.entry(place.index).or_insert_with(|| self.meters.topic(&place.topic));
             topic.measure(now, |sensors| {
-                sensors.records.add(count);
-                sensors.bytes.add(bytes);
-                sensors.compression_rate.add(ratio);
+                sensors.records.add(f64::from(batch.count));
+                sensors.bytes.add(batch.bytes.len() as f64);
+                sensors.compression_rate.add(f64::from(batch.compression_ratio));
             });
         }
-        self.meters.produce.measure(now, |sensors| sensors.records_per_request.add(records));
     }
 
     /// A request was answered after this time, and throttled for so many milliseconds.
     pub(super) fn answered(&self, node: i32, took: Duration, throttled: i32, now: Instant) {
-        self.meters.latencies.measure(now, |latencies| latencies.request.add(took, 1));
-        self.meters.produce.measure(now, |sensors| {
+        self.meters.produce.measure(now, |(sensors, latencies)| {
+            latencies.request.add(took, 1);
             sensors.request_latency.add(millis(took));
             sensors.produce_throttle_time.add(f64::from(throttled));
         });
@@ -62,27 +62,29 @@ impl Measurements {
     /// All of a batch is in the log.
     pub(super) fn acknowledged(&self, batch: &ProducerBatch, now: Instant) {
         let took = now.saturating_duration_since(batch.created());
-        self.meters.latencies.measure(now, |latencies| latencies.acknowledgement.add(took, batch.count()));
-        self.meters.produce.measure(now, |sensors| sensors.acknowledgement_time.add(millis(took)));
+        self.meters.produce.measure(now, |(sensors, latencies)| {
+            latencies.acknowledgement.add(took, batch.count());
+            sensors.acknowledgement_time.add(millis(took));
+        });
     }
 
     /// A batch has to go again.
     pub(super) fn sent_again(&self, index: usize, count: u32, now: Instant) {
         let count = f64::from(count);
-        self.meters.produce.measure(now, |sensors| sensors.record_retries.add(count));
+        self.meters.produce.measure(now, |(sensors, _)| sensors.record_retries.add(count));
         self.of_topic(index, now, |sensors| sensors.record_retries.add(count));
     }
 
     /// A batch has failed.
     pub(super) fn failed(&self, index: usize, count: u32, now: Instant) {
         let count = f64::from(count);
-        self.meters.produce.measure(now, |sensors| sensors.record_errors.add(count));
+        self.meters.produce.measure(now, |(sensors, _)| sensors.record_errors.add(count));
         self.of_topic(index, now, |sensors| sensors.record_errors.add(count));
     }
 
     /// A batch was too large, and became several.
     pub(super) fn split(&self, now: Instant) {
-        self.meters.produce.measure(now, |sensors| sensors.batch_splits.add(1.0));
+        self.meters.produce.measure(now, |(sensors, _)| sensors.batch_splits.add(1.0));
     }
 
     /// These partitions are not used any more; their topics are not either, if no other is left.
