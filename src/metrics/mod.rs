@@ -28,8 +28,9 @@ pub(crate) use crate::metrics::sensors::{
 };
 pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
 use crate::metrics::statistics::MetricRow;
+pub(crate) use crate::metrics::windows::Measures;
 pub(crate) use crate::metrics::windows::WindowRules;
-use crate::metrics::windows::{Measures, WindowSums, Windows};
+use crate::metrics::windows::{WindowSums, Windows};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicUsize;
 

@@ -122,10 +122,6 @@ sensors! {
             Average "reauthentication-latency-avg" "ms" "How long it took to be authenticated anew, on average.",
             Maximum "reauthentication-latency-max" "ms" "The longest that it took to be authenticated anew.",
         }
-        network_io {
-            Occurrences "network-io-rate" "1/s" "Reads from sockets and writes to them, per second.",
-            Times "network-io-total" "" "Reads from sockets and writes to them.",
-        }
         io_wait_time {
             Rate "select-rate" "1/s" "How often the sender thread asked whether sockets are ready, per second.",
             Times "select-total" "" "How often the sender thread asked whether sockets are ready.",
@@ -144,6 +140,10 @@ sensors! {
             Times "request-total" "requests" "Requests sent.",
             Average "request-size-avg" "bytes" "Bytes of a request, on average.",
             Maximum "request-size-max" "bytes" "Bytes of the largest request.",
+        }
+        network_io {
+            Occurrences "network-io-rate" "1/s" "Reads from sockets and writes to them, per second.",
+            Times "network-io-total" "" "Reads from sockets and writes to them.",
         }
         bytes_sent {
             Rate "outgoing-byte-rate" "bytes/s" "Bytes written to sockets, per second.",

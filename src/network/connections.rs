@@ -162,15 +162,13 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Queues a request; it goes out with the next flush. False where there is no connection.
     pub(super) fn queue(&mut self, id: i32, entry: InFlightRequest<RequestOwner<T>>) -> bool {
-        let Some(connection) = self.peers.get_mut(&id).and_then(|peer| peer.connection.as_mut()) else {
-            return false;
-        };
+        let Some(peer) = self.peers.get_mut(&id) else { return false };
+        let Some(connection) = &mut peer.connection else { return false };
         self.answers_due += usize::from(entry.expects_answer);
-        let (deadline, sent_at) = (Some(entry.deadline), entry.sent_at);
-        let bytes = entry.message.size_bytes() as f64;
+        let deadline = Some(entry.deadline);
+        peer.traffic.requests_sent.add(entry.message.size_bytes() as f64);
         connection.in_flight.push(entry);
         self.queued.push(id);
-        self.measure_traffic(id, sent_at, |traffic| traffic.requests_sent.add(bytes));
         self.expect_by(deadline);
         true
     }
@@ -459,15 +457,16 @@ impl<N: Network, T> Connections<N, T> {
         let (count, mut input) = connection.read(&mut self.network, buffer)?;
         if count > 0 {
             peer.last_used = now;
-            self.measure_traffic(id, now, |traffic| traffic.bytes_received.add(count as f64));
-            self.measure_io(now);
+            peer.traffic.network_io.add(1.0);
+            peer.traffic.bytes_received.add(count as f64);
         }
         self.layer_went_on(id, now)?;
+        let mut answers = 0;
         while let Some(connection) = self.connection_of(socket) {
             let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
             connection.served |= matches!(entry.note, RequestOwner::Caller(_));
             self.answers_due -= 1;
-            self.measure_traffic(id, now, |traffic| traffic.responses_received.add(1.0));
+            answers += 1;
             match entry.note {
                 RequestOwner::Connection => self.step_answered(id, (&frame, entry.sent_at), now)?,
                 RequestOwner::Caller(note) => {
@@ -476,6 +475,9 @@ impl<N: Network, T> Connections<N, T> {
                 }
             }
         }
+        let Some(peer) = self.peers.get_mut(&id) else { return Ok(count) };
+        (0..answers).for_each(|_| peer.traffic.responses_received.add(1.0));
+        peer.measure_traffic(now);
         let Some(connection) = self.connection_of(socket) else { return Ok(count) };
         connection.look_for_end()?;
         if connection.may_write() {
@@ -491,9 +493,10 @@ impl<N: Network, T> Connections<N, T> {
         let (socket, is_layered) = (connection.socket, connection.stream.layer_name().is_some());
         let outcome = connection.flush(&mut self.network, &mut self.finished);
         if let Ok(written @ 1..) = outcome {
-            self.measure_traffic(id, now, |traffic| traffic.bytes_sent.add(written as f64));
-            self.measure_io(now);
+            peer.traffic.network_io.add(1.0);
+            peer.traffic.bytes_sent.add(written as f64);
         }
+        peer.measure_traffic(now);
         for entry in self.finished.drain(..) {
             if let RequestOwner::Caller(note) = entry.note {
                 self.outcomes.push(Outcome::Written { node: id, note });

@@ -1,4 +1,4 @@
-//! What is measured of connections: their traffic, and how many there are.
+//! What is measured of connections: how many there are, and for how long the thread waits for them.
 //!
 //! Owns: by which sensors. Must not know: why something was sent.
 //! Source: Kafka's `Selector.SelectorMetrics`.
@@ -8,22 +8,9 @@ use std::time::Instant;
 use super::connection::Connection;
 use super::connections::{Connections, RequestOwner};
 use super::seam::Network;
-use crate::metrics::TrafficSensors;
 use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
-    /// Measures what goes over the connection to this broker.
-    pub(super) fn measure_traffic(&self, id: i32, now: Instant, measure: impl FnOnce(&mut TrafficSensors)) {
-        if let Some(peer) = self.peers.get(&id) {
-            peer.meters.traffic.measure(now, measure);
-        }
-    }
-
-    /// A read or a write has moved bytes.
-    pub(super) fn measure_io(&self, now: Instant) {
-        self.meters.connections.measure(now, |sensors| sensors.network_io.add(1.0));
-    }
-
     /// The sender thread has waited for sockets, and for jobs in the background.
     pub(super) fn measure_wait(&self, begun: Instant, now: Instant) {
         let waited = now.saturating_duration_since(begun).as_nanos() as f64;

@@ -17,7 +17,7 @@ use crate::cluster::{Node, broker_behind};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::logging;
-use crate::metrics::NodeMeters;
+use crate::metrics::{Measures, NodeMeters, TrafficSensors};
 use crate::notices::Notices;
 use crate::planted::{Defect, planted};
 use crate::protocol::BrokerVersions;
@@ -30,7 +30,9 @@ pub(super) struct Peer<T> {
     /// As it was told.
     port: i32,
     pub(super) state: ConnectionState<BrokerVersions>,
-    pub(super) meters: Arc<NodeMeters>,
+    meters: Arc<NodeMeters>,
+    /// What has gone over its connections since it was last measured.
+    pub(super) traffic: TrafficSensors,
     /// The socket, from connecting on.
     pub(super) connection: Option<Connection<T>>,
     /// The token of the last name look-up.
@@ -89,6 +91,7 @@ impl<T> Peer<T> {
             port: node.port,
             state: ConnectionState::new(rules),
             meters,
+            traffic: TrafficSensors::default(),
             connection: None,
             lookup: 0,
             before_lookup: None,
@@ -145,6 +148,12 @@ impl<T> Peer<T> {
 
     pub(super) fn in_flight(&self) -> usize {
         self.connection.as_ref().map_or(0, |connection| connection.in_flight.len())
+    }
+
+    /// Tells the metrics what has gone over its connections.
+    pub(super) fn measure_traffic(&mut self, now: Instant) {
+        let traffic = std::mem::take(&mut self.traffic);
+        self.meters.traffic.measure(now, |sensors| sensors.add_all(&traffic));
     }
 
     /// One attempt of this round failed. An address of `None` is the name itself.
