@@ -219,8 +219,6 @@ fn settings_of_tls_and_sasl_are_a_warning_without_either() {
 #[test]
 fn what_cannot_matter_is_a_warning_and_nothing_where_it_says_what_holds() {
     for (name, value, default) in [
-        ("metrics.num.samples", "3", "2"),
-        ("metrics.sample.window.ms", "1000", "30000"),
         ("metrics.recording.level", "DEBUG", "INFO"),
         ("buffer.memory.allocation.strategy", "incremental", "full"),
     ] {
