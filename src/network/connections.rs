@@ -29,7 +29,6 @@ use crate::error_code::ErrorCode;
 use crate::logging;
 use crate::metrics::Meters;
 use crate::planted::{Defect, planted};
-use crate::sync::atomic::Ordering;
 
 /// Whose request it is.
 #[derive(Debug)]
@@ -215,8 +214,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
         self.network.expect_answers(self.answers_due, self.awaited);
-        self.meters.requests_in_flight.store(self.answers_due, Ordering::Relaxed);
-        let begun = now;
+        let begun = self.wait_begins(self.answers_due, now);
         let now = self.network.wait(now, until, events);
         self.measure_wait(begun, now);
         self.left = Some(now);

@@ -11,6 +11,12 @@ use super::seam::Network;
 use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
+    /// The sender thread turns away while so many requests wait for their answers. Returns when.
+    pub(super) fn wait_begins(&self, answers_due: usize, now: Instant) -> Instant {
+        self.meters.requests_in_flight.store(answers_due, Ordering::Relaxed);
+        now
+    }
+
     /// The sender thread has waited for sockets, and for jobs in the background.
     pub(super) fn measure_wait(&self, begun: Instant, now: Instant) {
         let waited = now.saturating_duration_since(begun).as_nanos() as f64;
