@@ -55,6 +55,7 @@ pages! {
     providers "security/providers.md"
     compression "compression.md"
     logging "logging.md"
+    metrics "metrics.md"
     testing "guide/testing.md"
     /// [settings]: self::settings
     from_java "guide/from-java.md"
