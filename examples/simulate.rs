@@ -8,7 +8,8 @@
 //! cargo run --release --features simulation --example simulate -- --planted --search      # by which seed first?
 //! ```
 //! `--without KIND` switches a kind of trouble off, `--only KIND` all but that, `--all` none; `--defect NAME` plants a
-//! defect; `--layered` puts a layer around all bytes and a handshake before the requests, `--secured` TLS, SASL or both.
+//! defect; `--layered` puts a layer around all bytes and a handshake before the requests, `--secured` TLS, SASL or both; `--transactions` has programs
+//! with transactions.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kafka_producer::simulation::{
-    CutPlaces, Kind, Runs, cut_at_every_byte, defects, needs_security, replay, run_seeds,
+    CutPlaces, Kind, Runs, cut_at_every_byte, defects, needs_security, needs_transactions, replay, run_seeds,
 };
 
 fn main() -> ExitCode {
@@ -39,6 +40,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         enough: 20,
         is_layered: false,
         is_secured: false,
+        is_transactional: false,
     };
     let (mut one, mut planted, mut is_search, mut is_every_byte) = (None, false, false, false);
     let mut arguments = std::env::args().skip(1);
@@ -58,6 +60,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             "--every-byte" => is_every_byte = true,
             "--layered" => runs.is_layered = true,
             "--secured" => runs.is_secured = true,
+            "--transactions" => runs.is_transactional = true,
             "--all" => runs.kinds = Kind::ALL.to_vec(),
             "--only" => runs.kinds = vec![kind(&value()?)?],
             "--without" => {
@@ -95,6 +98,7 @@ usage: simulate [--seeds N] [--first N] [--threads N] [--enough N]   N seeds, fr
   --without KIND, --only KIND, --all   which kinds of trouble there are
   --layered                            a layer around all bytes, and brokers that want to know who we are
   --secured                            TLS, SASL or both on all connections, and what goes wrong with them
+  --transactions                       transactions, and what goes wrong with them
   --defect NAME                        with this planted defect";
 
 /// Cuts connections at each byte of their handshakes.
@@ -151,7 +155,9 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
 fn find_defects(runs: &Runs, is_search: bool) -> Result<(), Box<dyn Error>> {
     let mut survivors = Vec::new();
     for (name, about) in defects() {
-        let runs = &Runs { is_secured: runs.is_secured || needs_security(name), ..runs.clone() };
+        let is_secured = runs.is_secured || needs_security(name);
+        let is_transactional = runs.is_transactional || needs_transactions(name);
+        let runs = &Runs { is_secured, is_transactional, ..runs.clone() };
         let recorded = recorded_seed(name).filter(|_| !is_search);
         let known = recorded.map(|first| Runs { first, count: 1, ..runs.clone() });
         let found = known.into_iter().chain([runs.clone()]).find_map(|runs| shows(name, &runs));

@@ -61,6 +61,27 @@ macro_rules! defects {
                 Defect::RefusedAtOnce,
             ];
 
+            /// What seeds find that have transactions.
+            pub(crate) const TRANSACTIONAL: [Defect; 17] = [
+                Defect::EndsUnanswered,
+                Defect::NothingAdded,
+                Defect::OldEpochGoesOn,
+                Defect::BusyIsDone,
+                Defect::FailedIsCommitted,
+                Defect::GroupsNotAdded,
+                Defect::UnsentStays,
+                Defect::FencingIgnored,
+                Defect::SequencesGoOn,
+                Defect::CommitToldEarly,
+                Defect::RepeatTakesAnother,
+                Defect::CoordinatorStays,
+                Defect::NumbersNotFree,
+                Defect::GapsKeepEpoch,
+                Defect::EndOvertakesOffsets,
+                Defect::NoDoubtOfCommit,
+                Defect::EndNotAsked,
+            ];
+
             /// What is wrong with it.
             pub(crate) fn about(self) -> &'static str {
                 match self {
@@ -128,4 +149,21 @@ defects! {
     OldTokens: "a token is used after its end",
     RefusedTokensStay: "a token that a broker has refused is used again",
     RefusedAtOnce: "a broker that refuses us is tried again at once",
+    EndsUnanswered: "a transaction is ended while batches of it are on their way",
+    NothingAdded: "records go before the coordinator has added their partition",
+    OldEpochGoesOn: "the epoch that comes with the end of a transaction is not taken",
+    BusyIsDone: "a coordinator that is busy with the transaction before is taken to have done what it was asked",
+    FailedIsCommitted: "a record that failed does not keep its transaction from being committed",
+    GroupsNotAdded: "offsets go before the coordinator has added their group",
+    UnsentStays: "what has not been sent of a transaction that is aborted stays where it is",
+    FencingIgnored: "a fenced producer takes only its transaction for lost",
+    SequencesGoOn: "under a new epoch the numbers go on",
+    CommitToldEarly: "a commit is told as soon as the coordinator is asked",
+    RepeatTakesAnother: "a call takes up what another one has left",
+    CoordinatorStays: "a coordinator that has moved is not looked up again",
+    NumbersNotFree: "after an abort the numbers of what failed are not used again, nor is there a new epoch",
+    GapsKeepEpoch: "after records of unknown fate a transaction begins under the same epoch",
+    EndOvertakesOffsets: "the end of a transaction goes before its offsets",
+    NoDoubtOfCommit: "a commit without an answer leaves no doubt",
+    EndNotAsked: "the coordinator is not told of the end of a transaction",
 }

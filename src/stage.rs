@@ -106,6 +106,12 @@ mod played {
             self.nanoseconds.fetch_max(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
 
+        /// Those for whom it went on are gone: it shows what it showed before.
+        pub(crate) fn restore(&self, elapsed: Duration) {
+            let nanoseconds = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+            self.nanoseconds.store(nanoseconds, Ordering::Relaxed);
+        }
+
         /// User code has taken this long.
         pub(crate) fn spend(&self, time: Duration) {
             self.set(self.now() + time);

@@ -211,10 +211,25 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     fn transactional_call(&self, call: TransactionCall) -> Result<(), Error> {
-        self.check_transactional_call(call.name())?;
         let transactions = self.control.transactions();
-        let outcome = transactions.call(call)?;
-        let waited = self.await_call(call.name(), &outcome, call == TransactionCall::Commit);
+        let is_commit = call == TransactionCall::Commit;
+        let outcome = match transactions.pending(call) {
+            // What became of it is told, also where nothing new can begin any more.
+            Some(outcome) => {
+                self.check_process()?;
+                not_in_callback(&format!("{}()", call.name()))?;
+                outcome
+            }
+            None => {
+                let in_doubt = |error: Error| {
+                    let doubt = is_commit && transactions.is_commit_in_doubt();
+                    error.with_possibly_committed(doubt)
+                };
+                self.check_transactional_call(call.name()).map_err(in_doubt)?;
+                transactions.call(call)?
+            }
+        };
+        let waited = self.await_call(call.name(), &outcome, is_commit);
         if let CallStop::Over(told) = waited {
             transactions.told(&outcome);
             return told;

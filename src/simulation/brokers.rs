@@ -3,7 +3,7 @@
 //! Owns: what becomes of the rules by each step, and the logs of topics that were deleted and of clusters that were
 //! replaced. Must not know: lines, the client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Instant;
 
 use kafka_embedded::{Action, ClusterRules, EmbeddedRecord, TopicConfig};
@@ -11,7 +11,7 @@ use kafka_embedded::{Action, ClusterRules, EmbeddedRecord, TopicConfig};
 use crate::simulation::history::{Log, Logged, OTHERS};
 use crate::simulation::lies::Lies;
 use crate::simulation::plan::{Forgotten, Lie, Step};
-use crate::simulation::player::TOPICS;
+use crate::simulation::player::{TOPICS, TRANSACTIONAL_ID};
 
 pub(super) struct Brokers {
     pub(super) rules: ClusterRules,
@@ -103,6 +103,8 @@ impl Brokers {
                     self.rules.move_leader(now, TOPICS[topic], partition, (leader + partition) % 3 + 1);
                 }
             }
+            Step::MoveCoordinator(broker) => self.rules.move_coordinator(TRANSACTIONAL_ID, broker),
+            Step::TransactionVersion(level) => drop(self.rules.set_transaction_version(level)),
             Step::Forget(what) => self.forget(what),
             Step::Restart(broker) => self.rules.forget_earlier_batches(Some(broker)),
             Step::Wipe { keep_topics } => self.wipe(keep_topics),
@@ -198,6 +200,25 @@ impl Brokers {
     pub(super) fn logs(&self) -> Vec<Log> {
         let now = TOPICS.into_iter().flat_map(|topic| self.logs_of(topic));
         self.past.iter().cloned().chain(now).collect()
+    }
+
+    /// After all transactions have come to their end: the values that a reader of committed records sees.
+    pub(super) fn committed(&self) -> HashSet<Vec<u8>> {
+        let records = TOPICS.into_iter().flat_map(|topic| self.rules.committed_records(topic));
+        records.filter_map(|record| record.value).collect()
+    }
+
+    /// Committed offsets of these groups, by group, topic and partition.
+    pub(super) fn committed_offsets(
+        &self,
+        groups: &BTreeSet<String>,
+    ) -> BTreeMap<(String, String, i32), i64> {
+        let mut all = BTreeMap::new();
+        for group in groups {
+            let offsets = self.rules.committed_offsets(group).into_iter();
+            all.extend(offsets.map(|it| ((group.clone(), it.topic, it.partition), it.offset)));
+        }
+        all
     }
 
     /// Another producer, with the id that the cluster gives it, writes a few batches to each partition.

@@ -117,7 +117,10 @@ fn effects(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
         Kind::Restarts => &[("step", &["Restart"])],
         Kind::OddAnswers => &[("lie", &["HintsAlone", "LateEpochs"])],
         Kind::RefusedTopics => &[("Metadata", &["17", "29"])],
-        secured => effects_on_secured(secured),
+        other => match effects_on_transactions(other) {
+            [] => effects_on_secured(other),
+            effects => effects,
+        },
     }
 }
 
@@ -175,6 +178,78 @@ fn effects_on_secured(kind: Kind) -> &'static [(&'static str, &'static [&'static
         _ => &[],
     }
 }
+
+/// The same of those that are about transactions.
+fn effects_on_transactions(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
+        Kind::CoordinatorLosses => &[("fault", LOST_BY_COORDINATORS)],
+        Kind::CoordinatorDelays => &[(
+            "fault",
+            &[
+                "delay FindCoordinator",
+                "delay AddPartitionsToTxn",
+                "delay AddOffsetsToTxn",
+                "delay TxnOffsetCommit",
+                "delay EndTxn",
+                "throttle FindCoordinator",
+                "throttle AddPartitionsToTxn",
+                "throttle AddOffsetsToTxn",
+                "throttle TxnOffsetCommit",
+                "throttle EndTxn",
+            ],
+        )],
+        Kind::CoordinatorRefusals => &[
+            ("FindCoordinator", &["0", "14", "15"]),
+            ("InitProducerId", &["0", "14", "15", "16", "51"]),
+            ("AddPartitionsToTxn", &["0", "14", "15", "16", "51"]),
+            ("AddOffsetsToTxn", &["0", "14", "15", "16", "51"]),
+            ("TxnOffsetCommit", &["0", "3", "7", "14", "15", "16"]),
+            ("EndTxn", &["0", "7", "14", "15", "16", "51"]),
+        ],
+        Kind::AbortableCodes => &[
+            ("FindCoordinator", &["30", "120"]),
+            ("InitProducerId", &["31", "53", "120"]),
+            ("AddPartitionsToTxn", &["29", "55", "59", "120"]),
+            ("AddOffsetsToTxn", &["30", "59", "120"]),
+            ("TxnOffsetCommit", &["22", "25", "30", "82", "120"]),
+            ("EndTxn", &["59", "120"]),
+        ],
+        Kind::FatalCodes => &[
+            ("InitProducerId", &["47", "90"]),
+            ("AddPartitionsToTxn", &["47", "48", "49", "53", "90"]),
+            ("AddOffsetsToTxn", &["47", "48", "49", "53", "90"]),
+            ("TxnOffsetCommit", &["47", "90", "24"]),
+            ("EndTxn", &["47", "48", "49", "53", "90"]),
+        ],
+        Kind::CoordinatorMoves => &[("step", &["MoveCoordinator", "MoveGroups"])],
+        Kind::Crashes => &[("step", &["Crash"]), ("transaction", &["Committed", "NotCommitted", "Unknown"])],
+        Kind::Departures => &[("step", &["Close", "Drop"])],
+        Kind::Rivals => &[("step", &["Rival"]), ("EndTxn", &["90"])],
+        Kind::Zombies => &[("step", &["Zombie"])],
+        Kind::TransactionTimeouts => &[("AddPartitionsToTxn", &["90"])],
+        Kind::VersionChanges => &[("step", &["TransactionVersion"])],
+        Kind::TwoAtOnce => &[("step", &["Begin", "Init", "Offsets", "Commit", "Abort"])],
+        _ => &[],
+    }
+}
+
+const LOST_BY_COORDINATORS: &[&str] = &[
+    "drop_answer FindCoordinator",
+    "drop_answer AddPartitionsToTxn",
+    "drop_answer AddOffsetsToTxn",
+    "drop_answer TxnOffsetCommit",
+    "drop_answer EndTxn",
+    "cut_before FindCoordinator",
+    "cut_before AddPartitionsToTxn",
+    "cut_before AddOffsetsToTxn",
+    "cut_before TxnOffsetCommit",
+    "cut_before EndTxn",
+    "cut_after FindCoordinator",
+    "cut_after AddPartitionsToTxn",
+    "cut_after AddOffsetsToTxn",
+    "cut_after TxnOffsetCommit",
+    "cut_after EndTxn",
+];
 
 const STALLED_LOGINS: &[&str] = &[
     "delay SaslHandshake",

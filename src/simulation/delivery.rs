@@ -70,6 +70,7 @@ impl SimulatedNetwork {
             }
             let frame: Vec<u8> = link.received.drain(..4 + length).skip(4).collect();
             self.observer.asked(&frame, at);
+            self.other_programs.heard(link.broker, &frame);
             let rules = &mut self.brokers.rules;
             let asked = rules.produce_requests().len();
             let actions = rules.handle(self.now, connection, frame);

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
 use crate::record::RecordMetadata;
+use crate::simulation::transaction_book::TransactionHistory;
 
 /// All that is known of a run when it is over.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ pub(super) struct History {
     pub(super) calls: Vec<Call>,
     pub(super) flushes: Vec<ObservedFlush>,
     pub(super) logs: Vec<Log>,
+    pub(super) transactions: TransactionHistory,
     /// What else was seen to be wrong while it ran.
     pub(super) remarks: Vec<Violation>,
 }
@@ -70,6 +72,10 @@ pub(super) struct Accepted {
     pub(super) future: Option<RecordOutcome>,
     /// Without a callback: it had no outcome when it should have had one.
     pub(super) is_late: bool,
+    /// The transaction that it belongs to.
+    pub(super) transaction: Option<usize>,
+    /// Its program crashed before it was answered.
+    pub(super) is_orphan: bool,
 }
 
 /// A record that was not accepted.
@@ -201,6 +207,16 @@ pub(super) enum Violation {
     Unruly(String),
     /// Something was said to a broker that does not know who we are, or of whom we do not, or in plain text.
     Insecure(String),
+    /// Said to be committed, and so many of its records are not.
+    LostTransaction(usize, usize),
+    /// Not committed, by all that was said, and so many of its records are.
+    CommittedAfterAll(usize, usize),
+    /// So many of its records are committed, of so many.
+    TornTransaction(usize, usize, usize),
+    /// Said to be committed, and not to be.
+    TwoFates(usize),
+    /// Committed without its transaction, or the other way round.
+    StrayOffset(String),
     /// A thread of the application panicked.
     Panicked(usize),
 }
@@ -284,6 +300,7 @@ impl History {
         self.check_telling(&mut violations);
         self.check_strangers(&mut violations);
         self.check_calls(&mut violations);
+        self.check_transactions(&mut violations);
         violations
     }
 
@@ -299,6 +316,9 @@ impl History {
 
     fn check_answer(&self, record: &Accepted, violations: &mut Vec<Violation>) {
         let name = || record.to_string();
+        if record.is_orphan {
+            return;
+        }
         let outcome = match (record.told.as_slice(), &record.future) {
             ([], Some(outcome)) if !record.has_callback => outcome,
             ([], _) => return violations.push(Violation::Unanswered(name())),
@@ -318,6 +338,7 @@ impl History {
             }
             RecordOutcome::Failed { kind: ErrorKind::RecordTooLarge, .. }
                 if record.content.size() > self.promise.largest => {}
+            RecordOutcome::Failed { kind: ErrorKind::TransactionAborted, .. } => {}
             RecordOutcome::Failed { text, .. } if self.promise.sound => {
                 violations.push(Violation::FailedForNothing(format!("{record}: {text}")));
             }

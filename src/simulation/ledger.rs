@@ -1,6 +1,6 @@
 //! `Ledger`: what the application did, and what it was told.
 //!
-//! Owns: the accepted and the refused records, calls and flushes. Must not know: brokers, the sender, what comes next.
+//! Owns: the accepted and the refused records, calls and flushes, and the transactions that they are in. Must not know: brokers, the sender, what comes next.
 //! Threads: those of the application and the one that runs the callbacks; one of them at a time.
 
 use std::collections::VecDeque;
@@ -14,6 +14,7 @@ use crate::record::RecordMetadata;
 use crate::simulation::history::{
     Accepted, Call, ObservedFlush, RecordContent, RecordOutcome, RefusedRecord, Told, Violation,
 };
+use crate::simulation::transaction_book::TransactionBook;
 use crate::stage::Clock;
 
 pub(super) struct Ledger {
@@ -21,6 +22,9 @@ pub(super) struct Ledger {
     /// How long after it was accepted each record without a callback must have its outcome.
     within: Mutex<Duration>,
     pages: Mutex<Pages>,
+    book: Mutex<TransactionBook>,
+    /// Which program it is; another one begins after a crash.
+    program: usize,
 }
 
 #[derive(Default)]
@@ -46,11 +50,13 @@ pub(super) struct LedgerCounts {
 }
 
 /// All that was promised and told.
+#[derive(Default)]
 pub(super) struct LedgerReport {
     pub(super) records: Vec<Accepted>,
     pub(super) refused: Vec<RefusedRecord>,
     pub(super) calls: Vec<Call>,
     pub(super) flushes: Vec<ObservedFlush>,
+    pub(super) book: TransactionBook,
 }
 
 /// A record on its way into the producer, or accepted.
@@ -63,7 +69,32 @@ struct SentRecordPage {
 
 impl Ledger {
     pub(super) fn new(clock: Clock) -> Ledger {
-        Ledger { clock, within: Mutex::new(Duration::MAX), pages: Mutex::default() }
+        Ledger {
+            clock,
+            within: Mutex::new(Duration::MAX),
+            pages: Mutex::default(),
+            book: Mutex::default(),
+            program: 0,
+        }
+    }
+
+    /// That of the program which begins after the one of this has crashed.
+    pub(super) fn of_next(&self) -> Ledger {
+        let within = Mutex::new(*self.within.lock().unwrap());
+        Ledger { within, program: self.program + 1, ..Ledger::new(self.clock.clone()) }
+    }
+
+    /// The transactions.
+    pub(super) fn with_book<T>(&self, look: impl FnOnce(&mut TransactionBook) -> T) -> T {
+        look(&mut self.book.lock().unwrap())
+    }
+
+    /// The name of a group of this program's own, or of one that all share.
+    pub(super) fn group(&self, number: usize) -> String {
+        match number {
+            0 => "shared".to_owned(),
+            number => format!("group-{}-{number}", self.program),
+        }
     }
 
     pub(super) fn expect_within(&self, within: Duration) {
@@ -81,9 +112,20 @@ impl Ledger {
         let mut pages = self.pages.lock().unwrap();
         let number = pages.begun.len();
         let (at, told) = (self.clock.elapsed(), Vec::new());
-        let content = content(number);
-        let record =
-            Accepted { topic, partition, content, at, has_callback, told, future: None, is_late: false };
+        let content = content(number + self.program * MOST_RECORDS);
+        let (transaction, is_orphan) = (None, false);
+        let record = Accepted {
+            topic,
+            partition,
+            content,
+            at,
+            has_callback,
+            told,
+            future: None,
+            is_late: false,
+            transaction,
+            is_orphan,
+        };
         pages.begun.push(SentRecordPage { record, future: None, jumps: self.clock.jumps() });
         number
     }
@@ -99,7 +141,14 @@ impl Ledger {
         if !pages.begun[number].record.has_callback {
             pages.watched.push_back(number);
         }
+        let transaction = self.with_book(|book| book.current());
+        let is_over = self.with_book(|book| transaction.is_some_and(|it| book.transactions[it].is_over()));
+        if is_over {
+            let text = format!("{} was taken after its transaction", pages.begun[number].record);
+            pages.remarks.push(Violation::Defect(text));
+        }
         let entry = &mut pages.begun[number];
+        entry.record.transaction = transaction;
         entry.record.at = self.clock.elapsed();
         let timestamps = &mut entry.record.content.timestamps;
         *timestamps = match entry.jumps == self.clock.jumps() {
@@ -231,7 +280,34 @@ impl Ledger {
             refused: pages.refused.clone(),
             calls: pages.calls.clone(),
             flushes,
+            book: self.book.lock().unwrap().clone(),
         }
+    }
+
+    /// All that was promised and told until the program crashes; nobody waits for anything of it any more.
+    pub(super) fn report_of_crash(&self) -> LedgerReport {
+        let mut report = self.report();
+        for record in &mut report.records {
+            record.is_orphan = record.future.is_none() || (record.has_callback && record.told.is_empty());
+        }
+        report.flushes.retain(|flush| flush.finished.is_some());
+        report
+    }
+}
+
+impl LedgerReport {
+    /// What the program did that began after this one's crash.
+    pub(super) fn join(&mut self, mut later: LedgerReport) {
+        let before = self.book.transactions.len();
+        for record in &mut later.records {
+            record.transaction = record.transaction.map(|number| before + number);
+        }
+        self.records.append(&mut later.records);
+        self.refused.append(&mut later.refused);
+        self.calls.append(&mut later.calls);
+        self.flushes.append(&mut later.flushes);
+        self.book.transactions.append(&mut later.book.transactions);
+        self.book.failures.append(&mut later.book.failures);
     }
 }
 
@@ -240,3 +316,6 @@ impl SentRecordPage {
         self.future.as_ref().is_none_or(RecordFuture::is_done)
     }
 }
+
+/// A program sends fewer.
+const MOST_RECORDS: usize = 1_000_000;

@@ -15,6 +15,8 @@
 // From the bottom up: what is promised and told, and what lies in the logs, …
 mod history;
 mod link_quality;
+mod transaction_book;
+mod transaction_checks;
 
 // … who the client is, how connections are secured, and what goes wrong with that, …
 mod identity;
@@ -26,6 +28,7 @@ mod ledger;
 mod player;
 mod slow_code;
 mod threads;
+mod transactor;
 
 // … what happens, and when, …
 mod dawdling;
@@ -46,6 +49,7 @@ mod link_faults;
 mod login_watch;
 mod network;
 mod observer;
+mod other_programs;
 mod request_bounds;
 mod secured_lines;
 mod secured_side;
@@ -58,9 +62,13 @@ mod lines;
 // … all of it together, …
 mod world;
 
+mod probe;
+mod successor;
+
 // … and many of them, each from a seed.
 mod scenario;
 mod secured_scenario;
+mod transaction_scenario;
 mod trouble_kinds;
 
 mod coverage;
@@ -72,5 +80,5 @@ mod tests;
 
 pub use coverage::Coverage;
 pub use every_byte::{CutPlaces, cut_at_every_byte};
-pub use seeds::{Found, Runs, SeedsReport, defects, needs_security, replay, run_seeds};
+pub use seeds::{Found, Runs, SeedsReport, defects, needs_security, needs_transactions, replay, run_seeds};
 pub use trouble_kinds::Kind;

@@ -25,9 +25,12 @@ use crate::simulation::layers::{Layers, WrittenThroughLayer};
 use crate::simulation::ledger::Ledger;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::observer::Observer;
+use crate::simulation::other_programs::OtherPrograms;
 use crate::simulation::plan::{Plan, Step};
+use crate::simulation::player::TRANSACTIONAL_ID;
 use crate::simulation::secured_side::SecuredSide;
 use crate::simulation::threads::Threads;
+use crate::simulation::transaction_book::{TransactionBook, TransactionHistory};
 use crate::simulation::wire::Wire;
 use crate::stage::Clock;
 
@@ -67,6 +70,9 @@ pub(super) struct SimulatedNetwork {
     /// How often each broker has moved.
     pub(super) moved: BTreeMap<i32, u8>,
     events: Vec<NetworkEvent>,
+    /// The program has crashed, and the next one has not begun.
+    pub(super) has_crashed: bool,
+    pub(super) other_programs: OtherPrograms,
     /// TLS and SASL, where there are some.
     pub(super) secured: Option<SecuredSide>,
 }
@@ -106,6 +112,8 @@ impl SimulatedNetwork {
             jumped: 0,
             moved: BTreeMap::new(),
             events: Vec::new(),
+            has_crashed: false,
+            other_programs: OtherPrograms::default(),
             secured: None,
         }
     }
@@ -182,6 +190,45 @@ impl SimulatedNetwork {
         self.ledger.watch();
     }
 
+    /// Whatever wakes the sender up.
+    pub(super) fn waker(&self) -> impl Fn() + Send + Sync + 'static {
+        let woken = Arc::clone(&self.woken);
+        move || woken.store(true, Ordering::Relaxed)
+    }
+
+    /// The program is no more: its connections are closed as an operating system closes them, and what it had begun is told
+    /// nobody. What another one does is written down in this ledger.
+    pub(super) fn crashed(&mut self, ledger: Arc<Ledger>) {
+        let sockets: Vec<SocketId> = self.sockets.keys().copied().collect();
+        sockets.into_iter().for_each(|id| self.close(id));
+        self.upcoming.retain(|_, happening| happening.socket().is_some());
+        self.events.clear();
+        self.observer.forget_open();
+        self.other_programs.crashed();
+        self.ledger = ledger;
+    }
+
+    /// All transactions come to their end, by time if by nothing else.
+    pub(super) fn transactions(&mut self, book: TransactionBook) -> TransactionHistory {
+        let mut last = self.now;
+        for _ in 0..3 {
+            last += Duration::from_secs(24 * 3600);
+            let _ = self.brokers.rules.due(last);
+        }
+        let (committed, offsets) = (self.brokers.committed(), self.brokers.committed_offsets(&book.groups()));
+        let TransactionBook { transactions, failures, .. } = book;
+        TransactionHistory { transactions, failures, committed, offsets }
+    }
+
+    /// Lets time pass without a program, until one begins again.
+    pub(super) fn wait_for_program(&mut self) {
+        self.carry_out_due();
+        while let Some(next) = self.next_happening().filter(|_| !self.has_crashed) {
+            self.move_to(next);
+            self.carry_out_due();
+        }
+    }
+
     /// Gives all threads what is left of the plan for them.
     pub(super) fn hurry(&mut self) {
         while let Some(step) = self.plan.take_due(self.now + Duration::from_secs(1 << 30)) {
@@ -227,6 +274,21 @@ impl SimulatedNetwork {
                 self.jumped += by_ms;
             }
             Step::Secure(step) => self.secure(step),
+            Step::Crash => self.has_crashed = true,
+            Step::MoveGroups(broker) => {
+                let groups = self.ledger.with_book(|book| book.groups());
+                groups.iter().for_each(|group| self.brokers.rules.move_group_coordinator(group, broker));
+            }
+            Step::Rival => {
+                let coordinator = self.brokers.rules.coordinator(TRANSACTIONAL_ID);
+                let actions = self.other_programs.begin_rival(coordinator, &mut self.brokers.rules, self.now);
+                self.answer(actions);
+            }
+            Step::Zombie => {
+                let (rules, random) = (&mut self.brokers.rules, &mut self.random);
+                let actions = self.other_programs.say_again(rules, self.now, random);
+                self.answer(actions);
+            }
             other => unreachable!("the brokers carry it out: {other:?}"),
         }
     }
@@ -419,6 +481,7 @@ impl Network for SimulatedNetwork {
             bytes.extend_from_slice(&buffer[..buffer.len().min(taken - bytes.len())]);
         }
         let second = self.elapsed().as_secs();
+        self.wire.is_fenced = self.ledger.with_book(|book| book.is_fenced);
         match self.layers.written(id, &bytes, (self.now, taken < offered)) {
             Some(WrittenThroughLayer { plain, left, is_late, is_behind }) => {
                 if is_late {
@@ -477,7 +540,7 @@ impl Network for SimulatedNetwork {
         loop {
             self.carry_out_due();
             let woken = self.woken.swap(false, Ordering::Relaxed) && !self.is_deaf;
-            if woken || self.has_news() || until.is_some_and(|until| until <= self.now) {
+            if self.has_crashed || woken || self.has_news() || until.is_some_and(|until| until <= self.now) {
                 return self.wake(events);
             }
             self.look_after_memory();

@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use kafka_embedded::{Api, SeenProduce};
 use kafka_protocol::messages::{
-    ApiVersionsResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse,
+    AddOffsetsToTxnResponse, AddPartitionsToTxnResponse, ApiVersionsResponse, EndTxnResponse,
+    FindCoordinatorResponse, InitProducerIdResponse, MetadataResponse, ProduceResponse,
+    TxnOffsetCommitResponse,
 };
 
 use crate::simulation::frame_reader::{answer_id, decode, request_head};
@@ -30,6 +32,11 @@ pub(super) struct Observer {
 }
 
 impl Observer {
+    /// The program has crashed: answers to it are nobody's.
+    pub(super) fn forget_open(&mut self) {
+        self.open.clear();
+    }
+
     /// A request on its way.
     pub(super) fn asked(&mut self, frame: &[u8], at: Duration) {
         let Some((key, version, correlation_id)) = request_head(frame) else { return };
@@ -114,6 +121,37 @@ fn codes(api: Api, version: i16, body: &Bytes) -> Option<Vec<(i32, i16)>> {
         Api::ApiVersions => {
             // One that refuses the version answers in version 0.
             let answer: ApiVersionsResponse = decode(body, version).or_else(|| decode(body, 0))?;
+            vec![(-1, answer.error_code)]
+        }
+        of_transactions => return transaction_codes(of_transactions, version, body),
+    })
+}
+
+/// The same of answers that have to do with transactions.
+fn transaction_codes(api: Api, version: i16, body: &Bytes) -> Option<Vec<(i32, i16)>> {
+    Some(match api {
+        Api::FindCoordinator => {
+            let answer: FindCoordinatorResponse = decode(body, version)?;
+            let several = answer.coordinators.iter().map(|one| (-1, one.error_code));
+            several.chain([(-1, answer.error_code)]).collect()
+        }
+        Api::AddPartitionsToTxn => {
+            let answer: AddPartitionsToTxnResponse = decode(body, version)?;
+            let topics = answer.results_by_topic_v3_and_below.iter();
+            let partitions = topics.flat_map(|topic| &topic.results_by_partition);
+            partitions.map(|one| (one.partition_index, one.partition_error_code)).collect()
+        }
+        Api::AddOffsetsToTxn => {
+            let answer: AddOffsetsToTxnResponse = decode(body, version)?;
+            vec![(-1, answer.error_code)]
+        }
+        Api::TxnOffsetCommit => {
+            let answer: TxnOffsetCommitResponse = decode(body, version)?;
+            let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
+            partitions.map(|one| (one.partition_index, one.error_code)).collect()
+        }
+        Api::EndTxn => {
+            let answer: EndTxnResponse = decode(body, version)?;
             vec![(-1, answer.error_code)]
         }
         _ => Vec::new(),

@@ -58,6 +58,17 @@ pub(super) enum Step {
     Move(i32),
     /// The wall clock is set forward or back by this many milliseconds.
     Jump(i64),
+    /// The program crashes, and is started again.
+    Crash,
+    /// Another program begins with the same `transactional.id`.
+    Rival,
+    /// Something that the program of before has sent is sent again by it: it goes on somewhere.
+    Zombie,
+    /// This broker coordinates the transactions from now on, or all groups.
+    MoveCoordinator(i32),
+    MoveGroups(i32),
+    /// The cluster's `transaction.version` is another one.
+    TransactionVersion(i16),
     /// Something goes wrong with TLS or SASL.
     Secure(SecurityStep),
     /// From now on nothing goes wrong any more.

@@ -38,6 +38,22 @@ pub(super) enum Act {
     },
     /// Drops its handle.
     Drop,
+    /// Calls of transactions, and what each error asks for.
+    Init,
+    Begin,
+    /// Adds an offset, of a group that all transactions share or one of its own.
+    Offsets {
+        topic: usize,
+        partition: i32,
+        is_shared: bool,
+    },
+    /// So many times more where the call was not over in time.
+    Commit {
+        tries: u32,
+    },
+    Abort {
+        tries: u32,
+    },
 }
 
 /// Which call it sends with.
@@ -63,6 +79,9 @@ pub(super) enum CallbackDeed {
 /// The names of the topics.
 pub(super) const TOPICS: [&str; 6] = ["test", "second", "third", "fourth", "fifth", "sixth"];
 
+/// Where there are transactions.
+pub(super) const TRANSACTIONAL_ID: &str = "simulated-transactions";
+
 /// The limits that calls keep to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
@@ -87,9 +106,9 @@ struct Shipment {
 
 /// How calls are made, and where they are written down.
 #[derive(Clone)]
-struct Script {
-    ledger: Arc<Ledger>,
-    limits: Limits,
+pub(super) struct Script {
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) limits: Limits,
 }
 
 impl Player {
@@ -120,6 +139,7 @@ impl Player {
                 let producer = self.producer.take();
                 ledger.call("drop", longest, || drop(producer));
             }
+            of_transactions => self.script.transact(producer, of_transactions),
         }
     }
 }

@@ -28,10 +28,12 @@ impl RequestBounds<'_> {
         let (retries, reconnects) =
             (per_second(settings.retry_backoff), per_second(settings.reconnect_backoff));
         let changes = f64::from(network.brokers.leader_changes);
+        // A broker that is a coordinator as well has a connection more.
+        let peers = if settings.transactional_id.is_some() { 2.0 } else { 1.0 };
         let bounds = BTreeMap::from([
             (Api::Metadata, 12.0 + retries),
             (Api::InitProducerId, 6.0 + retries),
-            (Api::ApiVersions, f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
+            (Api::ApiVersions, peers * f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
             // No connection is authenticated again more often than once a second.
             (Api::SaslHandshake, 12.0 + 6.0 * reconnects + MOST_PEERS),
             (Api::SaslAuthenticate, 2.0 * (12.0 + 6.0 * reconnects + MOST_PEERS)),

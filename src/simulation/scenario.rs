@@ -38,14 +38,14 @@ impl Size {
 }
 
 /// How large everything is.
-struct Size {
+pub(super) struct Size {
     /// Few partitions, small batches, and much that goes wrong with them in a short time: what is sent again, given up and
     /// numbered anew meets each other.
-    is_dense: bool,
-    topics: usize,
-    partitions: i32,
-    threads: usize,
-    length: Duration,
+    pub(super) is_dense: bool,
+    pub(super) topics: usize,
+    pub(super) partitions: i32,
+    pub(super) threads: usize,
+    pub(super) length: Duration,
 }
 
 /// All of a run.
@@ -361,7 +361,7 @@ impl Spot {
     }
 }
 
-fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
+pub(super) fn of_kind(kind: Kind, dice: &mut Dice, size: &Size, at: Duration) -> Steps {
     let spot = Spot::random(dice, size, at);
     let Spot { topic, partition, broker, shortly, .. } = spot;
     let one = |step: Step| vec![(at, step)];

@@ -15,6 +15,7 @@ use crate::simulation::plan::Lie;
 use crate::simulation::scenario::{SeedScenario, scenario};
 use crate::simulation::secured_scenario::secure;
 use crate::simulation::secured_side::SecuredSide;
+use crate::simulation::transaction_scenario::transaction_scenario;
 use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::World;
 use crate::stage;
@@ -38,6 +39,8 @@ pub struct Runs {
     pub is_layered: bool,
     /// All connections have TLS, SASL or both.
     pub is_secured: bool,
+    /// The application has transactions, and scenarios of its own.
+    pub is_transactional: bool,
 }
 
 /// A seed in which a promise was broken.
@@ -66,6 +69,8 @@ pub struct SeedsReport {
     pub coverage: Coverage,
     /// All connections were secured.
     is_secured: bool,
+    /// There were transactions.
+    is_transactional: bool,
 }
 
 /// The defects that seeds can find: name, and what it is. What is too rare for that has a run of its own, by a script.
@@ -78,6 +83,12 @@ pub fn defects() -> impl Iterator<Item = (&'static str, &'static str)> {
 #[must_use]
 pub fn needs_security(defect: &str) -> bool {
     Defect::named(defect).is_some_and(|defect| Defect::SECURED.contains(&defect))
+}
+
+/// Whether this defect shows only where there are transactions.
+#[must_use]
+pub fn needs_transactions(defect: &str) -> bool {
+    Defect::named(defect).is_some_and(|defect| Defect::TRANSACTIONAL.contains(&defect))
 }
 
 /// Runs all of them; `done` is told of each seed that is over.
@@ -108,7 +119,7 @@ pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> SeedsReport {
         (0..runs.threads.max(1)).for_each(|_| drop(scope.spawn(work)));
     });
     let mut report = report.into_inner().unwrap();
-    report.is_secured = runs.is_secured;
+    (report.is_secured, report.is_transactional) = (runs.is_secured, runs.is_transactional);
     report.found.sort_by_key(|found| found.seed);
     report
 }
@@ -126,7 +137,10 @@ pub fn replay(seed: u64, runs: &Runs) -> Result<(), String> {
 
 /// One run.
 pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage) -> Result<History, String> {
-    let mut scenario = scenario(seed, &runs.kinds);
+    let mut scenario = match runs.is_transactional {
+        true => transaction_scenario(seed, &runs.kinds),
+        false => scenario(seed, &runs.kinds),
+    };
     if runs.is_secured {
         secure(&mut scenario, &runs.kinds);
     }
@@ -177,6 +191,9 @@ impl SeedsReport {
     /// What was to be reached and was not. Of troubles it is what they have done that counts, not that they were thrown.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
+        if self.is_transactional {
+            return self.coverage.missing_of(Kind::of_transactions());
+        }
         if self.is_secured {
             return self.coverage.missing_of(Kind::of_secured_connections());
         }
@@ -197,6 +214,9 @@ impl SeedsReport {
                     if let RecordOutcome::Failed { kind, .. } = outcome {
                         self.coverage.add("failed", format!("{kind:?}"), 1);
                     }
+                }
+                for transaction in &history.transactions.transactions {
+                    self.coverage.add("transaction", format!("{:?}", transaction.fate()), 1);
                 }
                 for refused in &history.refused {
                     self.coverage.add("refused", format!("{:?}", refused.kind), 1);

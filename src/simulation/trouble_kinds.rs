@@ -46,11 +46,24 @@ pub enum Kind {
     Rotation,
     KeyUpdates,
     Truncations,
+    CoordinatorLosses,
+    CoordinatorDelays,
+    CoordinatorRefusals,
+    AbortableCodes,
+    FatalCodes,
+    CoordinatorMoves,
+    Crashes,
+    Departures,
+    Rivals,
+    Zombies,
+    TransactionTimeouts,
+    VersionChanges,
+    TwoAtOnce,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 38] = [
+    pub const ALL: [Kind; 51] = [
         Kind::LostAnswers,
         Kind::SlowAnswers,
         Kind::Stops,
@@ -89,6 +102,19 @@ impl Kind {
         Kind::Rotation,
         Kind::KeyUpdates,
         Kind::Truncations,
+        Kind::CoordinatorLosses,
+        Kind::CoordinatorDelays,
+        Kind::CoordinatorRefusals,
+        Kind::AbortableCodes,
+        Kind::FatalCodes,
+        Kind::CoordinatorMoves,
+        Kind::Crashes,
+        Kind::Departures,
+        Kind::Rivals,
+        Kind::Zombies,
+        Kind::TransactionTimeouts,
+        Kind::VersionChanges,
+        Kind::TwoAtOnce,
     ];
 
     /// From here on they have dice of their own: what was found in a seed stays in it.
@@ -96,6 +122,9 @@ impl Kind {
 
     /// From here on they are about TLS and SASL.
     const SECURITY: usize = 27;
+
+    /// From here on they are about transactions.
+    const TRANSACTIONS: usize = 38;
 
     /// Those that come on any connections and were there first, and those that came later.
     pub(super) fn of_any_connections() -> (&'static [Kind], &'static [Kind]) {
@@ -105,7 +134,12 @@ impl Kind {
 
     /// Those of connections with TLS and SASL.
     pub(super) fn of_secured_connections() -> &'static [Kind] {
-        &Kind::ALL[Kind::SECURITY..]
+        &Kind::ALL[Kind::SECURITY..Kind::TRANSACTIONS]
+    }
+
+    /// Those of transactions.
+    pub(super) fn of_transactions() -> &'static [Kind] {
+        &Kind::ALL[Kind::TRANSACTIONS..]
     }
 
     /// Those that decide what becomes of single batches.
@@ -119,6 +153,22 @@ impl Kind {
         Kind::Forgetting,
         Kind::SilentConnections,
         Kind::NewCluster,
+    ];
+
+    /// Those of any connections that come where there are transactions as well.
+    pub(super) const BESIDE_TRANSACTIONS: [Kind; 12] = [
+        Kind::LostAnswers,
+        Kind::SlowAnswers,
+        Kind::Stops,
+        Kind::Leaders,
+        Kind::Cuts,
+        Kind::Stalls,
+        Kind::OtherApis,
+        Kind::Throttles,
+        Kind::Refusals,
+        Kind::SilentConnections,
+        Kind::NewAddresses,
+        Kind::Interrupts,
     ];
 
     /// Those under which a promise is still known to be broken.

@@ -19,6 +19,7 @@ use crate::network::SocketId;
 use crate::simulation::frame_reader::{answer_id, decode, request_head};
 use crate::simulation::history::Violation;
 use crate::simulation::login_watch::LoginWatch;
+use crate::simulation::other_programs::OF_TRANSACTIONS;
 use crate::simulation::sequence_rules::{BatchContent, Numbers, Partition};
 
 #[derive(Default)]
@@ -32,6 +33,10 @@ pub(super) struct Wire {
     /// Requests with batches that were all written before, under whatever numbers, by second: how many, and what of.
     pub(super) repeats: BTreeMap<u64, (u32, BTreeSet<Place>)>,
     pub(super) remarks: Vec<Violation>,
+    /// There are transactions.
+    pub(super) is_transactional: bool,
+    /// The program has been told that another has its place.
+    pub(super) is_fenced: bool,
     /// What is said there of who the client is.
     pub(super) logins: LoginWatch,
 }
@@ -112,6 +117,7 @@ impl Wire {
 
     fn asked(&mut self, id: SocketId, second: u64, frame: &[u8], is_now: bool) {
         self.logins.wrote(id, frame, is_now);
+        self.check_fenced(frame, is_now);
         let Some((asked, correlation_id)) = self.read_request(frame) else { return };
         self.count_repeats(second, &asked.batches);
         for Written { place, producer_id, numbers, content } in &asked.batches {
@@ -127,6 +133,14 @@ impl Wire {
             }
         }
         self.sockets.entry(id).or_default().asked.insert(correlation_id, asked);
+    }
+
+    /// Who is fenced, and knows it, does not go on.
+    fn check_fenced(&mut self, frame: &[u8], is_now: bool) {
+        let Some((key, ..)) = request_head(frame).filter(|_| self.is_fenced && is_now) else { return };
+        if let Some(api) = OF_TRANSACTIONS.iter().find(|api| api.key() == key) {
+            self.remarks.push(Violation::Unruly(format!("{api:?} goes though the producer is fenced")));
+        }
     }
 
     fn count_repeats(&mut self, second: u64, batches: &[Written]) {
@@ -172,8 +186,12 @@ impl Wire {
         }
     }
 
-    /// With a producer id all begins afresh, whoever had it before.
+    /// With a producer id all begins afresh, whoever had it before. Of the same one a coordinator gives newer epochs, and
+    /// brokers know it all the same.
     fn identified(&mut self, answer: &InitProducerIdResponse) {
+        if self.is_transactional && answer.producer_epoch > 0 {
+            return;
+        }
         let given = Some(answer.producer_id.0).filter(|_| answer.error_code == 0);
         self.partitions.retain(|(_, id), _| Some(*id) != given);
     }

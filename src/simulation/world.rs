@@ -69,18 +69,22 @@ pub(super) struct Setup {
 
 pub(super) struct World {
     pub(super) settings: Settings,
+    /// Of programs that have crashed.
+    pub(super) past: LedgerReport,
+    pub(super) slow_code: SlowCode,
+    pub(super) random: fastrand::Rng,
     /// None once it has ended.
-    sender: Option<Sender<Lines>>,
+    pub(super) sender: Option<Sender<Lines>>,
     /// Dropped when the sender has ended.
-    alive: Option<Channel<Infallible>>,
+    pub(super) alive: Option<Channel<Infallible>>,
     /// What the sender's thread does last.
-    close_parts: Option<CloseParts>,
+    pub(super) close_parts: Option<CloseParts>,
     pub(super) lines: Lines,
     pub(super) ledger: Arc<Ledger>,
-    accumulator: Arc<RecordAccumulator>,
-    control: Arc<Control>,
-    threads: usize,
-    origin: Instant,
+    pub(super) accumulator: Arc<RecordAccumulator>,
+    pub(super) control: Arc<Control>,
+    pub(super) threads: usize,
+    pub(super) origin: Instant,
     now: Instant,
     slack: Duration,
     /// What the user's code takes, in all.
@@ -93,7 +97,7 @@ pub(super) struct World {
     recovers: bool,
     pub(super) turns: u64,
     /// Turns since time last moved.
-    still: u32,
+    pub(super) still: u32,
     _stage: Entered,
 }
 
@@ -165,14 +169,14 @@ impl World {
         let mut network =
             SimulatedNetwork::new(brokers(&setup, origin), Arc::clone(&ledger), woken, random.fork());
         network.layers.has_envelopes = setup.channels.is_layered;
+        network.wire.is_transactional = settings.transactional_id.is_some();
         let newest = secure(&mut network, &setup, &clock);
         let handshake_requests = setup.channels.handshake_requests();
         let bootstrap = bootstrap(&settings, &network);
         let lines = Lines::new(network);
         let (slack, users_time) = (setup.link_quality.slack(), setup.users_time());
-        let (channels, security) = (setup.channels, setup.security);
-        let client =
-            ClientSide { lines: lines.clone(), channels, security, newest, slow_code: setup.slow_code };
+        let (channels, security, slow_code) = (setup.channels, setup.security, setup.slow_code.clone());
+        let client = ClientSide { lines: lines.clone(), channels, security, newest, slow_code };
         let (producer, parts) = produce(&settings, client, mailbox, bootstrap, &mut random);
         let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
         let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
@@ -182,6 +186,9 @@ impl World {
         lines.network().accumulator = Some(Arc::clone(&accumulator));
         let world = World {
             settings,
+            past: LedgerReport::default(),
+            slow_code: setup.slow_code,
+            random,
             sender: Some(sender),
             alive: Some(alive),
             close_parts,
@@ -245,7 +252,7 @@ impl World {
     }
 
     /// Lets a thread do something now.
-    fn act(&mut self, act: Act) {
+    pub(super) fn act(&mut self, act: Act) {
         let now = self.now;
         self.network().plan.push(now, Step::Act(0, act));
         let mut network = self.network();
@@ -264,10 +271,16 @@ impl World {
 
     /// One turn of the sender, as its thread's loop would take it. False once that loop is over.
     pub(super) fn turn(&mut self) -> Result<bool, String> {
-        let Some(sender) = &mut self.sender else { return Ok(false) };
+        let goes_on = self.take_turn()?;
+        self.succeed();
+        Ok(goes_on)
+    }
+
+    fn take_turn(&mut self) -> Result<bool, String> {
+        let Some(sender) = &mut self.sender else { return Ok(self.wait_for_program()) };
         if sender.is_done(self.now) {
             self.finish();
-            return Ok(false);
+            return Ok(self.wait_for_program());
         }
         let before = self.now;
         self.now = sender.run_once(before);
@@ -291,6 +304,19 @@ impl World {
         Ok(true)
     }
 
+    /// Without a sender: whether the program begins again some time.
+    fn wait_for_program(&mut self) -> bool {
+        let begins_again = self.is_transactional() && !self.network().plan.is_over();
+        if begins_again {
+            self.network().wait_for_program();
+            let now = self.network().now;
+            self.now = now;
+        } else {
+            self.network().hurry();
+        }
+        begins_again
+    }
+
     /// The sender's thread ends.
     fn finish(&mut self) {
         if let Some(mut sender) = self.sender.take() {
@@ -298,7 +324,6 @@ impl World {
             drop(sender);
             self.close_parts.take().into_iter().for_each(|close| close());
             self.alive = None;
-            self.network().hurry();
         }
     }
 
@@ -333,7 +358,7 @@ impl World {
 
     /// Closes if that has not happened, and tells all that is known.
     pub(super) fn end(mut self) -> Result<History, String> {
-        if self.control.lifecycle().is_open() {
+        if self.control.lifecycle().is_open() || (self.recovers && self.is_transactional()) {
             self.settle()?;
         } else if let Some(error) = self.control.lifecycle().fatal().filter(|_| self.recovers) {
             let text = error.to_string();
@@ -344,7 +369,8 @@ impl World {
             let (closing, was_closed) = (self.now, !lifecycle.is_open() && lifecycle.fatal().is_none());
             self.close();
             while self.turn()? {}
-            if !was_closed && self.now - closing > self.slack * 2 + Duration::from_secs(1) {
+            let is_at_rest = !was_closed && !self.is_transactional();
+            if is_at_rest && self.now - closing > self.slack * 2 + Duration::from_secs(1) {
                 return Err(format!("closing took {:?} though there was nothing to do", self.now - closing));
             }
         }
@@ -361,7 +387,8 @@ impl World {
         network.remarks.extend(panicked.into_iter().map(Violation::Panicked));
         drop(network);
         self.bounds().check(&mut self.network());
-        let LedgerReport { records, refused, calls, flushes } = self.ledger.report();
+        self.past.join(self.ledger.report());
+        let LedgerReport { records, refused, calls, flushes, book } = std::mem::take(&mut self.past);
         let mut network = self.network();
         let insecure = network.layers.take_remarks();
         network.remarks.extend(insecure);
@@ -371,12 +398,16 @@ impl World {
             records.iter().filter_map(|record| network.observer.untrue(record)).map(Violation::Untrue),
         );
         remarks.extend(self.ledger.remarks());
-        Ok(History { promise: self.promise(), records, refused, calls, flushes, logs, remarks })
+        let transactions = network.transactions(book);
+        drop(network);
+        Ok(History { promise: self.promise(), records, refused, calls, flushes, logs, transactions, remarks })
     }
 
     /// Answers may still be on their way for what was given up; then all memory is back, and what nobody needs is gone.
     fn settle(&mut self) -> Result<(), String> {
-        if self.recovers {
+        if self.recovers && self.is_transactional() {
+            self.probe_transactions()?;
+        } else if self.recovers {
             self.probe()?;
         }
         let last = self.settings.request_timeout + self.slack * 2 + Duration::from_secs(1);
@@ -394,45 +425,23 @@ impl World {
             ("timers", census.timers, census.partitions),
             ("sequences", census.sequences, census.partitions.max(network.brokers.most_partitions)),
             ("partitions", census.partitions, network.brokers.most_partitions),
-            ("peers", census.peers, MOST_PEERS),
+            ("peers", census.peers, if self.is_transactional() { MOST_PEERS + 3 } else { MOST_PEERS }),
         ];
         let found = bounds.into_iter().filter(|(_, count, bound)| count > bound);
         network.remarks.extend(found.map(|(what, count, _)| Violation::StateKept(what, count)));
         Ok(())
     }
 
-    /// Whatever went wrong is over: after a first round, in which everyone may find out, each partition takes records.
-    /// Leader epochs of a topic that is another one now, under the same name and without an id, are believed when they
-    /// have been told three times while the leader of before refuses: with few `retries` that takes as many records.
-    fn probe(&mut self) -> Result<(), String> {
-        let last = if self.settings.retries < 3 { 3 } else { 1 };
-        for round in 0..=last {
-            let places = self.network().brokers.places();
-            let begun = self.ledger.counts();
-            for (topic, partition) in places {
-                let how = How::Callback(CallbackDeed::Nothing);
-                let act = Act::Send { topic, partition: Some(partition), size: 1, how };
-                self.act(act);
-            }
-            self.run()?;
-            let bad = if round < last { None } else { self.ledger.failure_since(begun) };
-            if let Some(bad) = bad {
-                self.network().remarks.push(Violation::Stuck(bad));
-            }
-            // An attempt to connect that began before may wait for its end.
-            let setup = self.settings.socket_connection_setup_timeout_max * 2;
-            let setup = if self.network().secured.is_some() { setup } else { Duration::ZERO };
-            self.rest(self.settings.delivery_timeout.max(setup))?;
-        }
-        Ok(())
-    }
-
     /// Lets time pass.
-    fn rest(&mut self, time: Duration) -> Result<(), String> {
+    pub(super) fn rest(&mut self, time: Duration) -> Result<(), String> {
         let end = self.now + time;
         self.network().plan.push(end, Step::Act(0, Act::Get { within: Some(Duration::ZERO) }));
         while self.now < end && self.turn()? {}
         Ok(())
+    }
+
+    fn is_transactional(&self) -> bool {
+        self.settings.transactional_id.is_some()
     }
 
     fn bounds(&self) -> RequestBounds<'_> {
@@ -461,25 +470,25 @@ impl World {
 }
 
 /// The sender, and what the world shares with it.
-struct WorldParts {
-    sender: Sender<Lines>,
-    accumulator: Arc<RecordAccumulator>,
-    control: Arc<Control>,
-    alive: Channel<Infallible>,
-    close_parts: Option<CloseParts>,
+pub(super) struct WorldParts {
+    pub(super) sender: Sender<Lines>,
+    pub(super) accumulator: Arc<RecordAccumulator>,
+    pub(super) control: Arc<Control>,
+    pub(super) alive: Channel<Infallible>,
+    pub(super) close_parts: Option<CloseParts>,
 }
 
 /// What a client is made of beside its settings.
-struct ClientSide {
-    lines: Lines,
-    channels: SimulatedChannels,
-    security: Option<SecuredSetup>,
-    newest: NewestLayer,
-    slow_code: SlowCode,
+pub(super) struct ClientSide {
+    pub(super) lines: Lines,
+    pub(super) channels: SimulatedChannels,
+    pub(super) security: Option<SecuredSetup>,
+    pub(super) newest: NewestLayer,
+    pub(super) slow_code: SlowCode,
 }
 
 /// A producer whose sender runs when we let it.
-fn produce(
+pub(super) fn produce(
     settings: &Settings,
     client: ClientSide,
     mailbox: Mailbox,
@@ -537,7 +546,7 @@ fn brokers(setup: &Setup, origin: Instant) -> Brokers {
     Brokers::new(rules, setup.topic.clone())
 }
 
-fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
+pub(super) fn bootstrap(settings: &Settings, network: &SimulatedNetwork) -> Bootstrap {
     let patience = settings.bootstrap_resolve_timeout;
     if patience.is_zero() {
         return Bootstrap::found(network.servers());

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::Error;
+use crate::planted::{Defect, planted};
 use crate::protocol::CoordinatorType;
 use crate::transaction::call_outcome::CallPromise;
 
@@ -78,6 +79,7 @@ impl CoordinatorRequest {
             CoordinatorRequest::AddPartitions
             | CoordinatorRequest::AddOffsets(_)
             | CoordinatorRequest::CommitOffsets(_) => 2,
+            CoordinatorRequest::EndTransaction { .. } if planted(Defect::EndOvertakesOffsets) => 1,
             CoordinatorRequest::Prepare | CoordinatorRequest::EndTransaction { .. } => 3,
             CoordinatorRequest::InitProducerId { renews: true, .. } => 4,
         }

@@ -55,7 +55,9 @@ impl PartitionSequences {
     /// Takes `count` numbers; with a new id or epoch they begin at 0.
     pub(super) fn take(&mut self, owner: ProducerIdAndEpoch, count: u32) -> i32 {
         if self.owner != Some(owner) {
+            let next = self.next;
             self.start_over(owner);
+            self.next = if planted(Defect::SequencesGoOn) { next } else { 0 };
         }
         let base = self.next;
         self.next = after(base, count);

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::lifecycle::Lifecycle;
 use crate::logging;
+use crate::planted::{Defect, planted};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU8, Ordering};
 use crate::transaction::call_outcome::{CallOutcome, CallPromise};
@@ -137,7 +138,7 @@ impl TransactionCalls {
         self.check_transactional(call.name())?;
         let mut desk = self.desk.lock();
         if let Some((pending, outcome)) = &desk.pending {
-            return if *pending == call {
+            return if *pending == call || planted(Defect::RepeatTakesAnother) {
                 Ok(outcome.clone())
             } else {
                 Err(must_repeat(call.name(), *pending))
@@ -228,6 +229,12 @@ impl TransactionCalls {
         let _told = desk.pending.take_if(|(_, pending)| pending.is_same(outcome));
     }
 
+    /// What is under way of this call, or was not told yet.
+    pub(crate) fn pending(&self, call: TransactionCall) -> Option<CallOutcome> {
+        let desk = self.desk.lock();
+        desk.pending.as_ref().filter(|(pending, _)| *pending == call).map(|(_, outcome)| outcome.clone())
+    }
+
     /// Whether the call that has to be repeated is this one.
     pub(crate) fn is_pending(&self, call: TransactionCall) -> bool {
         self.desk.lock().pending.as_ref().is_some_and(|(pending, _)| *pending == call)
@@ -300,10 +307,14 @@ impl TransactionCalls {
 
     /// A batch of the transaction has failed. `had_place`: its numbers are taken, so that a sequence may have a gap.
     pub(crate) fn batch_failed(&self, error: &Error, had_place: bool) {
-        if self.id.is_none() {
+        if self.id.is_none() || planted(Defect::FailedIsCommitted) {
             return;
         }
         let mut desk = self.desk.lock();
+        if desk.state == TransactionState::Initializing {
+            // It is over, and a newer epoch is waited for: an attempt of a batch that was given up long ago ends here.
+            return;
+        }
         desk.has_gaps |= had_place;
         let was_sound = self.fail_with(&mut desk, error);
         drop(desk);
@@ -345,7 +356,7 @@ impl TransactionCalls {
 
     /// A commit goes out: until it is answered nobody knows.
     pub(crate) fn note_commit_in_doubt(&self) {
-        self.desk.lock().commit_in_doubt = true;
+        self.desk.lock().commit_in_doubt = !planted(Defect::NoDoubtOfCommit);
     }
 
     /// The coordinator has said no, and was not asked before.
@@ -647,6 +658,16 @@ mod tests {
             assert_eq!(error.requires_abort(), is_doomed, "{kind}");
             assert_eq!(calls.call(TransactionCall::Commit).is_err(), is_doomed, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_batch_that_was_given_up_does_not_end_the_wait_for_a_newer_epoch() {
+        let calls = in_transaction();
+        calls.call(TransactionCall::Abort).unwrap();
+        calls.advance(TransactionEvent::EndedToRenew).unwrap();
+        calls.batch_failed(&Error::new(ErrorKind::Network, "no answer"), true);
+        assert_eq!((calls.state(), calls.has_gaps()), (TransactionState::Initializing, false));
+        assert!(calls.advance(TransactionEvent::Initialized).is_ok());
     }
 
     #[test]

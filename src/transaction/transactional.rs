@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind};
+use crate::planted::{Defect, planted};
 use crate::transaction::participants::Participants;
 use crate::transaction::transaction_calls::TransactionCalls;
 
@@ -72,7 +73,7 @@ impl Transactional {
         } else {
             self.participants.touch(partition);
         }
-        self.participants.is_within(partition)
+        self.participants.is_within(partition) || planted(Defect::NothingAdded)
     }
 
     /// A partition's batch will ask for that.
@@ -100,6 +101,7 @@ impl Transactional {
     pub(super) fn ended(&mut self) -> bool {
         let gives_epochs = self.v2;
         let has_gaps = self.calls.has_gaps() && self.renewable && !gives_epochs;
+        let has_gaps = has_gaps && !planted(Defect::GapsKeepEpoch);
         let is_upgraded = self.take_features();
         self.participants.clear();
         self.started = false;

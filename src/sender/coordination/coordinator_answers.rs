@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
 use crate::escape::Escaped;
 use crate::logging;
+use crate::planted::{Defect, planted};
 use crate::protocol::Request;
 use crate::sender::client_request::{ClientResponse, Effects, NoResponse, ResponseTo, SendProgress};
 use crate::sender::coordination::coordinator_call::{
@@ -395,6 +396,7 @@ impl Coordination {
                 self.calls.batch_failed(&error, true);
                 self.failed(queued, error)
             }
+            CoordinatorVerdict::Fenced if planted(Defect::FencingIgnored) => self.failed(queued, error),
             CoordinatorVerdict::Fenced => {
                 let text = "the producer is fenced: another one has its transactional.id, or the coordinator has \
                             aborted the transaction after transaction.timeout.ms";

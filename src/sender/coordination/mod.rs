@@ -24,6 +24,7 @@ use crate::logging;
 use crate::mailbox::FlushCall;
 use crate::metadata::Metadata;
 use crate::network::{Network, NetworkClient, Readiness};
+use crate::planted::{Defect, planted};
 use crate::protocol::{CoordinatorType, InitProducerIdRequest, Request};
 use crate::record::TopicName;
 use crate::sender::client_request::Effects;
@@ -135,7 +136,7 @@ impl Coordination {
                         Some(TransactionEnding { promise, commits: false, unanswered, is_over: false });
                     self.requests.push(CoordinatorRequest::Prepare);
                 }
-                AskedCall::Offsets(offsets) if transaction.is_v2() => {
+                AskedCall::Offsets(offsets) if transaction.is_v2() || planted(Defect::GroupsNotAdded) => {
                     transaction.transaction().into_iter().for_each(|mut it| it.start());
                     self.requests.push(CoordinatorRequest::CommitOffsets(offsets));
                 }
@@ -227,6 +228,11 @@ impl Coordination {
         if self.calls.state() == TransactionState::Aborting {
             self.forget_what_is_needless(transaction);
         }
+        if self.ending.is_some() && self.calls.state() == TransactionState::AbortableError {
+            // It has failed within this turn: the next one, which comes at once, gives it up.
+            self.nobody_until = Some(now);
+            return None;
+        }
         if transaction.transaction().is_some_and(|it| it.has_new_partitions())
             && !self.requests.has(|request| matches!(request, CoordinatorRequest::AddPartitions))
         {
@@ -243,7 +249,10 @@ impl Coordination {
                     self.prepared(transaction);
                     continue;
                 }
-                if transaction.transaction().is_some_and(|it| !it.is_started()) {
+                if transaction
+                    .transaction()
+                    .is_some_and(|it| !it.is_started() || planted(Defect::EndNotAsked))
+                {
                     self.end_unstarted(transaction);
                     continue;
                 }
@@ -279,6 +288,7 @@ impl Coordination {
             matches!(ending.unanswered.answered.try_recv(), Err(TryRecvError::Disconnected))
         };
         let is_over = self.ending.as_ref().is_none_or(over) && !produce.drain.has_lost();
+        let is_over = is_over || planted(Defect::EndsUnanswered);
         if !is_over {
             self.calls.note_waiting("records of the transaction are not answered yet".to_owned());
         }
@@ -383,6 +393,9 @@ impl Coordination {
 
     /// Forgets a coordinator, and asks who it is.
     fn look_up(&mut self, coordinated: Coordinated) {
+        if planted(Defect::CoordinatorStays) && self.coordinators.contains_key(&coordinated) {
+            return;
+        }
         self.coordinators.remove(&coordinated);
         let is_same = |request: &CoordinatorRequest| matches!(request, CoordinatorRequest::FindCoordinator(it) if *it == coordinated);
         if !self.requests.has(is_same) {
@@ -412,6 +425,9 @@ impl Coordination {
         }
         if matches!(queued.request, CoordinatorRequest::EndTransaction { commits: true }) {
             self.calls.note_commit_in_doubt();
+            let promise = self.ending.as_mut().filter(|_| planted(Defect::CommitToldEarly));
+            let promise = promise.and_then(|ending| ending.promise.take());
+            promise.into_iter().for_each(|promise| promise.settle(Ok(())));
         }
         let (producer_id, producer_epoch) = transaction.author();
         let call = CoordinatorCall::new(

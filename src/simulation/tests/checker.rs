@@ -11,6 +11,7 @@ use crate::simulation::history::{
     RefusedRecord, Told, Violation,
 };
 use crate::simulation::plan::Step;
+use crate::simulation::transaction_book::TransactionHistory;
 use crate::simulation::world::{Setup, World};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,7 +51,18 @@ fn sound() -> History {
             logs[partition as usize].records.push(logged(&content, offset));
             let (topic, partition, future) = ("t", Some(partition), Some(outcome));
             let (has_callback, is_late) = (true, false);
-            records.push(Accepted { topic, partition, content, at, has_callback, told, future, is_late });
+            records.push(Accepted {
+                topic,
+                partition,
+                content,
+                at,
+                has_callback,
+                told,
+                future,
+                is_late,
+                transaction: None,
+                is_orphan: false,
+            });
         }
     }
     let promise = Promise {
@@ -66,7 +78,16 @@ fn sound() -> History {
     let refused =
         vec![RefusedRecord { content: content(0, 7), kind: ErrorKind::Timeout, text: String::new() }];
     let calls = vec![Call { name: "send", took: SECOND, limit: SECOND }];
-    History { promise, records, refused, calls, flushes, logs, remarks: Vec::new() }
+    History {
+        promise,
+        records,
+        refused,
+        calls,
+        flushes,
+        logs,
+        transactions: TransactionHistory::default(),
+        remarks: Vec::new(),
+    }
 }
 
 fn log(history: &mut History, partition: i32) -> &mut Vec<Logged> {

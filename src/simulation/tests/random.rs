@@ -25,6 +25,24 @@ fn they_are_kept_under_tls_and_sasl_whatever_goes_wrong_with_those() {
     assert!(report.acknowledged > report.seeds * 10);
 }
 
+/// Behaviours 65 to 79.
+#[test]
+fn transactions_are_whole_or_not_there_whatever_goes_wrong() {
+    let report =
+        keeps_its_promises(60, "--transactions --seed", |runs| Runs { is_transactional: true, ..runs });
+    assert!(report.acknowledged > report.seeds);
+}
+
+/// The seeds that showed it: all records of a transaction expire before any has gone; an attempt of a batch that was given up
+/// ends while a newer epoch is waited for; a commit in doubt is repeated on a producer that is fenced, or closed.
+#[test]
+fn transactions_that_were_not_whole_are_now() {
+    for first in [357, 1551, 1636, 1938, 3577, 6157, 9283] {
+        let report = run_seeds(&Runs { first, is_transactional: true, ..usual_runs() }, |_| {});
+        assert!(report.found.is_empty(), "{:#?}", report.found);
+    }
+}
+
 /// Fault A2. The seed that showed it: topics are created again while connections are lost, and one broker goes on telling their
 /// old ids.
 #[test]
@@ -43,6 +61,7 @@ fn usual_runs() -> Runs {
         enough: 20,
         is_layered: false,
         is_secured: false,
+        is_transactional: false,
     }
 }
 

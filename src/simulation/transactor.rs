@@ -1,0 +1,137 @@
+//! What a thread of the application does with transactions: as the documentation of each call says that one should.
+//!
+//! Owns: which call follows which error. Must not know: when it plays, brokers, the sender.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
+use crate::error::{Error, ErrorKind};
+use crate::simulation::player::{Act, Script, SimulatedProducer, TOPICS};
+use crate::simulation::transaction_book::ObservedOffset;
+
+/// What becomes of a transaction's end.
+enum Ended {
+    /// In one way or the other.
+    Yes,
+    /// It can only be aborted.
+    ToBeAborted,
+    /// Another call has to be made first.
+    NotNow,
+    /// It goes on, and the application has no more patience.
+    Pending,
+}
+
+impl Script {
+    pub(super) fn transact(&self, producer: &SimulatedProducer, act: Act) {
+        match act {
+            Act::Init => drop(self.init(producer)),
+            Act::Begin => self.begin(producer),
+            Act::Offsets { topic, partition, is_shared } => {
+                self.offsets(producer, (topic, partition), is_shared)
+            }
+            Act::Commit { tries } => match self.commit(producer, tries) {
+                Ended::ToBeAborted | Ended::NotNow => drop(self.abort(producer, tries)),
+                Ended::Yes | Ended::Pending => {}
+            },
+            Act::Abort { tries } => {
+                if let Ended::NotNow = self.abort(producer, tries)
+                    && let Ended::ToBeAborted = self.commit(producer, tries)
+                {
+                    drop(self.abort(producer, tries));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn call_of_transactions(
+        &self,
+        name: &'static str,
+        limit: Duration,
+        call: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let outcome = self.ledger.call(name, limit, call);
+        self.ledger.with_book(|book| book.note(name, &outcome));
+        outcome
+    }
+
+    fn init(&self, producer: &SimulatedProducer) -> Result<(), Error> {
+        self.call_of_transactions("init_transactions", self.limits.max_block, || producer.init_transactions())
+    }
+
+    fn begin(&self, producer: &SimulatedProducer) {
+        let begin = || {
+            let outcome = self
+                .call_of_transactions("begin_transaction", Duration::ZERO, || producer.begin_transaction());
+            if outcome.is_ok() {
+                self.ledger.with_book(|book| book.begun());
+            }
+            outcome
+        };
+        let is_early = begin().is_err_and(|error| error.kind() == ErrorKind::IllegalState);
+        if is_early && self.init(producer).is_ok() {
+            let _ = begin();
+        }
+    }
+
+    fn offsets(&self, producer: &SimulatedProducer, (topic, partition): (usize, i32), is_shared: bool) {
+        let topic = TOPICS[topic];
+        let mut group = String::new();
+        let added = self.ledger.with_book(|book| {
+            let current = book.current();
+            book.add_offset(|offset| {
+                let number = if is_shared { 0 } else { 1 + current.unwrap_or(0) };
+                group = self.ledger.group(number);
+                ObservedOffset { group: group.clone(), topic, partition, offset, is_taken: false }
+            })
+            .map(|place| (place, book.transactions[place.0].offsets[place.1].offset))
+        });
+        let Some((place, offset)) = added else { return };
+        let offsets =
+            HashMap::from([(TopicPartition::new(topic, partition), OffsetAndMetadata::new(offset))]);
+        let group = ConsumerGroupMetadata::new(group);
+        let outcome = self.call_of_transactions("send_offsets_to_transaction", self.limits.max_block, || {
+            producer.send_offsets_to_transaction(&offsets, &group)
+        });
+        if outcome.is_ok() {
+            self.ledger.with_book(|book| book.offset_taken(place));
+        }
+    }
+
+    fn commit(&self, producer: &SimulatedProducer, tries: u32) -> Ended {
+        self.end(tries, || {
+            let transaction = self.ledger.with_book(|book| book.commit_begins());
+            let outcome = self.call_of_transactions("commit_transaction", self.limits.max_block, || {
+                producer.commit_transaction()
+            });
+            self.ledger.with_book(|book| book.commit_is_over(transaction, &outcome));
+            outcome
+        })
+    }
+
+    fn abort(&self, producer: &SimulatedProducer, tries: u32) -> Ended {
+        self.end(tries, || {
+            let transaction = self.ledger.with_book(|book| book.current());
+            let outcome = self.call_of_transactions("abort_transaction", self.limits.max_block, || {
+                producer.abort_transaction()
+            });
+            self.ledger.with_book(|book| book.abort_is_over(transaction, &outcome));
+            outcome
+        })
+    }
+
+    /// Makes the call, and again where that is what its error asks for.
+    fn end(&self, tries: u32, call: impl Fn() -> Result<(), Error>) -> Ended {
+        for _ in 0..=tries {
+            match call() {
+                Ok(()) => return Ended::Yes,
+                Err(error) if error.requires_abort() => return Ended::ToBeAborted,
+                Err(error) if error.kind() == ErrorKind::IllegalState => return Ended::NotNow,
+                Err(error) if error.is_retriable() || error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Ended::Yes,
+            }
+        }
+        Ended::Pending
+    }
+}
