@@ -222,11 +222,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             }
             None => {
                 let in_doubt = |error: Error| {
-                    let doubt = is_commit && transactions.is_commit_in_doubt();
-                    error.with_possibly_committed(doubt)
+                    let is_doubtful = is_commit && transactions.is_commit_in_doubt();
+                    if is_doubtful { error.with_possibly_committed(true) } else { error }
                 };
                 self.check_transactional_call(call.name()).map_err(in_doubt)?;
-                transactions.call(call)?
+                transactions.call(call).map_err(in_doubt)?
             }
         };
         let waited = self.await_call(call.name(), &outcome, is_commit);

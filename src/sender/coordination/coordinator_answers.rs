@@ -441,8 +441,7 @@ impl Coordination {
         // Before anybody is told: whoever aborts then may.
         self.calls.fail(&error);
         if matches!(queued.request, CoordinatorRequest::EndTransaction { .. }) {
-            let promise = self.ending.take().and_then(|ending| ending.promise);
-            promise.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
+            self.end_failed(&error);
         }
         queued.request.fail(error);
         Effects::none()

@@ -166,8 +166,16 @@ impl Coordination {
             let waiting = it.partitions_to_ask_for();
             it.partitions_answered(&waiting, false);
         }
-        let ending = self.ending.take().and_then(|ending| ending.promise);
-        ending.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
+        self.end_failed(&error);
+    }
+
+    /// The transaction is not ended, for all that is known: whoever waits for that is told. A commit may have been carried out
+    /// before, without an answer.
+    fn end_failed(&mut self, error: &Error) {
+        let Some(ending) = self.ending.take() else { return };
+        let is_doubtful = ending.commits && self.calls.is_commit_in_doubt();
+        let error = if is_doubtful { error.clone().with_possibly_committed(true) } else { error.clone() };
+        ending.promise.into_iter().for_each(|promise| promise.settle(Err(error.clone())));
     }
 
     /// The transaction is aborted: what no coordinator has carried out need not be asked any more. What may have been carried out is
