@@ -25,7 +25,7 @@ fn they_are_kept_under_tls_and_sasl_whatever_goes_wrong_with_those() {
     assert!(report.acknowledged > report.seeds * 10);
 }
 
-/// Behaviours 65 to 79.
+/// Behaviours 69, 70, 76, 79.
 #[test]
 fn transactions_are_whole_or_not_there_whatever_goes_wrong() {
     let report =
