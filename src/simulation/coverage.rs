@@ -117,10 +117,8 @@ fn effects(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
         Kind::Restarts => &[("step", &["Restart"])],
         Kind::OddAnswers => &[("lie", &["HintsAlone", "LateEpochs"])],
         Kind::RefusedTopics => &[("Metadata", &["17", "29"])],
-        other => match effects_on_transactions(other) {
-            [] => effects_on_secured(other),
-            effects => effects,
-        },
+        secured if Kind::of_secured_connections().contains(&secured) => effects_on_secured(secured),
+        of_transactions => effects_on_transactions(of_transactions),
     }
 }
 

@@ -62,7 +62,7 @@ mod lines;
 // … all of it together, …
 mod world;
 
-mod probe;
+mod recovery_probe;
 mod successor;
 
 // … and many of them, each from a seed.

@@ -78,12 +78,7 @@ pub(super) struct SimulatedNetwork {
 }
 
 impl SimulatedNetwork {
-    pub(super) fn new(
-        brokers: Brokers,
-        ledger: Arc<Ledger>,
-        woken: Arc<AtomicBool>,
-        random: fastrand::Rng,
-    ) -> Self {
+    pub(super) fn new(brokers: Brokers, ledger: Arc<Ledger>, random: fastrand::Rng) -> Self {
         let clock = ledger.clock.clone();
         SimulatedNetwork {
             brokers,
@@ -103,7 +98,7 @@ impl SimulatedNetwork {
             now: clock.now(),
             clock,
             random,
-            woken,
+            woken: Arc::default(),
             upcoming: BTreeMap::new(),
             numbered: 0,
             sockets: BTreeMap::new(),

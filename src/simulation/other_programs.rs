@@ -10,14 +10,14 @@ use kafka_embedded::{Action, Api, ClusterRules};
 use crate::simulation::frame_reader::request_head;
 
 /// A request, and the broker that it went to.
-type Said = (i32, Vec<u8>);
+type SaidRequest = (i32, Vec<u8>);
 
 #[derive(Default)]
 pub(super) struct OtherPrograms {
     /// How the present program began.
     beginning: Option<Vec<u8>>,
-    present: Vec<Said>,
-    past: Vec<Said>,
+    present: Vec<SaidRequest>,
+    past: Vec<SaidRequest>,
 }
 
 impl OtherPrograms {

@@ -35,19 +35,19 @@ pub(super) struct ObservedOffset {
 
 /// What has become of a transaction, by all that the application was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum TransactionFate {
     Committed,
     NotCommitted,
     Unknown,
 }
 
 impl ObservedTransaction {
-    pub(super) fn fate(&self) -> Fate {
+    pub(super) fn fate(&self) -> TransactionFate {
         let was_asked_for = self.is_asked_for || self.pending > 0;
         match self {
-            _ if self.is_committed => Fate::Committed,
-            _ if self.is_aborted || self.is_refused || !was_asked_for => Fate::NotCommitted,
-            _ => Fate::Unknown,
+            _ if self.is_committed => TransactionFate::Committed,
+            _ if self.is_aborted || self.is_refused || !was_asked_for => TransactionFate::NotCommitted,
+            _ => TransactionFate::Unknown,
         }
     }
 

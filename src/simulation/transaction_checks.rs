@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::simulation::history::{History, Violation};
-use crate::simulation::transaction_book::{Fate, ObservedOffset, ObservedTransaction};
+use crate::simulation::transaction_book::{ObservedOffset, ObservedTransaction, TransactionFate};
 
 impl History {
     pub(super) fn check_transactions(&self, violations: &mut Vec<Violation>) {
@@ -30,7 +30,7 @@ impl History {
         &self,
         number: usize,
         transaction: &ObservedTransaction,
-    ) -> (Fate, Option<Violation>) {
+    ) -> (TransactionFate, Option<Violation>) {
         let records = self.records.iter().filter(|record| record.transaction == Some(number));
         let (mut count, mut there) = (0, 0);
         for record in records {
@@ -39,22 +39,24 @@ impl History {
         }
         let fate = transaction.fate();
         match fate {
-            Fate::Committed if there < count => {
+            TransactionFate::Committed if there < count => {
                 (fate, Some(Violation::LostTransaction(number, count - there)))
             }
-            Fate::NotCommitted if there > 0 => (fate, Some(Violation::CommittedAfterAll(number, there))),
-            Fate::Unknown if there > 0 && there < count => {
+            TransactionFate::NotCommitted if there > 0 => {
+                (fate, Some(Violation::CommittedAfterAll(number, there)))
+            }
+            TransactionFate::Unknown if there > 0 && there < count => {
                 (fate, Some(Violation::TornTransaction(number, there, count)))
             }
-            Fate::Unknown if count > 0 => {
-                (if there > 0 { Fate::Committed } else { Fate::NotCommitted }, None)
+            TransactionFate::Unknown if count > 0 => {
+                (if there > 0 { TransactionFate::Committed } else { TransactionFate::NotCommitted }, None)
             }
             _ => (fate, None),
         }
     }
 
     /// Offsets are committed if and only if their transaction is.
-    fn check_offsets(&self, fates: &[Fate], violations: &mut Vec<Violation>) {
+    fn check_offsets(&self, fates: &[TransactionFate], violations: &mut Vec<Violation>) {
         let mut possible: BTreeMap<(String, String, i32), Vec<Option<i64>>> = BTreeMap::new();
         for (transaction, fate) in self.transactions.transactions.iter().zip(fates) {
             for offset in &transaction.offsets {
@@ -62,8 +64,8 @@ impl History {
                 let place = (group.clone(), (*topic).to_owned(), *partition);
                 let possible = possible.entry(place).or_insert_with(|| vec![None]);
                 match (fate, is_taken) {
-                    (Fate::Committed, true) => *possible = vec![Some(*offset)],
-                    (Fate::NotCommitted, _) => {}
+                    (TransactionFate::Committed, true) => *possible = vec![Some(*offset)],
+                    (TransactionFate::NotCommitted, _) => {}
                     _ => possible.push(Some(*offset)),
                 }
             }

@@ -31,14 +31,16 @@ impl Script {
                 self.offsets(producer, (topic, partition), is_shared)
             }
             Act::Commit { tries } => match self.commit(producer, tries) {
-                Ended::ToBeAborted | Ended::NotNow => drop(self.abort(producer, tries)),
+                Ended::ToBeAborted | Ended::NotNow => {
+                    self.abort(producer, tries);
+                }
                 Ended::Yes | Ended::Pending => {}
             },
             Act::Abort { tries } => {
                 if let Ended::NotNow = self.abort(producer, tries)
                     && let Ended::ToBeAborted = self.commit(producer, tries)
                 {
-                    drop(self.abort(producer, tries));
+                    self.abort(producer, tries);
                 }
             }
             _ => {}

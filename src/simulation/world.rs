@@ -6,7 +6,6 @@
 use std::cell::RefMut;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender as Channel, bounded};
@@ -163,11 +162,9 @@ impl World {
         let stage = stage::enter(Role { clock: clock.clone(), baton: None });
         let settings = settings(&setup);
         let ledger = Arc::new(Ledger::new(clock.clone()));
-        let woken = Arc::new(AtomicBool::new(false));
-        let wake = Arc::clone(&woken);
-        let mailbox = Mailbox::new(origin, Box::new(move || wake.store(true, Ordering::Relaxed)));
-        let mut network =
-            SimulatedNetwork::new(brokers(&setup, origin), Arc::clone(&ledger), woken, random.fork());
+        let brokers = brokers(&setup, origin);
+        let mut network = SimulatedNetwork::new(brokers, Arc::clone(&ledger), random.fork());
+        let mailbox = Mailbox::new(origin, Box::new(network.waker()));
         network.layers.has_envelopes = setup.channels.is_layered;
         network.wire.is_transactional = settings.transactional_id.is_some();
         let newest = secure(&mut network, &setup, &clock);

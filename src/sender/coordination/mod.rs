@@ -241,11 +241,7 @@ impl Coordination {
             self.nobody_until = Some(now);
             return None;
         }
-        if transaction.transaction().is_some_and(|it| it.has_new_partitions())
-            && !self.requests.has(|request| matches!(request, CoordinatorRequest::AddPartitions))
-        {
-            self.requests.push(CoordinatorRequest::AddPartitions);
-        }
+        self.add_new_partitions(transaction);
         loop {
             let queued = self.requests.due(now)?;
             let prepares = matches!(queued.request, CoordinatorRequest::Prepare);
@@ -287,6 +283,15 @@ impl Coordination {
                 self.end_asked = is_end.then_some(now);
                 return Some(call);
             }
+        }
+    }
+
+    /// The coordinator has to be asked for partitions of which it has not heard.
+    fn add_new_partitions(&mut self, transaction: &mut TransactionManager) {
+        if transaction.transaction().is_some_and(|it| it.has_new_partitions())
+            && !self.requests.has(|request| matches!(request, CoordinatorRequest::AddPartitions))
+        {
+            self.requests.push(CoordinatorRequest::AddPartitions);
         }
     }
 
