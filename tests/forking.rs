@@ -73,6 +73,10 @@ fn in_a_child_every_call_is_an_error_at_once_and_the_parent_goes_on() {
         ];
         assert_eq!(kinds, [ErrorKind::Forked; 10]);
         assert!(open.is_done(), "who asks in a circle gets on");
+        assert!(
+            producer.metrics().is_empty(),
+            "no lock is taken that another thread of the parent may have had"
+        );
         assert_eq!(answered.get().unwrap().offset(), Some(0), "what is known is known");
         let other = producer.clone();
         drop((producer, other));

@@ -13,7 +13,7 @@ pub(crate) struct Looked {
     /// None before the first metadata.
     pub(crate) metadata_age: Option<Duration>,
     pub(crate) requests_in_flight: usize,
-    pub(crate) connection_count: usize,
+    pub(crate) connection_count: f64,
 }
 
 /// A metric that is looked up.
@@ -24,43 +24,30 @@ pub(crate) struct LookedRow {
     pub(crate) number: fn(&Looked) -> f64,
 }
 
+const fn row(
+    name: &'static str,
+    unit: &'static str,
+    description: &'static str,
+    number: fn(&Looked) -> f64,
+) -> LookedRow {
+    LookedRow { name, unit, description, number }
+}
+
 impl Looked {
     pub(crate) const ROWS: &'static [LookedRow] = &[
-        LookedRow {
-            name: "waiting-threads",
-            unit: "threads",
-            description: "Threads whose `send` waits for memory.",
-            number: |now| now.waiting_threads as f64,
-        },
-        LookedRow {
-            name: "buffer-total-bytes",
-            unit: "bytes",
-            description: "`buffer.memory`.",
-            number: |now| now.buffer_total_bytes as f64,
-        },
-        LookedRow {
-            name: "buffer-available-bytes",
-            unit: "bytes",
-            description: "What of `buffer.memory` no batch has reserved.",
-            number: |now| now.buffer_available_bytes as f64,
-        },
-        LookedRow {
-            name: "metadata-age",
-            unit: "s",
-            description: "Seconds since metadata was last fetched.",
-            number: |now| now.metadata_age.map_or(f64::NAN, |age| age.as_secs_f64()),
-        },
-        LookedRow {
-            name: "requests-in-flight",
-            unit: "requests",
-            description: "Requests that wait for their answers.",
-            number: |now| now.requests_in_flight as f64,
-        },
-        LookedRow {
-            name: "connection-count",
-            unit: "connections",
-            description: "Connections that stand.",
-            number: |now| now.connection_count as f64,
-        },
+        row("waiting-threads", "threads", "Threads whose `send` waits for memory.", |now| {
+            now.waiting_threads as f64
+        }),
+        row("buffer-total-bytes", "bytes", "`buffer.memory`.", |now| now.buffer_total_bytes as f64),
+        row("buffer-available-bytes", "bytes", "What of `buffer.memory` no batch has reserved.", |now| {
+            now.buffer_available_bytes as f64
+        }),
+        row("metadata-age", "s", "Seconds since metadata was last fetched.", |now| {
+            now.metadata_age.map_or(f64::NAN, |age| age.as_secs_f64())
+        }),
+        row("requests-in-flight", "requests", "Requests that wait for their answers.", |now| {
+            now.requests_in_flight as f64
+        }),
+        row("connection-count", "connections", "Connections that stand.", |now| now.connection_count),
     ];
 }

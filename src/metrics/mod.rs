@@ -20,16 +20,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use crate::metrics::latencies::Latencies;
+use crate::metrics::latencies::{Latencies, PercentileRow};
 pub(crate) use crate::metrics::looked::Looked;
+use crate::metrics::looked::LookedRow;
 use crate::metrics::sensors::{APP_INFO, NODE, PRODUCER, TOPIC};
 pub(crate) use crate::metrics::sensors::{
     CallSensors, ConnectionSensors, NodeSensors, ProduceSensors, TopicSensors, TrafficSensors,
 };
 pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
 use crate::metrics::statistics::MetricRow;
-pub(crate) use crate::metrics::windows::Measures;
-pub(crate) use crate::metrics::windows::WindowRules;
+pub(crate) use crate::metrics::windows::{Measure, Measures, WindowRules};
 use crate::metrics::windows::{WindowSums, Windows};
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicUsize;
@@ -76,8 +76,6 @@ pub(crate) struct Meters {
     left: Mutex<TrafficSensors>,
     topics: Mutex<BTreeMap<Arc<str>, Arc<Meter<TopicSensors>>>>,
     nodes: Mutex<BTreeMap<i32, Arc<NodeMeters>>>,
-    /// How many connections stand.
-    pub(crate) connection_count: AtomicUsize,
     /// How many requests wait for their answers.
     pub(crate) requests_in_flight: AtomicUsize,
 }
@@ -94,7 +92,6 @@ impl Meters {
             left: Mutex::new(TrafficSensors::default()),
             topics: Mutex::new(BTreeMap::new()),
             nodes: Mutex::new(BTreeMap::new()),
-            connection_count: AtomicUsize::new(0),
             requests_in_flight: AtomicUsize::new(0),
         }
     }
@@ -138,6 +135,12 @@ impl Meters {
         Arc::clone(self.nodes.lock().entry(id).or_insert_with(|| Arc::new(new())))
     }
 
+    /// How many connections stand.
+    pub(crate) fn connection_count(&self, now: Instant) -> f64 {
+        let ever = self.connections.sums(now).ever;
+        ever.connection_creation.sum - ever.connection_close.sum
+    }
+
     /// All metrics: what is read of sensors, and what was looked up.
     pub(crate) fn read(&self, now: Instant, looked: &Looked) -> Metrics {
         let mut reader = SnapshotBuilder { client_id: &self.client_id, metrics: Vec::new() };
@@ -173,6 +176,12 @@ impl Meters {
 
 type Tag = (&'static str, Arc<str>);
 
+/// A group, and which of it by a tag beside `client-id`.
+type MetricGroup = (&'static str, Option<Tag>);
+
+/// Name, unit, description, value.
+type MetricLine = (&'static str, &'static str, &'static str, MetricValue);
+
 struct SnapshotBuilder<'a> {
     client_id: &'a Arc<str>,
     metrics: Vec<Metric>,
@@ -183,7 +192,7 @@ impl SnapshotBuilder<'_> {
     fn tell(&mut self, started: SystemTime) {
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as f64;
         let version = MetricValue::Text(env!("CARGO_PKG_VERSION").to_owned());
-        for (name, unit, description, value) in [
+        let lines = [
             ("version", "", "The version of this library.", version),
             (
                 "start-time-ms",
@@ -191,49 +200,40 @@ impl SnapshotBuilder<'_> {
                 "When the producer was created, since 1970.",
                 MetricValue::Number(started),
             ),
-        ] {
-            let tags = vec![("client-id", Arc::clone(self.client_id))];
-            self.metrics.push(Metric { group: APP_INFO, name, tags, unit, description, value });
-        }
+        ];
+        self.extend((APP_INFO, None), lines);
     }
 
     fn look(&mut self, looked: &Looked) {
-        self.metrics.extend(Looked::ROWS.iter().map(|row| Metric {
-            group: PRODUCER,
-            name: row.name,
-            tags: vec![("client-id", Arc::clone(self.client_id))],
-            unit: row.unit,
-            description: row.description,
-            value: MetricValue::Number((row.number)(looked)),
-        }));
+        let line = |row: &LookedRow| {
+            (row.name, row.unit, row.description, MetricValue::Number((row.number)(looked)))
+        };
+        self.extend((PRODUCER, None), Looked::ROWS.iter().map(line));
     }
 
-    fn read<M>(
-        &mut self,
-        sums: &WindowSums<M>,
-        (group, of): (&'static str, Option<Tag>),
-        rows: &[MetricRow<M>],
-    ) {
-        let tags: Vec<Tag> = [("client-id", Arc::clone(self.client_id))].into_iter().chain(of).collect();
-        self.metrics.extend(rows.iter().map(|row| Metric {
-            group,
-            name: row.name,
-            tags: tags.clone(),
-            unit: row.unit,
-            description: row.description,
-            value: MetricValue::Number(row.statistic.of(sums, row.sensor)),
-        }));
+    fn read<M>(&mut self, sums: &WindowSums<M>, of: MetricGroup, rows: &[MetricRow<M>]) {
+        let number = |row: &MetricRow<M>| MetricValue::Number(row.statistic.of(sums, row.sensor));
+        self.extend(of, rows.iter().map(|row| (row.name, row.unit, row.description, number(row))));
     }
 
     fn read_latencies(&mut self, lately: &Latencies) {
-        self.metrics.extend(Latencies::ROWS.iter().map(|row| Metric {
-            group: PRODUCER,
-            name: row.name,
-            tags: vec![("client-id", Arc::clone(self.client_id))],
-            unit: "ms",
-            description: row.description,
-            value: MetricValue::Number((row.times)(lately).percentile(row.percentile)),
-        }));
+        let number =
+            |row: &PercentileRow| MetricValue::Number((row.times)(lately).percentile(row.percentile));
+        let lines = Latencies::ROWS.iter().map(|row| (row.name, "ms", row.description, number(row)));
+        self.extend((PRODUCER, None), lines);
+    }
+
+    fn extend(&mut self, (group, of): MetricGroup, lines: impl IntoIterator<Item = MetricLine>) {
+        let tags: Vec<Tag> = [("client-id", Arc::clone(self.client_id))].into_iter().chain(of).collect();
+        let metric = |(name, unit, description, value)| Metric {
+            group,
+            name,
+            tags: tags.clone(),
+            unit,
+            description,
+            value,
+        };
+        self.metrics.extend(lines.into_iter().map(metric));
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
         buffer_available_bytes: 3,
         metadata_age: None,
         requests_in_flight: 4,
-        connection_count: 5,
+        connection_count: 5.0,
     };
 
     const RULES: WindowRules = WindowRules { length: Duration::from_secs(30), count: 2 };

@@ -214,9 +214,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
         self.network.expect_answers(self.answers_due, self.awaited);
-        let begun = self.wait_begins(self.answers_due, now);
-        let now = self.network.wait(now, until, events);
-        self.measure_wait(begun, now);
+        let now = self.measured_wait(self.answers_due, (now, until), events);
         self.left = Some(now);
         now
     }

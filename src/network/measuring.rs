@@ -7,20 +7,22 @@ use std::time::Instant;
 
 use super::connection::Connection;
 use super::connections::{Connections, RequestOwner};
-use super::seam::Network;
+use super::seam::{Network, NetworkEvent};
 use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
-    /// The sender thread turns away while so many requests wait for their answers. Returns when.
-    pub(super) fn wait_begins(&self, answers_due: usize, now: Instant) -> Instant {
+    /// Waits for sockets and for jobs in the background, while so many requests wait for their answers.
+    pub(super) fn measured_wait(
+        &mut self,
+        answers_due: usize,
+        (begun, until): (Instant, Option<Instant>),
+        events: &mut Vec<NetworkEvent>,
+    ) -> Instant {
         self.meters.requests_in_flight.store(answers_due, Ordering::Relaxed);
-        now
-    }
-
-    /// The sender thread has waited for sockets, and for jobs in the background.
-    pub(super) fn measure_wait(&self, begun: Instant, now: Instant) {
+        let now = self.network.wait(begun, until, events);
         let waited = now.saturating_duration_since(begun).as_nanos() as f64;
         self.meters.connections.measure(now, |sensors| sensors.io_wait_time.add(waited));
+        now
     }
 
     /// A broker refuses us: at first, or in a session that has stood.
@@ -33,7 +35,6 @@ impl<N: Network, T> Connections<N, T> {
 
     /// The socket is connected.
     pub(super) fn count_connection(&self, now: Instant) {
-        self.meters.connection_count.fetch_add(1, Ordering::Relaxed);
         self.meters.connections.measure(now, |sensors| sensors.connection_creation.add(1.0));
     }
 
@@ -41,7 +42,6 @@ impl<N: Network, T> Connections<N, T> {
     pub(super) fn close_socket(&mut self, connection: &mut Connection<RequestOwner<T>>) {
         connection.close(&mut self.network);
         if std::mem::take(&mut connection.stands) {
-            self.meters.connection_count.fetch_sub(1, Ordering::Relaxed);
             let now = self.network.now();
             self.meters.connections.measure(now, |sensors| sensors.connection_close.add(1.0));
         }

@@ -7,17 +7,19 @@
 
 use std::time::Duration;
 
-use crate::metrics::{CallSensors, Looked, Metrics};
+use crate::metrics::{CallSensors, Looked, Measure, Metrics};
 use crate::producer::{Core, KafkaProducer};
 use crate::stage;
 use crate::sync::atomic::Ordering;
+use crate::transaction::TransactionCall;
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// What this producer has measured so far, under the names that Kafka's own producer has for it.
     ///
     /// A snapshot: it is taken now, and does not change. Averages, maxima and rates are of the last `metrics.num.samples`
     /// windows of `metrics.sample.window.ms` each; totals are since the producer was created. It can be taken on any thread,
-    /// also in a callback, also after `close`; it does not block, and the sender does not wait for it.
+    /// also in a callback, also after `close`; it does not block, and the sender does not wait for it. In a forked child there
+    /// are none.
     ///
     /// ```
     /// use kafka_embedded::EmbeddedCluster;
@@ -40,6 +42,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn metrics(&self) -> Metrics {
+        if self.process.is_another_process() {
+            // Whoever had a lock when the process was forked is not here to give it back.
+            return Metrics::default();
+        }
         let (now, pool, meters) = (stage::now(), self.accumulator.pool(), self.control.meters());
         let age = self.metadata.refreshed().map(|at| now.saturating_duration_since(at));
         let looked = Looked {
@@ -48,24 +54,37 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             buffer_available_bytes: pool.free(),
             metadata_age: age,
             requests_in_flight: meters.requests_in_flight.load(Ordering::Relaxed),
-            connection_count: meters.connection_count.load(Ordering::Relaxed),
+            connection_count: meters.connection_count(now),
         };
         meters.read(now, &looked)
     }
 
     /// Measures what a call took.
-    pub(super) fn timed<T>(&self, sensor: fn(&mut CallSensors, f64), call: impl FnOnce() -> T) -> T {
+    pub(super) fn timed<T>(&self, sensor: CallSensor, call: impl FnOnce() -> T) -> T {
         let begun = stage::now();
         let outcome = call();
         self.waited(sensor, stage::now().saturating_duration_since(begun));
         outcome
     }
 
-    /// Measures for how long a call has waited; nothing where it has not.
-    pub(super) fn waited(&self, sensor: fn(&mut CallSensors, f64), time: Duration) {
-        if !time.is_zero() {
+    /// Measures for how long a call has waited; nothing where it has not, or where this is a forked child.
+    pub(super) fn waited(&self, sensor: CallSensor, time: Duration) {
+        if !time.is_zero() && !self.process.is_another_process() {
             let nanos = time.as_nanos() as f64;
-            self.control.meters().calls.measure(stage::now(), |sensors| sensor(sensors, nanos));
+            self.control.meters().calls.measure(stage::now(), |calls| sensor(calls).add(nanos));
         }
+    }
+}
+
+/// Which of the sensors of calls.
+pub(super) type CallSensor = fn(&mut CallSensors) -> &mut Measure;
+
+/// By which sensor a call of transactions is measured.
+pub(super) fn sensor_of(call: TransactionCall) -> CallSensor {
+    match call {
+        TransactionCall::Init | TransactionCall::InitKeepingPrepared => |calls| &mut calls.txn_init,
+        TransactionCall::Prepare => |calls| &mut calls.txn_prepare,
+        TransactionCall::Commit => |calls| &mut calls.txn_commit,
+        TransactionCall::Abort => |calls| &mut calls.txn_abort,
     }
 }

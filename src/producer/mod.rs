@@ -249,7 +249,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// callback have the outcome.
     #[doc(alias = "drain")]
     pub fn flush(&self) -> Result<(), Error> {
-        self.core.timed(|sensors, nanos| sensors.flush.add(nanos), || self.core.flush(None))
+        self.core.timed(|calls| &mut calls.flush, || self.core.flush(None))
     }
 
     /// As [`flush`](Self::flush), but blocks no longer than `timeout`. What is not answered by then goes on its way.
@@ -275,7 +275,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// As `flush`, and [`Timeout`](ErrorKind::Timeout).
     pub fn flush_timeout(&self, timeout: Duration) -> Result<(), Error> {
-        self.core.timed(|sensors, nanos| sensors.flush.add(nanos), || self.core.flush(Some(timeout)))
+        self.core.timed(|calls| &mut calls.flush, || self.core.flush(Some(timeout)))
     }
 
     /// How many records were accepted and are not answered yet, whether they are queued or on their way to a broker. It
@@ -318,7 +318,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         check_topic(&topic)?;
         let tell = || self.core.accumulator.mailbox().push(Event::Turn, None);
         let wait = || self.core.metadata.wait_for_topic(&topic, None, self.core.settings.max_block, tell);
-        self.core.timed(|sensors, nanos| sensors.metadata_wait.add(nanos), wait)?;
+        self.core.timed(|calls| &mut calls.metadata_wait, wait)?;
         let cluster = self.core.metadata.cluster();
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
     }

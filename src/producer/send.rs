@@ -197,7 +197,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let outcome =
             budget.charge(&stage::now, || self.metadata.wait_for_topic(name, partition, left, tell));
         let waited = left.saturating_sub(budget.left().unwrap_or(left));
-        self.waited(|sensors, nanos| sensors.metadata_wait.add(nanos), waited);
+        self.waited(|calls| &mut calls.metadata_wait, waited);
         outcome
     }
 
@@ -225,7 +225,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
                     let before = request.budget.left().unwrap_or_default();
                     let reserved = self.accumulator.reserve(wanted, target, &mut request);
                     let waited = before.saturating_sub(request.budget.left().unwrap_or_default());
-                    self.waited(|sensors, nanos| sensors.bufferpool_wait.add(nanos), waited);
+                    self.waited(|calls| &mut calls.bufferpool_wait, waited);
                     reserved.map_err(|error| failed(self.exhausted(error)))?;
                 }
                 AppendStep::Elsewhere => chosen = self.choose_partition(topic, explicit, &parts)?,

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::last_heard::Explanation;
 use crate::mailbox::Event;
+use crate::producer::metrics::sensor_of;
 use crate::producer::{Core, KafkaProducer};
 use crate::stage;
 use crate::transaction::{
@@ -38,8 +39,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - `Authorization`, `Authentication`: may be called again once access is granted;
     /// - `IllegalState`: there is no `transactional.id`, or it was called before; in a callback. `Closed`, `Forked`.
     pub fn init_transactions(&self) -> Result<(), Error> {
-        let call = || self.core.transactional_call(TransactionCall::Init);
-        self.core.timed(|sensors, nanos| sensors.txn_init.add(nanos), call)
+        self.core.transactional_call(TransactionCall::Init)
     }
 
     /// As [`init_transactions`](Self::init_transactions), and keeps a transaction that the producer before this one has left
@@ -67,7 +67,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// `IllegalState`: [`init_transactions`](Self::init_transactions) has not been called, a transaction is open, or a call
     /// that timed out has to be repeated first; in a callback. Whatever has ended this producer. `Closed`, `Forked`.
     pub fn begin_transaction(&self) -> Result<(), Error> {
-        self.core.timed(|sensors, nanos| sensors.txn_begin.add(nanos), || self.core.begin_transaction())
+        self.core.timed(|calls| &mut calls.txn_begin, || self.core.begin_transaction())
     }
 
     /// Adds offsets of a consumer group to the open transaction: they are committed if and only if it is. With this, reading,
@@ -92,7 +92,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error> {
         let call = || self.core.send_offsets(offsets, group);
-        self.core.timed(|sensors, nanos| sensors.txn_send_offsets.add(nanos), call)
+        self.core.timed(|calls| &mut calls.txn_send_offsets, call)
     }
 
     /// The first phase of a two-phase commit (KIP-939): sends what was accepted in the transaction, waits until all of it is in
@@ -148,8 +148,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - `IllegalState`: no transaction is open, or the setting is not there; in a callback. `Closed`, `Forked`.
     pub fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
         self.core.check_two_phase_commit(TransactionCall::Prepare.name())?;
-        let call = || self.core.transactional_call(TransactionCall::Prepare);
-        self.core.timed(|sensors, nanos| sensors.txn_prepare.add(nanos), call)?;
+        self.core.transactional_call(TransactionCall::Prepare)?;
         Ok(self.core.control.transactions().prepared().unwrap_or_default())
     }
 
@@ -184,8 +183,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///   here whether the transaction was committed: read the committed offsets, or the topic;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed` (see `possibly_written`), `Forked`.
     pub fn commit_transaction(&self) -> Result<(), Error> {
-        let call = || self.core.transactional_call(TransactionCall::Commit);
-        self.core.timed(|sensors, nanos| sensors.txn_commit.add(nanos), call)
+        self.core.transactional_call(TransactionCall::Commit)
     }
 
     /// Aborts the transaction: no reader with `isolation.level=read_committed` will see any of it. Records that have not
@@ -198,26 +196,33 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - [`is_fatal`](Error::is_fatal): close this producer, make another one; the coordinator aborts what is open;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed`, `Forked`.
     pub fn abort_transaction(&self) -> Result<(), Error> {
-        let call = || self.core.transactional_call(TransactionCall::Abort);
-        self.core.timed(|sensors, nanos| sensors.txn_abort.add(nanos), call)
+        self.core.transactional_call(TransactionCall::Abort)
     }
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
-    fn check_transactional_call(&self, name: &str) -> Result<(), Error> {
+    /// Whether a call may wait here at all.
+    fn check_caller(&self, name: &str) -> Result<(), Error> {
         self.check_process()?;
-        not_in_callback(&format!("{name}()"))?;
+        not_in_callback(&format!("{name}()"))
+    }
+
+    fn check_transactional_call(&self, name: &str) -> Result<(), Error> {
+        self.check_caller(name)?;
         self.control.lifecycle().refusal().map_or(Ok(()), Err)
     }
 
     fn transactional_call(&self, call: TransactionCall) -> Result<(), Error> {
+        self.timed(sensor_of(call), || self.call_until_over(call))
+    }
+
+    fn call_until_over(&self, call: TransactionCall) -> Result<(), Error> {
         let transactions = self.control.transactions();
         let is_commit = call == TransactionCall::Commit;
         let outcome = match transactions.pending(call) {
             // What became of it is told, also where nothing new can begin any more.
             Some(outcome) => {
-                self.check_process()?;
-                not_in_callback(&format!("{}()", call.name()))?;
+                self.check_caller(call.name())?;
                 outcome
             }
             None => {
