@@ -359,9 +359,7 @@ impl PartitionQueue {
 
     /// Takes the open batch out to be sealed, and keeps its place.
     fn take_open(&self, state: &mut QueueState) -> Option<OpenBatch> {
-        let open = state.open.take()?;
-        state.next_size = next_size(state.next_size, open.len());
-        state.last_caller.note_batch(open.count(), open.completion().is_awaited());
+        let open = state.take_open()?;
         state.sealed.push_back(SealedSlot::Soon(open.id(), Arc::clone(open.completion())));
         Some(open)
     }
@@ -554,13 +552,16 @@ impl QueueState {
                 self.sealed.push_front(soon);
                 None
             }
-            None => {
-                let open = self.open.take()?;
-                self.next_size = next_size(self.next_size, open.len());
-                self.last_caller.note_batch(open.count(), open.completion().is_awaited());
-                Some(TakenHead::Open(open))
-            }
+            None => self.take_open().map(TakenHead::Open),
         }
+    }
+
+    /// Takes the open batch out, and learns from it what the next one will be like.
+    fn take_open(&mut self) -> Option<OpenBatch> {
+        let open = self.open.take()?;
+        self.next_size = next_size(self.next_size, open.len());
+        self.last_caller.note_batch(open.count(), open.completion().is_awaited());
+        Some(open)
     }
 
     #[inline]

@@ -57,7 +57,9 @@ impl PartitionSequences {
         if self.owner != Some(owner) {
             let next = self.next;
             self.start_over(owner);
-            self.next = if planted(Defect::SequencesGoOn) { next } else { 0 };
+            if planted(Defect::SequencesGoOn) {
+                self.next = next;
+            }
         }
         let base = self.next;
         self.next = after(base, count);
