@@ -78,6 +78,29 @@ pub(super) struct Accepted {
     pub(super) is_orphan: bool,
 }
 
+impl Accepted {
+    /// Nothing has been told of it yet.
+    pub(super) fn now(
+        (topic, partition): (&'static str, Option<i32>),
+        content: RecordContent,
+        at: Duration,
+        has_callback: bool,
+    ) -> Accepted {
+        Accepted {
+            topic,
+            partition,
+            content,
+            at,
+            has_callback,
+            told: Vec::new(),
+            future: None,
+            is_late: false,
+            transaction: None,
+            is_orphan: false,
+        }
+    }
+}
+
 /// A record that was not accepted.
 #[derive(Debug, Clone)]
 pub(super) struct RefusedRecord {

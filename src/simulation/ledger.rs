@@ -111,21 +111,8 @@ impl Ledger {
     ) -> usize {
         let mut pages = self.pages.lock().unwrap();
         let number = pages.begun.len();
-        let (at, told) = (self.clock.elapsed(), Vec::new());
         let content = content(number + self.program * MOST_RECORDS);
-        let (transaction, is_orphan) = (None, false);
-        let record = Accepted {
-            topic,
-            partition,
-            content,
-            at,
-            has_callback,
-            told,
-            future: None,
-            is_late: false,
-            transaction,
-            is_orphan,
-        };
+        let record = Accepted::now((topic, partition), content, self.clock.elapsed(), has_callback);
         pages.begun.push(SentRecordPage { record, future: None, jumps: self.clock.jumps() });
         number
     }

@@ -59,6 +59,8 @@ mod wire;
 
 mod lines;
 
+mod program;
+
 // … all of it together, …
 mod world;
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
-use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::dawdling::{slow_callbacks, slow_code};
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::{Forgotten, Lie, Step};
@@ -108,14 +107,12 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> SeedScenario {
         topic,
         threads: size.threads,
         link_quality,
-        channels: SimulatedChannels::default(),
-        security: None,
         steps,
         slow_code: prompt.map_or(SlowCode::default(), |_| slow_code),
         prompt,
         largest,
         recovers,
-        is_told: false,
+        ..Setup::calm(0)
     };
     SeedScenario { setup, kinds, is_calm, length: size.length }
 }

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use crate::mailbox::Mailbox;
 use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::ledger::Ledger;
-use crate::simulation::player::{Limits, Player};
-use crate::simulation::threads::Threads;
-use crate::simulation::world::{ClientSide, World, WorldParts, bootstrap, produce};
+use crate::simulation::program::{Beginning, ClientSide, WorldParts, begin_program};
+use crate::simulation::world::{World, bootstrap};
 
 impl World {
     /// Lets the program begin again if it has crashed.
@@ -49,14 +48,9 @@ impl World {
             slow_code,
         };
         let bootstrap = bootstrap(&self.settings, &self.network());
-        let (producer, parts) = produce(&self.settings, client, mailbox, bootstrap, &mut self.random);
-        let limits = Limits { max_block: self.settings.max_block, delivery: self.settings.delivery_timeout };
-        let players = vec![Player::new(producer, Arc::clone(&self.ledger), limits); self.threads];
-        let seed = self.random.u64(..);
-        let threads = Threads::start(players, &clock, seed);
+        let begin = Beginning { mailbox, bootstrap, ledger: &self.ledger, threads: self.threads, seed: None };
+        let parts = begin_program(&self.settings, client, begin, &mut self.random);
         let WorldParts { sender, accumulator, control, alive, close_parts } = parts;
-        self.network().threads = Some(threads);
-        self.network().accumulator = Some(Arc::clone(&accumulator));
         (self.sender, self.alive, self.close_parts) = (Some(sender), Some(alive), close_parts);
         (self.accumulator, self.control) = (accumulator, control);
         self.still = 0;

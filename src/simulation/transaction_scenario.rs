@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
-use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::plan::Step;
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS, TRANSACTIONAL_ID};
 use crate::simulation::scenario::{Dice, SeedScenario, Size, Steps, of_kind};
-use crate::simulation::slow_code::SlowCode;
 use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::Setup;
 
@@ -57,14 +55,10 @@ pub(super) fn transaction_scenario(seed: u64, enabled: &[Kind]) -> SeedScenario 
         topic,
         threads: size.threads,
         link_quality,
-        channels: SimulatedChannels::default(),
-        security: None,
         steps,
-        slow_code: SlowCode::default(),
         prompt: is_calm.then_some(Duration::from_secs(20)),
-        largest: usize::MAX,
         recovers: is_mended,
-        is_told: false,
+        ..Setup::calm(0)
     };
     SeedScenario {
         setup,

@@ -8,22 +8,20 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender as Channel, bounded};
+use crossbeam_channel::Sender as Channel;
 #[cfg(test)]
 use kafka_embedded::ClusterRules;
 use kafka_embedded::{EmbeddedCluster, EmbeddedClusterBuilder, TopicConfig};
 
 use crate::accumulator::RecordAccumulator;
-use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::{Faults, ProducerConfig, Settings};
 #[cfg(test)]
 use crate::error::Error;
 use crate::mailbox::Mailbox;
+use crate::network::BootstrapServers;
 use crate::network::test_channels::SimulatedChannels;
-use crate::network::{BootstrapServers, ChannelBuilder, Transport};
-use crate::producer::{CloseParts, KafkaProducer, Running, SenderThread};
-use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
-use crate::serializer::ByteArraySerializer;
+use crate::producer::CloseParts;
+use crate::sender::{Bootstrap, Control, Sender};
 use crate::simulation::brokers::Brokers;
 use crate::simulation::history::{Delivery, History, Promise, Violation};
 use crate::simulation::ledger::{Ledger, LedgerReport};
@@ -31,10 +29,11 @@ use crate::simulation::lines::Lines;
 use crate::simulation::link_quality::LinkQuality;
 use crate::simulation::network::SimulatedNetwork;
 use crate::simulation::plan::Step;
-use crate::simulation::player::{Act, CallbackDeed, How, Limits, Player, SimulatedProducer, TOPICS};
+use crate::simulation::player::{Act, CallbackDeed, How, TOPICS};
+use crate::simulation::program::{Beginning, ClientSide, WorldParts, begin_program};
 use crate::simulation::request_bounds::RequestBounds;
 use crate::simulation::secured_setup::SecuredSetup;
-use crate::simulation::secured_side::{NewestLayer, ObservedChannels, SecuredSide};
+use crate::simulation::secured_side::{NewestLayer, SecuredSide};
 use crate::simulation::slow_code::SlowCode;
 use crate::simulation::threads::Threads;
 use crate::simulation::trace;
@@ -174,13 +173,10 @@ impl World {
         let (slack, users_time) = (setup.link_quality.slack(), setup.users_time());
         let (channels, security, slow_code) = (setup.channels, setup.security, setup.slow_code.clone());
         let client = ClientSide { lines: lines.clone(), channels, security, newest, slow_code };
-        let (producer, parts) = produce(&settings, client, mailbox, bootstrap, &mut random);
-        let limits = Limits { max_block: settings.max_block, delivery: settings.delivery_timeout };
-        let players = vec![Player::new(producer, Arc::clone(&ledger), limits); setup.threads];
-        let threads = Threads::start(players, &clock, setup.seed);
+        let begin =
+            Beginning { mailbox, bootstrap, ledger: &ledger, threads: setup.threads, seed: Some(setup.seed) };
+        let parts = begin_program(&settings, client, begin, &mut random);
         let WorldParts { sender, accumulator, control, alive, close_parts } = parts;
-        lines.network().threads = Some(threads);
-        lines.network().accumulator = Some(Arc::clone(&accumulator));
         let world = World {
             settings,
             past: LedgerReport::default(),
@@ -464,62 +460,6 @@ impl World {
         let (sound, largest) = (self.prompt.is_some(), self.largest);
         Promise { delivery, ordered, sound, largest, within, flushed_within, slack }
     }
-}
-
-/// The sender, and what the world shares with it.
-pub(super) struct WorldParts {
-    pub(super) sender: Sender<Lines>,
-    pub(super) accumulator: Arc<RecordAccumulator>,
-    pub(super) control: Arc<Control>,
-    pub(super) alive: Channel<Infallible>,
-    pub(super) close_parts: Option<CloseParts>,
-}
-
-/// What a client is made of beside its settings.
-pub(super) struct ClientSide {
-    pub(super) lines: Lines,
-    pub(super) channels: SimulatedChannels,
-    pub(super) security: Option<SecuredSetup>,
-    pub(super) newest: NewestLayer,
-    pub(super) slow_code: SlowCode,
-}
-
-/// A producer whose sender runs when we let it.
-pub(super) fn produce(
-    settings: &Settings,
-    client: ClientSide,
-    mailbox: Mailbox,
-    bootstrap: Bootstrap,
-    random: &mut fastrand::Rng,
-) -> (SimulatedProducer, WorldParts) {
-    let ClientSide { lines, channels: simulated, security, newest, slow_code } = client;
-    let token = ProducerToken::next();
-    become_sender_thread(token);
-    let given = settings.properties.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let config = ProducerConfig::from_properties(given).expect("known settings");
-    let builder = KafkaProducer::<[u8], [u8]>::builder(config);
-    let builder = builder.key_serializer(ByteArraySerializer).value_serializer(slow_code.clone());
-    let builder = if slow_code.each.is_empty() { builder } else { builder.interceptor(slow_code) };
-    let builder = match &security {
-        Some(security) => security.give(builder),
-        None => builder,
-    };
-    let mut parts = None;
-    let producer = builder.build_on(|_, channels, close| {
-        let channels: Arc<dyn ChannelBuilder> = match security {
-            Some(_) => Arc::new(ObservedChannels { channels, newest }),
-            None => Arc::new(simulated),
-        };
-        let transport = Transport { network: lines, channels };
-        let assembly = assemble(settings, token, transport, mailbox, bootstrap, random.fork());
-        let Assembly { sender, accumulator, metadata, control } = assembly;
-        let (alive, ended) = bounded(0);
-        let (shared, controlled) = (Arc::clone(&accumulator), Arc::clone(&control));
-        let close_parts = Some(close);
-        parts = Some(WorldParts { sender, accumulator: shared, control: controlled, alive, close_parts });
-        Ok(Running { accumulator, metadata, control, thread: SenderThread { ended }, token })
-    });
-    (producer.expect("settings without contradictions"), parts.expect("a producer that was started"))
 }
 
 /// Secures the network, if the setup says so.

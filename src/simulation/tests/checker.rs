@@ -49,20 +49,8 @@ fn sound() -> History {
             let outcome = acknowledged(partition, offset);
             let told = vec![Told { at, outcome: outcome.clone() }];
             logs[partition as usize].records.push(logged(&content, offset));
-            let (topic, partition, future) = ("t", Some(partition), Some(outcome));
-            let (has_callback, is_late) = (true, false);
-            records.push(Accepted {
-                topic,
-                partition,
-                content,
-                at,
-                has_callback,
-                told,
-                future,
-                is_late,
-                transaction: None,
-                is_orphan: false,
-            });
+            let record = Accepted::now(("t", Some(partition)), content, at, true);
+            records.push(Accepted { told, future: Some(outcome), ..record });
         }
     }
     let promise = Promise {
