@@ -1,0 +1,7 @@
+//! What the two programs of this crate are made of: `kafka-console-producer` and `kafka-producer-perf-test`.
+//!
+//! Each program's flags, and what they mean, are in a folder of its own; what both need stands beside them. The files in
+//! `bin/` only call [`console_producer::main`] and [`perf_test::main`].
+
+pub mod console_producer;
+pub mod perf_test;
