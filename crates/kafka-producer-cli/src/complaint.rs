@@ -1,0 +1,70 @@
+//! Why a program of this crate cannot go on, in the words that its user reads.
+//!
+//! Owns: the text, and how it is printed. Must not know: what the programs do.
+//! Holds: the texts of the producer's errors name settings, values and what is accepted, and never a secret; what is added
+//! here must not either.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// What is told to the person who ran the program: one or more lines without the program's name.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Complaint(String);
+
+impl Complaint {
+    pub(crate) fn new(text: impl Into<String>) -> Complaint {
+        Complaint(text.into())
+    }
+
+    /// About a file: `FILE: No such file or directory`.
+    pub(crate) fn of_file(path: impl fmt::Display, error: &io::Error) -> Complaint {
+        Complaint(format!("{path}: {}", in_words(error)))
+    }
+}
+
+impl fmt::Display for Complaint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<kafka_producer::Error> for Complaint {
+    fn from(error: kafka_producer::Error) -> Complaint {
+        Complaint(error.to_string())
+    }
+}
+
+/// The operating system's words, without the number that Rust adds.
+pub(crate) fn in_words(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// A line on standard error under the program's name. Where nobody reads it any more it is lost.
+pub(crate) fn say(program: &str, text: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{program}: {text}");
+}
+
+/// The program's exit status: a complaint is printed, and makes it 1.
+pub(crate) fn exit_status(program: &str, outcome: Result<ExitCode, Complaint>) -> ExitCode {
+    outcome.unwrap_or_else(|complaint| {
+        say(program, complaint);
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_without_the_systems_number() {
+        let error = io::Error::from_raw_os_error(2);
+        let complaint = Complaint::of_file("lines.txt", &error);
+        assert_eq!(complaint.to_string(), "lines.txt: No such file or directory");
+    }
+}
