@@ -71,12 +71,11 @@ mod tests {
 
     #[test]
     fn a_pair_without_a_value_is_told_and_nothing_that_may_be_a_secret_is_shown() {
-        let text = |pair: &str| name_and_value("--command-property", pair).map_err(|error| error.to_string());
-        let named = "--command-property acks has no value: expected NAME=VALUE, as in acks=…";
-        assert_eq!(text("acks"), Err(named.into()));
-        let hidden = "--command-property has no '=' in it: expected NAME=VALUE";
-        assert_eq!(text("Hunter2!"), Err(hidden.into()));
-        let nameless = "--command-property has no name before the '=': expected NAME=VALUE";
-        assert_eq!(text("=x"), Err(nameless.into()));
+        let refused = |pair, text: &str| {
+            assert_eq!(name_and_value("--command-property", pair), Err(Complaint::new(text)));
+        };
+        refused("acks", "--command-property acks has no value: expected NAME=VALUE, as in acks=…");
+        refused("Hunter2!", "--command-property has no '=' in it: expected NAME=VALUE");
+        refused("=x", "--command-property has no name before the '=': expected NAME=VALUE");
     }
 }
