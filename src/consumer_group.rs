@@ -50,7 +50,9 @@ impl fmt::Display for TopicPartition {
 /// use kafka_producer::OffsetAndMetadata;
 ///
 /// let last_read = 41;
-/// let position = OffsetAndMetadata::new(last_read + 1).with_leader_epoch(7).with_metadata("by the orders service");
+/// let position = OffsetAndMetadata::new(last_read + 1)
+///     .with_leader_epoch(7)
+///     .with_metadata("by the orders service");
 /// assert_eq!((position.offset(), position.leader_epoch()), (42, Some(7)));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -102,8 +104,10 @@ impl OffsetAndMetadata {
 /// ```
 /// use kafka_producer::ConsumerGroupMetadata;
 ///
-/// // From a consumer that tells its generation and member id, as Java's `consumer.groupMetadata()` does:
-/// let group = ConsumerGroupMetadata::new("billing").with_member(5, "consumer-1-7f3a").with_group_instance_id("host-9");
+/// // From a consumer that tells its generation and member id (Java's `groupMetadata()`):
+/// let group = ConsumerGroupMetadata::new("billing")
+///     .with_member(5, "consumer-1-7f3a")
+///     .with_group_instance_id("host-9");
 /// // From a program that assigns partitions itself, without a group's protocol:
 /// let alone = ConsumerGroupMetadata::new("billing");
 /// assert_eq!((group.generation_id(), alone.generation_id()), (5, -1));

@@ -19,15 +19,21 @@ use crate::record::TopicName;
 /// ```
 /// use kafka_producer::{Error, KafkaProducer, ProducerRecord};
 ///
-/// enum Next { Done, Again, LookFirst, GiveUp, AnotherProducer }
+/// enum Next {
+///     Done,
+///     Again,
+///     LookFirst,
+///     GiveUp,
+///     AnotherProducer,
+/// }
 ///
 /// fn after(outcome: Result<kafka_producer::RecordMetadata, Error>) -> Next {
 ///     match outcome {
 ///         Ok(_) => Next::Done,
 ///         Err(error) if error.is_fatal() => Next::AnotherProducer,
-///         Err(error) if error.possibly_written() => Next::LookFirst, // sending it again may make a duplicate
+///         Err(error) if error.possibly_written() => Next::LookFirst, // else a duplicate?
 ///         Err(error) if error.is_retriable() => Next::Again,
-///         Err(_) => Next::GiveUp, // a file, a dead-letter topic: the same record will not succeed
+///         Err(_) => Next::GiveUp, // the same record fails again: a dead-letter topic
 ///     }
 /// }
 /// ```

@@ -18,15 +18,25 @@ macro_rules! pages {
 pages! {
     /// [tuning]: self::tuning
     /// [errors]: self::errors
+    /// [settings]: self::settings
+    /// [security]: self::security
+    /// [threads and blocking]: self::threads_and_blocking
     getting_started "guide/getting-started.md"
     /// [errors]: self::errors
     delivery_guarantees "guide/delivery-guarantees.md"
     threads_and_blocking "guide/threads-and-blocking.md"
     /// [logging]: self::logging
+    /// [transactions]: self::transactions
+    /// [codes]: crate::ErrorCode
     errors "errors.md"
+    /// [errors]: self::errors
+    /// [testing]: self::testing
+    /// [prepare]: crate::KafkaProducer::prepare_transaction
+    transactions "guide/transactions.md"
     /// [settings]: self::settings
     /// [compression]: self::compression
     /// [delivery guarantees]: self::delivery_guarantees
+    /// [metrics]: self::metrics
     tuning "guide/tuning.md"
     settings "configuration.md"
     /// [settings]: self::settings
@@ -54,6 +64,9 @@ pages! {
     /// [Kerberos]: self::kerberos
     providers "security/providers.md"
     compression "compression.md"
+    /// [compression]: self::compression
+    /// [TLS]: self::tls
+    features "features.md"
     logging "logging.md"
     metrics "metrics.md"
     testing "guide/testing.md"
@@ -65,3 +78,8 @@ pages! {
     /// [testing]: self::testing
     questions "guide/questions.md"
 }
+
+/// The programs of the repository's front page.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

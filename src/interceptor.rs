@@ -29,7 +29,9 @@ pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use kafka_producer::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
+/// use kafka_producer::{
+///     Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor,
+/// };
 ///
 /// /// Marks records and counts those that failed.
 /// #[derive(Default)]
@@ -38,12 +40,18 @@ pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 ///
 /// impl ProducerInterceptor<str, str> for Audit {
-///     fn on_send(&self, record: &mut InterceptedRecord<'_, str, str>) -> Result<(), InterceptorError> {
+///     fn on_send(
+///         &self,
+///         record: &mut InterceptedRecord<'_, str, str>,
+///     ) -> Result<(), InterceptorError> {
 ///         record.headers_mut().add("origin", "billing");
 ///         Ok(())
 ///     }
 ///
-///     fn on_acknowledgement(&self, acknowledgement: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+///     fn on_acknowledgement(
+///         &self,
+///         acknowledgement: &Acknowledgement<'_>,
+///     ) -> Result<(), InterceptorError> {
 ///         if acknowledgement.outcome().is_err() {
 ///             self.failed.fetch_add(1, Ordering::Relaxed);
 ///         }

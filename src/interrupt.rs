@@ -36,8 +36,8 @@ use crate::sync::{Thread, current_thread, park};
 /// ```
 /// use kafka_producer::InterruptHandle;
 ///
-/// let worker = InterruptHandle::current();        // on the thread that will block
-/// std::thread::spawn(move || worker.interrupt()); // from anywhere, for instance a signal handler's thread
+/// let worker = InterruptHandle::current(); // on the thread that will block
+/// std::thread::spawn(move || worker.interrupt()); // from any thread
 /// ```
 ///
 /// # Ctrl-C

@@ -1,22 +1,70 @@
-//! The Apache Kafka producer for programs without an async runtime.
+//! The Apache Kafka producer for programs without an async runtime: synchronous, blocking, pure Rust.
 //!
-//! [getting started]: guide::getting_started
-//! [delivery guarantees]: guide::delivery_guarantees
-//! [threads and blocking]: guide::threads_and_blocking
-//! [errors]: guide::errors
-//! [tuning]: guide::tuning
-//! [settings]: guide::settings
-//! [security]: guide::security
-//! [TLS]: guide::tls
-//! [providers]: guide::providers
-//! [compression]: guide::compression
-//! [logging]: guide::logging
-//! [testing]: guide::testing
-//! [from Java]: guide::from_java
-//! [from librdkafka]: guide::from_librdkafka
-//! [questions]: guide::questions
+//! - **Java's producer, without Java.** Names, defaults and rules of the settings are those of `KafkaProducer` 4.x; a
+//!   `producer.properties` of a Java service loads as it is. A record with a key goes to the partition that Java chooses.
+//! - **No runtime, no C library, no polling by the caller.** One producer is one OS thread, however many brokers there are.
+//! - **Every accepted record is answered exactly once**, within `delivery.timeout.ms`: with its place in the log, or with
+//!   an error that says whether it may have been written.
+//! - **Acknowledged means in the log, once, in order**: idempotence is on by default.
 //!
-#![doc = include_str!("../README.md")]
+//! # First program
+//!
+//! ```sh
+//! cargo add kafka-producer
+//! ```
+//!
+//! ```no_run
+//! use kafka_producer::{KafkaProducer, ProducerRecord};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let producer = KafkaProducer::<str, str>::connect("localhost:9092")?;
+//!     let metadata =
+//!         producer.send(ProducerRecord::new("test", "WORLD").with_key("HELLO"))?.get()?;
+//!     println!("{metadata}"); // test-1@0, as Java prints it: topic-partition@offset
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [Getting started](guide::getting_started) goes on from here: a broker to try it with or none at all, settings, other
+//! types of keys and values.
+//!
+//! # Three ways to send
+//!
+//! | call | what you learn, and when |
+//! |---|---|
+//! | [`send(record)?`](KafkaProducer::send) | fire and forget: the record is on its way. The future that is returned may be dropped |
+//! | [`send(record)?.get()?`](RecordFuture::get) | synchronous: waits for the broker's answer |
+//! | [`send_with_callback(record, callback)?`](KafkaProducer::send_with_callback) | asynchronous: the producer's thread calls back with the outcome |
+//!
+//! All three batch, retry and keep order in the same way. [`wait_all`] waits for many futures, and
+//! [`try_send`](KafkaProducer::try_send) never blocks. [Threads and blocking](guide::threads_and_blocking) says how long
+//! each call may wait.
+//!
+//! # Errors
+//!
+//! Where `send` returns an error, the record was **not accepted**: nothing was queued, and `send(&record)` leaves it with
+//! you. What happens later comes as the record's outcome, to `get` and to the callback. Both are an [`Error`]:
+//!
+//! | method | it tells |
+//! |---|---|
+//! | [`kind`](Error::kind), [`code`](Error::code) | what went wrong: `Timeout`, `RecordTooLarge`, `Authorization`, …; the broker's code |
+//! | [`is_retriable`](Error::is_retriable) | the same call may succeed later. What the producer could retry itself it has retried already |
+//! | [`possibly_written`](Error::possibly_written) | the record may be in the log all the same. Where it is false, sending it again makes no duplicate |
+//! | [`is_fatal`](Error::is_fatal) | this producer cannot go on: close it and create another |
+//!
+//! What each kind and each code means, and what to do: [the error handbook](guide::errors).
+//!
+//! # Where to go on
+//!
+//! | to | read |
+//! |---|---|
+//! | use it | [getting started](guide::getting_started), [settings](guide::settings), [tuning](guide::tuning), [compression](guide::compression), [Cargo features](guide::features) |
+//! | know what is promised | [delivery guarantees](guide::delivery_guarantees), [errors](guide::errors), [transactions](guide::transactions) |
+//! | get into a cluster | [security](guide::security), [providers](guide::providers) such as Confluent Cloud or Amazon MSK |
+//! | run it | [logging](guide::logging), [metrics](guide::metrics) |
+//! | test your program | [testing](guide::testing): a mock, and the crate `kafka-embedded`, a Kafka cluster in your test's process |
+//! | come from another client | [from Java](guide::from_java), [from librdkafka](guide::from_librdkafka) |
+//! | ask | [questions](guide::questions) that are often asked |
 
 // The modules stand in the order in which a record travels.
 

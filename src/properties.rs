@@ -14,7 +14,10 @@ use std::fmt;
 /// use std::collections::HashMap;
 /// use kafka_producer::Properties;
 ///
-/// let map = HashMap::from([("schema.registry.url".to_owned(), "http://localhost:8081".to_owned())]);
+/// let map = HashMap::from([(
+///     "schema.registry.url".to_owned(),
+///     "http://localhost:8081".to_owned(),
+/// )]);
 /// let properties = Properties::new(&map);
 /// assert_eq!(properties.get("schema.registry.url"), Some("http://localhost:8081"));
 /// assert_eq!(properties.get("linger.ms"), None);

@@ -7,6 +7,8 @@ mod source;
 use std::collections::BTreeSet;
 use std::fs;
 
+use kafka_producer::{Error, ErrorCode};
+
 /// The sources with texts that go over several lines on one.
 fn sources() -> Vec<String> {
     let one_line = |text: &str| {
@@ -90,33 +92,60 @@ fn links(text: &str) -> Vec<(Option<&str>, &str)> {
     let definitions = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
     let definitions = definitions.map(|(name, to)| (Some(name), to));
     let inline = text.split("](").skip(1).filter_map(|rest| Some((None, rest.split_once(')')?.0)));
-    definitions.chain(inline).filter(|(_, to)| !to.contains("://") && !to.starts_with('#')).collect()
+    definitions.chain(inline).filter(|(_, to)| !to.contains("://")).collect()
+}
+
+/// Lines outside of programs.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut is_code = false;
+    text.lines().filter(move |line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_code ^= is_fence;
+        !is_code && !is_fence
+    })
+}
+
+/// What a heading is linked by, as GitHub and rustdoc make it of its text.
+fn anchor(heading: &str) -> String {
+    let heading = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = heading.chars().filter(|&char| char.is_alphanumeric() || " -_".contains(char));
+    kept.map(|char| if char == ' ' { '-' } else { char }).collect()
+}
+
+fn anchors(page: &str) -> BTreeSet<String> {
+    prose(page).filter(|line| line.starts_with('#')).map(anchor).collect()
 }
 
 #[test]
 fn links_of_the_pages_lead_somewhere_in_the_repository_and_in_the_documentation() {
     let (mut seen, mut findings) = (0, Vec::new());
     let guide = fs::read_to_string(source::root().join("src/guide.rs")).unwrap();
-    let root = fs::read_to_string(source::root().join("src/lib.rs")).unwrap();
     for path in source::files("").into_iter().filter(|path| path.extension().is_some_and(|it| it == "md")) {
         let text = fs::read_to_string(source::root().join(&path)).unwrap();
         let folder = path.parent().unwrap();
         for (name, to) in links(&text) {
-            let file = to.split('#').next().unwrap();
-            if !source::root().join(folder).join(file).exists() {
+            let (file, part) = to.split_once('#').unwrap_or((to, ""));
+            let target = if file.is_empty() {
+                source::root().join(&path)
+            } else {
+                source::root().join(folder).join(file)
+            };
+            if !target.exists() {
                 findings.push(format!("{}: {to} is not there", path.display()));
+                continue;
+            }
+            if !part.is_empty() && !anchors(&fs::read_to_string(&target).unwrap()).contains(part) {
+                findings.push(format!("{}: {to} has no such heading", path.display()));
+            }
+            if file.is_empty() {
+                continue;
             }
             // rustdoc knows no files: a line before the page says where it is there.
             let page = path.file_name().unwrap().to_str().unwrap();
             let is_of_guide = guide.contains(&format!("{page}\"")) && path.starts_with("docs");
-            let said = match (name, page, is_of_guide) {
-                (Some(name), "README.md", _) if folder.as_os_str().is_empty() => {
-                    root.contains(&format!("//! [{name}]: guide::"))
-                }
-                (Some(name), _, true) => guide.contains(&format!("/// [{name}]: self::")),
-                (None, "README.md", _) if folder.as_os_str().is_empty() => false,
-                (None, _, true) => false,
-                _ => true,
+            let said = match name {
+                Some(name) => !is_of_guide || guide.contains(&format!("/// [{name}]: self::")),
+                None => !is_of_guide,
             };
             if !said {
                 findings.push(format!("{}: {to} leads nowhere in the documentation", path.display()));
@@ -155,4 +184,111 @@ fn every_room_that_logs_is_in_the_list_of_targets() {
         .map(|rest| rest.split('`').next().unwrap().to_owned())
         .collect();
     assert_eq!(rooms, listed);
+}
+
+/// A table whose columns have no name is a riddle.
+#[test]
+fn every_column_of_a_table_has_a_name() {
+    let (mut seen, mut findings) = (0, Vec::new());
+    for path in users_pages() {
+        let text = fs::read_to_string(source::root().join(&path)).unwrap();
+        let lines: Vec<&str> =
+            text.lines().map(|line| line.trim().trim_start_matches(['/', '!']).trim()).collect();
+        for (number, pair) in lines.windows(2).enumerate() {
+            let is_head = pair[0].starts_with('|')
+                && pair[1].starts_with('|')
+                && pair[1].chars().all(|char| "|-: ".contains(char));
+            seen += usize::from(is_head);
+            if is_head && pair[0].trim_matches('|').split('|').any(|name| name.trim().is_empty()) {
+                findings.push(format!("{}:{}: {}", path.display(), number + 1, pair[0]));
+            }
+        }
+    }
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert!(seen >= 30, "{seen}");
+}
+
+/// What users read: the front page, the guide, and the documentation of all that is public.
+fn users_pages() -> Vec<std::path::PathBuf> {
+    let guide = fs::read_to_string(source::root().join("src/guide.rs")).unwrap();
+    let is_of_guide = |path: &std::path::Path| {
+        path.strip_prefix("docs").is_ok_and(|page| guide.contains(&format!("\"{}\"", page.display())))
+    };
+    let mut pages: Vec<_> = source::files("docs").into_iter().filter(|path| is_of_guide(path)).collect();
+    assert!(pages.len() >= 20, "{pages:?}");
+    pages.push("README.md".into());
+    pages.extend(source::rust_files("src").into_iter().map(|(path, _)| path));
+    pages.extend(source::rust_files("crates/kafka-embedded/src").into_iter().map(|(path, _)| path));
+    pages
+}
+
+/// At a window of 1280 pixels rustdoc cuts longer ones off. Properties files and drawings of bytes have the lines that
+/// they have.
+#[test]
+fn no_line_of_a_program_is_cut_off() {
+    const COLUMNS: usize = 90;
+    let (mut seen, mut findings) = (0, Vec::new());
+    for path in users_pages() {
+        let is_source = path.extension().is_some_and(|it| it == "rs");
+        let mut language: Option<String> = None;
+        for (number, line) in fs::read_to_string(source::root().join(&path)).unwrap().lines().enumerate() {
+            let comment = |line: &str| {
+                let text = line.trim_start().strip_prefix("//")?.strip_prefix(['/', '!'])?;
+                Some(text.strip_prefix(' ').unwrap_or(text).to_owned())
+            };
+            let Some(text) = (if is_source { comment(line) } else { Some(line.to_owned()) }) else {
+                language = None;
+                continue;
+            };
+            match (&language, text.strip_prefix("```")) {
+                (None, Some(opened)) => language = Some(opened.to_owned()),
+                (Some(_), Some(_)) => language = None,
+                (Some(language), None) if !["properties", "text"].contains(&language.as_str()) => {
+                    seen += 1;
+                    if text.chars().count() > COLUMNS {
+                        findings.push(format!("{}:{}: {text}", path.display(), number + 1));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(findings.is_empty(), "{findings:#?}");
+    assert!(seen > 1000, "{seen}");
+}
+
+/// The table of codes: names, numbers, which are retried, and their kinds are what the code does.
+#[test]
+fn the_table_of_error_codes_says_what_is_done() {
+    let page = fs::read_to_string(source::root().join("docs/errors.md")).unwrap();
+    let table = page.split("## By code").nth(1).unwrap().split("## By text").next().unwrap();
+    let mut seen = 0;
+    for row in table.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        for said in cells[1].split(", ").map(|code| code.trim_matches('`')) {
+            let code = ErrorCode(said.split_once(' ').unwrap().0.parse().unwrap());
+            assert_eq!(code.to_string(), said);
+            assert_eq!(cells[2].starts_with("yes"), code.is_retriable(), "{row}");
+            assert_eq!(cells[3], format!("`{}`", Error::from_code(code, None).kind()), "{row}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 35, "{seen}");
+}
+
+#[test]
+fn every_cargo_feature_has_its_row() {
+    let page = fs::read_to_string(source::root().join("docs/features.md")).unwrap();
+    let manifest = fs::read_to_string(source::root().join("Cargo.toml")).unwrap();
+    let features = manifest.split("\n[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let lines = features.lines().filter(|line| !line.starts_with('#'));
+    let names: Vec<&str> = lines.filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    let default = features.lines().find_map(|line| line.strip_prefix("default = ")).unwrap();
+    assert!(names.len() >= 13, "{names:?}");
+    for name in names.iter().filter(|&&name| name != "default") {
+        let row = page.lines().find(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
+        let row = row.unwrap_or_else(|| panic!("{name} is not in docs/features.md"));
+        let is_default = default.contains(&format!("\"{name}\""));
+        assert_eq!(row.split('|').nth(2).unwrap().trim(), if is_default { "yes" } else { "no" }, "{name}");
+    }
 }

@@ -49,7 +49,8 @@ pub(crate) use thread_role::{
 /// // All on their way first, and then the outcomes: one round trip, not a hundred.
 /// let mut futures = Vec::new();
 /// for number in 0..100 {
-///     futures.push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
+///     futures
+///         .push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
 /// }
 /// for (number, future) in futures.iter().enumerate() {
 ///     assert_eq!(future.get()?.to_string(), format!("orders-0@{number}"));

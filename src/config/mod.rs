@@ -237,8 +237,12 @@ impl ProducerConfig {
     /// ```
     /// use kafka_producer::ProducerConfig;
     ///
-    /// let linger = ProducerConfig::reference().find(|p| p.name() == "linger.ms").ok_or("unknown")?;
-    /// assert_eq!((linger.property_type().to_string(), linger.default()), ("long".to_string(), Some("5")));
+    /// let linger =
+    ///     ProducerConfig::reference().find(|p| p.name() == "linger.ms").ok_or("unknown")?;
+    /// assert_eq!(
+    ///     (linger.property_type().to_string(), linger.default()),
+    ///     ("long".to_string(), Some("5"))
+    /// );
     /// # Ok::<(), &str>(())
     /// ```
     pub fn reference() -> impl Iterator<Item = &'static PropertyDescription> {

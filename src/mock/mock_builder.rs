@@ -18,8 +18,12 @@ use crate::serializer::Serializer;
 /// use kafka_producer::{MockProducer, Producer, ProducerRecord, StringSerializer};
 ///
 /// let producer: MockProducer<str, str> =
-///     MockProducer::builder(StringSerializer, StringSerializer).topic("orders", 6).auto_complete(false).build();
-/// let future = producer.send(ProducerRecord::new("orders", "two apples").with_key("customer-7"))?;
+///     MockProducer::builder(StringSerializer, StringSerializer)
+///         .topic("orders", 6)
+///         .auto_complete(false)
+///         .build();
+/// let future =
+///     producer.send(ProducerRecord::new("orders", "two apples").with_key("customer-7"))?;
 /// assert!(!future.is_done());
 ///
 /// assert!(producer.complete_next());

@@ -64,7 +64,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// ```
     /// use kafka_producer::{Error, MockProducer, Producer, StringSerializer};
     ///
-    /// let producer: MockProducer<str, str> = MockProducer::new(StringSerializer, StringSerializer);
+    /// let producer: MockProducer<str, str> =
+    ///     MockProducer::new(StringSerializer, StringSerializer);
     /// producer.leave_prepared("4000:17".parse()?);
     /// let found = producer.init_transactions_keeping_prepared()?;
     /// assert_eq!(found.map(|state| state.to_string()).as_deref(), Some("4000:17"));
@@ -83,7 +84,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// ```
     /// use kafka_producer::{Error, ErrorKind, MockProducer, Producer, StringSerializer};
     ///
-    /// let producer: MockProducer<str, str> = MockProducer::new(StringSerializer, StringSerializer);
+    /// let producer: MockProducer<str, str> =
+    ///     MockProducer::new(StringSerializer, StringSerializer);
     /// producer.init_transactions()?;
     /// producer.begin_transaction()?;
     /// let error = Error::new(ErrorKind::Timeout, "the coordinator is away");

@@ -57,15 +57,23 @@ pub use sent_record::SentRecord;
 /// is no thread, no socket and no wait. Handles are cheap to clone, for the program under test and for the test.
 ///
 /// ```
-/// use kafka_producer::{Error, ErrorKind, MockProducer, Producer, ProducerRecord, StringSerializer, serialize_with};
+/// use kafka_producer::{
+///     Error, ErrorKind, MockProducer, Producer, ProducerRecord, StringSerializer,
+///     serialize_with,
+/// };
 ///
 /// // The program.
 ///
 /// #[derive(Clone)]
-/// struct Order { customer: String, item: String }
+/// struct Order {
+///     customer: String,
+///     item: String,
+/// }
 ///
 /// fn place(producer: &impl Producer<str, Order>, order: &Order) -> Result<(), Error> {
-///     producer.send(ProducerRecord::new("orders", order).with_key(order.customer.as_str()))?.get()?;
+///     producer
+///         .send(ProducerRecord::new("orders", order).with_key(order.customer.as_str()))?
+///         .get()?;
 ///     Ok(())
 /// }
 ///
@@ -75,7 +83,8 @@ pub use sent_record::SentRecord;
 ///     out.extend_from_slice(order.item.as_bytes());
 ///     Ok::<(), std::convert::Infallible>(())
 /// });
-/// let producer = MockProducer::builder(StringSerializer, serializer).topic("orders", 6).build();
+/// let producer =
+///     MockProducer::builder(StringSerializer, serializer).topic("orders", 6).build();
 ///
 /// let order = Order { customer: "customer-7".into(), item: "two apples".into() };
 /// place(&producer, &order)?;

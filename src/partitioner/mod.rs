@@ -28,13 +28,19 @@ pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
 /// **Different from Java**: a partitioner sees the serialized key and value, not the objects.
 ///
 /// ```
-/// use kafka_producer::{Cluster, PartitionRequest, Partitioner, PartitionerError, partition_for_key};
+/// use kafka_producer::{
+///     Cluster, PartitionRequest, Partitioner, PartitionerError, partition_for_key,
+/// };
 ///
 /// /// Partition 0 is for the one large customer, the others share the rest.
 /// struct LargeCustomerFirst;
 ///
 /// impl Partitioner for LargeCustomerFirst {
-///     fn partition(&self, record: &PartitionRequest<'_>, cluster: &Cluster) -> Result<i32, PartitionerError> {
+///     fn partition(
+///         &self,
+///         record: &PartitionRequest<'_>,
+///         cluster: &Cluster,
+///     ) -> Result<i32, PartitionerError> {
 ///         let count = cluster.partition_count(record.topic()).ok_or("no such topic")?;
 ///         match record.key() {
 ///             Some(b"ACME") => Ok(0),

@@ -31,10 +31,15 @@ use crate::transaction::PreparedTxnState;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use kafka_producer::{Error, MockProducer, Producer, ProducerRecord, StringSerializer, serialize_with};
+/// use kafka_producer::{
+///     Error, MockProducer, Producer, ProducerRecord, StringSerializer, serialize_with,
+/// };
 ///
 /// #[derive(Clone)]
-/// struct Order { customer: String, item: String }
+/// struct Order {
+///     customer: String,
+///     item: String,
+/// }
 ///
 /// /// Sends the order, and waits until it is in the log.
 /// fn place(producer: &impl Producer<str, Order>, order: &Order) -> Result<i64, Error> {
@@ -43,7 +48,9 @@ use crate::transaction::PreparedTxnState;
 ///     Ok(metadata.offset().unwrap_or(-1))
 /// }
 ///
-/// struct Shop { producer: Arc<dyn Producer<str, Order>> }
+/// struct Shop {
+///     producer: Arc<dyn Producer<str, Order>>,
+/// }
 ///
 /// let serializer = serialize_with(|order: &Order, out: &mut Vec<u8>| {
 ///     out.extend_from_slice(order.item.as_bytes());

@@ -30,7 +30,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// producer.send(ProducerRecord::new("orders", "two apples"))?.get()?;
     ///
     /// let metrics = producer.metrics();
-    /// let sent = metrics.get("producer-topic-metrics", "record-send-total", &[("topic", "orders")]);
+    /// let sent =
+    ///     metrics.get("producer-topic-metrics", "record-send-total", &[("topic", "orders")]);
     /// assert_eq!(sent.and_then(Metric::number), Some(1.0));
     /// println!("{metrics}"); // a table of all of them
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -64,14 +64,15 @@ pub use wait_all::{Outcomes, wait_all};
 /// use kafka_embedded::EmbeddedCluster;
 /// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 ///
-/// let cluster = EmbeddedCluster::builder().topic("orders", 6).start()?; // or a Kafka cluster of yours
+/// let cluster = EmbeddedCluster::builder().topic("orders", 6).start()?; // or a real one
 /// let config = ProducerConfig::new()
 ///     .bootstrap_servers(&cluster.bootstrap_servers())
 ///     .key_serializer("StringSerializer")
 ///     .value_serializer("StringSerializer");
 /// let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
 ///
-/// let future = producer.send(ProducerRecord::new("orders", "two apples").with_key("customer-7"))?;
+/// let future =
+///     producer.send(ProducerRecord::new("orders", "two apples").with_key("customer-7"))?;
 /// assert_eq!(future.get()?.to_string(), "orders-1@0");
 /// producer.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -167,14 +168,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// use kafka_embedded::EmbeddedCluster;
     /// use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
     ///
-    /// fn place(producer: &KafkaProducer<str, str>, topic: &str, customer: &str, order: &String) -> Result<(), Error> {
+    /// fn place(
+    ///     producer: &KafkaProducer<str, str>,
+    ///     topic: &str,
+    ///     customer: &str,
+    ///     order: &String,
+    /// ) -> Result<(), Error> {
     ///     producer.send(ProducerRecord::new(topic, order).with_key(customer))?;
     ///     Ok(())
     /// }
     ///
     /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
-    /// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers()).max_request_size(1000);
-    /// let producer = KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
+    /// let config = ProducerConfig::new()
+    ///     .bootstrap_servers(&cluster.bootstrap_servers())
+    ///     .max_request_size(1000);
+    /// let producer =
+    ///     KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
     /// place(&producer, "orders", "customer-7", &String::from("two apples"))?;
     ///
     /// let record = ProducerRecord::new("orders", "apple ".repeat(1000));
@@ -236,7 +245,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
     /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
     /// for order in ["two apples", "a pear"] {
-    ///     producer.send_with_callback(ProducerRecord::new("orders", order), |outcome| println!("{outcome:?}"))?;
+    ///     producer.send_with_callback(ProducerRecord::new("orders", order), |outcome| {
+    ///         println!("{outcome:?}")
+    ///     })?;
     /// }
     /// producer.flush()?; // both callbacks have run
     /// assert_eq!(cluster.records("orders").len(), 2);
@@ -390,7 +401,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// cluster.inject(Fault::drop_answer(Api::Produce).always()); // the broker falls silent
     /// producer.send(ProducerRecord::new("orders", "a pear"))?;
     /// let report = producer.close_timeout(Duration::from_millis(200))?;
-    /// assert_eq!((report.delivered, report.abandoned), (0, 1)); // since `close_timeout` was called
+    /// assert_eq!((report.delivered, report.abandoned), (0, 1)); // since then
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

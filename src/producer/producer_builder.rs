@@ -36,7 +36,9 @@ use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 ///
 /// ```
 /// use kafka_embedded::EmbeddedCluster;
-/// use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer, serialize_with};
+/// use kafka_producer::{
+///     KafkaProducer, ProducerConfig, ProducerRecord, StringSerializer, serialize_with,
+/// };
 ///
 /// let cluster = EmbeddedCluster::builder().topic("temperatures", 1).start()?;
 /// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());

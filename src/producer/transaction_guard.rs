@@ -24,16 +24,23 @@ use crate::transaction::PreparedTxnState;
 /// use kafka_embedded::EmbeddedCluster;
 /// use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord};
 ///
-/// fn transfer(producer: &KafkaProducer<str, str>, from: &str, to: &str) -> Result<(), Error> {
+/// fn transfer(
+///     producer: &KafkaProducer<str, str>,
+///     from: &str,
+///     to: &str,
+/// ) -> Result<(), Error> {
 ///     let transaction = producer.begin()?;
 ///     transaction.send(ProducerRecord::new("accounts", "-10").with_key(from))?;
-///     transaction.send(ProducerRecord::new("accounts", "+10").with_key(to))?; // an error here aborts
+///     transaction.send(ProducerRecord::new("accounts", "+10").with_key(to))?;
 ///     transaction.commit()
 /// }
 ///
 /// let cluster = EmbeddedCluster::builder().topic("accounts", 3).start()?;
-/// let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers()).transactional_id("transfers");
-/// let producer = KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
+/// let config = ProducerConfig::new()
+///     .bootstrap_servers(&cluster.bootstrap_servers())
+///     .transactional_id("transfers");
+/// let producer =
+///     KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
 /// producer.init_transactions()?;
 /// transfer(&producer, "ann", "bob")?;
 /// assert_eq!(cluster.committed_records("accounts").len(), 2);

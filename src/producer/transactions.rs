@@ -106,33 +106,40 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// ```
     /// use kafka_embedded::EmbeddedCluster;
-    /// use kafka_producer::{Error, KafkaProducer, PreparedTxnState, ProducerConfig, ProducerRecord};
+    /// use kafka_producer::{Error, KafkaProducer, PreparedTxnState};
+    /// use kafka_producer::{ProducerConfig, ProducerRecord};
     ///
     /// /// What a database would keep in the same transaction as the order.
     /// #[derive(Default)]
-    /// struct Database { orders: Vec<String>, prepared: String }
+    /// struct Database {
+    ///     orders: Vec<String>,
+    ///     prepared: String,
+    /// }
     ///
     /// fn producer(servers: &str) -> Result<KafkaProducer<str, str>, Error> {
-    ///     let config = ProducerConfig::new().bootstrap_servers(servers).transactional_id("shop");
+    ///     let config =
+    ///         ProducerConfig::new().bootstrap_servers(servers).transactional_id("shop");
     ///     let config = config.set("transaction.two.phase.commit.enable", "true");
     ///     KafkaProducer::builder(config).default_serializers().build()
     /// }
     ///
-    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).two_phase_commit(true).start()?;
+    /// let cluster =
+    ///     EmbeddedCluster::builder().topic("orders", 1).two_phase_commit(true).start()?;
     /// let mut database = Database::default();
     /// let shop = producer(&cluster.bootstrap_servers())?;
     /// shop.init_transactions_keeping_prepared()?;
     /// shop.begin_transaction()?;
     /// shop.send(ProducerRecord::new("orders", "two apples"))?;
     /// let prepared = shop.prepare_transaction()?;
-    /// database.orders.push("two apples".to_owned()); // this line and the next are one transaction of the database
+    /// // The next two lines are one transaction of the database.
+    /// database.orders.push("two apples".to_owned());
     /// database.prepared = prepared.to_string();
     /// drop(shop); // as if it had crashed here: Kafka's part is neither committed nor aborted
     ///
     /// let shop = producer(&cluster.bootstrap_servers())?;
     /// if shop.init_transactions_keeping_prepared()?.is_some() {
     ///     let kept: PreparedTxnState = database.prepared.parse()?;
-    ///     shop.complete_transaction(&kept)?; // commits what the database knows of, and aborts what it does not
+    ///     shop.complete_transaction(&kept)?; // commits what the database knows of
     /// }
     /// assert_eq!(cluster.committed_records("orders").len(), database.orders.len());
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -27,7 +27,8 @@ use crate::record::RecordMetadata;
 /// // All on their way first, and then the outcomes: one round trip, not a hundred.
 /// let mut futures = Vec::new();
 /// for number in 0..100 {
-///     futures.push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
+///     futures
+///         .push(producer.send(ProducerRecord::new("orders", format!("order {number}")))?);
 /// }
 /// let failed = wait_all(&futures).filter(|outcome| outcome.is_err()).count();
 /// assert_eq!(failed, 0);

@@ -22,7 +22,10 @@ use std::sync::Arc;
 /// headers.add("hop", [2]);
 /// assert_eq!(headers.len(), 4);
 /// assert_eq!(headers.last("hop").and_then(|header| header.value()), Some(&[2][..]));
-/// assert_eq!(headers.iter().map(|header| header.key()).collect::<Vec<_>>(), ["trace", "hop", "end", "hop"]);
+/// assert_eq!(
+///     headers.iter().map(|header| header.key()).collect::<Vec<_>>(),
+///     ["trace", "hop", "end", "hop"]
+/// );
 ///
 /// headers.remove("hop");
 /// let record = ProducerRecord::new("orders", "two apples").with_headers(headers);

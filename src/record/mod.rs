@@ -29,13 +29,21 @@ pub use topic::TopicName;
 /// use kafka_producer::ProducerRecord;
 ///
 /// let plain = ProducerRecord::new("orders", "two apples");
-/// let keyed = ProducerRecord::new("orders", "two apples").with_key("customer-7").with_header("trace", "af31");
-/// let placed = ProducerRecord::new("orders", "two apples").with_partition(3).with_timestamp(1_700_000_000_000);
+/// let keyed = ProducerRecord::new("orders", "two apples")
+///     .with_key("customer-7")
+///     .with_header("trace", "af31");
+/// let placed = ProducerRecord::new("orders", "two apples")
+///     .with_partition(3)
+///     .with_timestamp(1_700_000_000_000);
 /// let deletion = ProducerRecord::tombstone("customers", "customer-7");
-/// assert_eq!((keyed.topic(), *keyed.key(), *keyed.value()), ("orders", "customer-7", "two apples"));
+/// assert_eq!(
+///     (keyed.topic(), *keyed.key(), *keyed.value()),
+///     ("orders", "customer-7", "two apples")
+/// );
 ///
 /// fn of(customer: &str, topic: &str, order: &String) -> usize {
-///     let borrowed = ProducerRecord::new(topic, order).with_key(customer).with_header(customer, order);
+///     let borrowed =
+///         ProducerRecord::new(topic, order).with_key(customer).with_header(customer, order);
 ///     borrowed.headers().len()
 /// }
 /// assert_eq!(of("customer-7", "orders", &String::from("two apples")), 1);
@@ -114,7 +122,8 @@ impl<K, V, T: AsRef<str>> ProducerRecord<K, V, T> {
     /// use std::time::{Duration, SystemTime};
     /// use kafka_producer::ProducerRecord;
     ///
-    /// let record = ProducerRecord::new("orders", "two apples").with_time(SystemTime::UNIX_EPOCH + Duration::from_secs(7));
+    /// let record = ProducerRecord::new("orders", "two apples")
+    ///     .with_time(SystemTime::UNIX_EPOCH + Duration::from_secs(7));
     /// assert_eq!(record.timestamp(), Some(7000));
     /// ```
     pub fn with_time(self, time: SystemTime) -> Self {

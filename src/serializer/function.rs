@@ -12,7 +12,10 @@ use crate::record::Headers;
 /// ```
 /// use kafka_producer::{Headers, Serializer, SerializerError, serialize_with};
 ///
-/// struct Point { x: i32, y: i32 }
+/// struct Point {
+///     x: i32,
+///     y: i32,
+/// }
 ///
 /// let serializer = serialize_with(|point: &Point, out: &mut Vec<u8>| {
 ///     out.extend(point.x.to_be_bytes());
@@ -21,7 +24,8 @@ use crate::record::Headers;
 /// });
 ///
 /// let (mut headers, mut scratch) = (Headers::new(), Vec::new());
-/// let bytes = serializer.serialize("points", &mut headers, &Point { x: 1, y: 2 }, &mut scratch)?;
+/// let bytes =
+///     serializer.serialize("points", &mut headers, &Point { x: 1, y: 2 }, &mut scratch)?;
 /// assert_eq!(bytes, Some(&[0, 0, 0, 1, 0, 0, 0, 2][..]));
 /// # Ok::<(), SerializerError>(())
 /// ```

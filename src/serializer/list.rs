@@ -31,7 +31,9 @@ use crate::record::Headers;
 /// Serializing fails where an item's serializer fails, and for a list or an item beyond 2 GiB.
 ///
 /// ```
-/// use kafka_producer::{Headers, IntegerSerializer, ListSerializer, Nullable, Serializer, SerializerError};
+/// use kafka_producer::{
+///     Headers, IntegerSerializer, ListSerializer, Nullable, Serializer, SerializerError,
+/// };
 ///
 /// let (mut headers, mut scratch) = (Headers::new(), Vec::new());
 /// let list = ListSerializer::new(IntegerSerializer);

@@ -19,7 +19,8 @@ use crate::escape::Escaped;
 /// let state: PreparedTxnState = "4000:17".parse()?;
 /// assert_eq!((state.producer_id(), state.epoch()), (4000, 17));
 /// assert_eq!(state.to_string(), "4000:17");
-/// assert_eq!("".parse::<PreparedTxnState>()?, PreparedTxnState::default()); // no transaction
+/// // No transaction:
+/// assert_eq!("".parse::<PreparedTxnState>()?, PreparedTxnState::default());
 /// # Ok::<(), kafka_producer::Error>(())
 /// ```
 ///

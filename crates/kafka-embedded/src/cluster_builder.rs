@@ -175,7 +175,10 @@ impl EmbeddedClusterBuilder {
     /// ```
     /// use kafka_embedded::EmbeddedCluster;
     ///
-    /// let builder = EmbeddedCluster::builder().brokers(3).racks(["zone-a", "zone-b", "zone-a"]).topic("t", 6);
+    /// let builder = EmbeddedCluster::builder()
+    ///     .brokers(3)
+    ///     .racks(["zone-a", "zone-b", "zone-a"])
+    ///     .topic("t", 6);
     /// ```
     #[must_use]
     pub fn racks(mut self, racks: impl IntoIterator<Item = impl Into<String>>) -> Self {

@@ -18,7 +18,8 @@ use super::broker_error::BrokerError;
 ///
 /// // The third and fourth Produce request to partition 0 find that the leader is elsewhere.
 /// let elsewhere = BrokerError::NOT_LEADER_OR_FOLLOWER;
-/// let fault = Fault::fail(Api::Produce, elsewhere).on_partition("orders", 0).skip(2).times(2);
+/// let fault =
+///     Fault::fail(Api::Produce, elsewhere).on_partition("orders", 0).skip(2).times(2);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {

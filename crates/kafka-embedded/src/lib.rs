@@ -18,7 +18,8 @@
 //!
 //! // The first request finds that the leader is elsewhere, and the producer tries again.
 //! cluster.fail(Api::Produce, BrokerError::NOT_LEADER_OR_FOLLOWER, 1);
-//! let metadata = producer.send(ProducerRecord::new("test", "WORLD").with_key("HELLO"))?.get()?;
+//! let metadata =
+//!     producer.send(ProducerRecord::new("test", "WORLD").with_key("HELLO"))?.get()?;
 //!
 //! let records = cluster.records("test");
 //! assert_eq!((records[0].partition, records[0].offset), (metadata.partition(), 0));
@@ -372,7 +373,9 @@ impl EmbeddedCluster {
     ///
     /// ```toml
     /// [dev-dependencies]
-    /// kafka-protocol = { version = "0.18", default-features = false, features = ["broker", "client"] }
+    /// kafka-protocol = { version = "0.18", default-features = false, features = [
+    ///     "broker", "client",
+    /// ] }
     /// bytes = "1"
     /// ```
     ///

@@ -172,9 +172,13 @@ impl SaslOptions {
     /// ```
     /// use kafka_embedded::{SaslMechanism, SaslOptions, TokenVerdict};
     ///
-    /// let sasl = SaslOptions::new([SaslMechanism::OAuthBearer]).judge_tokens(|presented| match presented.token {
-    ///     "good" => TokenVerdict::Accepted { principal: "alice".to_owned(), lifetime: None },
-    ///     _ => TokenVerdict::Refused("invalid_token".to_owned()),
+    /// let sasl = SaslOptions::new([SaslMechanism::OAuthBearer]).judge_tokens(|presented| {
+    ///     match presented.token {
+    ///         "good" => {
+    ///             TokenVerdict::Accepted { principal: "alice".to_owned(), lifetime: None }
+    ///         }
+    ///         _ => TokenVerdict::Refused("invalid_token".to_owned()),
+    ///     }
     /// });
     /// ```
     #[must_use]

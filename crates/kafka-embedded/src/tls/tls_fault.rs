@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 ///
 /// use kafka_embedded::{AlertAt, TlsFault};
 ///
-/// // The next two connections to broker 1 are told after the handshake that their certificate is bad.
+/// // Broker 1 tells the next two connections that their certificate is bad.
 /// let refused = TlsFault::alert(AlertAt::Finished, 42).on_broker(1).times(2);
 /// // The third connection breaks when 100 bytes of the broker's handshake have left.
 /// let cut = TlsFault::cut_handshake(100).skip(2);

@@ -23,8 +23,9 @@ use crate::security::sasl::refreshing_login::ExpiringCredential;
 /// use std::time::{Duration, SystemTime};
 /// use kafka_producer::OAuthBearerToken;
 ///
-/// let token = OAuthBearerToken::new("abc.def.ghi", SystemTime::now() + Duration::from_secs(300))
-///     .with_extension("logicalCluster", "lkc-7");
+/// let token =
+///     OAuthBearerToken::new("abc.def.ghi", SystemTime::now() + Duration::from_secs(300))
+///         .with_extension("logicalCluster", "lkc-7");
 /// assert!(!format!("{token:?}").contains("abc.def.ghi"));
 /// ```
 #[derive(Clone)]
@@ -52,9 +53,14 @@ pub type TokenProviderError = Box<dyn std::error::Error + Send + Sync>;
 /// }
 ///
 /// let config = ProducerConfig::new().bootstrap_servers("localhost:9092");
-/// let builder = KafkaProducer::<str, str>::builder(config).token_provider(|| -> Result<_, TokenProviderError> {
-///     Ok(OAuthBearerToken::new(from_our_vault()?, SystemTime::now() + Duration::from_secs(300)))
-/// });
+/// let builder = KafkaProducer::<str, str>::builder(config).token_provider(
+///     || -> Result<_, TokenProviderError> {
+///         Ok(OAuthBearerToken::new(
+///             from_our_vault()?,
+///             SystemTime::now() + Duration::from_secs(300),
+///         ))
+///     },
+/// );
 /// ```
 pub trait TokenProvider: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for a provider that is named in the configuration; one
