@@ -8,7 +8,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, ProducerConfig, SaslCredentials};
+use kafka_producer::{ErrorCode, ErrorKind, KafkaProducer, Metric, ProducerConfig, SaslCredentials};
 use support::logged::listen;
 use support::login_gate::LoginGate;
 use support::scratch::Scratch;
@@ -63,6 +63,9 @@ fn a_login_lets_records_through_and_is_said_once_for_each_connection() {
     }
     assert_holds_exactly(&cluster, 100);
     assert_eq!((gate.count("refused"), gate.count("login")), (0, gate.connections()));
+    let metrics = producer.metrics();
+    let logins = metrics.get("producer-metrics", "successful-authentication-total", &[]);
+    assert_eq!(logins.and_then(Metric::number), Some(gate.count("login") as f64));
 }
 
 /// Behaviour 8.

@@ -204,7 +204,7 @@ impl PartitionDrain {
             bytes: batch.bytes(),
             count: batch.count(),
             created: batch.created(),
-            compression_ratio: batch.compression_ratio(),
+            compression_ratio: batch.records_ratio(),
             largest_record: batch.largest_record(),
         };
         let place = self.in_flight.partition_point(|other| other.id() < batch.id());

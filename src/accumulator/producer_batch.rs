@@ -293,6 +293,11 @@ impl ProducerBatch {
         self.sealed.compression_ratio()
     }
 
+    /// The same of its records alone.
+    pub(crate) fn records_ratio(&self) -> f32 {
+        self.sealed.records_ratio()
+    }
+
     /// The size of its largest record.
     pub(crate) fn largest_record(&self) -> usize {
         self.sealed.largest_record()

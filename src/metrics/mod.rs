@@ -3,7 +3,8 @@
 //!
 //! Owns: all sensors of one producer. Must not know: who measures, and who reads.
 //! Threads: any; each group has a lock of its own, held for a few additions or for a copy. No two are held at once.
-//! Holds: nothing is measured for each record, but for each batch, request, and read; reading never lets the sender wait for
+//! Holds: what is measured is told once for each batch, request, and read, never for a record (a batch knows its largest record
+//! from being written); reading never lets the sender wait for
 //! longer than a copy of one group.
 //! Source: `KafkaProducer.metrics()`; `metrics.sample.window.ms`, `metrics.num.samples`.
 
@@ -23,7 +24,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::metrics::latencies::{Latencies, PercentileRow};
 pub(crate) use crate::metrics::looked::Looked;
 use crate::metrics::looked::LookedRow;
-use crate::metrics::sensors::{APP_INFO, NODE, PRODUCER, TOPIC};
+use crate::metrics::sensors::{APP_INFO, COUNT, NODE, PRODUCER, TOPIC};
 pub(crate) use crate::metrics::sensors::{
     CallSensors, ConnectionSensors, NodeSensors, ProduceSensors, TopicSensors, TrafficSensors,
 };
@@ -73,7 +74,7 @@ pub(crate) struct Meters {
     pub(crate) calls: Meter<CallSensors>,
     pub(crate) connections: Meter<ConnectionSensors>,
     /// The traffic with brokers that are not told any more.
-    left: Mutex<TrafficSensors>,
+    left: Meter<TrafficSensors>,
     topics: Mutex<BTreeMap<Arc<str>, Arc<Meter<TopicSensors>>>>,
     nodes: Mutex<BTreeMap<i32, Arc<NodeMeters>>>,
     /// How many requests wait for their answers.
@@ -89,7 +90,7 @@ impl Meters {
             produce: Meter::new(rules),
             calls: Meter::new(rules),
             connections: Meter::new(rules),
-            left: Mutex::new(TrafficSensors::default()),
+            left: Meter::new(rules),
             topics: Mutex::new(BTreeMap::new()),
             nodes: Mutex::new(BTreeMap::new()),
             requests_in_flight: AtomicUsize::new(0),
@@ -124,8 +125,8 @@ impl Meters {
             is_used
         });
         for meters in unused {
-            let traffic = meters.traffic.sums(now).ever;
-            self.left.lock().add_all(&traffic);
+            let traffic = meters.traffic.0.lock().clone();
+            self.left.0.lock().take_over(traffic, now);
         }
     }
 
@@ -144,7 +145,6 @@ impl Meters {
     /// All metrics: what is read of sensors, and what was looked up.
     pub(crate) fn read(&self, now: Instant, looked: &Looked) -> Metrics {
         let mut reader = SnapshotBuilder { client_id: &self.client_id, metrics: Vec::new() };
-        reader.tell(self.started);
         reader.look(looked);
         let (sensors, latencies) = self.produce.sums(now).split();
         reader.read(&sensors, (PRODUCER, None), ProduceSensors::ROWS);
@@ -152,7 +152,7 @@ impl Meters {
         reader.read(&self.calls.sums(now), (PRODUCER, None), CallSensors::ROWS);
         reader.read(&self.connections.sums(now), (PRODUCER, None), ConnectionSensors::ROWS);
         let nodes: Vec<_> = self.nodes.lock().iter().map(|(id, meters)| (*id, Arc::clone(meters))).collect();
-        let mut traffic = WindowSums { ever: self.left.lock().clone(), ..WindowSums::none() };
+        let mut traffic = self.left.sums(now);
         let nodes = nodes.into_iter().map(|(id, meters)| {
             let sums = meters.traffic.sums(now);
             traffic.add(&sums);
@@ -170,6 +170,7 @@ impl Meters {
             reader.read(&traffic, (NODE, Some(tag.clone())), TrafficSensors::ROWS);
             reader.read(&requests, (NODE, Some(tag)), NodeSensors::ROWS);
         }
+        reader.tell(self.started);
         Metrics::new(reader.metrics)
     }
 }
@@ -188,7 +189,7 @@ struct SnapshotBuilder<'a> {
 }
 
 impl SnapshotBuilder<'_> {
-    /// Which producer this is.
+    /// Which producer this is, and how many metrics it has.
     fn tell(&mut self, started: SystemTime) {
         let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as f64;
         let version = MetricValue::Text(env!("CARGO_PKG_VERSION").to_owned());
@@ -202,6 +203,8 @@ impl SnapshotBuilder<'_> {
             ),
         ];
         self.extend((APP_INFO, None), lines);
+        let count = MetricValue::Number((self.metrics.len() + 1) as f64);
+        self.extend((COUNT, None), [("count", "", "How many metrics there are, this one included.", count)]);
     }
 
     fn look(&mut self, looked: &Looked) {

@@ -9,6 +9,8 @@ use crate::metrics::windows::{Measure, Measures};
 
 /// `producer-metrics`, by which everything of the producer itself is known.
 pub(crate) const PRODUCER: &str = "producer-metrics";
+/// `kafka-metrics-count`: how many there are.
+pub(crate) const COUNT: &str = "kafka-metrics-count";
 /// `app-info`: which producer this is.
 pub(crate) const APP_INFO: &str = "app-info";
 /// `producer-topic-metrics`: of one topic, with the tag `topic`.
@@ -24,7 +26,7 @@ sensors! {
             Maximum "batch-size-max" "bytes" "Bytes of the largest batch that was sent.",
         }
         compression_rate {
-            Average "compression-rate-avg" "ratio" "Bytes of a batch as it is sent, by bytes of its records, on average: 1 is uncompressed.",
+            Average "compression-rate-avg" "ratio" "Bytes of a batch's records as they are sent, by their bytes before, on average: 1 is uncompressed.",
         }
         record_queue_time {
             Average "record-queue-time-avg" "ms" "Time from a batch's first record until the batch is sent, on average.",
@@ -48,8 +50,8 @@ sensors! {
             Total "record-retry-total" "records" "Records to be sent again.",
         }
         record_errors {
-            Rate "record-error-rate" "records/s" "Records that failed, per second.",
-            Total "record-error-total" "records" "Records that failed.",
+            Rate "record-error-rate" "records/s" "Records that failed, those that `send` refused included, per second.",
+            Total "record-error-total" "records" "Records that failed, those that `send` refused included.",
         }
         record_size {
             Average "record-size-avg" "bytes" "The largest record of a batch, on average over batches, as in Java.",
@@ -100,8 +102,8 @@ sensors! {
             Total "connection-close-total" "connections" "Connections closed.",
         }
         successful_authentication {
-            Rate "successful-authentication-rate" "connections/s" "Connections that were authenticated, per second.",
-            Total "successful-authentication-total" "connections" "Connections that were authenticated.",
+            Rate "successful-authentication-rate" "connections/s" "Connections that were authenticated, by TLS or SASL, per second.",
+            Total "successful-authentication-total" "connections" "Connections that were authenticated, by TLS or SASL.",
         }
         successful_reauthentication {
             Rate "successful-reauthentication-rate" "connections/s" "Connections that were authenticated anew, per second.",
@@ -123,7 +125,7 @@ sensors! {
             Maximum "reauthentication-latency-max" "ms" "The longest that it took to be authenticated anew.",
         }
         io_wait_time {
-            Rate "select-rate" "1/s" "How often the sender thread asked whether sockets are ready, per second.",
+            Occurrences "select-rate" "1/s" "How often the sender thread asked whether sockets are ready, per second.",
             Times "select-total" "" "How often the sender thread asked whether sockets are ready.",
             Average "io-wait-time-ns-avg" "ns" "How long the sender thread waited for sockets, on average.",
             Share "io-wait-ratio" "ratio" "The part of the time in which the sender thread waited for sockets.",
@@ -172,7 +174,7 @@ sensors! {
             Total "byte-total" "bytes" "Bytes of batches sent to the topic.",
         }
         compression_rate {
-            Average "compression-rate" "ratio" "Bytes of a batch of the topic as it is sent, by bytes of its records, on average.",
+            Average "compression-rate" "ratio" "Bytes of the records of a batch of the topic as they are sent, by their bytes before, on average.",
         }
         record_retries {
             Rate "record-retry-rate" "records/s" "Records of the topic to be sent again, per second.",

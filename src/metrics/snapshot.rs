@@ -20,7 +20,7 @@ impl Metrics {
         Metrics { metrics }
     }
 
-    /// All of them: those of the producer first, then those of topics and brokers.
+    /// All of them: those of the producer first, then those of topics and brokers, last what it is.
     pub fn iter(&self) -> std::slice::Iter<'_, Metric> {
         self.metrics.iter()
     }

@@ -123,6 +123,21 @@ impl<M: Measures> Windows<M> {
         }
     }
 
+    /// What was measured elsewhere and goes on there no more counts here from now on.
+    pub(crate) fn take_over(&mut self, mut others: Windows<M>, now: Instant) {
+        others.at(now);
+        others.forget_what_is_old(now);
+        self.gone.add_all(&others.gone);
+        if self.current.is_none() {
+            (self.current, self.earlier) = (others.current, others.earlier);
+            return;
+        }
+        // Its windows began at other times than ours: they are over when the present one is.
+        for window in others.earlier.iter().chain(&others.current) {
+            self.at(now).add_all(&window.measures);
+        }
+    }
+
     /// What there is to read at this time.
     pub(crate) fn read(&self, now: Instant) -> WindowSums<M> {
         let mut windows = self.clone();
@@ -171,11 +186,6 @@ impl<A, B> WindowSums<(A, B)> {
 }
 
 impl<M: Measures> WindowSums<M> {
-    /// Of nothing yet.
-    pub(crate) fn none() -> WindowSums<M> {
-        WindowSums { lately: M::default(), ever: M::default(), time: Duration::from_millis(1) }
-    }
-
     /// What was measured elsewhere at the same time counts as well.
     pub(crate) fn add(&mut self, beside: &WindowSums<M>) {
         self.lately.add_all(&beside.lately);
@@ -241,6 +251,21 @@ mod tests {
         assert!((read.lately.sum / read.time.as_secs_f64() - 1.0).abs() < 0.05, "{read:?}");
         let read = windows.read(after(start, 5000));
         assert_eq!((read.lately, read.ever.sum), (Measure::default(), 1000.0));
+    }
+
+    #[test]
+    fn what_was_measured_elsewhere_counts_lately_and_in_the_total() {
+        let (mut ours, start) = windows();
+        let (mut first, mut second) = (ours.clone(), ours.clone());
+        first.at(start).add(1.0);
+        second.at(start).add(2.0);
+        second.at(after(start, 200)).add(4.0);
+        ours.take_over(first, after(start, 10));
+        let read = ours.read(after(start, 20));
+        assert_eq!((read.lately.sum, read.ever.sum, read.time), (1.0, 1.0, Duration::from_secs(50)));
+        ours.take_over(second, after(start, 200));
+        let read = ours.read(after(start, 200));
+        assert_eq!((read.lately.sum, read.ever.sum), (4.0, 7.0));
     }
 
     #[test]

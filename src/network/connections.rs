@@ -76,7 +76,7 @@ pub(super) struct Connections<N: Network, T> {
     left: Option<Instant>,
     /// When it was elsewhere before it last turned to it again; none where that was too short to matter.
     pub(super) away: Option<TimeAway>,
-    answers_due: usize,
+    pub(super) answers_due: usize,
     /// Somebody waits for what is on its way.
     pub(super) awaited: bool,
     /// Some brokers are not of the cluster any more, and not forgotten yet.
@@ -163,11 +163,11 @@ impl<N: Network, T> Connections<N, T> {
     pub(super) fn queue(&mut self, id: i32, entry: InFlightRequest<RequestOwner<T>>) -> bool {
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         let Some(connection) = &mut peer.connection else { return false };
-        self.answers_due += usize::from(entry.expects_answer);
-        let deadline = Some(entry.deadline);
+        let (deadline, expects_answer) = (Some(entry.deadline), entry.expects_answer);
         peer.traffic.requests_sent.add(entry.message.size_bytes() as f64);
         connection.in_flight.push(entry);
         self.queued.push(id);
+        self.answers_due_more(usize::from(expects_answer));
         self.expect_by(deadline);
         true
     }
@@ -214,7 +214,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
         self.network.expect_answers(self.answers_due, self.awaited);
-        let now = self.measured_wait(self.answers_due, (now, until), events);
+        let now = self.measured_wait((now, until), events);
         self.left = Some(now);
         now
     }
@@ -461,7 +461,7 @@ impl<N: Network, T> Connections<N, T> {
         while let Some(connection) = self.connection_of(socket) {
             let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
             connection.served |= matches!(entry.note, RequestOwner::Caller(_));
-            self.answers_due -= 1;
+            self.answers_due_less(1);
             answers += 1;
             match entry.note {
                 RequestOwner::Connection => self.step_answered(id, (&frame, entry.sent_at), now)?,
@@ -558,7 +558,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         let address = connection.address;
         for (entry, written) in connection.in_flight.abandon() {
-            self.answers_due -= usize::from(entry.expects_answer);
+            self.answers_due_less(usize::from(entry.expects_answer));
             let (Some(peer), Some(error)) = (self.peers.get(&id), &error) else { continue };
             let timed_out = entry.deadline <= now;
             let error = if timed_out { too_late(peer, address, &entry) } else { failed(error) };

@@ -93,6 +93,7 @@ impl<N: Network, T> Connections<N, T> {
         let session = session.filter(|_| !planted(Defect::SessionsIgnored));
         connection.authenticate_at = session.map(|session| later(asked_at, session.mul_f64(share)));
         let address = connection.address;
+        let is_secured = connection.handshake.authenticates() || connection.stream.layer_name().is_some();
         if peer.state.versions().is_some() {
             let is_soon = connection.authenticate_at.is_some_and(|at| at < later(now, BETWEEN_LOGINS));
             let may_go = connection.in_flight.is_empty();
@@ -113,7 +114,9 @@ impl<N: Network, T> Connections<N, T> {
         };
         peer.state.ready(versions, now);
         peer.connected(address);
-        self.meters.connections.measure(now, |sensors| sensors.successful_authentication.add(1.0));
+        if is_secured {
+            self.meters.connections.measure(now, |sensors| sensors.successful_authentication.add(1.0));
+        }
         self.pause(id, pause, now);
         let idle = self.settings.connections_max_idle.map(|idle| later(now, idle));
         self.expect_by(idle);

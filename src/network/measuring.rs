@@ -11,18 +11,28 @@ use super::seam::{Network, NetworkEvent};
 use crate::sync::atomic::Ordering;
 
 impl<N: Network, T> Connections<N, T> {
-    /// Waits for sockets and for jobs in the background, while so many requests wait for their answers.
+    /// Waits for sockets and for jobs in the background.
     pub(super) fn measured_wait(
         &mut self,
-        answers_due: usize,
         (begun, until): (Instant, Option<Instant>),
         events: &mut Vec<NetworkEvent>,
     ) -> Instant {
-        self.meters.requests_in_flight.store(answers_due, Ordering::Relaxed);
         let now = self.network.wait(begun, until, events);
         let waited = now.saturating_duration_since(begun).as_nanos() as f64;
         self.meters.connections.measure(now, |sensors| sensors.io_wait_time.add(waited));
         now
+    }
+
+    /// So many more requests wait for their answers.
+    pub(super) fn answers_due_more(&mut self, count: usize) {
+        self.answers_due += count;
+        self.meters.requests_in_flight.store(self.answers_due, Ordering::Relaxed);
+    }
+
+    /// So many fewer do.
+    pub(super) fn answers_due_less(&mut self, count: usize) {
+        self.answers_due -= count;
+        self.meters.requests_in_flight.store(self.answers_due, Ordering::Relaxed);
     }
 
     /// A broker refuses us: at first, or in a session that has stood.

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use crate::error::{Error, ErrorKind};
 use crate::metrics::{CallSensors, Looked, Measure, Metrics};
 use crate::producer::{Core, KafkaProducer};
 use crate::stage;
@@ -58,6 +59,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             connection_count: meters.connection_count(now),
         };
         meters.read(now, &looked)
+    }
+
+    /// A record that `send` refuses has failed; not where the call came at the wrong time, or was told that it would wait.
+    pub(super) fn count_refused(&self, error: &Error) {
+        use ErrorKind::{Closed, Forked, IllegalState, InvalidArgument, WouldBlock};
+        if !matches!(error.kind(), Closed | Forked | IllegalState | InvalidArgument | WouldBlock) {
+            let meters = self.control.meters();
+            meters.produce.measure(stage::now(), |(sensors, _)| sensors.record_errors.add(1.0));
+        }
     }
 
     /// Measures what a call took.

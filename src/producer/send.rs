@@ -54,12 +54,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         // What serializers add goes with the record, and the caller's own stays as it is.
         let mut headers = record.headers.clone();
         self.send_parts(Outgoing::new(record, &mut headers), &mut budget, |_, _| callback)
-            .map_err(|error| self.refused_in_transaction(error))
+            .map_err(|error| self.refused(error))
     }
 
-    /// A transaction in which a record was refused is not whole any more.
+    /// A record was refused: it counts as one that failed, and a transaction in which that happens is not whole any more.
     #[cold]
-    fn refused_in_transaction(&self, error: Error) -> Error {
+    fn refused(&self, error: Error) -> Error {
+        self.count_refused(&error);
         self.control.transactions().send_failed(error)
     }
 
@@ -101,7 +102,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             );
         };
         let sent = notice_panic(|| self.send_parts(record.parts(), &mut budget, with_interceptors), panicked);
-        let sent = sent.map_err(|error| self.refused_in_transaction(error));
+        let sent = sent.map_err(|error| self.refused(error));
         sent.inspect_err(|error| refused(record.headers(), error))
     }
 

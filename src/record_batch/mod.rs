@@ -284,6 +284,11 @@ impl SealedBatch {
         self.len() as f32 / self.raw_size as f32
     }
 
+    /// The same of its records alone, without what a batch has beside them.
+    pub(crate) fn records_ratio(&self) -> f32 {
+        self.records_size as f32 / (self.raw_size - BATCH_OVERHEAD) as f32
+    }
+
     /// The size of its largest record.
     pub(crate) fn largest_record(&self) -> usize {
         self.largest

@@ -56,7 +56,27 @@ fn records_batches_and_requests_are_counted_for_the_producer_its_topics_and_its_
         assert_eq!(of_node("request-total"), of_node("response-total"));
         assert!(of_node("outgoing-byte-total") > batch && of_node("request-latency-max") > 0.0);
     }
-    assert_eq!(of_producer(&metrics, "requests-in-flight"), 0.0);
+    // A rate is over at least one window of 30 s.
+    let turns = of_producer(&metrics, "select-total");
+    let rate = of_producer(&metrics, "select-rate");
+    assert!(rate > 0.0 && rate <= turns / 30.0, "{turns} turns, {rate} a second");
+}
+
+#[test]
+fn what_is_refused_at_once_has_failed_unless_the_call_came_at_the_wrong_time() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[("max.request.size", "1000"), ("compression.type", "gzip")]);
+    producer.send(to_first("x".repeat(2000))).unwrap_err();
+    assert_eq!(of_producer(&producer.metrics(), "record-error-total"), 1.0);
+    producer.send(to_first("x".repeat(500))).unwrap().get().unwrap();
+    producer.close().unwrap();
+    producer.send(to_first("too late")).unwrap_err();
+    let metrics = producer.metrics();
+    assert_eq!(of_producer(&metrics, "record-error-total"), 1.0);
+    // 500 times the same letter: of the records alone, as they are compressed without the batch's head.
+    let (ratio, size) =
+        (of_producer(&metrics, "compression-rate-avg"), of_producer(&metrics, "batch-size-avg"));
+    assert!(ratio > 0.0 && ratio <= (size - 61.0) / 500.0, "{ratio} {size}");
 }
 
 #[test]
@@ -90,6 +110,7 @@ fn a_full_buffer_shows_in_what_waits_and_what_was_refused() {
     assert_eq!(of_producer(&metrics, "buffer-total-bytes"), 32_768.0);
     assert!(of_producer(&metrics, "buffer-available-bytes") < 16_384.0);
     assert_eq!(of_producer(&metrics, "buffer-exhausted-total"), 1.0);
+    assert_eq!(of_producer(&metrics, "record-error-total"), 1.0);
     assert!(of_producer(&metrics, "bufferpool-wait-time-ns-total") >= 2e8);
     assert_eq!(of_producer(&metrics, "waiting-threads"), 0.0);
     assert_eq!(of_producer(&metrics, "requests-in-flight"), 1.0);
@@ -123,6 +144,7 @@ fn connections_that_were_made_stand_or_were_closed() {
     assert!(closed >= 1.0 && stand >= 1.0, "{closed} {stand}");
     assert_eq!(created, closed + stand);
     assert_eq!(of_producer(&metrics, "failed-authentication-total"), 0.0);
+    assert_eq!(of_producer(&metrics, "successful-authentication-total"), 0.0, "nobody asked who we are");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use kafka_embedded::{AlertAt, Api, CertificateOptions, EmbeddedCluster, TlsFault, TlsOptions};
-use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
+use kafka_producer::{ErrorKind, KafkaProducer, Metric, ProducerConfig, ProducerRecord};
 
 use crate::support::logged::listen;
 use crate::support::scratch::Scratch;
@@ -42,8 +42,12 @@ fn records_arrive_and_clients_show_who_they_are_where_brokers_ask() {
     let shown = config(&cluster)
         .set(ProducerConfig::SSL_KEYSTORE_KEY_CONFIG, own.key_pem())
         .set(ProducerConfig::SSL_KEYSTORE_CERTIFICATE_CHAIN_CONFIG, own.chain_pem());
-    send(&producer(shown), 100);
+    let known = producer(shown);
+    send(&known, 100);
     assert_eq!(cluster.records("orders").len(), 100);
+    let metrics = known.metrics();
+    let authenticated = metrics.get("producer-metrics", "successful-authentication-total", &[]);
+    assert!(authenticated.and_then(Metric::number) >= Some(1.0), "{authenticated:?}");
 
     let begin = Instant::now();
     let error = producer(config(&cluster)).send(ProducerRecord::new("orders", "one")).unwrap_err();

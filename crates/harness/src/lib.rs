@@ -24,6 +24,7 @@ mod zookeeper;
 pub mod command;
 pub mod jars;
 pub mod java;
+pub mod java_metrics;
 pub mod kafka_cluster;
 pub mod kerberos;
 pub mod log_segments;
