@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 use std::time::Duration;
 
-use harness::java_metrics::{Load, MetricKey};
+use harness::java_metrics::{JavaLoad, MetricKey};
 use harness::kafka_cluster::Kafka;
 use kafka_producer::{
     ConsumerGroupMetadata, KafkaProducer, MetricValue, OffsetAndMetadata, ProducerConfig, ProducerRecord,
@@ -188,7 +188,7 @@ type Measured = BTreeMap<MetricKey, String>;
 
 fn compare(kafka: &Kafka, loads: &[NamedLoad]) {
     let servers = kafka.bootstrap_servers();
-    let written: Vec<Load> = loads.iter().map(|load| load.written(&servers)).collect();
+    let written: Vec<JavaLoad> = loads.iter().map(|load| load.written(&servers)).collect();
     let java = kafka.jars().metrics_of(&written);
     assert_eq!(java.len(), loads.len());
     let mut differences = Vec::new();
@@ -240,7 +240,7 @@ fn difference(key: &MetricKey, java: &Measured, ours: &Measured) -> Option<Strin
 }
 
 impl NamedLoad {
-    fn written(&self, servers: &str) -> Load {
+    fn written(&self, servers: &str) -> JavaLoad {
         let common = [
             ("bootstrap.servers", servers),
             ("client.id", "load"),
@@ -251,7 +251,7 @@ impl NamedLoad {
         let settings = settings.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let now = now_ms().to_string();
         let steps = (0..self.times).flat_map(|_| self.steps);
-        Load { settings, steps: steps.map(|step| step.replace("NOW", &now)).collect() }
+        JavaLoad { settings, steps: steps.map(|step| step.replace("NOW", &now)).collect() }
     }
 
     /// Which broker is asked for what is by chance where there are several, and those of `bootstrap.servers` are left soon.
@@ -267,7 +267,7 @@ impl NamedLoad {
 }
 
 /// The same by the producer under test.
-fn metrics_of(load: &Load) -> Measured {
+fn metrics_of(load: &JavaLoad) -> Measured {
     let config = ProducerConfig::from_properties(
         load.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())),
     );

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::jars::KafkaJars;
 
 /// Settings, and the steps that follow: the words of `LoadMetrics.java`, where they are explained.
-pub struct Load {
+pub struct JavaLoad {
     pub settings: Vec<(String, String)>,
     pub steps: Vec<String>,
 }
@@ -17,7 +17,7 @@ pub type MetricKey = (String, String, Vec<(String, String)>);
 
 impl KafkaJars {
     /// All metrics of Java's producer after each load, as texts.
-    pub fn metrics_of(&self, loads: &[Load]) -> Vec<BTreeMap<MetricKey, String>> {
+    pub fn metrics_of(&self, loads: &[JavaLoad]) -> Vec<BTreeMap<MetricKey, String>> {
         let input: String = loads.iter().map(written).collect();
         let output =
             self.java_source("LoadMetrics.java", include_str!("LoadMetrics.java"), &[], input.as_bytes());
@@ -27,7 +27,7 @@ impl KafkaJars {
     }
 }
 
-fn written(load: &Load) -> String {
+fn written(load: &JavaLoad) -> String {
     let settings = load.settings.iter().map(|(name, value)| format!("set {name}={value}\n"));
     let steps = load.steps.iter().map(|step| format!("{step}\n"));
     settings.chain(steps).chain(["\n".to_owned()]).collect()
