@@ -107,6 +107,8 @@ fn add_partitions(code: ErrorCode, context: CoordinatorContext) -> Option<Coordi
 
 fn add_offsets(code: ErrorCode) -> Option<CoordinatorVerdict> {
     match code {
+        // Offsets may be what comes first of a transaction.
+        ErrorCode::CONCURRENT_TRANSACTIONS => Some(CoordinatorVerdict::AgainSoon),
         ErrorCode::GROUP_AUTHORIZATION_FAILED => Some(CoordinatorVerdict::Abortable),
         _ => within_transaction(code),
     }
@@ -114,6 +116,8 @@ fn add_offsets(code: ErrorCode) -> Option<CoordinatorVerdict> {
 
 fn commit_offsets(code: ErrorCode) -> Option<CoordinatorVerdict> {
     match code {
+        // By `transaction.version` 2 this is how the group's partition joins, which may come first of a transaction.
+        ErrorCode::CONCURRENT_TRANSACTIONS => Some(CoordinatorVerdict::AgainSoon),
         ErrorCode::COORDINATOR_NOT_AVAILABLE | ErrorCode::NOT_COORDINATOR | ErrorCode::REQUEST_TIMED_OUT => {
             Some(CoordinatorVerdict::LookUp)
         }
@@ -210,6 +214,7 @@ mod tests {
                 AddOffsetsToTxn,
                 PLAIN,
                 &[
+                    (AgainSoon, &[51]),
                     (LookUp, &[15, 16]),
                     (Fenced, &[47, 90]),
                     (AbortableIfRenewable, &[59]),
@@ -220,7 +225,12 @@ mod tests {
             (
                 TxnOffsetCommit,
                 PLAIN,
-                &[(LookUp, &[7, 15, 16]), (Abortable, &[22, 25, 30, 82, 120]), (Fenced, &[47, 90])],
+                &[
+                    (AgainSoon, &[51]),
+                    (LookUp, &[7, 15, 16]),
+                    (Abortable, &[22, 25, 30, 82, 120]),
+                    (Fenced, &[47, 90]),
+                ],
                 Fatal,
             ),
             (

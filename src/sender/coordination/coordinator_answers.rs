@@ -382,6 +382,7 @@ impl Coordination {
             CoordinatorVerdict::Again => self.again(queued, error, now),
             CoordinatorVerdict::AgainSoon => {
                 let wait = SOON.min(self.backoff(0));
+                self.heard.error(error, now);
                 self.requests.again(queued, now.checked_add(wait));
                 Effects::none()
             }
