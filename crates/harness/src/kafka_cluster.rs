@@ -173,13 +173,25 @@ impl Kafka {
 
     /// Creates a topic and waits until every broker knows its leaders and all replicas are in sync.
     pub fn create_topic(&self, name: &str, partitions: i32, replicas: i16, configs: &[(&str, &str)]) {
-        probe::create_topic(self.any_port(), name, partitions, replicas, configs).unwrap();
+        self.ask_controller(|port| probe::create_topic(port, name, partitions, replicas, configs)).unwrap();
         self.wait_until_in_sync(name);
     }
 
     /// Deletes a topic.
     pub fn delete_topic(&self, name: &str) -> io::Result<()> {
-        probe::delete_topic(self.any_port(), name)
+        self.ask_controller(|port| probe::delete_topic(port, name))
+    }
+
+    /// Asks each running broker until one does not refuse: with ZooKeeper only the controller changes topics.
+    fn ask_controller<T>(&self, ask: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
+        let mut outcome = ask(self.any_port());
+        for port in self.running_ports().skip(1) {
+            if outcome.is_ok() {
+                break;
+            }
+            outcome = ask(port);
+        }
+        outcome
     }
 
     /// Sets the level of a feature of the cluster, of 4.0 and later.

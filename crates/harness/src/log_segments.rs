@@ -30,7 +30,7 @@ impl Kafka {
         let segments = self.segments(broker, topic);
         let files: Vec<&str> = segments.values().flatten().map(String::as_str).collect();
         let class = self.jars().tool_class("DumpLogSegments");
-        let output = self.tool(&class, &["--deep-iteration", "--files", &files.join(",")], b"").text();
+        let output = self.tool(&class, &["--files", &files.join(",")], b"").text();
         let mut batches: BTreeMap<i32, Vec<LoggedBatch>> =
             segments.keys().map(|&partition| (partition, Vec::new())).collect();
         let mut current = None;
