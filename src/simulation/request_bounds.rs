@@ -27,6 +27,8 @@ impl RequestBounds<'_> {
         let per_second = |pause: Duration| 1.25 / pause.as_secs_f64().max(0.001);
         let (retries, reconnects) =
             (per_second(settings.retry_backoff), per_second(settings.reconnect_backoff));
+        // What only waits for the end of the transaction before goes again after 20 ms.
+        let soon = per_second(settings.retry_backoff.min(Duration::from_millis(20)));
         let changes = f64::from(network.brokers.leader_changes);
         // A broker that is a coordinator as well has a connection more.
         let peers = if settings.transactional_id.is_some() { 2.0 } else { 1.0 };
@@ -34,6 +36,12 @@ impl RequestBounds<'_> {
             (Api::Metadata, 12.0 + retries),
             (Api::InitProducerId, 6.0 + retries),
             (Api::ApiVersions, peers * f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
+            // Of two coordinators; a lost connection is one more reason to look them up.
+            (Api::FindCoordinator, 2.0 * (12.0 + retries)),
+            (Api::AddPartitionsToTxn, MOST_TRANSACTIONS * MOST_PARTITIONS + soon),
+            (Api::AddOffsetsToTxn, MOST_TRANSACTIONS * MOST_GROUPS + soon),
+            (Api::TxnOffsetCommit, MOST_TRANSACTIONS * MOST_GROUPS + soon),
+            (Api::EndTxn, 2.0 * MOST_TRANSACTIONS + retries),
             // No connection is authenticated again more often than once a second.
             (Api::SaslHandshake, 12.0 + 6.0 * reconnects + MOST_PEERS),
             (Api::SaslAuthenticate, 2.0 * (12.0 + 6.0 * reconnects + MOST_PEERS)),
@@ -93,3 +101,8 @@ impl RequestBounds<'_> {
 
 /// Three brokers, twice each, and one more.
 const MOST_PEERS: f64 = 8.0;
+
+/// What a program of a scenario with transactions does at most, in its whole run.
+const MOST_TRANSACTIONS: f64 = 10.0;
+const MOST_PARTITIONS: f64 = 8.0;
+const MOST_GROUPS: f64 = 2.0;
