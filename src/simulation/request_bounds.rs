@@ -23,13 +23,20 @@ pub(super) struct RequestBounds<'a> {
 impl RequestBounds<'_> {
     /// No more requests of a kind within a second than there is reason for.
     pub(super) fn check(&self, network: &mut SimulatedNetwork) {
+        let mut found = self.too_many_requests(network);
+        let repeated = self.repeated_batches(network, &mut found);
+        found.extend(self.too_many_refusals(network));
+        network.remarks.extend(found.into_iter().map(Violation::TooManyRequests));
+        network.remarks.extend(repeated);
+    }
+
+    /// What is not about batches.
+    fn too_many_requests(&self, network: &SimulatedNetwork) -> Vec<String> {
         let settings = self.settings;
-        let per_second = |pause: Duration| 1.25 / pause.as_secs_f64().max(0.001);
         let (retries, reconnects) =
             (per_second(settings.retry_backoff), per_second(settings.reconnect_backoff));
         // What only waits for the end of the transaction before goes again after 20 ms.
         let soon = per_second(settings.retry_backoff.min(Duration::from_millis(20)));
-        let changes = f64::from(network.brokers.leader_changes);
         // A broker that is a coordinator as well has a connection more.
         let peers = if settings.transactional_id.is_some() { 2.0 } else { 1.0 };
         let bounds = BTreeMap::from([
@@ -46,18 +53,23 @@ impl RequestBounds<'_> {
             (Api::SaslHandshake, 12.0 + 6.0 * reconnects + MOST_PEERS),
             (Api::SaslAuthenticate, 2.0 * (12.0 + 6.0 * reconnects + MOST_PEERS)),
         ]);
-        let (mut found, mut repeated) = (Vec::new(), Vec::new());
         let requests = &network.observer.requests;
         // Each connection to a broker may raise the question which cluster it belongs to by now.
         let connections = |api: Api, second: u64| match api {
             Api::Metadata => requests.get(&(Api::ApiVersions, second)).map_or(0.0, |count| f64::from(*count)),
             _ => 0.0,
         };
-        for ((api, second), count) in requests {
-            if bounds.get(api).is_some_and(|bound| f64::from(*count) > *bound + connections(*api, *second)) {
-                found.push(format!("{count} x {api:?} in second {second}"));
-            }
-        }
+        let is_too_many = |((api, second), count): &(&(Api, u64), &u32)| {
+            bounds.get(api).is_some_and(|bound| f64::from(**count) > *bound + connections(*api, *second))
+        };
+        let found = requests.iter().filter(is_too_many);
+        found.map(|((api, second), count)| format!("{count} x {api:?} in second {second}")).collect()
+    }
+
+    /// Batches that went more than once where nothing went wrong; into `found`, those that went too often.
+    fn repeated_batches(&self, network: &SimulatedNetwork, found: &mut Vec<String>) -> Vec<Violation> {
+        let mut repeated = Vec::new();
+        let often = 6.0 + per_second(self.settings.retry_backoff) + f64::from(network.brokers.leader_changes);
         for (batch, times) in &network.observer.sent {
             if times.len() > 1 && self.is_calm {
                 let text = format!("batch {batch:?} went {} times", times.len());
@@ -69,20 +81,18 @@ impl RequestBounds<'_> {
                 within.count()
             });
             let most = most.max().unwrap_or(0);
-            if most as f64 > 6.0 + retries + changes {
+            if most as f64 > often {
                 found.push(format!("{most} x batch {batch:?} in a second"));
             }
         }
         // Several batches of a partition go again, each in its own request; the most that was seen of 10,000 seeds is half
         // of this.
         for (second, (count, places)) in &network.wire.repeats {
-            if f64::from(*count) > places.len() as f64 * 3.0 * (6.0 + retries + changes) {
+            if f64::from(*count) > places.len() as f64 * 3.0 * often {
                 found.push(format!("{count} x Produce with nothing new in second {second}"));
             }
         }
-        found.extend(self.too_many_refusals(network));
-        network.remarks.extend(found.into_iter().map(Violation::TooManyRequests));
-        network.remarks.append(&mut repeated);
+        repeated
     }
 
     /// Who refuses us, or ends TLS within its handshake, is asked again at growing distances.
@@ -97,6 +107,11 @@ impl RequestBounds<'_> {
         };
         found.map(told).collect()
     }
+}
+
+/// How often something happens that pauses between two times.
+fn per_second(pause: Duration) -> f64 {
+    1.25 / pause.as_secs_f64().max(0.001)
 }
 
 /// Three brokers, twice each, and one more.
