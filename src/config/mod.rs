@@ -53,14 +53,8 @@ pub(crate) use settings::Settings;
 /// The settings of a producer, under the names that Java's producer has, with its defaults and its rules.
 ///
 /// They come from pairs of texts, from a Java properties file, or from typed setters, in any mixture; the last one
-/// wins. All of them are listed in `docs/configuration.md`, and [`reference`](ProducerConfig::reference) has them for
-/// programs.
-///
-/// Texts are checked when they are read, each by itself, and everything together when the producer is created:
-/// contradictions between settings, missing ones, and values that a typed setter was given. What is known but not
-/// supported is an error that names the setting, or a warning in the log where nothing is lost without it
-/// ([`PropertySupport`]). An unknown name is a warning, with the nearest known one. An empty text where a setting has no
-/// empty value counts as not set, with a warning.
+/// wins. [The guide](crate::guide::settings) describes all of them, and [`reference`](ProducerConfig::reference) lists
+/// them for programs.
 ///
 /// ```
 /// use kafka_producer::{Acks, ProducerConfig};
@@ -78,6 +72,15 @@ pub(crate) use settings::Settings;
 /// assert_eq!(config.get("batch.size").as_deref(), Some("16384"));
 /// # Ok::<(), kafka_producer::Error>(())
 /// ```
+///
+/// Each text is checked when it is read. Everything together is checked when the producer is created: contradictions
+/// between settings, missing settings, and the values that typed setters were given. A setting that is known but not
+/// supported is an error that names it, or a warning in the log if nothing that is promised depends on it
+/// ([`PropertySupport`]). An unknown name is a warning, with the nearest known one. An empty text where a setting has no
+/// empty value counts as not set, with a warning.
+#[doc(alias = "Properties")]
+#[doc(alias = "AbstractConfig")]
+#[doc(alias = "ClientConfig")]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProducerConfig {
     given: BTreeMap<String, String>,
@@ -185,7 +188,7 @@ impl ProducerConfig {
         self.set(Self::SASL_MECHANISM, mechanism).set(Self::SASL_JAAS_CONFIG, line)
     }
 
-    /// Takes a setting back: its default holds again.
+    /// Removes a setting, so that its default holds again.
     #[must_use = "it returns the changed configuration"]
     pub fn unset(mut self, name: &str) -> ProducerConfig {
         self.given.remove(name);
@@ -196,9 +199,9 @@ impl ProducerConfig {
     /// programs in which a producer's settings stand among theirs: `producer.` in a worker of Kafka Connect,
     /// `producer.override.` in a connector, `NAME.producer.` in MirrorMaker, `spring.kafka.producer.` in Spring.
     ///
-    /// What such a program adds by itself has to be set afterwards, most often `bootstrap.servers`. `config.providers`
-    /// and its parameters stay also without the prefix. As Spring has it, names may be written with `-` in the place of
-    /// dots, and may stand behind a further `properties.`. Values are checked when the producer is created.
+    /// Settings that such a program adds by itself have to be set afterwards, most often `bootstrap.servers`.
+    /// `config.providers` and its parameters are kept although they have no prefix. As in Spring, names may be written with
+    /// `-` in place of dots, and may have `properties.` after the prefix. Values are checked when the producer is created.
     ///
     /// ```
     /// use kafka_producer::ProducerConfig;
@@ -220,8 +223,8 @@ impl ProducerConfig {
     }
 
     /// The value of a setting as text: what was set, or else the default. Passwords are `[hidden]`, and so are the
-    /// values of settings that are not known, which may be anything, and logins in addresses. `None` where nothing is
-    /// set and there is no default. The client's own name is chosen when the producer is created.
+    /// values of unknown settings, which may be secrets, and logins in addresses. `None` where nothing is set and there
+    /// is no default. A `client.id` that is not set is chosen when the producer is created.
     pub fn get(&self, name: &str) -> Option<String> {
         let property = find(name);
         match self.given.get(name) {
@@ -346,13 +349,8 @@ macro_rules! names_and_setters {
         $(setter: $setter:ident($given:ty $(as $unit:ident)?),)? $(field: $field:ident: $type:ty = $reader:ident,)?
         accepts: $($rest:tt)*
     })*) => {
+        // The setters first: rustdoc shows them in this order, and there are many names.
         impl ProducerConfig {
-            $(
-                #[doc = concat!("`", $name, "`: ", $doc, " ", default_text!($default))]
-                #[doc(alias = $name)]
-                pub const $constant: &'static str = $name;
-            )*
-
             $($(
                 #[doc = concat!("Sets `", $name, "`. ", $doc, " ", default_text!($default))]
                 ///
@@ -362,6 +360,14 @@ macro_rules! names_and_setters {
                     self.set($name, $($unit)?(value).into_text())
                 }
             )?)*
+        }
+
+        impl ProducerConfig {
+            $(
+                #[doc = concat!("`", $name, "`: ", $doc, " ", default_text!($default))]
+                #[doc(alias = $name)]
+                pub const $constant: &'static str = $name;
+            )*
         }
     };
 }

@@ -21,7 +21,7 @@ macro_rules! for_each_property {
         $then! {
             // What a producer needs.
             BOOTSTRAP_SERVERS_CONFIG = "bootstrap.servers" {
-                doc: "Addresses of some of the cluster's brokers, host:port separated by commas. They are only where the client begins: the whole cluster is learned from the first that answers, so two or three of different machines are enough. A name that resolves to nothing is skipped with a warning; if none resolves, the producer does not start.",
+                doc: "Addresses of some of the cluster's brokers, host:port separated by commas. The client learns the whole cluster from the first that answers, so two or three brokers on different machines are enough. A name that resolves to nothing is skipped with a warning; if none resolves, the producer does not start.",
                 type: List, default: required, setter: bootstrap_servers(&str), field: bootstrap_entries: Vec<Named> = list,
                 accepts: NonEmpty, importance: High, origin: Kafka, support: Supported,
             }
@@ -43,7 +43,7 @@ macro_rules! for_each_property {
 
             // Delivery.
             ACKS_CONFIG = "acks" {
-                doc: "How many replicas must have a record before it counts as sent: all (or -1) those in sync, 1 the leader alone, 0 none: the broker does not answer, records have no offset and nothing is retried. Idempotence needs all: with another value it goes off, and if it was asked for, the producer does not start.",
+                doc: "Which replicas must have a record before the broker acknowledges it: with all (or -1) every in-sync replica, with 1 the leader alone, with 0 none: the broker does not answer, records have no offset, and nothing is retried. Idempotence needs all: with another value it is switched off, and if it was asked for, the producer does not start.",
                 type: String, default: "all", setter: acks(Acks), field: acks: Acks = choice,
                 accepts: OneOf(&["all", "-1", "0", "1"]), importance: Low, origin: Kafka, support: Supported,
             }
@@ -53,7 +53,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             RETRIES_CONFIG = "retries" {
-                doc: "How often a batch is sent again after an error that may pass. Better left alone: delivery.timeout.ms is the bound that counts. Without idempotence and with more than one request in flight per connection, a retry can change the order of records.",
+                doc: "How often a batch is sent again after a retriable error. Better left alone: delivery.timeout.ms limits how long the producer retries. Without idempotence and with more than one request in flight per connection, a retry can change the order of records.",
                 type: Int, default: "2147483647", setter: retries(u32), field: retries: u32 = count,
                 accepts: Between(0, 2_147_483_647), importance: High, origin: Kafka, support: Supported,
             }
@@ -85,7 +85,7 @@ macro_rules! for_each_property {
 
             // Batching and memory.
             BATCH_SIZE_CONFIG = "batch.size" {
-                doc: "Bytes that a batch of one partition is filled to. Larger batches cost fewer requests and compress better; a partition's buffer begins with what its last batches came to, the first one with 512 bytes to 16 KiB by how many partitions there are, and doubles as it is filled. A larger record gets a batch of its own. 0 means a batch for each record.",
+                doc: "Bytes that a batch of one partition is filled to. Larger batches cost fewer requests and compress better; memory is not taken for all of it at once: a batch begins with the size of the partition's last ones, the first with 512 bytes to 16 KiB (the more partitions, the less), and doubles as it is filled. A larger record gets a batch of its own. 0 means a batch for each record.",
                 type: Int, default: "16384", setter: batch_size(usize), field: batch_size_bytes: usize = size_above_zero,
                 accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
@@ -95,12 +95,12 @@ macro_rules! for_each_property {
                 accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             BUFFER_MEMORY_CONFIG = "buffer.memory" {
-                doc: "Bytes for all records that are accepted and not yet settled. When they are used up, send waits up to max.block.ms and then fails. The process uses a little more, for requests and connections.",
+                doc: "Bytes for all records that are accepted and have no outcome yet. When they are used up, send waits up to max.block.ms and then fails. The process uses a little more, for requests and connections.",
                 type: Long, default: "33554432", setter: buffer_memory(usize), field: buffer_memory_bytes: usize = size,
                 accepts: AtLeast(0), importance: High, origin: Kafka, support: Supported,
             }
             BUFFER_MEMORY_ALLOCATION_STRATEGY_CONFIG = "buffer.memory.allocation.strategy" {
-                doc: "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. Kafka has it unfinished and undocumented. Here a batch begins with what the last ones came to and grows by doubling, whatever this says.",
+                doc: "Whether a new batch takes its whole batch.size from the buffer memory, or grows in pieces. In Kafka it is unfinished and undocumented. Here a batch begins with the size of the last ones and doubles as it is filled, whatever this setting is.",
                 type: String, default: "full",
                 accepts: OneOf(&["full", "incremental"]), importance: Low, origin: Internal, support: Ignored,
             }
@@ -120,24 +120,24 @@ macro_rules! for_each_property {
                 accepts: OneOf(&["none", "gzip", "snappy", "lz4", "zstd"]), importance: High, origin: Kafka, support: Supported,
             }
             COMPRESSION_GZIP_LEVEL_CONFIG = "compression.gzip.level" {
-                doc: "How hard gzip tries, from 1 (fast) to 9 (small); -1 leaves it to the codec.",
+                doc: "The compression level of gzip, from 1 (fastest) to 9 (smallest); -1 is the codec's default.",
                 type: Int, default: "-1", setter: compression_gzip_level(i32), field: compression_gzip_level: i32 = level,
                 accepts: BetweenOr(1, 9, -1), importance: Medium, origin: Kafka, support: Supported,
             }
             COMPRESSION_LZ4_LEVEL_CONFIG = "compression.lz4.level" {
-                doc: "How hard lz4 tries, from 1 to 17 (small). The default is none of them: it is the fast encoder, as in Kafka. The others need the crate's feature lz4-c and are refused without it.",
+                doc: "The compression level of lz4, from 1 to 17 (smallest). The default, 9, stands for the fast encoder, as in Kafka. The other levels need the crate's feature lz4-c and are refused without it.",
                 type: Int, default: "9", setter: compression_lz4_level(i32), field: compression_lz4_level: i32 = level,
                 accepts: Between(1, 17), importance: Medium, origin: Kafka, support: Supported,
             }
             COMPRESSION_ZSTD_LEVEL_CONFIG = "compression.zstd.level" {
-                doc: "How hard zstd tries, from -131072 (fast) to 22 (small). By a codec without C; with the crate's feature zstd-c by the C library, which is faster.",
+                doc: "The compression level of zstd, from -131072 (fastest) to 22 (smallest). The codec is written in Rust; with the crate's feature zstd-c it is the C library, which is faster.",
                 type: Int, default: "3", setter: compression_zstd_level(i32), field: compression_zstd_level: i32 = level,
                 accepts: Between(-131_072, 22), importance: Medium, origin: Kafka, support: Supported,
             }
 
             // Partitioning.
             PARTITIONER_CLASS_CONFIG = "partitioner.class" {
-                doc: "Chooses the partition of records that name none: a stock partitioner or one that was registered under a name. Without it, records with a key go to the partition that the key's hash says, and the others fill one partition's batch after another.",
+                doc: "Chooses the partition of records that name none: a stock partitioner or one that was registered under a name. Without it, a record with a key goes to the partition that its key's hash selects (murmur2, as in Java), and records without a key fill one partition's batch after another.",
                 type: Class, default: null, setter: partitioner_class(&str), field: partitioner_class: Option<Named> = class,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
@@ -157,12 +157,12 @@ macro_rules! for_each_property {
                 accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             PARTITIONER_RACK_AWARE_CONFIG = "partitioner.rack.aware" {
-                doc: "Whether records without a key prefer partitions whose leader stands in client.rack, which must then be set (KIP-1123). Where no leader stands there they go to the others. Of no effect with partitioner.class.",
+                doc: "Whether records without a key prefer partitions whose leader is in the rack client.rack, which must then be set (KIP-1123). If no leader is in that rack, they go to the others. Of no effect with partitioner.class.",
                 type: Boolean, default: "false", setter: partitioner_rack_aware(bool), field: partitioner_rack_aware: bool = switch,
                 accepts: Any, importance: Low, origin: Kafka44, support: Supported,
             }
             CLIENT_RACK_CONFIG = "client.rack" {
-                doc: "The rack or zone that this client is in, in the words of the brokers' broker.rack. Only partitioner.rack.aware looks at it.",
+                doc: "The rack or zone that this client is in, named as in the brokers' broker.rack. Only partitioner.rack.aware uses it.",
                 type: String, default: "", setter: client_rack(&str), field: client_rack: Option<String> = text_unless_empty,
                 accepts: Any, importance: Low, origin: Kafka44, support: Supported,
             }
@@ -184,12 +184,12 @@ macro_rules! for_each_property {
                 accepts: OneOfAnyCase(&["none", "rebootstrap"]), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_RECOVERY_REBOOTSTRAP_TRIGGER_MS_CONFIG = "metadata.recovery.rebootstrap.trigger.ms" {
-                doc: "Milliseconds for which metadata is asked for and none comes, after which the client closes its connections and begins again with bootstrap.servers. Of no effect with metadata.recovery.strategy=none.",
+                doc: "Milliseconds without an answer to requests for metadata after which the client closes its connections and begins again with bootstrap.servers. Of no effect with metadata.recovery.strategy=none.",
                 type: Long, default: "300000", setter: metadata_recovery_rebootstrap_trigger(Duration), field: metadata_recovery_rebootstrap_trigger: Duration = millis,
                 accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             METADATA_CLUSTER_CHANGE_CONFIG = "metadata.cluster.change" {
-                doc: "What to do when brokers of another cluster answer than before: it was set up anew, its name leads elsewhere, or bootstrap.servers names brokers of two clusters. With follow all that is not acknowledged yet goes there, under a new producer id, and a warning tells both clusters' ids. With fail the producer can no longer be used, and nothing is sent to the other cluster; so it is in both cases with a transactional.id, which one cluster alone knows. Another cluster is known by its id, and one that was set up anew under its old id by its topics: brokers were connected anew, and none of the producer's topics has the id that it had. So with fail it is the end as well if a producer has one topic only, and that is created again while connections are lost. Kafka before 2.8 tells no ids of topics.",
+                doc: "What to do when the brokers turn out to belong to another cluster than before: the cluster was set up anew, its host names lead elsewhere now, or bootstrap.servers names brokers of two clusters. With follow, records that are not acknowledged yet are sent to the other cluster, under a new producer id, and a warning tells the ids of both clusters. With fail, the producer can no longer be used, and nothing is sent to the other cluster. A producer with a transactional.id always fails, since only one cluster knows that id. Another cluster is recognised by its cluster id; one that was set up anew under the same id is recognised by its topics: brokers were connected anew, and none of the producer's topics has the topic id that it had. So fail also ends a producer that uses a single topic when that topic is deleted and created anew while connections are lost. Brokers before Kafka 2.8 have no topic ids.",
                 type: String, default: "follow", setter: metadata_cluster_change(ClusterChange), field: metadata_cluster_change: ClusterChange = choice,
                 accepts: OneOf(&["follow", "fail"]), importance: Low, origin: Ours, support: Supported,
             }
@@ -199,14 +199,14 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka44, support: Ignored,
             }
             BOOTSTRAP_RESOLVE_TIMEOUT_MS_CONFIG = "bootstrap.resolve.timeout.ms" {
-                doc: "Milliseconds that the names in bootstrap.servers may take to resolve in the background, where they are looked up until one is found; after that the producer can no longer be used. 0 means that they are resolved while the producer is created, which fails if none does (KIP-909).",
+                doc: "Milliseconds that the names in bootstrap.servers may take to resolve (KIP-909). They are looked up in the background until one resolves; if none does in time, the producer can no longer be used. 0 means that they are resolved while the producer is created, which fails if none resolves.",
                 type: Long, default: "0", setter: bootstrap_resolve_timeout(Duration), field: bootstrap_resolve_timeout: Duration = millis,
                 accepts: AtLeast(0), importance: Low, origin: Kafka44, support: Supported,
             }
 
             // Connections.
             CLIENT_DNS_LOOKUP_CONFIG = "client.dns.lookup" {
-                doc: "What is done with a name that has several addresses: try one after the other until one connects, or first replace each bootstrap name by the canonical names of its addresses.",
+                doc: "How a host name with several addresses is used: use_all_dns_ips tries one address after the other until one connects; resolve_canonical_bootstrap_servers_only first replaces each bootstrap name by the canonical names of its addresses.",
                 type: String, default: "use_all_dns_ips", setter: client_dns_lookup(ClientDnsLookup), field: client_dns_lookup: ClientDnsLookup = choice,
                 accepts: OneOf(&["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]), importance: Medium, origin: Kafka, support: Supported,
             }
@@ -231,7 +231,7 @@ macro_rules! for_each_property {
                 accepts: AtLeast(0), importance: Medium, origin: Kafka, support: Supported,
             }
             CONNECTIONS_MAX_IDLE_MS_CONFIG = "connections.max.idle.ms" {
-                doc: "Milliseconds after which an unused connection is closed; a little less than the brokers' ten minutes, so that it is closed from here. A negative value means never.",
+                doc: "Milliseconds after which an unused connection is closed. The default is a little less than the brokers' ten minutes, so that the client closes first. A negative value means never.",
                 type: Long, default: "540000", setter: connections_max_idle(Duration), field: connections_max_idle: Option<Duration> = millis_unless_negative,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
@@ -246,7 +246,7 @@ macro_rules! for_each_property {
                 accepts: AtLeast(-1), importance: Medium, origin: Kafka, support: Supported,
             }
             GET_SPIN_US_CONFIG = "get.spin.us" {
-                doc: "Microseconds that a thread in get, and the sender's thread meanwhile, go on looking for the answer before they sleep, while answers come that fast. It shortens a synchronous send by what falling asleep and waking up take. Of several threads in get one polls and the others sleep; both give way to whoever else has work; an idle producer never polls. 0 turns it off.",
+                doc: "Microseconds for which a thread in get, and the producer's own thread meanwhile, poll for the answer before they sleep. They do so only while answers come that fast. It saves a synchronous send the time of falling asleep and waking up. Of several threads in get one polls and the others sleep; a polling thread yields to others that have work, and an idle producer never polls. 0 turns it off.",
                 type: Long, default: "50", setter: get_spin(Duration as Microseconds), field: get_spin: Duration = micros,
                 accepts: AtLeast(0), importance: Low, origin: Ours, support: Supported,
             }
@@ -263,12 +263,12 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             METRICS_SAMPLE_WINDOW_MS_CONFIG = "metrics.sample.window.ms" {
-                doc: "Milliseconds that one window of a metric spans: averages, maxima and rates are of the last metrics.num.samples windows and the one that has begun. 0 counts as 1.",
+                doc: "Milliseconds that one window of a metric spans: averages, maxima and rates cover the last metrics.num.samples windows and the one that has begun. 0 counts as 1.",
                 type: Long, default: "30000", setter: metrics_sample_window(Duration), field: metrics_sample_window: Duration = millis,
                 accepts: AtLeast(0), importance: Low, origin: Kafka, support: Supported,
             }
             METRICS_NUM_SAMPLES_CONFIG = "metrics.num.samples" {
-                doc: "Of how many windows, of metrics.sample.window.ms each, averages, maxima and rates are.",
+                doc: "How many windows of metrics.sample.window.ms averages, maxima and rates cover.",
                 type: Int, default: "2", setter: metrics_num_samples(u32), field: metrics_num_samples: u32 = count,
                 accepts: AtLeast(1), importance: Low, origin: Kafka, support: Supported,
             }
@@ -290,7 +290,7 @@ macro_rules! for_each_property {
 
             // Transactions.
             TRANSACTIONAL_ID_CONFIG = "transactional.id" {
-                doc: "Turns transactions on, and is the name under which a producer is known across restarts: a new one with the same name fences the old. Needs idempotence. At most 32767 bytes.",
+                doc: "Turns transactions on. It is the name by which the brokers know a producer across restarts: a new producer with the same name fences the old one. Needs idempotence. At most 32767 bytes.",
                 type: String, default: null, setter: transactional_id(&str), field: transactional_id: Option<String> = text_if_set,
                 accepts: NonEmpty, importance: Low, origin: Kafka, support: Supported,
             }
@@ -307,7 +307,7 @@ macro_rules! for_each_property {
 
             // Security: TLS.
             SECURITY_PROTOCOL_CONFIG = "security.protocol" {
-                doc: "Whether connections to brokers are encrypted (SSL, SASL_SSL) and whether clients log in on them (SASL_PLAINTEXT, SASL_SSL). With PLAINTEXT settings that begin with ssl. or sasl. have no effect, with a warning.",
+                doc: "Whether connections to brokers are encrypted (SSL, SASL_SSL) and whether clients log in on them (SASL_PLAINTEXT, SASL_SSL). With PLAINTEXT, settings that begin with ssl. or sasl. have no effect, and a warning says so.",
                 type: String, default: "PLAINTEXT", setter: security_protocol(SecurityProtocol), field: security_protocol: SecurityProtocol = choice,
                 accepts: OneOfAnyCase(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]), importance: Medium, origin: Kafka, support: Supported,
             }
@@ -317,7 +317,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_PROTOCOL_CONFIG = "ssl.protocol" {
-                doc: "The newest version of TLS that may be used: TLSv1.3 (or TLS) or TLSv1.2. Those that may be used at all stand in ssl.enabled.protocols.",
+                doc: "The newest version of TLS that may be used: TLSv1.3 (or TLS) or TLSv1.2. ssl.enabled.protocols lists all that may be used.",
                 type: String, default: "TLSv1.3", field: ssl_protocol: String = text,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
@@ -327,7 +327,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Ignored,
             }
             SSL_CIPHER_SUITES_CONFIG = "ssl.cipher.suites" {
-                doc: "The cipher suites that may be used, by Java's names, the preferred ones first. An empty list means all that are there: TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256 and TLS_CHACHA20_POLY1305_SHA256 of TLS 1.3; of TLS 1.2 those with ECDHE and one of these ciphers. What is not there is left out, with a warning; where nothing is left, the producer does not start.",
+                doc: "The cipher suites that may be used, by Java's names, the preferred ones first. An empty list means all that the producer has: TLS_AES_256_GCM_SHA384, TLS_AES_128_GCM_SHA256 and TLS_CHACHA20_POLY1305_SHA256 of TLS 1.3; of TLS 1.2 those with ECDHE and one of these ciphers. Suites that it does not have are left out, with a warning; if none is left, the producer does not start.",
                 type: List, default: "", field: ssl_cipher_suites: Vec<Named> = list,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
@@ -337,12 +337,12 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_TYPE_CONFIG = "ssl.keystore.type" {
-                doc: "The format of the key store: JKS, PKCS12 or PEM. PKCS12 and JKS are told apart by what is in the file, whichever of the two is said, as in Java. If it is not set, PEM is recognised, too.",
+                doc: "The format of the key store: JKS, PKCS12 or PEM. PKCS12 and JKS are told apart by the file's content, whichever of the two is set, as in Java. If it is not set, PEM is recognised, too.",
                 type: String, default: "JKS", field: ssl_keystore_type: String = text,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_KEYSTORE_LOCATION_CONFIG = "ssl.keystore.location" {
-                doc: "The file with this client's key and certificates, where brokers ask for them. It is looked at again before each new connection and every ssl.reload.interval.ms, and read again if it has changed. A key that does not fit its certificate, a wrong password and a certificate that has expired are errors when the producer is created; later the last good one is kept, with a warning.",
+                doc: "The file with this client's key and certificates, for brokers that ask for them. Before each new connection, and every ssl.reload.interval.ms, the producer checks whether the file has changed, and reads it again if so. A key that does not fit its certificate, a wrong password and a certificate that has expired are errors when the producer is created; later the last good key store is kept, with a warning.",
                 type: String, default: null, field: ssl_keystore_location: Option<String> = text_unless_empty,
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
@@ -372,22 +372,22 @@ macro_rules! for_each_property {
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_TYPE_CONFIG = "ssl.truststore.type" {
-                doc: "The format of the trust store: JKS, PKCS12 or PEM. PKCS12 and JKS are told apart by what is in the file, whichever of the two is said, as in Java. If it is not set, PEM is recognised, too.",
+                doc: "The format of the trust store: JKS, PKCS12 or PEM. PKCS12 and JKS are told apart by the file's content, whichever of the two is set, as in Java. If it is not set, PEM is recognised, too.",
                 type: String, default: "JKS", field: ssl_truststore_type: String = text,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_LOCATION_CONFIG = "ssl.truststore.location" {
-                doc: "The file with the certificates of the authorities to trust, or of the brokers themselves. Looked at again like the key store. If neither it nor ssl.truststore.certificates is set, the operating system's authorities are trusted, or Mozilla's by the feature webpki-roots, where Java trusts those that come with the JVM.",
+                doc: "The file with the certificates of the authorities to trust, or of the brokers themselves. It is read again like the key store. If neither it nor ssl.truststore.certificates is set, the operating system's authorities are trusted, or Mozilla's by the feature webpki-roots, where Java trusts those that come with the JVM.",
                 type: String, default: null, field: ssl_truststore_location: Option<String> = text_unless_empty,
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_TRUSTSTORE_PASSWORD_CONFIG = "ssl.truststore.password" {
-                doc: "The password of the trust store. Without it the store is read unchecked.",
+                doc: "The password of the trust store. Without it the store is read, but its integrity is not checked.",
                 type: Password, default: null, field: ssl_truststore_password: Option<Secret> = secret,
                 accepts: Any, importance: High, origin: Kafka, support: Supported,
             }
             SSL_RELOAD_INTERVAL_MS_CONFIG = "ssl.reload.interval.ms" {
-                doc: "Milliseconds after which the files of the key store and the trust store are looked at again though no connection is made; before each new connection they are looked at anyway. Where they have changed they are read, in the background, for the connections to come: what is wrong with them is then a warning in the log at once, and not only when a broker is connected again. Connections that stand go on as they are. 0: only before new connections.",
+                doc: "How often, in milliseconds, the producer checks whether the files of the key store and the trust store have changed; it also checks before each new connection. Changed files are read in the background, for new connections: so a file that is broken is a warning in the log at once, and not only when a broker is connected again. Connections that are open are not changed. 0 means to check only before new connections.",
                 type: Long, default: "300000", field: ssl_reload_interval: Option<Duration> = millis_unless_zero,
                 accepts: AtLeast(0), importance: Low, origin: Ours, support: Supported,
             }
@@ -402,7 +402,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SSL_ENDPOINT_IDENTIFICATION_ALGORITHM_CONFIG = "ssl.endpoint.identification.algorithm" {
-                doc: "How the name in a broker's certificate is compared with the name that was connected to: https, as browsers do it, by the subject alternative names, or by the common name where none of them is a DNS name. An empty text turns this check off and no other, with a warning: whoever has any certificate of a trusted authority can then pose as a broker.",
+                doc: "How the name in a broker's certificate is compared with the name that was connected to: https, as browsers do it, by the subject alternative names, or by the common name where none of them is a DNS name. An empty text turns off this check, and no other, with a warning: whoever has any certificate of a trusted authority can then pose as a broker.",
                 type: String, default: "https", field: ssl_endpoint_identification_algorithm: String = text,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
@@ -419,12 +419,12 @@ macro_rules! for_each_property {
 
             // Security: SASL.
             SASL_MECHANISM = "sasl.mechanism" {
-                doc: "How this client logs in, where security.protocol says that it does: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI (Kerberos) or AWS_MSK_IAM. What the brokers do not have switched on is refused by them, and nothing else is tried.",
+                doc: "How this client logs in, if security.protocol is SASL_PLAINTEXT or SASL_SSL: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, GSSAPI (Kerberos) or AWS_MSK_IAM. Brokers refuse a mechanism that their listener has not enabled, and no other is tried.",
                 type: String, default: "GSSAPI", field: sasl_mechanism: String = text,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_JAAS_CONFIG = "sasl.jaas.config" {
-                doc: "Who logs in with what, as a line in the format of JAAS: login module, control flag, options, a semicolon. For PLAIN org.apache.kafka.common.security.plain.PlainLoginModule, for SCRAM org.apache.kafka.common.security.scram.ScramLoginModule, with username and password; with tokenauth=true these are a delegation token's id and HMAC; for GSSAPI com.sun.security.auth.module.Krb5LoginModule, with useKeyTab, keyTab and principal, or useTicketCache. Variables in it (config.providers) are replaced anew for each login, so that a password may change. ProducerConfig::sasl_plain and sasl_scram_sha_256 write it.",
+                doc: "The credentials, as a line in the format of JAAS: login module, control flag, options, a semicolon. For PLAIN org.apache.kafka.common.security.plain.PlainLoginModule, for SCRAM org.apache.kafka.common.security.scram.ScramLoginModule, with username and password; with tokenauth=true these are a delegation token's id and HMAC; for GSSAPI com.sun.security.auth.module.Krb5LoginModule, with useKeyTab, keyTab and principal, or useTicketCache. Variables in it (config.providers) are replaced anew for each login, so that a password may change. ProducerConfig::sasl_plain, sasl_scram_sha_256 and sasl_scram_sha_512 set it.",
                 type: Password, default: null, field: sasl_jaas_config: Option<Secret> = secret_unless_empty,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
@@ -444,27 +444,27 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Refused,
             }
             SASL_KERBEROS_SERVICE_NAME = "sasl.kerberos.service.name" {
-                doc: "The name that the brokers have in Kerberos: kafka of kafka/broker.example.com@EXAMPLE.COM. The rest is the name that the broker is connected to by. The option serviceName in sasl.jaas.config says the same; both together have to agree. For GSSAPI.",
+                doc: "The name that the brokers have in Kerberos: kafka of kafka/broker.example.com@EXAMPLE.COM. The host is the one that the client connects to. The option serviceName in sasl.jaas.config says the same; both together have to agree. For GSSAPI.",
                 type: String, default: null, field: sasl_kerberos_service_name: Option<String> = text_if_set,
                 accepts: Any, importance: Medium, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_KINIT_CMD = "sasl.kerberos.kinit.cmd" {
-                doc: "The command that renews the ticket in a ticket cache before it ends: it is run as kinit -R, with -c where ticketCache in sasl.jaas.config names the cache. Tickets by a keytab need no command. For GSSAPI.",
+                doc: "The command that renews the ticket in a ticket cache before it ends: it is run as kinit -R, with -c where ticketCache in sasl.jaas.config names the cache. Tickets from a keytab need no command. For GSSAPI.",
                 type: String, default: "/usr/bin/kinit", field: sasl_kerberos_kinit_cmd: String = text,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_TICKET_RENEW_WINDOW_FACTOR = "sasl.kerberos.ticket.renew.window.factor" {
-                doc: "The share of a ticket's life after which it is renewed, or got anew by the keytab. For GSSAPI.",
+                doc: "The share of a ticket's life after which it is renewed, or fetched anew with the keytab. For GSSAPI.",
                 type: Double, default: "0.8", field: sasl_kerberos_ticket_renew_window_factor: f64 = number,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_TICKET_RENEW_JITTER = "sasl.kerberos.ticket.renew.jitter" {
-                doc: "How much of a share of its life at most is added to that by chance. For GSSAPI.",
+                doc: "The largest share of a ticket's life that is added to that time at random. For GSSAPI.",
                 type: Double, default: "0.05", field: sasl_kerberos_ticket_renew_jitter: f64 = number,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_KERBEROS_MIN_TIME_BEFORE_RELOGIN = "sasl.kerberos.min.time.before.relogin" {
-                doc: "Milliseconds between two renewals of a ticket, at least, unless it would end before that; and how long, at most, after a login that failed. For GSSAPI.",
+                doc: "The shortest time between two renewals of a ticket, in milliseconds, unless the ticket would end before; and the longest wait after a login that failed. For GSSAPI.",
                 type: Long, default: "60000", field: sasl_kerberos_min_time_before_relogin: Duration = millis,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
@@ -474,37 +474,37 @@ macro_rules! for_each_property {
                 accepts: BetweenReal(0.5, 1.0), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_WINDOW_JITTER = "sasl.login.refresh.window.jitter" {
-                doc: "The share of random time that is added to the time of a token's refresh. For OAUTHBEARER.",
+                doc: "The largest share of a token's life that is added to that time at random. For OAUTHBEARER.",
                 type: Double, default: "0.05", field: sasl_login_refresh_window_jitter: f64 = number,
                 accepts: BetweenReal(0.0, 0.25), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_MIN_PERIOD_SECONDS = "sasl.login.refresh.min.period.seconds" {
-                doc: "Seconds to wait at least before a token is refreshed. For OAUTHBEARER.",
+                doc: "The shortest time between two fetches of a token, in seconds. For OAUTHBEARER.",
                 type: Short, default: "60", field: sasl_login_refresh_min_period: Duration = seconds,
                 accepts: Between(0, 900), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_REFRESH_BUFFER_SECONDS = "sasl.login.refresh.buffer.seconds" {
-                doc: "Seconds before a token's end by which it is refreshed at the latest. For OAUTHBEARER.",
+                doc: "How many seconds before its end a token is refreshed at the latest. For OAUTHBEARER.",
                 type: Short, default: "300", field: sasl_login_refresh_buffer: Duration = seconds,
                 accepts: Between(0, 3600), importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_CONNECT_TIMEOUT_MS = "sasl.login.connect.timeout.ms" {
-                doc: "Milliseconds for connecting to the token's provider. For OAUTHBEARER.",
+                doc: "Milliseconds that connecting to the token provider may take. For OAUTHBEARER.",
                 type: Int, default: null, field: sasl_login_connect_timeout: Option<Duration> = millis_unless_zero,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_READ_TIMEOUT_MS = "sasl.login.read.timeout.ms" {
-                doc: "Milliseconds for reading from the token's provider. For OAUTHBEARER.",
+                doc: "Milliseconds that reading the token provider's answer may take. For OAUTHBEARER.",
                 type: Int, default: null, field: sasl_login_read_timeout: Option<Duration> = millis_unless_zero,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_RETRY_BACKOFF_MS = "sasl.login.retry.backoff.ms" {
-                doc: "Milliseconds before a token's provider is asked again after a failure; doubles with each. For OAUTHBEARER.",
+                doc: "Milliseconds before the token provider is asked again after a failure; doubles with each failure. For OAUTHBEARER.",
                 type: Long, default: "100", field: sasl_login_retry_backoff: Duration = millis,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_LOGIN_RETRY_BACKOFF_MAX_MS = "sasl.login.retry.backoff.max.ms" {
-                doc: "The longest wait before a token's provider is asked again, in milliseconds. For OAUTHBEARER.",
+                doc: "The longest wait before the token provider is asked again, in milliseconds. For OAUTHBEARER.",
                 type: Long, default: "10000", field: sasl_login_retry_backoff_max: Duration = millis,
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
@@ -611,17 +611,17 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Medium, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_REFRESH_MS = "sasl.oauthbearer.jwks.endpoint.refresh.ms" {
-                doc: "Milliseconds after which those keys are fetched again. A broker's setting that clients have too.",
+                doc: "Milliseconds after which keys for checking signatures are fetched again. A broker's setting that clients have too.",
                 type: Long, default: "3600000",
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MS = "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms" {
-                doc: "Milliseconds before those keys are asked for again after a failure. A broker's setting that clients have too.",
+                doc: "Milliseconds before keys for checking signatures are asked for again after a failure. A broker's setting that clients have too.",
                 type: Long, default: "100",
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_JWKS_ENDPOINT_RETRY_BACKOFF_MAX_MS = "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms" {
-                doc: "The longest wait before those keys are asked for again, in milliseconds. A broker's setting that clients have too.",
+                doc: "The longest wait before keys for checking signatures are asked for again, in milliseconds. A broker's setting that clients have too.",
                 type: Long, default: "10000",
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
@@ -631,12 +631,12 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Ignored,
             }
             SASL_OAUTHBEARER_ALLOW_UNVERIFIED_AUDIENCE = "sasl.oauthbearer.allow.unverified.audience" {
-                doc: "Whether tokens pass whose audience is not checked. A broker's setting that clients have too.",
+                doc: "Whether tokens are accepted without a check of their audience. A broker's setting that clients have too.",
                 type: Boolean, default: "false",
                 accepts: Any, importance: Low, origin: Kafka44, support: Ignored,
             }
             SASL_OAUTHBEARER_ALLOW_UNVERIFIED_ISSUER = "sasl.oauthbearer.allow.unverified.issuer" {
-                doc: "Whether tokens pass whose issuer is not checked. A broker's setting that clients have too.",
+                doc: "Whether tokens are accepted without a check of their issuer. A broker's setting that clients have too.",
                 type: Boolean, default: "false",
                 accepts: Any, importance: Low, origin: Kafka44, support: Ignored,
             }
@@ -656,7 +656,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             SASL_OAUTHBEARER_ALLOW_UNSECURED_TOKENS_CONFIG = "sasl.oauthbearer.allow.unsecured.tokens" {
-                doc: "Whether the options unsecuredLogin* of sasl.jaas.config may make tokens that nobody signs. For tests: brokers that accept such tokens believe whoever connects.",
+                doc: "Whether the options unsecuredLogin* of sasl.jaas.config may make tokens without a signature. For tests: brokers that accept such tokens believe whoever connects.",
                 type: Boolean, default: "false", field: sasl_oauthbearer_allow_unsecured_tokens: bool = switch,
                 accepts: Any, importance: Low, origin: Ours, support: Supported,
             }

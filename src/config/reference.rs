@@ -6,8 +6,38 @@ use std::path::Path;
 
 use super::{ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport};
 
+/// The first setting of each group of the table.
+const GROUPS: [(&str, &str); 11] = [
+    ("What a producer needs", "bootstrap.servers"),
+    ("Delivery", "acks"),
+    ("Batches and memory", "batch.size"),
+    ("Partitioning", "partitioner.class"),
+    ("Metadata", "metadata.max.age.ms"),
+    ("Connections", "client.dns.lookup"),
+    ("Interceptors, metrics, config providers", "interceptor.classes"),
+    ("Transactions", "transactional.id"),
+    ("TLS", "security.protocol"),
+    ("SASL", "sasl.mechanism"),
+    ("OAUTHBEARER", "sasl.oauthbearer.jwt.retriever.class"),
+];
+
+/// The groups, with links to their settings.
+fn contents() -> String {
+    let mut rows: Vec<(&str, Vec<String>)> = Vec::new();
+    for name in ProducerConfig::reference().map(PropertyDescription::name) {
+        if let Some((group, _)) = GROUPS.iter().find(|(_, first)| *first == name) {
+            rows.push((group, Vec::new()));
+        }
+        let (_, links) = rows.last_mut().unwrap();
+        links.push(format!("[`{name}`](#{})", name.replace('.', "")));
+    }
+    assert_eq!(rows.len(), GROUPS.len());
+    let rows = rows.iter().map(|(group, links)| format!("| {group} | {} |\n", links.join(", ")));
+    String::from("| subject | settings |\n|---|---|\n") + &rows.collect::<String>()
+}
+
 fn reference_markdown() -> String {
-    let mut page = String::from(HEAD);
+    let mut page = HEAD.replace("CONTENTS", &contents());
     for (support, title, words) in [
         (PropertySupport::Supported, "Settings that work", "Each of these does what its description says."),
         (
@@ -19,9 +49,9 @@ fn reference_markdown() -> String {
         (
             PropertySupport::Ignored,
             "Settings without effect",
-            "Some of these mean something only inside a JVM, others belong to what this version does not have and \
-             nothing is lost without. They are accepted, so that a file from a Java service loads, with a warning in \
-             the log where they are set to something else than what holds.",
+            "Some of these mean something only inside a JVM, the others belong to features that this version does not \
+             have and whose absence changes nothing that is promised. They are accepted, so that a file from a Java \
+             service loads; a warning in the log says so where they are set to something else than what holds.",
         ),
     ] {
         page += &format!("\n## {title}\n\n{words}\n");
@@ -76,6 +106,13 @@ All settings of the producer: those of Kafka's own (119 public ones as of Kafka 
 names and with their defaults, and four of ours. This page is made from the table in `src/config/properties_table.rs`;
 the same is available to programs as `ProducerConfig::reference()`.
 
+This page says [how settings are given](#how-settings-are-given), [how values are read](#how-values-are-read),
+[where this differs from Java's producer](#where-this-differs-from-javas-producer), which
+[rules between settings](#rules-between-settings) there are, and then describes each setting: those
+[that work](#settings-that-work), those [that are not supported yet](#settings-that-are-not-supported-yet), and those
+[without effect](#settings-without-effect). By subject:
+
+CONTENTS
 ## How settings are given
 
 - By pairs: `ProducerConfig::from_properties([(\"bootstrap.servers\", \"localhost:9092\"), …])`.
@@ -94,19 +131,20 @@ All end in the same place, and the last one wins. The names are also constants:
 ## How values are read
 
 - Blanks around a value do not count. Booleans are `true` and `false` in any case. Numbers are decimal.
-- An empty value is a value where the setting has one: a text or a list that may be empty. Elsewhere (numbers, booleans,
-  classes, choices, `bootstrap.servers`) it counts as not set, with a warning; so a file may leave open what the program
-  or the environment sets.
+- An empty value is accepted for a text or a list that may be empty. For other settings (numbers, booleans, classes,
+  choices, `bootstrap.servers`) it counts as not set, with a warning; so a file may leave open what the program or the
+  environment sets.
 - Lists are separated by commas; an empty element is an error, a repeated one counts once, with a warning.
-- A password is printed as `[hidden]`, and no error or log line contains it; nor do they contain the value of a setting
-  that is not known, what stands for a variable, logins in addresses (`user:password@host:9092`) and queries of URLs.
+- A password is printed as `[hidden]`, and no error or log line contains it. Nor do they contain the value of a setting
+  that is not known, the value of a variable, logins in addresses (`user:password@host:9092`) or queries of URLs.
 - A value that has the wrong type or is out of range is an error that names the setting, the value and what is
   accepted. An unknown setting is a warning that names the nearest known one. All that is wrong with a configuration is
   told in one error.
 - Times above a hundred years count as a hundred years.
 - With `config.providers`, `${NAME:KEY}` and `${NAME:PATH:KEY}` in values are replaced when the producer is created,
   by Java's three stock providers. A variable that its provider does not know stays as it is, with a warning, and so
-  does one of a provider that is not there; a file that cannot be read, is no regular one, or larger than 4 MiB is an error.
+  does one whose provider is not configured. A file that cannot be read, is not a regular file, or is larger than 4 MiB is
+  an error.
 
   | `config.providers.NAME.class` | variable | option |
   |---|---|---|
