@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example json
+//! cargo run --release --example json -- --bootstrap-servers localhost:9092
 //! ```
 
 use kafka_embedded::EmbeddedCluster;
@@ -23,13 +24,29 @@ fn json<T: Serialize>(data: &T, out: &mut Vec<u8>) -> serde_json::Result<()> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A cluster in this process. For a real one the addresses are "host:9092,host:9092".
-    let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
-    let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        // A cluster in this process, whose log can be looked into.
+        [] => {
+            let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+            send(&cluster.bootstrap_servers())?;
+            look_into(&cluster)
+        }
+        ["--bootstrap-servers", servers] => send(servers),
+        _ => Err("usage: json [--bootstrap-servers HOST:PORT,…]".into()),
+    }
+}
+
+fn order() -> Order {
+    Order { id: 7, item: String::from("two apples"), price: 1.5 }
+}
+
+fn send(servers: &str) -> Result<(), Box<dyn std::error::Error>> {
+    let config = ProducerConfig::new().bootstrap_servers(servers);
     let producer: KafkaProducer<str, Order> =
         KafkaProducer::with_serializers(config, StringSerializer, serialize_with(json::<Order>))?;
 
-    let order = Order { id: 7, item: String::from("two apples"), price: 1.5 };
+    let order = order();
     let record = ProducerRecord::new("orders", &order)
         .with_key("customer-7")
         .with_header("content-type", "application/json");
@@ -38,7 +55,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // What cannot be serialized is an error of `send`, with the error of serde_json in it.
     let schedule = serialize_with(json::<std::collections::BTreeMap<(u8, u8), String>>);
-    let config = ProducerConfig::new().bootstrap_servers(&cluster.bootstrap_servers());
+    let config = ProducerConfig::new().bootstrap_servers(servers);
     let maps = KafkaProducer::<str, _>::with_serializers(config, StringSerializer, schedule)?;
     let by_hour = std::collections::BTreeMap::from([((9, 30), String::from("open"))]);
     let refused =
@@ -49,11 +66,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err(refused.into());
     }
 
-    producer.close()?;
+    Ok(producer.close()?)
+}
+
+fn look_into(cluster: &EmbeddedCluster) -> Result<(), Box<dyn std::error::Error>> {
     for record in cluster.records("orders") {
         let value = record.value.unwrap_or_default();
         println!("in the log: {}", String::from_utf8_lossy(&value));
-        if serde_json::from_slice::<Order>(&value)? != order {
+        if serde_json::from_slice::<Order>(&value)? != order() {
             return Err("another order is in the log".into());
         }
     }

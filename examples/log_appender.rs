@@ -1,0 +1,178 @@
+//! A logger for the crate `log` that sends each line to a topic: without recursion, though the producer logs too, and without
+//! ever making the program wait.
+//!
+//! ```text
+//! cargo run --release --example log_appender
+//! cargo run --release --example log_appender -- --bootstrap-servers localhost:9092 --topic logs
+//! ```
+//!
+//! - **No recursion.** What the producer itself logs (targets `kafka_producer…`) does not go to Kafka but to stderr: "the
+//!   connection is lost" would be sent over the lost connection, fail, be logged … And what is logged by whoever is
+//!   asked while a line is being sent (a serializer, an interceptor) goes to stderr as well.
+//! - **No waiting.** `try_send`: where there is no room, because the brokers are down or slow, the line is left out
+//!   and counted. The next line that gets through says how many are missing.
+//! - **Nothing is lost at the end**: a `static` is never dropped, so the program calls `log::logger().flush()` before it exits.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use kafka_embedded::EmbeddedCluster;
+use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord};
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use serde_json::json;
+
+type AnyError = Box<dyn std::error::Error>;
+
+static APPENDER: OnceLock<KafkaAppender> = OnceLock::new();
+
+thread_local! {
+    /// This thread is sending a line: whatever is logged meanwhile is about that.
+    static SENDING: Cell<bool> = const { Cell::new(false) };
+}
+
+struct KafkaAppender {
+    producer: KafkaProducer<str, str>,
+    topic: String,
+    /// Lines that were left out since the last one that got through.
+    missing: AtomicU64,
+    missing_in_all: AtomicU64,
+    /// What the producer itself has logged.
+    producers_own: AtomicU64,
+}
+
+impl KafkaAppender {
+    /// Makes the logger of this process. What is logged before is not heard.
+    fn install(
+        config: ProducerConfig,
+        topic: &str,
+        level: LevelFilter,
+    ) -> Result<&'static KafkaAppender, AnyError> {
+        // A logger waits for nothing, but the first line needs the topic's partitions: this long for them, at the start.
+        let config = config.client_id("log-appender").max_block(Duration::from_secs(5));
+        let producer = KafkaProducer::builder(config).default_serializers().build()?;
+        if let Err(error) = producer.partitions_for(topic) {
+            eprintln!("lines are left out until Kafka can be reached: {error}");
+        }
+        let (missing, missing_in_all, producers_own) = Default::default();
+        let appender =
+            KafkaAppender { producer, topic: topic.to_owned(), missing, missing_in_all, producers_own };
+        let appender = APPENDER.get_or_init(|| appender);
+        log::set_logger(appender).map_err(|error| error.to_string())?;
+        log::set_max_level(level);
+        Ok(appender)
+    }
+
+    fn send(&self, record: &Record<'_>) -> Result<(), Error> {
+        let missing = self.missing.swap(0, Ordering::Relaxed);
+        let mut line = json!({
+            "level": record.level().as_str(),
+            "target": record.target(),
+            "thread": thread::current().name(),
+            "message": record.args().to_string(),
+        });
+        if missing > 0 {
+            line["missing_before"] = missing.into();
+        }
+        // Not asked for: an outcome that is an error is the producer's own warning, on stderr.
+        let sent = self.producer.try_send(ProducerRecord::new(self.topic.as_str(), line.to_string()));
+        if sent.is_err() {
+            self.missing.fetch_add(missing + 1, Ordering::Relaxed);
+            self.missing_in_all.fetch_add(1, Ordering::Relaxed);
+        }
+        sent.map(drop)
+    }
+}
+
+impl Log for KafkaAppender {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let is_the_producers = record.target().split("::").next() == Some("kafka_producer");
+        self.producers_own.fetch_add(u64::from(is_the_producers), Ordering::Relaxed);
+        if is_the_producers || SENDING.get() {
+            if record.level() <= Level::Warn {
+                eprintln!("{} {}: {}", record.level(), record.target(), record.args());
+            }
+            return;
+        }
+        SENDING.set(true);
+        let sent = self.send(record);
+        SENDING.set(false);
+        if let Err(error) = sent
+            && self.missing.load(Ordering::Relaxed) == 1
+        {
+            eprintln!("log lines are left out: {error}");
+        }
+    }
+
+    /// Waits for what was taken, for five seconds at most.
+    fn flush(&self) {
+        if let Err(error) = self.producer.flush_timeout(Duration::from_secs(5)) {
+            eprintln!("log lines may be missing: {error}");
+        }
+    }
+}
+
+fn main() -> Result<(), AnyError> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => demonstrate(),
+        ["--bootstrap-servers", servers, "--topic", topic] => {
+            let config = ProducerConfig::new().bootstrap_servers(servers);
+            let appender = KafkaAppender::install(config, topic, LevelFilter::Info)?;
+            work("a program", 100);
+            log::logger().flush();
+            println!("100 lines logged, {} left out", appender.missing_in_all.load(Ordering::Relaxed));
+            Ok(())
+        }
+        _ => Err("usage: log_appender [--bootstrap-servers HOST:PORT,… --topic TOPIC]".into()),
+    }
+}
+
+/// The program: it knows nothing of Kafka.
+fn work(what: &str, lines: u32) {
+    for number in 0..lines {
+        log::info!("{what} has done {number}");
+    }
+}
+
+fn demonstrate() -> Result<(), AnyError> {
+    let cluster = EmbeddedCluster::builder().topic("logs", 1).start()?;
+    // Little memory, so that it is full soon.
+    let config = ProducerConfig::new()
+        .bootstrap_servers(&cluster.bootstrap_servers())
+        .buffer_memory(64 * 1024)
+        .max_request_size(32 * 1024)
+        .reconnect_backoff_max(Duration::from_millis(100));
+    let appender = KafkaAppender::install(config, "logs", LevelFilter::Debug)?;
+    let left_out = || appender.missing_in_all.load(Ordering::Relaxed);
+
+    work("the program", 100);
+    log::logger().flush();
+    println!("100 lines logged, {} in the topic, {} left out", cluster.records("logs").len(), left_out());
+
+    cluster.stop_broker(1);
+    work("without brokers it", 2000);
+    println!("2000 more without a broker, and the program did not wait: {} left out", left_out());
+
+    cluster.start_broker(1)?;
+    log::logger().flush();
+    log::info!("the broker is back");
+    log::logger().flush();
+    let lines = cluster.records("logs");
+    println!("in all 2101 lines logged, {} in the topic, {} left out", lines.len(), left_out());
+
+    let text = |line: &[u8]| String::from_utf8_lossy(line).into_owned();
+    let lines: Vec<String> = lines.iter().filter_map(|line| line.value.as_deref().map(text)).collect();
+    println!("the first line: {}", lines.first().ok_or("none")?);
+    println!("the last line: {}", lines.last().ok_or("none")?);
+    let own = lines.iter().filter(|line| line.contains("kafka_producer")).count();
+    let heard = appender.producers_own.load(Ordering::Relaxed);
+    println!("the producer has logged as well: {}; {own} of that in the topic", heard > 0);
+    if lines.len() as u64 + left_out() == 2101 && own == 0 { Ok(()) } else { Err("lines are missing".into()) }
+}
