@@ -3,9 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::env;
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
+use std::thread;
+use std::time::Duration;
+
+use kafka_embedded::{Api, EmbeddedCluster, Fault};
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Where cargo puts the examples of the profile that this test was built in; they are built anew where they have to be
 /// (`cargo test` does it, `cargo test --test examples` does not).
@@ -206,6 +214,272 @@ fn ctrl_c_ends_a_wait_and_loses_nothing() {
     has_lines(&text, &["the broker is back: record 3 is test-0@3", "closed; the broker has 4 records"]);
     let interrupted = text.lines().filter(|line| line.starts_with("interrupted: test-0: "));
     assert_eq!(interrupted.count(), 1, "{text}");
+}
+
+#[test]
+fn the_outbox_loses_no_row_and_tells_twice_what_it_cannot_know() {
+    let text = output("outbox", &[]);
+    has_lines(
+        &text,
+        &[
+            "row 2 is orders-0@2",
+            "offset 3: outbox-id 4, ben: a plum (done)",
+            "offset 4: outbox-id 4, ben: a plum (again, left out)",
+            "offset 5: outbox-id 5, anna: a lime (done)",
+            "offset 6: outbox-id 5, anna: a lime (again, left out)",
+            "6 orders, 5 done, 1 put aside, 7 records",
+        ],
+    );
+    assert!(text.contains("row 3 is put aside: orders-0: the record may take"), "{text}");
+    assert!(text.contains("row 4 may be in the log, and is sent again: "), "{text}");
+}
+
+/// Kafka has the rows, and the database does not know: they are sent again, with the same numbers.
+#[test]
+fn a_relay_that_crashes_before_it_has_marked_rows_sends_them_again() {
+    let cluster = EmbeddedCluster::builder().topic("orders", 1).start().unwrap();
+    let file = env::temp_dir().join(format!("kafka-producer-crash-{}.redb", std::process::id()));
+    let servers = cluster.bootstrap_servers();
+    let relay = ["--bootstrap-servers", &servers, "--database", file.to_str().unwrap(), "--crash"];
+    let crashed = run("outbox", &relay);
+    assert_eq!(crashed.status.code(), Some(3), "{crashed:?}");
+    // One row of each key is under way.
+    let text = String::from_utf8_lossy(&crashed.stdout).into_owned();
+    has_lines(&text, &["0 rows in the outbox", "2 rows acknowledged, and now the relay is gone"]);
+
+    let text = output("outbox", &relay[..4]);
+    fs::remove_file(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        (lines[0], *lines.last().unwrap()),
+        ("3 rows in the outbox", "0 rows in the outbox"),
+        "{text}"
+    );
+    let records = cluster.records("orders");
+    let id = |headers: &[(String, Option<Vec<u8>>)]| {
+        String::from_utf8(headers[0].1.clone().unwrap()).unwrap().parse::<u64>().unwrap()
+    };
+    let ids: Vec<u64> = records.iter().map(|record| id(&record.headers)).collect();
+    // Three orders of each run. Those of one key, 0 and 2 and 3, are in order but for what is repeated.
+    assert_eq!(ids.iter().filter(|id| **id == 0).count(), 2, "{ids:?}");
+    assert_eq!(ids.iter().filter(|id| **id == 1).count(), 2, "{ids:?}");
+    let mut once = ids.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert_eq!((once, ids.len()), ((0..6).collect::<Vec<u64>>(), 8), "{ids:?}");
+    let of_anna = |id: &u64| [0, 2, 3, 5].contains(id);
+    assert_eq!(ids.into_iter().filter(of_anna).collect::<Vec<u64>>(), [0, 0, 2, 3, 5]);
+}
+
+/// A daemon that has begun.
+fn start_daemon(servers: &str) -> Child {
+    let mut daemon = Command::new(example("daemon"));
+    daemon.args(["--bootstrap-servers", servers, "--close-seconds", "1"]);
+    daemon.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Its status and what it has printed, after SIGTERM.
+fn end_daemon(daemon: Child) -> (Option<i32>, String) {
+    kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+    let output = daemon.wait_with_output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn wait_until(mut it_is_so: impl FnMut() -> bool) {
+    while !it_is_so() {
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_daemon_that_is_told_to_end_has_sent_everything() {
+    let cluster = EmbeddedCluster::builder().topic("load", 1).start().unwrap();
+    let daemon = start_daemon(&cluster.bootstrap_servers());
+    wait_until(|| cluster.records("load").len() >= 3);
+    // Reading keys anew ends nothing.
+    kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
+    let before = cluster.records("load").len();
+    wait_until(|| cluster.records("load").len() > before);
+    let (status, text) = end_daemon(daemon);
+    assert_eq!(status, Some(0), "{text}");
+    has_lines(&text, &["sending to load", "keys and passwords are read again"]);
+    assert!(text.contains("\nclosed: "), "{text}");
+    let values =
+        cluster.records("load").into_iter().map(|record| String::from_utf8(record.value.unwrap()).unwrap());
+    for (number, value) in values.enumerate() {
+        assert!(value.starts_with(&format!("{number} ")), "{value}");
+    }
+}
+
+#[test]
+fn a_daemon_whose_brokers_do_not_answer_ends_in_time_and_says_what_it_has_lost() {
+    let cluster = EmbeddedCluster::builder().topic("load", 1).start().unwrap();
+    cluster.inject(Fault::drop_answer(Api::Produce).always());
+    let daemon = start_daemon(&cluster.bootstrap_servers());
+    wait_until(|| cluster.requests(Api::Produce) > 0);
+    let (status, text) = end_daemon(daemon);
+    assert_eq!(status, Some(1), "{text}");
+    let closed = text.lines().last().unwrap();
+    assert!(closed.starts_with("closed: ") && closed.contains("given up"), "{text}");
+}
+
+/// Nothing was accepted, so nothing is lost.
+#[test]
+fn a_daemon_that_waits_for_its_first_broker_ends_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let daemon = start_daemon(&silent.local_addr().unwrap().to_string());
+    let _connection = silent.accept().unwrap();
+    let (status, text) = end_daemon(daemon);
+    assert_eq!(status, Some(0), "{text}");
+    has_lines(&text, &["asked to end: 0 records to be waited for"]);
+}
+
+#[test]
+fn the_unit_of_the_daemon_waits_longer_than_the_daemon_does() {
+    let unit = fs::read_to_string("examples/daemon.service").unwrap();
+    let number = |name: &str| -> u64 {
+        let rest = unit.split(name).nth(1).unwrap_or_else(|| panic!("{name}"));
+        rest.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    assert!(number("TimeoutStopSec=") >= number("--topic load --close-seconds") + 5);
+}
+
+#[test]
+fn the_http_server_turns_away_what_it_has_no_room_for() {
+    let text = output("http_server", &[]);
+    has_lines(
+        &text,
+        &[
+            "an event: 202 taken",
+            "one that is waited for: 200 events-0@1",
+            "one that is too large: 413 at most 65536 bytes",
+            "taken again",
+        ],
+    );
+    assert!(
+        text.contains("events taken, then: 503 (Retry-After: 1) events-0: buffer.memory=131072 is full"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_log_appender_does_not_recurse_and_does_not_wait() {
+    let appended = run("log_appender", &[]);
+    let text = String::from_utf8_lossy(&appended.stdout).into_owned();
+    assert!(appended.status.success(), "{appended:?}");
+    has_lines(
+        &text,
+        &[
+            "100 lines logged, 100 in the topic, 0 left out",
+            "the producer has logged as well: true; 0 of that in the topic",
+        ],
+    );
+    assert!(text.contains(r#""message":"the program has done 0""#), "{text}");
+    let last = text.lines().find(|line| line.starts_with("the last line: ")).unwrap();
+    assert!(last.contains("the broker is back") && last.contains("missing_before"), "{last}");
+    let errors = String::from_utf8_lossy(&appended.stderr);
+    assert!(errors.contains("log lines are left out: logs-0: buffer.memory=65536 is full"), "{errors}");
+}
+
+#[test]
+fn the_csv_loader_accounts_for_each_row_in_little_memory() {
+    let loaded = run("csv_loader", &[]);
+    let (text, errors) = (String::from_utf8_lossy(&loaded.stdout), String::from_utf8_lossy(&loaded.stderr));
+    assert!(loaded.status.success(), "{text}{errors}");
+    let rows = text.lines().next().unwrap();
+    assert!(rows.starts_with("20000 rows, ") && !rows.ends_with(" 0 not"), "{rows}");
+    let in_use = text.lines().last().unwrap();
+    let kib: u64 = in_use.split(' ').nth(2).unwrap().parse().unwrap();
+    assert!(in_use.ends_with(" KiB of 256 KiB were in use") && (16..=256).contains(&kib), "{in_use}");
+    assert!(errors.starts_with("line 4002: CSV error: "), "{errors}");
+    assert!(errors.contains("the broker answered 87 INVALID_RECORD"), "{errors}");
+}
+
+#[test]
+fn the_csv_loader_sends_a_file_as_it_is_and_fails_where_a_row_does() {
+    let cluster = EmbeddedCluster::builder().topic("people", 1).start().unwrap();
+    let file = env::temp_dir().join(format!("kafka-producer-loader-{}.csv", std::process::id()));
+    let load = |text: &str, key: &str| {
+        fs::write(&file, text).unwrap();
+        let (servers, name) = (cluster.bootstrap_servers(), file.to_str().unwrap());
+        run(
+            "csv_loader",
+            &["--bootstrap-servers", &servers, "--topic", "people", "--file", name, "--key", key],
+        )
+    };
+    let good = load("id,name\n7,\"Anna, B.\"\n8,\"two\nlines\"\n", "id");
+    assert!(good.status.success(), "{good:?}");
+    assert_eq!(String::from_utf8_lossy(&good.stdout), "2 rows, 2 in the log, 0 not\n");
+    let records = cluster.records("people");
+    let text = |bytes: &Option<Vec<u8>>| String::from_utf8(bytes.clone().unwrap()).unwrap();
+    let pairs: Vec<_> = records.iter().map(|record| (text(&record.key), text(&record.value))).collect();
+    let expected = [("7", r#"{"id":"7","name":"Anna, B."}"#), ("8", r#"{"id":"8","name":"two\nlines"}"#)];
+    assert_eq!(pairs, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+
+    let bad = load("id,name\n7\n9,Ben\n", "id");
+    let errors = String::from_utf8_lossy(&bad.stderr).into_owned();
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(errors.starts_with("line 2: ") && errors.contains("1 rows are not in the log"), "{errors}");
+    assert_eq!(cluster.records("people").len(), 3);
+
+    let wrong = load("id,name\n7,Anna\n", "number");
+    fs::remove_file(&file).unwrap();
+    let errors = String::from_utf8_lossy(&wrong.stderr).into_owned();
+    assert!(!wrong.status.success() && errors.contains("has no column \\\"number\\\""), "{errors}");
+}
+
+#[test]
+fn the_window_knows_up_to_where_everything_is_in_the_log() {
+    let text = output("window", &[]);
+    assert!(text.starts_with("stopped: test-") && text.contains("87 INVALID_RECORD"), "{text}");
+    has_lines(&text, &["went on from there: lines before 10000 are in the log"]);
+    assert!(text.contains("10000 of 10000 lines in the log, "), "{text}");
+}
+
+#[test]
+fn dead_letters_are_those_that_the_policy_says() {
+    let text = output("dead_letter", &[]);
+    has_lines(
+        &text,
+        &[
+            "3 sent, 3 put aside",
+            "a pear: original-topic=orders, error-kind=InvalidRecord, error-code=INVALID_RECORD, possibly-written=false",
+        ],
+    );
+    for beginning in [
+        "put aside as orders.dead-0@0: orders-0: the broker answered 87 INVALID_RECORD",
+        "again: orders-0: not acknowledged within delivery.timeout.ms=1500",
+        "put aside as orders.dead-0@1: orders-0: ",
+        "with another producer: orders-0: the broker answered 90 PRODUCER_FENCED",
+        "put into the file: orders-0: the record may take 20090 bytes",
+        "the program ends: orders-0: the broker answered 29 TOPIC_AUTHORIZATION_FAILED",
+        "a plum: original-topic=orders, error-kind=Timeout",
+        "in the file: ",
+    ] {
+        assert!(text.lines().any(|line| line.starts_with(beginning)), "{beginning:?} is not in\n{text}");
+    }
+    assert!(text.contains("possibly-written=true") && text.ends_with(" in 1 lines\n"), "{text}");
+}
+
+#[test]
+fn dead_letters_take_orders_from_a_pipe() {
+    let cluster = EmbeddedCluster::builder().topic("orders", 1).topic("dead", 1).start().unwrap();
+    let file = env::temp_dir().join(format!("kafka-producer-dead-{}.jsonl", std::process::id()));
+    let mut sender = Command::new(example("dead_letter"));
+    sender.args(["--bootstrap-servers", &cluster.bootstrap_servers(), "--topic", "orders"]);
+    sender.args(["--dead-letter-topic", "dead", "--dead-letter-file", file.to_str().unwrap()]);
+    let mut sender = sender.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let orders = format!("anna\ttwo apples\nno key\nben\t{}\n", "x".repeat(2_000_000));
+    sender.stdin.take().unwrap().write_all(orders.as_bytes()).unwrap();
+    let output = sender.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}");
+    has_lines(&text, &["orders-0@0", "orders-0@1", "2 sent, 1 put aside"]);
+    let letter = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let letter: serde_json::Value = serde_json::from_str(&letter).unwrap();
+    assert_eq!((letter["key"].as_str(), letter["value"].as_str().unwrap().len()), (Some("ben"), 2_000_000));
+    assert_eq!(letter["possibly_written"], false);
 }
 
 /// Fault E8.
