@@ -70,6 +70,11 @@ pages! {
     logging "logging.md"
     metrics "metrics.md"
     testing "guide/testing.md"
+    /// [delivery guarantees]: self::delivery_guarantees
+    /// [threads and blocking]: self::threads_and_blocking
+    /// [errors]: self::errors
+    /// [testing]: self::testing
+    examples "guide/examples.md"
     /// [settings]: self::settings
     from_java "guide/from-java.md"
     from_librdkafka "guide/from-librdkafka.md"

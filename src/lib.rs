@@ -62,6 +62,7 @@
 //! | know what is promised | [delivery guarantees](guide::delivery_guarantees), [errors](guide::errors), [transactions](guide::transactions) |
 //! | get into a cluster | [security](guide::security), [providers](guide::providers) such as Confluent Cloud or Amazon MSK |
 //! | run it | [logging](guide::logging), [metrics](guide::metrics) |
+//! | see whole programs | [examples](guide::examples): an outbox, a daemon, an HTTP service, a loader, dead letters and more |
 //! | test your program | [testing](guide::testing): a mock, and the crate `kafka-embedded`, a Kafka cluster in your test's process |
 //! | come from another client | [from Java](guide::from_java), [from librdkafka](guide::from_librdkafka) |
 //! | ask | [questions](guide::questions) that are often asked |

@@ -292,3 +292,24 @@ fn every_cargo_feature_has_its_row() {
         assert_eq!(row.split('|').nth(2).unwrap().trim(), if is_default { "yes" } else { "no" }, "{name}");
     }
 }
+
+/// Whoever looks for one finds it in one list.
+#[test]
+fn every_example_is_in_the_lists_of_the_front_page_and_of_the_guide() {
+    let here = fs::read_dir(source::root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let programs = here.filter(|path| path.is_dir() || path.extension().is_some_and(|it| it == "rs"));
+    let names: BTreeSet<String> =
+        programs.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect();
+    assert!(names.len() >= 20, "{names:?}");
+    for (page, part) in [("README.md", "\n## Examples\n"), ("docs/guide/examples.md", "# Examples\n")] {
+        let text = fs::read_to_string(source::root().join(page)).unwrap();
+        let part = text.split(part).nth(1).unwrap();
+        let first = part.lines().filter_map(|line| line.strip_prefix("| `")?.split(" |").next());
+        let first: Vec<&str> = first.collect();
+        let is_listed =
+            |name: &String| first.iter().any(|cell| format!("`{cell}").contains(&format!("`{name}`")));
+        let missing: Vec<_> = names.iter().filter(|name| *name != "simulate" && !is_listed(name)).collect();
+        assert!(missing.is_empty(), "{page}: {missing:?}");
+        assert!(text.contains("simulate"), "{page}");
+    }
+}
