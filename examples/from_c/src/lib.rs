@@ -53,15 +53,15 @@ struct Parts<'a> {
     value: Option<&'a [u8]>,
 }
 
-fn open(properties: Option<&str>) -> Result<Handle, Failure> {
+fn open(properties: Option<&str>) -> Result<Handle, Box<Failure>> {
     let properties = properties.ok_or_else(|| Failure::told("properties: no text, or not UTF-8"))?;
     // Without escapes and continued lines, which a file may have: `ProducerConfig::from_file` reads these.
     let pairs = properties
         .lines()
         .filter_map(|line| line.split_once('='))
         .map(|(name, value)| (name.trim(), value.trim()));
-    let config = ProducerConfig::from_properties(pairs).map_err(Failure::from)?;
-    let producer = KafkaProducer::builder(config).default_serializers().build().map_err(Failure::from)?;
+    let config = ProducerConfig::from_properties(pairs)?;
+    let producer = KafkaProducer::builder(config).default_serializers().build()?;
     Ok(Handle(producer))
 }
 
@@ -71,55 +71,61 @@ fn send(
     parts: &Parts<'_>,
     callback: Option<OnOutcome>,
     context: usize,
-) -> Result<(), Failure> {
+) -> Result<(), Box<Failure>> {
     let (producer, record) = (known(producer)?, record(parts)?);
     let sent = match callback {
         None => producer.send(record),
         Some(callback) => producer.send_with_callback(record, move |outcome| match outcome {
             Ok(metadata) => callback(context, Some(&Place::from(metadata)), None),
-            Err(error) => callback(context, None, Some(&Failure::from(error))),
+            Err(error) => callback(context, None, Some(&Box::<Failure>::from(error))),
         }),
     };
     Ok(sent.map(drop)?)
 }
 
-fn send_and_wait(producer: Option<&Handle>, parts: &Parts<'_>) -> Result<Place, Failure> {
+fn send_and_wait(producer: Option<&Handle>, parts: &Parts<'_>) -> Result<Place, Box<Failure>> {
     let future = known(producer)?.send(record(parts)?)?;
     Ok(Place::from(future.get()?))
 }
 
-fn close(producer: Option<Box<Handle>>, timeout: Duration) -> Result<Report, Failure> {
+fn close(producer: Option<Box<Handle>>, timeout: Duration) -> Result<Report, Box<Failure>> {
     let report = known(producer.as_deref())?.close_timeout(timeout)?;
     Ok(Report::from(report))
 }
 
-fn known(producer: Option<&Handle>) -> Result<&KafkaProducer<[u8], [u8]>, Failure> {
+fn known(producer: Option<&Handle>) -> Result<&KafkaProducer<[u8], [u8]>, Box<Failure>> {
     producer.map(|handle| &handle.0).ok_or_else(|| Failure::told("producer: NULL"))
 }
 
 type BytesRecord<'a> = ProducerRecord<Option<&'a [u8]>, Option<&'a [u8]>, &'a str>;
 
-fn record<'a>(parts: &Parts<'a>) -> Result<BytesRecord<'a>, Failure> {
+fn record<'a>(parts: &Parts<'a>) -> Result<BytesRecord<'a>, Box<Failure>> {
     let topic = parts.topic.ok_or_else(|| Failure::told("topic: no text, or not UTF-8"))?;
     Ok(ProducerRecord::new(topic, ()).with_optional_key(parts.key).with_optional_value(parts.value))
 }
 
 impl Failure {
-    fn told(text: &str) -> Failure {
-        let mut failure = Failure { possibly_written: false, retriable: false, fatal: false, text: [0; 509] };
-        let room = failure.text.len() - 1;
-        for (place, byte) in failure.text.iter_mut().zip(text[..text.floor_char_boundary(room)].bytes()) {
+    /// Boxed, since it is large and seldom there.
+    fn told(text: &str) -> Box<Failure> {
+        let (possibly_written, retriable, fatal) = (false, false, false);
+        let mut failure = Box::new(Failure { possibly_written, retriable, fatal, text: [0; 509] });
+        // What is cut off ends with a whole character, and with 0.
+        let longest = text.len().min(failure.text.len() - 1);
+        let room = (0..=longest).rev().find(|&end| text.is_char_boundary(end)).unwrap_or_default();
+        for (place, byte) in failure.text.iter_mut().zip(text.bytes().take(room)) {
             *place = byte.cast_signed() as c_char;
         }
         failure
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        let (possibly_written, retriable, fatal) =
-            (error.possibly_written(), error.is_retriable(), error.is_fatal());
-        Failure { possibly_written, retriable, fatal, ..Failure::told(&error.to_string()) }
+impl From<Error> for Box<Failure> {
+    fn from(error: Error) -> Box<Failure> {
+        let mut failure = Failure::told(&error.to_string());
+        failure.possibly_written = error.possibly_written();
+        failure.retriable = error.is_retriable();
+        failure.fatal = error.is_fatal();
+        failure
     }
 }
 

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "that a pointer from C is good is known to its caller alone")]
 
 use std::ffi::{CStr, c_char};
+use std::mem::MaybeUninit;
 use std::slice;
 use std::time::Duration;
 
@@ -35,12 +36,21 @@ unsafe fn text<'a>(text: *const c_char) -> Option<&'a str> {
     (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) })?.to_str().ok()
 }
 
+/// Where C wants to be told something; what is there before is nothing yet.
+type Out<'a, T> = Option<&'a mut MaybeUninit<T>>;
+
+fn put<T>(place: Out<'_, T>, found: T) {
+    if let Some(place) = place {
+        place.write(found);
+    }
+}
+
 /// Puts a failure where the caller wants it.
-fn told<T>(outcome: Result<T, Failure>, error: Option<&mut Failure>) -> Option<T> {
+fn told<T>(outcome: Result<T, Box<Failure>>, error: Out<'_, Failure>) -> Option<T> {
     match (outcome, error) {
         (Ok(good), _) => Some(good),
         (Err(failure), place) => {
-            place.into_iter().for_each(|place| *place = Failure { ..failure });
+            put(place, *failure);
             None
         }
     }
@@ -53,7 +63,7 @@ fn told<T>(outcome: Result<T, Failure>, error: Option<&mut Failure>) -> Option<T
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn kp_open(
     properties: *const c_char,
-    error: Option<&mut Failure>,
+    error: Out<'_, Failure>,
 ) -> Option<Box<Handle>> {
     // SAFETY: the caller's promise.
     let properties = unsafe { text(properties) };
@@ -65,7 +75,7 @@ pub(crate) unsafe extern "C" fn kp_open(
 /// # Safety
 /// See the head of this file.
 #[unsafe(no_mangle)]
-#[allow(clippy::too_many_arguments, reason = "the header has them")]
+#[allow(clippy::too_many_arguments, reason = "the header has as many")]
 pub(crate) unsafe extern "C" fn kp_send(
     producer: Option<&Handle>,
     topic: *const c_char,
@@ -73,7 +83,7 @@ pub(crate) unsafe extern "C" fn kp_send(
     value: Bytes,
     callback: Option<OnOutcome>,
     context: usize,
-    error: Option<&mut Failure>,
+    error: Out<'_, Failure>,
 ) -> bool {
     // SAFETY: the caller's promise.
     let parts = unsafe { Parts { topic: text(topic), key: key.read(), value: value.read() } };
@@ -85,21 +95,18 @@ pub(crate) unsafe extern "C" fn kp_send(
 /// # Safety
 /// See the head of this file.
 #[unsafe(no_mangle)]
-#[allow(clippy::too_many_arguments, reason = "the header has them")]
+#[allow(clippy::too_many_arguments, reason = "the header has as many")]
 pub(crate) unsafe extern "C" fn kp_send_and_wait(
     producer: Option<&Handle>,
     topic: *const c_char,
     key: Bytes,
     value: Bytes,
-    place: Option<&mut Place>,
-    error: Option<&mut Failure>,
+    place: Out<'_, Place>,
+    error: Out<'_, Failure>,
 ) -> bool {
     // SAFETY: the caller's promise.
     let parts = unsafe { Parts { topic: text(topic), key: key.read(), value: value.read() } };
-    let found = told(send_and_wait(producer, &parts), error);
-    let is_there = found.is_some();
-    place.into_iter().zip(found).for_each(|(place, found)| *place = found);
-    is_there
+    told(send_and_wait(producer, &parts), error).map(|found| put(place, found)).is_some()
 }
 
 /// `kp_close`.
@@ -110,11 +117,9 @@ pub(crate) unsafe extern "C" fn kp_send_and_wait(
 pub(crate) unsafe extern "C" fn kp_close(
     producer: Option<Box<Handle>>,
     timeout_ms: u32,
-    report: Option<&mut Report>,
-    error: Option<&mut Failure>,
+    report: Out<'_, Report>,
+    error: Out<'_, Failure>,
 ) -> bool {
-    let closed = told(close(producer, Duration::from_millis(timeout_ms.into())), error);
-    let is_closed = closed.is_some();
-    report.into_iter().zip(closed).for_each(|(place, closed)| *place = closed);
-    is_closed
+    let timeout = Duration::from_millis(timeout_ms.into());
+    told(close(producer, timeout), error).map(|closed| put(report, closed)).is_some()
 }
