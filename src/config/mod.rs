@@ -45,6 +45,7 @@ pub use choices::{
 pub(crate) use faults::Faults;
 pub(crate) use properties_file::count as read_properties;
 pub(crate) use properties_file::open_regular;
+pub(crate) use properties_file::pairs as properties_pairs;
 #[cfg(feature = "tls")]
 pub(crate) use properties_file::read_small;
 pub use property::{Importance, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType};

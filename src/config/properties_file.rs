@@ -102,6 +102,11 @@ fn parse(text: &str) -> Result<Vec<Pair>, String> {
     Ok(pairs)
 }
 
+/// The pairs of a file as names and values, of whatever program they are.
+pub(crate) fn pairs(path: &Path) -> Result<Vec<(String, String)>, Error> {
+    Ok(read(path)?.into_iter().map(|pair| (pair.name, pair.value)).collect())
+}
+
 /// How many pairs a text has.
 pub(crate) fn count(text: &str) -> Result<usize, String> {
     parse(text).map(|pairs| pairs.len())

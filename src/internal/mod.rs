@@ -9,8 +9,10 @@ mod filled;
 mod stepped;
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 
-use crate::config::read_properties;
+use crate::config::{properties_pairs, read_properties};
+use crate::error::Error;
 use crate::network::read_frames;
 use crate::protocol::{
     ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request,
@@ -29,6 +31,15 @@ pub use crate::record_batch::Codec;
 pub use filled::{FilledBatch, Sealed};
 #[cfg(not(loom))]
 pub use stepped::{Broker, SteppedProducer};
+
+/// The pairs of a file in Java's properties syntax, in their order, whatever program they are meant for.
+///
+/// # Errors
+///
+/// As those of [`ProducerConfig::from_file`](crate::ProducerConfig::from_file); no value is looked at.
+pub fn properties_file(path: impl AsRef<Path>) -> Result<Vec<(String, String)>, Error> {
+    properties_pairs(path.as_ref())
+}
 
 /// An API whose answers are read: its name, and its versions.
 #[derive(Debug, Clone)]

@@ -1,0 +1,163 @@
+//! One run of the program: the producer's life, and what is said at its end.
+//!
+//! Owns: the order of the steps, the transaction if there is one, the closing, the exit status. Must not know: formats, flags.
+//! Threads: the program's own, which signals interrupt.
+//! Holds: the exit status is 0 only if all lines were read and all their records acknowledged. However it ends, what was
+//! accepted is waited for; the second signal gives up what is left.
+
+use std::time::{Duration, Instant};
+
+use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig};
+
+use super::PROGRAM;
+use super::line_input::LineInput;
+use super::progress_line::{ProgressLine, counts};
+use super::record_sender::{ReadingEnd, RecordPlan, RecordSender};
+use super::record_tally::RecordTally;
+use super::stop_signals::StopSignals;
+use crate::complaint::Complaint;
+use crate::terminal_log::print_line;
+
+/// What a run needs.
+pub(super) struct SendingSession {
+    pub(super) config: ProducerConfig,
+    pub(super) plan: RecordPlan,
+    pub(super) tally: &'static RecordTally,
+    pub(super) signals: StopSignals,
+}
+
+/// Exit statuses: all was acknowledged, or something was not; signals have theirs.
+const ALL_ACKNOWLEDGED: u8 = 0;
+const NOT_ALL: u8 = 1;
+
+impl SendingSession {
+    /// Sends all lines. The exit status says how it ended.
+    ///
+    /// # Errors
+    /// The producer could not be created, or its transaction not begun: nothing was sent.
+    pub(super) fn run(self, mut input: LineInput) -> Result<u8, Complaint> {
+        let start = Instant::now();
+        let transactional = self.config.get("transactional.id").is_some_and(|id| !id.is_empty());
+        let producer = KafkaProducer::builder(self.config.clone()).default_serializers().build()?;
+        if transactional {
+            producer.init_transactions()?;
+            producer.begin_transaction()?;
+        }
+        // Somebody who types has the prompt to look at.
+        let progress = (!input.is_typed())
+            .then(|| ProgressLine::start(self.tally, input.counter(), input.size()))
+            .flatten();
+        let mut sender = RecordSender {
+            producer: &producer,
+            plan: &self.plan,
+            tally: self.tally,
+            accepted: 0,
+            bad_lines: 0,
+        };
+        let end = sender.send_all(&mut input, &self.signals);
+        let (accepted, bad_lines) = (sender.accepted, sender.bad_lines);
+        self.say_end(&end, input.is_typed());
+        let ending = self.finish(&producer, accepted, transactional.then(|| self.is_whole(&end, bad_lines)));
+        let was_shown = progress.is_some_and(ProgressLine::end);
+        if let Err(error) = &ending {
+            print_line(&format!("{PROGRAM}: {error}"));
+        }
+        let dead_letters = self.tally.finish();
+        let lost = accepted.saturating_sub(self.tally.acknowledged());
+        let good = self.is_whole(&end, bad_lines) && ending.is_ok() && lost == 0 && dead_letters.is_ok();
+        if was_shown || !good {
+            let read = input.counter().load(std::sync::atomic::Ordering::Relaxed);
+            print_line(&format!("{PROGRAM}: {}", counts(self.tally, read, start.elapsed())));
+        }
+        self.say_dead_letters(dead_letters);
+        Ok(match () {
+            () if self.signals.count() > 0 => self.signals.exit_status(),
+            () if good => ALL_ACKNOWLEDGED,
+            () => NOT_ALL,
+        })
+    }
+
+    fn is_whole(&self, end: &ReadingEnd, bad_lines: u64) -> bool {
+        matches!(end, ReadingEnd::AllRead) && bad_lines == 0 && self.tally.failed() == 0
+    }
+
+    fn say_end(&self, end: &ReadingEnd, typed: bool) {
+        if typed {
+            // The cursor stands behind a prompt.
+            println!();
+        }
+        match end {
+            ReadingEnd::AllRead => {}
+            ReadingEnd::Stopped { next } => print_line(&format!(
+                "{PROGRAM}: interrupted: lines before line {next} are being sent, and no others; once more gives up what is not acknowledged"
+            )),
+            ReadingEnd::Refused { next } => {
+                print_line(&format!("{PROGRAM}: stopped: line {next} and those behind it were not sent"));
+            }
+            ReadingEnd::Unreadable(complaint) => {
+                print_line(&format!("{PROGRAM}: {complaint}"));
+                print_line(&format!("{PROGRAM}: stopped: this line and those behind it were not sent"));
+            }
+        }
+    }
+
+    /// Waits for what was accepted, ends the transaction (`commit` says which way), and closes the producer.
+    fn finish(
+        &self,
+        producer: &KafkaProducer<[u8], [u8]>,
+        accepted: u64,
+        commit: Option<bool>,
+    ) -> Result<(), Error> {
+        let signals = self.signals.count();
+        self.signals.clear();
+        let transaction = match commit {
+            // A failure of a record that is on its way is known only when all are answered; the commit then fails.
+            Some(true) => self.until_decided(|| producer.commit_transaction()),
+            Some(false) => self.until_decided(|| producer.abort_transaction()),
+            None => Ok(()),
+        };
+        if commit == Some(false) && transaction.is_ok() {
+            print_line(&format!(
+                "{PROGRAM}: the transaction was aborted: consumers that read committed records see none of these"
+            ));
+        }
+        let mut patience = signals;
+        loop {
+            match producer.close() {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {
+                    let waiting = accepted.saturating_sub(self.tally.acknowledged() + self.tally.failed());
+                    patience += 1;
+                    if patience >= 2 {
+                        print_line(&format!(
+                            "{PROGRAM}: given up: {waiting} records that are not acknowledged"
+                        ));
+                        producer.close_timeout(Duration::ZERO)?;
+                        return transaction;
+                    }
+                    print_line(&format!("{PROGRAM}: waiting for {waiting} records; once more gives them up"));
+                }
+                closed => return transaction.and(closed),
+            }
+        }
+    }
+
+    /// Where a call ran out of time it is taken up again; a signal ends that.
+    fn until_decided(&self, mut call: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
+        loop {
+            match call() {
+                Err(error) if error.is_retriable() && self.signals.count() < 2 => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn say_dead_letters(&self, dead_letters: Result<Option<String>, Complaint>) {
+        match dead_letters {
+            Ok(None) => {}
+            Ok(Some(path)) => print_line(&format!(
+                "{PROGRAM}: failed records are in {path}: --json --file {path} sends them again"
+            )),
+            Err(complaint) => print_line(&format!("{PROGRAM}: failed records are lost: {complaint}")),
+        }
+    }
+}
