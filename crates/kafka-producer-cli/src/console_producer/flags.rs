@@ -169,18 +169,27 @@ const EXAMPLES: &str = "\
 Examples:
   Each line is a record; a prompt is shown at a terminal:
     kafka-console-producer --bootstrap-server localhost:9092 --topic orders
-  Lines of a file with keys, compressed, and what fails kept for later:
-    kafka-console-producer -b localhost:9092 -t orders -K : -z lz4 --file orders.txt --dead-letter failed.json
-    kafka-console-producer -b localhost:9092 --json --file failed.json
-  Headers, key and value in each line:
-    printf 'trace:1,source:web\\tkey\\tvalue\\n' | kafka-console-producer -b localhost:9092 -t orders \\
-      --reader-property parse.key=true --reader-property parse.headers=true
-  A copy of a topic, with keys, headers and tombstones:
-    kcat -C -b localhost:9092 -t orders -e -J | kafka-console-producer -b localhost:9092 --json --topic copy
-  A cluster with TLS and a login, by the settings of a Java client:
-    kafka-console-producer --command-config client.properties -b kafka.example.com:9093 -t orders
 
-Settings are those of KafkaProducer in Java; --help has all flags, -h the common ones. RUST_LOG=info tells more.";
+  Lines of a file with keys, compressed; what fails is kept, and sent again later:
+    kafka-console-producer -b localhost:9092 -t orders -K : -z lz4 \\
+      --file orders.txt --dead-letter failed.json
+    kafka-console-producer -b localhost:9092 --json --file failed.json
+
+  Headers, key and value in each line:
+    printf 'trace:1,source:web\\tkey\\tvalue\\n' |
+      kafka-console-producer -b localhost:9092 -t orders \\
+        --reader-property parse.key=true --reader-property parse.headers=true
+
+  A copy of a topic, with keys, headers and tombstones:
+    kcat -C -b localhost:9092 -t orders -e -J |
+      kafka-console-producer -b localhost:9092 --json --topic copy
+
+  A cluster with TLS and a login, by the settings of a Java client:
+    kafka-console-producer --command-config client.properties \\
+      -b kafka.example.com:9093 -t orders
+
+Settings are those of KafkaProducer in Java. -h has the common flags, --help all of them.
+RUST_LOG=info tells more.";
 
 fn reader_class(name: &str) -> Result<String, String> {
     match name {
@@ -267,12 +276,11 @@ impl InputFlags {
             }
             return Ok(LineFormat::Json { pass_over: rules.ignores_errors() });
         }
-        match &self.key_delimiter {
-            Some(text) => {
-                Ok(LineFormat::Text(rules.with_key_delimiter(&delimiter_bytes("--key-delimiter", text)?)))
-            }
-            None => Ok(LineFormat::Text(rules)),
-        }
+        let rules = match &self.key_delimiter {
+            Some(text) => rules.with_key_delimiter(&delimiter_bytes("--key-delimiter", text)?),
+            None => rules,
+        };
+        Ok(LineFormat::Text(Box::new(rules)))
     }
 }
 

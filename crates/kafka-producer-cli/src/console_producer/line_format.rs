@@ -8,7 +8,7 @@ use super::line_rules::LineRules;
 
 /// How a line is read.
 pub(super) enum LineFormat {
-    Text(LineRules),
+    Text(Box<LineRules>),
     /// A bad line ends it, or is passed over.
     Json {
         pass_over: bool,

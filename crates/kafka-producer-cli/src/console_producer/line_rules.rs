@@ -134,8 +134,7 @@ impl LineRules {
             None => None,
         };
         let field = |bytes: &'line [u8]| {
-            (!self.is_null(bytes) && !(self.empty_is_null && bytes.is_empty()))
-                .then_some(Cow::Borrowed(bytes))
+            (!(self.is_null(bytes) || self.empty_is_null && bytes.is_empty())).then_some(Cow::Borrowed(bytes))
         };
         Ok(Entry { headers, key: key.and_then(field), value: field(rest), ..Entry::default() })
     }

@@ -110,17 +110,7 @@ impl SendingSession {
     ) -> Result<(), Error> {
         let signals = self.signals.count();
         self.signals.clear();
-        let transaction = match commit {
-            // A failure of a record that is on its way is known only when all are answered; the commit then fails.
-            Some(true) => self.until_decided(|| producer.commit_transaction()),
-            Some(false) => self.until_decided(|| producer.abort_transaction()),
-            None => Ok(()),
-        };
-        if commit == Some(false) && transaction.is_ok() {
-            print_line(&format!(
-                "{PROGRAM}: the transaction was aborted: consumers that read committed records see none of these"
-            ));
-        }
+        let transaction = commit.map_or(Ok(()), |commit| self.end_transaction(producer, commit));
         let mut patience = signals;
         loop {
             match producer.close() {
@@ -139,6 +129,21 @@ impl SendingSession {
                 closed => return transaction.and(closed),
             }
         }
+    }
+
+    /// Commits, if nothing has failed by then; otherwise aborts.
+    fn end_transaction(&self, producer: &KafkaProducer<[u8], [u8]>, commit: bool) -> Result<(), Error> {
+        if commit {
+            match self.until_decided(|| producer.commit_transaction()) {
+                Err(error) if error.requires_abort() => {}
+                outcome => return outcome,
+            }
+        }
+        self.until_decided(|| producer.abort_transaction())?;
+        print_line(&format!(
+            "{PROGRAM}: the transaction was aborted: who reads committed records sees none of these"
+        ));
+        Ok(())
     }
 
     /// Where a call ran out of time it is taken up again; a signal ends that.

@@ -1,0 +1,125 @@
+//! `kafka-console-producer` on Apache Kafka, beside Kafka's own and kcat; read back by clients that are not ours.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+
+mod console_support;
+
+use console_support::{Said, TestFile, run};
+use harness::kafka_cluster::Kafka;
+use harness::read_back::Row;
+
+const LINES: &[u8] =
+    "trace:1,source:\u{fc}\tk1\tone\nh:<NULL>,h:2\t<NULL>\ttwo\r\n<NULL>\tk3\t<NULL>\n:\t\t\n\
+    a:1,,\tk5\tfive\tsix\nno headers, no key\n"
+        .as_bytes();
+
+/// What is the same whoever wrote it.
+type Content = (i32, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Option<Vec<u8>>)>);
+
+fn contents(rows: Vec<Row>) -> Vec<Content> {
+    rows.into_iter().map(|row| (row.partition, row.key, row.value, row.headers)).collect()
+}
+
+fn send(kafka: &Kafka, arguments: &[&str], input: &[u8]) -> Said {
+    run(&[&["--bootstrap-server", &kafka.bootstrap_servers()], arguments].concat(), input)
+}
+
+#[test]
+#[ignore = "needs Java, Maven and kcat"]
+fn the_main_flags_on_kafka_4_3_1() {
+    let kafka = Kafka::start("4.3.1", 1);
+    lines_become_what_javas_tool_makes_of_them(&kafka);
+    kcats_flags_do_what_they_do_in_kcat(&kafka);
+    what_kcat_prints_as_json_is_the_same_topic_again(&kafka);
+    what_the_broker_refuses_is_kept_and_sent_again(&kafka);
+    a_transaction_is_committed_as_a_whole(&kafka);
+}
+
+fn lines_become_what_javas_tool_makes_of_them(kafka: &Kafka) {
+    let reader = ["parse.key=true", "parse.headers=true", "null.marker=<NULL>", "ignore.error=true"];
+    let reader: Vec<&str> = reader.iter().flat_map(|property| ["--reader-property", property]).collect();
+    let producer = [
+        "--compression-codec",
+        "zstd",
+        "--request-required-acks",
+        "all",
+        "--batch-size",
+        "32768",
+        "--timeout",
+        "20",
+    ];
+    for topic in ["java", "ours"] {
+        kafka.create_topic(topic, 3, 1, &[]);
+    }
+    let flags =
+        |topic| [&["--bootstrap-server", "{servers}", "--topic", topic], &producer[..], &reader].concat();
+    kafka.tool(&kafka.jars().tool_class("ConsoleProducer"), &flags("java"), LINES);
+    let ours = flags("ours");
+    send(kafka, &ours[2..], LINES).nothing();
+    let ours = contents(kafka.read_back_with_java("ours"));
+    // Those without a key are on a partition that each chose by chance.
+    let keyed = |contents: Vec<Content>| -> Vec<Content> {
+        contents
+            .into_iter()
+            .map(|(partition, key, value, headers)| {
+                (if key.is_some() { partition } else { -1 }, key, value, headers)
+            })
+            .collect()
+    };
+    let (mut ours, mut java) = (keyed(ours), keyed(contents(kafka.read_back_with_java("java"))));
+    ours.sort();
+    java.sort();
+    assert_eq!(ours, java);
+    assert_eq!(ours.len(), 6);
+}
+
+fn kcats_flags_do_what_they_do_in_kcat(kafka: &Kafka) {
+    let flags = ["-K:", "-H", "a=1=2", "-H", "a=", "-H", "null", "-p", "1", "-z", "lz4", "-Z"];
+    let input = b"k:v\ngone:\nno delimiter\n";
+    for topic in ["flags-kcat", "flags-ours"] {
+        kafka.create_topic(topic, 2, 1, &[]);
+    }
+    kafka.kcat(&[&["-P", "-t", "flags-kcat"], &flags[..]].concat(), input);
+    send(kafka, &[&["-t", "flags-ours"], &flags[..]].concat(), input).nothing();
+    let ours = contents(kafka.read_back_with_java("flags-ours"));
+    assert_eq!(ours, contents(kafka.read_back_with_java("flags-kcat")));
+    assert_eq!(ours.len(), 3);
+}
+
+fn what_kcat_prints_as_json_is_the_same_topic_again(kafka: &Kafka) {
+    kafka.create_topic("copy", 3, 1, &[]);
+    // Bytes that are no text, which kcat prints as they are.
+    send(kafka, &["-t", "ours", "-K:"], b"\xff\xfe:\x00\x80 \"quoted\" \\\n").nothing();
+    let printed = kafka.kcat(&["-C", "-t", "ours", "-o", "beginning", "-e", "-q", "-J"], b"").stdout;
+    send(kafka, &["--json", "--topic", "copy", "-p", "0"], &printed).nothing();
+    let content = |topic| {
+        let rows = kafka.read_back_with_java(topic).into_iter();
+        let mut rows: Vec<_> = rows.map(|row| (row.timestamp, row.key, row.value, row.headers)).collect();
+        rows.sort();
+        rows
+    };
+    assert_eq!(content("copy"), content("ours"));
+    assert_eq!(content("copy").len(), 7);
+}
+
+fn what_the_broker_refuses_is_kept_and_sent_again(kafka: &Kafka) {
+    kafka.create_topic("small", 1, 1, &[("max.message.bytes", "500")]);
+    kafka.create_topic("large", 1, 1, &[]);
+    let letters = TestFile::none("refused.json");
+    let input = format!("k:fits\nk:{}\n", "x".repeat(600));
+    let said = send(kafka, &["-t", "small", "-K:", "--dead-letter", letters.path()], input.as_bytes());
+    said.expect(1, &["line 2: small-0: ", "1 records acknowledged, 1 failed", letters.path()]);
+    send(kafka, &["--json", "-t", "large", "--file", letters.path()], b"").nothing();
+    let values =
+        |topic| kafka.read_back(topic).into_iter().map(|row| row.value.unwrap().len()).collect::<Vec<_>>();
+    assert_eq!((values("small"), values("large")), (vec![4], vec![600]));
+}
+
+fn a_transaction_is_committed_as_a_whole(kafka: &Kafka) {
+    kafka.create_topic("orders", 1, 1, &[]);
+    let flags = ["-t", "orders", "-X", "transactional.id=import", "--property", "parse.key=true"];
+    send(kafka, &flags, b"a\t1\nb\t2\n").nothing();
+    send(kafka, &flags, b"c\t3\nbad\n").expect(1, &["line number 2", "the transaction was aborted"]);
+    let keys: Vec<_> = kafka.read_back("orders").into_iter().filter_map(|row| row.key).collect();
+    assert_eq!(keys, [b"a", b"b"]);
+}
