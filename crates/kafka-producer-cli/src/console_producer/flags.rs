@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, ValueHint};
 use kafka_producer::{Headers, ProducerConfig, internal};
 
+use super::announce::PROGRAM;
 use super::delimiter::delimiter_bytes;
 use super::line_format::LineFormat;
 use super::line_rules::{LineRules, PROPERTIES};
@@ -22,7 +23,7 @@ use crate::self_description::SelfDescription;
 /// A line is a record's value, or has its key and headers in it as well. The exit status is 0 only if every record was
 /// acknowledged. Ctrl-C sends what was read, and says what was not.
 #[derive(Parser, Debug)]
-#[command(name = super::PROGRAM, version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = PROGRAM, version, after_help = EXAMPLES, max_term_width = 110)]
 pub(super) struct ConsoleFlags {
     /// Topic that records go to; with --json also that of lines that name one
     #[arg(short = 't', long, value_name = "TOPIC", required_unless_present_any = ["json", "completions", "man"])]

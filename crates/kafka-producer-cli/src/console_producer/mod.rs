@@ -2,6 +2,7 @@
 //!
 //! Owns: the wiring of the parts. Must not know: what each does.
 
+mod announce;
 mod delimiter;
 mod entry;
 mod flags;
@@ -21,15 +22,13 @@ use clap::{CommandFactory, Parser};
 
 use crate::complaint::{Complaint, exit_status};
 use crate::terminal_log::start_log;
+use announce::PROGRAM;
 use flags::ConsoleFlags;
 use line_input::LineInput;
 use record_sender::RecordPlan;
 use record_tally::RecordTally;
 use sending_session::SendingSession;
 use stop_signals::StopSignals;
-
-/// The program's name, in front of all that it says.
-const PROGRAM: &str = "kafka-console-producer";
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {

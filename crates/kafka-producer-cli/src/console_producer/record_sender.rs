@@ -8,14 +8,13 @@ use std::sync::Arc;
 
 use kafka_producer::{Error, ErrorKind, Headers, KafkaProducer, ProducerRecord, RecordFuture};
 
-use super::PROGRAM;
+use super::announce::announce;
 use super::entry::{BadLine, Entry};
 use super::line_format::LineFormat;
 use super::line_input::{LineInput, NextLine};
 use super::record_tally::{KeptRecord, RecordTally};
 use super::stop_signals::StopSignals;
 use crate::complaint::Complaint;
-use crate::terminal_log::print_line;
 
 /// What is the same for all records.
 pub(super) struct RecordPlan {
@@ -69,7 +68,7 @@ impl RecordSender<'_> {
                 Ok(Some(end)) => return end,
                 Err(bad) if self.plan.format.passes_over_bad_lines() => {
                     self.bad_lines += 1;
-                    print_line(&format!("{PROGRAM}: {bad}"));
+                    announce(bad);
                 }
                 Err(bad) => return ReadingEnd::Unreadable(Complaint::new(bad.0)),
             }

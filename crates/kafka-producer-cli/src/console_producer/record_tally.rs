@@ -14,10 +14,9 @@ use std::sync::{Mutex, PoisonError};
 
 use kafka_producer::{Error, Headers, RecordMetadata};
 
-use super::PROGRAM;
+use super::announce::announce;
 use super::json_line::DeadLetter;
 use crate::complaint::Complaint;
-use crate::terminal_log::print_line;
 
 /// Failures that are said one by one.
 const SAID: u64 = 10;
@@ -96,9 +95,9 @@ impl RecordTally {
     pub(super) fn fail(&self, line: u64, error: &Error, kept: Option<&KeptRecord>) {
         let before = self.failed.fetch_add(1, Ordering::Relaxed);
         if before < SAID {
-            print_line(&format!("{PROGRAM}: line {line}: {error}"));
+            announce(format_args!("line {line}: {error}"));
         } else if before == SAID {
-            print_line(&format!("{PROGRAM}: more records fail; they are counted, and not told one by one"));
+            announce(format_args!("more records fail; they are counted, and not told one by one"));
         }
         if let (Some(file), Some(kept)) = (&self.dead_letters, kept) {
             let letter = DeadLetter {

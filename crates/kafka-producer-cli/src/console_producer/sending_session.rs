@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig};
 
-use super::PROGRAM;
+use super::announce::announce;
 use super::line_input::LineInput;
 use super::progress_line::{ProgressLine, counts};
 use super::record_sender::{ReadingEnd, RecordPlan, RecordSender};
 use super::record_tally::RecordTally;
 use super::stop_signals::StopSignals;
 use crate::complaint::Complaint;
-use crate::terminal_log::print_line;
 
 /// What a run needs.
 pub(super) struct SendingSession {
@@ -60,14 +59,14 @@ impl SendingSession {
         let ending = self.finish(&producer, accepted, transactional.then(|| self.is_whole(&end, bad_lines)));
         let was_shown = progress.is_some_and(ProgressLine::end);
         if let Err(error) = &ending {
-            print_line(&format!("{PROGRAM}: {error}"));
+            announce(error);
         }
         let dead_letters = self.tally.finish();
         let lost = accepted.saturating_sub(self.tally.acknowledged());
         let good = self.is_whole(&end, bad_lines) && ending.is_ok() && lost == 0 && dead_letters.is_ok();
         if was_shown || !good {
             let read = input.counter().load(std::sync::atomic::Ordering::Relaxed);
-            print_line(&format!("{PROGRAM}: {}", counts(self.tally, read, start.elapsed())));
+            announce(format_args!("{}", counts(self.tally, read, start.elapsed())));
         }
         self.say_dead_letters(dead_letters);
         Ok(match () {
@@ -88,15 +87,15 @@ impl SendingSession {
         }
         match end {
             ReadingEnd::AllRead => {}
-            ReadingEnd::Stopped { next } => print_line(&format!(
-                "{PROGRAM}: interrupted: lines before line {next} are being sent, and no others; once more gives up what is not acknowledged"
+            ReadingEnd::Stopped { next } => announce(format_args!(
+                "interrupted: lines before line {next} are being sent, and no others; once more gives up what is not acknowledged"
             )),
             ReadingEnd::Refused { next } => {
-                print_line(&format!("{PROGRAM}: stopped: line {next} and those behind it were not sent"));
+                announce(format_args!("stopped: line {next} and those behind it were not sent"));
             }
             ReadingEnd::Unreadable(complaint) => {
-                print_line(&format!("{PROGRAM}: {complaint}"));
-                print_line(&format!("{PROGRAM}: stopped: this line and those behind it were not sent"));
+                announce(complaint);
+                announce(format_args!("stopped: this line and those behind it were not sent"));
             }
         }
     }
@@ -118,13 +117,11 @@ impl SendingSession {
                     let waiting = accepted.saturating_sub(self.tally.acknowledged() + self.tally.failed());
                     patience += 1;
                     if patience >= 2 {
-                        print_line(&format!(
-                            "{PROGRAM}: given up: {waiting} records that are not acknowledged"
-                        ));
+                        announce(format_args!("given up: {waiting} records that are not acknowledged"));
                         producer.close_timeout(Duration::ZERO)?;
                         return transaction;
                     }
-                    print_line(&format!("{PROGRAM}: waiting for {waiting} records; once more gives them up"));
+                    announce(format_args!("waiting for {waiting} records; once more gives them up"));
                 }
                 closed => return transaction.and(closed),
             }
@@ -140,9 +137,7 @@ impl SendingSession {
             }
         }
         self.until_decided(|| producer.abort_transaction())?;
-        print_line(&format!(
-            "{PROGRAM}: the transaction was aborted: who reads committed records sees none of these"
-        ));
+        announce(format_args!("the transaction was aborted: who reads committed records sees none of these"));
         Ok(())
     }
 
@@ -159,10 +154,10 @@ impl SendingSession {
     fn say_dead_letters(&self, dead_letters: Result<Option<String>, Complaint>) {
         match dead_letters {
             Ok(None) => {}
-            Ok(Some(path)) => print_line(&format!(
-                "{PROGRAM}: failed records are in {path}: --json --file {path} sends them again"
-            )),
-            Err(complaint) => print_line(&format!("{PROGRAM}: failed records are lost: {complaint}")),
+            Ok(Some(path)) => {
+                announce(format_args!("failed records are in {path}: --json --file {path} sends them again"))
+            }
+            Err(complaint) => announce(format_args!("failed records are lost: {complaint}")),
         }
     }
 }
