@@ -52,7 +52,8 @@ impl Cluster {
         self.controller.and_then(|id| self.node(id))
     }
 
-    /// What is known of a topic. A topic that does not exist is here with its [`error`](TopicInfo::error).
+    /// What is known of a topic; `None` for one that was not asked for. A topic that does not exist has an
+    /// [`error`](TopicInfo::error).
     pub fn topic(&self, name: &str) -> Option<&TopicInfo> {
         self.topics.get(name).map(|topic| &**topic)
     }
@@ -68,7 +69,7 @@ impl Cluster {
         named.map_or(NoLeader::NotNamed, |partition| NoLeader::Nobody(partition.why_no_leader()))
     }
 
-    /// How many partitions the topic has; none where it is not known.
+    /// How many partitions the topic has; `None` where it is not known.
     pub fn partition_count(&self, topic: &str) -> Option<usize> {
         self.topic(topic).map(|topic| topic.partitions.len()).filter(|count| *count > 0)
     }
@@ -404,7 +405,7 @@ impl PartitionInfo {
         self.partition
     }
 
-    /// The id of the broker that leads the partition; none while there is no leader.
+    /// The id of the broker that leads the partition; `None` while there is no leader.
     pub fn leader(&self) -> Option<i32> {
         (self.leader >= 0).then_some(self.leader)
     }

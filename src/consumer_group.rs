@@ -68,8 +68,8 @@ impl OffsetAndMetadata {
         OffsetAndMetadata { offset, leader_epoch: None, metadata: String::new() }
     }
 
-    /// With the leader epoch of the last record that was read, where the consumer tells it: a log that has lost records
-    /// since is noticed by it. Brokers of before Kafka 2.1 do without.
+    /// With the leader epoch of the last record that was read, if the consumer tells it. It lets a consumer notice that the
+    /// log has lost records since (KIP-320).
     #[must_use]
     pub fn with_leader_epoch(self, leader_epoch: i32) -> OffsetAndMetadata {
         OffsetAndMetadata { leader_epoch: Some(leader_epoch), ..self }
@@ -98,8 +98,9 @@ impl OffsetAndMetadata {
     }
 }
 
-/// Who commits offsets: a consumer's group, and which member of it in which generation. With generation and member a
-/// consumer that was put out of its group meanwhile is refused (KIP-447); most consumer crates tell both.
+/// The consumer group whose offsets a transaction commits, and which member of it in which generation. With generation
+/// and member, the offsets of a consumer that was put out of its group meanwhile are refused (KIP-447); most consumer
+/// crates tell both.
 ///
 /// ```
 /// use kafka_producer::ConsumerGroupMetadata;
@@ -121,7 +122,7 @@ pub struct ConsumerGroupMetadata {
 }
 
 impl ConsumerGroupMetadata {
-    /// This group, of no generation and no member: who commits is not checked.
+    /// This group, without generation and member: the broker does not check who commits.
     pub fn new(group_id: impl Into<String>) -> ConsumerGroupMetadata {
         ConsumerGroupMetadata {
             group_id: group_id.into(),
@@ -148,12 +149,12 @@ impl ConsumerGroupMetadata {
         &self.group_id
     }
 
-    /// The generation; -1: of none.
+    /// The generation; -1 where none was given.
     pub fn generation_id(&self) -> i32 {
         self.generation_id
     }
 
-    /// The member; empty: of none.
+    /// The member's id; empty where none was given.
     pub fn member_id(&self) -> &str {
         &self.member_id
     }

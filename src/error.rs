@@ -38,13 +38,34 @@ use crate::record::TopicName;
 /// }
 /// ```
 ///
-/// What each kind means and what to do: [the guide](crate::guide::errors).
+/// What each kind and each broker's code means, and what to do: [the error handbook](crate::guide::errors).
+#[doc(alias = "KafkaException")]
+#[doc(alias = "ApiException")]
+#[doc(alias = "KafkaError")]
+#[doc(alias = "ExecutionException")]
+#[doc(alias = "RD_KAFKA_RESP_ERR")]
+#[doc(alias = "rd_kafka_resp_err_t")]
 #[derive(Clone)]
 pub struct Error(Arc<ErrorDetails>);
 
 /// What sort of thing went wrong. Prints as its name: `Timeout`.
 ///
-/// [The guide](crate::guide::errors) goes through the kinds and the texts: what each means and what to do.
+/// ```
+/// use kafka_producer::{ErrorKind, MockProducer, Producer, ProducerRecord, StringSerializer};
+///
+/// let producer: MockProducer<str, str> =
+///     MockProducer::new(StringSerializer, StringSerializer);
+/// let error = producer.send(ProducerRecord::new("no such topic", "-")).unwrap_err();
+/// match error.kind() {
+///     ErrorKind::InvalidTopic => println!("correct the name: {error}"),
+///     ErrorKind::Timeout | ErrorKind::Network => println!("try again later: {error}"),
+///     kind => println!("{kind}: {error}"), // more kinds may be added
+/// }
+/// # assert_eq!(error.kind(), ErrorKind::InvalidTopic);
+/// ```
+///
+/// [The error handbook](crate::guide::errors) goes through the kinds, the brokers' codes and the texts: what each means
+/// and what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -52,11 +73,13 @@ pub enum ErrorKind {
     /// `ProducerConfig` and `KafkaProducer::new`; from every call after `bootstrap.resolve.timeout.ms`.
     ///
     /// **What to do**: correct the configuration; the error names each setting that is at fault.
+    #[doc(alias = "ConfigException")]
     Config,
-    /// A serializer failed. The record was not accepted.
+    /// A serializer failed, or panicked. The record was not accepted.
     ///
     /// **What to do**: correct the record, or put it aside; [`Error::get_ref`] is the serializer's own error. The same
     /// record fails again.
+    #[doc(alias = "SerializationException")]
     Serialization,
     /// A partitioner failed or named a partition that does not exist. The record was not accepted.
     ///
@@ -69,23 +92,30 @@ pub enum ErrorKind {
     /// buffer has room. As an outcome, all retries are over: where [`possibly_written`](Error::possibly_written) is false
     /// the record can be sent again; where it is true that may make a duplicate. From `get_timeout` nothing is decided: ask
     /// again later. The same from `flush_timeout` and `close`.
+    #[doc(alias = "TimeoutException")]
+    #[doc(alias = "_MSG_TIMED_OUT")]
     Timeout,
     /// The thread was interrupted through its `InterruptHandle`.
     ///
     /// **What to do**: end what the thread was doing. What was accepted goes on its way, and its future still works.
+    #[doc(alias = "InterruptException")]
     Interrupted,
     /// The record itself is not valid: negative partition or timestamp, or refused by the broker.
     ///
     /// **What to do**: correct the record, or put it aside. The same record is refused again.
+    #[doc(alias = "InvalidRecordException")]
     InvalidRecord,
     /// The record is larger than `max.request.size`, `buffer.memory`, or what the broker takes.
     ///
     /// **What to do**: send less in one record, compress it, or raise the limit that the text names, also the topic's
     /// `max.message.bytes`.
+    #[doc(alias = "RecordTooLargeException")]
+    #[doc(alias = "MSG_SIZE_TOO_LARGE")]
     RecordTooLarge,
     /// The topic's name is not valid. The record was not accepted.
     ///
     /// **What to do**: correct the name: 1 to 249 characters of `a-z`, `A-Z`, `0-9`, `.`, `_` and `-`.
+    #[doc(alias = "InvalidTopicException")]
     InvalidTopic,
     /// The topic, or the partition that the record asks for, does not exist: the brokers answer, and do not know it. From
     /// `send` and `partitions_for` after `max.block.ms`, since it may come into being until then. (Where no broker
@@ -93,6 +123,7 @@ pub enum ErrorKind {
     ///
     /// **What to do**: create the topic or correct its name, and send the record again: the producer finds the topic once
     /// it is there. Clients without the right to see a topic are told this, too.
+    #[doc(alias = "UnknownTopicOrPartitionException")]
     UnknownTopicOrPartition,
     /// The producer is closed, or was closed before the record could be sent.
     ///
@@ -102,10 +133,13 @@ pub enum ErrorKind {
     /// The call would have blocked: `try_send`, or `send` from a callback.
     ///
     /// **What to do**: try again a little later, or refuse work yourself: the brokers are slower than the program.
+    #[doc(alias = "BufferExhaustedException")]
+    #[doc(alias = "_QUEUE_FULL")]
     WouldBlock,
     /// The call is not allowed here, for instance `flush` from a callback.
     ///
     /// **What to do**: make the call on another thread.
+    #[doc(alias = "IllegalStateException")]
     IllegalState,
     /// The process was forked after the producer was created, and this is the child: it has none of the producer's threads.
     ///
@@ -116,35 +150,52 @@ pub enum ErrorKind {
     ///
     /// **What to do**: as an outcome, the same as for [`Timeout`](ErrorKind::Timeout). The text says which address, and
     /// what answered there.
+    #[doc(alias = "NetworkException")]
+    #[doc(alias = "DisconnectException")]
+    #[doc(alias = "_TRANSPORT")]
     Network,
     /// No version of a request is spoken by both sides.
     ///
     /// **What to do**: nothing that the program could: the broker is older than 2.1, or something stands between.
+    #[doc(alias = "UnsupportedVersionException")]
     UnsupportedVersion,
-    /// The broker refused who we are.
+    /// The broker refused the login, or the client's certificate; or the broker's own certificate is not trusted.
     ///
-    /// **What to do**: correct the credentials.
+    /// **What to do**: correct the credentials, or the trust store. The same producer works as soon as a login succeeds.
+    #[doc(alias = "AuthenticationException")]
+    #[doc(alias = "SaslAuthenticationException")]
+    #[doc(alias = "SslAuthenticationException")]
     Authentication,
-    /// The broker refused what we asked for.
+    /// The client is known to the broker, and may not do what it asked for: an ACL is missing.
     ///
-    /// **What to do**: have the access granted (an ACL for `Write` and `Describe` on the topic, `IdempotentWrite` on the
-    /// cluster for brokers older than 2.8); then the same producer works, unless the error [is
-    /// fatal](Error::is_fatal).
+    /// **What to do**: have the access granted: `Write` and `Describe` on the topic; with transactions the same on the
+    /// `transactional.id`; `IdempotentWrite` on the cluster for brokers older than 2.8. Then the same producer works,
+    /// unless the error [is fatal](Error::is_fatal).
+    #[doc(alias = "AuthorizationException")]
+    #[doc(alias = "TopicAuthorizationException")]
+    #[doc(alias = "ACL")]
     Authorization,
-    /// Another producer with a newer epoch has taken over.
+    /// Another producer with the same `transactional.id` has taken over, or the transaction was open for longer than
+    /// `transaction.timeout.ms` and its coordinator has aborted it.
     ///
-    /// **What to do**: close this producer; the other one does its work.
+    /// **What to do**: close this producer. If another instance of the program has taken over, end this one; else create
+    /// another producer, and do the transaction's work again.
+    #[doc(alias = "ProducerFencedException")]
+    #[doc(alias = "InvalidProducerEpochException")]
     Fenced,
     /// The record was not sent, or the call not carried out, because its transaction was aborted.
     ///
     /// **What to do**: nothing for the record itself: who aborted the transaction does its work again, in another one.
+    #[doc(alias = "TransactionAbortedException")]
     TransactionAborted,
     /// An argument of the call is not valid, for instance a negative offset.
     ///
     /// **What to do**: correct the program; the text says what was expected.
+    #[doc(alias = "IllegalArgumentException")]
     InvalidArgument,
-    /// The broker answered with an error that has no kind of its own, see [`Error::code`], or what the brokers say allows
-    /// no right answer any more: the partition is gone, later records have overtaken this one, the cluster is another.
+    /// The broker answered with an error that has no kind of its own, see [`Error::code`]; or the record cannot be written
+    /// in its order any more: its partition is gone, later records are in the log already, or the brokers belong to another
+    /// cluster now.
     ///
     /// **What to do**: as an outcome, what could be retried has been: [`is_retriable`](Error::is_retriable) says whether it
     /// may succeed later, [`possibly_written`](Error::possibly_written) whether sending it again may make a duplicate, and
@@ -204,48 +255,58 @@ impl Error {
         self.0.kind
     }
 
-    /// Whether the same call may succeed later without anything being changed.
+    /// Whether the same call may succeed later, without anything being changed. What the producer could retry itself it has
+    /// retried already.
+    #[doc(alias = "RetriableException")]
+    #[doc(alias = "rd_kafka_error_is_retriable")]
     pub fn is_retriable(&self) -> bool {
         self.0.flags.retriable
     }
 
-    /// Whether the producer cannot be used any more and has to be closed.
+    /// Whether the producer cannot be used any more: close it, and create another one.
+    #[doc(alias = "rd_kafka_error_is_fatal")]
     pub fn is_fatal(&self) -> bool {
         self.0.flags.fatal
     }
 
-    /// Whether the open transaction has to be aborted.
+    /// Whether the open transaction has to be aborted. Always false without a `transactional.id`.
+    #[doc(alias = "rd_kafka_error_txn_requires_abort")]
+    #[doc(alias = "TransactionAbortableException")]
     pub fn requires_abort(&self) -> bool {
         self.0.flags.requires_abort
     }
 
-    /// Whether the record may be in the log all the same: it was sent, and the answer did not arrive or does not
-    /// say. False means that it is certainly not there.
+    /// Whether the record may be in the log all the same: it was sent, and no answer came, or one that leaves it open. False
+    /// means that it is certainly not there. Of an error of `commit_transaction`: whether the transaction may be committed.
+    /// [What it means for a program](crate::guide::delivery_guarantees).
+    #[doc(alias = "rd_kafka_message_status")]
+    #[doc(alias = "duplicate")]
     pub fn possibly_written(&self) -> bool {
         self.0.flags.possibly_written
     }
 
-    /// The topic that the error is about.
+    /// The topic that the error is about; `None` where it is about none.
     pub fn topic(&self) -> Option<&str> {
         self.0.topic.as_deref()
     }
 
-    /// The partition that the error is about.
+    /// The partition that the error is about; `None` where it is about none, or before one was chosen.
     pub fn partition(&self) -> Option<i32> {
         self.0.partition
     }
 
-    /// The broker that the error is about.
+    /// The id of the broker that the error is about; `None` where it is about none.
     pub fn node(&self) -> Option<i32> {
         self.0.node
     }
 
-    /// The code that a broker answered with, or the last one before a time-out.
+    /// The code that a broker answered with, or the last one before a time-out; `None` where no broker answered with one.
+    /// [What each code means](crate::guide::errors#by-code).
     pub fn code(&self) -> Option<ErrorCode> {
         self.0.code
     }
 
-    /// How often the record's batch was sent.
+    /// How often the record's batch was sent; 0 where it never was.
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }

@@ -23,6 +23,9 @@ pages! {
     /// [threads and blocking]: self::threads_and_blocking
     getting_started "guide/getting-started.md"
     /// [errors]: self::errors
+    #[doc(alias = "idempotent")]
+    #[doc(alias = "exactly once")]
+    #[doc(alias = "at least once")]
     delivery_guarantees "guide/delivery-guarantees.md"
     threads_and_blocking "guide/threads-and-blocking.md"
     /// [logging]: self::logging

@@ -23,9 +23,9 @@ pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// A producer has any number of them, given to
 /// [`KafkaProducerBuilder::interceptor`](crate::KafkaProducerBuilder::interceptor) or named in `interceptor.classes`.
-/// They may send themselves, and then see those records as well; where that goes on without end, `send` is refused after 16
-/// times within each other. They are called in that order. Where one fails or panics, that is logged, its changes are undone, and the others are
-/// called all the same: an interceptor cannot make `send` fail.
+/// They are called in that order. If one fails or panics, an error is logged, its changes are undone, and the others are
+/// called all the same: an interceptor cannot make `send` fail. An interceptor may itself call `send`; interceptors see
+/// those records as well, and a `send` within more than 16 others is refused.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -59,9 +59,12 @@ pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 ///     }
 /// }
 /// ```
+#[doc(alias = "onSend")]
+#[doc(alias = "onAcknowledgement")]
+#[doc(alias = "tracing")]
 pub trait ProducerInterceptor<K: ?Sized, V: ?Sized>: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for an interceptor that is named in
-    /// `interceptor.classes`; one that is passed as a value comes configured.
+    /// `interceptor.classes`, not for one that is passed as a value.
     ///
     /// # Errors
     ///
@@ -186,7 +189,7 @@ impl<'a, K: ?Sized, V: ?Sized> InterceptedRecord<'a, K, V> {
         self.now.topic.as_str()
     }
 
-    /// The same, as something that does not borrow from this.
+    /// The same, as an owned value.
     pub(crate) fn destination(&self) -> Destination<'a> {
         self.now.topic.clone()
     }

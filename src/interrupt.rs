@@ -16,11 +16,11 @@ use crate::sync::{Thread, current_thread, park};
 /// Interrupts the blocking calls of one thread: they return an error of kind
 /// [`Interrupted`](crate::ErrorKind::Interrupted) at once. Java's `Thread.interrupt()`.
 ///
-/// What was accepted before goes on its way; the interrupted call says so. Reporting an interrupt clears it.
+/// Records that were accepted before are sent all the same. Once a call has reported an interrupt, it is cleared.
 ///
 /// # Which call an earlier interrupt ends
 ///
-/// An interrupt that comes while the thread is in none of these calls stays, and ends the next one:
+/// An interrupt that comes while the thread is in none of these calls is kept, and ends the next one:
 ///
 /// | call | an earlier interrupt ends it |
 /// |---|---|
@@ -30,8 +30,8 @@ use crate::sync::{Thread, current_thread, park};
 /// | the drop of the last handle | it does not wait, then, and the records go on their way |
 /// | `try_send`, `try_get`, `is_done`, `KafkaProducer::new` | never |
 ///
-/// A thread that was asked to end and now wants to end well calls [`clear`](Self::clear) first, as in Java
-/// `Thread.interrupted()`; otherwise its `close` may return at once.
+/// A thread that was asked to end and now wants to close its producer calls [`clear`](Self::clear) first (Java:
+/// `Thread.interrupted()`); otherwise its `close` may return at once.
 ///
 /// ```
 /// use kafka_producer::InterruptHandle;
@@ -67,6 +67,11 @@ use crate::sync::{Thread, current_thread, park};
 /// `examples/ctrl_c.rs` is the whole program: a `get` that waits for a silent broker, interrupted; the record goes on
 /// its way, and the same future tells later where it is.
 #[derive(Clone, Debug)]
+#[doc(alias = "Thread.interrupt")]
+#[doc(alias = "InterruptException")]
+#[doc(alias = "Ctrl-C")]
+#[doc(alias = "SIGINT")]
+#[doc(alias = "cancel")]
 pub struct InterruptHandle {
     signal: Sender<()>,
     pending: Receiver<()>,
@@ -89,15 +94,15 @@ impl InterruptHandle {
         })
     }
 
-    /// Interrupts the thread: the blocking call it is in, or its next one. Does not block; interrupting twice before
-    /// it is noticed is as good as once.
+    /// Interrupts the blocking call that the thread is in, or else its next one. Does not block. Two interrupts before the
+    /// first is reported count as one.
     pub fn interrupt(&self) {
         // A full channel means that an interrupt is pending.
         let _ = self.signal.try_send(());
         self.thread.iter().for_each(Thread::unpark);
     }
 
-    /// Takes back an interrupt that no call has reported yet; says whether there was one. Java's `Thread.interrupted()`.
+    /// Clears an interrupt that no call has reported yet; returns whether there was one. Java's `Thread.interrupted()`.
     ///
     /// ```
     /// use std::time::Duration;

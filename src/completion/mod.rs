@@ -35,9 +35,10 @@ pub(crate) use thread_role::{
     not_in_callback,
 };
 
-/// The outcome of an accepted record, now or later.
+/// The outcome of an accepted record, now or later: its [`RecordMetadata`] or its [`Error`].
 ///
-/// Dropping it costs nothing and withdraws nothing. It may be asked again and from several threads.
+/// Dropping it costs nothing, and the record is sent all the same. It may be asked several times, and from several threads.
+/// It is no `std::future::Future`: `get` blocks.
 ///
 /// ```
 /// use kafka_embedded::EmbeddedCluster;
@@ -46,7 +47,7 @@ pub(crate) use thread_role::{
 /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
 /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
 ///
-/// // All on their way first, and then the outcomes: one round trip, not a hundred.
+/// // Send all of them first, then wait: one round trip, not a hundred.
 /// let mut futures = Vec::new();
 /// for number in 0..100 {
 ///     futures
@@ -59,6 +60,9 @@ pub(crate) use thread_role::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias = "Future")]
+#[doc(alias = "CompletableFuture")]
+#[doc(alias = "delivery report")]
 pub struct RecordFuture {
     batch: Arc<BatchCompletion>,
     facts: RecordFacts,

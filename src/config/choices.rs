@@ -3,11 +3,19 @@
 //!
 //! Owns: the enumerations and their texts. Must not know: defaults, other settings.
 
-/// How many replicas must have a record before the broker acknowledges it: `acks`.
+/// Which replicas must have a record before the broker acknowledges it: `acks`.
+///
+/// ```
+/// use kafka_producer::{Acks, ProducerConfig};
+///
+/// let config = ProducerConfig::new().acks(Acks::Leader).enable_idempotence(false);
+/// assert_eq!(config.get("acks").as_deref(), Some("1"));
+/// ```
+#[doc(alias = "request.required.acks")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Acks {
     /// `0`: the broker does not answer. A record counts as sent once it is written to the socket; its metadata has no
-    /// offset, and what the broker refuses is never learned.
+    /// offset, and nobody learns what the broker refuses.
     None,
     /// `1`: the leader has it in its log. A record may be lost if the leader fails before others have copied it.
     Leader,
@@ -109,13 +117,13 @@ impl Choice for ClientDnsLookup {
 /// How brokers are connected to: `security.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SecurityProtocol {
-    /// `PLAINTEXT`: neither encrypted nor logged in. The default.
+    /// `PLAINTEXT`: without encryption and login. The default.
     Plaintext,
     /// `SSL`: encrypted by TLS; brokers may ask for a certificate. Needs the crate's feature `tls`, which is on by default.
     Ssl,
-    /// `SASL_PLAINTEXT`: logged in, and not encrypted.
+    /// `SASL_PLAINTEXT`: with a login, without encryption.
     SaslPlaintext,
-    /// `SASL_SSL`: encrypted by TLS, and logged in. Needs the feature `tls`, which is on by default.
+    /// `SASL_SSL`: with a login, encrypted by TLS. Needs the feature `tls`, which is on by default.
     SaslSsl,
 }
 

@@ -6,10 +6,34 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What a producer has measured, at one moment: nothing in it changes any more.
+/// A snapshot of what a producer has measured: [`KafkaProducer::metrics`](crate::KafkaProducer::metrics).
 ///
-/// Metrics have the names, groups, and tags of Kafka's own producer; `docs/metrics.md` lists all of them with their units.
-/// Printed it is a table.
+/// ```
+/// use kafka_embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, Metric, ProducerRecord};
+///
+/// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+/// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+/// producer.send(ProducerRecord::new("orders", "two apples"))?.get()?;
+///
+/// let metrics = producer.metrics();
+/// let latency = metrics.get("producer-metrics", "request-latency-avg", &[]);
+/// println!("{:?} ms", latency.and_then(Metric::number));
+/// for metric in metrics.iter().filter(|metric| metric.group() == "producer-topic-metrics") {
+///     println!("{:?} {} = {:?}", metric.tag("topic"), metric.name(), metric.value());
+/// }
+/// # let sent = metrics.get("producer-metrics", "record-send-total", &[]);
+/// # assert_eq!(sent.and_then(Metric::number), Some(1.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// Metrics have the names, groups, and tags of Kafka's own producer; [the guide](crate::guide::metrics) lists all of them
+/// with their units. Printed, it is a table.
+#[doc(alias = "statistics")]
+#[doc(alias = "stats_cb")]
+#[doc(alias = "statistics.interval.ms")]
+#[doc(alias = "JMX")]
+#[doc(alias = "monitoring")]
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     metrics: Vec<Metric>,
@@ -20,12 +44,12 @@ impl Metrics {
         Metrics { metrics }
     }
 
-    /// All of them: those of the producer first, then those of topics and brokers, last what it is.
+    /// All of them: those of the producer, then those of topics and brokers, then `app-info`.
     pub fn iter(&self) -> std::slice::Iter<'_, Metric> {
         self.metrics.iter()
     }
 
-    /// The first one of this group and name that has these tags, and perhaps others: `client-id` need not be said.
+    /// The first metric of this group and name that has these tags. It may have others: `client-id` can be left out.
     ///
     /// `None` where there is none, such as a topic's before its first batch was sent.
     pub fn get(&self, group: &str, name: &str, tags: &[(&str, &str)]) -> Option<&Metric> {
@@ -88,7 +112,7 @@ impl Metric {
         self.tags().find(|(tag, _)| *tag == name).map(|(_, value)| value)
     }
 
-    /// Such as `bytes/s`; empty where it counts.
+    /// Its unit, such as `bytes/s`; empty for a count.
     pub fn unit(&self) -> &'static str {
         self.unit
     }
@@ -103,7 +127,7 @@ impl Metric {
         &self.value
     }
 
-    /// The number, if it is one. It is NaN where nothing was measured of late: there is no average of nothing.
+    /// The number, if it is one. An average or a maximum is NaN where nothing was measured of late.
     pub fn number(&self) -> Option<f64> {
         match self.value {
             MetricValue::Number(number) => Some(number),

@@ -12,7 +12,7 @@ use crate::producer::Plugins;
 use crate::record::TopicName;
 use crate::serializer::Serializer;
 
-/// Creates a [`MockProducer`] with topics, a partitioner, or answers that wait to be told.
+/// Creates a [`MockProducer`] with topics, a partitioner, or outcomes that the test decides one by one.
 ///
 /// ```
 /// use kafka_producer::{MockProducer, Producer, ProducerRecord, StringSerializer};
@@ -94,8 +94,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducerBuilder<K, V> {
         self
     }
 
-    /// The partitioner. Without one the built-in logic holds, as in the real producer: keyed records by their key's
-    /// hash, keyless ones on one partition for about a batch.
+    /// The partitioner. Without one it is as in the real producer: records with a key go by the key's hash, records without
+    /// a key fill one partition's batch after the other.
     #[must_use]
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
         self.plugins.partitioner = Some(Box::new(partitioner));

@@ -115,10 +115,12 @@ pub use sent_record::SentRecord;
 /// completed after that callback has returned.
 ///
 /// **Topics** all exist; see [`MockProducerBuilder::topic`] for their partitions. A record that names a partition which
-/// its topic does not have is refused with [`UnknownTopicOrPartition`](ErrorKind::UnknownTopicOrPartition), without the wait. Where a keyless
-/// record goes is left to chance, as in the real producer: a test should not expect a certain partition.
+/// its topic does not have is refused with [`UnknownTopicOrPartition`](ErrorKind::UnknownTopicOrPartition), without
+/// waiting. Records without a key go to a random partition, as in the real producer: a test should not expect a certain one.
 ///
-/// **Not there**: settings, and what they limit or ask for. No record is too large, nothing is ever full.
+/// **Not there**: settings and their limits. No record is too large, and the buffer is never full.
+#[doc(alias = "errorNext")]
+#[doc(alias = "completeNext")]
 pub struct MockProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
     mock: Arc<Mock<K, V>>,
 }
@@ -135,14 +137,14 @@ struct Mock<K: ?Sized + 'static, V: ?Sized + 'static> {
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
-    /// The records that were accepted since the last [`clear`](Self::clear), in the order of `send`, whatever their
-    /// outcome.
+    /// The records that were accepted since the last [`clear`](Self::clear), in the order of `send`, those that failed
+    /// included.
     pub fn history(&self) -> Vec<SentRecord<K, V>> {
         let state = self.mock.state.lock();
         state.history.get(..state.settled_records()).unwrap_or_default().to_vec()
     }
 
-    /// Forgets the history. Offsets go on, and what is outstanding stays so: every accepted record is answered.
+    /// Forgets the history. Offsets continue, and records without an outcome keep waiting for one.
     pub fn clear(&self) {
         let mut state = self.mock.state.lock();
         state.transactions.forget_history();
@@ -164,8 +166,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     }
 
     /// Fails the earliest record that is outstanding, and runs its callback, as `complete_next` does; false if there is
-    /// none. The record takes no offset. Topic and partition are added to the error; see [`Error::new`] and [`Error::from_code`] for errors to
-    /// try.
+    /// none. The record takes no offset. Topic and partition are added to the error; [`Error::new`] and
+    /// [`Error::from_code`] make errors for this.
     pub fn error_next(&self, error: Error) -> bool {
         self.mock.answer_next(Some(error))
     }

@@ -22,8 +22,8 @@ pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Chooses the partition of each record that names none.
 ///
-/// Without one, and this is what most programs want, the built-in rules hold: a key decides by its hash
-/// ([`partition_for_key`]), records without a key stay on one partition for about a batch (KIP-794).
+/// Most programs need none. Without one, a record with a key goes to the partition that its key's hash selects
+/// ([`partition_for_key`]), and records without a key fill one partition's batch after the other (KIP-794).
 ///
 /// **Different from Java**: a partitioner sees the serialized key and value, not the objects.
 ///
@@ -53,9 +53,12 @@ pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
 /// let request = PartitionRequest::new("orders", Some(b"ACME"), Some(b"two apples"));
 /// assert!(LargeCustomerFirst.partition(&request, &Cluster::default()).is_err());
 /// ```
+#[doc(alias = "DefaultPartitioner")]
+#[doc(alias = "StickyPartitioner")]
+#[doc(alias = "UniformStickyPartitioner")]
 pub trait Partitioner: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for a partitioner that is named in the
-    /// configuration; one that is passed as a value comes configured.
+    /// configuration, not for one that is passed as a value.
     ///
     /// # Errors
     ///
@@ -119,6 +122,8 @@ impl<'a> PartitionRequest<'a> {
 ///
 /// assert_eq!(partition_for_key(b"foobar", 5), 1);
 /// ```
+#[doc(alias = "murmur2")]
+#[doc(alias = "toPositive")]
 pub fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
     let positive = murmur2::murmur2(key, murmur2::KAFKA_SEED) & 0x7fff_ffff;
     let count = u32::try_from(partition_count).unwrap_or(u32::MAX);

@@ -11,10 +11,10 @@ use parking_lot::RwLock;
 use super::{PartitionRequest, Partitioner, PartitionerError};
 use crate::cluster::Cluster;
 
-/// Goes through the partitions that have a leader, one record each, or through all where none has one. The key does
-/// not matter. Java: `RoundRobinPartitioner`, also in that the count is one per topic for all threads.
+/// Sends each record to the next partition that has a leader, or to the next of all if none has one. Keys do not matter.
+/// Java: `RoundRobinPartitioner`; as there, all threads share one count for each topic.
 ///
-/// It fills many small batches; the built-in rules spread records as evenly at a lower cost. Fails for a topic of
+/// It makes many small batches; the built-in rules spread records as evenly at a lower cost. Fails for a topic of
 /// which no partitions are known. Never blocks.
 #[derive(Debug, Default)]
 pub struct RoundRobinPartitioner {

@@ -18,16 +18,16 @@ use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};
 use crate::transaction::PreparedTxnState;
 
-/// What a program needs of a producer, so that its tests can give it a [`MockProducer`](crate::MockProducer) in the
-/// place of a [`KafkaProducer`].
+/// The calls of a producer as a trait, so that a program takes a [`KafkaProducer`] when it runs and a
+/// [`MockProducer`](crate::MockProducer) in its tests.
 ///
 /// As a bound, `fn place(producer: &impl Producer<str, Order>)` or `struct Shop<P: Producer<str, Order>>`; or as a trait
 /// object, `Arc<dyn Producer<str, Order>>` or `Box<dyn Producer<str, Order>>`. References to producers, `Arc`s and `Box`es
 /// of them are producers, too. (A bare `producer: &dyn Producer<…>` sends with `(&producer).send(…)`: a trait object by
 /// itself has no generic methods, a reference to one has.)
 ///
-/// What the calls do, whether they block and how they fail stands with [`KafkaProducer`]'s own methods of the same
-/// names; where the mock differs, with [`MockProducer`](crate::MockProducer).
+/// The methods of the same names of [`KafkaProducer`] say what the calls do, whether they block and how they fail;
+/// [`MockProducer`](crate::MockProducer) says where the mock differs.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -17,10 +17,10 @@ use crate::transaction::TransactionCall;
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// What this producer has measured so far, under the names that Kafka's own producer has for it.
     ///
-    /// A snapshot: it is taken now, and does not change. Averages, maxima and rates are of the last `metrics.num.samples`
-    /// windows of `metrics.sample.window.ms` each; totals are since the producer was created. It can be taken on any thread,
-    /// also in a callback, also after `close`; it does not block, and the sender does not wait for it. In a forked child there
-    /// are none.
+    /// A snapshot: it does not change any more. Averages, maxima and rates cover the last `metrics.num.samples` windows of
+    /// `metrics.sample.window.ms` each; totals count from the producer's creation. It can be taken on any thread, in a
+    /// callback, and after `close`; it does not block, and does not hold up the producer's thread. In a forked child it is
+    /// empty.
     ///
     /// ```
     /// use kafka_embedded::EmbeddedCluster;

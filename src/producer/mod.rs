@@ -4,6 +4,7 @@
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
 //! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
+mod close_report;
 mod interface;
 mod metrics;
 mod plugins;
@@ -37,9 +38,10 @@ use crate::metadata::{Metadata, check_topic};
 use crate::network::ChannelBuilder;
 use crate::origin::Origin;
 use crate::record::{AsRecord, RecordMetadata, TopicName};
-use crate::sender::{Control, Counts};
+use crate::sender::Control;
 use crate::stage;
 
+pub use close_report::CloseReport;
 pub use interface::Producer;
 pub(crate) use plugins::{Plugins, Scratch, check_record, no_such_partition};
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
@@ -53,7 +55,7 @@ pub use wait_all::{Outcomes, wait_all};
 
 /// Sends records to Kafka: from any thread, without an async runtime, without polling by the caller.
 ///
-/// `K` and `V` are the types that the serializers read; a record's key and value may be any type that borrows as them, or a
+/// `K` and `V` are the types that the serializers accept; a record's key and value may be any type that borrows as them, or a
 /// reference to one ([`Payload`](crate::Payload)). A `KafkaProducer<str, [u8]>` takes `&str` and `String` keys, `&[u8]` and
 /// `Vec<u8>` values. Cloning a producer makes another handle to the same one; dropping the last handle closes it.
 ///
@@ -77,6 +79,11 @@ pub use wait_all::{Outcomes, wait_all};
 /// producer.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "FutureProducer")]
+#[doc(alias = "ThreadedProducer")]
+#[doc(alias = "BaseProducer")]
+#[doc(alias = "rd_kafka_new")]
+#[doc(alias = "client")]
 pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
     core: Arc<Core<K, V>>,
 }
@@ -138,25 +145,6 @@ pub(crate) struct SenderThread {
     pub(crate) ended: Receiver<Infallible>,
 }
 
-/// What became of the records that were not answered yet when `close` was called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct CloseReport {
-    /// Acknowledged meanwhile.
-    pub delivered: u64,
-    /// Failed with an error of their own.
-    pub failed: u64,
-    /// Given up because the time was over; some of them may have been written.
-    pub abandoned: u64,
-    /// Not answered yet, though the time is over: they wait behind a callback that is still running, and are answered
-    /// when it has returned. So are those of the batch whose callback it is: `get` sees an outcome when all callbacks of
-    /// its batch have returned.
-    pub unanswered: u64,
-    /// A callback, an interceptor or the `close` of a serializer or partitioner is still running. The producer's thread
-    /// ends by itself when that has returned.
-    pub callback_running: bool,
-}
-
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Sends a record: serializes it, chooses its partition, and puts it into that partition's batch. The sender
     /// thread does the rest; the future gives the outcome.
@@ -193,17 +181,23 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
-    /// Blocks only where it has to, and at most `max.block.ms` in all: for the topic's metadata, the first time a
-    /// topic is used, and for memory, while `buffer.memory` is full. In a callback, of this or any other producer, it
-    /// never blocks.
+    /// Blocks in two cases, and for at most `max.block.ms` in both together: for the topic's metadata, when a topic is
+    /// used for the first time, and for memory, while `buffer.memory` is full. In a callback, of this or any other
+    /// producer, it never blocks.
     ///
     /// # Errors
     /// `Err` means that the record was **not accepted**: nothing was queued. By kind: `Serialization`, `Partitioning`,
-    /// `Timeout` (metadata or memory, after `max.block.ms`), `UnknownTopicOrPartition`, `Interrupted`, `RecordTooLarge`, `InvalidRecord`, `InvalidTopic`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
-    /// a callback, `Forked` in a forked child, and whatever has ended this producer ([`is_fatal`](Error::is_fatal)).
+    /// `Timeout` (metadata or memory, after `max.block.ms`), `UnknownTopicOrPartition`, `Interrupted`, `RecordTooLarge`,
+    /// `InvalidRecord`, `InvalidTopic`, `Authentication`, `Authorization`, `UnsupportedVersion`, `Closed`, `WouldBlock` in
+    /// a callback, `IllegalState` outside of a transaction when there is a `transactional.id`, `Forked` in a forked child,
+    /// and whatever has ended this producer ([`is_fatal`](Error::is_fatal)).
     /// `Ok` means **accepted**: exactly one outcome follows, within `delivery.timeout.ms`.
     ///
-    /// Java puts some of these errors into the future instead; here they are all told at once.
+    /// Java puts some of these errors into the future instead; here `send` returns all of them.
+    #[doc(alias = "produce")]
+    #[doc(alias = "rd_kafka_produce")]
+    #[doc(alias = "publish")]
+    #[doc(alias = "fire and forget")]
     pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
         record.view(|record| self.core.do_send(record, NoCallback, self.core.block_budget()))
     }
@@ -211,12 +205,37 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As [`send`](Self::send), and calls `callback` with the outcome.
     ///
     /// The callback runs on the sender thread, in the order of `send` for each partition, before `get` returns. It
-    /// must be quick: while it runs nothing is sent. It may `send`, which then never blocks; what would wait for records
-    /// of this or any other producer is an error there, since two callbacks that wait for each other would do so for ever.
-    /// One that panics is logged and harms no other.
+    /// must be quick: while it runs nothing is sent. It may `send`, which then never blocks; calls that would wait for
+    /// records of this or any other producer (`get`, `flush`) are an error there, since they would wait for ever. A callback
+    /// that panics is logged, and the others run all the same. Nobody has to poll for callbacks to run.
+    ///
+    /// ```
+    /// use kafka_embedded::EmbeddedCluster;
+    /// use kafka_producer::{KafkaProducer, ProducerRecord};
+    ///
+    /// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+    /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+    /// let (failures, failed) = std::sync::mpsc::channel();
+    /// for order in ["two apples", "a pear"] {
+    ///     let failures = failures.clone();
+    ///     producer.send_with_callback(ProducerRecord::new("orders", order), move |outcome| {
+    ///         if let Err(error) = outcome {
+    ///             let _ = failures.send((order, error)); // handled on another thread
+    ///         }
+    ///     })?;
+    /// }
+    /// producer.flush()?; // both callbacks have run
+    /// assert_eq!((failed.try_iter().count(), cluster.records("orders").len()), (0, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As `send`; the callback is then dropped without being called.
+    #[doc(alias = "delivery report")]
+    #[doc(alias = "poll")]
+    #[doc(alias = "rd_kafka_poll")]
+    #[doc(alias = "dr_msg_cb")]
+    #[doc(alias = "asynchronous")]
     pub fn send_with_callback<By>(
         &self,
         record: impl AsRecord<K, V, By>,
@@ -231,12 +250,15 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// As `send`, with [`WouldBlock`](ErrorKind::WouldBlock) where `send` would wait. The topic's metadata is then
     /// fetched all the same, so that trying again later works.
+    #[doc(alias = "non-blocking")]
+    #[doc(alias = "QUEUE_FULL")]
     pub fn try_send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error> {
         record.view(|record| self.core.do_send(record, NoCallback, BlockBudget::nothing()))
     }
 
     /// Sends everything that was accepted before this call, without waiting out `linger.ms`, and blocks until it is
-    /// answered: at most `delivery.timeout.ms`. What others send meanwhile is not waited for.
+    /// answered: at most `delivery.timeout.ms`, and as long as callbacks run. It does not wait for records that are sent
+    /// meanwhile.
     ///
     /// ```
     /// use kafka_embedded::EmbeddedCluster;
@@ -256,9 +278,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// [`Interrupted`](ErrorKind::Interrupted), and [`IllegalState`](ErrorKind::IllegalState) in a callback, of this or
-    /// any other producer; [`Forked`](ErrorKind::Forked). That a record has failed is no error of `flush`: its future and its
+    /// any other producer; [`Forked`](ErrorKind::Forked). A record that fails is no error of `flush`: its future and its
     /// callback have the outcome.
     #[doc(alias = "drain")]
+    #[doc(alias = "rd_kafka_flush")]
     pub fn flush(&self) -> Result<(), Error> {
         self.core.timed(|calls| &mut calls.flush, || self.core.flush(None))
     }
@@ -289,24 +312,24 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         self.core.timed(|calls| &mut calls.flush, || self.core.flush(Some(timeout)))
     }
 
-    /// How many records were accepted and are not answered yet, whether they are queued or on their way to a broker. It
-    /// takes a look at each partition that has any.
+    /// How many records were accepted and have no outcome yet, whether they are queued or on their way to a broker. Does
+    /// not block; it looks at each partition that has such records.
     #[doc(alias = "outq_len")]
     #[doc(alias = "queued")]
     pub fn in_flight(&self) -> u64 {
         if self.core.process.is_another_process() { 0 } else { self.core.unanswered() }
     }
 
-    /// How many bytes of `buffer.memory` are taken by records that are not answered yet, as their batches reserve them: a
-    /// batch takes more than its records as long as it has room for others.
+    /// How many bytes of `buffer.memory` are taken by records that have no outcome yet. Batches reserve memory before they
+    /// are full, so this is somewhat more than the size of the records. Does not block.
     #[doc(alias = "buffer-available-bytes")]
     pub fn buffered_bytes(&self) -> usize {
         let pool = self.core.accumulator.pool();
         if self.core.process.is_another_process() { 0 } else { pool.total() - pool.free() }
     }
 
-    /// The topic's partitions with their leaders and replicas. Blocks up to `max.block.ms` for a topic that is not
-    /// known yet.
+    /// The topic's partitions with their leaders and replicas. Blocks up to `max.block.ms` for a topic that is not known
+    /// yet, and at no other time. To call it when a program starts also saves the first `send` the wait.
     ///
     /// ```
     /// use kafka_embedded::EmbeddedCluster;
@@ -321,7 +344,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// ```
     ///
     /// # Errors
-    /// `Timeout`, `UnknownTopicOrPartition`, `Interrupted`, `InvalidTopic`, `Authorization`, `Closed`; `IllegalState` in a callback; `Forked`.
+    /// `Timeout`, `UnknownTopicOrPartition`, `Interrupted`, `InvalidTopic`, `Authentication`, `Authorization`, `Closed`;
+    /// `IllegalState` in a callback; `Forked`.
+    #[doc(alias = "partitionsFor")]
+    #[doc(alias = "rd_kafka_metadata")]
+    #[doc(alias = "fetch_metadata")]
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {
         self.core.check_process()?;
         not_in_callback("partitions_for()")?;
@@ -334,12 +361,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
         Ok(cluster.topic(&topic).map(|info| info.partitions.clone()).unwrap_or_default())
     }
 
-    /// Reads the key and trust stores again, at once and whether their files have changed or not: `ssl.keystore.*` and
-    /// `ssl.truststore.*`. Connections that are made from now on are made with them; those that stand go on as they are,
-    /// since nobody is asked again who he is while a TLS connection stands. Blocks as long as reading takes.
+    /// Reads the key and trust stores (`ssl.keystore.*`, `ssl.truststore.*`) again, now, whether their files have changed
+    /// or not. New connections use them; connections that are open are not changed. Blocks as long as reading takes.
     ///
-    /// It is seldom needed: files that have changed are read again before each new connection anyway. It says at once
-    /// whether they can be used, and reads the system's trust store again, too, where that counts.
+    /// It is seldom needed, since files that have changed are read again before each new connection anyway. But it tells
+    /// at once whether they can be used, and it also reads the operating system's trust store again, if that is used.
     ///
     /// ```no_run
     /// # use kafka_producer::KafkaProducer;
@@ -351,18 +377,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Config`](ErrorKind::Config): they cannot be used; those of before are kept. [`Forked`](ErrorKind::Forked).
+    /// [`Config`](ErrorKind::Config): they cannot be used, and the ones before are kept. [`Forked`](ErrorKind::Forked).
+    #[doc(alias = "rotate")]
+    #[doc(alias = "certificate")]
     pub fn reload_credentials(&self) -> Result<(), Error> {
         self.core.check_process()?;
         self.core.channels.reload()
     }
 
     /// Refuses new records, sends everything that was accepted, and blocks until it is answered: at most
-    /// `delivery.timeout.ms`, and a second or two for what is left to be done then. Closing twice, or from several threads,
-    /// is fine.
-    ///
-    /// Then interceptors, serializers and partitioner are closed, on the producer's thread; every call of `close` waits
-    /// for that, too.
+    /// `delivery.timeout.ms` and a second or two. Then interceptors, serializers and the partitioner are closed, on the
+    /// producer's thread, and `close` waits for that, too. Closing twice, or from several threads, is fine.
     ///
     /// In a callback it is a close with time-out 0, as in Java: it does not wait, and what is not answered yet fails. In a
     /// callback of another producer it does not wait either, and what was accepted goes on its way.
@@ -512,54 +537,6 @@ fn longest_close(delivery_timeout: Duration) -> Duration {
     delivery_timeout.saturating_add(Duration::from_secs(1))
 }
 
-impl CloseReport {
-    fn between(before: Counts, after: Counts) -> CloseReport {
-        CloseReport {
-            delivered: after.delivered - before.delivered,
-            failed: after.failed - before.failed,
-            abandoned: after.abandoned - before.abandoned,
-            ..CloseReport::default()
-        }
-    }
-
-    /// Says in the log what was left when the time was over.
-    fn tell(&self, limit: Duration) {
-        let (abandoned, unanswered) = (self.abandoned, self.unanswered);
-        let within = limit.as_millis();
-        if abandoned > 0 {
-            let abandoned = Counted(abandoned, "record");
-            logging::warn!("close: {abandoned} given up, not acknowledged within {within} ms");
-        }
-        if unanswered > 0 {
-            let unanswered = Counted(unanswered, "record");
-            let behind = if self.callback_running { ", behind a callback that is still running" } else { "" };
-            logging::warn!("close: {unanswered} not answered within {within} ms{behind}");
-        }
-    }
-}
-
-/// For people: `3 records delivered meanwhile, 1 record given up`.
-impl fmt::Display for CloseReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let counts = [
-            (self.delivered, "delivered meanwhile"),
-            (self.failed, "failed"),
-            (self.abandoned, "given up"),
-            (self.unanswered, "not answered yet"),
-        ];
-        let mut before = "";
-        for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
-            write!(f, "{before}{} {what}", Counted(count, "record"))?;
-            before = ", ";
-        }
-        if self.callback_running {
-            write!(f, "{before}a callback is still running")?;
-            before = ", ";
-        }
-        if before.is_empty() { f.write_str("nothing was left to answer") } else { Ok(()) }
-    }
-}
-
 /// Closes when the last handle goes: waits for what was accepted, at most `delivery.timeout.ms`, and logs what was
 /// lost. An interrupt ends the wait, and in a callback there is none: what was accepted goes on its way all the same. In
 /// a forked child nothing is done.
@@ -595,25 +572,5 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for KafkaProducer<K, V
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let closed = !self.core.control.lifecycle().is_open();
         f.debug_struct("KafkaProducer").field("closed", &closed).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_says_what_became_of_whom() {
-        let nothing = CloseReport::default();
-        let all =
-            CloseReport { delivered: 3, failed: 1, abandoned: 2, unanswered: 1, callback_running: true };
-        assert_eq!(nothing.to_string(), "nothing was left to answer");
-        assert_eq!(
-            all.to_string(),
-            "3 records delivered meanwhile, 1 record failed, 2 records given up, 1 record not answered yet, a callback is \
-             still running"
-        );
-        let one = CloseReport { delivered: 1, ..nothing };
-        assert_eq!(one.to_string(), "1 record delivered meanwhile");
     }
 }

@@ -32,7 +32,8 @@ use crate::security::{self, GivenLogins, SaslCredentials, TokenProvider};
 use crate::sender::{Assembly, Bootstrap, Control, Sender, assemble};
 use crate::serializer::{DefaultSerializer, Serializer, SerializerRegistry};
 
-/// Creates a producer with parts of your own: serializers and a partitioner, as values or under registered names.
+/// Creates a producer with serializers, a partitioner, interceptors and credentials of your own, as values or under
+/// registered names.
 ///
 /// ```
 /// use kafka_embedded::EmbeddedCluster;
@@ -134,8 +135,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         }
     }
 
-    /// The serializer for keys, as a value; `key.serializer` is then not needed. As in Java it is not configured: it
-    /// comes ready.
+    /// The serializer for keys, as a value; `key.serializer` is then not needed. As in Java its `configure` is not called.
     pub fn key_serializer(mut self, serializer: impl Serializer<K> + 'static) -> Self {
         self.key_serializer = Some(Box::new(serializer));
         self
@@ -147,8 +147,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         self
     }
 
-    /// The serializers that the producer's types have by default, for keys and values where none was given as a value;
-    /// `key.serializer` and `value.serializer` are then not needed and not read.
+    /// Uses the default serializers of `K` and `V` where none was given as a value; `key.serializer` and
+    /// `value.serializer` are then not needed and not read.
     ///
     /// ```no_run
     /// use kafka_producer::{KafkaProducer, ProducerConfig};
@@ -167,14 +167,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         self
     }
 
-    /// The names that `key.serializer` and `value.serializer` may have, your own among them.
+    /// The serializers that `key.serializer` and `value.serializer` may name, your own among them.
     pub fn serializers(mut self, registry: SerializerRegistry) -> Self {
         self.serializers = registry;
         self
     }
 
-    /// The partitioner, as a value. Without one the built-in logic holds: keyed records by their key's hash, keyless
-    /// ones batch by batch (KIP-794).
+    /// The partitioner, as a value. Without one, records with a key go by the key's hash, and records without a key fill one
+    /// partition's batch after the other (KIP-794).
     pub fn partitioner(mut self, partitioner: impl Partitioner + 'static) -> Self {
         self.partitioner = Some(Box::new(partitioner));
         self
@@ -205,8 +205,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         self
     }
 
-    /// What fetches tokens for `sasl.mechanism=OAUTHBEARER`, as a value; `sasl.login.callback.handler.class` does not count
-    /// then. A closure will do.
+    /// Fetches tokens for `sasl.mechanism=OAUTHBEARER`: a closure, or a [`TokenProvider`] of your own.
+    /// `sasl.login.callback.handler.class` is then not read.
     pub fn token_provider(mut self, provider: impl TokenProvider + 'static) -> Self {
         self.logins.tokens.given = Some(Box::new(provider));
         self
@@ -221,13 +221,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         self
     }
 
-    /// Where name and password for `sasl.mechanism=PLAIN`, `SCRAM-SHA-256` and `SCRAM-SHA-512` come from;
+    /// A closure that returns name and password for `sasl.mechanism=PLAIN`, `SCRAM-SHA-256` and `SCRAM-SHA-512`;
     /// `sasl.jaas.config` is then not needed and not read.
     ///
-    /// The closure is asked for each new connection, and for each login that is repeated on one, on a thread of its own:
-    /// it may take its time, at most `request.timeout.ms`. What it answers may be another password than before. If it
-    /// fails or panics, so does that login, and it is asked again after `reconnect.backoff.ms`; its error's text stands in
-    /// that of the producer, so it should hold no secret.
+    /// It is called for each new connection, and for each login that is repeated on one, on a thread of its own: it may
+    /// block, for at most `request.timeout.ms`, and it may return another password than before. If it fails or panics, so
+    /// does that login, and it is called again after `reconnect.backoff.ms`. The text of its error is part of the
+    /// producer's error, so it must contain no secret.
     ///
     /// ```no_run
     /// use kafka_producer::{KafkaProducer, ProducerConfig, SaslCredentials};

@@ -18,7 +18,7 @@ use crate::record::{AsRecord, RecordMetadata};
 use crate::transaction::PreparedTxnState;
 
 /// An open transaction: [`KafkaProducer::begin`]. What is sent through it is committed together by [`commit`](Self::commit),
-/// or not at all: dropped without that, by an early return, a `?` or a panic, it is aborted.
+/// or not at all: if it is dropped without a commit, by an early return, a `?` or a panic, it is aborted.
 ///
 /// ```
 /// use kafka_embedded::EmbeddedCluster;
@@ -50,6 +50,8 @@ use crate::transaction::PreparedTxnState;
 /// Threads may share it by reference. Only one transaction of a producer is open at a time: one after the other, or several
 /// producers with a `transactional.id` each.
 #[must_use = "a transaction that is dropped is aborted"]
+#[doc(alias = "exactly once")]
+#[doc(alias = "beginTransaction")]
 pub struct Transaction<'p, K, V, P = KafkaProducer<K, V>>
 where
     K: ?Sized + 'static,
@@ -81,7 +83,7 @@ where
     /// Sends a record in this transaction: [`KafkaProducer::send`].
     ///
     /// # Errors
-    /// As there. Where it [requires an abort](Error::requires_abort), so does the transaction: let it drop.
+    /// As there. If the error [requires an abort](Error::requires_abort), the transaction cannot be committed: drop it.
     pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error>
     where
         P: Sized,

@@ -24,20 +24,23 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Makes the producer ready for transactions: once, before the first one. Needs `transactional.id`.
     ///
     /// Any older producer with the same `transactional.id` is fenced, wherever it runs: it can write nothing more. A
-    /// transaction that it left open is aborted; one that it had begun to commit is committed first. So whoever crashed in
-    /// the middle of a commit calls this after the restart and finds the transaction whole, or not at all. What a consumer
-    /// goes on with is asked after this: only then is it known which offsets were committed.
+    /// transaction that it left open is aborted; one whose commit had begun is committed first. So after a crash in the
+    /// middle of a commit, the transaction is committed as a whole or not at all once this call has returned. Ask for the
+    /// consumer group's committed offsets after this call and not before.
     ///
     /// Blocks at most `max.block.ms`.
     ///
     /// # Errors
-    /// - [`is_fatal`](Error::is_fatal): this producer is of no use, for instance `Fenced`, or an `UnsupportedVersion`. From
-    ///   here on it is so as well where the brokers are found to belong to another cluster than before
-    ///   (`metadata.cluster.change` does not count): the transactional id is known to one cluster alone;
-    /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: **call it again**; what is under way is taken up.
-    ///   Until then every other call of transactions is an `IllegalState`;
+    /// - [`is_fatal`](Error::is_fatal): this producer cannot be used, for instance `Fenced` or `UnsupportedVersion`. Once this
+    ///   call has begun, this is also so where the brokers turn out to belong to another cluster than before, whatever
+    ///   `metadata.cluster.change` is: only one cluster knows the transactional id;
+    /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: it is still under way. **Call it again**, and it
+    ///   goes on waiting. Until then every other call of transactions is an `IllegalState`;
     /// - `Authorization`, `Authentication`: may be called again once access is granted;
     /// - `IllegalState`: there is no `transactional.id`, or it was called before; in a callback. `Closed`, `Forked`.
+    #[doc(alias = "initTransactions")]
+    #[doc(alias = "exactly once")]
+    #[doc(alias = "rd_kafka_init_transactions")]
     pub fn init_transactions(&self) -> Result<(), Error> {
         self.core.transactional_call(TransactionCall::Init)
     }
@@ -86,6 +89,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - `InvalidArgument`: no offsets, a negative one, a negative partition, an empty group id, or a generation without a
     ///   member. The transaction goes on;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed`, `Forked`.
+    #[doc(alias = "sendOffsetsToTransaction")]
     pub fn send_offsets_to_transaction(
         &self,
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
@@ -153,6 +157,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: **call it again**; what is under way is taken up;
     /// - [`is_fatal`](Error::is_fatal): close this producer, make another one, and have it abort what is open;
     /// - `IllegalState`: no transaction is open, or the setting is not there; in a callback. `Closed`, `Forked`.
+    #[doc(alias = "two-phase commit")]
+    #[doc(alias = "KIP-939")]
+    #[doc(alias = "2PC")]
     pub fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
         self.core.check_two_phase_commit(TransactionCall::Prepare.name())?;
         self.core.transactional_call(TransactionCall::Prepare)?;
@@ -182,10 +189,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// - [`requires_abort`](Error::requires_abort): a record of the transaction has failed, or something else of it; nothing
     ///   is committed. [`abort_transaction`](Self::abort_transaction), and begin again;
-    /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: it is still under way. **Call it again**: what
-    ///   is pending is taken up; every other call of transactions is an `IllegalState` until then. Where
-    ///   [`possibly_written`](Error::possibly_written) it may be committed already. A program that ends here, or crashes, is told by the next one's
-    ///   [`init_transactions`](Self::init_transactions): that waits for the coordinator, which ends what was begun;
+    /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: it is still under way. **Call it again**, and it
+    ///   goes on waiting; every other call of transactions is an `IllegalState` until then. Where
+    ///   [`possibly_written`](Error::possibly_written) is true it may be committed already. If the program ends or crashes
+    ///   here, the next one's [`init_transactions`](Self::init_transactions) waits until the coordinator has completed what was begun;
     /// - [`is_fatal`](Error::is_fatal): close this producer, make another one. Where `possibly_written` is true nobody knows
     ///   here whether the transaction was committed: read the committed offsets, or the topic;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed` (see `possibly_written`), `Forked`.

@@ -24,7 +24,7 @@ use crate::record::RecordMetadata;
 /// let cluster = EmbeddedCluster::builder().topic("orders", 3).start()?;
 /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
 ///
-/// // All on their way first, and then the outcomes: one round trip, not a hundred.
+/// // Send all of them first, then wait: one round trip, not a hundred.
 /// let mut futures = Vec::new();
 /// for number in 0..100 {
 ///     futures
@@ -38,6 +38,8 @@ use crate::record::RecordMetadata;
 /// assert_eq!(places.len(), 100);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[doc(alias = "join_all")]
+#[doc(alias = "allOf")]
 pub fn wait_all<I>(futures: I) -> Outcomes<I::Item>
 where
     I: IntoIterator<Item: Borrow<RecordFuture>>,

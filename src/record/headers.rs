@@ -7,8 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// A record's headers: pairs of a key and a value, which is some bytes or null, in order. A key may occur more than once
-/// (KIP-82).
+/// A record's headers (KIP-82): keys with values, in order. A value is bytes or null; a key may occur more than once.
 ///
 /// Cloning is cheap: the clones share what they hold until one of them is changed.
 ///
@@ -32,6 +31,9 @@ use std::sync::Arc;
 /// assert_eq!(record.headers().len(), 2);
 /// ```
 #[derive(Clone, PartialEq, Eq, Default)]
+#[doc(alias = "RecordHeaders")]
+#[doc(alias = "RecordHeader")]
+#[doc(alias = "OwnedHeaders")]
 pub struct Headers(Option<Arc<Stored>>);
 
 #[derive(Clone, PartialEq, Eq, Default)]

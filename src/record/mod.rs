@@ -21,9 +21,10 @@ pub use topic::TopicName;
 /// A record on its way to a topic: topic and value, and optionally a partition, a key, headers and a timestamp.
 ///
 /// A record may hold its topic, key and value by value or by reference. The topic is any text (`T`), which is copied only
-/// the first time that the producer sees it; key and value are what the producer's types take as a [`Payload`]: a
-/// `KafkaProducer<str, str>` sends `&str`, `String`, `&String`, `Box<str>` and `Arc<str>` alike. `K` and `V` say what is
-/// there: [`NoKey`], [`Key`] or an `Option`; [`Value`], [`Tombstone`] or an `Option`. The constructors choose them.
+/// the first time that the producer sees it. Key and value are any [`Payload`] of the producer's types: a
+/// `KafkaProducer<str, str>` sends `&str`, `String`, `&String`, `Box<str>` and `Arc<str>` alike. The type parameters tell
+/// what the record has, and the constructors choose them: `K` is [`NoKey`], [`Key`] or an `Option`, `V` is [`Value`],
+/// [`Tombstone`] or an `Option`.
 ///
 /// ```
 /// use kafka_producer::ProducerRecord;
@@ -49,6 +50,10 @@ pub use topic::TopicName;
 /// assert_eq!(of("customer-7", "orders", &String::from("two apples")), 1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[doc(alias = "message")]
+#[doc(alias = "BaseRecord")]
+#[doc(alias = "FutureRecord")]
+#[doc(alias = "rd_kafka_message_t")]
 pub struct ProducerRecord<K, V, T = &'static str> {
     pub(crate) topic: T,
     pub(crate) partition: Option<i32>,
@@ -59,8 +64,8 @@ pub struct ProducerRecord<K, V, T = &'static str> {
 }
 
 impl<V, T: AsRef<str>> ProducerRecord<NoKey, Value<V>, T> {
-    /// A record without a key. Without a partition too, the producer keeps to one partition until a batch of it is
-    /// full and then moves on (KIP-794).
+    /// A record without a key. If it names no partition either, it goes where the records without a key go at the moment:
+    /// they fill one partition's batch, then another's (KIP-794).
     #[inline]
     pub fn new(topic: T, value: V) -> Self {
         Self::of(topic, NoKey, Value(value))
@@ -101,8 +106,8 @@ impl<K, V, T: AsRef<str>> ProducerRecord<K, V, T> {
         ProducerRecord { topic, partition, key, value, headers, timestamp }
     }
 
-    /// Sends the record to this partition, whatever the partitioner would say. Negative numbers are refused by
-    /// `send`; a partition that the topic does not have (yet) is waited for, up to `max.block.ms`.
+    /// Sends the record to this partition, without asking the partitioner. `send` refuses a negative number, and waits up to
+    /// `max.block.ms` for a partition that the topic does not have (yet).
     pub fn with_partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
         self

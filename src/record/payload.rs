@@ -11,15 +11,15 @@ use std::ops::Deref;
 use crate::record::headers::Headers;
 use crate::record::{Key, NoKey, ProducerRecord, Tombstone, Value};
 
-/// What a record may hold where the producer's serializer reads `T`: a `T`, whatever borrows as one, and a reference to
-/// either.
+/// The types that a record's key or value may have if the producer's serializer reads `T`: `T` itself, any type that
+/// borrows as `T`, and a reference to either.
 ///
 /// | the serializer reads | a record may hold |
 /// |---|---|
 /// | `str` | `&str`, `String`, `&String`, `Box<str>`, `Arc<str>`, `Cow<str>`, your own type that is `Borrow<str>`, … |
 /// | `[u8]` | `&[u8]`, `Vec<u8>`, `&Vec<u8>`, `[u8; N]`, `b"…"`, `Arc<[u8]>`, `bytes::Bytes`, … |
 /// | `Order`, `i64`, … | itself, `&Order`, `Box<Order>`, `Arc<Order>`, `&Arc<Order>`, … |
-/// | `String`, `Vec<u8>` | the same as any type, and `&str` and `&[u8]`, which are copied for it: a producer of `str` and `[u8]` need not copy |
+/// | `String`, `Vec<u8>` | as for any type, and also `&str` and `&[u8]`, which are copied; a producer of `str` and `[u8]` does not copy them |
 ///
 /// `By` says which of these it is, and is always inferred.
 #[diagnostic::on_unimplemented(
@@ -33,7 +33,7 @@ pub trait Payload<T: ?Sized + 'static, By = ByBorrow> {
     where
         Self: 'a;
 
-    /// It as the serializer reads it.
+    /// The value as the serializer reads it.
     fn hold(&self) -> Self::Held<'_>;
 }
 
@@ -214,8 +214,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static, By, R: AsRecord<K, V, By>> AsReco
     }
 }
 
-/// A record as a producer's serializers read it, whatever it holds: what all producers take, also those that are trait
-/// objects. See [`Producer::send_view`](crate::Producer::send_view).
+/// A record as a producer's serializers read it, whatever types it holds. See
+/// [`Producer::send_view`](crate::Producer::send_view).
 pub struct RecordView<'r, K: ?Sized, V: ?Sized> {
     pub(crate) topic: &'r str,
     pub(crate) partition: Option<i32>,

@@ -10,9 +10,25 @@ use std::time::{Duration, SystemTime};
 
 use crate::record::topic::TopicName;
 
-/// Where an acknowledged record is: the broker's answer.
+/// Where an acknowledged record is: topic, partition, offset and time, as the broker answered.
+///
+/// ```
+/// use kafka_embedded::EmbeddedCluster;
+/// use kafka_producer::{KafkaProducer, ProducerRecord};
+///
+/// let cluster = EmbeddedCluster::builder().topic("orders", 1).start()?;
+/// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
+/// let metadata = producer.send(ProducerRecord::new("orders", "two apples"))?.get()?;
+///
+/// assert_eq!((metadata.topic(), metadata.partition()), ("orders", 0));
+/// assert_eq!(metadata.offset(), Some(0));
+/// assert_eq!(metadata.serialized_value_size(), Some(10));
+/// assert_eq!(metadata.to_string(), "orders-0@0");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// Prints as Java's does: `topic-partition@offset`, with `-1` for an offset that is not known.
+#[doc(alias = "DeliveryReport")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordMetadata {
     pub(crate) topic: OutcomeTopic,
@@ -34,8 +50,8 @@ impl RecordMetadata {
         self.partition
     }
 
-    /// The record's offset in its partition. Not known with `acks=0`, and where the broker answers that it has the
-    /// batch already without saying where.
+    /// The record's offset in its partition. `None` with `acks=0`, and where the broker answers that it has the batch
+    /// already without saying where.
     pub fn offset(&self) -> Option<i64> {
         self.offset
     }
@@ -46,18 +62,18 @@ impl RecordMetadata {
         self.timestamp
     }
 
-    /// The record's time, as [`timestamp`](Self::timestamp).
+    /// The record's time, as [`timestamp`](Self::timestamp), as a `SystemTime`.
     pub fn time(&self) -> Option<SystemTime> {
         let since = Duration::from_millis(u64::try_from(self.timestamp?).ok()?);
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
 
-    /// The key's size in bytes before compression; none for a null key.
+    /// The key's size in bytes before compression; `None` for a null key.
     pub fn serialized_key_size(&self) -> Option<usize> {
         self.serialized_key_size
     }
 
-    /// The value's size in bytes before compression; none for a null value.
+    /// The value's size in bytes before compression; `None` for a null value.
     pub fn serialized_value_size(&self) -> Option<usize> {
         self.serialized_value_size
     }

@@ -7,7 +7,7 @@ use super::{
     LongSerializer, Serializer, ShortSerializer, StringSerializer, VoidSerializer,
 };
 
-/// A type that goes without saying how: text as UTF-8, bytes as they are, numbers as Java's serializers write them. For
+/// A type that has a default serializer: text as UTF-8, bytes as they are, numbers as Java's serializers write them. Used by
 /// [`KafkaProducer::connect`](crate::KafkaProducer::connect) and
 /// [`KafkaProducerBuilder::default_serializers`](crate::KafkaProducerBuilder::default_serializers).
 #[diagnostic::on_unimplemented(

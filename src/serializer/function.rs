@@ -3,8 +3,8 @@
 use super::{Serializer, SerializerError};
 use crate::record::Headers;
 
-/// A serializer made of a function that writes the value's bytes into a buffer: for a program's own types, where
-/// topic, headers and settings do not matter.
+/// Makes a serializer of a function that writes the value's bytes into a buffer. For a program's own types, JSON for
+/// instance; a serializer that needs the topic, headers or settings implements [`Serializer`] itself.
 ///
 /// The buffer is empty at the call and is used again for the next record. An error makes `send` fail with kind
 /// [`Serialization`](crate::ErrorKind::Serialization); the function runs on the thread that calls `send`.
@@ -29,6 +29,11 @@ use crate::record::Headers;
 /// assert_eq!(bytes, Some(&[0, 0, 0, 1, 0, 0, 0, 2][..]));
 /// # Ok::<(), SerializerError>(())
 /// ```
+#[doc(alias = "json")]
+#[doc(alias = "serde")]
+#[doc(alias = "JsonSerializer")]
+#[doc(alias = "avro")]
+#[doc(alias = "protobuf")]
 pub fn serialize_with<T, F, E>(function: F) -> FnSerializer<F>
 where
     T: ?Sized,

@@ -17,7 +17,7 @@ use super::{Serializer, SerializerError};
 use crate::properties::Properties;
 use crate::record::Headers;
 
-/// Writes a list by a serializer for its items. Reads `[T]` and `Vec<T>`, where `S` reads `T`. Java:
+/// Writes a list with a serializer for its items (KIP-466). Reads `[T]` and `Vec<T>`, where `S` reads `T`. Java:
 /// `ListSerializer`.
 ///
 /// Items that Java writes without their lengths (those of [`ShortSerializer`], [`IntegerSerializer`],

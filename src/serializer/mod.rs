@@ -36,10 +36,10 @@ pub type SerializerError = Box<dyn std::error::Error + Send + Sync>;
 /// Turns keys or values of type `T` into bytes.
 ///
 /// `T` is the type that it reads: a serializer for `str` serves records that hold `&str`, `String` and everything else that
-/// borrows as `str`. One serializer may read several types.
+/// borrows as `str`. One serializer may read several types. For a function, see [`serialize_with`].
 ///
-/// **Different from Java**: a serializer is never called for a null key or a null value (a tombstone), which are null on the
-/// wire whatever the serializer is. A serializer that turns a value into null returns `None`.
+/// **Different from Java**: a serializer is never called for a null key or a null value (a tombstone); these are sent as
+/// null. A serializer may return `None` to have null sent for a value.
 ///
 /// ```
 /// use kafka_producer::{Headers, Serializer, SerializerError};
@@ -68,9 +68,11 @@ pub type SerializerError = Box<dyn std::error::Error + Send + Sync>;
 /// assert_eq!(bytes, Some(&b"7,apples"[..]));
 /// # Ok::<(), SerializerError>(())
 /// ```
+#[doc(alias = "org.apache.kafka.common.serialization")]
+#[doc(alias = "encoder")]
 pub trait Serializer<T: ?Sized>: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for a serializer that is named in the
-    /// configuration; one that is passed as a value comes configured. `is_key` says which of the two it will be.
+    /// configuration, not for one that is passed as a value. `is_key` tells whether it is for keys or for values.
     ///
     /// # Errors
     ///

@@ -19,8 +19,15 @@ use crate::secret::Secret;
 
 /// A user's name and password, for a login by PLAIN or SCRAM.
 ///
-/// What [`KafkaProducerBuilder::sasl_credentials`](crate::KafkaProducerBuilder::sasl_credentials) is asked for. Its
+/// The closure of [`KafkaProducerBuilder::sasl_credentials`](crate::KafkaProducerBuilder::sasl_credentials) returns it. Its
 /// `Debug` does not show the password, and its memory is overwritten when it is dropped.
+///
+/// ```
+/// use kafka_producer::SaslCredentials;
+///
+/// let credentials = SaslCredentials::new("orders", "secret");
+/// assert!(!format!("{credentials:?}").contains("secret"));
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SaslCredentials {
     pub(super) username: String,

@@ -17,7 +17,7 @@ use crate::secret::Secret;
 use crate::security::sasl::refresh_time::Lifetime;
 use crate::security::sasl::refreshing_login::ExpiringCredential;
 
-/// A token of OAuth 2: what `OAUTHBEARER` tells brokers who we are with.
+/// A token of OAuth 2, with which `OAUTHBEARER` logs in.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -84,9 +84,10 @@ pub trait TokenProvider: Send + Sync {
     ///
     /// # Errors
     ///
-    /// There is none now. Whoever waits for a connection is told so at once, with this error's text, as an error of kind
-    /// [`Authentication`](crate::ErrorKind::Authentication), unless there was one before: then it is as if the broker could
-    /// not be reached. A token that is still good is used meanwhile. It is tried again after `sasl.login.retry.backoff.ms`.
+    /// No token can be had now. It is tried again after `sasl.login.retry.backoff.ms`, and the last token is used as long as
+    /// it is valid. If there has been no token at all, calls and records that wait for a connection fail at once, with this
+    /// error's text, as an error of kind [`Authentication`](crate::ErrorKind::Authentication); if there was one, it is as if
+    /// the broker could not be reached.
     fn token(&self) -> Result<OAuthBearerToken, TokenProviderError>;
 }
 
@@ -129,8 +130,8 @@ impl OAuthBearerToken {
         }
     }
 
-    /// A token that is a JWT: end, start and principal are its claims `exp`, `iat` and `sub`. Its signature is not checked:
-    /// that is the broker's to do.
+    /// A token that is a JWT: end, start and principal are taken from its claims `exp`, `iat` and `sub`. Its signature is not
+    /// checked here; the broker does that.
     ///
     /// # Errors
     ///
@@ -148,17 +149,19 @@ impl OAuthBearerToken {
         Ok(OAuthBearerToken { starts_at: claims.issued_at, ..token })
     }
 
-    /// Since when it is good: part of what decides when it is fetched anew. Without it that is when it was fetched.
+    /// When it begins to be valid; the time of the next fetch is computed from this and the end. Without it, the time at which
+    /// it was fetched is taken.
     pub fn with_start_time(self, starts_at: SystemTime) -> OAuthBearerToken {
         OAuthBearerToken { starts_at: Some(starts_at), ..self }
     }
 
-    /// Whose it is, for messages.
+    /// The name of the principal, for log lines.
     pub fn with_principal_name(self, name: impl Into<String>) -> OAuthBearerToken {
         OAuthBearerToken { principal_name: Some(name.into()), ..self }
     }
 
-    /// Something that is said beside it (KIP-342): letters as the name, but not `auth`, and printable ASCII as the value.
+    /// A SASL extension that is sent with the token (KIP-342). The name is made of letters and is not `auth`, the value of
+    /// printable ASCII.
     pub fn with_extension(mut self, name: impl Into<String>, value: impl Into<String>) -> OAuthBearerToken {
         self.extensions.insert(name.into(), value.into());
         self
@@ -174,17 +177,17 @@ impl OAuthBearerToken {
         self.expires_at
     }
 
-    /// Since when it is good, if that is known.
+    /// When it begins to be valid, if that is known.
     pub fn start_time(&self) -> Option<SystemTime> {
         self.starts_at
     }
 
-    /// Whose it is, if that is known.
+    /// The name of the principal, if it is known.
     pub fn principal_name(&self) -> Option<&str> {
         self.principal_name.as_deref()
     }
 
-    /// What is said beside it.
+    /// The SASL extensions that are sent with the token.
     pub fn extensions(&self) -> &BTreeMap<String, String> {
         &self.extensions
     }
