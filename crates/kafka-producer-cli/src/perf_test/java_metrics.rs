@@ -12,7 +12,8 @@ use super::java_format::fixed;
 
 /// An empty line, a line of headings, and a line for each metric in the order of their names.
 pub(super) fn table(metrics: &Metrics) -> String {
-    let lines: BTreeMap<String, String> = metrics.iter().map(|metric| (name(metric), value(metric))).collect();
+    let lines: BTreeMap<String, String> =
+        metrics.iter().map(|metric| (name(metric), value(metric))).collect();
     let width = lines.keys().map(|name| name.chars().count()).max().unwrap_or_default();
     let mut text = format!("\n{:<width$}   Value\n", "Metric Name");
     for (name, value) in lines {
@@ -61,10 +62,14 @@ mod tests {
             assert!(name.contains(":{client-id=perf"), "{line}");
             assert!(value.starts_with(" : "), "{line}");
         }
-        let is_there = |start: &str, end: &str| rest.iter().any(|line| line.starts_with(start) && line.ends_with(end));
+        let is_there =
+            |start: &str, end: &str| rest.iter().any(|line| line.starts_with(start) && line.ends_with(end));
         assert!(is_there("producer-metrics:record-send-total:{client-id=perf}", " : 0.000"), "{text}");
         assert!(is_there("producer-metrics:batch-size-avg:{client-id=perf}", " : NaN"), "{text}");
-        assert!(rest.iter().any(|line| line.starts_with("app-info:start-time-ms") && !line.contains('.')), "{text}");
+        assert!(
+            rest.iter().any(|line| line.starts_with("app-info:start-time-ms") && !line.contains('.')),
+            "{text}"
+        );
         Ok(())
     }
 }

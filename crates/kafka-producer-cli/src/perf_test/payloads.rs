@@ -153,7 +153,15 @@ mod tests {
 
     #[test]
     fn a_delimiter_is_written_with_the_usual_escapes() {
-        let cases = [(r"\n", "\n"), (r"\t", "\t"), (",", ","), (r"\|", "|"), (r"\\n", r"\n"), ("\n", "\n"), (r"\", r"\")];
+        let cases = [
+            (r"\n", "\n"),
+            (r"\t", "\t"),
+            (",", ","),
+            (r"\|", "|"),
+            (r"\\n", r"\n"),
+            ("\n", "\n"),
+            (r"\", r"\"),
+        ];
         for (written, meant) in cases {
             assert_eq!(delimiter_bytes(written), meant.as_bytes(), "{written}");
         }

@@ -83,7 +83,8 @@ mod tests {
     #[test]
     fn a_run_of_ten_seconds_comes_to_the_target() {
         for target in [7.0, 250.0, 3000.0, 40_000.0] {
-            let (mut throttler, mut now, mut sent) = (ThroughputThrottler::new(target), Duration::ZERO, 0_u64);
+            let (mut throttler, mut now, mut sent) =
+                (ThroughputThrottler::new(target), Duration::ZERO, 0_u64);
             while now < Duration::from_secs(10) {
                 sent += 1;
                 now += Duration::from_micros(5);

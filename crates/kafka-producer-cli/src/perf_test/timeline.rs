@@ -5,9 +5,7 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-
-use super::tally::{latency_histogram, micros, percentile_ms};
+use super::latency_histogram::{LatencyHistogram, in_micros};
 
 /// The slices so far.
 pub(super) struct Timeline {
@@ -18,8 +16,7 @@ pub(super) struct Timeline {
 struct Slice {
     records: u64,
     bytes: u64,
-    /// Microseconds. None as long as there are no records.
-    latencies: Option<Histogram<u32>>,
+    latencies: LatencyHistogram<u32>,
 }
 
 /// What happened in one slice of time.
@@ -52,8 +49,7 @@ impl Timeline {
         if let Some(slice) = self.slices.get_mut(at) {
             slice.records += 1;
             slice.bytes += u64::from(bytes);
-            let latencies = slice.latencies.get_or_insert_with(|| latency_histogram(SLICE_DIGITS));
-            latencies.saturating_record(micros(latency));
+            slice.latencies.add(in_micros(latency));
         }
     }
 
@@ -86,8 +82,9 @@ impl Timeline {
                 records: slice.records,
                 records_per_second: slice.records as f64 / seconds,
                 mib_per_second: slice.bytes as f64 / seconds / (1024.0 * 1024.0),
-                latency_ms: slice.latencies.as_ref().map(|latencies| {
-                    [50.0, 95.0, 99.0, 99.9, 100.0].map(|percentile| percentile_ms(latencies, percentile))
+                latency_ms: (!slice.latencies.is_empty()).then(|| {
+                    [50.0, 95.0, 99.0, 99.9, 100.0]
+                        .map(|percentile| slice.latencies.percentile_ms(percentile))
                 }),
             }
         };
@@ -97,19 +94,14 @@ impl Timeline {
 
 impl Slice {
     fn empty() -> Slice {
-        Slice { records: 0, bytes: 0, latencies: None }
+        Slice { records: 0, bytes: 0, latencies: LatencyHistogram::new(SLICE_DIGITS) }
     }
 
-    fn with(self, other: Slice) -> Slice {
-        let latencies = match (self.latencies, other.latencies) {
-            (Some(mut one), Some(two)) => {
-                // Of the same bounds, so that nothing of it has no room.
-                let _ = one.add(two);
-                Some(one)
-            }
-            (one, two) => one.or(two),
-        };
-        Slice { records: self.records + other.records, bytes: self.bytes + other.bytes, latencies }
+    fn with(mut self, other: Slice) -> Slice {
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.latencies.add_all(other.latencies);
+        self
     }
 }
 
