@@ -20,24 +20,25 @@ use crate::self_description::SelfDescription;
     name = "kafka-producer-perf-test",
     version,
     infer_long_args = true,
+    override_usage = USAGE,
     after_help = EXAMPLES,
-    group = ArgGroup::new("payload").args(["record_size", "payload_file", "payload_monotonic"]).required(true),
+    group = ArgGroup::new("payload").args(["record_size", "payload_file", "payload_monotonic"]),
 )]
 pub(super) struct PerfFlags {
     /// Send records to this topic
-    #[arg(long, required = true)]
+    #[arg(long, required_unless_present_any = ABOUT)]
     pub(super) topic: Option<String>,
 
     /// How many records to send
-    #[arg(long, value_name = "NUM", allow_negative_numbers = true, required = true)]
+    #[arg(long, value_name = "NUM", allow_negative_numbers = true, required_unless_present_any = ABOUT)]
     pub(super) num_records: Option<i64>,
 
     /// Send at most about so many records per second; -1: as fast as it goes
-    #[arg(long, value_name = "NUM", allow_negative_numbers = true, required = true)]
+    #[arg(long, value_name = "NUM", allow_negative_numbers = true, required_unless_present_any = ABOUT)]
     pub(super) throughput: Option<f64>,
 
     /// Size of each record's value in bytes: letters from A to Z
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, help_heading = "Payload (one of them)")]
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true, help_heading = "Payload (one of them)", required_unless_present_any = OTHER_PAYLOADS)]
     pub(super) record_size: Option<i32>,
 
     /// Take the values from this file, each time one by chance
@@ -163,6 +164,14 @@ impl PerfFlags {
         }
     }
 }
+
+/// Flags that need no others.
+const ABOUT: [&str; 2] = ["completions", "man"];
+const OTHER_PAYLOADS: [&str; 4] = ["payload_file", "payload_monotonic", "completions", "man"];
+
+const USAGE: &str = "\
+kafka-producer-perf-test --bootstrap-server <SERVERS> --topic <TOPIC> --num-records <NUM> --throughput <NUM>
+           (--record-size <BYTES> | --payload-file <FILE> | --payload-monotonic) [OPTIONS]";
 
 const EXAMPLES: &str = "\
 Examples:
