@@ -11,7 +11,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::java_format::fixed;
-use super::tally::Summary;
+use super::perf_tally::Summary;
 use super::timeline::TimelinePoint;
 
 /// What is drawn.
@@ -23,7 +23,7 @@ pub(super) struct LatencyPlot<'a> {
     pub(super) steady_from_seconds: Option<f64>,
 }
 
-type Drawn<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+type PlotOutcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 type Canvas<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>;
 
@@ -32,7 +32,7 @@ impl LatencyPlot<'_> {
     ///
     /// # Errors
     /// Those of the drawing library, of which none is known.
-    pub(super) fn svg(&self) -> Drawn<String> {
+    pub(super) fn svg(&self) -> PlotOutcome<String> {
         let mut text = String::new();
         {
             let canvas = SVGBackend::with_string(&mut text, (WIDTH, HEIGHT)).into_drawing_area();
@@ -47,11 +47,11 @@ impl LatencyPlot<'_> {
         Ok(text)
     }
 
-    fn heading(&self, canvas: &Canvas<'_>) -> Drawn<()> {
+    fn heading(&self, canvas: &Canvas<'_>) -> PlotOutcome<()> {
         let of = self.summary;
         let title = format!("Producer performance, topic {}", self.topic);
         let mean_size = of.bytes as f64 / of.records.max(1) as f64;
-        let [p50, p95, p99, p99_9] = of.latency_ms.map(milliseconds);
+        let [p50, p95, p99, p99_9] = of.latency_ms.map(number);
         let subtitle = format!(
             "{} records of {} bytes in {} s: {} records/s, {} MB/s; latency p50 {p50}, p95 {p95}, p99 {p99}, p99.9 {p99_9} ms",
             grouped(of.records as f64),
@@ -65,7 +65,7 @@ impl LatencyPlot<'_> {
         Ok(())
     }
 
-    fn throughput(&self, canvas: &Canvas<'_>) -> Drawn<()> {
+    fn throughput(&self, canvas: &Canvas<'_>) -> PlotOutcome<()> {
         let highest = highest(self.points.iter().map(|point| point.records_per_second)) * 1.08;
         let bytes: f64 = self.summary.bytes as f64 / self.summary.records.max(1) as f64;
         let mib = |records: f64| records * bytes / (1024.0 * 1024.0);
@@ -77,7 +77,7 @@ impl LatencyPlot<'_> {
             .margin_bottom(6)
             .x_label_area_size(X_LABELS)
             .y_label_area_size(Y_LABELS)
-            .right_y_label_area_size(Y_LABELS)
+            .right_y_label_area_size(RIGHT_LABELS)
             .build_cartesian_2d(0.0..self.end(), 0.0..highest)?
             .set_secondary_coord(0.0..self.end(), 0.0..mib(highest));
         chart
@@ -86,7 +86,7 @@ impl LatencyPlot<'_> {
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID)
             .axis_style(AXIS)
-            .y_labels(6)
+            .y_labels(9)
             .x_labels(12)
             .label_style(font(13, FontStyle::Normal, SOFT))
             .axis_desc_style(font(14, FontStyle::Normal, INK))
@@ -98,7 +98,7 @@ impl LatencyPlot<'_> {
         chart
             .configure_secondary_axes()
             .axis_style(AXIS)
-            .y_labels(6)
+            .y_labels(9)
             .label_style(font(13, FontStyle::Normal, SOFT))
             .axis_desc_style(font(14, FontStyle::Normal, INK))
             .y_desc("MB/s")
@@ -115,7 +115,7 @@ impl LatencyPlot<'_> {
         self.mark_steady_state(&mut chart, 0.0, highest)
     }
 
-    fn latency(&self, canvas: &Canvas<'_>) -> Drawn<()> {
+    fn latency(&self, canvas: &Canvas<'_>) -> PlotOutcome<()> {
         let lines = [(VIOLET, "max", 4), (ORANGE, "p99", 2), (SKY, "p95", 1), (BLUE, "p50", 0)];
         let known = |which: usize| {
             let latency = move |point: &TimelinePoint| {
@@ -133,11 +133,14 @@ impl LatencyPlot<'_> {
         let mut chart = ChartBuilder::on(canvas)
             .margin_top(PANEL_HEADING)
             .margin_left(MARGIN - 8)
-            .margin_right(MARGIN - 8 + Y_LABELS)
+            .margin_right(MARGIN - 8 + RIGHT_LABELS)
             .margin_bottom(6)
             .x_label_area_size(X_LABELS)
             .y_label_area_size(Y_LABELS)
-            .build_cartesian_2d(0.0..self.end(), (lowest..highest).log_scale())?;
+            .build_cartesian_2d(
+                0.0..self.end(),
+                (lowest..highest).log_scale().with_key_points(round_numbers(lowest, highest)),
+            )?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -165,7 +168,7 @@ impl LatencyPlot<'_> {
         chart: &mut Chart<'_, '_, Y>,
         lowest: f64,
         highest: f64,
-    ) -> Drawn<()> {
+    ) -> PlotOutcome<()> {
         let Some(from) = self.steady_from_seconds else { return Ok(()) };
         chart.draw_series(LineSeries::new([(from, lowest), (from, highest)], INK.stroke_width(1)))?;
         let style = font(13, FontStyle::Normal, INK);
@@ -179,14 +182,14 @@ impl LatencyPlot<'_> {
 }
 
 /// A panel's name, and beside it what its lines are.
-fn panel_heading(canvas: &Canvas<'_>, name: &str, lines: &[(RGBColor, &str)]) -> Drawn<()> {
+fn panel_heading(canvas: &Canvas<'_>, name: &str, lines: &[(RGBColor, &str)]) -> PlotOutcome<()> {
     let middle = PANEL_HEADING as i32 / 2;
     let style = font(16, FontStyle::Bold, INK).pos(Pos::new(HPos::Left, VPos::Center));
     canvas.draw_text(name, &style, (MARGIN, middle))?;
     let style = font(14, FontStyle::Normal, INK).pos(Pos::new(HPos::Left, VPos::Center));
     let widths =
         lines.iter().map(|(_, name)| LEGEND_LINE + 8 + LEGEND_LETTER * name.len() as i32 + LEGEND_GAP);
-    let mut left = WIDTH as i32 - MARGIN - Y_LABELS - widths.sum::<i32>() + LEGEND_GAP;
+    let mut left = WIDTH as i32 - MARGIN - RIGHT_LABELS - widths.sum::<i32>() + LEGEND_GAP;
     for (colour, name) in lines {
         let ends = [(left, middle), (left + LEGEND_LINE, middle)];
         canvas.draw(&PathElement::new(ends, colour.stroke_width(3)))?;
@@ -205,6 +208,14 @@ fn highest(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(SHORTEST_MS, f64::max)
 }
 
+/// 1, 2, 5, 10 and so on within bounds; only the powers of ten where these would be too many.
+fn round_numbers(lowest: f64, highest: f64) -> Vec<f64> {
+    let steps: &[f64] = if highest / lowest < 5000.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let powers = (-3..=7).map(|power| 10_f64.powi(power));
+    let all = powers.flat_map(|power| steps.iter().map(move |step| step * power));
+    all.filter(|number| (lowest..=highest).contains(number)).collect()
+}
+
 /// 1234567 as 1,234,567.
 fn grouped(number: f64) -> String {
     let figures = fixed(number, 0);
@@ -221,7 +232,7 @@ fn grouped(number: f64) -> String {
 /// As many digits as a reader needs.
 fn number(value: f64) -> String {
     let digits = match value {
-        value if value >= 10.0 || value == 0.0 => 0,
+        value if value >= 10.0 || value == 0.0 => return grouped(value),
         value if value >= 1.0 => 1,
         value if value >= 0.1 => 2,
         _ => 3,
@@ -231,10 +242,6 @@ fn number(value: f64) -> String {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text,
     }
-}
-
-fn milliseconds(value: f64) -> String {
-    number(value)
 }
 
 fn seconds(value: f64) -> String {
@@ -248,8 +255,9 @@ const PANEL_HEADING: u32 = 36;
 const MARGIN: i32 = 28;
 const X_LABELS: i32 = 44;
 const Y_LABELS: i32 = 84;
+const RIGHT_LABELS: i32 = 64;
 const LEGEND_LINE: i32 = 28;
-const LEGEND_LETTER: i32 = 8;
+const LEGEND_LETTER: i32 = 7;
 const LEGEND_GAP: i32 = 24;
 /// Nothing is shorter on a logarithmic axis.
 const SHORTEST_MS: f64 = 0.001;
@@ -269,12 +277,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::perf_test::tally::Tally;
+    use crate::perf_test::perf_tally::PerfTally;
     use crate::perf_test::timeline::Timeline;
 
     #[test]
-    fn a_plot_names_what_it_shows_with_units() -> Drawn<()> {
-        let (mut tally, mut timeline) = (Tally::new(Duration::ZERO, false), Timeline::new());
+    fn a_plot_names_what_it_shows_with_units() -> PlotOutcome<()> {
+        let (mut tally, mut timeline) = (PerfTally::new(Duration::ZERO, false), Timeline::new());
         for number in 0..2000 {
             let (now, latency) = (Duration::from_millis(number), Duration::from_micros(500 + number * 3));
             tally.add(100, latency, now, Duration::MAX);
@@ -309,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn a_test_without_an_acknowledged_record_is_drawn_as_well() -> Drawn<()> {
-        let summary = Tally::new(Duration::ZERO, false).summary(Duration::from_secs(1));
+    fn a_test_without_an_acknowledged_record_is_drawn_as_well() -> PlotOutcome<()> {
+        let summary = PerfTally::new(Duration::ZERO, false).summary(Duration::from_secs(1));
         let plot = LatencyPlot { topic: "t", summary: &summary, points: &[], steady_from_seconds: None };
         assert!(plot.svg()?.contains("0 records of 0 bytes"));
         Ok(())
@@ -332,5 +340,7 @@ mod tests {
         }
         assert_eq!(grouped(1_234_567.0), "1,234,567");
         assert_eq!(grouped(999.6), "1,000");
+        assert_eq!(round_numbers(0.8, 25.0), [1.0, 2.0, 5.0, 10.0, 20.0]);
+        assert_eq!(round_numbers(0.5, 20_000.0), [1.0, 10.0, 100.0, 1000.0, 10_000.0]);
     }
 }

@@ -4,22 +4,23 @@
 //! Holds: standard output has Kafka's lines and nothing else; everything else is on standard error.
 //! Source: `org.apache.kafka.tools.ProducerPerformance` of Kafka 4.3.
 
-mod ending;
+mod early_end;
 mod failures;
 mod java_format;
-mod java_metrics;
 mod latency_histogram;
 mod latency_plot;
-mod load;
-mod measurements;
-mod payloads;
+mod perf_load;
+mod perf_measurements;
+mod printed_metrics;
+
 mod perf_flags;
 mod perf_progress;
+mod perf_tally;
 mod preparation;
+mod record_payloads;
 mod results_file;
 mod shared_transaction;
 mod splittable_random;
-mod tally;
 mod throughput_throttler;
 mod timeline;
 
@@ -34,10 +35,10 @@ use kafka_producer::{ErrorKind, InterruptHandle, KafkaProducer, Metrics};
 
 use crate::complaint::{Complaint, exit_status};
 use crate::terminal_log;
-use ending::Ending;
+use early_end::EarlyEnd;
 use latency_plot::LatencyPlot;
-use measurements::{Measurements, PerfLine, PerfResults};
 use perf_flags::PerfFlags;
+use perf_measurements::{PerfLine, PerfMeasurements, PerfResults};
 use perf_progress::PerfProgress;
 use preparation::{OlderNames, Preparation};
 
@@ -63,7 +64,7 @@ pub fn main() -> ExitCode {
 fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint> {
     terminal_log::start_log();
     let prepared = Preparation::of(flags, older_names, &print_line)?;
-    let ending = Ending::on_signals()
+    let ending = EarlyEnd::on_signals()
         .map_err(|error| Complaint::new(format!("Ctrl-C cannot be listened to: {error}")))?;
     let producer = PerfProducer::new(prepared.config)?;
     ending.enrol();
@@ -83,8 +84,8 @@ fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint
 /// A test that is ready to begin.
 struct PerfTest<'f> {
     flags: &'f PerfFlags,
-    load: load::Load,
-    ending: Ending,
+    load: perf_load::PerfLoad,
+    ending: EarlyEnd,
 }
 
 impl PerfTest<'_> {
@@ -98,8 +99,8 @@ impl PerfTest<'_> {
         let with_timeline = self.flags.json.is_some() || self.flags.plot.is_some();
         let interval = Duration::from_millis(self.flags.reporting_interval.unsigned_abs());
         // Callbacks keep a reference to it, which costs them less than a share in it.
-        let measurements: &'static Measurements =
-            Box::leak(Box::new(Measurements::new(interval, with_timeline, print)));
+        let measurements: &'static PerfMeasurements =
+            Box::leak(Box::new(PerfMeasurements::new(interval, with_timeline, print)));
         progress.follow(measurements);
         let outcome = self.load.run(producer, measurements, &self.ending);
         let (results, metrics) = self.finish(producer, measurements, progress);
@@ -120,7 +121,7 @@ impl PerfTest<'_> {
     fn finish(
         &self,
         producer: &PerfProducer,
-        measurements: &Measurements,
+        measurements: &PerfMeasurements,
         progress: PerfProgress,
     ) -> (PerfResults, Metrics) {
         if self.ending.is_asked() {
@@ -141,7 +142,7 @@ impl PerfTest<'_> {
             print_line(&steady.line());
         }
         if self.flags.print_metrics {
-            print_text(&java_metrics::table(&metrics));
+            print_text(&printed_metrics::table(&metrics));
             self.close(producer);
         }
         (results, metrics)

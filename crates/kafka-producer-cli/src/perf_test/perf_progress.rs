@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::measurements::Measurements;
+use super::perf_measurements::PerfMeasurements;
 use crate::terminal_log;
 
 /// The bar; it vanishes when this is dropped.
@@ -38,7 +38,7 @@ impl PerfProgress {
     }
 
     /// Follows the test from now on.
-    pub(super) fn follow(&mut self, measurements: &'static Measurements) {
+    pub(super) fn follow(&mut self, measurements: &'static PerfMeasurements) {
         if self.bar.is_hidden() {
             return;
         }

@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use kafka_producer::{ProducerConfig, Uuid};
 
-use super::load::Load;
-use super::payloads::{Payloads, delimiter_bytes, parts_of_file};
 use super::perf_flags::PerfFlags;
+use super::perf_load::PerfLoad;
+use super::record_payloads::{RecordPayloads, delimiter_bytes, parts_of_file};
 use crate::complaint::Complaint;
 
 /// All that the test needs.
 pub(super) struct Preparation {
     pub(super) config: ProducerConfig,
-    pub(super) load: Load,
+    pub(super) load: PerfLoad,
 }
 
 impl Preparation {
@@ -34,14 +34,14 @@ impl Preparation {
         let records = u64::try_from(flags.num_records.unwrap_or_default()).unwrap_or_default();
         let payloads = match (&flags.payload_file, flags.record_size) {
             (Some(path), _) => payloads_of_file(path, &flags.payload_delimiter, print)?,
-            (None, Some(size)) => Payloads::letters(usize::try_from(size).unwrap_or_default(), records),
-            (None, None) => Payloads::Monotonic,
+            (None, Some(size)) => RecordPayloads::letters(usize::try_from(size).unwrap_or_default(), records),
+            (None, None) => RecordPayloads::Monotonic,
         };
         older_names.tell(print);
         let config = config(flags)?;
         let in_transactions = config.get(ProducerConfig::TRANSACTIONAL_ID_CONFIG).is_some();
         let transaction_ms = flags.transaction_duration_ms.and_then(|time| u64::try_from(time).ok());
-        let load = Load {
+        let load = PerfLoad {
             topic: flags.topic.clone().unwrap_or_default(),
             records,
             payloads,
@@ -119,7 +119,7 @@ fn config(flags: &PerfFlags) -> Result<ProducerConfig, Complaint> {
     })
 }
 
-fn payloads_of_file(path: &Path, delimiter: &str, print: &dyn Fn(&str)) -> Result<Payloads, Complaint> {
+fn payloads_of_file(path: &Path, delimiter: &str, print: &dyn Fn(&str)) -> Result<RecordPayloads, Complaint> {
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     print(&format!("Reading payloads from: {}", shown.display()));
     let text = fs::read(path).map_err(|error| Complaint::of_file(path.display(), &error))?;
@@ -128,7 +128,7 @@ fn payloads_of_file(path: &Path, delimiter: &str, print: &dyn Fn(&str)) -> Resul
         return Err(Complaint::new(format!("{}: there are no payloads in it", path.display())));
     }
     print(&format!("Number of records read: {}", parts.len()));
-    Ok(Payloads::OneOf(parts))
+    Ok(RecordPayloads::OneOf(parts))
 }
 
 const BYTES: &str = "org.apache.kafka.common.serialization.ByteArraySerializer";
@@ -233,7 +233,9 @@ mod tests {
         let file = temporary("payloads", "Hello|Kafka")?;
         let more = ["--payload-file", &file, "--payload-delimiter", "|", "--bootstrap-server", "a:1"];
         let (outcome, printed) = prepare(&more);
-        assert!(matches!(outcome?.load.payloads, Payloads::OneOf(parts) if parts == [b"Hello", b"Kafka"]));
+        assert!(
+            matches!(outcome?.load.payloads, RecordPayloads::OneOf(parts) if parts == [b"Hello", b"Kafka"])
+        );
         assert_eq!(
             printed,
             [format!("Reading payloads from: {file}"), "Number of records read: 2".to_owned()]

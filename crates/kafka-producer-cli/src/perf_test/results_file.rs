@@ -7,13 +7,13 @@ use kafka_producer::{Metric, MetricValue, Metrics};
 use serde_json::{Value, json};
 
 use super::failures::FailureKind;
-use super::load::Load;
-use super::measurements::PerfResults;
-use super::tally::Summary;
+use super::perf_load::PerfLoad;
+use super::perf_measurements::PerfResults;
+use super::perf_tally::Summary;
 use super::timeline::TimelinePoint;
 
 /// The text of the file.
-pub(super) fn text(load: &Load, results: &PerfResults, metrics: &Metrics, ended_early: bool) -> String {
+pub(super) fn text(load: &PerfLoad, results: &PerfResults, metrics: &Metrics, ended_early: bool) -> String {
     let failures = |failure: &FailureKind| {
         json!({
             "kind": failure.kind.to_string(),

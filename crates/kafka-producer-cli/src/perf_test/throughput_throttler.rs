@@ -16,7 +16,7 @@ pub(super) struct ThroughputThrottler {
 
 /// What follows for the thread that sends.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Pause {
+pub(super) enum ThrottlePause {
     None,
     For(Duration),
     /// Until the test is ended from outside.
@@ -29,20 +29,20 @@ impl ThroughputThrottler {
     }
 
     /// What follows once `sent` records were sent before the latest, which began `elapsed` after the first.
-    pub(super) fn pause(&mut self, sent: u64, elapsed: Duration) -> Pause {
+    pub(super) fn pause(&mut self, sent: u64, elapsed: Duration) -> ThrottlePause {
         let seconds = elapsed.as_secs_f64();
         if self.target < 0.0 || seconds <= 0.0 || sent as f64 / seconds <= self.target {
-            return Pause::None;
+            return ThrottlePause::None;
         }
         if self.target == 0.0 {
-            return Pause::ForEver;
+            return ThrottlePause::ForEver;
         }
         let share = Duration::try_from_secs_f64(1.0 / self.target).unwrap_or(Duration::MAX);
         self.deficit = self.deficit.saturating_add(share);
         if self.deficit < SHORTEST_SLEEP {
-            return Pause::None;
+            return ThrottlePause::None;
         }
-        Pause::For(std::mem::take(&mut self.deficit))
+        ThrottlePause::For(std::mem::take(&mut self.deficit))
     }
 }
 
@@ -55,29 +55,35 @@ mod tests {
     #[test]
     fn a_negative_target_holds_nothing_back() {
         let mut throttler = ThroughputThrottler::new(-1.0);
-        assert_eq!(throttler.pause(1_000_000, Duration::from_millis(1)), Pause::None);
+        assert_eq!(throttler.pause(1_000_000, Duration::from_millis(1)), ThrottlePause::None);
     }
 
     #[test]
     fn a_target_of_nothing_ends_after_the_first_record() {
         let mut throttler = ThroughputThrottler::new(0.0);
-        assert_eq!(throttler.pause(0, Duration::ZERO), Pause::None);
-        assert_eq!(throttler.pause(1, Duration::from_millis(1)), Pause::ForEver);
+        assert_eq!(throttler.pause(0, Duration::ZERO), ThrottlePause::None);
+        assert_eq!(throttler.pause(1, Duration::from_millis(1)), ThrottlePause::ForEver);
     }
 
     #[test]
     fn short_sleeps_are_saved_up_until_they_are_worth_it() {
         let mut throttler = ThroughputThrottler::new(1000.0);
-        assert_eq!(throttler.pause(10, Duration::from_millis(1)), Pause::None);
-        assert_eq!(throttler.pause(11, Duration::from_millis(1)), Pause::For(Duration::from_millis(2)));
-        assert_eq!(throttler.pause(12, Duration::from_millis(12)), Pause::None);
+        assert_eq!(throttler.pause(10, Duration::from_millis(1)), ThrottlePause::None);
+        assert_eq!(
+            throttler.pause(11, Duration::from_millis(1)),
+            ThrottlePause::For(Duration::from_millis(2))
+        );
+        assert_eq!(throttler.pause(12, Duration::from_millis(12)), ThrottlePause::None);
     }
 
     /// `testFractionalThroughput` reads this target; so much time it means.
     #[test]
     fn a_target_may_be_a_fraction() {
         let mut throttler = ThroughputThrottler::new(1.25);
-        assert_eq!(throttler.pause(1, Duration::from_millis(1)), Pause::For(Duration::from_millis(800)));
+        assert_eq!(
+            throttler.pause(1, Duration::from_millis(1)),
+            ThrottlePause::For(Duration::from_millis(800))
+        );
     }
 
     #[test]
@@ -88,7 +94,7 @@ mod tests {
             while now < Duration::from_secs(10) {
                 sent += 1;
                 now += Duration::from_micros(5);
-                if let Pause::For(time) = throttler.pause(sent, now) {
+                if let ThrottlePause::For(time) = throttler.pause(sent, now) {
                     now += time;
                 }
             }

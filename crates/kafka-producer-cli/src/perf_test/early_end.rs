@@ -18,22 +18,22 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 /// Whether the test shall end; all clones are one.
 #[derive(Clone, Default)]
-pub(super) struct Ending(Arc<Shared>);
+pub(super) struct EarlyEnd(Arc<EarlyEndShared>);
 
 #[derive(Default)]
-struct Shared {
+struct EarlyEndShared {
     /// How often.
     asked: AtomicU32,
     enrolled: Mutex<Vec<(InterruptHandle, Thread)>>,
 }
 
-impl Ending {
+impl EarlyEnd {
     /// Listens to the signals, from now on until the process ends.
     ///
     /// # Errors
     /// The system's, if it has no descriptors or threads left.
-    pub(super) fn on_signals() -> io::Result<Ending> {
-        let ending = Ending::default();
+    pub(super) fn on_signals() -> io::Result<EarlyEnd> {
+        let ending = EarlyEnd::default();
         let (mut signals, handler) = UnixStream::pair()?;
         signal_hook::low_level::pipe::register(SIGTERM, handler.try_clone()?)?;
         signal_hook::low_level::pipe::register(SIGINT, handler)?;
@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_sleeps_is_woken_when_the_test_shall_end() {
-        let ending = Ending::default();
+        let ending = EarlyEnd::default();
         let asks = ending.clone();
         ending.enrol();
         let other = thread::spawn(move || asks.ask());
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_sleep_ends_by_itself() {
-        let ending = Ending::default();
+        let ending = EarlyEnd::default();
         ending.sleep(Duration::from_millis(1));
         assert!(!ending.is_asked());
     }

@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use kafka_producer::{Error, ErrorKind, InterruptHandle, Producer, ProducerRecord};
 
-use super::ending::Ending;
-use super::measurements::{Measurements, RecordStart};
-use super::payloads::Payloads;
+use super::early_end::EarlyEnd;
+use super::perf_measurements::{PerfMeasurements, RecordStart};
+use super::record_payloads::RecordPayloads;
 use super::shared_transaction::SharedTransaction;
-use super::throughput_throttler::{Pause, ThroughputThrottler};
+use super::throughput_throttler::{ThrottlePause, ThroughputThrottler};
 
 /// What is to be sent.
-pub(super) struct Load {
+pub(super) struct PerfLoad {
     pub(super) topic: String,
     pub(super) records: u64,
-    pub(super) payloads: Payloads,
+    pub(super) payloads: RecordPayloads,
     /// Records per second, of all threads; negative: as fast as it goes.
     pub(super) throughput: f64,
     pub(super) threads: u32,
@@ -30,7 +30,7 @@ pub(super) struct Load {
     pub(super) transaction: Option<Duration>,
 }
 
-impl Load {
+impl PerfLoad {
     /// Sends all of it, until it is sent or the test shall end. Records may still be on their way then.
     ///
     /// # Errors
@@ -38,8 +38,8 @@ impl Load {
     pub(super) fn run<P>(
         &self,
         producer: &P,
-        measurements: &'static Measurements,
-        ending: &Ending,
+        measurements: &'static PerfMeasurements,
+        ending: &EarlyEnd,
     ) -> Result<(), Error>
     where
         P: Producer<[u8], [u8]> + Sync,
@@ -73,10 +73,10 @@ impl Load {
 
 /// A load on its way, as its threads see it.
 struct LoadRun<'a, P> {
-    load: &'a Load,
+    load: &'a PerfLoad,
     producer: &'a P,
-    measurements: &'static Measurements,
-    ending: &'a Ending,
+    measurements: &'static PerfMeasurements,
+    ending: &'a EarlyEnd,
     transaction: Option<SharedTransaction<'a, P>>,
     any_accepted: AtomicBool,
     /// By one thread, for all.
@@ -122,9 +122,9 @@ impl<P: Producer<[u8], [u8]> + Sync> LoadRun<'_, P> {
             }
             self.send(payload, record)?;
             match throttler.pause(sent, record.sent().saturating_sub(begun)) {
-                Pause::None => {}
-                Pause::For(time) => self.ending.sleep(time),
-                Pause::ForEver => self.ending.sleep(Duration::MAX),
+                ThrottlePause::None => {}
+                ThrottlePause::For(time) => self.ending.sleep(time),
+                ThrottlePause::ForEver => self.ending.sleep(Duration::MAX),
             }
         }
         Ok(())
@@ -188,11 +188,11 @@ mod tests {
         MockProducer::builder(ByteArraySerializer, ByteArraySerializer).auto_complete(auto_complete).build()
     }
 
-    fn load(records: u64) -> Load {
-        Load {
+    fn load(records: u64) -> PerfLoad {
+        PerfLoad {
             topic: "Hello-Kafka".to_owned(),
             records,
-            payloads: Payloads::Monotonic,
+            payloads: RecordPayloads::Monotonic,
             throughput: -1.0,
             threads: 1,
             warmup_records: 0,
@@ -200,8 +200,8 @@ mod tests {
         }
     }
 
-    fn measurements() -> &'static Measurements {
-        Box::leak(Box::new(Measurements::new(Duration::from_secs(5), false, |_| {})))
+    fn measurements() -> &'static PerfMeasurements {
+        Box::leak(Box::new(PerfMeasurements::new(Duration::from_secs(5), false, |_| {})))
     }
 
     fn numbers_sent(producer: &Mock) -> Vec<u32> {
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn every_record_is_sent_once_and_counted() -> Result<(), Error> {
         let (producer, measurements) = (mock(true), measurements());
-        load(10).run(&producer, measurements, &Ending::default())?;
+        load(10).run(&producer, measurements, &EarlyEnd::default())?;
         assert_eq!(numbers_sent(&producer), (0..10).collect::<Vec<_>>());
         assert_eq!(measurements.results().all.records, 10);
         Ok(())
@@ -223,10 +223,10 @@ mod tests {
     #[test]
     fn threads_share_the_records() -> Result<(), Error> {
         let (producer, measurements) = (mock(true), measurements());
-        Load { threads: 3, warmup_records: 40, ..load(100) }.run(
+        PerfLoad { threads: 3, warmup_records: 40, ..load(100) }.run(
             &producer,
             measurements,
-            &Ending::default(),
+            &EarlyEnd::default(),
         )?;
         let mut sent = numbers_sent(&producer);
         sent.sort_unstable();
@@ -241,8 +241,8 @@ mod tests {
     fn a_short_test_is_one_transaction() -> Result<(), Error> {
         let producer = mock(true);
         producer.init_transactions()?;
-        let load = Load { transaction: Some(Duration::from_secs(3)), ..load(5) };
-        load.run(&producer, measurements(), &Ending::default())?;
+        let load = PerfLoad { transaction: Some(Duration::from_secs(3)), ..load(5) };
+        load.run(&producer, measurements(), &EarlyEnd::default())?;
         assert_eq!((producer.commit_count(), producer.transaction_in_flight()), (1, false));
         assert_eq!(numbers_sent(&producer).len(), 5);
         Ok(())
@@ -252,8 +252,8 @@ mod tests {
     fn a_transaction_that_is_old_enough_is_committed_and_another_one_begins() -> Result<(), Error> {
         let producer = mock(true);
         producer.init_transactions()?;
-        let load = Load { transaction: Some(Duration::ZERO), threads: 2, ..load(6) };
-        load.run(&producer, measurements(), &Ending::default())?;
+        let load = PerfLoad { transaction: Some(Duration::ZERO), threads: 2, ..load(6) };
+        load.run(&producer, measurements(), &EarlyEnd::default())?;
         assert!((2..=6).contains(&producer.commit_count()), "{}", producer.commit_count());
         assert_eq!((producer.transaction_in_flight(), numbers_sent(&producer).len()), (false, 6));
         Ok(())
@@ -263,7 +263,7 @@ mod tests {
     fn what_makes_sending_impossible_ends_the_test() {
         let producer = mock(true);
         producer.fail_sends_with(Error::new(ErrorKind::UnknownTopicOrPartition, "no such topic"));
-        let outcome = load(10).run(&producer, measurements(), &Ending::default());
+        let outcome = load(10).run(&producer, measurements(), &EarlyEnd::default());
         assert_eq!(outcome.map_err(|error| error.to_string()), Err("no such topic".to_owned()));
         assert!(producer.history().is_empty());
     }
@@ -272,7 +272,7 @@ mod tests {
     fn a_record_that_is_refused_for_itself_counts_as_failed_and_the_test_goes_on() -> Result<(), Error> {
         let (producer, measurements) = (mock(true), measurements());
         producer.fail_sends_with(Error::new(ErrorKind::RecordTooLarge, "too large"));
-        load(10).run(&producer, measurements, &Ending::default())?;
+        load(10).run(&producer, measurements, &EarlyEnd::default())?;
         assert_eq!(measurements.so_far(), (0, 0, 10));
         Ok(())
     }
@@ -281,10 +281,10 @@ mod tests {
     fn a_test_that_shall_end_sends_nothing_more_and_commits() -> Result<(), Error> {
         let producer = mock(true);
         producer.init_transactions()?;
-        let ending = Ending::default();
+        let ending = EarlyEnd::default();
         let asks = ending.clone();
         // Of nothing per second: the first records are sent, and then it waits.
-        let load = Load { throughput: 0.0, transaction: Some(Duration::from_secs(60)), ..load(u64::MAX) };
+        let load = PerfLoad { throughput: 0.0, transaction: Some(Duration::from_secs(60)), ..load(u64::MAX) };
         let sending = producer.clone();
         let test = thread::spawn(move || load.run(&sending, measurements(), &ending));
         while producer.uncommitted_records().is_empty() {

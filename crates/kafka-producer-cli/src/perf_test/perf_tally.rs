@@ -11,16 +11,16 @@ use super::java_format::fixed;
 use super::latency_histogram::{LatencyHistogram, in_micros};
 
 /// The records of the whole test, or those after the warm-up.
-pub(super) struct Tally {
+pub(super) struct PerfTally {
     started: Duration,
     steady_state: bool,
     sums: Sums,
     latencies: LatencyHistogram<u64>,
-    window: Window,
+    window: ReportWindow,
 }
 
 /// The records since the last line.
-struct Window {
+struct ReportWindow {
     started: Duration,
     sums: Sums,
 }
@@ -52,14 +52,14 @@ impl Sums {
     }
 }
 
-impl Tally {
-    pub(super) fn new(started: Duration, steady_state: bool) -> Tally {
-        Tally {
+impl PerfTally {
+    pub(super) fn new(started: Duration, steady_state: bool) -> PerfTally {
+        PerfTally {
             started,
             steady_state,
             sums: Sums::default(),
             latencies: LatencyHistogram::new(LATENCY_DIGITS),
-            window: Window { started, sums: Sums::default() },
+            window: ReportWindow { started, sums: Sums::default() },
         }
     }
 
@@ -79,7 +79,7 @@ impl Tally {
             return None;
         }
         let line = self.window_line(now);
-        self.window = Window { started: now, sums: Sums::default() };
+        self.window = ReportWindow { started: now, sums: Sums::default() };
         Some(line)
     }
 
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_last_line_is_kafkas_to_the_character() {
-        let mut tally = Tally::new(ms(0), false);
+        let mut tally = PerfTally::new(ms(0), false);
         for latency in 1..=1000 {
             assert_eq!(tally.add(1024, ms(latency), ms(latency), NEVER), None);
         }
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_line_of_a_window_is_kafkas_to_the_character_and_begins_a_new_window() {
-        let mut tally = Tally::new(ms(0), false);
+        let mut tally = PerfTally::new(ms(0), false);
         assert_eq!(tally.add(1_000_000, ms(3), ms(100), ms(5000)), None);
         let line = "2 records sent, 0.4 records/sec (0.38 MB/sec), 3.5 ms avg latency, 4.0 ms max latency.";
         assert_eq!(tally.add(1_000_000, ms(4), ms(5000), ms(5000)).as_deref(), Some(line));
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn the_first_window_of_the_steady_state_says_so_and_the_last_line_names_it() {
-        let mut tally = Tally::new(ms(1000), true);
+        let mut tally = PerfTally::new(ms(1000), true);
         let first = tally.add(1, ms(1), ms(2000), ms(500));
         assert!(
             first.is_some_and(|line| line.starts_with("In steady state.\n1 records sent, 1.0 records/sec"))
@@ -208,14 +208,14 @@ mod tests {
     fn nothing_sent_prints_as_in_java() {
         let expected = "0 records sent, 0.000000 records/sec (0.00 MB/sec), NaN ms avg latency, 0.00 ms max latency, \
                         0 ms 50th, 0 ms 95th, 0 ms 99th, 0 ms 99.9th.";
-        assert_eq!(Tally::new(ms(0), false).summary(ms(10)).line(), expected);
+        assert_eq!(PerfTally::new(ms(0), false).summary(ms(10)).line(), expected);
     }
 
     /// `testStatsCorrectness`, in which Java keeps a half of the latencies; `testStatsInitializationWithLargeNumRecords` has
     /// nothing to ask here, since no size depends on the number of records.
     #[test]
     fn every_record_is_counted() {
-        let mut tally = Tally::new(ms(0), false);
+        let mut tally = PerfTally::new(ms(0), false);
         for _ in 0..1_000_000 {
             tally.add(100, ms(1), ms(1), NEVER);
         }
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_latency_of_more_than_an_hour_does_no_harm() {
-        let mut tally = Tally::new(ms(0), false);
+        let mut tally = PerfTally::new(ms(0), false);
         tally.add(1, Duration::from_secs(7200), ms(1), NEVER);
         let summary = tally.summary(ms(1));
         assert_eq!(summary.latency_ms_max, 7_200_000.0);

@@ -9,7 +9,7 @@ use super::splittable_random::SplittableRandom;
 
 /// What the records of a test hold.
 #[derive(Debug)]
-pub(super) enum Payloads {
+pub(super) enum RecordPayloads {
     /// Letters from A to Z, `size` of them for each record. Records repeat those that came [`LETTERS_MOST`] before.
     Letters { size: usize, letters: Vec<u8> },
     /// One of these, by chance.
@@ -18,15 +18,15 @@ pub(super) enum Payloads {
     Monotonic,
 }
 
-impl Payloads {
+impl RecordPayloads {
     /// Letters for so many records of this size, the same that Java's tool makes.
-    pub(super) fn letters(size: usize, records: u64) -> Payloads {
+    pub(super) fn letters(size: usize, records: u64) -> RecordPayloads {
         let size = size.max(1);
         let distinct = (LETTERS_MOST / size).max(1);
         let distinct = usize::try_from(records).unwrap_or(usize::MAX).clamp(1, distinct);
         let mut random = SplittableRandom::new(0);
         let letters = (0..distinct * size).map(|_| random.below(26) as u8 + b'A').collect();
-        Payloads::Letters { size, letters }
+        RecordPayloads::Letters { size, letters }
     }
 
     /// What one thread needs to choose.
@@ -37,7 +37,7 @@ impl Payloads {
 
 /// One thread's way of taking payloads.
 pub(super) struct PayloadChoice<'p> {
-    payloads: &'p Payloads,
+    payloads: &'p RecordPayloads,
     random: SplittableRandom,
     figures: Vec<u8>,
 }
@@ -46,16 +46,16 @@ impl PayloadChoice<'_> {
     /// The value of the record with this number.
     pub(super) fn of_record(&mut self, number: u64) -> &[u8] {
         match self.payloads {
-            Payloads::Letters { size, letters } => {
+            RecordPayloads::Letters { size, letters } => {
                 let distinct = (letters.len() / size).max(1) as u64;
                 let from = (number % distinct) as usize * size;
                 letters.get(from..from + size).unwrap_or_default()
             }
-            Payloads::OneOf(list) => {
+            RecordPayloads::OneOf(list) => {
                 let chosen = self.random.below(u32::try_from(list.len()).unwrap_or(u32::MAX));
                 list.get(chosen as usize).map_or(&[], Vec::as_slice)
             }
-            Payloads::Monotonic => {
+            RecordPayloads::Monotonic => {
                 self.figures.clear();
                 self.figures.extend_from_slice(number.to_string().as_bytes());
                 &self.figures
@@ -170,9 +170,9 @@ mod tests {
     /// `testGenerateRandomPayloadByPayloadFile`.
     #[test]
     fn a_payload_of_a_file_is_one_of_it() {
-        let one = Payloads::OneOf(vec![b"Hello Kafka".to_vec()]);
+        let one = RecordPayloads::OneOf(vec![b"Hello Kafka".to_vec()]);
         assert_eq!(one.choice(0).of_record(0), b"Hello Kafka");
-        let three = Payloads::OneOf(vec![b"0".to_vec(), b"1".to_vec(), b"2".to_vec()]);
+        let three = RecordPayloads::OneOf(vec![b"0".to_vec(), b"1".to_vec(), b"2".to_vec()]);
         let mut choice = three.choice(0);
         let chosen: Vec<u8> = (0..6).flat_map(|number| choice.of_record(number).to_vec()).collect();
         assert_eq!(chosen, b"110011", "what Java chooses");
@@ -181,7 +181,7 @@ mod tests {
     /// `testGenerateRandomPayloadByRecordSize`, and the letters of Java's first records.
     #[test]
     fn a_payload_of_a_size_is_letters() {
-        let letters = Payloads::letters(10, 1000);
+        let letters = RecordPayloads::letters(10, 1000);
         let mut choice = letters.choice(0);
         assert_eq!(choice.of_record(0), b"YQHHNEBSEP");
         assert_eq!(choice.of_record(1), b"DNSEIFGAMS");
@@ -192,16 +192,18 @@ mod tests {
 
     #[test]
     fn letters_are_kept_for_a_bounded_number_of_records() {
-        let Payloads::Letters { letters, .. } = Payloads::letters(1 << 20, u64::MAX) else { unreachable!() };
+        let RecordPayloads::Letters { letters, .. } = RecordPayloads::letters(1 << 20, u64::MAX) else {
+            unreachable!()
+        };
         assert_eq!(letters.len(), LETTERS_MOST);
-        let huge = Payloads::letters(LETTERS_MOST + 1, 2);
+        let huge = RecordPayloads::letters(LETTERS_MOST + 1, 2);
         assert_eq!(huge.choice(0).of_record(1).len(), LETTERS_MOST + 1);
     }
 
     /// `testGenerateMonotonicPayload`.
     #[test]
     fn a_monotonic_payload_is_the_records_number() {
-        let mut choice = Payloads::Monotonic.choice(0);
+        let mut choice = RecordPayloads::Monotonic.choice(0);
         for number in 0..10 {
             assert_eq!(choice.of_record(number), number.to_string().as_bytes());
         }

@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use kafka_producer::{Error, RecordMetadata};
 
 use super::failures::Failures;
-use super::tally::{Summary, Tally};
+use super::perf_tally::{PerfTally, Summary};
 use super::timeline::{Timeline, TimelinePoint};
 
 /// All numbers of a test.
-pub(super) struct Measurements {
+pub(super) struct PerfMeasurements {
     started: Instant,
     interval: Duration,
-    numbers: Mutex<Numbers>,
+    numbers: Mutex<PerfNumbers>,
     /// For the lines of the output, and for errors.
     print: Box<dyn Fn(PerfLine<'_>) + Send + Sync>,
 }
@@ -31,10 +31,10 @@ pub(super) enum PerfLine<'a> {
     Failure(&'a Error),
 }
 
-struct Numbers {
-    all: Tally,
+struct PerfNumbers {
+    all: PerfTally,
     /// From the first record after the warm-up on; then the windows are its.
-    steady: Option<Tally>,
+    steady: Option<PerfTally>,
     timeline: Option<Timeline>,
     failures: Failures,
 }
@@ -62,21 +62,21 @@ pub(super) struct PerfResults {
     pub(super) failures: Failures,
 }
 
-impl Measurements {
+impl PerfMeasurements {
     /// A test that begins now, with a line for each `interval` in which a record is acknowledged.
     pub(super) fn new(
         interval: Duration,
         with_timeline: bool,
         print: impl Fn(PerfLine<'_>) + Send + Sync + 'static,
-    ) -> Measurements {
-        let numbers = Numbers {
-            all: Tally::new(Duration::ZERO, false),
+    ) -> PerfMeasurements {
+        let numbers = PerfNumbers {
+            all: PerfTally::new(Duration::ZERO, false),
             steady: None,
             timeline: with_timeline.then(Timeline::new),
             failures: Failures::default(),
         };
         let print = Box::new(print);
-        Measurements { started: Instant::now(), interval, numbers: Mutex::new(numbers), print }
+        PerfMeasurements { started: Instant::now(), interval, numbers: Mutex::new(numbers), print }
     }
 
     /// Time since the start of the test.
@@ -92,7 +92,7 @@ impl Measurements {
 
     /// The steady state begins with this record, if it has not begun yet.
     pub(super) fn begin_steady_state(&self, record: RecordStart) {
-        self.numbers().steady.get_or_insert_with(|| Tally::new(record.sent, true));
+        self.numbers().steady.get_or_insert_with(|| PerfTally::new(record.sent, true));
     }
 
     /// The outcome of a record.
@@ -136,12 +136,12 @@ impl Measurements {
         }
     }
 
-    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+    fn numbers(&self) -> MutexGuard<'_, PerfNumbers> {
         self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Numbers {
+impl PerfNumbers {
     /// The line to be printed, if a window is over. As in Java, the whole test has no lines once the steady state has begun.
     fn acknowledged(&mut self, record: RecordStart, now: Duration, interval: Duration) -> Option<String> {
         let RecordStart { sent, bytes, steady } = record;
@@ -163,7 +163,7 @@ mod tests {
 
     use super::*;
 
-    fn measurements(interval_ms: u64) -> (Measurements, Arc<Mutex<Vec<String>>>) {
+    fn measurements(interval_ms: u64) -> (PerfMeasurements, Arc<Mutex<Vec<String>>>) {
         let lines = Arc::new(Mutex::new(Vec::new()));
         let printed = Arc::clone(&lines);
         let print = move |line: PerfLine<'_>| {
@@ -173,7 +173,7 @@ mod tests {
             };
             printed.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         };
-        (Measurements::new(Duration::from_millis(interval_ms), true, print), lines)
+        (PerfMeasurements::new(Duration::from_millis(interval_ms), true, print), lines)
     }
 
     fn lines(printed: &Mutex<Vec<String>>) -> Vec<String> {
