@@ -1,8 +1,10 @@
-//! The guide: the pages of `docs/` that are for users. Each is a module without items, so that its programs are compiled and
-//! run with the other examples, and so that other pages can link to it.
+//! The guide: how to use the producer, page by page. Begin with [getting started](getting_started).
 //!
-//! Pages name each other by reference (`[tuning]`), and say at their end where that is in the repository. Here a line before
-//! the page says where it is in this documentation: of two definitions of a reference the first one counts.
+//! Each page is a module without items; the same pages are in `docs/` of the repository. All programs in them are compiled
+//! and run with the crate's tests.
+
+// Pages name each other by reference (`[tuning]`), and say at their end where that is in the repository. Here a line before
+// the page says where it is in this documentation: of two definitions of a reference the first one counts.
 
 macro_rules! pages {
     ($($(#[$link:meta])* $name:ident $file:literal)*) => {
@@ -23,6 +25,7 @@ pages! {
     /// [threads and blocking]: self::threads_and_blocking
     getting_started "guide/getting-started.md"
     /// [errors]: self::errors
+    /// [transactions]: self::transactions
     #[doc(alias = "idempotent")]
     #[doc(alias = "exactly once")]
     #[doc(alias = "at least once")]
@@ -84,6 +87,8 @@ pages! {
     /// [logging]: self::logging
     /// [from librdkafka]: self::from_librdkafka
     /// [testing]: self::testing
+    /// [delivery guarantees]: self::delivery_guarantees
+    /// [providers]: self::providers
     questions "guide/questions.md"
 }
 

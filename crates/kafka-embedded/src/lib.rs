@@ -1,7 +1,14 @@
 //! An embedded Kafka cluster: several brokers in this process, on loopback sockets, for tests and examples.
 //!
+//! This is the crate `kafka-embedded`, which the examples of [`kafka-producer`](https://docs.rs/kafka-producer) use. It
+//! needs no Java, and works with any Kafka producer:
+//!
+//! ```sh
+//! cargo add --dev kafka-embedded
+//! ```
+//!
 //! It speaks Kafka's protocol well enough for producers (and for consumers without groups), checks record
-//! batches, sequence numbers and epochs as a broker does, and answers with Kafka's error codes. What lies in its
+//! batches, sequence numbers and epochs as a broker does, and answers with Kafka's error codes. The records in its
 //! logs can be read back. It keeps everything in memory.
 //!
 //! ```
@@ -37,21 +44,21 @@
 //! for its answers as long as it does on a real cluster: where a test loses them, let it set `request.timeout.ms` (30 s if
 //! not set) and `delivery.timeout.ms` (2 minutes) to less.
 //!
-//! Its rules are to be had without sockets, for simulations: [`ClusterRules`].
+//! For simulations, its rules can be used without sockets: [`ClusterRules`].
 //!
-//! With the feature `tls` (on by default) brokers speak TLS, with certificates made on the fly: [`TlsOptions`].
-//! They ask who comes, by SASL, on demand: [`SaslOptions`].
+//! With the feature `tls` (on by default) brokers can speak TLS, with certificates made on the fly: [`TlsOptions`]. They
+//! can require a login by SASL: [`SaslOptions`].
 //!
 //! # Transactions
 //!
-//! They are kept as Kafka 4.3's coordinator keeps them, by both protocols: `transaction.version` 2, where each end counts the
-//! epoch up and brokers add partitions themselves, and before
+//! They work as with Kafka 4.3's coordinator, by both protocols: `transaction.version` 2, where the end of each transaction
+//! raises the epoch and brokers add partitions themselves, and the older one
 //! ([`transaction_version`](EmbeddedClusterBuilder::transaction_version), and while the cluster runs
-//! [`set_transaction_version`](EmbeddedCluster::set_transaction_version)). Which one a producer speaks it chooses by the version of
-//! its requests, as on a real cluster. There is a coordinator for each transactional id
+//! [`set_transaction_version`](EmbeddedCluster::set_transaction_version)). The version of a producer's requests decides which
+//! one it uses, as on a real cluster. There is a coordinator for each transactional id
 //! ([`coordinator`](EmbeddedCluster::coordinator), [`move_coordinator`](EmbeddedCluster::move_coordinator)), it fences, aborts
 //! what has been open for longer than its `transaction.timeout.ms` as soon as that time is over, and writes markers into the logs.
-//! Two-phase commit (KIP-939) is there on demand ([`two_phase_commit`](EmbeddedClusterBuilder::two_phase_commit)).
+//! Two-phase commit (KIP-939) can be turned on ([`two_phase_commit`](EmbeddedClusterBuilder::two_phase_commit)).
 //!
 //! What can be looked at: what a consumer with `isolation.level=read_committed` gets
 //! ([`committed_records`](EmbeddedCluster::committed_records)) and what one with `read_uncommitted` does
@@ -159,7 +166,7 @@ pub struct EmbeddedCluster {
 }
 
 impl EmbeddedCluster {
-    /// Settings of a cluster to be; one broker and no topics unless told otherwise.
+    /// Settings of a new cluster: one broker and no topics unless they say otherwise.
     #[must_use]
     pub fn builder() -> EmbeddedClusterBuilder {
         EmbeddedClusterBuilder::new()
@@ -263,15 +270,15 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.move_group_coordinator(group, broker));
     }
 
-    /// Counts the epochs of a transactional id on from this one, as after that many transactions: the next InitProducerId gives the
-    /// one after it. Epochs end at 32766; then there is another producer id.
+    /// Sets the epoch of a transactional id, as after that many transactions: the next InitProducerId gives the epoch after
+    /// it. After epoch 32766 there is a new producer id.
     pub fn set_producer_epoch(&self, transactional_id: &str, epoch: i16) {
         self.server.with_rules(|rules| rules.set_producer_epoch(transactional_id, epoch));
     }
 
-    /// Lets brokers tell another level of `transaction.version`, 0 to 2, as after an upgrade; `false` for others. Clients learn it
-    /// by ApiVersions, from their next connection on. The coordinator fences by this protocol from now on, and goes on to answer
-    /// each producer by the one that it speaks.
+    /// Changes the level of `transaction.version`, 0 to 2, as an upgrade does; returns `false` for other levels. Clients learn
+    /// it by ApiVersions, on their next connection. From now on the coordinator fences by this protocol; it answers each
+    /// producer by the protocol of its requests.
     pub fn set_transaction_version(&self, level: i16) -> bool {
         self.server.with_rules(|rules| rules.set_transaction_version(level))
     }
@@ -279,7 +286,7 @@ impl EmbeddedCluster {
     /// A consumer group is in this generation from now on, with this member (and its `group.instance.id`) in it beside those
     /// that were named before. Offsets that others commit in a transaction, or in another generation, are answered with
     /// UNKNOWN_MEMBER_ID, FENCED_INSTANCE_ID or ILLEGAL_GENERATION, unless the request names no member at all. Anybody may
-    /// commit the offsets of a group that nothing was said of.
+    /// commit the offsets of a group for which this was not called.
     pub fn set_group_member(&self, group: &str, generation: i32, member: &str, instance: Option<&str>) {
         self.server.with_rules(|rules| rules.set_group_member(group, generation, member, instance));
     }
@@ -319,7 +326,7 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.topic_id(topic))
     }
 
-    /// Lets something go wrong.
+    /// Makes something go wrong: see [`Fault`].
     pub fn inject(&self, fault: Fault) {
         self.server.with_rules(|rules| rules.inject(fault));
     }
@@ -349,13 +356,13 @@ impl EmbeddedCluster {
         self.inject(Fault::cut_after(api).times(times));
     }
 
-    /// Tells clients in every answer to Produce to be quiet for this long, until [`clear_faults`](Self::clear_faults):
+    /// Tells clients in every answer to Produce to pause for this long, until [`clear_faults`](Self::clear_faults):
     /// [`Fault::throttle`].
     pub fn throttle(&self, time: Duration) {
         self.inject(Fault::throttle(Api::Produce, time).always());
     }
 
-    /// Takes back all faults that have not acted yet.
+    /// Removes all faults that have not acted yet.
     pub fn clear_faults(&self) {
         self.server.with_rules(ClusterRules::clear_faults);
     }
