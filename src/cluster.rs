@@ -162,6 +162,13 @@ impl Node {
         self
     }
 
+    /// The same broker on a connection of its own, for telemetry: no batch waits behind it. None for a broker whose id is so large
+    /// that there is no id left for that.
+    pub(crate) fn into_telemetry(mut self) -> Option<Node> {
+        self.id = TELEMETRY.checked_add(self.id).filter(|id| is_telemetry(*id))?;
+        Some(self)
+    }
+
     /// The port that can be connected to, if what was told is one.
     pub(crate) fn usable_port(&self) -> Option<u16> {
         u16::try_from(self.port).ok().filter(|port| *port > 0)
@@ -185,11 +192,23 @@ pub(crate) fn is_coordinators(id: i32) -> bool {
     id <= LAST_COORDINATOR
 }
 
+/// From this id on connections for telemetry are kept.
+const TELEMETRY: i32 = i32::MIN / 4;
+
+/// The last id that is one of those.
+const LAST_TELEMETRY: i32 = i32::MIN / 8;
+
+/// Whether the connection for telemetry is kept under this id.
+pub(crate) fn is_telemetry(id: i32) -> bool {
+    (TELEMETRY..=LAST_TELEMETRY).contains(&id)
+}
+
 /// The broker to which the connection goes that is kept under this id; none for a server to begin with.
 pub(crate) fn broker_behind(id: i32) -> Option<i32> {
     match id {
         0.. => Some(id),
         ..=LAST_COORDINATOR => Some(id.wrapping_sub(COORDINATORS)),
+        TELEMETRY..=LAST_TELEMETRY => Some(id - TELEMETRY),
         _ => None,
     }
 }

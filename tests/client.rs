@@ -42,6 +42,7 @@ mod client {
     mod sending;
     mod slow_callbacks;
     mod storm;
+    mod telemetry;
     mod tls;
     mod tokens;
     mod transactions;

@@ -258,9 +258,9 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             ENABLE_METRICS_PUSH_CONFIG = "enable.metrics.push" {
-                doc: "Whether metrics are pushed to brokers that subscribe to them (KIP-714). This version pushes none: both values behave as false.",
-                type: Boolean, default: "true",
-                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
+                doc: "Whether this producer's metrics are pushed to brokers where somebody has subscribed to them (KIP-714). A broker without a plugin for that is asked nothing. What is pushed goes over a connection of its own, so that no record waits behind it.",
+                type: Boolean, default: "true", setter: enable_metrics_push(bool), field: enable_metrics_push: bool = switch,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             METRICS_SAMPLE_WINDOW_MS_CONFIG = "metrics.sample.window.ms" {
                 doc: "Milliseconds that one window of a metric spans: averages, maxima and rates cover the last metrics.num.samples windows and the one that has begun. 0 counts as 1.",

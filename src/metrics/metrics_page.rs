@@ -85,6 +85,22 @@ Tag: `client-id`. `version` is this library's, as a text; `start-time-ms` is whe
 
 Tag: `client-id`. `count` is how many metrics there are, this one included.
 
+## Pushed to the cluster (KIP-714)
+
+Where brokers have a plugin for client telemetry (`metric.reporters`) and somebody has subscribed to metrics of clients
+(`kafka-client-metrics.sh`), the producer pushes those that are wanted, as OpenTelemetry's `MetricsData`, to one broker. It is on by
+default, as in Java; `enable.metrics.push=false` turns it off. Brokers without a plugin are asked nothing.
+
+- Names are made of group and name: `record-send-total` of `producer-topic-metrics` is
+  `org.apache.kafka.producer.topic.record.send.total`. A subscription names beginnings of these; `*` alone is all of them.
+- What ends in `-total` is a sum, cumulative or as deltas, as the subscription says; all else is a gauge. What is a text is left out.
+- Attributes are the tags but `client-id`, which brokers know; the resource has `client_rack` and `transactional_id`, where they are set.
+- How often, how large and in which codec: as the broker says. The first push comes at some time between half the interval and one and a
+  half of it. With `close` there is a last one, for whose answer it waits for a second at most.
+- It goes over a connection of its own, one for each producer, so that no record waits behind it. A request that is not answered, or a
+  connection that is lost, is tried again after five minutes; a broker that refuses for good is told nothing more (a warning says so).
+- `client_instance_id` is the id under which brokers know the producer.
+
 ## Where they differ from Java's
 
 `tests/real_kafka_metrics.rs` compares all of them with Java's after the same loads on the same broker. What else is in both is equal:

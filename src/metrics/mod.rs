@@ -32,6 +32,7 @@ pub use crate::metrics::snapshot::{Metric, MetricValue, Metrics};
 use crate::metrics::statistics::MetricRow;
 pub(crate) use crate::metrics::windows::{Measure, Measures, WindowRules};
 use crate::metrics::windows::{WindowSums, Windows};
+use crate::stage;
 use crate::sync::Mutex;
 use crate::sync::atomic::AtomicUsize;
 
@@ -86,7 +87,7 @@ impl Meters {
         Meters {
             rules,
             client_id,
-            started: SystemTime::now(),
+            started: stage::wall(),
             produce: Meter::new(rules),
             calls: Meter::new(rules),
             connections: Meter::new(rules),
@@ -136,6 +137,11 @@ impl Meters {
         Arc::clone(self.nodes.lock().entry(id).or_insert_with(|| Arc::new(new())))
     }
 
+    /// When the producer was created.
+    pub(crate) fn started(&self) -> SystemTime {
+        self.started
+    }
+
     /// How many connections stand.
     pub(crate) fn connection_count(&self, now: Instant) -> f64 {
         let ever = self.connections.sums(now).ever;
@@ -183,6 +189,9 @@ type MetricGroup = (&'static str, Option<Tag>);
 /// Name, unit, description, value.
 type MetricLine = (&'static str, &'static str, &'static str, MetricValue);
 
+/// A line, and whether it is a sum.
+type MarkedLine = (MetricLine, bool);
+
 struct SnapshotBuilder<'a> {
     client_id: &'a Arc<str>,
     metrics: Vec<Metric>,
@@ -216,7 +225,8 @@ impl SnapshotBuilder<'_> {
 
     fn read<M>(&mut self, sums: &WindowSums<M>, of: MetricGroup, rows: &[MetricRow<M>]) {
         let number = |row: &MetricRow<M>| MetricValue::Number(row.statistic.of(sums, row.sensor));
-        self.extend(of, rows.iter().map(|row| (row.name, row.unit, row.description, number(row))));
+        let line = |row: &MetricRow<M>| (row.name, row.unit, row.description, number(row));
+        self.extend_marked(of, rows.iter().map(|row| (line(row), row.statistic.is_sum())));
     }
 
     fn read_latencies(&mut self, lately: &Latencies) {
@@ -226,15 +236,20 @@ impl SnapshotBuilder<'_> {
         self.extend((PRODUCER, None), lines);
     }
 
-    fn extend(&mut self, (group, of): MetricGroup, lines: impl IntoIterator<Item = MetricLine>) {
+    fn extend(&mut self, of: MetricGroup, lines: impl IntoIterator<Item = MetricLine>) {
+        self.extend_marked(of, lines.into_iter().map(|line| (line, false)));
+    }
+
+    fn extend_marked(&mut self, (group, of): MetricGroup, lines: impl IntoIterator<Item = MarkedLine>) {
         let tags: Vec<Tag> = [("client-id", Arc::clone(self.client_id))].into_iter().chain(of).collect();
-        let metric = |(name, unit, description, value)| Metric {
+        let metric = |((name, unit, description, value), is_sum)| Metric {
             group,
             name,
             tags: tags.clone(),
             unit,
             description,
             value,
+            is_sum,
         };
         self.metrics.extend(lines.into_iter().map(metric));
     }

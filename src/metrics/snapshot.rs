@@ -89,6 +89,8 @@ pub struct Metric {
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
     pub(crate) value: MetricValue,
+    /// It only grows, since the producer was created.
+    pub(crate) is_sum: bool,
 }
 
 impl Metric {
@@ -198,7 +200,15 @@ mod tests {
 
     fn metric(name: &'static str, tags: &[(&'static str, &str)], value: MetricValue) -> Metric {
         let tags = tags.iter().map(|(tag, value)| (*tag, Arc::from(*value))).collect();
-        Metric { group: "producer-topic-metrics", name, tags, unit: "bytes/s", description: "", value }
+        Metric {
+            group: "producer-topic-metrics",
+            name,
+            tags,
+            unit: "bytes/s",
+            description: "",
+            value,
+            is_sum: false,
+        }
     }
 
     fn metrics() -> Metrics {

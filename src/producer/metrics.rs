@@ -1,17 +1,15 @@
 //! `KafkaProducer::metrics`, and what the calls that wait measure.
 //!
-//! Owns: the metrics that are looked up rather than measured: memory, threads that wait, who this is. Must not know: how
-//! anything is measured.
+//! Owns: who measures which call. Must not know: how anything is measured.
 //! Threads: any application thread. Nothing here blocks for longer than a copy of a few numbers.
 //! Source: `KafkaProducer.metrics()`, `AppInfoParser`.
 
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind};
-use crate::metrics::{CallSensors, Looked, Measure, Metrics};
+use crate::metrics::{CallSensors, Measure, Metrics};
 use crate::producer::{Core, KafkaProducer};
 use crate::stage;
-use crate::sync::atomic::Ordering;
 use crate::transaction::TransactionCall;
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
@@ -48,17 +46,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             // Whoever had a lock when the process was forked is not here to give it back.
             return Metrics::default();
         }
-        let (now, pool, meters) = (stage::now(), self.accumulator.pool(), self.control.meters());
-        let age = self.metadata.refreshed().map(|at| now.saturating_duration_since(at));
-        let looked = Looked {
-            waiting_threads: pool.waiting_threads(),
-            buffer_total_bytes: pool.total(),
-            buffer_available_bytes: pool.free(),
-            metadata_age: age,
-            requests_in_flight: meters.requests_in_flight.load(Ordering::Relaxed),
-            connection_count: meters.connection_count(now),
-        };
-        meters.read(now, &looked)
+        self.control.metrics(stage::now())
     }
 
     /// A record that `send` refuses has failed; not where the call came at the wrong time, or was told that it would wait.

@@ -4,6 +4,7 @@
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
 //! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
+mod client_instance_id;
 mod close_report;
 mod interface;
 mod metrics;

@@ -9,6 +9,7 @@ use harness::schema::{SchemaValue, Schemas};
 use super::messages::{AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, AddPartitionsToTxnTopic};
 use super::messages::{ApiVersionsRequest, InitProducerIdRequest, MetadataRequest};
 use super::messages::{Coordinator, CoordinatorType, EndTxnRequest, FindCoordinatorRequest};
+use super::messages::{GetTelemetrySubscriptionsRequest, PushTelemetryRequest};
 use super::messages::{PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData};
 use super::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use super::messages::{TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic};
@@ -55,6 +56,8 @@ fn versions_lie_in_the_stable_range_of_the_newest_kafka() {
     check::<ApiVersionsRequest>(&schemas);
     check::<SaslHandshakeRequest>(&schemas);
     check::<SaslAuthenticateRequest<'_>>(&schemas);
+    check::<GetTelemetrySubscriptionsRequest>(&schemas);
+    check::<PushTelemetryRequest>(&schemas);
 }
 
 #[test]
@@ -375,6 +378,48 @@ fn api_versions_responses_are_read_as_the_schemas_say() {
             same(body, "MaxVersionLevel", ours.max_version_level);
             same(body, "MinVersionLevel", ours.min_version_level);
         });
+    });
+}
+
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn messages_of_telemetry_are_what_the_schemas_say() {
+    let (schemas, client_instance_id) = (schemas(), Uuid(std::array::from_fn(|index| index as u8)));
+    let asks = GetTelemetrySubscriptionsRequest { client_instance_id };
+    let is_ours = |body: &SchemaValue| body["ClientInstanceId"] == SchemaValue::Uuid(client_instance_id.0);
+    each_version(&schemas, &asks, |_, body| assert!(is_ours(body)));
+    let metrics = Arc::new(vec![0xa5; 70_000]);
+    let push = PushTelemetryRequest {
+        client_instance_id,
+        subscription_id: 7,
+        terminating: true,
+        compression_type: 4,
+        metrics: Arc::clone(&metrics),
+    };
+    each_version(&schemas, &push, |_, body| {
+        assert!(is_ours(body) && body["SubscriptionId"] == 7 && body["Terminating"] == true);
+        assert!(
+            body["CompressionType"] == 4 && body["Metrics"] == SchemaValue::Bytes(metrics.as_ref().clone())
+        );
+    });
+    each_response::<GetTelemetrySubscriptionsRequest>(&schemas, |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "ErrorCode", ours.error_code.0);
+        assert_eq!(body["ClientInstanceId"], SchemaValue::Uuid(ours.client_instance_id.0));
+        same(body, "SubscriptionId", ours.subscription_id);
+        all(body, "AcceptedCompressionTypes", &ours.accepted_compression_types, |ours, body| {
+            assert!(*body == i64::from(*ours))
+        });
+        same(body, "PushIntervalMs", ours.push_interval_ms);
+        same(body, "TelemetryMaxBytes", ours.telemetry_max_bytes);
+        assert!(body["DeltaTemporality"] == ours.delta_temporality);
+        all(body, "RequestedMetrics", &ours.requested_metrics, |ours, body| {
+            assert_eq!(body.text(), Some(&**ours))
+        });
+    });
+    each_response::<PushTelemetryRequest>(&schemas, |ours, body| {
+        same(body, "ThrottleTimeMs", ours.throttle_time_ms);
+        same(body, "ErrorCode", ours.error_code.0);
     });
 }
 

@@ -12,6 +12,7 @@ use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
 use crate::metrics::{Meters, WindowRules};
 use crate::network::{Network, NetworkClient, Transport};
+use crate::sender::client_instance::ClientInstance;
 use crate::sender::{Bootstrap, Control, Sender};
 
 /// A sender, and what the producer's handles share with it.
@@ -40,7 +41,8 @@ pub(crate) fn assemble<N: Network>(
     let windows = WindowRules { length: settings.metrics_sample_window, count: settings.metrics_num_samples };
     let meters = Arc::new(Meters::new(Arc::from(&*settings.client_id), windows));
     let (queues, known) = (Arc::clone(&accumulator), Arc::clone(&metadata));
-    let control = Arc::new(Control::new(queues, known, transactional_id, Arc::clone(&meters)));
+    let instance = ClientInstance::new(settings.enable_metrics_push);
+    let control = Arc::new(Control::new(queues, known, transactional_id, Arc::clone(&meters), instance));
     let settings = Arc::new(settings.clone());
     let client = NetworkClient::new(transport, Arc::clone(&settings), meters, random.fork());
     let sender = Sender::new(settings, client, Arc::clone(&control), bootstrap, random);

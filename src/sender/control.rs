@@ -6,12 +6,14 @@
 //! refused.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
 use crate::error::Error;
 use crate::lifecycle::{CloseDeadline, Lifecycle};
 use crate::metadata::Metadata;
-use crate::metrics::Meters;
+use crate::metrics::{Looked, Meters, Metrics};
+use crate::sender::client_instance::ClientInstance;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transaction::TransactionCalls;
 
@@ -21,6 +23,7 @@ pub(crate) struct Control {
     metadata: Arc<Metadata>,
     transactions: Arc<TransactionCalls>,
     meters: Arc<Meters>,
+    instance: ClientInstance,
     pub(super) delivered: AtomicU64,
     pub(super) failed: AtomicU64,
     pub(super) abandoned: AtomicU64,
@@ -40,12 +43,23 @@ impl Control {
         metadata: Arc<Metadata>,
         transactional_id: Option<Arc<str>>,
         meters: Arc<Meters>,
+        instance: ClientInstance,
     ) -> Control {
         let lifecycle = Arc::clone(accumulator.lifecycle());
         let transactions = Arc::new(TransactionCalls::new(transactional_id, Arc::clone(&lifecycle)));
         accumulator.turn_queues(transactions.turn());
         let (delivered, failed, abandoned) = Default::default();
-        Control { lifecycle, accumulator, metadata, transactions, meters, delivered, failed, abandoned }
+        Control {
+            lifecycle,
+            accumulator,
+            metadata,
+            transactions,
+            meters,
+            instance,
+            delivered,
+            failed,
+            abandoned,
+        }
     }
 
     /// The transaction as callers and the sender see it.
@@ -56,6 +70,25 @@ impl Control {
     /// What both sides measure.
     pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.meters
+    }
+
+    /// What was measured so far, and what can be looked up now. The sender does not wait for who reads it.
+    pub(crate) fn metrics(&self, now: Instant) -> Metrics {
+        let (pool, meters) = (self.accumulator.pool(), &self.meters);
+        let looked = Looked {
+            waiting_threads: pool.waiting_threads(),
+            buffer_total_bytes: pool.total(),
+            buffer_available_bytes: pool.free(),
+            metadata_age: self.metadata.refreshed().map(|at| now.saturating_duration_since(at)),
+            requests_in_flight: meters.requests_in_flight.load(Ordering::Relaxed),
+            connection_count: meters.connection_count(now),
+        };
+        meters.read(now, &looked)
+    }
+
+    /// The id that brokers know this producer's telemetry by.
+    pub(crate) fn instance(&self) -> &ClientInstance {
+        &self.instance
     }
 
     pub(super) fn accumulator(&self) -> &Arc<RecordAccumulator> {
@@ -97,6 +130,7 @@ impl Control {
         step(&self.lifecycle);
         self.accumulator.close_pool();
         self.metadata.send_waiters_away();
+        self.instance.send_waiters_away();
     }
 
     pub(crate) fn counts(&self) -> Counts {

@@ -1,8 +1,8 @@
 //! `Sender`: the one loop on the one thread: drains the accumulator, asks the brokers, and carries out what follows.
 //!
 //! Owns: the order of a turn, the table of all kinds of requests, and what follows for the whole from what a part was told.
-//! What only this thread touches belongs to one of its four parts: `MetadataUpdater`, `ProducerIdentity`, `Coordination`, `Produce`. Must
-//! not know: serializers, partitioners, the caller's handles.
+//! What only this thread touches belongs to one of its five parts: `MetadataUpdater`, `ProducerIdentity`, `Coordination`, `Produce`, `Telemetry`.
+//! Must not know: serializers, partitioners, the caller's handles.
 //! Threads: the sender thread. Time and randomness come in as arguments, sockets through `Network`, so that the whole of
 //! it runs under simulation as well.
 //! Holds: every batch that was taken from a queue is settled exactly once; nothing here waits but `NetworkClient::poll`.
@@ -11,19 +11,21 @@
 mod assembly;
 #[cfg(any(test, feature = "simulation"))]
 mod census;
+mod client_instance;
 mod client_request;
 mod control;
 mod coordination;
 mod metadata_updater;
 mod produce;
 mod producer_identity;
+mod telemetry;
 mod warnings;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::accumulator::RecordAccumulator;
-use crate::cluster::broker_behind;
+use crate::cluster::{broker_behind, is_telemetry};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::last_heard::LastHeard;
@@ -47,6 +49,7 @@ pub(crate) use metadata_updater::Bootstrap;
 use metadata_updater::{MetadataContext, MetadataUpdater};
 use produce::{GivenUp, Produce, ProduceContext};
 use producer_identity::{InitProducerIdContext, ProducerIdentity};
+use telemetry::{PushContext, SubscriptionsContext, Telemetry, TelemetryCall};
 
 /// Makes the table of all kinds of requests: what each is about, and the part of the sender that takes its answer, with
 /// what that needs of the others.
@@ -93,6 +96,8 @@ requests! {
     AddOffsets(AddOffsetsContext): coordination.offsets_added(identity),
     CommitOffsets(CommitOffsetsContext): coordination.offsets_committed(identity),
     EndTransaction(EndTransactionContext): coordination.transaction_ended(identity),
+    GetTelemetrySubscriptions(SubscriptionsContext): telemetry.subscriptions_told(),
+    PushTelemetry(PushContext): telemetry.pushed(),
 }
 
 pub(crate) struct Sender<N: Network> {
@@ -105,6 +110,7 @@ pub(crate) struct Sender<N: Network> {
     identity: ProducerIdentity,
     coordination: Coordination,
     produce: Produce,
+    telemetry: Telemetry,
     events: Vec<Event>,
     outcomes: Vec<Outcome<RequestContext>>,
     /// How many more answers count as awaited.
@@ -129,6 +135,7 @@ impl<N: Network> Sender<N> {
         let calls = control.transactions();
         // A stream of its own, which takes nothing from the others.
         let third = fastrand::Rng::with_seed(one.get_seed());
+        let fourth = fastrand::Rng::with_seed(!one.get_seed());
         Sender {
             client,
             metadata_updater: MetadataUpdater::new(
@@ -144,7 +151,8 @@ impl<N: Network> Sender<N> {
                 Arc::clone(&metadata),
                 third,
             ),
-            produce: Produce::new(settings, Arc::clone(&control), random),
+            produce: Produce::new(Arc::clone(&settings), Arc::clone(&control), random),
+            telemetry: Telemetry::new(settings, Arc::clone(&control), fourth),
             accumulator,
             heard: Arc::clone(metadata.heard()),
             metadata,
@@ -187,6 +195,7 @@ impl<N: Network> Sender<N> {
             self.send(request, now);
         }
         self.ask_coordinator(now);
+        self.tell_of_itself(now);
         let until = self.next_deadline(send_again, now);
         if self.accumulator.mailbox().take_awaited() {
             self.awaited = AWAITED_ANSWERS;
@@ -232,6 +241,18 @@ impl<N: Network> Sender<N> {
             Some(CoordinatorCall::AddOffsets(request)) => self.send(request, now),
             Some(CoordinatorCall::CommitOffsets(request)) => self.send(request, now),
             Some(CoordinatorCall::EndTransaction(request)) => self.send(request, now),
+        }
+    }
+
+    /// Sends what is due for telemetry: last, and over a connection of its own.
+    fn tell_of_itself(&mut self, now: Instant) {
+        if !self.telemetry.is_due(now) {
+            return;
+        }
+        match self.telemetry.request(&mut self.client, now) {
+            None => {}
+            Some(TelemetryCall::GetSubscriptions(request)) => self.send(request, now),
+            Some(TelemetryCall::Push(request)) => self.send(request, now),
         }
     }
 
@@ -304,7 +325,8 @@ impl<N: Network> Sender<N> {
             CloseDeadline::Now => true,
             CloseDeadline::At(_) if planted(Defect::CloseForgets) => true,
             CloseDeadline::At(deadline) => {
-                deadline.is_some_and(|deadline| now >= deadline) || self.is_all_done()
+                deadline.is_some_and(|deadline| now >= deadline)
+                    || self.is_all_done() && !self.telemetry.says_goodbye(&self.client, now)
             }
         }
     }
@@ -347,13 +369,22 @@ impl<N: Network> Sender<N> {
             // No other request goes without an answer.
             Outcome::Written { .. } => Effects::none(),
             Outcome::Bootstrapped(servers) => self.metadata_updater.looked_up(servers, now),
+            Outcome::Connected { node } if is_telemetry(node) => {
+                self.telemetry.connected(&self.client, node);
+                Effects::none()
+            }
             Outcome::Connected { node } => {
+                self.telemetry.connected(&self.client, node);
                 self.metadata_updater.connected(node);
                 self.coordination.connected(&self.client, node, &mut self.identity.transaction);
                 Effects::none()
             }
             Outcome::Closed { node } => {
                 self.metadata_updater.closed(node);
+                Effects::none()
+            }
+            Outcome::Disconnected { node, error } if is_telemetry(node) => {
+                self.telemetry.disconnected(node, &error);
                 Effects::none()
             }
             Outcome::Disconnected { node, error } => self.metadata_updater.disconnected(node, error, now),
@@ -512,7 +543,9 @@ impl<N: Network> Sender<N> {
     fn next_deadline(&self, send_again: Option<Instant>, now: Instant) -> Option<Instant> {
         let closing = match self.control.lifecycle().closing() {
             // The last ones may have expired in this turn.
-            Some(CloseDeadline::At(_)) if self.is_all_done() => Some(now),
+            Some(CloseDeadline::At(_)) if self.is_all_done() && !self.telemetry.is_saying_goodbye() => {
+                Some(now)
+            }
             Some(CloseDeadline::At(deadline)) => deadline,
             Some(CloseDeadline::Now) => Some(now),
             None => None,
@@ -520,6 +553,10 @@ impl<N: Network> Sender<N> {
         let (metadata, produce) = (self.metadata_updater.due(now), self.produce.due(now));
         let identity = self.identity.due(&self.produce.drain, now);
         let coordination = self.coordination.due(now);
-        [produce, send_again, closing, metadata, identity, coordination].into_iter().flatten().min()
+        let telemetry = self.telemetry.due(now);
+        [produce, send_again, closing, metadata, identity, coordination, telemetry]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

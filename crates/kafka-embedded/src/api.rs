@@ -32,11 +32,16 @@ pub enum Api {
     SaslHandshake,
     /// Carries what is said in a mechanism of SASL.
     SaslAuthenticate,
+    /// Tells which metrics of clients are wanted; not known unless [`telemetry`](super::EmbeddedClusterBuilder::telemetry) is asked
+    /// for.
+    GetTelemetrySubscriptions,
+    /// Brings metrics of a client; not known unless [`telemetry`](super::EmbeddedClusterBuilder::telemetry) is asked for.
+    PushTelemetry,
 }
 
 impl Api {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Produce,
         Self::Fetch,
         Self::ListOffsets,
@@ -50,6 +55,8 @@ impl Api {
         Self::TxnOffsetCommit,
         Self::SaslHandshake,
         Self::SaslAuthenticate,
+        Self::GetTelemetrySubscriptions,
+        Self::PushTelemetry,
     ];
 
     /// The number that stands for it in a request.
@@ -69,6 +76,8 @@ impl Api {
             Self::TxnOffsetCommit => 28,
             Self::SaslHandshake => 17,
             Self::SaslAuthenticate => 36,
+            Self::GetTelemetrySubscriptions => 71,
+            Self::PushTelemetry => 72,
         }
     }
 
@@ -89,6 +98,7 @@ impl Api {
             Self::AddOffsetsToTxn => 0..=4,
             Self::SaslHandshake => 0..=1,
             Self::SaslAuthenticate => 0..=2,
+            Self::GetTelemetrySubscriptions | Self::PushTelemetry => 0..=0,
         }
     }
 
@@ -110,6 +120,7 @@ impl Api {
             | Self::TxnOffsetCommit => 3,
             Self::InitProducerId | Self::SaslAuthenticate => 2,
             Self::SaslHandshake => i16::MAX,
+            Self::GetTelemetrySubscriptions | Self::PushTelemetry => 0,
         }
     }
 }

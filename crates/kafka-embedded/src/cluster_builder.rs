@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::api::Api;
 use super::sasl::{SaslOptions, SaslSettings};
+use super::telemetry_options::TelemetryOptions;
 #[cfg(feature = "tls")]
 use super::tls::TlsOptions;
 
@@ -138,15 +139,20 @@ pub struct EmbeddedClusterBuilder {
     pub(super) versions: BTreeMap<Api, RangeInclusive<i16>>,
     pub(super) cluster_id: String,
     pub(super) transactions: TransactionSettings,
+    pub(super) telemetry: Option<TelemetryOptions>,
     pub(super) sasl: Option<SaslSettings>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<TlsOptions>,
 }
 
+const TELEMETRY_APIS: [Api; 2] = [Api::GetTelemetrySubscriptions, Api::PushTelemetry];
+
 impl EmbeddedClusterBuilder {
     pub(super) fn new() -> Self {
         let mut versions: BTreeMap<_, _> = Api::ALL.into_iter().map(|api| (api, api.versions())).collect();
         versions.insert(Api::InitProducerId, STABLE_INIT_PRODUCER_ID);
+        // As a broker that has no plugin for them.
+        versions.retain(|api, _| !TELEMETRY_APIS.contains(api));
         Self {
             brokers: 1,
             racks: Vec::new(),
@@ -156,6 +162,7 @@ impl EmbeddedClusterBuilder {
             versions,
             cluster_id: "embedded-cluster-00000".to_owned(),
             transactions: TransactionSettings::default(),
+            telemetry: None,
             sasl: None,
             #[cfg(feature = "tls")]
             tls: None,
@@ -234,6 +241,16 @@ impl EmbeddedClusterBuilder {
     #[must_use]
     pub fn without(mut self, api: Api) -> Self {
         self.versions.remove(&api);
+        self
+    }
+
+    /// Brokers take metrics of their clients (KIP-714), as with a plugin for that, and want these:
+    /// [`telemetry_pushes`](super::EmbeddedCluster::telemetry_pushes) are what came. Off if not said, as brokers are: they do not
+    /// know the requests then.
+    #[must_use]
+    pub fn telemetry(mut self, options: TelemetryOptions) -> Self {
+        self.telemetry = Some(options);
+        self.versions.extend(TELEMETRY_APIS.map(|api| (api, api.versions())));
         self
     }
 

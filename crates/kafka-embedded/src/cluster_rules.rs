@@ -29,6 +29,7 @@ use super::produce_request::{self, ProduceAnswer};
 use super::rewrite::{Frame, Rewriter};
 use super::seen::Seen;
 use super::shape;
+use super::telemetry_options::TelemetryState;
 use super::transaction_coordinator::TransactionCoordinator;
 
 /// A connection of a client to one broker.
@@ -82,6 +83,7 @@ pub struct ClusterRules {
     pub(super) faults: FaultList,
     pub(super) rewriter: Rewriter,
     pub(super) seen: Seen,
+    pub(super) telemetry: TelemetryState,
     /// The brokers whose Metadata has stopped, and what they go on showing.
     pub(super) frozen: BTreeMap<i32, ShownCluster>,
     pub(super) connections: BTreeMap<ConnectionId, ClientConnection>,
@@ -125,8 +127,10 @@ impl ClusterRules {
         for (name, config) in &settings.topics {
             cluster.create_topic(name, config.clone());
         }
+        let telemetry = TelemetryState::new(settings.telemetry.clone());
         Self {
             settings,
+            telemetry,
             cluster,
             coordinator: TransactionCoordinator::default(),
             faults: FaultList::default(),
@@ -288,6 +292,8 @@ impl ClusterRules {
             Api::AddOffsetsToTxn => self.add_offsets_to_txn(&incoming, frame),
             Api::EndTxn => self.end_txn(&incoming, frame),
             Api::TxnOffsetCommit => self.txn_offset_commit(&incoming, frame),
+            Api::GetTelemetrySubscriptions => self.get_telemetry_subscriptions(&incoming, frame),
+            Api::PushTelemetry => self.push_telemetry(&incoming, frame),
             Api::SaslHandshake | Api::SaslAuthenticate => Some(self.login_out_of_place(&incoming)),
         }
     }

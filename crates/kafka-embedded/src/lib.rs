@@ -49,6 +49,8 @@
 //! With the feature `tls` (on by default) brokers can speak TLS, with certificates made on the fly: [`TlsOptions`]. They
 //! can require a login by SASL: [`SaslOptions`].
 //!
+//! Brokers take clients' metrics (KIP-714) on demand: [`telemetry`](EmbeddedClusterBuilder::telemetry).
+//!
 //! # Transactions
 //!
 //! They work as with Kafka 4.3's coordinator, by both protocols: `transaction.version` 2, where the end of each transaction
@@ -123,6 +125,7 @@ mod no_tls;
 mod partition_log;
 mod produce_request;
 mod producer_ids;
+mod protobuf_reader;
 mod rewrite;
 mod sasl;
 mod sasl_rules;
@@ -130,6 +133,8 @@ mod seen;
 mod server;
 mod shape;
 mod steering;
+mod telemetry_options;
+mod telemetry_requests;
 #[cfg(feature = "tls")]
 mod tls;
 mod tls_state;
@@ -150,6 +155,7 @@ pub use self::rewrite::{BrokerAnswer, Rewritten};
 pub use self::sasl::{PresentedToken, SaslMechanism, SaslOptions, TokenVerdict};
 pub use self::seen::{SeenBatch, SeenLogin, SeenProduce};
 use self::server::Server;
+pub use self::telemetry_options::{ReceivedMetric, ReceivedValue, SeenPush, TelemetryOptions};
 #[cfg(feature = "tls")]
 pub use self::tls::{
     AlertAt, CertificateKeyKind, CertificateOptions, IssuedCertificate, SeenTls, TlsEnd, TlsFault,
@@ -294,6 +300,18 @@ impl EmbeddedCluster {
     /// Forgets the generation and the members of a consumer group: anybody may commit its offsets again.
     pub fn forget_group_members(&self, group: &str) {
         self.server.with_rules(|rules| rules.forget_group_members(group));
+    }
+
+    /// The metrics that clients have pushed, in order. Without [`telemetry`](EmbeddedClusterBuilder::telemetry) there are none.
+    #[must_use]
+    pub fn telemetry_pushes(&self) -> Vec<SeenPush> {
+        self.server.with_rules(|rules| rules.telemetry_pushes().to_vec())
+    }
+
+    /// Wants something else of clients from now on. Nothing, where the cluster was built without
+    /// [`telemetry`](EmbeddedClusterBuilder::telemetry).
+    pub fn set_telemetry(&self, options: TelemetryOptions) {
+        self.server.with_rules(|rules| rules.set_telemetry(options));
     }
 
     /// The headers of the batches of a partition, in order.

@@ -58,6 +58,9 @@ const fn fields(api: Api) -> &'static [ShapeField] {
         }
         Api::EndTxn => &[ShapeField(0, LAST, String), ShapeField(0, LAST, Fixed(11))],
         Api::TxnOffsetCommit => TXN_OFFSET_COMMIT,
+        Api::GetTelemetrySubscriptions => &[ShapeField(0, LAST, Fixed(16))],
+        // The client's id, the subscription's, two bytes, the metrics.
+        Api::PushTelemetry => &[ShapeField(0, LAST, Fixed(22)), ShapeField(0, LAST, Bytes)],
     }
 }
 

@@ -226,9 +226,7 @@ fn what_cannot_matter_is_a_warning_and_nothing_where_it_says_what_holds() {
         assert_eq!(remarks(&[(name, value)]), [format!("{name} has no effect on this producer")]);
         assert!(remarks(&[(name, default)]).is_empty());
     }
-    for name in ["enable.metrics.push", "metadata.cluster.check.enable"] {
-        assert!(remarks(&[(name, "false")]).is_empty());
-    }
+    assert!(remarks(&[("metadata.cluster.check.enable", "false")]).is_empty());
 }
 
 /// Texts and lists may be empty; so may secrets.
@@ -324,10 +322,11 @@ fn a_prefix_in_a_name_is_told() {
 }
 
 #[test]
-fn telemetry_may_be_set_either_way_and_jvm_settings_only_warn() {
-    for value in ["true", "false"] {
-        settings(&[("enable.metrics.push", value), ("metadata.cluster.check.enable", value)]);
-    }
+fn telemetry_is_on_unless_it_is_turned_off_and_jvm_settings_only_warn() {
+    assert!(
+        settings(&[]).enable_metrics_push && settings(&[("enable.metrics.push", "true")]).enable_metrics_push
+    );
+    assert!(!settings(&[("enable.metrics.push", "false")]).enable_metrics_push);
     let jvm = |property: &&&PropertyDescription| {
         property.support() == PropertySupport::Ignored && property.parse("x.Y", "").is_ok()
     };

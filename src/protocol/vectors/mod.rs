@@ -14,6 +14,7 @@ mod init_producer_id;
 mod metadata;
 mod produce;
 mod sasl;
+mod telemetry_messages;
 mod txn_offset_commit;
 
 use std::collections::BTreeMap;
