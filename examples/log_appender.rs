@@ -10,17 +10,19 @@
 //!   connection is lost" would be sent over the lost connection, fail, be logged … And what is logged by whoever is
 //!   asked while a line is being sent (a serializer, an interceptor) goes to stderr as well.
 //! - **No waiting.** `try_send`: where there is no room, because the brokers are down or slow, the line is left out
-//!   and counted. The next line that gets through says how many are missing.
+//!   and counted. So is one whose outcome is an error. The next line that gets through says how many are missing.
 //! - **Nothing is lost at the end**: a `static` is never dropped, so the program calls `log::logger().flush()` before it exits.
 
 use std::cell::Cell;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use kafka_embedded::EmbeddedCluster;
-use kafka_producer::{Error, KafkaProducer, ProducerConfig, ProducerRecord};
+use kafka_producer::{
+    Acknowledgement, InterceptorError, KafkaProducer, ProducerConfig, ProducerInterceptor, ProducerRecord,
+};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use serde_json::json;
 
@@ -36,11 +38,29 @@ thread_local! {
 struct KafkaAppender {
     producer: KafkaProducer<str, str>,
     topic: String,
-    /// Lines that were left out since the last one that got through.
-    missing: AtomicU64,
-    missing_in_all: AtomicU64,
+    missing: Arc<Missing>,
     /// What the producer itself has logged.
     producers_own: AtomicU64,
+}
+
+/// The lines that are not in the topic: those that `try_send` refused, and those whose outcome is an error.
+#[derive(Default)]
+struct Missing {
+    /// Not told of yet.
+    untold: AtomicU64,
+    in_all: AtomicU64,
+}
+
+struct CountMissing(Arc<Missing>);
+
+impl ProducerInterceptor<str, str> for CountMissing {
+    fn on_acknowledgement(&self, line: &Acknowledgement<'_>) -> Result<(), InterceptorError> {
+        if line.outcome().is_err() {
+            self.0.untold.fetch_add(1, Ordering::Relaxed);
+            self.0.in_all.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }
 
 impl KafkaAppender {
@@ -52,37 +72,40 @@ impl KafkaAppender {
     ) -> Result<&'static KafkaAppender, AnyError> {
         // A logger waits for nothing, but the first line needs the topic's partitions: this long for them, at the start.
         let config = config.client_id("log-appender").max_block(Duration::from_secs(5));
-        let producer = KafkaProducer::builder(config).default_serializers().build()?;
+        let missing = Arc::new(Missing::default());
+        let builder = KafkaProducer::builder(config).default_serializers();
+        let producer = builder.interceptor(CountMissing(Arc::clone(&missing))).build()?;
         if let Err(error) = producer.partitions_for(topic) {
             eprintln!("lines are left out until Kafka can be reached: {error}");
         }
-        let (missing, missing_in_all, producers_own) = Default::default();
-        let appender =
-            KafkaAppender { producer, topic: topic.to_owned(), missing, missing_in_all, producers_own };
+        let (topic, producers_own) = (topic.to_owned(), AtomicU64::new(0));
+        let appender = KafkaAppender { producer, topic, missing, producers_own };
         let appender = APPENDER.get_or_init(|| appender);
         log::set_logger(appender).map_err(|error| error.to_string())?;
         log::set_max_level(level);
         Ok(appender)
     }
 
-    fn send(&self, record: &Record<'_>) -> Result<(), Error> {
-        let missing = self.missing.swap(0, Ordering::Relaxed);
+    /// The line, with how many before it are missing.
+    fn send(&self, record: &Record<'_>) {
+        let untold = self.missing.untold.swap(0, Ordering::Relaxed);
         let mut line = json!({
             "level": record.level().as_str(),
             "target": record.target(),
             "thread": thread::current().name(),
             "message": record.args().to_string(),
         });
-        if missing > 0 {
-            line["missing_before"] = missing.into();
+        if untold > 0 {
+            line["missing_before"] = untold.into();
         }
-        // Not asked for: an outcome that is an error is the producer's own warning, on stderr.
         let sent = self.producer.try_send(ProducerRecord::new(self.topic.as_str(), line.to_string()));
-        if sent.is_err() {
-            self.missing.fetch_add(missing + 1, Ordering::Relaxed);
-            self.missing_in_all.fetch_add(1, Ordering::Relaxed);
+        if let Err(error) = sent {
+            // It is counted; the others are still untold.
+            self.missing.untold.fetch_add(untold, Ordering::Relaxed);
+            if untold == 0 {
+                eprintln!("log lines are left out: {error}");
+            }
         }
-        sent.map(drop)
     }
 }
 
@@ -101,13 +124,8 @@ impl Log for KafkaAppender {
             return;
         }
         SENDING.set(true);
-        let sent = self.send(record);
+        self.send(record);
         SENDING.set(false);
-        if let Err(error) = sent
-            && self.missing.load(Ordering::Relaxed) == 1
-        {
-            eprintln!("log lines are left out: {error}");
-        }
     }
 
     /// Waits for what was taken, for five seconds at most.
@@ -127,7 +145,7 @@ fn main() -> Result<(), AnyError> {
             let appender = KafkaAppender::install(config, topic, LevelFilter::Info)?;
             work("a program", 100);
             log::logger().flush();
-            println!("100 lines logged, {} left out", appender.missing_in_all.load(Ordering::Relaxed));
+            println!("100 lines logged, {} left out", appender.missing.in_all.load(Ordering::Relaxed));
             Ok(())
         }
         _ => Err("usage: log_appender [--bootstrap-servers HOST:PORT,… --topic TOPIC]".into()),
@@ -150,7 +168,7 @@ fn demonstrate() -> Result<(), AnyError> {
         .max_request_size(32 * 1024)
         .reconnect_backoff_max(Duration::from_millis(100));
     let appender = KafkaAppender::install(config, "logs", LevelFilter::Debug)?;
-    let left_out = || appender.missing_in_all.load(Ordering::Relaxed);
+    let left_out = || appender.missing.in_all.load(Ordering::Relaxed);
 
     work("the program", 100);
     log::logger().flush();
