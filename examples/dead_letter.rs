@@ -168,6 +168,9 @@ fn main() -> Result<(), AnyError> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (servers, topics, file) = match arguments.as_slice() {
         [] => return demonstrate(),
+        ["--bootstrap-servers", servers] => {
+            (servers, ["orders", "orders.dead"], PathBuf::from("orders.dead.jsonl"))
+        }
         [
             "--bootstrap-servers",
             servers,
@@ -179,8 +182,8 @@ fn main() -> Result<(), AnyError> {
             file,
         ] => (servers, [*topic, *dead], PathBuf::from(file)),
         _ => {
-            let usage = "usage: dead_letter [--bootstrap-servers HOST:PORT,… --topic TOPIC --dead-letter-topic TOPIC \
-                         --dead-letter-file FILE] with lines of KEY, a tab, and VALUE as its input";
+            let usage = "usage: dead_letter [--bootstrap-servers HOST:PORT,… [--topic TOPIC --dead-letter-topic TOPIC \
+                         --dead-letter-file FILE]] with lines of KEY, a tab, and VALUE as its input";
             return Err(usage.into());
         }
     };

@@ -171,16 +171,17 @@ impl Service {
 
 fn main() -> Result<(), AnyError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => demonstrate(),
-        ["--bootstrap-servers", servers, "--topic", topic, "--listen", listen] => {
-            serve(&Service::start(ProducerConfig::new().bootstrap_servers(servers), topic, listen)?)
-        }
+    let (servers, topic, listen) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => return demonstrate(),
+        ["--bootstrap-servers", servers] => (*servers, "events", "127.0.0.1:8080"),
+        ["--bootstrap-servers", servers, "--topic", topic, "--listen", listen] => (*servers, *topic, *listen),
         _ => {
-            Err("usage: http_server [--bootstrap-servers HOST:PORT,… --topic TOPIC --listen HOST:PORT]"
-                .into())
+            let usage =
+                "usage: http_server [--bootstrap-servers HOST:PORT,… [--topic TOPIC --listen HOST:PORT]]";
+            return Err(usage.into());
         }
-    }
+    };
+    serve(&Service::start(ProducerConfig::new().bootstrap_servers(servers), topic, listen)?)
 }
 
 fn serve(service: &Service) -> Result<(), AnyError> {

@@ -138,18 +138,18 @@ impl Log for KafkaAppender {
 
 fn main() -> Result<(), AnyError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => demonstrate(),
-        ["--bootstrap-servers", servers, "--topic", topic] => {
-            let config = ProducerConfig::new().bootstrap_servers(servers);
-            let appender = KafkaAppender::install(config, topic, LevelFilter::Info)?;
-            work("a program", 100);
-            log::logger().flush();
-            println!("100 lines logged, {} left out", appender.missing.in_all.load(Ordering::Relaxed));
-            Ok(())
-        }
-        _ => Err("usage: log_appender [--bootstrap-servers HOST:PORT,… --topic TOPIC]".into()),
-    }
+    let (servers, topic) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => return demonstrate(),
+        ["--bootstrap-servers", servers] => (*servers, "logs"),
+        ["--bootstrap-servers", servers, "--topic", topic] => (*servers, *topic),
+        _ => return Err("usage: log_appender [--bootstrap-servers HOST:PORT,… [--topic TOPIC]]".into()),
+    };
+    let config = ProducerConfig::new().bootstrap_servers(servers);
+    let appender = KafkaAppender::install(config, topic, LevelFilter::Info)?;
+    work("a program", 100);
+    log::logger().flush();
+    println!("100 lines logged, {} left out", appender.missing.in_all.load(Ordering::Relaxed));
+    Ok(())
 }
 
 /// The program: it knows nothing of Kafka.

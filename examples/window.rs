@@ -85,16 +85,16 @@ fn copy(producer: &TextProducer, topic: &str, lines: &[String], from: usize) -> 
 fn main() -> Result<(), AnyError> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let lines: Vec<String> = (0..LINES).map(|number| format!("line {number}")).collect();
-    match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [] => demonstrate(&lines),
-        ["--bootstrap-servers", servers, "--topic", topic] => {
-            let producer = TextProducer::connect(servers)?;
-            let (start, (done, outcome)) = (Instant::now(), copy(&producer, topic, &lines, 0));
-            println!("lines before {done} are in the log, after {} ms", start.elapsed().as_millis());
-            Ok(outcome.and_then(|()| producer.close())?)
-        }
-        _ => Err("usage: window [--bootstrap-servers HOST:PORT,… --topic TOPIC]".into()),
-    }
+    let (servers, topic) = match &arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => return demonstrate(&lines),
+        ["--bootstrap-servers", servers] => (*servers, "test"),
+        ["--bootstrap-servers", servers, "--topic", topic] => (*servers, *topic),
+        _ => return Err("usage: window [--bootstrap-servers HOST:PORT,… [--topic TOPIC]]".into()),
+    };
+    let producer = TextProducer::connect(servers)?;
+    let (start, (done, outcome)) = (Instant::now(), copy(&producer, topic, &lines, 0));
+    println!("lines before {done} are in the log, after {} ms", start.elapsed().as_millis());
+    Ok(outcome.and_then(|()| producer.close())?)
 }
 
 fn demonstrate(lines: &[String]) -> Result<(), AnyError> {
