@@ -4,14 +4,15 @@
 
 use std::env;
 use std::fs;
-use std::io::Write;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Once;
 use std::thread;
 use std::time::Duration;
 
+use harness::kafka_cluster::{Kafka, free_port};
 use kafka_embedded::{Api, EmbeddedCluster, Fault};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -493,4 +494,96 @@ fn a_program_runs_under_valgrind_which_finds_no_error_and_no_leak() {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}\n{out}\n{err}", output.status);
     has_lines(&out, &["9 records acknowledged, 9 read back from the brokers' logs: the same."]);
+}
+
+/// What they do on a cluster of their own they do on Apache Kafka.
+#[test]
+#[ignore = "needs Kafka: run by .ci/run"]
+fn each_program_runs_on_apache_kafka() {
+    let kafka = Kafka::start("4.3.1", 1);
+    for topic in ["orders", "orders.dead", "invoices", "lines", "test", "logs", "people", "load", "events"] {
+        kafka.create_topic(topic, 1, 1, &[]);
+    }
+    kafka.create_topic("compacted", 1, 1, &[("cleanup.policy", "compact")]);
+    let servers = kafka.bootstrap_servers();
+    let on_kafka = |name: &str, more: &[&str]| {
+        let output = run(name, &[&["--bootstrap-servers", servers.as_str()], more].concat());
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        (output.status.code(), format!("{out}{err}"))
+    };
+    let rows = |topic: &str| kafka.read_back(topic).len();
+
+    let (status, text) = on_kafka("quickstart", &["--topic", "test"]);
+    assert!(status == Some(0) && text.contains("9 records acknowledged."), "{text}");
+    let (status, text) = on_kafka("window", &[]);
+    assert!(status == Some(0) && text.starts_with("lines before 10000 are in the log"), "{text}");
+    assert_eq!(rows("test"), 10_009);
+
+    let folder = env::temp_dir().join(format!("kafka-producer-examples-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let database = path("orders.redb");
+    let (status, text) = on_kafka("outbox", &["--database", &database, "--crash"]);
+    assert!(status == Some(3) && text.contains("2 rows acknowledged"), "{text}");
+    let (status, text) = on_kafka("outbox", &["--database", &database]);
+    assert!(status == Some(0) && text.ends_with("0 rows in the outbox\n"), "{text}");
+    assert_eq!(rows("orders"), 2 + 6);
+    let (status, text) = on_kafka("json", &[]);
+    assert!(status == Some(0) && text.starts_with("sent: orders-0@8"), "{text}");
+
+    let (status, text) = on_kafka("log_appender", &[]);
+    assert!(status == Some(0) && text.contains("100 lines logged, 0 left out"), "{text}");
+    assert_eq!(rows("logs"), 100);
+    fs::write(path("people.csv"), "id,name\n1,Anna\n2\n3,Ben\n").unwrap();
+    let (status, text) = on_kafka("csv_loader", &["--topic", "people", "--file", &path("people.csv")]);
+    assert!(status == Some(1) && text.starts_with("3 rows, 2 in the log, 1 not\nline 3: "), "{text}");
+    assert_eq!(rows("people"), 2);
+
+    // The broker's own reason for a dead letter.
+    let (dead, input) = (path("orders.dead.jsonl"), "anna\ttwo apples\nno key\n");
+    let mut letters = Command::new(example("dead_letter"));
+    letters.args(["--bootstrap-servers", &servers, "--topic", "compacted"]);
+    letters.args(["--dead-letter-topic", "orders.dead", "--dead-letter-file", &dead]);
+    let mut letters = letters.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    letters.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = letters.wait_with_output().unwrap();
+    has_lines(&String::from_utf8_lossy(&output.stdout), &["compacted-0@0", "1 sent, 1 put aside"]);
+    assert_eq!(kafka.end_offset("orders.dead", 0).unwrap(), 1);
+    fs::remove_dir_all(&folder).unwrap();
+
+    let (status, text) = on_kafka("transactions", &[]);
+    assert!(status == Some(0) && text.contains("20 orders processed, each exactly once"), "{text}");
+    assert_eq!((rows("invoices"), rows("lines")), (20, 20));
+    services_run_on(&kafka);
+}
+
+/// Those that run until they are told to end.
+fn services_run_on(kafka: &Kafka) {
+    let daemon = start_daemon(&kafka.bootstrap_servers());
+    wait_until(|| kafka.end_offset("load", 0).is_ok_and(|end| end >= 3));
+    let (status, text) = end_daemon(daemon);
+    assert_eq!(status, Some(0), "{text}");
+
+    let address = format!("127.0.0.1:{}", free_port());
+    let mut server = Command::new(example("http_server"));
+    server.args([
+        "--bootstrap-servers",
+        &kafka.bootstrap_servers(),
+        "--topic",
+        "events",
+        "--listen",
+        &address,
+    ]);
+    let server = server.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut answer = String::new();
+    wait_until(|| {
+        let Ok(mut stream) = TcpStream::connect(&address) else { return false };
+        let request =
+            "POST /events?wait HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: 5\r\n\r\nevent";
+        stream.write_all(request.as_bytes()).unwrap();
+        stream.read_to_string(&mut answer).is_ok()
+    });
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("events-0@0\n"), "{answer}");
+    let (status, text) = end_daemon(server);
+    assert!(status == Some(0) && text.contains("closed: "), "{text}");
 }
