@@ -1,6 +1,6 @@
 // Runs loads by Java's producer and prints what it has measured. Input: lines of a load, and a blank line at the end of
 // each. "set NAME=VALUE"; then "send TOPIC PARTITION TIMESTAMP BYTES COUNT", "flush", "init", "begin", "commit", "abort",
-// "offsets TOPIC". Output: one line for each metric, "GROUP NAME TAG=VALUE,… VALUE" with tabs between; a blank line at the
+// "offsets TOPIC", "sleep MILLISECONDS". Output: one line for each metric, "GROUP NAME TAG=VALUE,… VALUE" with tabs between; a blank line at the
 // end of each load. A tab, a line's end or a comma in a tag is none that Kafka would give it.
 
 import java.io.BufferedReader;
@@ -52,7 +52,7 @@ public class LoadMetrics {
         }
     }
 
-    static void step(KafkaProducer<byte[], byte[]> producer, String[] words) {
+    static void step(KafkaProducer<byte[], byte[]> producer, String[] words) throws InterruptedException {
         switch (words[0]) {
             case "send":
                 byte[] value = new byte[Integer.parseInt(words[4])];
@@ -60,6 +60,7 @@ public class LoadMetrics {
                     producer.send(new ProducerRecord<>(words[1], Integer.parseInt(words[2]), Long.parseLong(words[3]), null, value));
                 break;
             case "flush": producer.flush(); break;
+            case "sleep": Thread.sleep(Long.parseLong(words[1])); break;
             case "init": producer.initTransactions(); break;
             case "begin": producer.beginTransaction(); break;
             case "commit": producer.commitTransaction(); break;

@@ -132,7 +132,7 @@ impl KafkaJars {
 }
 
 /// A program of the JDK: `JAVA_HOME`'s, otherwise the one on the path.
-fn jdk_program(name: &str) -> PathBuf {
+pub(super) fn jdk_program(name: &str) -> PathBuf {
     match std::env::var_os("JAVA_HOME") {
         Some(home) => Path::new(&home).join("bin").join(name),
         None => name.into(),

@@ -34,6 +34,7 @@ pub mod read_back;
 pub mod schema;
 pub mod scratch;
 pub mod secured_kafka;
+pub mod telemetry_witness;
 
 pub use versions::versions_asked_for;
 
