@@ -71,6 +71,7 @@ pages! {
     providers "security/providers.md"
     compression "compression.md"
     /// [compression]: self::compression
+    /// [metrics]: self::metrics
     /// [TLS]: self::tls
     features "features.md"
     logging "logging.md"

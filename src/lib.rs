@@ -215,7 +215,9 @@ pub use error::{Error, ErrorKind};
 pub use error_code::ErrorCode;
 pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
 pub use interrupt::InterruptHandle;
-pub use metrics::{Metric, MetricValue, Metrics};
+#[cfg(feature = "prometheus")]
+pub use metrics::MetricsCollector;
+pub use metrics::{Metric, MetricValue, Metrics, MetricsReporter};
 pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
 pub use partitioner::{
     PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,

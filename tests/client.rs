@@ -38,6 +38,7 @@ mod client {
     mod properties_files;
     mod recovery;
     mod reloading;
+    mod reporters;
     mod retries;
     mod sending;
     mod slow_callbacks;

@@ -209,6 +209,16 @@ fn json_is_written_by_serde_and_its_errors_come_back() {
 }
 
 #[test]
+fn a_reporter_of_metrics_is_called_at_the_end_and_a_snapshot_is_a_table() {
+    let text = output("metrics_reporter", &[]);
+    let rows = text.lines().filter(|line| line.starts_with("producer-metrics "));
+    assert!(rows.count() > 60, "{text}");
+    let last = text.lines().rev().take(2).collect::<Vec<_>>();
+    assert_eq!(last[0], "that was the last report");
+    assert!(last[1].starts_with("10000 records sent, 99 of 100 requests"), "{text}");
+}
+
+#[test]
 fn ctrl_c_ends_a_wait_and_loses_nothing() {
     let text = output("ctrl_c", &["--demo"]);
     has_lines(&text, &["asked to end", "0 delivered meanwhile, 0 given up"]);

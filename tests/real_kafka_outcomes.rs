@@ -156,8 +156,14 @@ const VALUES: &[&str] = &[
 ];
 
 /// Settings that only the producer itself checks wholly in Java, not its configuration.
-const CHECKED_AT_START: [&str; 5] =
-    ["bootstrap.servers", "delivery.timeout.ms", "linger.ms", "request.timeout.ms", "interceptor.classes"];
+const CHECKED_AT_START: [&str; 6] = [
+    "bootstrap.servers",
+    "delivery.timeout.ms",
+    "linger.ms",
+    "request.timeout.ms",
+    "interceptor.classes",
+    "metric.reporters",
+];
 
 #[test]
 #[ignore = "needs Kafka: run by .ci/run"]

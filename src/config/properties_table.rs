@@ -278,9 +278,9 @@ macro_rules! for_each_property {
                 accepts: OneOf(&["INFO", "DEBUG", "TRACE"]), importance: Low, origin: Kafka, support: Ignored,
             }
             METRIC_REPORTER_CLASSES_CONFIG = "metric.reporters" {
-                doc: "Java classes that metrics are reported to.",
-                type: List, default: "org.apache.kafka.common.metrics.JmxReporter",
-                accepts: Any, importance: Low, origin: Kafka, support: Ignored,
+                doc: "Reporters that get the metrics again and again, by the names that they were registered under (MetricsReporter). JmxReporter is Java's and has no effect.",
+                type: List, default: "org.apache.kafka.common.metrics.JmxReporter", field: metric_reporters: Vec<Named> = list,
+                accepts: Any, importance: Low, origin: Kafka, support: Supported,
             }
             CONFIG_PROVIDERS_CONFIG = "config.providers" {
                 doc: "Names of the providers that variables in values are looked up with: ${NAME:KEY} or ${NAME:PATH:KEY}. Each name has its class in config.providers.NAME.class and its options in config.providers.NAME.param.OPTION.",

@@ -34,7 +34,7 @@ fn page() -> String {
     table(&mut page, "### Of all connections\n\nIn the same group.", connections);
     table(&mut page, TOPICS, of(TopicSensors::ROWS));
     table(&mut page, NODES, of(TrafficSensors::ROWS).chain(of(NodeSensors::ROWS)));
-    page + TAIL
+    page + TAIL + BRIDGES
 }
 
 #[test]
@@ -75,6 +75,31 @@ const NODES: &str = "\
 
 Tags: `client-id`, `node-id`: `node-3` is broker 3; `node--1`, `node--2` … are the servers of `bootstrap.servers`, as in Java. A
 broker's coordinator counts as that broker.";
+
+const BRIDGES: &str = r#"
+## Where they can go
+
+- **Read them**: `producer.metrics()` is a snapshot on any thread, at any time. It is searched by `get`, gone through by `iter`, and
+  printed as a table. Several producers have one: `producers.iter().flat_map(KafkaProducer::metrics).collect::<Metrics>()`.
+- **Prometheus**, feature `prometheus`: `metrics().to_open_metrics()` is the text that Prometheus scrapes; `MetricsCollector` gives it to a
+  registry of the crate `prometheus-client`. `examples/prometheus.rs` serves the page.
+- **The facade `metrics`**, feature `metrics-facade`: `metrics().record_to_facade()` hands all of them to the recorder that the program has
+  installed, `describe_to_facade()` their units and descriptions. `examples/metrics_facade.rs` does it every ten seconds.
+- **serde**, feature `serde`: `Metrics`, `Metric` and `MetricValue` are `Serialize`. In JSON a snapshot is a list of objects, and `null` is
+  what was not measured of late:
+
+  ```json
+  {"group": "producer-topic-metrics", "name": "byte-rate", "tags": {"client-id": "shop", "topic": "orders"}, "unit": "bytes/s", "value": 1692.062}
+  ```
+- **Anywhere else**, at regular times: a `MetricsReporter` of your own, as a value (`KafkaProducerBuilder::metrics_reporter`) or named in
+  `metric.reporters` (`register_metrics_reporter`). Reporters have a thread of their own, so they may take their time; a panic is
+  logged, and the reporter is called again the next time. `close` waits for the last report. `examples/metrics_reporter.rs` is one.
+  Java's `JmxReporter`, the default, has no effect.
+
+With Prometheus and the facade, names are `kafka_`, the group without `-metrics`, and Kafka's name, with underscores, and tags are labels:
+`record-send-total` of `producer-topic-metrics` is `kafka_producer_topic_record_send_total{client_id="shop",topic="orders"}`. What ends in `-total`
+is a counter, all other numbers are gauges; what was not measured of late is left out.
+"#;
 
 const TAIL: &str = "
 ## `app-info`

@@ -8,11 +8,20 @@
 //! longer than a copy of one group.
 //! Source: `KafkaProducer.metrics()`; `metrics.sample.window.ms`, `metrics.num.samples`.
 
+#[cfg(any(feature = "prometheus", feature = "metrics-facade"))]
+mod exported;
+#[cfg(feature = "metrics-facade")]
+mod facade;
 mod latencies;
 mod looked;
 #[cfg(test)]
 mod metrics_page;
+#[cfg(feature = "prometheus")]
+mod open_metrics;
+mod reporter;
 mod sensors;
+#[cfg(feature = "serde")]
+mod serialized;
 mod snapshot;
 mod statistics;
 mod windows;
@@ -24,6 +33,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::metrics::latencies::{Latencies, PercentileRow};
 pub(crate) use crate::metrics::looked::Looked;
 use crate::metrics::looked::LookedRow;
+#[cfg(feature = "prometheus")]
+pub use crate::metrics::open_metrics::MetricsCollector;
+pub use crate::metrics::reporter::MetricsReporter;
 use crate::metrics::sensors::{APP_INFO, COUNT, NODE, PRODUCER, TOPIC};
 pub(crate) use crate::metrics::sensors::{
     CallSensors, ConnectionSensors, NodeSensors, ProduceSensors, TopicSensors, TrafficSensors,
@@ -260,6 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::metrics::statistics::Statistic;
 
     const LOOKED: Looked = Looked {
         waiting_threads: 1,
@@ -306,6 +319,23 @@ mod tests {
         drop(kept);
         meters.forget_unused_topics();
         assert!(meters.read(now, &LOOKED).get("producer-topic-metrics", "byte-rate", &[]).is_none());
+    }
+
+    #[test]
+    fn what_counts_ends_in_total_and_nothing_else_does() {
+        fn check<M>(rows: &[MetricRow<M>]) {
+            for row in rows {
+                let counts = matches!(row.statistic, Statistic::Total | Statistic::Times);
+                assert_eq!(row.name.ends_with("-total"), counts, "{}", row.name);
+            }
+        }
+        check(ProduceSensors::ROWS);
+        check(CallSensors::ROWS);
+        check(ConnectionSensors::ROWS);
+        check(TrafficSensors::ROWS);
+        check(TopicSensors::ROWS);
+        check(NodeSensors::ROWS);
+        assert!(Looked::ROWS.iter().all(|row| !row.name.ends_with("-total")));
     }
 
     #[test]

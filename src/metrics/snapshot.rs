@@ -80,6 +80,22 @@ impl<'a> IntoIterator for &'a Metrics {
     }
 }
 
+impl IntoIterator for Metrics {
+    type Item = Metric;
+    type IntoIter = std::vec::IntoIter<Metric>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.metrics.into_iter()
+    }
+}
+
+/// Such as those of several producers, which their `client-id` tells apart.
+impl FromIterator<Metric> for Metrics {
+    fn from_iter<I: IntoIterator<Item = Metric>>(metrics: I) -> Self {
+        Metrics::new(metrics.into_iter().collect())
+    }
+}
+
 /// One number, or one text, with its name.
 #[derive(Debug, Clone)]
 pub struct Metric {
@@ -122,6 +138,12 @@ impl Metric {
     /// What it means.
     pub fn description(&self) -> &'static str {
         self.description
+    }
+
+    /// Whether it counts since the producer was created and never falls: those whose names end in `-total`. All other numbers
+    /// go up and down.
+    pub fn is_counter(&self) -> bool {
+        self.is_sum
     }
 
     /// What was measured.

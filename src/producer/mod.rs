@@ -10,6 +10,7 @@ mod interface;
 mod metrics;
 mod plugins;
 mod producer_builder;
+mod reporting;
 mod send;
 mod transaction_guard;
 mod transactions;
@@ -38,6 +39,7 @@ use crate::mailbox::{Event, PendingFlush};
 use crate::metadata::{Metadata, check_topic};
 use crate::network::ChannelBuilder;
 use crate::origin::Origin;
+use crate::producer::reporting::Reporting;
 use crate::record::{AsRecord, RecordMetadata, TopicName};
 use crate::sender::Control;
 use crate::stage;
@@ -107,6 +109,8 @@ struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
 struct ProducerParts<K: ?Sized, V: ?Sized> {
     plugins: Plugins<K, V>,
     interceptors: Arc<Interceptors<K, V>>,
+    /// None where nobody is reported to.
+    reporting: Option<Reporting>,
 }
 
 impl<K: ?Sized, V: ?Sized> ProducerParts<K, V> {
@@ -114,6 +118,9 @@ impl<K: ?Sized, V: ?Sized> ProducerParts<K, V> {
     fn close(&self) {
         self.interceptors.close();
         self.plugins.close();
+        if let Some(reporting) = &self.reporting {
+            reporting.end();
+        }
     }
 }
 

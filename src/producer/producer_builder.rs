@@ -22,10 +22,12 @@ use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
+use crate::metrics::MetricsReporter;
 use crate::network::{BootstrapServers, ChannelBuilder, Network, SocketNetwork, SocketOptions, Transport};
 use crate::origin::Origin;
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
+use crate::producer::reporting::{GivenReporters, MetricsSource, Reporting};
 use crate::producer::{Core, KafkaProducer, ProducerParts, SendSettings, SenderThread};
 use crate::properties::{Named, Properties};
 use crate::security::{self, GivenLogins, SaslCredentials, TokenProvider};
@@ -63,6 +65,7 @@ pub struct KafkaProducerBuilder<K: ?Sized + 'static, V: ?Sized + 'static> {
     partitioner: Option<Box<dyn Partitioner>>,
     interceptor_names: ClassRegistry,
     interceptors: Vec<Box<dyn ProducerInterceptor<K, V>>>,
+    reporters: GivenReporters,
     logins: GivenLogins,
 }
 
@@ -131,6 +134,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             partitioner: None,
             interceptor_names: ClassRegistry::default(),
             interceptors: Vec::new(),
+            reporters: GivenReporters::default(),
             logins: GivenLogins::default(),
         }
     }
@@ -202,6 +206,22 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         F: Fn() -> Box<dyn ProducerInterceptor<K, V>> + Send + Sync + 'static,
     {
         self.interceptor_names.register::<dyn ProducerInterceptor<K, V>>(class_name, "records", factory);
+        self
+    }
+
+    /// Adds a reporter of metrics, as a value; those named in `metric.reporters` come first, then these in the order of the
+    /// calls.
+    pub fn metrics_reporter(self, reporter: impl MetricsReporter + 'static) -> Self {
+        self.reporters.give(reporter);
+        self
+    }
+
+    /// A name that may stand in `metric.reporters`, and what it stands for.
+    pub fn register_metrics_reporter<F>(mut self, class_name: &str, factory: F) -> Self
+    where
+        F: Fn() -> Box<dyn MetricsReporter> + Send + Sync + 'static,
+    {
+        self.reporters.named.register::<dyn MetricsReporter>(class_name, "metrics", factory);
         self
     }
 
@@ -294,18 +314,26 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
         let properties = Properties::new(&map).with_written(&settings.written);
         let plugins = self.take_plugins(&settings, &properties, &mut faults);
         let chain = self.take_interceptors(&settings.interceptor_classes, &properties, &mut faults);
+        let reporters = self.reporters.take(&settings.metric_reporters, &properties, &mut faults);
         let channels = security::channels(&settings, self.logins, &mut faults);
         faults.into_result()?;
         // Without a serializer there is a fault: what is missing is one.
         let plugins = plugins.ok_or_else(|| missing(KEY))?;
         self.config.log(&settings);
-        let parts = Arc::new(ProducerParts { plugins, interceptors: Arc::new(Interceptors::new(chain)) });
+        let reporting = Reporting::prepare(reporters, &settings.client_id)?;
+        let parts =
+            Arc::new(ProducerParts { plugins, interceptors: Arc::new(Interceptors::new(chain)), reporting });
         let of_the_thread = Arc::clone(&parts);
         let running = start(&settings, Arc::clone(&channels), Box::new(move || of_the_thread.close()))?;
+        let process = Origin::here();
+        if let Some(reporting) = &parts.reporting {
+            reporting
+                .begin(MetricsSource { process: process.clone(), control: Arc::clone(&running.control) });
+        }
         Ok(KafkaProducer {
             core: Arc::new(Core {
                 parts,
-                process: Origin::here(),
+                process,
                 settings: SendSettings::from(&settings),
                 accumulator: running.accumulator,
                 metadata: running.metadata,
