@@ -84,6 +84,7 @@ impl<'a> Loader<'a> {
         bar.set_style(ProgressStyle::with_template(
             "{bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {msg}, {eta} left",
         )?);
+        bar.set_message("no rows yet");
         let mut reader = Reader::from_reader(file);
         let columns = reader.headers()?.clone();
         let key = arguments.key.as_ref().map(|key| {
