@@ -28,8 +28,8 @@ impl SelfDescription {
             let name = command.get_name().to_owned();
             clap_complete::generate(shell, &mut command, name, &mut text);
         } else if self.man {
-            // A vector takes everything.
-            let _ = Man::new(command).render(&mut text);
+            // All flags, also those that `-h` leaves away. A vector takes everything.
+            let _ = Man::new(command.mut_args(|argument| argument.hide_short_help(false))).render(&mut text);
         } else {
             return false;
         }

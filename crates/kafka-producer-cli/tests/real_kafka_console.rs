@@ -108,7 +108,7 @@ fn what_the_broker_refuses_is_kept_and_sent_again(kafka: &Kafka) {
     let letters = TestFile::none("refused.json");
     let input = format!("k:fits\nk:{}\n", "x".repeat(600));
     let said = send(kafka, &["-t", "small", "-K:", "--dead-letter", letters.path()], input.as_bytes());
-    said.expect(1, &["line 2: small-0: ", "1 records acknowledged, 1 failed", letters.path()]);
+    said.expect(1, &["line 2: small-0: ", "1 record acknowledged, 1 failed", letters.path()]);
     send(kafka, &["--json", "-t", "large", "--file", letters.path()], b"").nothing();
     let values =
         |topic| kafka.read_back(topic).into_iter().map(|row| row.value.unwrap().len()).collect::<Vec<_>>();

@@ -68,15 +68,20 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// `1,234 records acknowledged, 0 failed, 12.3 MB read in 1.2 s (10.3 MB/s)`.
+/// `1,234,567 records acknowledged, 0 failed, 123.4 MB read in 1.2 s (102.8 MB/s)`.
 pub(super) fn counts(tally: &RecordTally, bytes: u64, time: Duration) -> String {
     let (megabytes, seconds) = (bytes as f64 / 1e6, time.as_secs_f64());
-    let rate = if seconds > 0.0 { megabytes / seconds } else { 0.0 };
-    format!(
-        "{} records acknowledged, {} failed, {megabytes:.1} MB read in {seconds:.1} s ({rate:.1} MB/s)",
-        HumanCount(tally.acknowledged()),
-        HumanCount(tally.failed()),
-    )
+    let read = match bytes {
+        // Too little for a rate.
+        0..100_000 => format!("{bytes} bytes read"),
+        _ => format!("{megabytes:.1} MB read in {seconds:.1} s ({:.1} MB/s)", megabytes / seconds.max(0.001)),
+    };
+    format!("{} acknowledged, {} failed, {read}", records(tally.acknowledged()), HumanCount(tally.failed()))
+}
+
+/// `1 record`, `1,234 records`.
+pub(super) fn records(count: u64) -> String {
+    format!("{} record{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -87,5 +92,7 @@ mod tests {
     fn the_line_has_records_failures_and_the_rate() {
         let text = counts(&RecordTally::default(), 12_345_678, Duration::from_millis(1500));
         assert_eq!(text, "0 records acknowledged, 0 failed, 12.3 MB read in 1.5 s (8.2 MB/s)");
+        let text = counts(&RecordTally::default(), 57, Duration::ZERO);
+        assert_eq!(text, "0 records acknowledged, 0 failed, 57 bytes read");
     }
 }

@@ -43,8 +43,8 @@ pub(super) enum ReadingEnd {
     AllRead,
     /// A signal has come; all lines before this one were sent.
     Stopped { next: u64 },
-    /// A record failed or was refused, which has been said; all lines before this one were sent.
-    Refused { next: u64 },
+    /// The record of this line failed or was refused, which has been said; nothing behind it was sent.
+    Refused { line: u64 },
     /// A line is none, or cannot be read; those before it were sent.
     Unreadable(Complaint),
 }
@@ -114,7 +114,7 @@ impl RecordSender<'_> {
             Err(error) => {
                 tally.fail(line, &error, kept.as_deref());
                 let ends = self.plan.sync || !concerns_the_record_alone(&error);
-                Ok(ends.then_some(ReadingEnd::Refused { next: line + 1 }))
+                Ok(ends.then_some(ReadingEnd::Refused { line }))
             }
         }
     }
@@ -127,7 +127,7 @@ impl RecordSender<'_> {
                 Some(ReadingEnd::Stopped { next: line + 1 })
             }
             Err(error) if self.tally.keeps_dead_letters() && concerns_the_record_alone(&error) => None,
-            Err(_) => Some(ReadingEnd::Refused { next: line + 1 }),
+            Err(_) => Some(ReadingEnd::Refused { line }),
         }
     }
 }

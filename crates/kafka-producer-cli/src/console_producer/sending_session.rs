@@ -11,7 +11,7 @@ use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig};
 
 use super::announce::announce;
 use super::line_input::LineInput;
-use super::progress_line::{ProgressLine, counts};
+use super::progress_line::{ProgressLine, counts, records};
 use super::record_sender::{ReadingEnd, RecordPlan, RecordSender};
 use super::record_tally::RecordTally;
 use super::stop_signals::StopSignals;
@@ -90,12 +90,12 @@ impl SendingSession {
             ReadingEnd::Stopped { next } => announce(format_args!(
                 "interrupted: lines before line {next} are being sent, and no others; once more gives up what is not acknowledged"
             )),
-            ReadingEnd::Refused { next } => {
-                announce(format_args!("stopped: line {next} and those behind it were not sent"));
+            ReadingEnd::Refused { line } => {
+                announce(format_args!("stopped: what is behind line {line} was not sent"));
             }
             ReadingEnd::Unreadable(complaint) => {
                 announce(complaint);
-                announce(format_args!("stopped: this line and those behind it were not sent"));
+                announce(format_args!("stopped: this line and what is behind it were not sent"));
             }
         }
     }
@@ -107,21 +107,24 @@ impl SendingSession {
         accepted: u64,
         commit: Option<bool>,
     ) -> Result<(), Error> {
-        let signals = self.signals.count();
+        // From here on a signal ends a wait; one that was noted already does not.
         self.signals.clear();
         let transaction = commit.map_or(Ok(()), |commit| self.end_transaction(producer, commit));
-        let mut patience = signals;
         loop {
+            let waiting = accepted.saturating_sub(self.tally.acknowledged() + self.tally.failed());
+            if self.signals.count() >= 2 {
+                announce(format_args!("given up: {}, not acknowledged", records(waiting)));
+                producer.close_timeout(Duration::ZERO)?;
+                return transaction;
+            }
             match producer.close() {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {
-                    let waiting = accepted.saturating_sub(self.tally.acknowledged() + self.tally.failed());
-                    patience += 1;
-                    if patience >= 2 {
-                        announce(format_args!("given up: {waiting} records that are not acknowledged"));
-                        producer.close_timeout(Duration::ZERO)?;
-                        return transaction;
+                    if self.signals.count() < 2 {
+                        let waiting = records(waiting);
+                        announce(format_args!(
+                            "waiting for {waiting}; once more gives up what is not acknowledged"
+                        ));
                     }
-                    announce(format_args!("waiting for {waiting} records; once more gives them up"));
                 }
                 closed => return transaction.and(closed),
             }
@@ -145,7 +148,7 @@ impl SendingSession {
     fn until_decided(&self, mut call: impl FnMut() -> Result<(), Error>) -> Result<(), Error> {
         loop {
             match call() {
-                Err(error) if error.is_retriable() && self.signals.count() < 2 => {}
+                Err(error) if self.signals.count() < 2 && may_be_taken_up(&error) => {}
                 outcome => return outcome,
             }
         }
@@ -160,4 +163,8 @@ impl SendingSession {
             Err(complaint) => announce(format_args!("failed records are lost: {complaint}")),
         }
     }
+}
+
+fn may_be_taken_up(error: &Error) -> bool {
+    error.is_retriable() || error.kind() == ErrorKind::Interrupted
 }
