@@ -41,6 +41,7 @@ fn run() -> Result<(), Box<dyn Error>> {
         is_layered: false,
         is_secured: false,
         is_transactional: false,
+        is_subscribed: false,
     };
     let (mut one, mut planted, mut is_search, mut is_every_byte) = (None, false, false, false);
     let mut arguments = std::env::args().skip(1);
@@ -61,6 +62,7 @@ fn run() -> Result<(), Box<dyn Error>> {
             "--layered" => runs.is_layered = true,
             "--secured" => runs.is_secured = true,
             "--transactions" => runs.is_transactional = true,
+            "--telemetry" => runs.is_subscribed = true,
             "--all" => runs.kinds = Kind::ALL.to_vec(),
             "--only" => runs.kinds = vec![kind(&value()?)?],
             "--without" => {
@@ -99,6 +101,7 @@ usage: simulate [--seeds N] [--first N] [--threads N] [--enough N]   N seeds, fr
   --layered                            a layer around all bytes, and brokers that want to know who we are
   --secured                            TLS, SASL or both on all connections, and what goes wrong with them
   --transactions                       transactions, and what goes wrong with them
+  --telemetry                          metrics are pushed, and what goes wrong with that
   --defect NAME                        with this planted defect";
 
 /// Cuts connections at each byte of their handshakes.

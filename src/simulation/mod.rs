@@ -70,6 +70,7 @@ mod successor;
 // … and many of them, each from a seed.
 mod scenario;
 mod secured_scenario;
+mod telemetry_trouble;
 mod transaction_scenario;
 mod trouble_kinds;
 

@@ -14,7 +14,7 @@ use crate::simulation::network::SimulatedNetwork;
 /// What the number of requests depends on.
 pub(super) struct RequestBounds<'a> {
     pub(super) settings: &'a Settings,
-    /// How many requests begin a connection.
+    /// How many requests begin the connections to one broker, of which one is for records.
     pub(super) handshake_requests: u32,
     /// Nothing goes wrong, and nothing is too large: each batch goes once.
     pub(super) is_calm: bool,
@@ -37,18 +37,19 @@ impl RequestBounds<'_> {
             (per_second(settings.retry_backoff), per_second(settings.reconnect_backoff));
         // What only waits for the end of the transaction before goes again after 20 ms.
         let soon = per_second(settings.retry_backoff.min(Duration::from_millis(20)));
-        // A broker that is a coordinator as well has a connection more.
-        let peers = if settings.transactional_id.is_some() { 2.0 } else { 1.0 };
         let bounds = BTreeMap::from([
             (Api::Metadata, 12.0 + retries),
             (Api::InitProducerId, 6.0 + retries),
-            (Api::ApiVersions, peers * f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
+            (Api::ApiVersions, f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
             // Of two coordinators; a lost connection is one more reason to look them up.
             (Api::FindCoordinator, 2.0 * (12.0 + retries)),
             (Api::AddPartitionsToTxn, MOST_TRANSACTIONS * MOST_PARTITIONS + soon),
             (Api::AddOffsetsToTxn, MOST_TRANSACTIONS * MOST_GROUPS + soon),
             (Api::TxnOffsetCommit, MOST_TRANSACTIONS * MOST_GROUPS + soon),
             (Api::EndTxn, 2.0 * MOST_TRANSACTIONS + retries),
+            // Every 100 ms at most, and at once where what is pushed is not wanted any more.
+            (Api::GetTelemetrySubscriptions, 25.0),
+            (Api::PushTelemetry, 25.0),
             // No connection is authenticated again more often than once a second.
             (Api::SaslHandshake, 12.0 + 6.0 * reconnects + MOST_PEERS),
             (Api::SaslAuthenticate, 2.0 * (12.0 + 6.0 * reconnects + MOST_PEERS)),

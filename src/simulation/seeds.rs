@@ -15,6 +15,7 @@ use crate::simulation::plan::Lie;
 use crate::simulation::scenario::{SeedScenario, scenario};
 use crate::simulation::secured_scenario::secure;
 use crate::simulation::secured_side::SecuredSide;
+use crate::simulation::telemetry_trouble::subscribe;
 use crate::simulation::transaction_scenario::transaction_scenario;
 use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::World;
@@ -41,6 +42,8 @@ pub struct Runs {
     pub is_secured: bool,
     /// The application has transactions, and scenarios of its own.
     pub is_transactional: bool,
+    /// Somebody has subscribed to the producers' metrics, and telling him goes wrong.
+    pub is_subscribed: bool,
 }
 
 /// A seed in which a promise was broken.
@@ -143,6 +146,9 @@ pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage
     };
     if runs.is_secured {
         secure(&mut scenario, &runs.kinds);
+    }
+    if runs.is_subscribed {
+        subscribe(&mut scenario);
     }
     let SeedScenario { mut setup, kinds, .. } = scenario;
     setup.is_told = is_told;

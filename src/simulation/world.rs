@@ -61,6 +61,8 @@ pub(super) struct Setup {
     pub(super) largest: usize,
     /// In the end nothing goes wrong any more.
     pub(super) recovers: bool,
+    /// Somebody has subscribed to the producer's metrics.
+    pub(super) is_subscribed: bool,
     /// Its history is told on the standard error output.
     pub(super) is_told: bool,
 }
@@ -93,6 +95,7 @@ pub(super) struct World {
     handshake_requests: u32,
     /// Nothing goes wrong at the end, and the first thread still has a handle.
     recovers: bool,
+    is_subscribed: bool,
     pub(super) turns: u64,
     /// Turns since time last moved.
     pub(super) still: u32,
@@ -116,6 +119,7 @@ impl Setup {
             prompt: None,
             largest: usize::MAX,
             recovers: false,
+            is_subscribed: false,
             is_told: false,
         }
     }
@@ -198,6 +202,7 @@ impl World {
             largest: setup.largest,
             handshake_requests,
             recovers: setup.recovers,
+            is_subscribed: setup.is_subscribed,
             turns: 0,
             still: 0,
             _stage: stage,
@@ -418,7 +423,7 @@ impl World {
             ("timers", census.timers, census.partitions),
             ("sequences", census.sequences, census.partitions.max(network.brokers.most_partitions)),
             ("partitions", census.partitions, network.brokers.most_partitions),
-            ("peers", census.peers, if self.is_transactional() { MOST_PEERS + 3 } else { MOST_PEERS }),
+            ("peers", census.peers, MOST_PEERS + 3 * self.peers_beside()),
         ];
         let found = bounds.into_iter().filter(|(_, count, bound)| count > bound);
         network.remarks.extend(found.map(|(what, count, _)| Violation::StateKept(what, count)));
@@ -437,9 +442,15 @@ impl World {
         self.settings.transactional_id.is_some()
     }
 
+    /// How many connections each broker may have beside that for records.
+    fn peers_beside(&self) -> usize {
+        usize::from(self.is_transactional()) + usize::from(self.is_subscribed)
+    }
+
     fn bounds(&self) -> RequestBounds<'_> {
         let is_calm = self.prompt.is_some() && self.largest == usize::MAX;
-        RequestBounds { settings: &self.settings, handshake_requests: self.handshake_requests, is_calm }
+        let handshake_requests = self.handshake_requests * (1 + self.peers_beside() as u32);
+        RequestBounds { settings: &self.settings, handshake_requests, is_calm }
     }
 
     fn promise(&self) -> Promise {

@@ -5,6 +5,7 @@ mod directed;
 mod faults;
 mod random;
 mod secured;
+mod telemetry;
 
 use crate::simulation::history::History;
 use crate::simulation::world::{Setup, World};

@@ -25,6 +25,13 @@ fn they_are_kept_under_tls_and_sasl_whatever_goes_wrong_with_those() {
     assert!(report.acknowledged > report.seeds * 10);
 }
 
+/// Behaviour 115.
+#[test]
+fn they_are_kept_where_metrics_are_pushed_and_whatever_goes_wrong_with_that() {
+    let report = keeps_its_promises(10, "--telemetry --seed", |runs| Runs { is_subscribed: true, ..runs });
+    assert!(report.acknowledged > report.seeds * 10);
+}
+
 /// Behaviours 69, 70, 76, 79.
 #[test]
 fn transactions_are_whole_or_not_there_whatever_goes_wrong() {
@@ -62,6 +69,7 @@ fn usual_runs() -> Runs {
         is_layered: false,
         is_secured: false,
         is_transactional: false,
+        is_subscribed: false,
     }
 }
 
