@@ -31,18 +31,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn Error>> {
-    let mut runs = Runs {
-        first: 1,
-        count: 1000,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        kinds: Kind::held(),
-        defect: None,
-        enough: 20,
-        is_layered: false,
-        is_secured: false,
-        is_transactional: false,
-        is_subscribed: false,
-    };
+    let mut runs = thousand_runs();
     let (mut one, mut planted, mut is_search, mut is_every_byte) = (None, false, false, false);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -89,6 +78,22 @@ fn run() -> Result<(), Box<dyn Error>> {
         (Some(seed), _) => replay(seed, &runs).map_err(Into::into),
         (None, true) => find_defects(&runs, is_search),
         (None, false) => simulate(&runs),
+    }
+}
+
+/// What is run where nothing else is said.
+fn thousand_runs() -> Runs {
+    Runs {
+        first: 1,
+        count: 1000,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        kinds: Kind::held(),
+        defect: None,
+        enough: 20,
+        is_layered: false,
+        is_secured: false,
+        is_transactional: false,
+        is_subscribed: false,
     }
 }
 
