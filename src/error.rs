@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::error_code::ErrorCode;
 use crate::escape::Escaped;
+use crate::log_labels::LogLabels;
 use crate::record::TopicName;
 
 /// Everything that can go wrong. Branch on [`kind`](Error::kind) and the predicates; the text is for people.
@@ -304,6 +305,22 @@ impl Error {
     /// [What each code means](crate::guide::errors#by-code).
     pub fn code(&self) -> Option<ErrorCode> {
         self.0.code
+    }
+
+    /// What a line of the log about it has beside its text.
+    pub(crate) fn labels(&self) -> LogLabels<'_> {
+        let labels = LogLabels {
+            topic: self.topic(),
+            partition: self.partition(),
+            node: self.node(),
+            ..LogLabels::NONE
+        };
+        labels.with_code(self.code().unwrap_or(ErrorCode::NONE).0)
+    }
+
+    /// The same where it does not say which partition it is about.
+    pub(crate) fn labels_at<'a>(&'a self, topic: &'a str, partition: i32) -> LogLabels<'a> {
+        LogLabels { topic: Some(topic), partition: Some(partition), ..self.labels() }
     }
 
     /// How often the record's batch was sent; 0 where it never was.

@@ -71,9 +71,12 @@ pages! {
     providers "security/providers.md"
     compression "compression.md"
     /// [compression]: self::compression
+    /// [logging]: self::logging
     /// [metrics]: self::metrics
     /// [TLS]: self::tls
     features "features.md"
+    /// [errors]: self::errors
+    /// [security]: self::security
     logging "logging.md"
     metrics "metrics.md"
     testing "guide/testing.md"

@@ -191,6 +191,7 @@ mod planted;
 mod origin;
 
 // All logging goes through here, so that a logger that panics does no harm.
+mod log_labels;
 mod logging;
 
 // Above all of it: the producer in a world of its own, from a seed.

@@ -10,6 +10,7 @@ use std::fmt;
 use log::{Level, Record};
 
 use crate::catch_panic::catch_panic;
+use crate::log_labels::LogLabels;
 
 macro_rules! error_ {
     ($($text:tt)+) => { $crate::logging::line!(Error, $($text)+) };
@@ -31,12 +32,16 @@ macro_rules! trace_ {
     ($($text:tt)+) => { $crate::logging::line!(Trace, $($text)+) };
 }
 
-/// A line of this level, under the name of the module that says it.
+/// A line of this level, under the name of the module that says it; what it is about may come first: `labels: …,`.
 macro_rules! line {
-    ($level:ident, $($text:tt)+) => {
+    ($level:ident, labels: $labels:expr, $($text:tt)+) => {
         if $crate::logging::is_wanted(::log::Level::$level) {
-            $crate::logging::write(::log::Level::$level, module_path!(), format_args!($($text)+));
+            let text = format_args!($($text)+);
+            $crate::logging::write(::log::Level::$level, module_path!(), $labels, text);
         }
+    };
+    ($level:ident, $($text:tt)+) => {
+        $crate::logging::line!($level, labels: $crate::log_labels::LogLabels::NONE, $($text)+)
     };
 }
 
@@ -50,12 +55,32 @@ pub(crate) fn is_wanted(level: Level) -> bool {
 
 /// Hands a line to the program's logger. Where that panics the line is lost, and nothing else.
 #[cold]
-pub(crate) fn write(level: Level, module: &str, text: fmt::Arguments<'_>) {
+pub(crate) fn write(level: Level, module: &str, labels: LogLabels<'_>, text: fmt::Arguments<'_>) {
     let log = || {
         let mut record = Record::builder();
+        #[cfg(feature = "log-kv")]
+        record.key_values(&labels);
+        #[cfg(not(feature = "log-kv"))]
+        let _ = labels;
         record.level(level).target(module).module_path(Some(module)).args(text);
         log::logger().log(&record.build());
     };
     // There is nobody left to whom this could be told.
     let _ = catch_panic(log);
+}
+
+/// What is known of it, as numbers where it is one.
+#[cfg(feature = "log-kv")]
+impl log::kv::Source for LogLabels<'_> {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn log::kv::VisitSource<'kvs>) -> Result<(), log::kv::Error> {
+        let numbers =
+            [("partition", self.partition), ("node", self.node), ("code", self.code.map(i32::from))];
+        if let Some(topic) = self.topic {
+            visitor.visit_pair("topic".into(), topic.into())?;
+        }
+        for (key, number) in numbers.into_iter().filter_map(|(key, number)| Some((key, number?))) {
+            visitor.visit_pair(key.into(), number.into())?;
+        }
+        Ok(())
+    }
 }

@@ -44,6 +44,14 @@ fn every_text_that_the_page_of_errors_goes_through_is_one_of_ours() {
 }
 
 #[test]
+fn every_line_that_the_page_of_logging_lists_is_one_of_ours() {
+    let page = fs::read_to_string("docs/logging.md").unwrap().replace('\n', " ");
+    let sources = sources();
+    assert!(quotes(&page).len() >= 40, "{:?}", quotes(&page));
+    quotes(&page).iter().for_each(|quote| assert_is_said("logging.md", quote, &sources));
+}
+
+#[test]
 fn every_text_that_the_pages_of_security_go_through_is_one_of_ours() {
     let sources = sources();
     let mut seen = 0;

@@ -34,6 +34,7 @@ const FLOORS: &[&[&str]] = &[
         "stage",
         "planted",
         "guide",
+        "log_labels",
         "secret",
     ],
     &["cluster", "error", "interrupt", "class_registry", "logging", "spin", "metrics"],

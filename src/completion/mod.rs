@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
 use crate::interrupt::{self, Wait};
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::mailbox::{Event, Mailbox, PendingFlush};
 use crate::record::{OutcomeTopic, RecordMetadata};
@@ -508,7 +509,8 @@ impl Completion {
             let BatchCompletion { topic, partition, .. } = &*self.shared;
             let callbacks = Counted(panicked, "callback");
             let topic = topic.as_str();
-            logging::error!("{topic}-{partition}: {callbacks} of a batch panicked");
+            let labels = LogLabels::of_partition(topic, *partition);
+            logging::error!(labels: labels, "{topic}-{partition}: {callbacks} of a batch panicked");
         }
     }
 }
@@ -537,7 +539,8 @@ impl Drop for Completion {
             self.tell(BatchOutcome::Failed { error: unsettled(), records: Vec::new() });
             let BatchCompletion { topic, partition, .. } = &*self.shared;
             let topic = topic.as_str();
-            logging::error!("{topic}-{partition}: a batch was dropped without an outcome");
+            let labels = LogLabels::of_partition(topic, *partition);
+            logging::error!(labels: labels, "{topic}-{partition}: a batch was dropped without an outcome");
         }
     }
 }

@@ -5,6 +5,7 @@
 use log::Level;
 
 use crate::escape::Escaped;
+use crate::log_labels::LogLabels;
 use crate::logging;
 
 #[derive(Debug, Default)]
@@ -22,7 +23,12 @@ impl Remarks {
     pub(super) fn log(self) {
         for (level, text) in self.0 {
             if logging::is_wanted(level) {
-                logging::write(level, "kafka_producer::config", format_args!("{}", Escaped(&text)));
+                logging::write(
+                    level,
+                    "kafka_producer::config",
+                    LogLabels::NONE,
+                    format_args!("{}", Escaped(&text)),
+                );
             }
         }
     }

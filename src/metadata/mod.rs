@@ -297,7 +297,7 @@ impl Metadata {
             state.news = bounded(0);
         }
         drop(guard);
-        news.iter().for_each(|error| logging::warn!("{error}"));
+        news.iter().for_each(|error| logging::warn!(labels: error.labels(), "{error}"));
     }
 
     /// Replaces the picture by one with newer leaders; no request was involved.

@@ -16,6 +16,7 @@ use super::disconnect_reason::{DisconnectKind, DisconnectReason};
 use crate::cluster::{Node, broker_behind};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::metrics::{Measures, NodeMeters, TrafficSensors};
 use crate::notices::Notices;
@@ -168,7 +169,7 @@ impl<T> Peer<T> {
             Some(address) if !self.is_spelt_out(address) => format!("{address}: {reason}"),
             _ => reason.to_string(),
         };
-        logging::debug!("{}: {what}", self.place(None));
+        logging::debug!(labels: LogLabels::of_node(self.id), "{}: {what}", self.place(None));
         self.tried.push(what);
         self.trouble = Some(reason.kind());
         self.short = reason.is_shortage();
@@ -214,9 +215,9 @@ impl<T> Peer<T> {
         let text = format!("lost the connection to {place}: {reason}");
         let error = self.error_of(reason.error(), text);
         match reason {
-            DisconnectReason::ClosedHere(_) => logging::debug!("{error}"),
+            DisconnectReason::ClosedHere(_) => logging::debug!(labels: error.labels(), "{error}"),
             _ if connection.served && connection.in_flight.is_empty() && reason.is_end() => {
-                logging::info!("{error}")
+                logging::info!(labels: error.labels(), "{error}")
             }
             _ => {
                 self.failure = Some(error.clone());
@@ -232,7 +233,7 @@ impl<T> Peer<T> {
         self.failure = None;
         self.cause = None;
         self.was_ready = true;
-        logging::debug!("connected to {}", self.place(Some(address)));
+        logging::debug!(labels: LogLabels::of_node(self.id), "connected to {}", self.place(Some(address)));
     }
 
     /// A request was answered as it should be: whatever was in trouble is not any more.
@@ -243,14 +244,14 @@ impl<T> Peer<T> {
         }
         if let Some(repeats) = notices.told.over(&self.id, now) {
             let address = self.connection.as_ref().map(|connection| connection.address);
-            logging::info!("{} answers again{repeats}", self.place(address));
+            logging::info!(labels: LogLabels::of_node(self.id), "{} answers again{repeats}", self.place(address));
         }
     }
 
     fn tell(&self, kind: DisconnectKind, error: &Error, notices: &mut BrokerNotices, now: Instant) {
         match notices.told.happened(&self.id, kind, now) {
-            Some(repeats) => logging::warn!("{error}{repeats}"),
-            None => logging::debug!("{error}"),
+            Some(repeats) => logging::warn!(labels: error.labels(), "{error}{repeats}"),
+            None => logging::debug!(labels: error.labels(), "{error}"),
         }
     }
 

@@ -30,6 +30,7 @@ use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::last_heard::LastHeard;
 use crate::lifecycle::CloseDeadline;
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::mailbox::Event;
 use crate::metadata::Metadata;
@@ -355,11 +356,14 @@ impl<N: Network> Sender<N> {
             Outcome::Answered { node, note, version, frame, sent_at } => {
                 self.awaited = self.awaited.saturating_sub(1);
                 self.heard.answer(broker_behind(node).unwrap_or(node), now);
-                logging::trace!("broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
+                logging::trace!(labels: LogLabels::of_node(node), "broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
                 self.answered(note, node, Received::Frame { version, bytes: frame }, now)
             }
             Outcome::Failed { node, note, failure, written, error } => {
-                logging::debug!("broker {node}: {failure:?}: {error}");
+                logging::debug!(
+                    labels: LogLabels { node: Some(node), ..error.labels() },
+                    "broker {node}: {failure:?}: {error}"
+                );
                 let progress = if written { SendProgress::Written } else { SendProgress::Queued };
                 self.answered(note, node, Received::Nothing(NoResponse { error, progress }), now)
             }
@@ -445,7 +449,7 @@ impl<N: Network> Sender<N> {
 
     /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
     fn become_fatal(&mut self, error: Error, now: Instant) {
-        logging::error!("{error}");
+        logging::error!(labels: error.labels(), "{error}");
         self.control.fail(error.clone());
         self.identity.transaction.set_fatal();
         self.coordination.end(&error);

@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::cluster::NoLeader;
 use crate::error::Error;
 use crate::error_code::ErrorCode;
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::notices::{Notices, Repeats};
 use crate::record::TopicName;
@@ -41,10 +42,13 @@ impl Warnings {
         let ((topic, partition), Some(code)) = (place, error.code()) else { return };
         match self.notices.happened(&About::Partition(topic.clone(), partition), code, now) {
             Some(repeats) => logging::warn!(
+                labels: error.labels_at(topic, partition),
                 "{topic}-{partition}: {error}; sent again until delivery.timeout.ms is over{}{repeats}",
                 Advice(of_produce(code))
             ),
-            None => logging::debug!("{topic}-{partition}: {error}; sent again"),
+            None => {
+                logging::debug!(labels: error.labels_at(topic, partition), "{topic}-{partition}: {error}; sent again")
+            }
         }
     }
 
@@ -52,7 +56,8 @@ impl Warnings {
     pub(super) fn written(&mut self, place: Option<(&TopicName, i32)>, now: Instant) {
         let Some((topic, partition)) = place.filter(|_| !self.notices.is_empty()) else { return };
         if let Some(repeats) = self.notices.over(&About::Partition(topic.clone(), partition), now) {
-            logging::info!("{topic}-{partition}: records are written again, after {}", failures(repeats));
+            let labels = LogLabels::of_partition(topic, partition);
+            logging::info!(labels: labels, "{topic}-{partition}: records are written again, after {}", failures(repeats));
         }
     }
 
@@ -64,10 +69,12 @@ impl Warnings {
         let about = About::Topic(topic.clone());
         if code.is_none() {
             if let Some(repeats) = self.notices.over(&about, now) {
-                logging::info!("topic {topic} is there, after {}", failures(repeats));
+                logging::info!(labels: LogLabels::of_topic(topic), "topic {topic} is there, after {}", failures(repeats));
             }
         } else if let Some(repeats) = self.notices.happened(&about, code, now) {
-            logging::warn!("topic {topic}: the brokers answer {code}{}{repeats}", Advice(of_metadata(code)));
+            let labels = LogLabels::of_topic(topic).with_code(code.0);
+            let advice = Advice(of_metadata(code));
+            logging::warn!(labels: labels, "topic {topic}: the brokers answer {code}{advice}{repeats}");
         }
     }
 
@@ -80,6 +87,7 @@ impl Warnings {
             let advice = Advice(of_metadata(code));
             let told = told.map_or(String::new(), |code| format!(" ({code})"));
             logging::warn!(
+                labels: LogLabels::of_partition(topic, partition).with_code(code.0),
                 "{topic}-{partition}: records wait for a leader, and there is none{told}{advice}{repeats}"
             );
         }
@@ -90,9 +98,13 @@ impl Warnings {
         let ((topic, partition), Some(code)) = (place, error.code()) else { return };
         match self.notices.happened(&About::SizesOf(topic.clone()), code, now) {
             Some(repeats) => logging::warn!(
+                labels: error.labels_at(topic, partition),
                 "{topic}-{partition}: a batch of {count} records is sent again in smaller ones: {error}{repeats}"
             ),
-            None => logging::debug!("{topic}-{partition}: a batch of {count} records is split: {error}"),
+            None => logging::debug!(
+                labels: error.labels_at(topic, partition),
+                "{topic}-{partition}: a batch of {count} records is split: {error}"
+            ),
         }
     }
 
@@ -100,8 +112,8 @@ impl Warnings {
     pub(super) fn no_producer_id(&mut self, error: &Error, now: Instant) {
         let code = error.code().unwrap_or(ErrorCode::NONE);
         match self.notices.happened(&About::ProducerId, code, now) {
-            Some(repeats) => logging::warn!("{error}{repeats}"),
-            None => logging::debug!("{error}"),
+            Some(repeats) => logging::warn!(labels: error.labels(), "{error}{repeats}"),
+            None => logging::debug!(labels: error.labels(), "{error}"),
         }
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::accumulator::Absent;
 use crate::error_code::ErrorCode;
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::record::TopicName;
 
@@ -49,7 +50,8 @@ impl MissingPartitions {
         let mut certain = Vec::new();
         for absent in absent {
             let mut absence = before.remove(&absent.index).unwrap_or_else(|| {
-                logging::warn!("{}", absent.warning());
+                let labels = LogLabels::of_partition(&absent.topic, absent.partition);
+                logging::warn!(labels: labels, "{}", absent.warning());
                 Absence { since: now, answers: 0 }
             });
             absence.answers += u32::from(answered.contains(&absent.topic));

@@ -339,7 +339,7 @@ impl Produce {
         self.drain.requeue(index, batch, Some(now + wait).filter(|_| !wait.is_zero()));
         match self.drain.name(index).filter(|_| answer.failure.is_none()) {
             Some(place) => self.warnings.sent_again(place, &error, now),
-            None => logging::debug!("{error}; a batch goes again in {wait:?}"),
+            None => logging::debug!(labels: error.labels(), "{error}; a batch goes again in {wait:?}"),
         }
     }
 
