@@ -5,6 +5,7 @@
 mod perf_support;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
@@ -353,7 +354,11 @@ fn endless(cluster: &EmbeddedCluster, more: &[&str]) -> Child {
 }
 
 fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    signal(child, "-INT");
+}
+
+fn signal(child: &Child, signal: &str) {
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }
 
 #[test]
@@ -370,12 +375,12 @@ fn ctrl_c_ends_a_test_with_the_summary_of_what_was_sent() {
 }
 
 #[test]
-fn ctrl_c_commits_the_transaction_that_is_open() {
+fn sigterm_commits_the_transaction_that_is_open() {
     let cluster = cluster();
     let child = endless(&cluster, &["--transactional-id", "perf-id", "--transaction-duration-ms", "600000"]);
-    interrupt(&child);
+    signal(&child, "-TERM");
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
     let total = &PerfOutput::parse(text(&output.stdout)).totals[0];
     assert_eq!(total.records, cluster.committed_records("perf").len() as u64);
 }
@@ -389,12 +394,14 @@ fn a_second_ctrl_c_waits_for_nothing() {
     while cluster.produce_requests().len() < seen + 2 {
         thread::sleep(Duration::from_millis(5));
     }
-    while child.try_wait().unwrap().is_none() {
-        interrupt(&child);
-        thread::sleep(Duration::from_millis(50));
-    }
+    interrupt(&child);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    stderr.read_line(&mut said).unwrap();
+    assert!(said.contains("ending early; waiting for "), "{said}");
+    interrupt(&child);
+    stderr.read_to_string(&mut said).unwrap();
     let output = child.wait_with_output().unwrap();
-    let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(130), "{said}");
     assert!(said.contains(" records failed") || said.contains(" record failed"), "{said}");
     assert_eq!(PerfOutput::parse(text(&output.stdout)).totals.len(), 1);

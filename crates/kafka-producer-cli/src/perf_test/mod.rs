@@ -31,7 +31,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
-use kafka_producer::{ErrorKind, InterruptHandle, KafkaProducer, Metrics};
+use kafka_producer::{KafkaProducer, Metrics};
 
 use crate::complaint::{Complaint, exit_status};
 use crate::terminal_log;
@@ -109,10 +109,10 @@ impl PerfTest<'_> {
             terminal_log::print_line(&format!("{PROGRAM}: {failures}"));
         }
         outcome?;
-        Ok(match (self.ending.is_asked(), results.failures.records()) {
-            (true, _) => ExitCode::from(ENDED_BY_SIGNAL),
-            (false, 0) => ExitCode::SUCCESS,
-            (false, _) => ExitCode::FAILURE,
+        Ok(match (self.ending.exit_status(), results.failures.records()) {
+            (Some(status), _) => ExitCode::from(status),
+            (None, 0) => ExitCode::SUCCESS,
+            (None, _) => ExitCode::FAILURE,
         })
     }
 
@@ -126,11 +126,12 @@ impl PerfTest<'_> {
     ) -> (PerfResults, Metrics) {
         if self.ending.is_asked() {
             terminal_log::print_line(&format!(
-                "{PROGRAM}: ending early; waiting for {} records on their way (again: not waiting)",
+                "{PROGRAM}: ending early; waiting for {} records on their way, which another signal gives up",
                 producer.in_flight()
             ));
         }
-        self.wait_for_all(producer);
+        // What goes wrong is told of the records.
+        let _ = self.ending.patiently(|| producer.flush());
         let metrics = producer.metrics();
         if !self.flags.print_metrics {
             self.close(producer);
@@ -148,24 +149,12 @@ impl PerfTest<'_> {
         (results, metrics)
     }
 
-    /// Until all records have their outcome, or somebody is in a hurry.
-    fn wait_for_all(&self, producer: &PerfProducer) {
-        loop {
-            match producer.flush() {
-                // The signal that ended the sending may come to this thread as well.
-                Err(error) if error.kind() == ErrorKind::Interrupted && !self.ending.is_urgent() => {}
-                // What else went wrong is told of the records.
-                _ => return,
-            }
-        }
-    }
-
     fn close(&self, producer: &PerfProducer) {
-        InterruptHandle::current().clear();
-        let _ = match self.ending.is_urgent() {
-            true => producer.close_timeout(Duration::ZERO).map(|_| ()),
-            false => producer.close(),
-        };
+        // What goes wrong is told of the records.
+        let _ = self.ending.patiently(|| producer.close());
+        if self.ending.is_urgent() {
+            let _ = producer.close_timeout(Duration::ZERO);
+        }
     }
 
     fn write_files(&self, results: &PerfResults, metrics: &Metrics) -> Result<(), Complaint> {
@@ -201,5 +190,3 @@ fn print_text(text: &str) {
 }
 
 const PROGRAM: &str = "kafka-producer-perf-test";
-/// As a shell tells it of a program that Ctrl-C has ended.
-const ENDED_BY_SIGNAL: u8 = 130;

@@ -189,7 +189,7 @@ Examples:
       --num-records 100000 --record-size 100 --throughput 10000 --transaction-duration-ms 500
 
 Exit status: 0 if every record was acknowledged, 1 if one was not or nothing could be sent, 2 if flags are wrong, \
-130 after Ctrl-C.";
+130 and 143 after Ctrl-C and SIGTERM.";
 
 #[cfg(test)]
 mod tests {

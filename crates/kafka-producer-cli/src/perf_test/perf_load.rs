@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use kafka_producer::{Error, ErrorKind, InterruptHandle, Producer, ProducerRecord};
+use kafka_producer::{Error, ErrorKind, Producer, ProducerRecord};
 
 use super::early_end::EarlyEnd;
 use super::perf_measurements::{PerfMeasurements, RecordStart};
@@ -65,7 +65,7 @@ impl PerfLoad {
             outcome
         });
         match &run.transaction {
-            Some(transaction) => transaction.end(outcome),
+            Some(transaction) => transaction.end(outcome, ending),
             None => outcome,
         }
     }
@@ -87,17 +87,9 @@ impl<P: Producer<[u8], [u8]> + Sync> LoadRun<'_, P> {
     /// Sends the records of this thread: as many as each of the others, in turn.
     fn of_thread(&self, thread: u64) -> Result<(), Error> {
         self.ending.enrol();
-        let outcome = self.send_all_of(thread);
-        // The interrupt was for this loop; what follows takes the time that it needs.
-        if self.ending.is_asked() {
-            InterruptHandle::current().clear();
-        }
-        match outcome {
-            Err(error) if error.kind() == ErrorKind::Interrupted => {
-                // Nothing else interrupts.
-                self.ending.sleep(Duration::MAX);
-                Ok(())
-            }
+        match self.send_all_of(thread) {
+            // Only who wants the test to end does so.
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(()),
             outcome => outcome,
         }
     }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
 use super::perf_measurements::PerfMeasurements;
 use crate::terminal_log;
@@ -48,9 +48,14 @@ impl PerfProgress {
             while ended.recv_timeout(BETWEEN) == Err(RecvTimeoutError::Timeout) {
                 let (records, bytes, failed) = measurements.so_far();
                 bar.set_position(records + failed);
-                let mib_per_second = bytes as f64 / measurements.now().as_secs_f64() / (1024.0 * 1024.0);
-                let failed = if failed > 0 { format!(", {failed} failed") } else { String::new() };
-                bar.set_message(format!("{mib_per_second:.2} MB/sec{failed}"));
+                let seconds = measurements.now().as_secs_f64();
+                let records_per_second = HumanCount((records as f64 / seconds) as u64);
+                let mib_per_second = bytes as f64 / seconds / (1024.0 * 1024.0);
+                let failed =
+                    if failed > 0 { format!(", {} failed", HumanCount(failed)) } else { String::new() };
+                bar.set_message(format!(
+                    "{records_per_second} records/sec ({mib_per_second:.2} MB/sec){failed}"
+                ));
             }
         };
         if let Ok(thread) = thread::Builder::new().name("progress".to_owned()).spawn(follow) {
@@ -69,6 +74,5 @@ impl Drop for PerfProgress {
     }
 }
 
-const TEMPLATE: &str =
-    "{bar:30} {human_pos} of {human_len} records, {per_sec}, {msg}, {elapsed} (about {eta} left)";
+const TEMPLATE: &str = "{bar:24} {human_pos} of {human_len} records, {msg}, about {eta} left";
 const BETWEEN: Duration = Duration::from_millis(200);

@@ -9,7 +9,9 @@
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use kafka_producer::{Error, ErrorKind, Producer};
+use kafka_producer::{Error, Producer};
+
+use super::early_end::EarlyEnd;
 
 /// The transaction of the moment, if there is one.
 pub(super) struct SharedTransaction<'p, P> {
@@ -64,12 +66,8 @@ impl<'p, P: Producer<[u8], [u8]>> SharedTransaction<'p, P> {
     }
 
     /// At the end of a test that went like this: commits what is open, or aborts it if something went wrong.
-    pub(super) fn end(&self, outcome: Result<(), Error>) -> Result<(), Error> {
-        let outcome = outcome.and_then(|()| match self.commit(|_| true) {
-            // Of a signal that came while another thread committed: the call is to be made again.
-            Err(error) if error.kind() == ErrorKind::Interrupted => self.commit(|_| true),
-            outcome => outcome,
-        });
+    pub(super) fn end(&self, outcome: Result<(), Error>, ending: &EarlyEnd) -> Result<(), Error> {
+        let outcome = outcome.and_then(|()| ending.patiently(|| self.commit(|_| true)));
         let is_open = self.begun.read().unwrap_or_else(PoisonError::into_inner).is_some();
         if outcome.is_err() && is_open {
             // What went wrong has been told; a transaction that cannot be aborted ends by its time-out.
