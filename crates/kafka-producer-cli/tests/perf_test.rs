@@ -403,6 +403,6 @@ fn a_second_ctrl_c_waits_for_nothing() {
     stderr.read_to_string(&mut said).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    assert!(said.contains(" records failed") || said.contains(" record failed"), "{said}");
+    assert!(said.contains(" records given up, which may have been written"), "{said}");
     assert_eq!(PerfOutput::parse(text(&output.stdout)).totals.len(), 1);
 }

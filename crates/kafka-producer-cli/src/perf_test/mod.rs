@@ -152,9 +152,14 @@ impl PerfTest<'_> {
     fn close(&self, producer: &PerfProducer) {
         // What goes wrong is told of the records.
         let _ = self.ending.patiently(|| producer.close());
-        if self.ending.is_urgent() {
-            let _ = producer.close_timeout(Duration::ZERO);
+        if !self.ending.is_urgent() {
+            return;
         }
+        let given_up = producer.in_flight();
+        terminal_log::print_line(&format!(
+            "{PROGRAM}: {given_up} records given up, which may have been written"
+        ));
+        let _ = producer.close_timeout(Duration::ZERO);
     }
 
     fn write_files(&self, results: &PerfResults, metrics: &Metrics) -> Result<(), Complaint> {
