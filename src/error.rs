@@ -40,12 +40,6 @@ use crate::record::TopicName;
 /// ```
 ///
 /// What each kind and each broker's code means, and what to do: [the error handbook](crate::guide::errors).
-#[doc(alias = "KafkaException")]
-#[doc(alias = "ApiException")]
-#[doc(alias = "KafkaError")]
-#[doc(alias = "ExecutionException")]
-#[doc(alias = "RD_KAFKA_RESP_ERR")]
-#[doc(alias = "rd_kafka_resp_err_t")]
 #[derive(Clone)]
 pub struct Error(Arc<ErrorDetails>);
 

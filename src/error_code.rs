@@ -22,7 +22,6 @@ use std::fmt;
 /// error with such a code says that `delivery.timeout.ms`, `max.block.ms` or `retries` was used up before it succeeded.
 /// A code without a constant here keeps its number. What to do about the codes that users of a producer meet:
 /// [the error handbook](crate::guide::errors#by-code).
-#[doc(alias = "Errors")]
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ErrorCode(pub i16);
 

@@ -59,9 +59,6 @@ pub type InterceptorError = Box<dyn std::error::Error + Send + Sync>;
 ///     }
 /// }
 /// ```
-#[doc(alias = "onSend")]
-#[doc(alias = "onAcknowledgement")]
-#[doc(alias = "tracing")]
 pub trait ProducerInterceptor<K: ?Sized, V: ?Sized>: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for an interceptor that is named in
     /// `interceptor.classes`, not for one that is passed as a value.

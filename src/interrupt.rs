@@ -67,11 +67,6 @@ use crate::sync::{Thread, current_thread, park};
 /// `examples/ctrl_c.rs` is the whole program: a `get` that waits for a silent broker, interrupted; the record goes on
 /// its way, and the same future tells later where it is.
 #[derive(Clone, Debug)]
-#[doc(alias = "Thread.interrupt")]
-#[doc(alias = "InterruptException")]
-#[doc(alias = "Ctrl-C")]
-#[doc(alias = "SIGINT")]
-#[doc(alias = "cancel")]
 pub struct InterruptHandle {
     signal: Sender<()>,
     pending: Receiver<()>,

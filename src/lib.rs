@@ -207,37 +207,113 @@ pub mod internal;
 pub mod guide;
 
 pub use cluster::{Cluster, Node, PartitionInfo, TopicInfo};
-pub use completion::{Callback, RecordFuture};
 pub use config::{
-    Acks, ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
-    ProducerConfig, PropertyDescription, PropertyOrigin, PropertySupport, PropertyType, SecurityProtocol,
+    ClientDnsLookup, ClusterChange, CompressionType, Importance, MetadataRecoveryStrategy,
+    PropertyDescription, PropertyOrigin, PropertySupport, PropertyType, SecurityProtocol,
 };
 pub use consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
-pub use error::{Error, ErrorKind};
-pub use error_code::ErrorCode;
-pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError, ProducerInterceptor};
-pub use interrupt::InterruptHandle;
+pub use error::ErrorKind;
+pub use interceptor::{Acknowledgement, InterceptedRecord, InterceptorError};
 #[cfg(feature = "prometheus")]
 pub use metrics::MetricsCollector;
-pub use metrics::{Metric, MetricValue, Metrics, MetricsReporter};
-pub use mock::{MockProducer, MockProducerBuilder, SentRecord};
-pub use partitioner::{
-    PartitionRequest, Partitioner, PartitionerError, RoundRobinPartitioner, partition_for_key,
-};
-pub use producer::{
-    CloseReport, KafkaProducer, KafkaProducerBuilder, Outcomes, Producer, Transaction, wait_all,
-};
+pub use metrics::{Metric, MetricValue, MetricsReporter};
+pub use mock::{MockProducerBuilder, SentRecord};
+pub use partitioner::{PartitionRequest, PartitionerError, RoundRobinPartitioner};
+pub use producer::{CloseReport, KafkaProducerBuilder, Outcomes, Producer};
 pub use properties::Properties;
 pub use record::{
-    AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Header, HeaderIter, Headers, Key, NoKey, Payload,
-    ProducerRecord, RecordKey, RecordMetadata, RecordValue, RecordView, Tombstone, TopicName, Value,
+    AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Header, HeaderIter, Key, NoKey, Payload, RecordKey,
+    RecordValue, RecordView, Tombstone, TopicName, Value,
 };
 pub use security::{OAuthBearerToken, SaslCredentials, TokenProvider, TokenProviderError};
 pub use serializer::{
     BooleanSerializer, ByteArraySerializer, ByteBufferSerializer, BytesSerializer, DefaultSerializer,
     DoubleSerializer, FloatSerializer, FnSerializer, IntegerSerializer, ListSerializer, LongSerializer,
-    Nullable, Serializer, SerializerError, SerializerRegistry, ShortSerializer, StringSerializer,
-    UuidSerializer, VoidSerializer, serialize_with,
+    Nullable, SerializerError, SerializerRegistry, ShortSerializer, StringSerializer, UuidSerializer,
+    VoidSerializer,
 };
 pub use transaction::PreparedTxnState;
 pub use uuid::Uuid;
+
+// Words by which users of other clients look for these. They stand here since rustdoc drops them where an item of a private
+// module is shown as one of the crate.
+#[doc(alias = "dr_msg_cb")]
+#[doc(alias = "DeliveryCallback")]
+#[doc(alias = "onCompletion")]
+pub use completion::Callback;
+#[doc(alias = "Future")]
+#[doc(alias = "CompletableFuture")]
+#[doc(alias = "delivery report")]
+pub use completion::RecordFuture;
+#[doc(alias = "request.required.acks")]
+pub use config::Acks;
+#[doc(alias = "AbstractConfig")]
+#[doc(alias = "ClientConfig")]
+pub use config::ProducerConfig;
+#[doc(alias = "KafkaException")]
+#[doc(alias = "ApiException")]
+#[doc(alias = "KafkaError")]
+#[doc(alias = "ExecutionException")]
+#[doc(alias = "RD_KAFKA_RESP_ERR")]
+#[doc(alias = "rd_kafka_resp_err_t")]
+pub use error::Error;
+#[doc(alias = "Errors")]
+pub use error_code::ErrorCode;
+#[doc(alias = "onSend")]
+#[doc(alias = "onAcknowledgement")]
+#[doc(alias = "tracing")]
+pub use interceptor::ProducerInterceptor;
+#[doc(alias = "Thread.interrupt")]
+#[doc(alias = "InterruptException")]
+#[doc(alias = "Ctrl-C")]
+#[doc(alias = "SIGINT")]
+#[doc(alias = "cancel")]
+pub use interrupt::InterruptHandle;
+#[doc(alias = "statistics")]
+#[doc(alias = "stats_cb")]
+#[doc(alias = "statistics.interval.ms")]
+#[doc(alias = "JMX")]
+#[doc(alias = "monitoring")]
+pub use metrics::Metrics;
+#[doc(alias = "errorNext")]
+#[doc(alias = "completeNext")]
+pub use mock::MockProducer;
+#[doc(alias = "DefaultPartitioner")]
+#[doc(alias = "StickyPartitioner")]
+#[doc(alias = "UniformStickyPartitioner")]
+pub use partitioner::Partitioner;
+#[doc(alias = "murmur2")]
+#[doc(alias = "toPositive")]
+pub use partitioner::partition_for_key;
+#[doc(alias = "FutureProducer")]
+#[doc(alias = "ThreadedProducer")]
+#[doc(alias = "BaseProducer")]
+#[doc(alias = "rd_kafka_new")]
+#[doc(alias = "client")]
+pub use producer::KafkaProducer;
+#[doc(alias = "exactly once")]
+#[doc(alias = "beginTransaction")]
+pub use producer::Transaction;
+#[doc(alias = "join_all")]
+#[doc(alias = "allOf")]
+pub use producer::wait_all;
+#[doc(alias = "RecordHeaders")]
+#[doc(alias = "RecordHeader")]
+#[doc(alias = "OwnedHeaders")]
+pub use record::Headers;
+#[doc(alias = "message")]
+#[doc(alias = "BaseRecord")]
+#[doc(alias = "FutureRecord")]
+#[doc(alias = "rd_kafka_message_t")]
+pub use record::ProducerRecord;
+#[doc(alias = "DeliveryReport")]
+pub use record::RecordMetadata;
+#[doc(alias = "org.apache.kafka.common.serialization")]
+#[doc(alias = "encoder")]
+pub use serializer::Serializer;
+#[doc(alias = "json")]
+#[doc(alias = "serde")]
+#[doc(alias = "JsonSerializer")]
+#[doc(alias = "avro")]
+#[doc(alias = "protobuf")]
+pub use serializer::serialize_with;

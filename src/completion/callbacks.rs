@@ -18,9 +18,6 @@ use crate::sync::Mutex;
 /// A callback as [`Producer::send_view`](crate::Producer::send_view) takes it: it is called once, with the record's outcome.
 ///
 /// [`send_with_callback`](crate::KafkaProducer::send_with_callback) takes any closure and needs no box.
-#[doc(alias = "dr_msg_cb")]
-#[doc(alias = "DeliveryCallback")]
-#[doc(alias = "onCompletion")]
 pub type Callback = Box<dyn FnOnce(Result<RecordMetadata, Error>) + Send>;
 
 /// What is known of a record when it is appended, and needed again for its metadata.

@@ -61,9 +61,6 @@ pub(crate) use thread_role::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
-#[doc(alias = "Future")]
-#[doc(alias = "CompletableFuture")]
-#[doc(alias = "delivery report")]
 pub struct RecordFuture {
     batch: Arc<BatchCompletion>,
     facts: RecordFacts,

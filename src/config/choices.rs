@@ -11,7 +11,6 @@
 /// let config = ProducerConfig::new().acks(Acks::Leader).enable_idempotence(false);
 /// assert_eq!(config.get("acks").as_deref(), Some("1"));
 /// ```
-#[doc(alias = "request.required.acks")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Acks {
     /// `0`: the broker does not answer. A record counts as sent once it is written to the socket; its metadata has no

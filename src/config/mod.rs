@@ -79,9 +79,6 @@ pub(crate) use settings::Settings;
 /// supported is an error that names it, or a warning in the log if nothing that is promised depends on it
 /// ([`PropertySupport`]). An unknown name is a warning, with the nearest known one. An empty text where a setting has no
 /// empty value counts as not set, with a warning.
-#[doc(alias = "Properties")]
-#[doc(alias = "AbstractConfig")]
-#[doc(alias = "ClientConfig")]
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ProducerConfig {
     given: BTreeMap<String, String>,

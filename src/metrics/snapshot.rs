@@ -29,11 +29,6 @@ use std::sync::Arc;
 ///
 /// Metrics have the names, groups, and tags of Kafka's own producer; [the guide](crate::guide::metrics) lists all of them
 /// with their units. Printed, it is a table.
-#[doc(alias = "statistics")]
-#[doc(alias = "stats_cb")]
-#[doc(alias = "statistics.interval.ms")]
-#[doc(alias = "JMX")]
-#[doc(alias = "monitoring")]
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     metrics: Vec<Metric>,

@@ -119,8 +119,6 @@ pub use sent_record::SentRecord;
 /// waiting. Records without a key go to a random partition, as in the real producer: a test should not expect a certain one.
 ///
 /// **Not there**: settings and their limits. No record is too large, and the buffer is never full.
-#[doc(alias = "errorNext")]
-#[doc(alias = "completeNext")]
 pub struct MockProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
     mock: Arc<Mock<K, V>>,
 }

@@ -53,9 +53,6 @@ pub type PartitionerError = Box<dyn std::error::Error + Send + Sync>;
 /// let request = PartitionRequest::new("orders", Some(b"ACME"), Some(b"two apples"));
 /// assert!(LargeCustomerFirst.partition(&request, &Cluster::default()).is_err());
 /// ```
-#[doc(alias = "DefaultPartitioner")]
-#[doc(alias = "StickyPartitioner")]
-#[doc(alias = "UniformStickyPartitioner")]
 pub trait Partitioner: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for a partitioner that is named in the
     /// configuration, not for one that is passed as a value.
@@ -122,8 +119,6 @@ impl<'a> PartitionRequest<'a> {
 ///
 /// assert_eq!(partition_for_key(b"foobar", 5), 1);
 /// ```
-#[doc(alias = "murmur2")]
-#[doc(alias = "toPositive")]
 pub fn partition_for_key(key: &[u8], partition_count: usize) -> i32 {
     let positive = murmur2::murmur2(key, murmur2::KAFKA_SEED) & 0x7fff_ffff;
     let count = u32::try_from(partition_count).unwrap_or(u32::MAX);

@@ -28,7 +28,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// let cluster = EmbeddedCluster::builder().telemetry(TelemetryOptions::new()).start()?;
     /// let producer = KafkaProducer::<str, str>::connect(&cluster.bootstrap_servers())?;
-    /// println!("{}", producer.client_instance_id(Duration::from_secs(60))?); // such as ZW1iZWRkZWQtY2xpZW50AQ
+    /// println!("{}", producer.client_instance_id(Duration::from_secs(60))?);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

@@ -82,11 +82,6 @@ pub use wait_all::{Outcomes, wait_all};
 /// producer.close()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[doc(alias = "FutureProducer")]
-#[doc(alias = "ThreadedProducer")]
-#[doc(alias = "BaseProducer")]
-#[doc(alias = "rd_kafka_new")]
-#[doc(alias = "client")]
 pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
     core: Arc<Core<K, V>>,
 }

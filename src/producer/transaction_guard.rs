@@ -50,8 +50,6 @@ use crate::transaction::PreparedTxnState;
 /// Threads may share it by reference. Only one transaction of a producer is open at a time: one after the other, or several
 /// producers with a `transactional.id` each.
 #[must_use = "a transaction that is dropped is aborted"]
-#[doc(alias = "exactly once")]
-#[doc(alias = "beginTransaction")]
 pub struct Transaction<'p, K, V, P = KafkaProducer<K, V>>
 where
     K: ?Sized + 'static,

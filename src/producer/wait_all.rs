@@ -38,8 +38,6 @@ use crate::record::RecordMetadata;
 /// assert_eq!(places.len(), 100);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[doc(alias = "join_all")]
-#[doc(alias = "allOf")]
 pub fn wait_all<I>(futures: I) -> Outcomes<I::Item>
 where
     I: IntoIterator<Item: Borrow<RecordFuture>>,

@@ -31,9 +31,6 @@ use std::sync::Arc;
 /// assert_eq!(record.headers().len(), 2);
 /// ```
 #[derive(Clone, PartialEq, Eq, Default)]
-#[doc(alias = "RecordHeaders")]
-#[doc(alias = "RecordHeader")]
-#[doc(alias = "OwnedHeaders")]
 pub struct Headers(Option<Arc<Stored>>);
 
 #[derive(Clone, PartialEq, Eq, Default)]

@@ -50,10 +50,6 @@ pub use topic::TopicName;
 /// assert_eq!(of("customer-7", "orders", &String::from("two apples")), 1);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[doc(alias = "message")]
-#[doc(alias = "BaseRecord")]
-#[doc(alias = "FutureRecord")]
-#[doc(alias = "rd_kafka_message_t")]
 pub struct ProducerRecord<K, V, T = &'static str> {
     pub(crate) topic: T,
     pub(crate) partition: Option<i32>,

@@ -28,7 +28,6 @@ use crate::record::topic::TopicName;
 /// ```
 ///
 /// Prints as Java's does: `topic-partition@offset`, with `-1` for an offset that is not known.
-#[doc(alias = "DeliveryReport")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordMetadata {
     pub(crate) topic: OutcomeTopic,

@@ -29,11 +29,6 @@ use crate::record::Headers;
 /// assert_eq!(bytes, Some(&[0, 0, 0, 1, 0, 0, 0, 2][..]));
 /// # Ok::<(), SerializerError>(())
 /// ```
-#[doc(alias = "json")]
-#[doc(alias = "serde")]
-#[doc(alias = "JsonSerializer")]
-#[doc(alias = "avro")]
-#[doc(alias = "protobuf")]
 pub fn serialize_with<T, F, E>(function: F) -> FnSerializer<F>
 where
     T: ?Sized,

@@ -68,8 +68,6 @@ pub type SerializerError = Box<dyn std::error::Error + Send + Sync>;
 /// assert_eq!(bytes, Some(&b"7,apples"[..]));
 /// # Ok::<(), SerializerError>(())
 /// ```
-#[doc(alias = "org.apache.kafka.common.serialization")]
-#[doc(alias = "encoder")]
 pub trait Serializer<T: ?Sized>: Send + Sync {
     /// Reads settings. Called once, by `KafkaProducer::new`, and only for a serializer that is named in the
     /// configuration, not for one that is passed as a value. `is_key` tells whether it is for keys or for values.

@@ -14,7 +14,10 @@ use uuid::Uuid;
 /// use std::time::Duration;
 /// use kafka_embedded::TelemetryOptions;
 ///
-/// let options = TelemetryOptions::new().metrics(["org.apache.kafka.producer."]).interval(Duration::from_secs(1)).delta();
+/// let options = TelemetryOptions::new()
+///     .metrics(["org.apache.kafka.producer."])
+///     .interval(Duration::from_secs(1))
+///     .delta();
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetryOptions {
