@@ -138,11 +138,22 @@ impl Kafka {
     }
 
     /// Starts a broker again, on its port and its data, and waits until all that run know each other.
+    ///
+    /// ZooKeeper takes a broker that was killed for alive until its session is over, and one that starts before ends itself.
     pub fn restart(&mut self, broker: i32) {
         self.stop(broker);
-        let node = &self.nodes[index(broker)];
-        self.running[index(broker)] = Some(node.start(&mut node.java(&self.jars)));
-        self.wait_until_live(START_LIMIT).unwrap_or_else(|error| panic!("{error}"));
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let node = &self.nodes[index(broker)];
+            self.running[index(broker)] = Some(node.start(&mut node.java(&self.jars)));
+            match self.wait_until_live(START_LIMIT) {
+                Ok(()) => return,
+                Err(error) if error.contains("NodeExists") && Instant::now() < deadline => {
+                    thread::sleep(Duration::from_secs(1));
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// Holds a broker's process (SIGSTOP): its connections stay open, and nobody answers there.
