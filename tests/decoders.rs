@@ -20,8 +20,9 @@ use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use kafka_protocol::messages::{
-    ApiVersionsResponse, BrokerId, InitProducerIdResponse, MetadataResponse, ProduceResponse, ResponseHeader,
-    SaslAuthenticateResponse, SaslHandshakeResponse, TopicName,
+    ApiVersionsResponse, BrokerId, GetTelemetrySubscriptionsResponse, InitProducerIdResponse,
+    MetadataResponse, ProduceResponse, PushTelemetryResponse, ResponseHeader, SaslAuthenticateResponse,
+    SaslHandshakeResponse, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
 
@@ -173,6 +174,13 @@ fn valid(random: &mut fastrand::Rng, key: i16, version: i16) -> Vec<u8> {
                 .with_auth_bytes(text(random).into_bytes());
             encoded(&response, version)
         }
+        71 => {
+            let response = GetTelemetrySubscriptionsResponse::default()
+                .with_accepted_compression_types(list(random, |random| random.i8(..)))
+                .with_requested_metrics(list(random, text));
+            encoded(&response, version)
+        }
+        72 => encoded(&PushTelemetryResponse::default().with_error_code(random.i16(..)), version),
         _ => encoded(&InitProducerIdResponse::default().with_producer_id(random.i64(..).into()), version),
     }
 }

@@ -15,8 +15,9 @@ use crate::config::{properties_pairs, read_properties};
 use crate::error::Error;
 use crate::network::read_frames;
 use crate::protocol::{
-    ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, Request,
-    SaslAuthenticateRequest, SaslHandshakeRequest, decode_response,
+    ApiVersionsRequest, GetTelemetrySubscriptionsRequest, InitProducerIdRequest, MetadataRequest,
+    ProduceRequest, PushTelemetryRequest, Request, SaslAuthenticateRequest, SaslHandshakeRequest,
+    decode_response,
 };
 use crate::record_batch::read_records;
 use crate::security::sasl::oauthbearer::read_claims;
@@ -56,7 +57,7 @@ pub struct Answers {
 
 impl Answers {
     /// All of them.
-    pub fn all() -> [Answers; 6] {
+    pub fn all() -> [Answers; 8] {
         [
             Self::to::<ProduceRequest>(),
             Self::to::<MetadataRequest>(),
@@ -64,6 +65,8 @@ impl Answers {
             Self::to::<InitProducerIdRequest>(),
             Self::to::<SaslHandshakeRequest>(),
             Self::to::<SaslAuthenticateRequest<'_>>(),
+            Self::to::<GetTelemetrySubscriptionsRequest>(),
+            Self::to::<PushTelemetryRequest>(),
         ]
     }
 

@@ -12,11 +12,12 @@ use crate::accumulator::BlockBudget;
 use crate::cluster::PartitionInfo;
 use crate::completion::{Callback, NoCallback, OwnCallback, RecordFuture};
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::metrics::Metrics;
 use crate::producer::{CloseReport, KafkaProducer};
 use crate::record::{AsRecord, RecordMetadata, RecordView};
 use crate::transaction::PreparedTxnState;
+use crate::uuid::Uuid;
 
 /// The calls of a producer as a trait, so that a program takes a [`KafkaProducer`] when it runs and a
 /// [`MockProducer`](crate::MockProducer) in its tests.
@@ -133,6 +134,18 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// What the producer has measured: see [`KafkaProducer::metrics`].
     fn metrics(&self) -> Metrics;
 
+    /// The id under which brokers know this producer's telemetry. May block: see [`KafkaProducer::client_instance_id`].
+    ///
+    /// # Errors
+    /// `Timeout`, `Interrupted`, `Closed`; `IllegalState` where no metrics are pushed, as by the mock.
+    fn client_instance_id(&self, timeout: Duration) -> Result<Uuid, Error> {
+        let _ = timeout;
+        Err(Error::new(
+            ErrorKind::IllegalState,
+            "this producer pushes no metrics, and has no client instance id",
+        ))
+    }
+
     /// The topic's partitions. May block: see [`KafkaProducer::partitions_for`].
     ///
     /// # Errors
@@ -225,6 +238,10 @@ macro_rules! pass_on {
 
         fn metrics(&$self) -> Metrics {
             $to.metrics()
+        }
+
+        fn client_instance_id(&$self, timeout: Duration) -> Result<Uuid, Error> {
+            $to.client_instance_id(timeout)
         }
 
         fn partitions_for(&$self, topic: &str) -> Result<Vec<PartitionInfo>, Error> {

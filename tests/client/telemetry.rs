@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{config, interruptible, producer, to_first, wait_until};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, ReceivedValue, SeenPush, TelemetryOptions};
-use kafka_producer::{ErrorKind, KafkaProducer, Metric};
+use kafka_producer::{ErrorKind, KafkaProducer, Metric, MockProducer, Producer, StringSerializer, Uuid};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SENT: &str = "org.apache.kafka.producer.record.send.total";
@@ -88,6 +88,18 @@ fn turned_off_nothing_is_asked_and_there_is_no_id() {
     assert!(refused.to_string().contains("enable.metrics.push"), "{refused}");
     producer.close().unwrap();
     assert_eq!(cluster.requests(Api::GetTelemetrySubscriptions), 0);
+}
+
+#[test]
+fn what_is_generic_over_producers_asks_for_the_id_as_well_and_the_mock_has_none() {
+    fn id(producer: &dyn Producer<str, str>) -> Result<Uuid, ErrorKind> {
+        producer.client_instance_id(MINUTE).map_err(|error| error.kind())
+    }
+    let cluster = cluster(TelemetryOptions::new());
+    let producer = producer(&cluster, &[]);
+    assert_eq!(id(&producer), Ok(producer.client_instance_id(Duration::ZERO).unwrap()));
+    let mock = MockProducer::<str, str>::new(StringSerializer, StringSerializer);
+    assert_eq!(id(&mock), Err(ErrorKind::IllegalState));
 }
 
 #[test]
