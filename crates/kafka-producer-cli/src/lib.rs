@@ -3,6 +3,7 @@
 //! Each program's flags, and what they mean, are in a folder of its own; what both need stands beside them. The files in
 //! `bin/` only call [`console_producer::main`] and [`perf_test::main`].
 
+mod command_line;
 mod complaint;
 mod producer_settings;
 mod self_description;

@@ -41,7 +41,8 @@ fn with_ignore_error_a_line_is_taken_as_far_as_it_goes() {
 fn a_line_that_is_no_json_ends_it_or_is_passed_over_but_is_no_success() {
     let cluster = cluster(1);
     let input = b"{\"payload\":\"a\"}\nplain\n{\"payload\":\"c\"}\n";
-    let bad = "line number 2 is not a record: expected value at column 1: 'plain'";
+    let bad =
+        "line number 2 is not a record: it is no JSON object: expected {\"key\":…,\"payload\":…}: 'plain'";
     run_on(&cluster, &["-t", "test", "--json"], input)
         .expect(1, &[bad, "this line and what is behind it were not sent"]);
     assert_eq!(values(&cluster), ["a"]);
@@ -129,6 +130,21 @@ fn a_file_for_failed_records_that_cannot_be_written_is_told_before_anything_is_s
 }
 
 #[test]
+fn the_file_that_is_read_does_not_take_the_records_that_fail() {
+    let cluster = cluster(1);
+    let file = TestFile::new("both", b"\n");
+    let flags = ["-b", &cluster.bootstrap_servers(), "-t", "no such topic", "--dead-letter", file.path()];
+    let refusal =
+        format!("--dead-letter {}: lines are read from this file, and what fails would be", file.path());
+    run(&[&flags[..], &["--file", file.path()]].concat(), b"").expect(1, &[&refusal]);
+    let mut redirected = command(&flags);
+    redirected.stdin(File::open(file.path()).unwrap());
+    let output = redirected.output().unwrap();
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&refusal));
+    assert_eq!((output.status.code(), file.text().as_str()), (Some(1), "\n"));
+}
+
+#[test]
 fn with_a_transactional_id_all_lines_are_committed_together_or_not_at_all() {
     let cluster = cluster(1);
     let flags = ["-t", "test", "-X", "transactional.id=import", "--property", "parse.key=true"];
@@ -187,6 +203,24 @@ fn a_signal_while_it_waits_for_input_ends_it_when_what_was_read_is_sent() {
             ],
         );
         assert_eq!(values(&cluster), ["one", "two"]);
+    }
+}
+
+#[test]
+fn a_signal_while_a_transaction_cannot_begin_is_no_failure() {
+    for (by, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let cluster = cluster(1);
+        cluster.inject(Fault::drop_answer(Api::InitProducerId).always());
+        let flags = ["-b", &cluster.bootstrap_servers(), "-t", "test", "-X", "transactional.id=import"];
+        let child = start(&mut command(&flags));
+        while cluster.requests(Api::InitProducerId) == 0 {
+            std::thread::yield_now();
+        }
+        signal(&child, by);
+        let said = finish(child, b"one\n");
+        let text =
+            "kafka-console-producer: interrupted: no transaction could begin yet, and nothing was sent\n";
+        assert_eq!((said.status, said.stderr.as_str()), (Some(status), text));
     }
 }
 

@@ -12,6 +12,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kafka_producer::Headers;
+use memchr::memchr;
 use serde::de::{Deserializer, Error, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,13 @@ pub(super) fn parse(line: &[u8], number: u64) -> Result<Option<Entry<'_>>, BadLi
     }
     let bad =
         |why: String| BadLine(format!("line number {number} is not a record: {why}: '{}'", shown(line)));
-    let read: LineRead<'_> = serde_json::from_slice(line).map_err(|error| bad(in_line(&error)))?;
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err(bad("it is no JSON object: expected {\"key\":…,\"payload\":…}".into()));
+    }
+    let read: LineRead<'_> = serde_json::from_slice(line).map_err(|error| bad(in_words(&error)))?;
+    if let Some(escape) = lone_surrogate(line) {
+        return Err(bad(format!("{escape} is half a character")));
+    }
     let headers = headers_of(read.headers, read.headers_base64).map_err(bad)?;
     let key = either(read.key, read.key_base64, "key").map_err(bad)?;
     let value = either(read.payload, read.payload_base64, "payload").map_err(bad)?;
@@ -37,9 +44,48 @@ pub(super) fn parse(line: &[u8], number: u64) -> Result<Option<Entry<'_>>, BadLi
     Ok(Some(Entry { topic, partition, timestamp, headers, key, value }))
 }
 
-/// serde's words, without its line number: it is always 1.
-fn in_line(error: &serde_json::Error) -> String {
-    error.to_string().replacen(" at line 1 column ", " at column ", 1)
+/// serde's words, without its line number, which is always 1, and without names of Rust's types. What they quote of the line is
+/// cut.
+fn in_words(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let (what, column) = text.rsplit_once(" at line 1 column ").unwrap_or((&text, "1"));
+    let Some((found, expected)) = what.rsplit_once(", expected ") else {
+        return format!("{} at column {column}", shown(what.as_bytes()));
+    };
+    let found = match found {
+        "invalid type: sequence" => "invalid type: an array".to_owned(),
+        "invalid type: map" => "invalid type: an object".to_owned(),
+        _ => shown(found.as_bytes()),
+    };
+    let expected = match expected {
+        "i32" => "a whole number of 32 bits",
+        "i64" => "a whole number of 64 bits",
+        "a sequence" => "an array",
+        other => other,
+    };
+    format!("{found}, expected {expected} at column {column}")
+}
+
+/// The first escape that is half of a character, without the other half. In a string that is read as bytes serde lets it pass.
+fn lone_surrogate(line: &[u8]) -> Option<String> {
+    let mut from = 0;
+    while let Some(at) = memchr(b'\\', &line[from..]) {
+        let escape = from + at;
+        match (unit_at(line, escape), unit_at(line, escape + 6)) {
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => from = escape + 12,
+            (Some(unit @ 0xd800..=0xdfff), _) => return Some(format!("\\u{unit:04x}")),
+            (Some(_), _) => from = escape + 6,
+            // Another escape, of two characters.
+            (None, _) => from = (escape + 2).min(line.len()),
+        }
+    }
+    None
+}
+
+/// The unit of UTF-16 that is written `\uNNNN` here.
+fn unit_at(line: &[u8], at: usize) -> Option<u32> {
+    let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    u32::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
 
 #[derive(Deserialize)]

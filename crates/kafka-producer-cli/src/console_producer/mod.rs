@@ -18,8 +18,9 @@ mod stop_signals;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 
+use crate::command_line::of_this_process;
 use crate::complaint::{Complaint, exit_status};
 use crate::terminal_log::start_log;
 use announce::PROGRAM;
@@ -32,7 +33,7 @@ use stop_signals::StopSignals;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let flags = ConsoleFlags::parse();
+    let flags: ConsoleFlags = of_this_process();
     if flags.about.print(ConsoleFlags::command()) {
         return ExitCode::SUCCESS;
     }
@@ -46,6 +47,12 @@ fn run(flags: ConsoleFlags) -> Result<ExitCode, Complaint> {
     let max_request_size = config.get("max.request.size").and_then(|size| size.parse().ok());
     let longest = format.longest(max_request_size.unwrap_or(1 << 20));
     let input = LineInput::open(flags.input.file.as_deref(), longest)?;
+    if let Some(path) = flags.outcome.dead_letter.as_deref().filter(|path| input.reads_from(path)) {
+        return Err(Complaint::new(format!(
+            "--dead-letter {}: lines are read from this file, and what fails would be read again without end: expected another file",
+            path.display()
+        )));
+    }
     let plan = RecordPlan {
         format,
         topic: flags.topic,

@@ -39,7 +39,10 @@ impl SendingSession {
         let transactional = self.config.get("transactional.id").is_some_and(|id| !id.is_empty());
         let producer = KafkaProducer::builder(self.config.clone()).default_serializers().build()?;
         if transactional {
-            producer.init_transactions()?;
+            match producer.init_transactions() {
+                Err(error) if self.is_stopped_by(&error) => return Ok(self.end_before_sending(&producer)),
+                outcome => outcome?,
+            }
             producer.begin_transaction()?;
         }
         // Somebody who types has the prompt to look at.
@@ -74,6 +77,18 @@ impl SendingSession {
             () if good => ALL_ACKNOWLEDGED,
             () => NOT_ALL,
         })
+    }
+
+    fn is_stopped_by(&self, error: &Error) -> bool {
+        error.kind() == ErrorKind::Interrupted && self.signals.count() > 0
+    }
+
+    /// A signal has come before anything was read: there is nothing to wait for.
+    fn end_before_sending(&self, producer: &KafkaProducer<[u8], [u8]>) -> u8 {
+        announce("interrupted: no transaction could begin yet, and nothing was sent");
+        // There is nothing that it could lose.
+        let _ = producer.close_timeout(Duration::ZERO);
+        self.signals.exit_status()
     }
 
     fn is_whole(&self, end: &ReadingEnd, bad_lines: u64) -> bool {

@@ -30,9 +30,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use kafka_producer::{KafkaProducer, Metrics};
 
+use crate::command_line::of_this_process;
 use crate::complaint::{Complaint, exit_status};
 use crate::terminal_log;
 use early_end::EarlyEnd;
@@ -53,7 +54,7 @@ pub fn main() -> ExitCode {
         let _ = PerfFlags::command().print_help();
         return ExitCode::SUCCESS;
     }
-    let flags = PerfFlags::parse();
+    let flags: PerfFlags = of_this_process();
     if flags.about.print(PerfFlags::command()) {
         return ExitCode::SUCCESS;
     }

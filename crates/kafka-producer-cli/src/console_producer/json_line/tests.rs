@@ -63,8 +63,52 @@ fn what_is_wrong_with_a_line_is_told_with_its_number() {
     );
     refused(b"{\"payload\":\"v\",\"headers\":[null,\"h\"]}", "a header's key is null");
     refused(b"{\"payload_base64\":\"!\"}", "payload_base64: Invalid symbol 33, offset 0.");
-    refused(b"plain text", "expected value at column 1");
     refused(b"{\"payload\":1}", "invalid type: integer `1`, expected a string or null at column 12");
+    refused(b"{\"payload\":\"v\"", "EOF while parsing an object at column 14");
+    refused(
+        b"{\"payload\":\"v\",\"partition\":\"3\"}",
+        "invalid type: string \"3\", expected a whole number of 32 bits at column 30",
+    );
+    refused(
+        b"{\"payload\":\"v\",\"ts\":[]}",
+        "invalid type: an array, expected a whole number of 64 bits at column 20",
+    );
+    refused(b"{\"payload\":{}}", "invalid type: an object, expected a string or null at column 11");
+    refused(
+        b"{\"payload\":\"v\",\"headers\":\"h\"}",
+        "invalid type: string \"h\", expected an array at column 28",
+    );
+}
+
+/// An array of a record's fields in serde's order is none either.
+#[test]
+fn only_an_object_is_a_record() {
+    let text = "it is no JSON object: expected {\"key\":…,\"payload\":…}";
+    refused(b"plain text", text);
+    refused(b"17", text);
+    refused(br#"["t",0,1600000000000,null,null,"k",null,"v",null]"#, text);
+    assert!(parse(b" \t{\"payload\":\"v\"} ", 1).is_ok_and(|entry| entry.is_some()));
+}
+
+#[test]
+fn what_an_error_quotes_is_cut() {
+    let line = format!("{{\"payload\":\"v\",\"partition\":\"{}\"}}", "x".repeat(900_000));
+    let error = parse(line.as_bytes(), 7).err().map(|bad| bad.to_string()).unwrap_or_default();
+    assert!(error.len() < 600, "{} bytes", error.len());
+    assert!(error.contains("…, expected a whole number of 32 bits at column "), "{error}");
+}
+
+#[test]
+fn half_a_character_is_no_text() {
+    refused(br#"{"payload":"\ud800"}"#, "\\ud800 is half a character");
+    refused(br#"{"key":"a\\\uDC00","payload":""}"#, "\\udc00 is half a character");
+    refused(br#"{"headers":["h","\ud83d\u0041"],"payload":""}"#, "\\ud83d is half a character");
+    assert_eq!(
+        read(br#"{"payload":"\\ud800 \ud83c\udf50 \n"}"#).value.as_deref(),
+        Some("\\ud800 🍐 \n".as_bytes())
+    );
+    // These bytes as they are may be a key's, which need not be text.
+    assert_eq!(read(b"{\"payload\":\"\xed\xa0\x80\\n\"}").value.as_deref(), Some(&b"\xed\xa0\x80\n"[..]));
 }
 
 fn letter<'a>(
