@@ -270,6 +270,74 @@ fn all_results_are_in_a_file_and_drawn() {
 }
 
 #[test]
+fn a_file_that_cannot_be_written_is_told_before_anything_is_sent() {
+    let cluster = cluster();
+    let servers = cluster.bootstrap_servers();
+    for flag in ["--json", "--plot"] {
+        let more = ["--num-records", "10", "--record-size", "10", flag, "no/such/folder/file"];
+        let (said, status) = failure(&on(&servers, &more));
+        let text = "kafka-producer-perf-test: no/such/folder/file: No such file or directory\n";
+        assert_eq!((said.as_str(), status), (text, Some(1)));
+    }
+    assert_eq!(values(&cluster).len(), 0);
+}
+
+/// `/dev/full` can be opened, and takes nothing.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_written_keeps_nothing_else_from_being_told() {
+    let cluster = cluster();
+    let (servers, plot) =
+        (cluster.bootstrap_servers(), TestFile::with("full.svg", &"longer".repeat(100_000)));
+    cluster.fail(Api::Produce, BrokerError::TOPIC_AUTHORIZATION_FAILED, u32::MAX);
+    let more = ["--num-records", "10", "--record-size", "10", "--json", "/dev/full", "--plot", plot.path()];
+    let (said, status) = failure(&on(&servers, &more));
+    assert!(said.contains("kafka-producer-perf-test: /dev/full: No space left on device\n"), "{said}");
+    assert!(said.contains("kafka-producer-perf-test: 10 records failed: "), "{said}");
+    assert!(fs::read_to_string(plot.path()).unwrap().ends_with("</svg>\n"));
+    assert_eq!(status, Some(1));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn lines_that_are_lost_are_told_and_are_no_success() {
+    let cluster = cluster();
+    let servers = cluster.bootstrap_servers();
+    let arguments = on(&servers, &["--num-records", "10", "--record-size", "10", "--print-metrics"]);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let (reader, gone) = std::io::pipe().unwrap();
+    drop(reader);
+    for (stdout, error) in
+        [(Stdio::from(full), "No space left on device"), (Stdio::from(gone), "Broken pipe")]
+    {
+        let output = program(&arguments).stdout(stdout).output().unwrap();
+        let text = format!("kafka-producer-perf-test: standard output: {error}: lines of results are lost\n");
+        assert_eq!((self::text(&output.stderr), output.status.code()), (text.as_str(), Some(1)));
+    }
+    assert_eq!(values(&cluster).len(), 20);
+}
+
+/// A stack for each thread, and room for some of them.
+#[test]
+#[cfg(target_os = "linux")]
+fn where_the_system_gives_no_more_threads_the_test_ends_with_a_sentence() {
+    let cluster = cluster();
+    let servers = cluster.bootstrap_servers();
+    let more = ["--num-records", "1000000000", "--record-size", "10", "--threads", "64"];
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -v 3000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_kafka-producer-perf-test")])
+        .args(on(&servers, &more))
+        .env("RUST_MIN_STACK", "200000000")
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    let said = text(&output.stderr);
+    assert!(said.starts_with("kafka-producer-perf-test: --threads 64: the system gives "), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+}
+
+#[test]
 fn a_topic_that_is_not_there_ends_the_test_with_a_sentence() {
     let cluster = cluster();
     let servers = cluster.bootstrap_servers();
@@ -323,6 +391,15 @@ fn wrong_flags_are_told() {
         "No such file",
         1,
     );
+    told(
+        &[&base[..], &["--payload-file", "/dev/zero", "--bootstrap-server", "x:1"]].concat(),
+        "/dev/zero: a device: expected a file or a pipe",
+        1,
+    );
+    let stray = ["--record-size", "1", "--command-config", "x", "password=hunter2"];
+    let (said, status) = failure(&[&base[..], &stray].concat());
+    assert!(said.contains("an argument belongs to no flag") && !said.contains("hunter2"), "{said}");
+    assert_eq!(status, Some(2));
 }
 
 #[test]
@@ -383,6 +460,26 @@ fn sigterm_commits_the_transaction_that_is_open() {
     assert_eq!(output.status.code(), Some(143), "{}", text(&output.stderr));
     let total = &PerfOutput::parse(text(&output.stdout)).totals[0];
     assert_eq!(total.records, cluster.committed_records("perf").len() as u64);
+}
+
+#[test]
+fn a_signal_while_a_transaction_cannot_begin_is_no_failure() {
+    for (by, status) in [("-INT", 130), ("-TERM", 143)] {
+        let cluster = cluster();
+        cluster.drop_answer(Api::InitProducerId, u32::MAX);
+        let servers = cluster.bootstrap_servers();
+        let more = ["--num-records", "10", "--record-size", "10", "--transactional-id", "perf-id"];
+        let mut command = program(&on(&servers, &more));
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while cluster.requests(Api::InitProducerId) == 0 {
+            thread::sleep(Duration::from_millis(5));
+        }
+        signal(&child, by);
+        let output = child.wait_with_output().unwrap();
+        let said =
+            "kafka-producer-perf-test: interrupted: no transaction could begin yet, and nothing was sent\n";
+        assert_eq!((text(&output.stderr), output.status.code()), (said, Some(status)));
+    }
 }
 
 #[test]

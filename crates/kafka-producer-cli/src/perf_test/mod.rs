@@ -18,20 +18,19 @@ mod perf_progress;
 mod perf_tally;
 mod preparation;
 mod record_payloads;
+mod report_file;
 mod results_file;
 mod shared_transaction;
 mod splittable_random;
+mod standard_output;
 mod throughput_throttler;
 mod timeline;
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::CommandFactory;
-use kafka_producer::{KafkaProducer, Metrics};
+use kafka_producer::{Error, ErrorKind, KafkaProducer, Metrics};
 
 use crate::command_line::of_this_process;
 use crate::complaint::{Complaint, exit_status};
@@ -42,6 +41,8 @@ use perf_flags::PerfFlags;
 use perf_measurements::{PerfLine, PerfMeasurements, PerfResults};
 use perf_progress::PerfProgress;
 use preparation::{OlderNames, Preparation};
+use report_file::ReportFile;
+use standard_output::{print_line, print_text};
 
 type PerfProducer = KafkaProducer<[u8], [u8]>;
 
@@ -65,12 +66,16 @@ pub fn main() -> ExitCode {
 fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint> {
     terminal_log::start_log();
     let prepared = Preparation::of(flags, older_names, &print_line)?;
+    let json = flags.json.as_deref().map(ReportFile::open).transpose()?;
+    let plot = flags.plot.as_deref().map(ReportFile::open).transpose()?;
     let ending = EarlyEnd::on_signals()
         .map_err(|error| Complaint::new(format!("Ctrl-C cannot be listened to: {error}")))?;
     let producer = PerfProducer::new(prepared.config)?;
     ending.enrol();
-    if prepared.load.transaction.is_some() {
-        producer.init_transactions()?;
+    if prepared.load.transaction.is_some()
+        && let Some(status) = init_transactions(&producer, &ending)?
+    {
+        return Ok(ExitCode::from(status));
     }
     if flags.warmup_records > 0 {
         print_line(&format!(
@@ -78,7 +83,7 @@ fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint
             flags.warmup_records
         ));
     }
-    let test = PerfTest { flags, load: prepared.load, ending };
+    let test = PerfTest { flags, load: prepared.load, ending, json, plot };
     test.run(&producer)
 }
 
@@ -87,6 +92,8 @@ struct PerfTest<'f> {
     flags: &'f PerfFlags,
     load: perf_load::PerfLoad,
     ending: EarlyEnd,
+    json: Option<ReportFile>,
+    plot: Option<ReportFile>,
 }
 
 impl PerfTest<'_> {
@@ -105,15 +112,23 @@ impl PerfTest<'_> {
         progress.follow(measurements);
         let outcome = self.load.run(producer, measurements, &self.ending);
         let (results, metrics) = self.finish(producer, measurements, progress);
-        self.write_files(&results, &metrics)?;
+        let written = [self.write_json(&results, &metrics), self.draw_plot(&results)];
+        let lost: Vec<Complaint> =
+            written.into_iter().filter_map(Result::err).chain(standard_output::lost()).collect();
+        for complaint in &lost {
+            terminal_log::print_line(&format!("{PROGRAM}: {complaint}"));
+        }
         if let Some(failures) = results.failures.summary() {
             terminal_log::print_line(&format!("{PROGRAM}: {failures}"));
         }
-        outcome?;
-        Ok(match (self.ending.exit_status(), results.failures.records()) {
-            (Some(status), _) => ExitCode::from(status),
-            (None, 0) => ExitCode::SUCCESS,
-            (None, _) => ExitCode::FAILURE,
+        match (self.ending.exit_status(), outcome) {
+            (Some(_), Err(error)) if error.kind() == ErrorKind::Interrupted => {}
+            (_, outcome) => outcome?,
+        }
+        Ok(match self.ending.exit_status() {
+            Some(status) => ExitCode::from(status),
+            None if results.failures.records() == 0 && lost.is_empty() => ExitCode::SUCCESS,
+            None => ExitCode::FAILURE,
         })
     }
 
@@ -163,36 +178,42 @@ impl PerfTest<'_> {
         let _ = producer.close_timeout(Duration::ZERO);
     }
 
-    fn write_files(&self, results: &PerfResults, metrics: &Metrics) -> Result<(), Complaint> {
-        if let Some(path) = &self.flags.json {
-            write(path, &results_file::text(&self.load, results, metrics, self.ending.is_asked()))?;
-        }
-        let Some(path) = &self.flags.plot else { return Ok(()) };
+    fn write_json(&self, results: &PerfResults, metrics: &Metrics) -> Result<(), Complaint> {
+        let Some(file) = &self.json else { return Ok(()) };
+        file.write(&results_file::text(&self.load, results, metrics, self.ending.is_asked()))
+    }
+
+    fn draw_plot(&self, results: &PerfResults) -> Result<(), Complaint> {
+        let Some(file) = &self.plot else { return Ok(()) };
         let plot = LatencyPlot {
             topic: &self.load.topic,
             summary: &results.all,
             points: &results.timeline,
             steady_from_seconds: results.steady.as_ref().map(|steady| results.all.seconds - steady.seconds),
         };
-        let svg =
-            plot.svg().map_err(|error| Complaint::new(format!("{}: not drawn: {error}", path.display())))?;
-        write(path, &svg)
+        let svg = plot.svg().map_err(|error| file.complaint(&format!("not drawn: {error}")))?;
+        file.write(&svg)
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Complaint> {
-    fs::write(path, text).map_err(|error| Complaint::of_file(path.display(), &error))
-}
-
-fn print_line(line: &str) {
-    print_text(&format!("{line}\n"));
-}
-
-/// A reader that has gone away has what it wants.
-fn print_text(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes());
-    let _ = stdout.flush();
+/// Makes the producer ready for transactions; the exit status, if a signal ends that.
+fn init_transactions(producer: &PerfProducer, ending: &EarlyEnd) -> Result<Option<u8>, Error> {
+    // One that came before the thread had enrolled has interrupted nothing.
+    let outcome = match ending.exit_status() {
+        None => producer.init_transactions(),
+        Some(_) => Err(Error::new(ErrorKind::Interrupted, "ended early")),
+    };
+    match (ending.exit_status(), outcome) {
+        (Some(status), Err(error)) if error.kind() == ErrorKind::Interrupted => {
+            terminal_log::print_line(&format!(
+                "{PROGRAM}: interrupted: no transaction could begin yet, and nothing was sent"
+            ));
+            // There is nothing that it could lose.
+            let _ = producer.close_timeout(Duration::ZERO);
+            Ok(Some(status))
+        }
+        (_, outcome) => outcome.map(|()| None),
+    }
 }
 
 const PROGRAM: &str = "kafka-producer-perf-test";

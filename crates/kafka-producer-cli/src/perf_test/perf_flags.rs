@@ -188,7 +188,7 @@ Examples:
     kafka-producer-perf-test --command-config client.properties --topic perf \\
       --num-records 100000 --record-size 100 --throughput 10000 --transaction-duration-ms 500
 
-Exit status: 0 if every record was acknowledged, 1 if one was not or nothing could be sent, 2 if flags are wrong, \
+Exit status: 0 if every record was acknowledged, 1 if one was not, nothing could be sent, or results could not be written, 2 if flags are wrong, \
 130 and 143 after Ctrl-C and SIGTERM.";
 
 #[cfg(test)]

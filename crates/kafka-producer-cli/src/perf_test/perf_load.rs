@@ -4,6 +4,7 @@
 //! Threads: one for each of `--threads`, of one producer.
 //! Source: `ProducerPerformance.start`.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::perf_measurements::{PerfMeasurements, RecordStart};
 use super::record_payloads::RecordPayloads;
 use super::shared_transaction::SharedTransaction;
 use super::throughput_throttler::{ThrottlePause, ThroughputThrottler};
+use crate::complaint::in_words;
 
 /// What is to be sent.
 pub(super) struct PerfLoad {
@@ -55,10 +57,18 @@ impl PerfLoad {
         };
         let outcome = thread::scope(|scope| {
             let run = &run;
-            let start =
-                |number: u64| scope.spawn(move || run.of_thread(number).inspect_err(|_| run.give_up()));
-            let threads: Vec<_> = (0..u64::from(self.threads)).map(start).collect();
-            let mut outcome = Ok(());
+            let (mut threads, mut outcome) = (Vec::new(), Ok(()));
+            for number in 0..u64::from(self.threads) {
+                let of_thread = move || run.of_thread(number).inspect_err(|_| run.give_up());
+                match thread::Builder::new().spawn_scoped(scope, of_thread) {
+                    Ok(thread) => threads.push(thread),
+                    Err(error) => {
+                        run.give_up();
+                        outcome = Err(no_thread(number, self.threads, &error));
+                        break;
+                    }
+                }
+            }
             for thread in threads {
                 outcome = outcome.and(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
@@ -69,6 +79,14 @@ impl PerfLoad {
             None => outcome,
         }
     }
+}
+
+fn no_thread(started: u64, of: u32, error: &io::Error) -> Error {
+    let error = in_words(error);
+    let text = format!(
+        "--threads {of}: the system gives {started}, and no more ({error}): expected fewer, or higher limits (ulimit -a)"
+    );
+    Error::new(ErrorKind::IllegalState, text)
 }
 
 /// A load on its way, as its threads see it.

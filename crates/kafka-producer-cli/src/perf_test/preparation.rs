@@ -3,7 +3,9 @@
 //! Owns: what wins over what, and the lines that Kafka's tool prints before it begins. Must not know: sending.
 //! Source: `ProducerPerformance.ConfigPostProcessor`, `readProps`, `readPayloadFile`.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -122,7 +124,7 @@ fn config(flags: &PerfFlags) -> Result<ProducerConfig, Complaint> {
 fn payloads_of_file(path: &Path, delimiter: &str, print: &dyn Fn(&str)) -> Result<RecordPayloads, Complaint> {
     let shown = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     print(&format!("Reading payloads from: {}", shown.display()));
-    let text = fs::read(path).map_err(|error| Complaint::of_file(path.display(), &error))?;
+    let text = bounded_text(path)?;
     let parts = parts_of_file(&text, &delimiter_bytes(delimiter));
     if parts.is_empty() {
         return Err(Complaint::new(format!("{}: there are no payloads in it", path.display())));
@@ -131,6 +133,30 @@ fn payloads_of_file(path: &Path, delimiter: &str, print: &dyn Fn(&str)) -> Resul
     Ok(RecordPayloads::OneOf(parts))
 }
 
+/// All of a file, or of a pipe, if it is not too much.
+fn bounded_text(path: &Path) -> Result<Vec<u8>, Complaint> {
+    let of_file = |error: io::Error| Complaint::of_file(path.display(), &error);
+    let file = File::open(path).map_err(of_file)?;
+    let metadata = file.metadata().map_err(of_file)?;
+    let kind = metadata.file_type();
+    if kind.is_char_device() || kind.is_block_device() {
+        return Err(Complaint::new(format!("{}: a device: expected a file or a pipe", path.display())));
+    }
+    let mut text = Vec::new();
+    if metadata.len() <= PAYLOADS_MOST {
+        file.take(PAYLOADS_MOST + 1).read_to_end(&mut text).map_err(of_file)?;
+    }
+    if metadata.len().max(text.len() as u64) > PAYLOADS_MOST {
+        return Err(Complaint::new(format!(
+            "{}: more than {PAYLOADS_MOST} bytes, and payloads are kept in memory: expected a shorter file",
+            path.display()
+        )));
+    }
+    Ok(text)
+}
+
+/// Bytes of a file of payloads: a GiB.
+const PAYLOADS_MOST: u64 = 1 << 30;
 const BYTES: &str = "org.apache.kafka.common.serialization.ByteArraySerializer";
 const DEFAULT_CLIENT_ID: &str = "perf-producer-client";
 const TRANSACTIONAL_ID_PREFIX: &str = "performance-producer-";
@@ -139,6 +165,7 @@ const DEFAULT_TRANSACTION_DURATION_MS: u64 = 3000;
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
+    use std::fs;
 
     use clap::Parser;
 
