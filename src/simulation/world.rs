@@ -368,7 +368,7 @@ impl World {
             self.close();
             while self.turn()? {}
             let is_at_rest = !was_closed && !self.is_transactional();
-            if is_at_rest && self.now - closing > self.slack * 2 + Duration::from_secs(1) {
+            if is_at_rest && self.now - closing > self.slack * 2 + self.users_time + Duration::from_secs(1) {
                 return Err(format!("closing took {:?} though there was nothing to do", self.now - closing));
             }
         }

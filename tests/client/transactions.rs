@@ -730,6 +730,31 @@ fn the_next_transaction_gives_the_one_before_as_much_time_as_its_end_took() {
 }
 
 #[test]
+fn a_transaction_is_aborted_and_closed_though_nobody_finds_the_coordinator_of_its_group() {
+    with_both(|cluster| {
+        let group = ConsumerGroupMetadata::new("billing");
+        let not_found = Fault::fail(Api::FindCoordinator, BrokerError::COORDINATOR_NOT_AVAILABLE);
+        let producer = with_id(cluster, &[("max.block.ms", "1000")]);
+        producer.init_transactions().unwrap();
+        for ends_by_close in [false, true] {
+            producer.begin_transaction().unwrap();
+            producer.send(to(0, "lost")).unwrap().get_timeout(AGES).unwrap();
+            cluster.inject(not_found.clone().always());
+            let error = producer.send_offsets_to_transaction(&offsets(&[(0, 1)]), &group).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            if ends_by_close {
+                producer.close_timeout(AGES).unwrap();
+            } else {
+                producer.abort_transaction().unwrap();
+            }
+            assert_eq!(cluster.open_transactions().len(), 0);
+            cluster.clear_faults();
+        }
+        assert!(committed(cluster).is_empty() && cluster.committed_offsets("billing").is_empty());
+    });
+}
+
+#[test]
 fn errors_that_a_transaction_does_not_outlive_are_told_as_such_and_the_next_one_is_well() {
     with_both(|cluster| {
         let producer = ready(cluster);

@@ -184,6 +184,8 @@ impl Coordination {
         let is_needless = |queued: &QueuedRequest| match &queued.request {
             CoordinatorRequest::AddPartitions | CoordinatorRequest::AddOffsets(_) => !queued.may_be_done,
             CoordinatorRequest::CommitOffsets(_) | CoordinatorRequest::Prepare => true,
+            // Only offsets need it, and whoever does not find it holds up all behind it.
+            CoordinatorRequest::FindCoordinator(of) => of.kind == CoordinatorType::Group,
             _ => false,
         };
         let Some(mut it) = transaction.transaction() else { return };
