@@ -89,7 +89,10 @@ impl<'a> Loader<'a> {
         let columns = reader.headers()?.clone();
         let key = arguments.key.as_ref().map(|key| {
             let column = columns.iter().position(|column| column == key);
-            column.ok_or(format!("{name} has no column {key:?}, but {columns:?}"))
+            column.ok_or_else(|| {
+                let known: Vec<&str> = columns.iter().collect();
+                format!("{name} has no column {key}; its columns are: {}", known.join(", "))
+            })
         });
         let (key, summary) = (key.transpose()?, Summary { rows: 0, failed: 0, buffered: 0 });
         Ok(Loader {

@@ -11,7 +11,9 @@
 //!
 //! The consumer is a stand-in: a position and a batch of orders. What a real one has to give are its positions, and who it
 //! is in its group ([`ConsumerGroupMetadata`]); see `Consumer` below for what that takes of the crate that you use. It must
-//! not commit by itself (`enable.auto.commit=false`) and reads with `isolation.level=read_committed`.
+//! not commit by itself (`enable.auto.commit=false`) and reads with `isolation.level=read_committed`. On a cluster of yours the
+//! stand-in writes to `invoices` and `lines` and commits offsets of `orders` for the group `transactions-example`; it begins at
+//! offset 0 each time.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -23,6 +25,9 @@ use kafka_producer::{
 };
 
 type TextProducer = KafkaProducer<str, str>;
+
+/// On a cluster of yours its committed position is overwritten, so no group that is in use should be called so.
+const GROUP: &str = "transactions-example";
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let servers = servers_from_arguments()?;
@@ -56,7 +61,7 @@ fn main() -> Result<(), Box<dyn StdError>> {
     if let Some(cluster) = &embedded {
         println!("committed invoices: {}", cluster.committed_records("invoices").len());
         println!("committed lines: {}", cluster.committed_records("lines").len());
-        let positions = cluster.committed_offsets("billing");
+        let positions = cluster.committed_offsets(GROUP);
         println!("committed position: {:?}", positions.first().map(|committed| committed.offset));
     }
     Ok(())
@@ -139,13 +144,13 @@ impl Consumer {
     /// Who this is in the group. A consumer that tells its generation and member id is refused when it was put out of the
     /// group meanwhile: `.with_member(generation, member_id)`.
     fn group(&self) -> ConsumerGroupMetadata {
-        ConsumerGroupMetadata::new("billing")
+        ConsumerGroupMetadata::new(GROUP)
     }
 
     /// To the position that the group has committed, as the brokers tell: `consumer.committed(…)`, then `consumer.seek(…)`.
     fn ask_group(&mut self, cluster: Option<&EmbeddedCluster>) {
         if let Some(cluster) = cluster {
-            let positions = cluster.committed_offsets("billing");
+            let positions = cluster.committed_offsets(GROUP);
             self.committed = positions.first().map_or(0, |position| position.offset);
         }
         self.go_back();

@@ -436,7 +436,7 @@ fn the_csv_loader_sends_a_file_as_it_is_and_fails_where_a_row_does() {
     let wrong = load("id,name\n7,Anna\n", "number");
     fs::remove_file(&file).unwrap();
     let errors = String::from_utf8_lossy(&wrong.stderr).into_owned();
-    assert!(!wrong.status.success() && errors.contains("has no column \\\"number\\\""), "{errors}");
+    assert!(!wrong.status.success() && errors.contains("has no column number"), "{errors}");
 }
 
 #[test]

@@ -57,8 +57,8 @@ What `KafkaProducer::metrics()` tells, under the names, groups and tags of Kafka
 INFO. This page is made from the code.
 
 - Averages, maxima and rates are of the last `metrics.num.samples` windows of `metrics.sample.window.ms` each, 2 of 30 seconds by
-  default, and of the one that has begun; totals are since the producer was created. A rate is over at least all but one of
-  the windows, so that the first second of a program is no second of its rate.
+  default, and of the one that has begun; totals are since the producer was created. A rate is
+  divided by at least all windows but one (30 s by default), as in Java: in a program's first seconds it is lower than what happens.
 - Where nothing was measured of late, an average, a maximum and a percentile are not a number (NaN), as in Java.
 - Measured is each batch, each request, each read and each call that waits, and each record that `send` refuses. A record on its way is
   not measured on its own, so its times are those of its batch. Only the size of a batch's largest record is kept as records are written.

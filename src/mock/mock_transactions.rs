@@ -77,6 +77,7 @@ impl MockTransactions {
 pub(super) fn wrong_state(call: &str, state: TransactionState) -> Error {
     let expected = match state {
         TransactionState::Uninitialized => "init_transactions() has to be called first",
+        TransactionState::Ready if call.starts_with("init_transactions") => "it was called already",
         TransactionState::InTransaction => "a transaction is open",
         TransactionState::Prepared => "a transaction is prepared",
         _ => "no transaction is open",

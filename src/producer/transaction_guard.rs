@@ -154,7 +154,8 @@ where
 }
 
 /// Aborts what was not committed. Blocks at most `max.block.ms`; what is not over then is taken up by the next
-/// [`KafkaProducer::begin`]. Errors are logged.
+/// [`KafkaProducer::begin`]. Errors are logged. Nothing is aborted in a callback, where nothing may be waited for: the
+/// transaction stays open until [`KafkaProducer::abort_transaction`] or `transaction.timeout.ms`.
 impl<K, V, P> Drop for Transaction<'_, K, V, P>
 where
     K: ?Sized + 'static,

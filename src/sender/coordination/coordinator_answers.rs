@@ -418,9 +418,14 @@ impl Coordination {
         let is_busy = error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS);
         let failures = if is_busy { 0 } else { queued.failures };
         let wait = self.backoff(failures);
-        logging::debug!("{error}; it is asked again in {wait:?}");
-        self.heard.error(error, now);
         queued.failures = queued.failures.saturating_add(1);
+        if queued.failures >= MANY_FAILURES && queued.failures.is_power_of_two() {
+            let times = queued.failures;
+            logging::warn!(labels: error.labels(), "{error}; asked {times} times, and again until the call is given up");
+        } else {
+            logging::debug!(labels: error.labels(), "{error}; it is asked again in {wait:?}");
+        }
+        self.heard.error(error, now);
         self.requests.again(queued, now.checked_add(wait));
         Effects::none()
     }
@@ -467,6 +472,9 @@ fn broker(node: i32) -> i32 {
 
 const NEEDS_TWO_PHASES: &str = "transaction.two.phase.commit.enable=true asks for two-phase commit, which brokers offer only with \
      unstable.api.versions.enable=true (Apache Kafka 4.3); set that there, or leave the setting out here";
+
+/// What passes has passed before that: with the default backoff it is about five seconds.
+const MANY_FAILURES: u32 = 8;
 
 /// How long to wait where only the end of the transaction before this one is in the way, as Kafka does.
 const SOON: Duration = Duration::from_millis(20);

@@ -21,6 +21,7 @@ pub(super) struct Subscription {
     /// The most bytes of a push; none where the broker names no limit.
     pub(super) max_bytes: Option<usize>,
     pub(super) delta_temporality: bool,
+    /// Beginnings of names, in order; none is the beginning of another.
     requested: Vec<String>,
 }
 
@@ -36,7 +37,7 @@ impl Subscription {
             codecs: response.accepted_compression_types.into_iter().filter_map(codec).collect(),
             max_bytes: usize::try_from(response.telemetry_max_bytes).ok().filter(|most| *most > 0),
             delta_temporality: response.delta_temporality,
-            requested: response.requested_metrics,
+            requested: beginnings(response.requested_metrics),
         })
     }
 
@@ -47,9 +48,20 @@ impl Subscription {
 
     /// Whether a metric of this name is wanted: one of the texts is the name's beginning; `*` alone wants all.
     pub(super) fn wants(&self, name: &str) -> bool {
-        matches!(&*self.requested, [all] if all == "*")
-            || self.requested.iter().any(|prefix| name.starts_with(&**prefix))
+        // However many there are: the one before the name, in order, is the only one that can be its beginning.
+        let after = self.requested.partition_point(|beginning| **beginning <= *name);
+        self.requested[..after].last().is_some_and(|beginning| name.starts_with(&**beginning))
     }
+}
+
+/// The texts as beginnings of names, without those that others stand for.
+fn beginnings(mut requested: Vec<String>) -> Vec<String> {
+    if matches!(&*requested, [all] if all == "*") {
+        return vec![String::new()];
+    }
+    requested.sort_unstable();
+    requested.dedup_by(|later, kept| later.starts_with(&**kept));
+    requested
 }
 
 /// Where a broker tells none, and after a request that came to nothing: as in Java.
