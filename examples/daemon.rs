@@ -109,9 +109,13 @@ fn listen_to_signals() -> std::io::Result<Receiver<Order>> {
         let (orders, this_thread) = (orders.clone(), this_thread.clone());
         thread::spawn(move || {
             while bytes.read_exact(&mut [0]).is_ok() {
-                let order = if is_end { Order::End } else { Order::Reload };
-                if orders.send(order).is_ok() && is_end {
+                // In this order: whoever has the order clears the interrupt, and none comes after that.
+                if is_end {
                     this_thread.interrupt();
+                }
+                let order = if is_end { Order::End } else { Order::Reload };
+                if orders.send(order).is_err() {
+                    return;
                 }
             }
         });

@@ -102,8 +102,10 @@ impl SendingSession {
         }
         match end {
             ReadingEnd::AllRead => {}
+            ReadingEnd::Stopped { next: ..=1 } => announce("interrupted: no line was sent"),
             ReadingEnd::Stopped { next } => announce(format_args!(
-                "interrupted: lines before line {next} are being sent, and no others; once more gives up what is not acknowledged"
+                "interrupted: lines up to {} are being sent, and no others; once more gives up what is not acknowledged",
+                next - 1
             )),
             ReadingEnd::Refused { line } => {
                 announce(format_args!("stopped: what is behind line {line} was not sent"));
@@ -128,7 +130,9 @@ impl SendingSession {
         loop {
             let waiting = accepted.saturating_sub(self.tally.acknowledged() + self.tally.failed());
             if self.signals.count() >= 2 {
-                announce(format_args!("given up: {}, not acknowledged", records(waiting)));
+                if waiting > 0 {
+                    announce(format_args!("given up: {}, not acknowledged", records(waiting)));
+                }
                 producer.close_timeout(Duration::ZERO)?;
                 return transaction;
             }
