@@ -108,9 +108,11 @@ fn listen_to_signals() -> std::io::Result<Receiver<Order>> {
         }
         let (orders, this_thread) = (orders.clone(), this_thread.clone());
         thread::spawn(move || {
+            let mut interrupts = is_end;
             while bytes.read_exact(&mut [0]).is_ok() {
-                // In this order: whoever has the order clears the interrupt, and none comes after that.
-                if is_end {
+                // Before the order, and once: whoever has the order clears the interrupt and closes in peace, also if the signal
+                // comes again.
+                if std::mem::take(&mut interrupts) {
                     this_thread.interrupt();
                 }
                 let order = if is_end { Order::End } else { Order::Reload };

@@ -289,8 +289,10 @@ fn start_daemon(servers: &str) -> Child {
     daemon.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Its status and what it has printed, after SIGTERM.
+/// Its status and what it has printed, after SIGTERM; which comes twice, as from `timeout`.
 fn end_daemon(daemon: Child) -> (Option<i32>, String) {
+    kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
+    thread::sleep(Duration::from_millis(2));
     kill_process(Pid::from_child(&daemon), Signal::TERM).unwrap();
     let output = daemon.wait_with_output().unwrap();
     (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
