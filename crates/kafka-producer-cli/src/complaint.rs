@@ -5,8 +5,10 @@
 //! here must not either.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
+
+use crate::terminal_log::say;
 
 /// What is told to the person who ran the program: one or more lines without the program's name.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,11 +44,6 @@ pub(crate) fn in_words(error: &io::Error) -> String {
         Some(at) => text[..at].to_owned(),
         None => text,
     }
-}
-
-/// A line on standard error under the program's name. Where nobody reads it any more it is lost.
-pub(crate) fn say(program: &str, text: impl fmt::Display) {
-    let _ = writeln!(io::stderr(), "{program}: {text}");
 }
 
 /// The program's exit status: a complaint is printed, and makes it 1.

@@ -5,6 +5,7 @@
 
 mod command_line;
 mod complaint;
+mod ending_signals;
 mod producer_settings;
 mod self_description;
 mod terminal_log;

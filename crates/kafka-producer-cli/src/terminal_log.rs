@@ -3,6 +3,7 @@
 //! Owns: where log lines go, and how the bar stands aside for them. Must not know: what is shown on the bar.
 //! Holds: the log says warnings and errors unless `RUST_LOG` says otherwise.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
@@ -32,9 +33,9 @@ pub(crate) fn show(bar: ProgressBar) -> ProgressBar {
     bars().add(bar)
 }
 
-/// Prints a line on standard error, above the bar.
-pub(crate) fn print_line(line: &str) {
-    let _ = BesideTheBar.write_all(format!("{line}\n").as_bytes());
+/// Prints a line on standard error, above the bar, under the program's name. Where nobody reads it any more it is lost.
+pub(crate) fn say(program: &str, text: impl fmt::Display) {
+    let _ = BesideTheBar.write_all(format!("{program}: {text}\n").as_bytes());
 }
 
 /// Standard error, with the bar taken away for the time of each write.

@@ -4,12 +4,12 @@
 
 use std::fmt;
 
-use crate::terminal_log::print_line;
+use crate::terminal_log::say;
 
 /// The program's name, in front of all that it says.
 pub(super) const PROGRAM: &str = "kafka-console-producer";
 
 /// A line on standard error, beside what shows the progress.
 pub(super) fn announce(text: impl fmt::Display) {
-    print_line(&format!("{PROGRAM}: {text}"));
+    say(PROGRAM, text);
 }

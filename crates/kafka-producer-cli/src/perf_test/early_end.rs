@@ -1,22 +1,20 @@
 //! Ctrl-C, and SIGTERM: the test ends early, with a summary of what was sent.
 //!
 //! Owns: the wish to end, and waking the threads that it concerns. Must not know: what they do.
-//! Threads: one waits for signals; it interrupts those that have enrolled.
+//! Threads: that of the signals interrupts those that have enrolled.
 //! Locks: that of the enrolled, with no other.
 //! Holds: who is interrupted finds the wish, and how urgent it is; so a call that was interrupted without reason to end is made
 //! again. After the third signal the process ends at once.
 
-use std::io::{self, Read};
-use std::os::unix::net::UnixStream;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use kafka_producer::{Error, ErrorKind, InterruptHandle};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag::register_usize;
-use signal_hook::low_level::pipe;
+
+use crate::ending_signals::EndingSignals;
 
 /// Whether the test shall end; all clones are one.
 #[derive(Clone, Default)]
@@ -25,9 +23,8 @@ pub(super) struct EarlyEnd(Arc<EarlyEndShared>);
 #[derive(Default)]
 struct EarlyEndShared {
     /// How often.
-    asked: AtomicU32,
-    /// The exit status of a program that the last signal has ended; 0 before there is one.
-    status: Arc<AtomicUsize>,
+    asked: AtomicUsize,
+    signals: EndingSignals,
     enrolled: Mutex<Vec<(InterruptHandle, Thread)>>,
 }
 
@@ -38,21 +35,8 @@ impl EarlyEnd {
     /// The system's, if it has no descriptors or threads left.
     pub(super) fn on_signals() -> io::Result<EarlyEnd> {
         let ending = EarlyEnd::default();
-        let (mut signals, handler) = UnixStream::pair()?;
-        for signal in [SIGINT, SIGTERM] {
-            // As a shell numbers what a signal has ended.
-            register_usize(signal, Arc::clone(&ending.0.status), 128 + signal as usize)?;
-            pipe::register(signal, handler.try_clone()?)?;
-        }
-        let listening = ending.clone();
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            while signals.read_exact(&mut [0]).is_ok() {
-                listening.ask();
-                if listening.0.asked.load(Ordering::Acquire) > 2 {
-                    std::process::exit(i32::from(listening.exit_status().unwrap_or_default()));
-                }
-            }
-        })?;
+        let asks = ending.clone();
+        ending.0.signals.watch(move || asks.ask())?;
         Ok(ending)
     }
 
@@ -62,13 +46,14 @@ impl EarlyEnd {
         enrolled.push((InterruptHandle::current(), thread::current()));
     }
 
-    /// The test shall end.
-    pub(super) fn ask(&self) {
-        self.0.asked.fetch_add(1, Ordering::Release);
+    /// The test shall end. How often that has been asked for, this time included.
+    pub(super) fn ask(&self) -> usize {
+        let times = self.0.asked.fetch_add(1, Ordering::AcqRel) + 1;
         for (interrupt, thread) in &*self.0.enrolled.lock().unwrap_or_else(PoisonError::into_inner) {
             interrupt.interrupt();
             thread.unpark();
         }
+        times
     }
 
     /// Whether it shall.
@@ -78,7 +63,7 @@ impl EarlyEnd {
 
     /// The exit status, if a signal has ended the test: 130 or 143.
     pub(super) fn exit_status(&self) -> Option<u8> {
-        u8::try_from(self.0.status.load(Ordering::Acquire)).ok().filter(|status| *status > 0)
+        self.0.signals.exit_status()
     }
 
     /// Whether it has been asked for once more, and nothing is to be waited for.

@@ -5,7 +5,7 @@
 
 use plotters::chart::ChartContext;
 use plotters::coord::Shift;
-use plotters::coord::ranged1d::Ranged;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
@@ -80,21 +80,7 @@ impl LatencyPlot<'_> {
             .right_y_label_area_size(RIGHT_LABELS)
             .build_cartesian_2d(0.0..self.end(), 0.0..highest)?
             .set_secondary_coord(0.0..self.end(), 0.0..mib(highest));
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(AXIS)
-            .y_labels(9)
-            .x_labels(12)
-            .label_style(font(13, FontStyle::Normal, SOFT))
-            .axis_desc_style(font(14, FontStyle::Normal, INK))
-            .x_desc("seconds since the start")
-            .y_desc("records/s")
-            .y_label_formatter(&|value| grouped(*value))
-            .x_label_formatter(&|value| seconds(*value))
-            .draw()?;
+        draw_axes(&mut chart, "records/s", 9, &|value| grouped(*value))?;
         chart
             .configure_secondary_axes()
             .axis_style(AXIS)
@@ -141,21 +127,7 @@ impl LatencyPlot<'_> {
                 0.0..self.end(),
                 (lowest..highest).log_scale().with_key_points(round_numbers(lowest, highest)),
             )?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(TRANSPARENT)
-            .bold_line_style(GRID)
-            .axis_style(AXIS)
-            .y_labels(8)
-            .x_labels(12)
-            .label_style(font(13, FontStyle::Normal, SOFT))
-            .axis_desc_style(font(14, FontStyle::Normal, INK))
-            .x_desc("seconds since the start")
-            .y_desc("ms, logarithmic")
-            .y_label_formatter(&|value| number(*value))
-            .x_label_formatter(&|value| seconds(*value))
-            .draw()?;
+        draw_axes(&mut chart, "ms, logarithmic", 8, &|value| number(*value))?;
         for (colour, _, which) in lines {
             chart.draw_series(LineSeries::new(known(which), colour.stroke_width(2)))?;
         }
@@ -179,6 +151,31 @@ impl LatencyPlot<'_> {
     fn end(&self) -> f64 {
         self.points.last().map_or(1.0, |point| point.seconds)
     }
+}
+
+/// A panel's axes and its grid: time from left to right, `what` upwards, with about so many labels.
+fn draw_axes<Y: Ranged<ValueType = f64> + ValueFormatter<f64>>(
+    chart: &mut Chart<'_, '_, Y>,
+    what: &str,
+    labels: usize,
+    text: &dyn Fn(&f64) -> String,
+) -> PlotOutcome<()> {
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(GRID)
+        .axis_style(AXIS)
+        .y_labels(labels)
+        .x_labels(12)
+        .label_style(font(13, FontStyle::Normal, SOFT))
+        .axis_desc_style(font(14, FontStyle::Normal, INK))
+        .x_desc("seconds since the start")
+        .y_desc(what)
+        .y_label_formatter(text)
+        .x_label_formatter(&|value| seconds(*value))
+        .draw()?;
+    Ok(())
 }
 
 /// A panel's name, and beside it what its lines are.

@@ -34,7 +34,7 @@ use kafka_producer::{Error, ErrorKind, KafkaProducer, Metrics};
 
 use crate::command_line::of_this_process;
 use crate::complaint::{Complaint, exit_status};
-use crate::terminal_log;
+use crate::terminal_log::{say, start_log};
 use early_end::EarlyEnd;
 use latency_plot::LatencyPlot;
 use perf_flags::PerfFlags;
@@ -64,7 +64,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint> {
-    terminal_log::start_log();
+    start_log();
     let prepared = Preparation::of(flags, older_names, &print_line)?;
     let json = flags.json.as_deref().map(ReportFile::open).transpose()?;
     let plot = flags.plot.as_deref().map(ReportFile::open).transpose()?;
@@ -102,7 +102,7 @@ impl PerfTest<'_> {
         let bar = progress.bar();
         let print = move |line: PerfLine<'_>| match line {
             PerfLine::Window(line) => bar.suspend(|| print_line(line)),
-            PerfLine::Failure(error) => terminal_log::print_line(&format!("{PROGRAM}: {error}")),
+            PerfLine::Failure(error) => say(PROGRAM, error),
         };
         let with_timeline = self.flags.json.is_some() || self.flags.plot.is_some();
         let interval = Duration::from_millis(self.flags.reporting_interval.unsigned_abs());
@@ -116,10 +116,10 @@ impl PerfTest<'_> {
         let lost: Vec<Complaint> =
             written.into_iter().filter_map(Result::err).chain(standard_output::lost()).collect();
         for complaint in &lost {
-            terminal_log::print_line(&format!("{PROGRAM}: {complaint}"));
+            say(PROGRAM, complaint);
         }
         if let Some(failures) = results.failures.summary() {
-            terminal_log::print_line(&format!("{PROGRAM}: {failures}"));
+            say(PROGRAM, failures);
         }
         match (self.ending.exit_status(), outcome) {
             (Some(_), Err(error)) if error.kind() == ErrorKind::Interrupted => {}
@@ -141,10 +141,13 @@ impl PerfTest<'_> {
         progress: PerfProgress,
     ) -> (PerfResults, Metrics) {
         if self.ending.is_asked() {
-            terminal_log::print_line(&format!(
-                "{PROGRAM}: ending early; waiting for {} records on their way, which another signal gives up",
-                producer.in_flight()
-            ));
+            let waiting = producer.in_flight();
+            say(
+                PROGRAM,
+                format_args!(
+                    "ending early; waiting for {waiting} records on their way, which another signal gives up"
+                ),
+            );
         }
         // What goes wrong is told of the records.
         let _ = self.ending.patiently(|| producer.flush());
@@ -172,9 +175,7 @@ impl PerfTest<'_> {
             return;
         }
         let given_up = producer.in_flight();
-        terminal_log::print_line(&format!(
-            "{PROGRAM}: {given_up} records given up, which may have been written"
-        ));
+        say(PROGRAM, format_args!("{given_up} records given up, which may have been written"));
         let _ = producer.close_timeout(Duration::ZERO);
     }
 
@@ -205,9 +206,7 @@ fn init_transactions(producer: &PerfProducer, ending: &EarlyEnd) -> Result<Optio
     };
     match (ending.exit_status(), outcome) {
         (Some(status), Err(error)) if error.kind() == ErrorKind::Interrupted => {
-            terminal_log::print_line(&format!(
-                "{PROGRAM}: interrupted: no transaction could begin yet, and nothing was sent"
-            ));
+            say(PROGRAM, "interrupted: no transaction could begin yet, and nothing was sent");
             // There is nothing that it could lose.
             let _ = producer.close_timeout(Duration::ZERO);
             Ok(Some(status))
