@@ -35,15 +35,7 @@ mod tests {
     fn names_are_letters_digits_and_underscores() {
         let name = |group, name| {
             let value = MetricValue::Number(0.0);
-            exported_name(&Metric {
-                group,
-                name,
-                tags: Vec::new(),
-                unit: "",
-                description: "",
-                value,
-                is_sum: false,
-            })
+            exported_name(&Metric { group, name, tags: Vec::new(), unit: "", description: "", value })
         };
         assert_eq!(name("producer-metrics", "request-latency-p99.9"), "kafka_producer_request_latency_p99_9");
         assert_eq!(name("producer-node-metrics", "request-total"), "kafka_producer_node_request_total");

@@ -201,9 +201,6 @@ type MetricGroup = (&'static str, Option<Tag>);
 /// Name, unit, description, value.
 type MetricLine = (&'static str, &'static str, &'static str, MetricValue);
 
-/// A line, and whether it is a sum.
-type MarkedLine = (MetricLine, bool);
-
 struct SnapshotBuilder<'a> {
     client_id: &'a Arc<str>,
     metrics: Vec<Metric>,
@@ -238,7 +235,7 @@ impl SnapshotBuilder<'_> {
     fn read<M>(&mut self, sums: &WindowSums<M>, of: MetricGroup, rows: &[MetricRow<M>]) {
         let number = |row: &MetricRow<M>| MetricValue::Number(row.statistic.of(sums, row.sensor));
         let line = |row: &MetricRow<M>| (row.name, row.unit, row.description, number(row));
-        self.extend_marked(of, rows.iter().map(|row| (line(row), row.statistic.is_sum())));
+        self.extend(of, rows.iter().map(line));
     }
 
     fn read_latencies(&mut self, lately: &Latencies) {
@@ -248,20 +245,15 @@ impl SnapshotBuilder<'_> {
         self.extend((PRODUCER, None), lines);
     }
 
-    fn extend(&mut self, of: MetricGroup, lines: impl IntoIterator<Item = MetricLine>) {
-        self.extend_marked(of, lines.into_iter().map(|line| (line, false)));
-    }
-
-    fn extend_marked(&mut self, (group, of): MetricGroup, lines: impl IntoIterator<Item = MarkedLine>) {
+    fn extend(&mut self, (group, of): MetricGroup, lines: impl IntoIterator<Item = MetricLine>) {
         let tags: Vec<Tag> = [("client-id", Arc::clone(self.client_id))].into_iter().chain(of).collect();
-        let metric = |((name, unit, description, value), is_sum)| Metric {
+        let metric = |(name, unit, description, value)| Metric {
             group,
             name,
             tags: tags.clone(),
             unit,
             description,
             value,
-            is_sum,
         };
         self.metrics.extend(lines.into_iter().map(metric));
     }

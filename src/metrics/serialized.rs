@@ -59,7 +59,7 @@ mod tests {
     fn metric(value: MetricValue) -> Metric {
         let tags = vec![("client-id", Arc::from("a\"b")), ("topic", Arc::from("t"))];
         let (group, name) = ("producer-topic-metrics", "byte-rate");
-        Metric { group, name, tags, unit: "bytes/s", description: "not there", value, is_sum: false }
+        Metric { group, name, tags, unit: "bytes/s", description: "not there", value }
     }
 
     #[test]

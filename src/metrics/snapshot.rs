@@ -100,8 +100,6 @@ pub struct Metric {
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
     pub(crate) value: MetricValue,
-    /// It only grows, since the producer was created.
-    pub(crate) is_sum: bool,
 }
 
 impl Metric {
@@ -138,7 +136,7 @@ impl Metric {
     /// Whether it counts since the producer was created and never falls: those whose names end in `-total`. All other numbers
     /// go up and down.
     pub fn is_counter(&self) -> bool {
-        self.is_sum
+        self.name.ends_with("-total")
     }
 
     /// What was measured.
@@ -217,15 +215,7 @@ mod tests {
 
     fn metric(name: &'static str, tags: &[(&'static str, &str)], value: MetricValue) -> Metric {
         let tags = tags.iter().map(|(tag, value)| (*tag, Arc::from(*value))).collect();
-        Metric {
-            group: "producer-topic-metrics",
-            name,
-            tags,
-            unit: "bytes/s",
-            description: "",
-            value,
-            is_sum: false,
-        }
+        Metric { group: "producer-topic-metrics", name, tags, unit: "bytes/s", description: "", value }
     }
 
     fn metrics() -> Metrics {

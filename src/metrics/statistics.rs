@@ -26,11 +26,6 @@ pub(crate) enum Statistic {
 }
 
 impl Statistic {
-    /// Whether it only grows, since the producer was created.
-    pub(crate) fn is_sum(self) -> bool {
-        matches!(self, Statistic::Total | Statistic::Times)
-    }
-
     pub(crate) fn of<M>(self, measured: &WindowSums<M>, sensor: fn(&M) -> &Measure) -> f64 {
         let (lately, ever) = (sensor(&measured.lately), sensor(&measured.ever));
         let seconds = measured.time.as_secs_f64();

@@ -72,7 +72,7 @@ impl TelemetryPayload {
             }
             let Some(number) = metric.number() else { continue };
             let attributes = attributes(metric);
-            let metric = if metric.is_sum {
+            let metric = if metric.is_counter() {
                 self.sum(&before, (name, attributes), number, now)
             } else {
                 gauge((name, attributes), point(metric, number, now))
@@ -172,8 +172,7 @@ mod tests {
     fn metric(group: &'static str, name: &'static str, topic: Option<&str>, value: MetricValue) -> Metric {
         let tags = [("client-id", Arc::from("c"))].into_iter();
         let tags = tags.chain(topic.map(|topic| ("topic", Arc::from(topic)))).collect();
-        let is_sum = name.ends_with("-total");
-        Metric { group, name, tags, unit: "", description: "", value, is_sum }
+        Metric { group, name, tags, unit: "", description: "", value }
     }
 
     fn sent(topic: &str, records: f64) -> Metric {
