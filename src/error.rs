@@ -375,6 +375,11 @@ impl Error {
         Error::new(ErrorKind::Forked, text)
     }
 
+    /// A thread could not be started.
+    pub(crate) fn no_thread(error: std::io::Error) -> Error {
+        Error::new(ErrorKind::Network, format!("the operating system gives no thread: {error}"))
+    }
+
     pub(crate) fn interrupted(during: &str) -> Error {
         Error::new(ErrorKind::Interrupted, format!("interrupted while waiting for {during}"))
     }

@@ -515,10 +515,7 @@ fn spawn<N: Network + Send + 'static>(
         name_for_the_system(&short_name);
         body();
     };
-    let spawned = thread::Builder::new().name(name).spawn(body);
-    let failed =
-        |error| Error::new(ErrorKind::Network, format!("the operating system gives no thread: {error}"));
-    spawned.map_err(failed)?;
+    thread::Builder::new().name(name).spawn(body).map_err(Error::no_thread)?;
     Ok(SenderThread { ended })
 }
 

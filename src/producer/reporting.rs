@@ -15,7 +15,7 @@ use crate::catch_panic::catch_panic;
 use crate::class_registry::ClassRegistry;
 use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::Faults;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::escape::Escaped;
 use crate::logging;
 use crate::metrics::{Metrics, MetricsReporter};
@@ -120,9 +120,7 @@ impl Reporting {
             drop(alive);
         };
         let name = format!("kafka-producer-metrics | {}", Escaped(client_id));
-        let failed =
-            |error| Error::new(ErrorKind::Network, format!("the operating system gives no thread: {error}"));
-        thread::Builder::new().name(name).spawn(body).map_err(failed)?;
+        thread::Builder::new().name(name).spawn(body).map_err(Error::no_thread)?;
         Ok(Some(Reporting { begin, stop, ended }))
     }
 
