@@ -83,18 +83,8 @@ fn run() -> Result<(), Box<dyn Error>> {
 
 /// What is run where nothing else is said.
 fn thousand_runs() -> Runs {
-    Runs {
-        first: 1,
-        count: 1000,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        kinds: Kind::held(),
-        defect: None,
-        enough: 20,
-        is_layered: false,
-        is_secured: false,
-        is_transactional: false,
-        is_subscribed: false,
-    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    Runs { count: 1000, threads, ..Runs::default() }
 }
 
 const USAGE: &str = "\

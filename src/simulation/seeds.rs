@@ -46,6 +46,24 @@ pub struct Runs {
     pub is_subscribed: bool,
 }
 
+/// The first seed, on one thread, with every kind of trouble that is held, and none of what has scenarios of its own.
+impl Default for Runs {
+    fn default() -> Runs {
+        Runs {
+            first: 1,
+            count: 1,
+            threads: 1,
+            kinds: Kind::held(),
+            defect: None,
+            enough: 20,
+            is_layered: false,
+            is_secured: false,
+            is_transactional: false,
+            is_subscribed: false,
+        }
+    }
+}
+
 /// A seed in which a promise was broken.
 #[derive(Debug, Clone)]
 pub struct Found {

@@ -2,7 +2,6 @@
 //! for each. `examples/simulate.rs` has more, and `.ci/run` runs thousands of those.
 
 use crate::simulation::seeds::{Runs, SeedsReport, run_seeds};
-use crate::simulation::trouble_kinds::Kind;
 
 /// Behaviours 34, 41.
 /// `KAFKA_PRODUCER_SEEDS` says how many.
@@ -59,18 +58,7 @@ fn a_broker_that_lags_behind_is_not_taken_for_another_cluster_again_and_again() 
 }
 
 fn usual_runs() -> Runs {
-    Runs {
-        first: 1,
-        count: 1,
-        threads: 2,
-        kinds: Kind::held(),
-        defect: None,
-        enough: 20,
-        is_layered: false,
-        is_secured: false,
-        is_transactional: false,
-        is_subscribed: false,
-    }
+    Runs { threads: 2, ..Runs::default() }
 }
 
 /// This many seeds, if nobody says how many; `option`: what repeats one of them.
