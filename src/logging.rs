@@ -36,8 +36,7 @@ macro_rules! trace_ {
 macro_rules! line {
     ($level:ident, labels: $labels:expr, $($text:tt)+) => {
         if $crate::logging::is_wanted(::log::Level::$level) {
-            let text = format_args!($($text)+);
-            $crate::logging::write(::log::Level::$level, module_path!(), $labels, text);
+            $crate::logging::write(::log::Level::$level, module_path!(), $labels, format_args!($($text)+));
         }
     };
     ($level:ident, $($text:tt)+) => {
