@@ -8,6 +8,7 @@ mod complaint;
 mod ending_signals;
 mod producer_settings;
 mod self_description;
+mod standard_output;
 mod terminal_log;
 
 pub mod console_producer;

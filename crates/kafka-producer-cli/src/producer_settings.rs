@@ -48,14 +48,16 @@ impl SettingsFile {
 pub(crate) fn name_and_value<'a>(flag: &str, pair: &'a str) -> Result<(&'a str, &'a str), Complaint> {
     match pair.split_once('=') {
         Some(("", _)) => {
-            Err(Complaint::new(format!("{flag} has no name before the '=': expected NAME=VALUE")))
+            Err(Complaint::of_usage(format!("{flag} has no name before the '=': expected NAME=VALUE")))
         }
         Some(parts) => Ok(parts),
         // Only what can be a name is shown.
         None if pair.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'-' | b'_')) => {
-            Err(Complaint::new(format!("{flag} {pair} has no value: expected NAME=VALUE, as in {pair}=…")))
+            Err(Complaint::of_usage(format!(
+                "{flag} {pair} has no value: expected NAME=VALUE, as in {pair}=…"
+            )))
         }
-        None => Err(Complaint::new(format!("{flag} has no '=' in it: expected NAME=VALUE"))),
+        None => Err(Complaint::of_usage(format!("{flag} has no '=' in it: expected NAME=VALUE"))),
     }
 }
 
@@ -72,7 +74,7 @@ mod tests {
     #[test]
     fn a_pair_without_a_value_is_told_and_nothing_that_may_be_a_secret_is_shown() {
         let refused = |pair, text: &str| {
-            assert_eq!(name_and_value("--command-property", pair), Err(Complaint::new(text)));
+            assert_eq!(name_and_value("--command-property", pair), Err(Complaint::of_usage(text)));
         };
         refused("acks", "--command-property acks has no value: expected NAME=VALUE, as in acks=…");
         refused("Hunter2!", "--command-property has no '=' in it: expected NAME=VALUE");

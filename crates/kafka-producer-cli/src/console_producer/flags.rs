@@ -20,8 +20,7 @@ use crate::self_description::SelfDescription;
 
 /// Sends lines of standard input or of a file to Kafka, each as a record.
 ///
-/// A line is a record's value, or has its key and headers in it as well. The exit status is 0 only if every record was
-/// acknowledged. Ctrl-C sends what was read, and says what was not.
+/// A line is a record's value, or has its key and headers in it as well. Ctrl-C sends what was read, and says what was not.
 #[derive(Parser, Debug)]
 #[command(name = PROGRAM, version, after_help = EXAMPLES, max_term_width = 110)]
 pub(super) struct ConsoleFlags {
@@ -189,6 +188,9 @@ Examples:
     kafka-console-producer --command-config client.properties \\
       -b kafka.example.com:9093 -t orders
 
+Exit status: 0 if every record was acknowledged, 1 if one was not or something could not be done, 2 if flags or settings
+are wrong, 130 and 143 after Ctrl-C and SIGTERM.
+
 Settings are those of KafkaProducer in Java. -h has the common flags, --help all of them.
 RUST_LOG=info tells more.";
 
@@ -233,7 +235,7 @@ impl ConsoleFlags {
         }
         let is_set = |name: &str| config.get(name).is_some_and(|value| !value.is_empty());
         if !is_set("bootstrap.servers") {
-            return Err(Complaint::new(
+            return Err(Complaint::of_usage(
                 "no brokers are named: expected --bootstrap-server HOST:PORT,…, or bootstrap.servers in --command-config",
             ));
         }
@@ -252,7 +254,7 @@ impl InputFlags {
             let (name, value) = name_and_value("--reader-property", pair)?;
             if !PROPERTIES.contains(&name) {
                 let known = PROPERTIES.join(", ");
-                return Err(Complaint::new(format!(
+                return Err(Complaint::of_usage(format!(
                     "--reader-property {name} is not known: expected one of {known}"
                 )));
             }
@@ -273,7 +275,7 @@ impl InputFlags {
                 let text = format!(
                     "--json reads whole records: of the reader properties it takes ignore.error, and not {name}"
                 );
-                return Err(Complaint::new(text));
+                return Err(Complaint::of_usage(text));
             }
             return Ok(LineFormat::Json { pass_over: rules.ignores_errors() });
         }
@@ -292,7 +294,7 @@ impl RecordFlags {
         for header in &self.headers {
             match header.split_once('=') {
                 Some(("", _)) | None if header.is_empty() || header.starts_with('=') => {
-                    return Err(Complaint::new(
+                    return Err(Complaint::of_usage(
                         "--header has no name: expected NAME=VALUE, or NAME for a header that is null",
                     ));
                 }

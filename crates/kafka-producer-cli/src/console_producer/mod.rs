@@ -33,9 +33,12 @@ use stop_signals::StopSignals;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let flags: ConsoleFlags = of_this_process();
-    if flags.about.print(ConsoleFlags::command()) {
-        return ExitCode::SUCCESS;
+    let flags: ConsoleFlags = match of_this_process() {
+        Ok(flags) => flags,
+        Err(status) => return status,
+    };
+    if let Some(status) = flags.about.print(ConsoleFlags::command()) {
+        return status;
     }
     start_log();
     exit_status(PROGRAM, run(flags))

@@ -159,7 +159,7 @@ impl PerfFlags {
             (is_no_rate, "--throughput should be a number of records per second, or -1."),
         ];
         match rules.into_iter().find(|(broken, _)| *broken) {
-            Some((_, rule)) => Err(Complaint::new(rule)),
+            Some((_, rule)) => Err(Complaint::of_usage(rule)),
             None => Ok(()),
         }
     }
@@ -188,7 +188,7 @@ Examples:
     kafka-producer-perf-test --command-config client.properties --topic perf \\
       --num-records 100000 --record-size 100 --throughput 10000 --transaction-duration-ms 500
 
-Exit status: 0 if every record was acknowledged, 1 if one was not, nothing could be sent, or results could not be written, 2 if flags are wrong, \
+Exit status: 0 if every record was acknowledged, 1 if one was not, nothing could be sent, or results could not be written, 2 if flags or settings are wrong, \
 130 and 143 after Ctrl-C and SIGTERM.";
 
 #[cfg(test)]
