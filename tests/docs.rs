@@ -77,6 +77,18 @@ fn the_files_of_providers_are_those_that_are_tried() {
     }
 }
 
+/// What users copy is what is run.
+#[test]
+fn the_loop_of_transactions_is_the_one_that_the_example_runs() {
+    let example = fs::read_to_string("examples/transactions.rs").unwrap();
+    let part = example.split("// ---- the loop ----\n\n").nth(1).unwrap();
+    let text = part.split("\n// ---- the consumer ----").next().unwrap();
+    assert!(text.contains("fn run(") && text.contains("fn process("), "{text}");
+    for page in ["README.md", "docs/guide/transactions.md"] {
+        assert!(fs::read_to_string(page).unwrap().contains(&format!("\n\n{text}```\n")), "{page}");
+    }
+}
+
 #[test]
 fn every_kind_of_error_has_its_row() {
     let page = fs::read_to_string("docs/errors.md").unwrap();
