@@ -154,8 +154,8 @@ where
 }
 
 /// Aborts what was not committed. Blocks at most `max.block.ms`; what is not over then is taken up by the next
-/// [`KafkaProducer::begin`]. Errors are logged. Nothing is aborted in a callback, where nothing may be waited for: the
-/// transaction stays open until [`KafkaProducer::abort_transaction`] or `transaction.timeout.ms`.
+/// [`KafkaProducer::begin`]. In a callback, where nothing may be waited for, the abort only begins, and that `begin` waits for
+/// it. Errors are logged.
 impl<K, V, P> Drop for Transaction<'_, K, V, P>
 where
     K: ?Sized + 'static,
@@ -166,7 +166,7 @@ where
         if self.is_over {
             return;
         }
-        match self.producer.abort_transaction() {
+        match self.producer.abandon_transaction() {
             Ok(()) => {}
             Err(error)
                 if matches!(error.kind(), ErrorKind::Forked | ErrorKind::Closed) || error.is_fatal() =>
@@ -193,7 +193,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Opens a transaction, as [`begin_transaction`](Self::begin_transaction), and gives a guard of it: it aborts the
     /// transaction where it is dropped without being committed.
     ///
-    /// Does not block, unless a guard's abort was not over in its time: then that is waited for, at most `max.block.ms`.
+    /// Does not block, unless a guard's abort was not over in its time, or was begun in a callback: then that is waited for, at
+    /// most `max.block.ms`.
     ///
     /// # Errors
     /// As `begin_transaction`; and as [`abort_transaction`](Self::abort_transaction) where one is waited for.

@@ -461,8 +461,8 @@ fn failed_transaction(why: &Error) -> Error {
 fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     let name = pending.name();
     let text = format!(
-        "{call}: {name}() has not been told its outcome, because of a time-out or an interrupt; it has to be called \
-         again first"
+        "{call}: {name}() has not been told its outcome, because of a time-out, an interrupt, or a transaction that was \
+         dropped in a callback; it has to be called again first"
     );
     Error::new(ErrorKind::IllegalState, text)
 }

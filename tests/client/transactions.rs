@@ -543,6 +543,32 @@ fn a_guard_commits_once_and_aborts_where_it_is_dropped() {
     });
 }
 
+/// Nothing may be waited for there: the abort is the sender's to do.
+#[test]
+fn a_guard_that_is_dropped_in_a_callback_aborts_and_the_next_transaction_begins_when_that_is_over() {
+    with_both(|cluster| {
+        // A callback may hold a guard of a producer that is there for ever.
+        let producer: &'static TextProducer = Box::leak(Box::new(ready(cluster)));
+        for round in 0..3 {
+            let transaction = producer.begin().unwrap();
+            transaction.send(to(0, "lost")).unwrap().get_timeout(AGES).unwrap();
+            let future =
+                producer.send_with_callback(to(1, "lost as well"), move |_| drop(transaction)).unwrap();
+            future.get_timeout(AGES).unwrap();
+            if round > 0 {
+                wait_until("it is aborted by itself", || cluster.open_transactions().is_empty());
+                let refused = producer.begin_transaction();
+                assert_state(refused, "a transaction that was dropped in a callback");
+            }
+            let next = producer.begin().unwrap();
+            next.send(to(0, "kept")).unwrap();
+            next.commit().unwrap();
+        }
+        producer.close().unwrap();
+        assert_eq!((committed(cluster), written(cluster).len()), (vec!["kept".to_owned(); 3], 9));
+    });
+}
+
 #[test]
 fn a_guard_whose_commit_fails_has_aborted_when_the_error_is_told() {
     with_both(|cluster| {
