@@ -5,6 +5,7 @@
 
 mod command_line;
 mod complaint;
+mod distinct_files;
 mod ending_signals;
 mod producer_settings;
 mod self_description;

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
-use std::fs::File;
+use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 const CONSOLE: &str = env!("CARGO_BIN_EXE_kafka-console-producer");
@@ -61,7 +63,7 @@ fn assert_ends(program: &str, arguments: &[&str], status: i32, expected: &str) {
 #[test]
 fn wrong_flags_and_wrong_settings_end_with_2_and_what_cannot_be_done_with_1() {
     let settings = std::env::temp_dir().join(format!("both-tools-{}.properties", std::process::id()));
-    std::fs::write(&settings, "linger.ms=soon\n").unwrap();
+    fs::write(&settings, "linger.ms=soon\n").unwrap();
     let file = settings.to_str().unwrap();
     let perf = ["--num-records", "1", "--record-size", "1", "--throughput", "-1"];
     for (program, base) in [(CONSOLE, &[][..]), (PERF, &perf)] {
@@ -89,8 +91,74 @@ fn wrong_flags_and_wrong_settings_end_with_2_and_what_cannot_be_done_with_1() {
         let not_there = [&topic[..], &server, &[input, "no/such/file"]].concat();
         assert_ends(program, &[base, &not_there].concat(), 1, "no/such/file: No such file or directory");
     }
-    std::fs::remove_file(settings).unwrap();
+    fs::remove_file(settings).unwrap();
     let dead =
         ["--topic", "t", "--bootstrap-server", "127.0.0.1:1", "--command-property", "max.block.ms=100"];
     assert_ends(PERF, &[&perf[..], &dead].concat(), 1, "cannot connect to 127.0.0.1:1");
+}
+
+/// A folder that is gone with this.
+struct TestFolder(PathBuf);
+
+impl TestFolder {
+    fn new(name: &str) -> TestFolder {
+        let folder = std::env::temp_dir().join(format!("both-tools-{}-{name}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        TestFolder(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn two_files_of_a_run_are_not_the_same_whatever_they_are_called() {
+    let folder = TestFolder::new("same");
+    let [file, hard, soft, new, to_new] =
+        ["file", "hard", "soft", "new", "to-new"].map(|name| folder.path(name));
+    fs::write(&file, "kept").unwrap();
+    fs::hard_link(&file, &hard).unwrap();
+    symlink("file", &soft).unwrap();
+    symlink("new", &to_new).unwrap();
+    let same = |a: &str, b: &str, why: &str| {
+        format!("{a} and {b} are the same file, and {why}: expected two files\n")
+    };
+    let perf =
+        ["--topic", "t", "--num-records", "1", "--throughput", "-1", "--bootstrap-server", "127.0.0.1:1"];
+    let size = ["--record-size", "1"];
+    let round_about =
+        folder.path("../").to_owned() + folder.0.file_name().unwrap().to_str().unwrap() + "/new";
+    for (json, plot) in
+        [(&file, &file), (&file, &hard), (&soft, &hard), (&new, &new), (&new, &to_new), (&new, &round_about)]
+    {
+        let said =
+            same(&format!("--plot {plot}"), &format!("--json {json}"), "one would be written over the other");
+        assert_ends(PERF, &[&perf[..], &size, &["--json", json, "--plot", plot]].concat(), 2, &said);
+    }
+    let said = same(
+        &format!("--json {soft}"),
+        &format!("--payload-file {file}"),
+        "what is read would be written to",
+    );
+    assert_ends(PERF, &[&perf[..], &["--payload-file", &file, "--json", &soft]].concat(), 2, &said);
+    let console =
+        ["--topic", "t", "--bootstrap-server", "127.0.0.1:1", "--file", &hard, "--dead-letter", &soft];
+    let said =
+        same(&format!("--dead-letter {soft}"), &format!("--file {hard}"), "what is read would be written to");
+    assert_ends(CONSOLE, &console, 2, &said);
+    // Where the shell sends what is printed is one, too.
+    let stdout = File::options().append(true).open(&file).unwrap();
+    let output = output(PERF, &[&perf[..], &size, &["--json", &hard]].concat(), stdout.into());
+    let said = same(&format!("--json {hard}"), "standard output", "one would be written over the other");
+    assert!(text(&output.stderr).contains(&said), "{}", text(&output.stderr));
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept");
+    assert!(!fs::exists(&new).unwrap());
 }

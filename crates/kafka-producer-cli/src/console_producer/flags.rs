@@ -5,7 +5,7 @@
 //! defaults of its own, which wait longer and give up sooner: linger.ms 1000, request.timeout.ms 1500, retries 3.)
 //! Source: Kafka's `ConsoleProducer` 4.3 and 3.9, KIP-1147; kcat's help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, ValueHint};
 use kafka_producer::{Headers, ProducerConfig, internal};
@@ -15,6 +15,7 @@ use super::delimiter::delimiter_bytes;
 use super::line_format::LineFormat;
 use super::line_rules::{LineRules, PROPERTIES};
 use crate::complaint::Complaint;
+use crate::distinct_files::DistinctFiles;
 use crate::producer_settings::{SettingsFile, name_and_value};
 use crate::self_description::SelfDescription;
 
@@ -243,7 +244,24 @@ impl ConsoleFlags {
     }
 }
 
+impl ConsoleFlags {
+    /// The files that it reads and writes.
+    pub(super) fn files(&self) -> DistinctFiles {
+        let (lines, settings) = (self.input.lines_file(), self.producer.file.command_config.as_deref());
+        DistinctFiles::standard(lines.is_none())
+            .reading("--file", lines)
+            .reading("--command-config", settings)
+            .reading("--reader-config", self.input.reader_config.as_deref())
+            .writing("--dead-letter", self.outcome.dead_letter.as_deref())
+    }
+}
+
 impl InputFlags {
+    /// Where lines are; standard input if nowhere else.
+    pub(super) fn lines_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
     /// The reader's properties: the file's, with the flags behind them.
     fn properties(&self) -> Result<Vec<(String, String)>, Complaint> {
         let mut properties = match &self.reader_config {

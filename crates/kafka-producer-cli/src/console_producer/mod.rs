@@ -49,13 +49,8 @@ fn run(flags: ConsoleFlags) -> Result<ExitCode, Complaint> {
     let format = flags.input.format()?;
     let max_request_size = config.get("max.request.size").and_then(|size| size.parse().ok());
     let longest = format.longest(max_request_size.unwrap_or(1 << 20));
-    let input = LineInput::open(flags.input.file.as_deref(), longest)?;
-    if let Some(path) = flags.outcome.dead_letter.as_deref().filter(|path| input.reads_from(path)) {
-        return Err(Complaint::new(format!(
-            "--dead-letter {}: lines are read from this file, and what fails would be read again without end: expected another file",
-            path.display()
-        )));
-    }
+    flags.files().check()?;
+    let input = LineInput::open(flags.input.lines_file(), longest)?;
     let plan = RecordPlan {
         format,
         topic: flags.topic,

@@ -66,6 +66,7 @@ pub fn main() -> ExitCode {
 
 fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint> {
     start_log();
+    flags.files().check()?;
     let prepared = Preparation::of(flags, older_names, &print_line)?;
     let json = flags.json.as_deref().map(ReportFile::open).transpose()?;
     let plot = flags.plot.as_deref().map(ReportFile::open).transpose()?;

@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Parser, ValueHint};
 
 use crate::complaint::Complaint;
+use crate::distinct_files::DistinctFiles;
 use crate::producer_settings::SettingsFile;
 use crate::self_description::SelfDescription;
 
@@ -125,6 +126,15 @@ pub(super) struct PerfFlags {
 }
 
 impl PerfFlags {
+    /// The files that it reads and writes.
+    pub(super) fn files(&self) -> DistinctFiles {
+        DistinctFiles::standard(false)
+            .reading("--payload-file", self.payload_file.as_deref())
+            .reading("--command-config", self.settings.command_config.as_deref())
+            .writing("--json", self.json.as_deref())
+            .writing("--plot", self.plot.as_deref())
+    }
+
     /// The rules that no single flag can know.
     ///
     /// # Errors
