@@ -121,10 +121,10 @@ where
     /// # Errors
     /// As there. Where the error requires an abort, that is done before this returns: begin another one. Where it is
     /// retriable or `Interrupted` the commit is still under way: call [`KafkaProducer::commit_transaction`] until it is over.
+    /// In a callback it is aborted, as by a drop.
     pub fn commit(mut self) -> Result<(), Error> {
         let committed = self.producer.commit_transaction();
-        // Otherwise what is left of it is aborted by the drop.
-        self.is_over = committed.as_ref().err().is_none_or(|error| !error.requires_abort());
+        self.is_over = is_ended(&committed);
         committed
     }
 
@@ -136,20 +136,26 @@ where
     /// it is still under way: call [`KafkaProducer::prepare_transaction`] until it is over.
     pub fn prepare(mut self) -> Result<PreparedTxnState, Error> {
         let prepared = self.producer.prepare_transaction();
-        self.is_over = match &prepared {
-            Ok(_) => true,
-            Err(error) => error.is_retriable() || error.kind() == ErrorKind::Interrupted,
-        };
+        self.is_over = is_ended(&prepared);
         prepared
     }
 
     /// Aborts it, and says what came of that: [`KafkaProducer::abort_transaction`].
     ///
     /// # Errors
-    /// As there.
+    /// As there. In a callback it is aborted all the same, as by a drop.
     pub fn abort(mut self) -> Result<(), Error> {
-        self.is_over = true;
-        self.producer.abort_transaction()
+        let aborted = self.producer.abort_transaction();
+        self.is_over = is_ended(&aborted);
+        aborted
+    }
+}
+
+/// Whether a call has ended the transaction, or still does; else what is left of it is aborted by the drop.
+fn is_ended<T>(outcome: &Result<T, Error>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(error) => error.is_retriable() || error.kind() == ErrorKind::Interrupted,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::support::{self, AGES, SOON, producer, wait_until};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{
     ConsumerGroupMetadata, Error, ErrorCode, ErrorKind, InterruptHandle, KafkaProducer, NoKey,
-    OffsetAndMetadata, ProducerRecord, TopicPartition, Value,
+    OffsetAndMetadata, ProducerRecord, TopicPartition, Transaction, Value,
 };
 
 type TextProducer = KafkaProducer<str, str>;
@@ -567,6 +567,25 @@ fn a_guard_that_is_dropped_in_a_callback_aborts_and_the_next_transaction_begins_
         producer.close().unwrap();
         assert_eq!((committed(cluster), written(cluster).len()), (vec!["kept".to_owned(); 3], 9));
     });
+}
+
+#[test]
+fn a_guard_that_is_to_be_ended_in_a_callback_is_aborted_there() {
+    type Ending = fn(Transaction<'static, str, str>) -> Result<(), Error>;
+    let endings: [Ending; 3] =
+        [Transaction::commit, Transaction::abort, |transaction| transaction.prepare().map(drop)];
+    let cluster = cluster_of(2);
+    let producer: &'static TextProducer = Box::leak(Box::new(ready(&cluster)));
+    for ending in endings {
+        let transaction = producer.begin().unwrap();
+        let (sender, outcome) = std::sync::mpsc::channel();
+        let callback = move |_| sender.send(ending(transaction)).unwrap();
+        producer.send_with_callback(to(0, "lost"), callback).unwrap();
+        assert_eq!(outcome.recv_timeout(AGES).unwrap().unwrap_err().kind(), ErrorKind::IllegalState);
+        producer.begin().unwrap().commit().unwrap();
+    }
+    producer.close().unwrap();
+    assert!(committed(&cluster).is_empty() && cluster.open_transactions().is_empty());
 }
 
 #[test]
