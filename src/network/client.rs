@@ -246,6 +246,12 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.drop_connection(node, why, now);
     }
 
+    /// Brokers of the cluster take over the connections to servers to begin with that are at the same place, where they have
+    /// none of their own. Returns which did.
+    pub(crate) fn take_over_bootstrap(&mut self, cluster: &Cluster) -> Vec<i32> {
+        self.connections.take_over_bootstrap(cluster)
+    }
+
     /// Forgets all brokers but these, as soon as nothing is on its way to them: they have left, or were a way in.
     pub(crate) fn retain(&mut self, is_known: impl Fn(i32) -> bool) {
         self.connections.retain(is_known);

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::bootstrap_connections::TakenOver;
 use super::byte_stream::{ByteStream, ReadBuffer};
 use super::channel_builder::{ChannelBuilder, Transport, Upkeep};
 use super::connection::{AnsweredRequest, Connection};
@@ -67,7 +68,8 @@ pub(super) struct Connections<N: Network, T> {
     named: u32,
     correlation_id: i32,
     /// Brokers for which something was queued since the last flush.
-    queued: Vec<i32>,
+    pub(super) queued: Vec<i32>,
+    pub(super) taken_over: TakenOver,
     /// Nothing has to be done before this time.
     pub(super) next_deadline: Option<Instant>,
     /// When something is due beside all connections.
@@ -106,6 +108,7 @@ impl<N: Network, T> Connections<N, T> {
             named: 0,
             correlation_id: -1,
             queued: Vec::new(),
+            taken_over: TakenOver::default(),
             next_deadline: None,
             upkeep_at: None,
             left: None,
@@ -225,7 +228,7 @@ impl<N: Network, T> Connections<N, T> {
             NetworkEvent::Writable(socket) => self.writable(socket, now),
             NetworkEvent::Failed(socket, error) => {
                 if self.connection_of(socket).is_some() {
-                    self.lose(node_of(socket.0), DisconnectReason::Io(error), now);
+                    self.lose(self.node_of(socket.0), DisconnectReason::Io(error), now);
                 }
             }
             NetworkEvent::JobDone(result) => self.job_done(result, now),
@@ -245,7 +248,7 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     fn resolved(&mut self, token: u64, addresses: io::Result<Vec<SocketAddr>>, now: Instant) {
-        let id = node_of(token);
+        let id = self.node_of(token);
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
         if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
             return;
@@ -346,7 +349,8 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     fn connection_of(&mut self, socket: SocketId) -> Option<&mut Connection<RequestOwner<T>>> {
-        let connection = self.peers.get_mut(&node_of(socket.0))?.connection.as_mut()?;
+        let id = self.node_of(socket.0);
+        let connection = self.peers.get_mut(&id)?.connection.as_mut()?;
         (connection.socket == socket).then_some(connection)
     }
 
@@ -394,7 +398,7 @@ impl<N: Network, T> Connections<N, T> {
         if self.connection_of(socket).is_none() {
             return;
         }
-        let id = node_of(socket.0);
+        let id = self.node_of(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if matches!(peer.state.phase(), Phase::Connecting { .. })
             && let Err(reason) = self.begin_handshake(id, now)
@@ -434,7 +438,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         self.buffer = buffer;
         if let Err(reason) = outcome {
-            self.lose(node_of(socket.0), reason, now);
+            self.lose(self.node_of(socket.0), reason, now);
         }
     }
 
@@ -445,7 +449,7 @@ impl<N: Network, T> Connections<N, T> {
         buffer: &mut ReadBuffer,
         now: Instant,
     ) -> Result<usize, DisconnectReason> {
-        let id = node_of(socket.0);
+        let id = self.node_of(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(0) };
         let Some(connection) = peer.connection.as_mut().filter(|it| it.socket == socket) else {
             return Ok(0);
@@ -580,11 +584,6 @@ impl<N: Network, T> Connections<N, T> {
         }
         self.close_socket(&mut connection);
     }
-}
-
-/// The broker's id in a socket's or a look-up's name.
-fn node_of(name: u64) -> i32 {
-    (name as u32).cast_signed()
 }
 
 fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &InFlightRequest<T>) -> Error {

@@ -16,6 +16,7 @@ mod system_names;
 
 // … the real ones, …
 mod background;
+mod bootstrap_connections;
 mod poller;
 mod socket_network;
 mod waker;

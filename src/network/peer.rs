@@ -109,6 +109,11 @@ impl<T> Peer<T> {
         }
     }
 
+    /// The server to begin with is this broker, at the same place.
+    pub(super) fn becomes(&mut self, broker: &Node, meters: Arc<NodeMeters>) {
+        (self.id, self.meters) = (broker.id(), meters);
+    }
+
     pub(super) fn host(&self) -> &str {
         &self.host
     }
