@@ -7,34 +7,11 @@
 
 use super::connections::{Connections, RequestOwner};
 use super::peer::Peer;
-use super::seam::{Network, SocketId};
+use super::seam::Network;
 use crate::cluster::{Cluster, Node, broker_behind};
 use crate::logging;
 
-/// Sockets that were named for a server to begin with, and the brokers whose they are now.
-#[derive(Debug, Default)]
-pub(super) struct TakenOver(Vec<(SocketId, i32)>);
-
-impl TakenOver {
-    /// Whose the socket or look-up is that was named for this one.
-    pub(super) fn owner(&self, name: u64, named_for: i32) -> i32 {
-        if named_for >= 0 {
-            return named_for;
-        }
-        self.0.iter().find(|(socket, _)| socket.0 == name).map_or(named_for, |(_, owner)| *owner)
-    }
-
-    pub(super) fn forget(&mut self, socket: SocketId) {
-        self.0.retain(|(other, _)| *other != socket);
-    }
-}
-
 impl<N: Network, T> Connections<N, T> {
-    /// Whose a socket or a look-up of this name is; the id of whom it was named for lies in it.
-    pub(super) fn node_of(&self, name: u64) -> i32 {
-        self.taken_over.owner(name, (name as u32).cast_signed())
-    }
-
     /// Gives brokers that have no connection those that stand to servers to begin with at the same name and port. What is
     /// on its way there goes on as the broker's. Returns who got one.
     pub(super) fn take_over_bootstrap(&mut self, cluster: &Cluster) -> Vec<i32> {
@@ -52,7 +29,7 @@ impl<N: Network, T> Connections<N, T> {
         let mut peer = self.peers.remove(&id)?;
         peer.becomes(broker, self.meters.node(broker.id()));
         if let Some(connection) = &peer.connection {
-            self.taken_over.0.push((connection.socket, broker.id()));
+            self.names.hand_over(connection.socket, broker.id());
         }
         logging::debug!("the connection to {} is that to broker {}", peer.place(None), broker.id());
         self.queued.iter_mut().filter(|queued| **queued == id).for_each(|queued| *queued = broker.id());

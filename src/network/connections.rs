@@ -11,7 +11,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::bootstrap_connections::TakenOver;
 use super::byte_stream::{ByteStream, ReadBuffer};
 use super::channel_builder::{ChannelBuilder, Transport, Upkeep};
 use super::connection::{AnsweredRequest, Connection};
@@ -23,6 +22,7 @@ use super::in_flight::{Outcome, RequestFailure};
 use super::job::{BackgroundWork, Job, JobResult};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
+use super::socket_names::SocketNames;
 use crate::cluster::{Node, broker_behind};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
@@ -64,12 +64,10 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) outcomes: Vec<Outcome<T>>,
     rules: ConnectionRules,
     pub(super) peers: HashMap<i32, Peer<RequestOwner<T>>, foldhash::fast::FixedState>,
-    /// How many sockets and look-ups were named.
-    named: u32,
+    pub(super) names: SocketNames,
     correlation_id: i32,
     /// Brokers for which something was queued since the last flush.
     pub(super) queued: Vec<i32>,
-    pub(super) taken_over: TakenOver,
     /// Nothing has to be done before this time.
     pub(super) next_deadline: Option<Instant>,
     /// When something is due beside all connections.
@@ -105,10 +103,9 @@ impl<N: Network, T> Connections<N, T> {
             random,
             outcomes: Vec::new(),
             peers: HashMap::default(),
-            named: 0,
+            names: SocketNames::default(),
             correlation_id: -1,
             queued: Vec::new(),
-            taken_over: TakenOver::default(),
             next_deadline: None,
             upkeep_at: None,
             left: None,
@@ -138,7 +135,7 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Begins to connect to a broker that has no connection.
     pub(super) fn begin(&mut self, node: &Node, now: Instant) {
-        let token = self.name(node.id()).0;
+        let token = self.names.name(node.id()).0;
         if !self.peers.contains_key(&node.id()) {
             let meters = self.meters.node(broker_behind(node.id()).unwrap_or(node.id()));
             let mut peer = Peer::new(node, self.rules, meters, now);
@@ -228,7 +225,7 @@ impl<N: Network, T> Connections<N, T> {
             NetworkEvent::Writable(socket) => self.writable(socket, now),
             NetworkEvent::Failed(socket, error) => {
                 if self.connection_of(socket).is_some() {
-                    self.lose(self.node_of(socket.0), DisconnectReason::Io(error), now);
+                    self.lose(self.names.owner(socket.0), DisconnectReason::Io(error), now);
                 }
             }
             NetworkEvent::JobDone(result) => self.job_done(result, now),
@@ -248,7 +245,7 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     fn resolved(&mut self, token: u64, addresses: io::Result<Vec<SocketAddr>>, now: Instant) {
-        let id = self.node_of(token);
+        let id = self.names.owner(token);
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
         if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
             return;
@@ -342,14 +339,8 @@ impl<N: Network, T> Connections<N, T> {
         (self.next_deadline, self.upkeep_at) = (None, None);
     }
 
-    /// A name that no socket or look-up had before; the broker's id lies in it.
-    fn name(&mut self, id: i32) -> SocketId {
-        self.named = self.named.wrapping_add(1);
-        SocketId((u64::from(self.named) << 32) | u64::from(id.cast_unsigned()))
-    }
-
     fn connection_of(&mut self, socket: SocketId) -> Option<&mut Connection<RequestOwner<T>>> {
-        let id = self.node_of(socket.0);
+        let id = self.names.owner(socket.0);
         let connection = self.peers.get_mut(&id)?.connection.as_mut()?;
         (connection.socket == socket).then_some(connection)
     }
@@ -363,7 +354,7 @@ impl<N: Network, T> Connections<N, T> {
     /// Tries the next address of the round; without one the round has failed.
     fn try_next(&mut self, id: i32, now: Instant) {
         loop {
-            let socket = self.name(id);
+            let socket = self.names.name(id);
             let Some(peer) = self.peers.get_mut(&id) else { return };
             let Some(address) = peer.state.next_address(now, &mut self.random) else {
                 peer.state.disconnected(now, &mut self.random);
@@ -398,7 +389,7 @@ impl<N: Network, T> Connections<N, T> {
         if self.connection_of(socket).is_none() {
             return;
         }
-        let id = self.node_of(socket.0);
+        let id = self.names.owner(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if matches!(peer.state.phase(), Phase::Connecting { .. })
             && let Err(reason) = self.begin_handshake(id, now)
@@ -438,7 +429,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         self.buffer = buffer;
         if let Err(reason) = outcome {
-            self.lose(self.node_of(socket.0), reason, now);
+            self.lose(self.names.owner(socket.0), reason, now);
         }
     }
 
@@ -449,7 +440,7 @@ impl<N: Network, T> Connections<N, T> {
         buffer: &mut ReadBuffer,
         now: Instant,
     ) -> Result<usize, DisconnectReason> {
-        let id = self.node_of(socket.0);
+        let id = self.names.owner(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(0) };
         let Some(connection) = peer.connection.as_mut().filter(|it| it.socket == socket) else {
             return Ok(0);
