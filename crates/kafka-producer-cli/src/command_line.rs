@@ -42,7 +42,7 @@ fn names_a_flag(error: &Error) -> bool {
 }
 
 const STRAY: &str = "an argument belongs to no flag (it is not shown, since it may be a secret): \
-                     a value with spaces in it needs quotation marks";
+                     a value with spaces in it needs quotation marks, and each value its flag";
 
 #[cfg(test)]
 mod tests {

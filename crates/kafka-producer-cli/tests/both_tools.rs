@@ -97,6 +97,39 @@ fn wrong_flags_and_wrong_settings_end_with_2_and_what_cannot_be_done_with_1() {
     assert_ends(PERF, &[&perf[..], &dead].concat(), 1, "cannot connect to 127.0.0.1:1");
 }
 
+#[test]
+fn words_of_a_value_that_was_not_put_into_quotation_marks_are_not_shown() {
+    let login =
+        ["sasl.jaas.config=PlainLoginModule", "required", "password=\"correct", "hunter", "battery2\";"];
+    let flags = ["--topic", "t", "--bootstrap-server", "127.0.0.1:1", "--command-property"];
+    // As Kafka's does: the perf test takes all that follows, and the console producer one.
+    let perf = ["--num-records", "1", "--record-size", "1", "--throughput", "-1"];
+    for (program, base, said) in [
+        (
+            PERF,
+            &perf[..],
+            "--command-property has no '=' in it: expected NAME=VALUE; a value with spaces in it needs quotation marks",
+        ),
+        (
+            CONSOLE,
+            &[],
+            "an argument belongs to no flag (it is not shown, since it may be a secret): a value with spaces in it \
+                        needs quotation marks, and each value its flag",
+        ),
+    ] {
+        let arguments = [base, &flags, &login].concat();
+        assert_ends(program, &arguments, 2, said);
+        let output = output(program, &arguments, Stdio::null());
+        let said = text(&output.stderr);
+        assert!(
+            !["required", "correct", "hunter", "battery2"].iter().any(|word| said.contains(word)),
+            "{said}"
+        );
+    }
+    let attached = [&perf[..], &flags[..4], &["--command-property=acks=all", "linger.ms=7"]].concat();
+    assert_ends(PERF, &attached, 2, "an argument belongs to no flag");
+}
+
 /// A folder that is gone with this.
 struct TestFolder(PathBuf);
 

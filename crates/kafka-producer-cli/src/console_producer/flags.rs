@@ -269,7 +269,7 @@ impl InputFlags {
             None => Vec::new(),
         };
         for pair in &self.reader_properties {
-            let (name, value) = name_and_value("--reader-property", pair)?;
+            let (name, value) = name_and_value("--reader-property", pair, |name| PROPERTIES.contains(&name))?;
             if !PROPERTIES.contains(&name) {
                 let known = PROPERTIES.join(", ");
                 return Err(Complaint::of_usage(format!(
