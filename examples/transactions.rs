@@ -28,6 +28,10 @@ use kafka_producer::{
 
 fn main() -> Result<(), Box<dyn StdError>> {
     let servers = servers_from_arguments()?;
+    if servers.is_some() {
+        // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    }
     let embedded = match &servers {
         Some(_) => None,
         None => Some(
