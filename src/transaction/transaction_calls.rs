@@ -427,7 +427,7 @@ impl Desk {
             TransactionState::Uninitialized => "init_transactions() has to be called first",
             TransactionState::Initializing => "init_transactions() is not over yet",
             TransactionState::Ready if call.starts_with("init_transactions") => {
-                "it was called already, which one call is enough for"
+                "it was called already, and once is enough"
             }
             TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
             TransactionState::InTransaction => {

@@ -277,10 +277,8 @@ impl Coordination {
         };
         let (code, place) = worst.unwrap_or(left);
         let mut error = self.error_of(api, code);
-        if code == ErrorCode::ILLEGAL_GENERATION || code == ErrorCode::UNKNOWN_MEMBER_ID {
-            error = error.with_remark(
-                "the group does not know the consumer as the member that it was: its partitions may be another's by now",
-            );
+        if let Some(remark) = remark_on_offsets(code) {
+            error = error.with_remark(remark);
         }
         error = error.with_topic(&place.topic().into()).with_partition(place.partition());
         let mut judged = self.judge(api, code, (error, node));
@@ -451,6 +449,20 @@ impl Coordination {
         }
         queued.request.fail(error);
         Effects::none()
+    }
+}
+
+/// What a refusal of offsets means, beyond its code.
+fn remark_on_offsets(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => Some(
+            "the group does not know the consumer as the member that it was: its partitions may be another's by now",
+        ),
+        ErrorCode::OFFSET_METADATA_TOO_LARGE => Some(
+            "the text given by OffsetAndMetadata::with_metadata is longer than the broker's offset.metadata.max.bytes, 4096 \
+             by default",
+        ),
+        _ => None,
     }
 }
 
