@@ -22,7 +22,7 @@ use crate::cluster::{Cluster, Node};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::metrics::Meters;
+use crate::metrics::{Meters, NodeMeters};
 use crate::planted::{Defect, planted};
 use crate::protocol::{Request, decode_response_with, encode_request, pause_after};
 use crate::wire::{DecodeError, Decoder};
@@ -276,6 +276,11 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// The connection stands and the broker's versions are known.
     pub(crate) fn is_connected(&self, node: i32) -> bool {
         self.connections.peer(node).is_some_and(|peer| peer.state.versions().is_some())
+    }
+
+    /// By which sensors a broker is measured; none once it is not one any more.
+    pub(crate) fn meters(&self, node: i32) -> Option<&NodeMeters> {
+        self.connections.peer(node).map(|peer| &*peer.meters)
     }
 
     /// The versions of an API that the connected broker speaks.

@@ -31,7 +31,7 @@ pub(super) struct Peer<T> {
     /// As it was told.
     port: i32,
     pub(super) state: ConnectionState<BrokerVersions>,
-    meters: Arc<NodeMeters>,
+    pub(super) meters: Arc<NodeMeters>,
     /// What has gone over its connections since it was last measured.
     pub(super) traffic: TrafficSensors,
     /// The socket, from connecting on.
@@ -158,8 +158,8 @@ impl<T> Peer<T> {
 
     /// Tells the metrics what has gone over its connections.
     pub(super) fn measure_traffic(&mut self, now: Instant) {
-        let traffic = std::mem::take(&mut self.traffic);
-        self.meters.traffic.measure(now, |sensors| sensors.add_all(&traffic));
+        self.meters.traffic.measure(now, |sensors| sensors.add_all(&self.traffic));
+        self.traffic = TrafficSensors::default();
     }
 
     /// One attempt of this round failed. An address of `None` is the name itself.

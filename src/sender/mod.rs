@@ -88,7 +88,7 @@ macro_rules! requests {
 }
 
 requests! {
-    Produce(ProduceContext): produce.answered(identity),
+    Produce(ProduceContext): produce.answered(client, identity),
     Metadata(MetadataContext): metadata_updater.answered(),
     InitProducerId(InitProducerIdContext): identity.answered(),
     FindCoordinator(FindCoordinatorContext): coordination.found(identity),
