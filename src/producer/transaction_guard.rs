@@ -179,7 +179,7 @@ where
             {
                 logging::debug!("dropping a transaction: {error}");
             }
-            Err(error) => logging::warn!("dropping a transaction: {error}"),
+            Err(error) => logging::warn!(labels: error.labels(), "dropping a transaction: {error}"),
         }
     }
 }
