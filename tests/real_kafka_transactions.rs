@@ -782,7 +782,19 @@ impl SourcePartition {
         };
         let begin = committed.unwrap_or(0);
         let mut kcat = Command::new("kcat");
-        kcat.args(["-b", servers, "-C", "-t", "source", "-e", "-q", "-p", &partition.to_string()]);
+        kcat.args([
+            "-b",
+            servers,
+            "-m",
+            "60",
+            "-C",
+            "-t",
+            "source",
+            "-e",
+            "-q",
+            "-p",
+            &partition.to_string(),
+        ]);
         kcat.args(["-o", &begin.to_string(), "-f", "%s\\n"]);
         let output = harness::command::run(&mut kcat, b"", Duration::from_secs(60)).unwrap();
         let values = output.text().lines().map(str::to_owned).collect();

@@ -184,7 +184,18 @@ impl Kafka {
 
     /// Creates a topic and waits until every broker knows its leaders and all replicas are in sync.
     pub fn create_topic(&self, name: &str, partitions: i32, replicas: i16, configs: &[(&str, &str)]) {
-        self.ask_controller(|port| probe::create_topic(port, name, partitions, replicas, configs)).unwrap();
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let create = |port| probe::create_topic(port, name, partitions, replicas, configs);
+            match self.ask_controller(create) {
+                Ok(()) => break,
+                // On a busy machine a broker's session may end for a moment.
+                Err(error) if error.to_string().contains("fenced") && Instant::now() < deadline => {
+                    thread::sleep(POLL);
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
         self.wait_until_in_sync(name);
     }
 
@@ -262,7 +273,8 @@ impl Kafka {
     /// Runs kcat on this cluster.
     pub fn kcat(&self, arguments: &[&str], input: &[u8]) -> Output {
         let mut command = Command::new("kcat");
-        command.args(["-b", &self.bootstrap_servers()]).args(arguments);
+        // By itself it waits for 5 s for what the cluster is like.
+        command.args(["-b", &self.bootstrap_servers(), "-m", "60"]).args(arguments);
         run(&mut command, input, KCAT_LIMIT).unwrap_or_else(|error| panic!("{error}"))
     }
 
