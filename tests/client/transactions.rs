@@ -919,6 +919,21 @@ fn a_commit_that_is_refused_after_an_answer_was_lost_is_in_doubt() {
     });
 }
 
+/// A coordinator that is busy with the transaction of a newer producer has carried out nothing.
+#[test]
+fn a_commit_that_is_refused_by_a_coordinator_that_was_busy_before_is_not_in_doubt() {
+    with_both(|cluster| {
+        let producer = ready(cluster);
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "v")).unwrap();
+        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::CONCURRENT_TRANSACTIONS).times(2));
+        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::PRODUCER_FENCED));
+        let error = producer.commit_transaction().unwrap_err();
+        assert!(error.is_fatal() && !error.possibly_written(), "{error}");
+        assert_eq!(cluster.requests(Api::EndTxn), 3);
+    });
+}
+
 /// The same by what a leader says of a batch: the producer may go on to abort, and learns there that it is fenced.
 /// Behaviour 68.
 #[test]

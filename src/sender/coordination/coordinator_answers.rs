@@ -310,8 +310,8 @@ impl Coordination {
         let api = CoordinatorApi::EndTxn;
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
-        // What the coordinator refuses at the first time it has not done.
-        if queued.failures == 0 && !verdict.is_again() {
+        // What the coordinator refuses it has not done, unless it may have done so when it was asked before.
+        if !queued.may_be_done && !verdict.is_again() {
             self.calls.commit_refused();
         }
         let error = match code {
@@ -411,7 +411,11 @@ impl Coordination {
     /// The request goes again after a while.
     fn again(&mut self, mut queued: QueuedRequest, error: Error, now: Instant) -> Effects {
         // What coordinators look at before they do anything.
-        queued.may_be_done |= error.code() != Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let is_untouched = matches!(
+            error.code(),
+            Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::CONCURRENT_TRANSACTIONS)
+        );
+        queued.may_be_done |= !is_untouched;
         // What only waits for the end of another transaction waits no longer each time.
         let is_busy = error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS);
         let failures = if is_busy { 0 } else { queued.failures };
