@@ -89,7 +89,8 @@ impl<N: Network, T> Connections<N, T> {
         let step = connection.and_then(|connection| connection.wait_deadline());
         let ready = connection.filter(|_| peer.state.versions().is_some());
         let idle = ready.zip(self.settings.connections_max_idle).map(|(connection, max_idle)| {
-            let since = if connection.in_flight.is_empty() { peer.last_used } else { now };
+            let is_idle = connection.in_flight.is_empty() && connection.waits.is_none();
+            let since = if is_idle { peer.last_used } else { now };
             later(since, max_idle)
         });
         [peer.state.deadline(), answer, step, idle].into_iter().flatten().min()
