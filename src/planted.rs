@@ -62,7 +62,7 @@ macro_rules! defects {
             ];
 
             /// What seeds find that have transactions.
-            pub(crate) const TRANSACTIONAL: [Defect; 17] = [
+            pub(crate) const TRANSACTIONAL: [Defect; 24] = [
                 Defect::EndsUnanswered,
                 Defect::NothingAdded,
                 Defect::OldEpochGoesOn,
@@ -80,6 +80,13 @@ macro_rules! defects {
                 Defect::EndOvertakesOffsets,
                 Defect::NoDoubtOfCommit,
                 Defect::EndNotAsked,
+                Defect::PreparedEndsWrongly,
+                Defect::PreparedTooEarly,
+                Defect::CloseEndsPrepared,
+                Defect::EmptyTakesEpoch,
+                Defect::PreparedKeepsEpoch,
+                Defect::PartitionsCarriedOver,
+                Defect::UnknownForEver,
             ];
 
             /// What is wrong with it.
@@ -166,4 +173,11 @@ defects! {
     EndOvertakesOffsets: "the end of a transaction goes before its offsets",
     NoDoubtOfCommit: "a commit without an answer leaves no doubt",
     EndNotAsked: "the coordinator is not told of the end of a transaction",
+    PreparedEndsWrongly: "what is prepared is committed, whatever was decided",
+    PreparedTooEarly: "a transaction is prepared while batches of it are on their way",
+    CloseEndsPrepared: "a producer that is closed aborts what it has prepared",
+    EmptyTakesEpoch: "a transaction without a record is prepared under the name of the next one",
+    PreparedKeepsEpoch: "where the coordinator gives no newer epoch after what was prepared, none is asked for",
+    PartitionsCarriedOver: "the partitions of a transaction are taken for those of the next one, whose topics may be gone",
+    UnknownForEver: "offsets of a partition that nobody knows any more are asked for without end",
 }

@@ -151,7 +151,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         state.transactions.step(NAME, TransactionEvent::Prepare)?;
         state.transactions.step(NAME, TransactionEvent::Prepared)?;
         let epoch = i16::try_from(state.transactions.commits).unwrap_or(i16::MAX);
-        let prepared = PreparedTxnState::new(MOCK_PRODUCER_ID, epoch);
+        let is_empty =
+            state.history.len() == state.transactions.settled && state.transactions.uncommitted.is_empty();
+        let prepared = match is_empty {
+            true => PreparedTxnState::default(),
+            false => PreparedTxnState::new(MOCK_PRODUCER_ID, epoch),
+        };
         state.transactions.prepared = Some(prepared);
         Ok(prepared)
     }
@@ -220,11 +225,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     /// What is not answered yet fails, and what was sent in the transaction is in the history no more.
     pub(super) fn abort_transaction(&self) -> Result<(), Error> {
         not_in_callback("abort_transaction()")?;
-        self.abandon_transaction()
-    }
-
-    /// The same, and in a callback as well, where what is decided is told later.
-    pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
         let mut state = self.state.lock();
         state.check_usable()?;
         state.transactions.step("abort_transaction", TransactionEvent::Abort)?;

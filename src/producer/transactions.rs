@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::completion::{is_in_callback, not_in_callback};
+use crate::completion::not_in_callback;
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
@@ -81,7 +81,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// - [`requires_abort`](Error::requires_abort): abort, and begin again, from the consumer's last committed offsets. So
     ///   where the consumer is not a member of its group any more (`ILLEGAL_GENERATION`, `UNKNOWN_MEMBER_ID`,
-    ///   `FENCED_INSTANCE_ID`), or has no access to the group;
+    ///   `FENCED_INSTANCE_ID`), or has no access to the group; and where the brokers do not know a partition for
+    ///   `delivery.timeout.ms` (`UNKNOWN_TOPIC_OR_PARTITION`: its topic was deleted, for instance), which a commit may learn as well;
     /// - [`is_fatal`](Error::is_fatal): close this producer, make another one. So with a member's
     ///   [`ConsumerGroupMetadata`] where the brokers are older than Kafka 2.5 (`UnsupportedVersion`);
     /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: the request is still under way, and the commit
@@ -149,6 +150,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// Of a transaction without a record and without offsets nothing is left open: what is returned is
+    /// `PreparedTxnState::default()` then, which no other transaction is taken for.
+    ///
     /// Blocks at most `max.block.ms`. Needs `transaction.two.phase.commit.enable=true`, also on the brokers.
     ///
     /// # Errors
@@ -174,7 +178,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///
     /// # Errors
     /// As [`commit_transaction`](Self::commit_transaction), with the same `possibly_written`; where one says "call it again",
-    /// this call or the one that the error names. `IllegalState`: no transaction is prepared, which also is so where it had
+    /// this call or the one that the error names. But none [requires an abort](Error::requires_abort): what is decided stays
+    /// prepared where the coordinator refuses to commit it, the error is [fatal](Error::is_fatal), and the next producer
+    /// completes it. `IllegalState`: no transaction is prepared, which also is so where it had
     /// been ended before a crash.
     pub fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
         self.core.complete_transaction(prepared)
@@ -277,19 +283,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         Ok(())
     }
 
-    /// Aborts; in a callback that is left to the sender, and nobody is told yet what comes of it.
-    pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
-        if !is_in_callback() {
-            return self.transactional_call(TransactionCall::Abort);
-        }
-        self.check_process()?;
-        self.control.lifecycle().refusal().map_or(Ok(()), Err)?;
-        self.control.transactions().call(TransactionCall::Abort)?;
-        self.accumulator.mailbox().push(Event::Turn, None);
-        Ok(())
-    }
-
-    /// Where an abort was not waited for to its end, it is now.
+    /// Where a call that ends a transaction timed out and was not repeated, it is now.
     pub(super) fn finish_pending_abort(&self) -> Result<(), Error> {
         self.check_process()?;
         match self.control.transactions().is_pending(TransactionCall::Abort) {

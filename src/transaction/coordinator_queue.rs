@@ -59,6 +59,8 @@ pub(crate) struct QueuedRequest {
     pub(crate) failures: u32,
     /// It went to a broker that may have carried it out.
     pub(crate) may_be_done: bool,
+    /// Since when brokers say that they do not know what it is about.
+    pub(crate) unknown_since: Option<Instant>,
     not_before: Option<Instant>,
 }
 
@@ -101,7 +103,8 @@ impl CoordinatorRequest {
 impl CoordinatorQueue {
     /// Adds a request behind those of its level.
     pub(crate) fn push(&mut self, request: CoordinatorRequest) {
-        self.put(QueuedRequest { request, failures: 0, may_be_done: false, not_before: None }, false);
+        let (failures, may_be_done, unknown_since, not_before) = (0, false, None, None);
+        self.put(QueuedRequest { request, failures, may_be_done, unknown_since, not_before }, false);
     }
 
     /// A request is to be sent again, not before this time. It comes before those of its level that have not been tried.

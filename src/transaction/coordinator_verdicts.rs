@@ -42,6 +42,11 @@ impl CoordinatorVerdict {
     pub(crate) fn is_again(self) -> bool {
         matches!(self, CoordinatorVerdict::Again | CoordinatorVerdict::AgainSoon | CoordinatorVerdict::LookUp)
     }
+
+    /// Whether the transaction can only be aborted, for all that this says.
+    pub(crate) fn is_abortable(self) -> bool {
+        matches!(self, CoordinatorVerdict::Abortable | CoordinatorVerdict::AbortableIfRenewable)
+    }
 }
 
 /// All that a decision depends on besides API and error code.

@@ -265,6 +265,7 @@ impl TransactionManager {
         // With transactions the numbers go on: a new log takes whatever comes first, or refuses it, and the transaction.
         if self.partitions.get(partition).is_some_and(|sequences| sequences.owner().is_some()) {
             self.forget_introduction(partition);
+            self.partition(partition).topic_created_again();
             self.request_epoch_bump(partition);
         }
     }
@@ -278,6 +279,11 @@ impl TransactionManager {
                 None => self.request_epoch_bump(partition),
             }
         }
+    }
+
+    /// A broker says that the number behind the last one which it has acknowledged is out of order.
+    pub(crate) fn next_number_refused(&mut self) {
+        self.transactional.iter_mut().for_each(Transactional::next_number_refused);
     }
 
     pub(crate) fn is_unresolved(&mut self, partition: usize) -> bool {

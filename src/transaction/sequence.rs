@@ -44,6 +44,8 @@ pub(super) struct PartitionSequences {
     bump_wanted: bool,
     /// The producer id of which the partition's leader has a batch.
     introduced: Option<i64>,
+    /// Numbers before this one were handed out before the topic was created again, and an answer may be that of the topic before.
+    former: Option<i32>,
 }
 
 impl PartitionSequences {
@@ -81,6 +83,11 @@ impl PartitionSequences {
         self.introduced = None;
     }
 
+    /// Whatever is answered of numbers that are handed out already introduces nobody.
+    pub(super) fn topic_created_again(&mut self) {
+        self.former = Some(self.next);
+    }
+
     pub(super) fn is_bump_wanted(&self) -> bool {
         self.bump_wanted
     }
@@ -98,8 +105,9 @@ impl PartitionSequences {
         if !self.owner.is_some_and(ours) {
             return;
         }
+        let was_handed_out = |next: i32| next != stamp.base_sequence && is_behind(stamp.base_sequence, next);
         // Before a new epoch begins an answer may be that of a topic which has been created again since.
-        if !self.bump_wanted {
+        if !self.bump_wanted && !self.former.is_some_and(was_handed_out) {
             self.introduced = Some(stamp.producer_id);
         }
         let last = after(stamp.base_sequence, count.saturating_sub(1));
@@ -133,6 +141,7 @@ impl PartitionSequences {
 
     /// Nothing is outstanding any more, and what is not acknowledged is not in the log: its numbers are handed out again.
     pub(super) fn rewind(&mut self) {
+        self.former = None;
         if self.owner.is_some() {
             self.next = self.last_acknowledged.map_or(0, |last| after(last, 1));
         }
@@ -175,6 +184,26 @@ mod tests {
         assert!(sequences.is_next(0) && !sequences.is_next(10));
         sequences.acknowledged(&OWNER.stamp(0), 10);
         assert!(sequences.is_next(10) && !sequences.is_next(0));
+    }
+
+    /// Fault A3. A new epoch begins afresh; with transactions there is none before their end.
+    #[test]
+    fn answers_to_numbers_from_before_the_topic_was_created_again_introduce_nobody() {
+        let mut sequences = PartitionSequences::default();
+        sequences.take(OWNER, 10);
+        sequences.topic_created_again();
+        sequences.acknowledged(&OWNER.stamp(0), 10);
+        assert!(!sequences.is_introduced(1));
+        sequences.take(OWNER, 1);
+        sequences.acknowledged(&OWNER.stamp(10), 1);
+        assert!(sequences.is_introduced(1));
+        sequences.forget_introduction();
+        sequences.topic_created_again();
+        sequences.take(OWNER, 1);
+        sequences.rewind();
+        sequences.take(OWNER, 1);
+        sequences.acknowledged(&OWNER.stamp(11), 1);
+        assert!(sequences.is_introduced(1));
     }
 
     #[test]

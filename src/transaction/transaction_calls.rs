@@ -218,7 +218,9 @@ impl TransactionCalls {
         }
         match &desk.prepared {
             None => Err(desk.refusal(NAME)),
-            Some(prepared) if prepared == state => Ok(TransactionCall::Commit),
+            Some(prepared) if prepared == state || planted(Defect::PreparedEndsWrongly) => {
+                Ok(TransactionCall::Commit)
+            }
             Some(_) => Ok(TransactionCall::Abort),
         }
     }
@@ -344,7 +346,7 @@ impl TransactionCalls {
     /// the next producer: it is not ours to decide.
     pub(crate) fn abort_for_close(&self) {
         let mut desk = self.desk.lock();
-        if desk.state == TransactionState::Prepared {
+        if desk.state == TransactionState::Prepared && !planted(Defect::CloseEndsPrepared) {
             return;
         }
         if self.step(&mut desk, TransactionEvent::Abort).is_ok() {
@@ -427,7 +429,7 @@ impl Desk {
             TransactionState::Uninitialized => "init_transactions() has to be called first",
             TransactionState::Initializing => "init_transactions() is not over yet",
             TransactionState::Ready if call.starts_with("init_transactions") => {
-                "it was called already, and once is enough"
+                "it was called already, which one call is enough for"
             }
             TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
             TransactionState::InTransaction => {
@@ -461,8 +463,8 @@ fn failed_transaction(why: &Error) -> Error {
 fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     let name = pending.name();
     let text = format!(
-        "{call}: {name}() has not been told its outcome, because of a time-out, an interrupt, or a transaction that was \
-         dropped in a callback; it has to be called again first"
+        "{call}: {name}() has not been told its outcome, because of a time-out or an interrupt; it has to be called \
+         again first"
     );
     Error::new(ErrorKind::IllegalState, text)
 }

@@ -97,15 +97,29 @@ impl Transactional {
         }
     }
 
+    /// A broker does not take the number behind the last one that it has acknowledged.
+    pub(super) fn next_number_refused(&mut self) {
+        if !self.can_renew() {
+            let text = "a partition does not go on where it was, as where its topic was created again, and the coordinator \
+                        gives no newer epoch under which it would begin anew (that takes Kafka 2.5)";
+            self.broken.get_or_insert_with(|| Error::new(ErrorKind::Broker, text).with_fatal());
+        }
+    }
+
     /// The transaction is over. Returns whether a newer epoch has to be asked for before the next one.
     pub(super) fn ended(&mut self) -> bool {
         let gives_epochs = self.v2;
-        let has_gaps = self.calls.has_gaps() && self.renewable && !gives_epochs;
-        let has_gaps = has_gaps && !planted(Defect::GapsKeepEpoch);
+        let has_gaps = self.calls.has_gaps() && !planted(Defect::GapsKeepEpoch);
+        // What is prepared is known by its epoch, and the next one must not be taken for it.
+        let was_prepared = self.calls.prepared().is_some_and(|prepared| prepared.has_transaction());
+        let was_prepared = was_prepared && !planted(Defect::PreparedKeepsEpoch);
+        let needs_epoch = (has_gaps || was_prepared) && self.renewable && !gives_epochs;
         let is_upgraded = self.take_features();
-        self.participants.clear();
+        if !planted(Defect::PartitionsCarriedOver) {
+            self.participants.clear();
+        }
         self.started = false;
-        has_gaps || is_upgraded
+        needs_epoch || is_upgraded
     }
 }
 

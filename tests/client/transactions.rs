@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{self, AGES, SOON, producer, wait_until};
-use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{
     ConsumerGroupMetadata, Error, ErrorCode, ErrorKind, InterruptHandle, KafkaProducer, NoKey,
-    OffsetAndMetadata, ProducerRecord, TopicPartition, Transaction, Value,
+    OffsetAndMetadata, ProducerRecord, TopicPartition, Value,
 };
 
 type TextProducer = KafkaProducer<str, str>;
@@ -543,51 +543,6 @@ fn a_guard_commits_once_and_aborts_where_it_is_dropped() {
     });
 }
 
-/// Nothing may be waited for there: the abort is the sender's to do.
-#[test]
-fn a_guard_that_is_dropped_in_a_callback_aborts_and_the_next_transaction_begins_when_that_is_over() {
-    with_both(|cluster| {
-        // A callback may hold a guard of a producer that is there for ever.
-        let producer: &'static TextProducer = Box::leak(Box::new(ready(cluster)));
-        for round in 0..3 {
-            let transaction = producer.begin().unwrap();
-            transaction.send(to(0, "lost")).unwrap().get_timeout(AGES).unwrap();
-            let future =
-                producer.send_with_callback(to(1, "lost as well"), move |_| drop(transaction)).unwrap();
-            future.get_timeout(AGES).unwrap();
-            if round > 0 {
-                wait_until("it is aborted by itself", || cluster.open_transactions().is_empty());
-                let refused = producer.begin_transaction();
-                assert_state(refused, "a transaction that was dropped in a callback");
-            }
-            let next = producer.begin().unwrap();
-            next.send(to(0, "kept")).unwrap();
-            next.commit().unwrap();
-        }
-        producer.close().unwrap();
-        assert_eq!((committed(cluster), written(cluster).len()), (vec!["kept".to_owned(); 3], 9));
-    });
-}
-
-#[test]
-fn a_guard_that_is_to_be_ended_in_a_callback_is_aborted_there() {
-    type Ending = fn(Transaction<'static, str, str>) -> Result<(), Error>;
-    let endings: [Ending; 3] =
-        [Transaction::commit, Transaction::abort, |transaction| transaction.prepare().map(drop)];
-    let cluster = cluster_of(2);
-    let producer: &'static TextProducer = Box::leak(Box::new(ready(&cluster)));
-    for ending in endings {
-        let transaction = producer.begin().unwrap();
-        let (sender, outcome) = std::sync::mpsc::channel();
-        let callback = move |_| sender.send(ending(transaction)).unwrap();
-        producer.send_with_callback(to(0, "lost"), callback).unwrap();
-        assert_eq!(outcome.recv_timeout(AGES).unwrap().unwrap_err().kind(), ErrorKind::IllegalState);
-        producer.begin().unwrap().commit().unwrap();
-    }
-    producer.close().unwrap();
-    assert!(committed(&cluster).is_empty() && cluster.open_transactions().is_empty());
-}
-
 #[test]
 fn a_guard_whose_commit_fails_has_aborted_when_the_error_is_told() {
     with_both(|cluster| {
@@ -799,6 +754,35 @@ fn a_transaction_is_aborted_and_closed_though_nobody_finds_the_coordinator_of_it
     });
 }
 
+/// Its topic was deleted, for instance. Java asks on for ever, and neither commits nor aborts.
+/// Behaviour 71.
+#[test]
+fn offsets_of_a_partition_that_nobody_knows_fail_their_transaction_as_a_record_would_in_its_time() {
+    with_both(|cluster| {
+        let group = ConsumerGroupMetadata::new("billing");
+        let brief = [("delivery.timeout.ms", "400"), ("request.timeout.ms", "300"), ("linger.ms", "0")];
+        let producer = with_id(cluster, &brief);
+        producer.init_transactions().unwrap();
+        for is_waited_for in [true, false] {
+            producer.begin_transaction().unwrap();
+            let interrupt = (!is_waited_for).then(InterruptHandle::current);
+            interrupt.iter().for_each(InterruptHandle::interrupt);
+            let offsets = offsets(&[(0, 3), (9, 5)]);
+            let error = producer.send_offsets_to_transaction(&offsets, &group).unwrap_err();
+            let error = if is_waited_for { error } else { producer.commit_transaction().unwrap_err() };
+            assert!(error.requires_abort(), "{error}");
+            assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), "{error}");
+            assert!(error.to_string().contains("delivery.timeout.ms=400"), "{error}");
+            producer.abort_transaction().unwrap();
+        }
+        assert_eq!(committed_offsets(cluster), []);
+        producer.begin_transaction().unwrap();
+        producer.send_offsets_to_transaction(&offsets(&[(0, 4)]), &group).unwrap();
+        producer.commit_transaction().unwrap();
+        assert_eq!(committed_offsets(cluster), [(0, 4)]);
+    });
+}
+
 #[test]
 fn errors_that_a_transaction_does_not_outlive_are_told_as_such_and_the_next_one_is_well() {
     with_both(|cluster| {
@@ -919,19 +903,31 @@ fn a_commit_that_is_refused_after_an_answer_was_lost_is_in_doubt() {
     });
 }
 
-/// A coordinator that is busy with the transaction of a newer producer has carried out nothing.
+/// Not even what a partition that has just got its first record would have asked for.
+/// Behaviour 68.
 #[test]
-fn a_commit_that_is_refused_by_a_coordinator_that_was_busy_before_is_not_in_doubt() {
-    with_both(|cluster| {
-        let producer = ready(cluster);
-        producer.begin_transaction().unwrap();
-        producer.send(to(0, "v")).unwrap();
-        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::CONCURRENT_TRANSACTIONS).times(2));
-        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::PRODUCER_FENCED));
-        let error = producer.commit_transaction().unwrap_err();
-        assert!(error.is_fatal() && !error.possibly_written(), "{error}");
-        assert_eq!(cluster.requests(Api::EndTxn), 3);
+fn a_fenced_producer_asks_the_coordinator_nothing_more() {
+    let cluster = cluster_of(0);
+    let old = ready(&cluster);
+    old.begin_transaction().unwrap();
+    let new = ready(&cluster);
+    cluster.delay(Api::AddOffsetsToTxn, Duration::from_millis(500), 1);
+    let future = thread::scope(|scope| {
+        let group = ConsumerGroupMetadata::new("billing");
+        let (old, offsets) = (&old, offsets(&[(0, 1)]));
+        let fenced = scope.spawn(move || old.send_offsets_to_transaction(&offsets, &group));
+        wait_until("the group is added", || cluster.requests(Api::AddOffsetsToTxn) == 1);
+        let future = old.send(to(0, "zombie")).unwrap();
+        let error = fenced.join().unwrap().unwrap_err();
+        assert!(error.is_fatal() && error.kind() == ErrorKind::Fenced, "{error}");
+        future
     });
+    assert!(future.get_timeout(AGES).unwrap_err().is_fatal());
+    // It has come to rest: whatever it would have asked has been.
+    old.close_timeout(AGES).unwrap();
+    new.begin_transaction().unwrap();
+    new.commit_transaction().unwrap();
+    assert_eq!(cluster.requests(Api::AddPartitionsToTxn), 0);
 }
 
 /// The same by what a leader says of a batch: the producer may go on to abort, and learns there that it is fenced.
@@ -1099,6 +1095,30 @@ fn brokers_that_give_no_newer_epochs_go_on_after_a_record_that_has_failed_for_ce
     let data: Vec<_> = batches.iter().filter(|batch| !batch.is_control()).collect();
     let places: Vec<_> = data.iter().map(|batch| (batch.producer_epoch, batch.base_sequence)).collect();
     assert_eq!(places, [(0, 0), (0, 1)]);
+}
+
+/// The marker of a transaction goes to the new log as well, which then wants numbers from 0 on.
+/// Behaviour 73.
+#[test]
+fn where_a_topic_is_created_again_and_nobody_gives_a_newer_epoch_a_new_producer_goes_on() {
+    let topics = EmbeddedCluster::builder().topic("t", 6).transaction_version(0);
+    let cluster = topics.api_versions(Api::InitProducerId, 0..=1).start().unwrap();
+    let producer = ready(&cluster);
+    producer.begin_transaction().unwrap();
+    producer.send(to(0, "gone")).unwrap().get_timeout(AGES).unwrap();
+    cluster.delete_topic("t");
+    cluster.create_topic("t", TopicConfig::new(6));
+    producer.commit_transaction().unwrap();
+    producer.begin_transaction().unwrap();
+    let error = producer.send(to(0, "refused")).unwrap().get_timeout(AGES).unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER), "{error}");
+    let error = producer.abort_transaction().and_then(|()| producer.begin_transaction()).unwrap_err();
+    assert!(error.is_fatal() && error.to_string().contains("Kafka 2.5"), "{error}");
+    let producer = ready(&cluster);
+    producer.begin_transaction().unwrap();
+    producer.send(to(0, "new")).unwrap();
+    producer.commit_transaction().unwrap();
+    assert_eq!(committed(&cluster), ["new"]);
 }
 
 #[test]

@@ -179,6 +179,57 @@ fn what_a_producer_left_prepared_the_next_one_commits_or_aborts_by_what_was_kept
     });
 }
 
+/// What is kept of one transaction is not taken for another: not where that had no record, so that no coordinator heard of it,
+/// nor where the coordinator gives no newer epoch by itself.
+/// Behaviour 75.
+#[test]
+fn what_was_decided_of_a_transaction_says_nothing_of_the_next_one() {
+    for has_record in [false, true] {
+        with_both(|cluster| {
+            let first = two_phased(cluster, &[]);
+            assert_eq!(first.init_transactions_keeping_prepared().unwrap(), None);
+            first.begin_transaction().unwrap();
+            if has_record {
+                first.send(to(0, "decided")).unwrap();
+            }
+            let decided = first.prepare_transaction().unwrap();
+            assert_eq!(decided.has_transaction(), has_record);
+            first.complete_transaction(&decided).unwrap();
+            let before = committed(cluster);
+            let undecided = prepare(&first, "undecided");
+            assert_ne!(undecided, decided);
+            drop(first);
+            let next = two_phased(cluster, &[]);
+            assert_eq!(next.init_transactions_keeping_prepared().unwrap(), Some(undecided));
+            next.complete_transaction(&decided).unwrap();
+            assert_eq!(committed(cluster), before);
+        });
+    }
+}
+
+/// What is decided is not taken back because a coordinator refuses it once: it stays prepared, and the next producer completes
+/// it.
+/// Behaviour 75.
+#[test]
+fn a_commit_of_what_is_prepared_that_is_refused_is_left_to_the_next_producer() {
+    for code in [BrokerError::TRANSACTION_ABORTABLE, BrokerError::UNKNOWN_PRODUCER_ID] {
+        with_both(|cluster| {
+            let before = committed(cluster).len();
+            let producer = ready(cluster);
+            let state = prepare(&producer, "v");
+            cluster.fail(Api::EndTxn, code, 1);
+            let error = producer.complete_transaction(&state).unwrap_err();
+            assert!(error.is_fatal() && !error.requires_abort(), "{error}");
+            assert!(error.to_string().contains("still prepared"), "{error}");
+            drop(producer);
+            let next = two_phased(cluster, &[]);
+            assert_eq!(next.init_transactions_keeping_prepared().unwrap(), Some(state));
+            next.complete_transaction(&state).unwrap();
+            assert_eq!(committed(cluster).len(), before + 3);
+        });
+    }
+}
+
 #[test]
 fn who_does_not_ask_for_it_aborts_what_was_left_prepared() {
     with_both(|cluster| {

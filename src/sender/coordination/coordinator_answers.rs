@@ -277,15 +277,36 @@ impl Coordination {
         };
         let (code, place) = worst.unwrap_or(left);
         let mut error = self.error_of(api, code);
-        if let Some(remark) = remark_on_offsets(code) {
-            error = error.with_remark(remark);
+        if code == ErrorCode::ILLEGAL_GENERATION || code == ErrorCode::UNKNOWN_MEMBER_ID {
+            error = error.with_remark(
+                "the group does not know the consumer as the member that it was: its partitions may be another's by now",
+            );
         }
         error = error.with_topic(&place.topic().into()).with_partition(place.partition());
+        let (error, is_unknown) = self.unknown_for_too_long(&mut queued, error, now);
         let mut judged = self.judge(api, code, (error, node));
+        if is_unknown {
+            judged.verdict = CoordinatorVerdict::Abortable;
+        }
         if looks_up && judged.verdict == CoordinatorVerdict::Again {
             judged.verdict = CoordinatorVerdict::LookUp;
         }
         self.conclude(queued, judged, &mut identity.transaction, now)
+    }
+
+    /// Whether nobody knows for too long what a request is about, and what its error is: a record would have failed by now.
+    fn unknown_for_too_long(&self, queued: &mut QueuedRequest, error: Error, now: Instant) -> (Error, bool) {
+        if error.code() != Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+            queued.unknown_since = None;
+            return (error, false);
+        }
+        let since = *queued.unknown_since.get_or_insert(now);
+        let limit = self.settings.delivery_timeout;
+        if now.saturating_duration_since(since) < limit || planted(Defect::UnknownForEver) {
+            return (error, false);
+        }
+        let text = format!("nothing else was said within delivery.timeout.ms={}", limit.as_millis());
+        (error.with_remark(&text), true)
     }
 
     pub(in crate::sender) fn transaction_ended(
@@ -310,8 +331,8 @@ impl Coordination {
         let api = CoordinatorApi::EndTxn;
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
-        // What the coordinator refuses it has not done, unless it may have done so when it was asked before.
-        if !queued.may_be_done && !verdict.is_again() {
+        // What the coordinator refuses at the first time it has not done.
+        if queued.failures == 0 && !verdict.is_again() {
             self.calls.commit_refused();
         }
         let error = match code {
@@ -320,6 +341,11 @@ impl Coordination {
             ),
             _ => error,
         };
+        // It is decided elsewhere that it is committed, and not for a coordinator to take that back.
+        let is_prepared = self.calls.prepared().is_some_and(|prepared| prepared.has_transaction());
+        if is_prepared && !aborts && verdict.is_abortable() {
+            return self.failed_for_good(queued, error.with_remark(STILL_PREPARED));
+        }
         self.conclude(queued, JudgedAnswer { verdict, error }, transaction, now)
     }
 
@@ -411,11 +437,7 @@ impl Coordination {
     /// The request goes again after a while.
     fn again(&mut self, mut queued: QueuedRequest, error: Error, now: Instant) -> Effects {
         // What coordinators look at before they do anything.
-        let is_untouched = matches!(
-            error.code(),
-            Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::CONCURRENT_TRANSACTIONS)
-        );
-        queued.may_be_done |= !is_untouched;
+        queued.may_be_done |= error.code() != Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         // What only waits for the end of another transaction waits no longer each time.
         let is_busy = error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS);
         let failures = if is_busy { 0 } else { queued.failures };
@@ -456,20 +478,6 @@ impl Coordination {
     }
 }
 
-/// What a refusal of offsets means, beyond its code.
-fn remark_on_offsets(code: ErrorCode) -> Option<&'static str> {
-    match code {
-        ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => Some(
-            "the group does not know the consumer as the member that it was: its partitions may be another's by now",
-        ),
-        ErrorCode::OFFSET_METADATA_TOO_LARGE => Some(
-            "the text given by OffsetAndMetadata::with_metadata is longer than the broker's offset.metadata.max.bytes, 4096 \
-             by default",
-        ),
-        _ => None,
-    }
-}
-
 /// A coordinator's answer in which something is missing. It is asked again.
 fn unreadable(api: &str, what: &str) -> Error {
     Error::new(ErrorKind::Network, format!("the broker's answer to {api} {what}"))
@@ -491,6 +499,8 @@ const NEEDS_TWO_PHASES: &str = "transaction.two.phase.commit.enable=true asks fo
 
 /// What passes has passed before that: with the default backoff it is about five seconds.
 const MANY_FAILURES: u32 = 8;
+
+const STILL_PREPARED: &str = "the transaction is still prepared, and init_transactions_keeping_prepared() of the next producer finds it";
 
 /// How long to wait where only the end of the transaction before this one is in the way, as Kafka does.
 const SOON: Duration = Duration::from_millis(20);

@@ -235,30 +235,30 @@ impl Coordination {
         now: Instant,
     ) -> Option<CoordinatorCall> {
         self.nobody_until = None;
-        if self.calls.state() == TransactionState::Aborting {
-            self.forget_what_is_needless(transaction);
-        }
-        if self.ending.is_some() && self.calls.state() == TransactionState::AbortableError {
-            // It has failed within this turn: the next one, which comes at once, gives it up.
-            self.nobody_until = Some(now);
-            return None;
+        match self.calls.state() {
+            TransactionState::FatalError => return None,
+            TransactionState::Aborting => self.forget_what_is_needless(transaction),
+            TransactionState::AbortableError if self.ending.is_some() => {
+                // It has failed within this turn: the next one, which comes at once, gives it up.
+                self.nobody_until = Some(now);
+                return None;
+            }
+            _ => {}
         }
         self.add_new_partitions(transaction);
         loop {
             let queued = self.requests.due(now)?;
             let prepares = matches!(queued.request, CoordinatorRequest::Prepare);
             if prepares || matches!(queued.request, CoordinatorRequest::EndTransaction { .. }) {
-                if !self.is_all_answered(produce) {
+                let is_early = prepares && planted(Defect::PreparedTooEarly);
+                if !is_early && !self.is_all_answered(produce) {
                     return None;
                 }
                 if prepares {
                     self.prepared(transaction);
                     continue;
                 }
-                if transaction
-                    .transaction()
-                    .is_some_and(|it| !it.is_started() || planted(Defect::EndNotAsked))
-                {
+                if !is_to_be_ended(transaction) {
                     self.end_unstarted(transaction);
                     continue;
                 }
@@ -314,8 +314,15 @@ impl Coordination {
     fn prepared(&mut self, transaction: &mut TransactionManager) {
         drop(self.requests.take_first());
         let (id, epoch) = transaction.author();
+        // Of one that the coordinator has not heard of nothing can be left open: the next one has its epoch, and may not be
+        // taken for it.
+        let is_started = transaction.transaction().is_some_and(|it| it.is_started());
+        let prepared = match is_started || planted(Defect::EmptyTakesEpoch) {
+            true => PreparedTxnState::new(id, epoch),
+            false => PreparedTxnState::default(),
+        };
         // Where it is aborted meanwhile its request is taken away.
-        let stepped = self.calls.prepare(PreparedTxnState::new(id, epoch));
+        let stepped = self.calls.prepare(prepared);
         let promise = self.ending.take().and_then(|ending| ending.promise);
         promise.into_iter().filter(|_| stepped.is_ok()).for_each(|promise| promise.settle(Ok(())));
     }
@@ -388,7 +395,7 @@ impl Coordination {
         match client.ready(&node, now) {
             Readiness::Ready => return Some(node.id()),
             Readiness::Waiting => {
-                self.calls.note_waiting(format!("the coordinator, {}, is not connected yet", shown(&node)));
+                self.calls.note_waiting(format!("the coordinator, {}", shown(&node)));
             }
             Readiness::NotBefore(again) if !client.is_out_of_reach(&node, now) => {
                 self.nobody_until = Some(again);
@@ -460,7 +467,7 @@ impl Coordination {
             },
         )?;
         self.requests.departed();
-        self.calls.note_waiting(format!("{} is not answered yet", call.name()));
+        self.calls.note_waiting(format!("the answer to {}", call.name()));
         Some(call)
     }
 
@@ -514,6 +521,11 @@ impl Coordination {
     fn backoff(&mut self, failures: u32) -> Duration {
         self.retry_backoff.after(failures, &mut self.random)
     }
+}
+
+/// Whether the coordinator may have heard of the transaction, and has to be told of its end.
+fn is_to_be_ended(transaction: &mut TransactionManager) -> bool {
+    transaction.transaction().is_none_or(|it| it.is_started() && !planted(Defect::EndNotAsked))
 }
 
 /// Whom a request asks: a coordinator, or anybody.

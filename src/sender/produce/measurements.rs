@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::{DrainedBatch, ProducerBatch};
-use crate::metrics::{Meter, Meters, NodeMeters, TopicSensors};
+use crate::metrics::{Meter, Meters, TopicSensors};
 
 pub(super) struct Measurements {
     meters: Arc<Meters>,
@@ -50,16 +50,13 @@ impl Measurements {
     }
 
     /// A request was answered after this time, and throttled for so many milliseconds.
-    /// The broker has sensors of its own while it is one.
-    pub(super) fn answered(&self, took: Duration, throttled: i32, node: Option<&NodeMeters>, now: Instant) {
+    pub(super) fn answered(&self, node: i32, took: Duration, throttled: i32, now: Instant) {
         self.meters.produce.measure(now, |(sensors, latencies)| {
             latencies.request.add(took, 1);
             sensors.request_latency.add(millis(took));
             sensors.produce_throttle_time.add(f64::from(throttled));
         });
-        if let Some(node) = node {
-            node.requests.measure(now, |sensors| sensors.request_latency.add(millis(took)));
-        }
+        self.meters.node(node).requests.measure(now, |sensors| sensors.request_latency.add(millis(took)));
     }
 
     /// All of a batch is in the log.

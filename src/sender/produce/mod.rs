@@ -24,7 +24,7 @@ use crate::error_code::ErrorCode;
 use crate::last_heard::LastHeard;
 use crate::logging;
 use crate::metadata::{Metadata, Picture};
-use crate::network::{Expect, Network, NetworkClient};
+use crate::network::Expect;
 use crate::planted::{Defect, planted};
 use crate::protocol::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::sender::client_request::{
@@ -158,11 +158,10 @@ impl Produce {
     }
 
     /// A Produce request is over.
-    pub(super) fn answered<N: Network, T>(
+    pub(super) fn answered(
         &mut self,
         context: ProduceContext,
         answer: ClientResponse<ProduceContext>,
-        client: &NetworkClient<N, T>,
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
@@ -175,7 +174,7 @@ impl Produce {
             Err(failure) => return self.unanswered(context, answer.node, &failure, transaction, now),
         };
         let took = now.saturating_duration_since(context.begun);
-        self.measurements.answered(took, response.throttle_time_ms, client.meters(answer.node), now);
+        self.measurements.answered(answer.node, took, response.throttle_time_ms, now);
         self.learn_leaders(&response, &context, transaction, now);
         let (mut effects, mut answers) = (Effects::none(), BatchAnswers::new(&response, answer.node));
         for (place, sent) in context.batches.into_iter().enumerate() {
@@ -264,11 +263,11 @@ impl Produce {
                 self.metadata.leader_refused(&sent.topic, sent.partition);
             }
         }
-        let verdict = if answer.code.is_none() {
-            Verdict::Acknowledge
-        } else {
-            classify(answer.code, &self.verdict_context(index, &batch, answer, transaction, now))
-        };
+        let context = self.verdict_context(index, &batch, answer, transaction, now);
+        let verdict = classify(answer.code, &context);
+        if context.is_next_refused(answer.code) {
+            transaction.next_number_refused();
+        }
         if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && !transaction.is_unresolved(index) {
             batch.clear_doubt();
         }

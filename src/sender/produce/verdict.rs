@@ -53,6 +53,14 @@ pub(super) struct VerdictContext {
     pub(super) may_split: bool,
 }
 
+impl VerdictContext {
+    /// Whether this code says of the very next batch that it is not the next one.
+    pub(super) fn is_next_refused(&self, code: ErrorCode) -> bool {
+        let is_next = self.sequence.place == SequencePlace::Next && !self.sequence.unresolved;
+        code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && is_next
+    }
+}
+
 /// Decides. What may be sent again is not where it would be out of order in the log.
 pub(super) fn classify(code: ErrorCode, context: &VerdictContext) -> Verdict {
     match by_code(code, context) {
