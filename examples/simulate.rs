@@ -8,8 +8,9 @@
 //! cargo run --release --features simulation --example simulate -- --planted --search      # by which seed first?
 //! ```
 //! `--without KIND` switches a kind of trouble off, `--only KIND` all but that, `--all` none; `--defect NAME` plants a
-//! defect; `--layered` puts a layer around all bytes and a handshake before the requests, `--secured` TLS, SASL or both; `--transactions` has programs
-//! with transactions.
+//! defect. What runs have beside a producer, each by itself or several together: `--layered` puts a layer around all bytes and a handshake
+//! before the requests, `--secured` TLS, SASL or both; `--telemetry` has metrics pushed; `--transactions` has programs with transactions,
+//! in some seeds with one or more of all that, and with two-phase commit, which they have in all seeds with `--two-phases`.
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use kafka_producer::simulation::{
-    CutPlaces, Kind, Runs, cut_at_every_byte, defects, needs_security, needs_transactions, replay, run_seeds,
+    CutPlaces, Kind, Presence, RunParts, Runs, cut_at_every_byte, defects, parts_for, replay, run_seeds,
 };
 
 fn main() -> ExitCode {
@@ -48,10 +49,14 @@ fn run() -> Result<(), Box<dyn Error>> {
             "--planted" => planted = true,
             "--search" => is_search = true,
             "--every-byte" => is_every_byte = true,
-            "--layered" => runs.is_layered = true,
-            "--secured" => runs.is_secured = true,
-            "--transactions" => runs.is_transactional = true,
-            "--telemetry" => runs.is_subscribed = true,
+            "--layered" => runs.parts.layers = Presence::Always,
+            "--secured" => runs.parts.security = Presence::Always,
+            "--transactions" => runs.parts = runs.parts.and(RunParts::TRANSACTIONS),
+            "--two-phases" => {
+                runs.parts = runs.parts.and(RunParts::TRANSACTIONS);
+                runs.parts.two_phases = Presence::Always;
+            }
+            "--telemetry" => runs.parts.telemetry = Presence::Always,
             "--all" => runs.kinds = Kind::ALL.to_vec(),
             "--only" => runs.kinds = vec![kind(&value()?)?],
             "--without" => {
@@ -95,7 +100,8 @@ usage: simulate [--seeds N] [--first N] [--threads N] [--enough N]   N seeds, fr
   --without KIND, --only KIND, --all   which kinds of trouble there are
   --layered                            a layer around all bytes, and brokers that want to know who we are
   --secured                            TLS, SASL or both on all connections, and what goes wrong with them
-  --transactions                       transactions, and what goes wrong with them
+  --transactions                       transactions, and what goes wrong with them; in some seeds with what else is listed here
+  --two-phases                         the same, and most commits are of two phases in all seeds
   --telemetry                          metrics are pushed, and what goes wrong with that
   --defect NAME                        with this planted defect";
 
@@ -140,7 +146,7 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
         return Ok(());
     }
     let missing = format!("never reached: {}", missing.join(", "));
-    let enough = if runs.is_secured { 1_000 } else { 10_000 };
+    let enough = if runs.parts.security == Presence::Always { 1_000 } else { 10_000 };
     if runs.count >= enough {
         return Err(missing.into());
     }
@@ -153,9 +159,7 @@ fn simulate(runs: &Runs) -> Result<(), Box<dyn Error>> {
 fn find_defects(runs: &Runs, is_search: bool) -> Result<(), Box<dyn Error>> {
     let mut survivors = Vec::new();
     for (name, about) in defects() {
-        let is_secured = runs.is_secured || needs_security(name);
-        let is_transactional = runs.is_transactional || needs_transactions(name);
-        let runs = &Runs { is_secured, is_transactional, ..runs.clone() };
+        let runs = &Runs { parts: runs.parts.and(parts_for(name)), ..runs.clone() };
         let recorded = recorded_seed(name).filter(|_| !is_search);
         let known = recorded.map(|first| Runs { first, count: 1, ..runs.clone() });
         let found = known.into_iter().chain([runs.clone()]).find_map(|runs| shows(name, &runs));

@@ -46,7 +46,6 @@ mod client {
     mod telemetry;
     mod tls;
     mod tokens;
-    mod transaction_cases;
     mod transactions;
     mod transactions_called_wrongly;
     mod troubles;

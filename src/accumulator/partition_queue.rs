@@ -20,7 +20,6 @@ use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::accumulator::shared_sealing::SharedSealing;
 use crate::catch_panic::catch_panic;
 use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordPlace, SpareLists};
-use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
@@ -437,9 +436,11 @@ impl PartitionQueue {
         match pieces.unwrap_or_else(|| Err(io::Error::other("that panics"))) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {
-                let (topic, partition) = (self.topic.as_str(), self.partition);
-                let labels = LogLabels::of_partition(topic, partition);
-                logging::error!(labels: labels, "{topic}-{partition}: a batch cannot be split: {error}");
+                logging::error!(
+                    "{}-{}: a batch cannot be split: {error}",
+                    self.topic.as_str(),
+                    self.partition
+                );
                 vec![batch]
             }
         }

@@ -12,7 +12,6 @@ mod bootstrap_servers;
 mod job;
 mod measuring;
 mod seam;
-mod socket_names;
 mod system_names;
 
 // … the real ones, …
@@ -35,7 +34,6 @@ mod handshake;
 mod handshake_step;
 
 // … one connection, one broker, all brokers, …
-mod bootstrap_connections;
 mod connection;
 mod connections;
 mod handshaking;

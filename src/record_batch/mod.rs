@@ -109,10 +109,7 @@ impl BatchBuilder {
             }
             self.warm_up(needed);
         }
-        // Nearly never, and a comparison is all that it costs then.
-        if body > self.largest {
-            self.grows_largest(body);
-        }
+        self.largest = self.largest.max(body);
         record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count = index + 1;
@@ -129,11 +126,6 @@ impl BatchBuilder {
         self.warm = (needed + STRETCH).min(self.buffer.capacity());
         self.buffer.resize(self.warm, 0);
         self.buffer.truncate(length);
-    }
-
-    #[cold]
-    fn grows_largest(&mut self, body: usize) {
-        self.largest = body;
     }
 
     /// The buffer; what was written is lost.

@@ -20,6 +20,8 @@ pub(super) struct Brokers {
     config: TopicConfig,
     /// Logs whose topic is gone.
     past: Vec<Log>,
+    /// The values that a reader of committed records saw in them when they went.
+    past_committed: HashSet<Vec<u8>>,
     /// Where partitions ended when their producers were forgotten.
     forgotten: BTreeMap<(&'static str, i32), Vec<i64>>,
     wiped: u32,
@@ -40,6 +42,7 @@ impl Brokers {
             lies,
             config,
             past: Vec::new(),
+            past_committed: HashSet::new(),
             forgotten: BTreeMap::new(),
             wiped: 0,
             leader_changes: 0,
@@ -179,6 +182,8 @@ impl Brokers {
     fn keep_logs(&mut self, topic: &'static str) {
         let logs = self.logs_of(topic);
         self.past.extend(logs);
+        let committed = self.rules.committed_records(topic).into_iter().filter_map(|record| record.value);
+        self.past_committed.extend(committed);
         self.forgotten.retain(|(other, _), _| *other != topic);
     }
 
@@ -205,7 +210,21 @@ impl Brokers {
     /// After all transactions have come to their end: the values that a reader of committed records sees.
     pub(super) fn committed(&self) -> HashSet<Vec<u8>> {
         let records = TOPICS.into_iter().flat_map(|topic| self.rules.committed_records(topic));
-        records.filter_map(|record| record.value).collect()
+        let now = records.filter_map(|record| record.value);
+        now.chain(self.past_committed.iter().cloned()).collect()
+    }
+
+    /// The values of records that were written to topics which were deleted, and that no log has that there is.
+    pub(super) fn gone(&self) -> HashSet<Vec<u8>> {
+        let mut gone: HashSet<Vec<u8>> =
+            self.past.iter().flat_map(|log| &log.records).map(|record| record.value.clone()).collect();
+        if !gone.is_empty() {
+            let records = TOPICS.into_iter().flat_map(|topic| self.rules.records(topic));
+            for value in records.filter_map(|record| record.value) {
+                gone.remove(&value);
+            }
+        }
+        gone
     }
 
     /// Committed offsets of these groups, by group, topic and partition.

@@ -42,7 +42,7 @@ impl Coverage {
         effects.map(|(kind, group, name)| format!("{kind:?}: {group} {name}")).collect()
     }
 
-    fn has(&self, group: &str, name: &str) -> bool {
+    pub(super) fn has(&self, group: &str, name: &str) -> bool {
         self.counts.get(&(group.to_owned(), name.to_owned())).is_some_and(|count| *count > 0)
     }
 }
@@ -227,6 +227,25 @@ fn effects_on_transactions(kind: Kind) -> &'static [(&'static str, &'static [&'s
         Kind::TransactionTimeouts => &[("AddPartitionsToTxn", &["90"])],
         Kind::VersionChanges => &[("step", &["TransactionVersion"])],
         Kind::TwoAtOnce => &[("step", &["Begin", "Init", "Offsets", "Commit", "Abort"])],
+        _ => effects_on_two_phases(kind),
+    }
+}
+
+/// The same of those that are about two-phase commit.
+fn effects_on_two_phases(kind: Kind) -> &'static [(&'static str, &'static [&'static str])] {
+    match kind {
+        Kind::PreparedCrashes => &[
+            ("step", &["Prepare", "Complete"]),
+            (
+                "two phases",
+                &[
+                    "committed by its own program",
+                    "aborted by its own program",
+                    "committed by the next program",
+                    "aborted by the next program",
+                ],
+            ),
+        ],
         _ => &[],
     }
 }

@@ -4,13 +4,14 @@
 //! Threads: those of the application and the one that runs the callbacks; one of them at a time.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::completion::RecordFuture;
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::record::RecordMetadata;
+use crate::simulation::database::Database;
 use crate::simulation::history::{
     Accepted, Call, ObservedFlush, RecordContent, RecordOutcome, RefusedRecord, Told, Violation,
 };
@@ -25,6 +26,8 @@ pub(super) struct Ledger {
     book: Mutex<TransactionBook>,
     /// Which program it is; another one begins after a crash.
     program: usize,
+    /// Where commits are of two phases.
+    pub(super) database: Option<Arc<Database>>,
 }
 
 #[derive(Default)]
@@ -75,13 +78,20 @@ impl Ledger {
             pages: Mutex::default(),
             book: Mutex::default(),
             program: 0,
+            database: None,
         }
+    }
+
+    /// With what outlives its program's crashes.
+    pub(super) fn with_database(self, database: Option<Arc<Database>>) -> Ledger {
+        Ledger { database, ..self }
     }
 
     /// That of the program which begins after the one of this has crashed.
     pub(super) fn of_next(&self) -> Ledger {
         let within = Mutex::new(*self.within.lock().unwrap());
-        Ledger { within, program: self.program + 1, ..Ledger::new(self.clock.clone()) }
+        let database = self.database.clone();
+        Ledger { within, program: self.program + 1, database, ..Ledger::new(self.clock.clone()) }
     }
 
     /// The transactions.
@@ -129,7 +139,8 @@ impl Ledger {
             pages.watched.push_back(number);
         }
         let transaction = self.with_book(|book| book.current());
-        let is_over = self.with_book(|book| transaction.is_some_and(|it| book.transactions[it].is_over()));
+        let is_over =
+            self.with_book(|book| transaction.is_some_and(|it| book.transactions[it].takes_nothing()));
         if is_over {
             let text = format!("{} was taken after its transaction", pages.begun[number].record);
             pages.remarks.push(Violation::Defect(text));
@@ -144,6 +155,24 @@ impl Ledger {
         };
         logging::trace!("   {} is accepted", entry.record);
         entry.future = Some(future);
+    }
+
+    /// The open transaction is prepared: all of it is in the logs.
+    pub(super) fn prepared(&self) {
+        let current = self.with_book(|book| book.current());
+        let mut pages = self.pages.lock().unwrap();
+        let Pages { begun, accepted, remarks, .. } = &mut *pages;
+        let of_it = accepted.iter().map(|number| &begun[*number]);
+        for page in of_it.filter(|page| page.record.transaction == current) {
+            let outcome = page.future.as_ref().and_then(RecordFuture::try_get);
+            if !outcome.as_ref().is_some_and(Result::is_ok) {
+                let text = format!(
+                    "{} is of a transaction that is prepared, and not acknowledged: {outcome:?}",
+                    page.record
+                );
+                remarks.push(Violation::Defect(text));
+            }
+        }
     }
 
     pub(super) fn refused(&self, number: usize, error: &Error) {
@@ -295,6 +324,7 @@ impl LedgerReport {
         self.flushes.append(&mut later.flushes);
         self.book.transactions.append(&mut later.book.transactions);
         self.book.failures.append(&mut later.book.failures);
+        self.book.completed.append(&mut later.book.completed);
     }
 }
 

@@ -13,6 +13,7 @@
 )]
 
 // From the bottom up: what is promised and told, and what lies in the logs, …
+mod database;
 mod history;
 mod link_quality;
 mod transaction_book;
@@ -73,6 +74,11 @@ mod secured_scenario;
 mod telemetry_trouble;
 mod transaction_scenario;
 mod trouble_kinds;
+mod two_phase_scenario;
+
+mod run_parts;
+
+mod composition;
 
 mod coverage;
 mod every_byte;
@@ -83,5 +89,6 @@ mod tests;
 
 pub use coverage::Coverage;
 pub use every_byte::{CutPlaces, cut_at_every_byte};
-pub use seeds::{Found, Runs, SeedsReport, defects, needs_security, needs_transactions, replay, run_seeds};
+pub use run_parts::{Presence, RunParts};
+pub use seeds::{Found, Runs, SeedsReport, defects, parts_for, replay, run_seeds};
 pub use trouble_kinds::Kind;

@@ -200,19 +200,21 @@ impl SimulatedNetwork {
         self.events.clear();
         self.observer.forget_open();
         self.other_programs.crashed();
+        self.secured.iter_mut().for_each(SecuredSide::crashed);
         self.ledger = ledger;
     }
 
     /// All transactions come to their end, by time if by nothing else.
-    pub(super) fn transactions(&mut self, book: TransactionBook) -> TransactionHistory {
+    pub(super) fn transactions(&mut self, book: TransactionBook, is_settled: bool) -> TransactionHistory {
         let mut last = self.now;
         for _ in 0..3 {
             last += Duration::from_secs(24 * 3600);
             let _ = self.brokers.rules.due(last);
         }
         let (committed, offsets) = (self.brokers.committed(), self.brokers.committed_offsets(&book.groups()));
-        let TransactionBook { transactions, failures, .. } = book;
-        TransactionHistory { transactions, failures, committed, offsets }
+        let gone = self.brokers.gone();
+        let TransactionBook { transactions, failures, completed, .. } = book;
+        TransactionHistory { transactions, failures, committed, offsets, gone, is_settled, completed }
     }
 
     /// Lets time pass without a program, until one begins again.

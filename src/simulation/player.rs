@@ -54,6 +54,19 @@ pub(super) enum Act {
     Abort {
         tries: u32,
     },
+    /// Prepares the transaction; `decides`: the database commits what it belongs to.
+    Prepare {
+        tries: u32,
+        decides: bool,
+    },
+    /// Completes what is prepared as the database has decided.
+    Complete {
+        tries: u32,
+    },
+    /// Ends whatever is left open.
+    Finish {
+        tries: u32,
+    },
 }
 
 /// Which call it sends with.

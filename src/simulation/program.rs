@@ -34,6 +34,7 @@ pub(super) struct WorldParts {
 }
 
 /// What a client is made of beside its settings.
+#[derive(Clone)]
 pub(super) struct ClientSide {
     pub(super) lines: Lines,
     pub(super) channels: SimulatedChannels,

@@ -27,12 +27,15 @@ impl World {
             if let Some(bad) = bad {
                 self.network().remarks.push(Violation::Stuck(bad));
             }
-            // An attempt to connect that began before may wait for its end.
-            let setup = self.settings.socket_connection_setup_timeout_max * 2;
-            let setup = if self.network().secured.is_some() { setup } else { Duration::ZERO };
-            self.rest(self.settings.delivery_timeout.max(setup))?;
+            self.rest(self.settings.delivery_timeout.max(self.longest_setup()))?;
         }
         Ok(())
+    }
+
+    /// An attempt to connect that began before may wait for its end.
+    fn longest_setup(&self) -> Duration {
+        let setup = self.settings.socket_connection_setup_timeout_max * 2;
+        if self.network().secured.is_some() { setup } else { Duration::ZERO }
     }
 
     /// Whatever went wrong is over: a program that begins again if this one is of no use any more commits a transaction with
@@ -43,7 +46,7 @@ impl World {
                 self.begin_again();
             }
             let places = self.network().brokers.places();
-            self.act(Act::Abort { tries: PATIENCE });
+            self.act(Act::Finish { tries: PATIENCE });
             self.act(Act::Begin);
             for (topic, partition) in places {
                 let how = How::Callback(CallbackDeed::Nothing);
@@ -56,7 +59,7 @@ impl World {
                 let why = self.ledger.with_book(|book| book.failures[before..].join(", "));
                 self.network().remarks.push(Violation::Stuck(why));
             }
-            self.rest(self.settings.delivery_timeout)?;
+            self.rest(self.settings.delivery_timeout.max(self.longest_setup()))?;
         }
         Ok(())
     }

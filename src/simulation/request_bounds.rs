@@ -39,7 +39,7 @@ impl RequestBounds<'_> {
         let soon = per_second(settings.retry_backoff.min(Duration::from_millis(20)));
         let bounds = BTreeMap::from([
             (Api::Metadata, 12.0 + retries),
-            (Api::InitProducerId, 6.0 + retries),
+            (Api::InitProducerId, 6.0 + retries + self.renewals()),
             (Api::ApiVersions, f64::from(self.handshake_requests) * (12.0 + 6.0 * reconnects)),
             // Of two coordinators; a lost connection is one more reason to look them up.
             (Api::FindCoordinator, 2.0 * (12.0 + retries)),
@@ -65,6 +65,11 @@ impl RequestBounds<'_> {
         };
         let found = requests.iter().filter(is_too_many);
         found.map(|((api, second), count)| format!("{count} x {api:?} in second {second}")).collect()
+    }
+
+    /// After each transaction that was prepared a newer epoch may have to be asked for.
+    fn renewals(&self) -> f64 {
+        if self.settings.transaction_two_phase_commit_enable { MOST_TRANSACTIONS } else { 0.0 }
     }
 
     /// Batches that went more than once where nothing went wrong; into `found`, those that went too often.

@@ -73,7 +73,8 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> SeedScenario {
     let denial = denial(dice, &size, &thrown, enabled);
     let is_denied = denial.is_some();
     trouble.extend(denial);
-    thrown.extend(later_trouble(seed, &size, enabled, &mut trouble));
+    let (_, later) = Kind::of_any_connections();
+    thrown.extend(later_trouble(&mut Dice::with_seed(!seed), (&size, later), enabled, &mut trouble));
     let link_quality = if is_calm { LinkQuality::calm() } else { LinkQuality::random(dice) };
     let limit = limit(dice);
     let versions = Versions::random(dice);
@@ -313,20 +314,27 @@ fn trouble(dice: &mut Dice, size: &Size, thrown: &[Kind], enabled: &[Kind]) -> S
     }
     if dice.u32(..4) > 0 {
         let calm = size.length.mul_f64(dice.f64() * 1.5);
-        let mends = |step: &Step| matches!(step, Step::Start(_) | Step::Create(..));
         steps.retain(|(at, step)| *at < calm || mends(step));
         steps.push((calm, Step::Calm));
     }
     steps
 }
 
+/// Whether it puts something right, and so comes also where nothing goes wrong any more.
+fn mends(step: &Step) -> bool {
+    matches!(step, Step::Start(_) | Step::Create(..))
+}
+
 /// Adds troubles of the kinds that came later to those that a run has, and returns these kinds.
-fn later_trouble(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) -> Vec<Kind> {
-    let dice = &mut Dice::with_seed(!seed);
+pub(super) fn later_trouble(
+    dice: &mut Dice,
+    (size, possible): (&Size, &[Kind]),
+    enabled: &[Kind],
+    trouble: &mut Steps,
+) -> Vec<Kind> {
     if dice.u32(..3) > 0 {
         return Vec::new();
     }
-    let (_, possible) = Kind::of_any_connections();
     let thrown: Vec<Kind> = (0..dice.usize(1..=2)).map(|_| possible[dice.usize(..possible.len())]).collect();
     let calm = trouble.iter().find(|(_, step)| matches!(step, Step::Calm)).map(|(at, _)| *at);
     for _ in 0..dice.u32(1..=20) {
@@ -334,7 +342,8 @@ fn later_trouble(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) 
         let kind = thrown[dice.usize(..thrown.len())];
         let found = of_kind(kind, dice, size, at);
         if enabled.contains(&kind) {
-            trouble.extend(found.into_iter().filter(|(at, _)| calm.is_none_or(|calm| *at < calm)));
+            let stays = |(at, step): &(Duration, Step)| calm.is_none_or(|calm| *at < calm) || mends(step);
+            trouble.extend(found.into_iter().filter(stays));
         }
     }
     thrown

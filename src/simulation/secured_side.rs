@@ -79,6 +79,11 @@ impl SecuredSide {
         std::mem::take(&mut self.held)
     }
 
+    /// The program is no more: nobody waits for its work.
+    pub(super) fn crashed(&mut self) {
+        self.held.clear();
+    }
+
     fn show(&mut self, shown: ShownCertificate) {
         let Some(tls) = self.setup.tls.as_ref().filter(|_| shown != self.shown) else { return };
         self.shown = shown;

@@ -7,16 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::network::test_channels::SimulatedChannels;
 use crate::planted::{self, Defect};
+use crate::simulation::composition::compose;
 use crate::simulation::coverage::Coverage;
 use crate::simulation::history::{History, RecordOutcome, Violation};
 use crate::simulation::plan::Lie;
-use crate::simulation::scenario::{SeedScenario, scenario};
-use crate::simulation::secured_scenario::secure;
+use crate::simulation::run_parts::{Presence, RunParts};
+use crate::simulation::scenario::SeedScenario;
 use crate::simulation::secured_side::SecuredSide;
-use crate::simulation::telemetry_trouble::subscribe;
-use crate::simulation::transaction_scenario::transaction_scenario;
 use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::World;
 use crate::stage;
@@ -36,14 +34,8 @@ pub struct Runs {
     pub defect: Option<&'static str>,
     /// How many findings are enough.
     pub enough: usize,
-    /// A layer lies around all bytes, and the brokers want to know who we are, again and again.
-    pub is_layered: bool,
-    /// All connections have TLS, SASL or both.
-    pub is_secured: bool,
-    /// The application has transactions, and scenarios of its own.
-    pub is_transactional: bool,
-    /// Somebody has subscribed to the producers' metrics, and telling him goes wrong.
-    pub is_subscribed: bool,
+    /// What they have beside a producer, its callers and brokers.
+    pub parts: RunParts,
 }
 
 /// The first seed, on one thread, with every kind of trouble that is held, and none of what has scenarios of its own.
@@ -56,10 +48,7 @@ impl Default for Runs {
             kinds: Kind::held(),
             defect: None,
             enough: 20,
-            is_layered: false,
-            is_secured: false,
-            is_transactional: false,
-            is_subscribed: false,
+            parts: RunParts::PLAIN,
         }
     }
 }
@@ -88,10 +77,8 @@ pub struct SeedsReport {
     pub found: Vec<Found>,
     /// What was reached.
     pub coverage: Coverage,
-    /// All connections were secured.
-    is_secured: bool,
-    /// There were transactions.
-    is_transactional: bool,
+    /// What the runs have had.
+    parts: Option<RunParts>,
 }
 
 /// The defects that seeds can find: name, and what it is. What is too rare for that has a run of its own, by a script.
@@ -100,16 +87,16 @@ pub fn defects() -> impl Iterator<Item = (&'static str, &'static str)> {
     found_by_seeds.map(|defect| (defect.name(), defect.about()))
 }
 
-/// Whether this defect shows only where connections are secured.
+/// What runs need to show this defect.
 #[must_use]
-pub fn needs_security(defect: &str) -> bool {
-    Defect::named(defect).is_some_and(|defect| Defect::SECURED.contains(&defect))
-}
-
-/// Whether this defect shows only where there are transactions.
-#[must_use]
-pub fn needs_transactions(defect: &str) -> bool {
-    Defect::named(defect).is_some_and(|defect| Defect::TRANSACTIONAL.contains(&defect))
+pub fn parts_for(defect: &str) -> RunParts {
+    match Defect::named(defect) {
+        Some(defect) if Defect::SECURED.contains(&defect) => {
+            RunParts { security: Presence::Always, ..RunParts::PLAIN }
+        }
+        Some(defect) if Defect::TRANSACTIONAL.contains(&defect) => RunParts::TRANSACTIONS,
+        _ => RunParts::PLAIN,
+    }
 }
 
 /// Runs all of them; `done` is told of each seed that is over.
@@ -140,7 +127,7 @@ pub fn run_seeds(runs: &Runs, done: impl Fn(u64) + Sync) -> SeedsReport {
         (0..runs.threads.max(1)).for_each(|_| drop(scope.spawn(work)));
     });
     let mut report = report.into_inner().unwrap();
-    (report.is_secured, report.is_transactional) = (runs.is_secured, runs.is_transactional);
+    report.parts = Some(runs.parts);
     report.found.sort_by_key(|found| found.seed);
     report
 }
@@ -158,23 +145,12 @@ pub fn replay(seed: u64, runs: &Runs) -> Result<(), String> {
 
 /// One run.
 pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage) -> Result<History, String> {
-    let mut scenario = match runs.is_transactional {
-        true => transaction_scenario(seed, &runs.kinds),
-        false => scenario(seed, &runs.kinds),
-    };
-    if runs.is_secured {
-        secure(&mut scenario, &runs.kinds);
-    }
-    if runs.is_subscribed {
-        subscribe(&mut scenario);
-    }
-    let SeedScenario { mut setup, kinds, .. } = scenario;
+    let parts = runs.parts.of_seed(seed);
+    let SeedScenario { mut setup, kinds, .. } = compose(seed, parts, &runs.kinds);
     setup.is_told = is_told;
-    if runs.is_layered {
-        setup.channels = SimulatedChannels::layered(seed);
-    }
+    parts.names().for_each(|name| coverage.add("part", name, 1));
     if is_told {
-        eprintln!("{kinds:?}, {} threads, {:?}", setup.threads, setup.properties);
+        eprintln!("{parts:?}, {kinds:?}, {} threads, {:?}", setup.threads, setup.properties);
         if let Some(security) = &setup.security {
             eprintln!(
                 "{:?}",
@@ -215,15 +191,30 @@ impl SeedsReport {
     /// What was to be reached and was not. Of troubles it is what they have done that counts, not that they were thrown.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
-        if self.is_transactional {
-            return self.coverage.missing_of(Kind::of_transactions());
+        let parts = self.parts.unwrap_or(RunParts::PLAIN);
+        let missing_parts = parts.names().filter(|name| !self.coverage.has("part", name));
+        let missing_parts: Vec<String> = missing_parts.map(|name| format!("part: {name}")).collect();
+        let mut kinds = Vec::new();
+        if parts.transactions == Presence::Always {
+            kinds.extend(Kind::of_transactions());
+            // Of what has been said that is odd some is never said here.
+            kinds.extend(Kind::LATER_BESIDE_TRANSACTIONS.iter().filter(|kind| **kind != Kind::OddAnswers));
         }
-        if self.is_secured {
-            return self.coverage.missing_of(Kind::of_secured_connections());
+        if parts.two_phases != Presence::Never {
+            kinds.extend(Kind::of_two_phases());
         }
-        let (first, later) = Kind::of_any_connections();
-        let lies = Lie::ALL.into_iter().map(|lie| format!("{lie:?}"));
-        self.coverage.missing(&[first, later].concat(), lies)
+        if parts.security == Presence::Always {
+            kinds.extend(Kind::of_secured_connections());
+        }
+        let missing = match kinds.is_empty() {
+            false => self.coverage.missing_of(&kinds),
+            true => {
+                let (first, later) = Kind::of_any_connections();
+                let lies = Lie::ALL.into_iter().map(|lie| format!("{lie:?}"));
+                self.coverage.missing(&[first, later].concat(), lies)
+            }
+        };
+        missing_parts.into_iter().chain(missing).collect()
     }
 
     fn add(&mut self, seed: u64, runs: &Runs) {
@@ -240,7 +231,14 @@ impl SeedsReport {
                     }
                 }
                 for transaction in &history.transactions.transactions {
-                    self.coverage.add("transaction", format!("{:?}", transaction.fate()), 1);
+                    self.coverage.add(
+                        "transaction",
+                        format!("{:?}", transaction.fate(history.transactions.is_settled)),
+                        1,
+                    );
+                }
+                for how in &history.transactions.completed {
+                    self.coverage.add("two phases", how, 1);
                 }
                 for refused in &history.refused {
                     self.coverage.add("refused", format!("{:?}", refused.kind), 1);

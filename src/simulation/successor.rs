@@ -7,7 +7,6 @@
 use std::sync::Arc;
 
 use crate::mailbox::Mailbox;
-use crate::network::test_channels::SimulatedChannels;
 use crate::simulation::ledger::Ledger;
 use crate::simulation::program::{Beginning, ClientSide, WorldParts, begin_program};
 use crate::simulation::world::{World, bootstrap};
@@ -39,14 +38,7 @@ impl World {
         self.lines = self.lines.of_next();
         let (network, wake) = (self.lines.clone(), self.network().waker());
         let mailbox = Mailbox::new(self.origin, Box::new(wake));
-        let slow_code = self.slow_code.clone();
-        let client = ClientSide {
-            lines: network,
-            channels: SimulatedChannels::default(),
-            security: None,
-            newest: Default::default(),
-            slow_code,
-        };
+        let client = ClientSide { lines: network, ..self.client.clone() };
         let bootstrap = bootstrap(&self.settings, &self.network());
         let begin = Beginning { mailbox, bootstrap, ledger: &self.ledger, threads: self.threads, seed: None };
         let parts = begin_program(&self.settings, client, begin, &mut self.random);

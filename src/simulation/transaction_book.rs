@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::error::{Error, ErrorKind};
 use crate::logging;
+use crate::transaction::PreparedTxnState;
 
 /// A transaction as the application saw it.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,14 @@ pub(super) struct ObservedTransaction {
     is_aborted: bool,
     /// A call to commit it has said that nothing is committed.
     is_refused: bool,
+    /// By which it is known, once it is prepared.
+    prepared: Option<PreparedTxnState>,
+    /// The database has decided that it is to be committed.
+    is_decided: bool,
+    /// Calls to abort it that have not come back.
+    aborting: u32,
+    /// A call to abort it was taken.
+    is_given_up: bool,
 }
 
 /// An offset that the application gave to a transaction; no two are the same.
@@ -42,13 +51,25 @@ pub(super) enum TransactionFate {
 }
 
 impl ObservedTransaction {
-    pub(super) fn fate(&self) -> TransactionFate {
-        let was_asked_for = self.is_asked_for || self.pending > 0;
+    /// `is_settled`: whatever was prepared has been completed.
+    pub(super) fn fate(&self, is_settled: bool) -> TransactionFate {
+        let was_asked_for = self.is_asked_for || self.pending > 0 || self.is_decided;
         match self {
             _ if self.is_committed => TransactionFate::Committed,
             _ if self.is_aborted || self.is_refused || !was_asked_for => TransactionFate::NotCommitted,
+            _ if self.is_owed() && is_settled => TransactionFate::Committed,
             _ => TransactionFate::Unknown,
         }
+    }
+
+    /// It is decided that it is committed, by whichever program, and nobody has asked for anything else.
+    fn is_owed(&self) -> bool {
+        self.is_decided && !self.is_given_up && self.aborting == 0
+    }
+
+    /// Nothing can belong to it any more, or not for now.
+    pub(super) fn takes_nothing(&self) -> bool {
+        self.is_over() || self.prepared.is_some()
     }
 
     /// It was said to be committed and not to be.
@@ -73,6 +94,12 @@ pub(super) struct TransactionHistory {
     pub(super) committed: HashSet<Vec<u8>>,
     /// By group, topic and partition.
     pub(super) offsets: BTreeMap<(String, String, i32), i64>,
+    /// The values of records that were written and are in no log any more: their topic was deleted.
+    pub(super) gone: HashSet<Vec<u8>>,
+    /// Nothing goes wrong in the end, and what was prepared has been completed.
+    pub(super) is_settled: bool,
+    /// How transactions of two phases were completed.
+    pub(super) completed: Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -82,7 +109,25 @@ pub(super) struct TransactionBook {
     pub(super) failures: Vec<String>,
     /// The application knows that its producer is fenced.
     pub(super) is_fenced: bool,
+    /// How transactions of two phases were completed.
+    pub(super) completed: Vec<&'static str>,
+    /// What the program before has left prepared, or open, until it is completed.
+    pub(super) inherited: Option<PreparedTxnState>,
     offsets: i64,
+}
+
+/// What a call of `complete_transaction` is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Completing {
+    /// This transaction, of which the database has decided that it is committed.
+    Committing(Option<usize>),
+    /// This one, of which it has not.
+    Aborting(Option<usize>),
+    /// One of the program before.
+    Inherited {
+        commits: bool,
+    },
+    Nothing,
 }
 
 impl TransactionBook {
@@ -134,17 +179,71 @@ impl TransactionBook {
             // The call was not taken.
             Err(error) if error.kind() == ErrorKind::IllegalState => return,
             Err(error) => {
-                let is_last_word =
-                    error.requires_abort() || error.is_fatal() || error.kind() == ErrorKind::Closed;
+                // What is prepared may still be committed by the next program.
+                let is_the_end = error.is_fatal() || error.kind() == ErrorKind::Closed;
+                let is_last_word = error.requires_abort() || (is_the_end && transaction.prepared.is_none());
                 transaction.is_refused |= is_last_word && !error.possibly_written();
             }
         }
         transaction.is_asked_for = true;
     }
 
+    pub(super) fn abort_begins(&mut self) -> Option<usize> {
+        let current = self.current()?;
+        self.transactions[current].aborting += 1;
+        Some(current)
+    }
+
     pub(super) fn abort_is_over(&mut self, transaction: Option<usize>, outcome: &Result<(), Error>) {
-        if let Some(transaction) = transaction.filter(|_| outcome.is_ok()) {
-            self.transactions[transaction].is_aborted = true;
+        let Some(transaction) = transaction.and_then(|it| self.transactions.get_mut(it)) else { return };
+        transaction.aborting -= 1;
+        transaction.is_aborted |= outcome.is_ok();
+        // Otherwise the call was not taken.
+        transaction.is_given_up |=
+            !outcome.as_ref().is_err_and(|error| error.kind() == ErrorKind::IllegalState);
+    }
+
+    /// This transaction is prepared. Returns whether nobody knew that, so that whoever is told now decides of it.
+    pub(super) fn prepared(&mut self, transaction: Option<usize>, state: PreparedTxnState) -> bool {
+        let last = self.current().filter(|last| transaction == Some(*last));
+        let last = last.and_then(|last| self.transactions.get_mut(last)).filter(|last| !last.is_over());
+        last.is_some_and(|last| last.prepared.replace(state).is_none())
+    }
+
+    /// The database has decided that the transaction is committed which was prepared last.
+    pub(super) fn decided(&mut self) {
+        self.transactions.iter_mut().last().into_iter().for_each(|last| last.is_decided = true);
+    }
+
+    /// A call completes what this program has prepared, or what the one before it has left.
+    pub(super) fn completion_begins(&mut self, decided: PreparedTxnState) -> Completing {
+        let own = self.transactions.last().filter(|last| !last.is_over());
+        let is_prepared = |own: &&ObservedTransaction| own.prepared.is_some_and(|it| it.has_transaction());
+        match (own.filter(is_prepared).map(|own| own.is_decided), self.inherited) {
+            (Some(true), _) => Completing::Committing(self.commit_begins()),
+            (Some(false), _) => Completing::Aborting(self.abort_begins()),
+            (None, Some(left)) => Completing::Inherited { commits: left == decided },
+            (None, None) => Completing::Nothing,
+        }
+    }
+
+    pub(super) fn completion_is_over(&mut self, begun: Completing, outcome: &Result<(), Error>) {
+        let what = match begun {
+            Completing::Committing(transaction) => {
+                self.commit_is_over(transaction, outcome);
+                "committed by its own program"
+            }
+            Completing::Aborting(transaction) => {
+                self.abort_is_over(transaction, outcome);
+                "aborted by its own program"
+            }
+            Completing::Inherited { commits: true } => "committed by the next program",
+            Completing::Inherited { commits: false } => "aborted by the next program",
+            Completing::Nothing => return,
+        };
+        if outcome.is_ok() {
+            self.inherited = None;
+            self.completed.push(what);
         }
     }
 

@@ -32,12 +32,15 @@ impl History {
         transaction: &ObservedTransaction,
     ) -> (TransactionFate, Option<Violation>) {
         let records = self.records.iter().filter(|record| record.transaction == Some(number));
+        // Of a topic that was deleted nothing is there, whatever becomes of the transaction.
+        let known = &self.transactions;
         let (mut count, mut there) = (0, 0);
         for record in records {
-            count += 1;
-            there += usize::from(self.transactions.committed.contains(&record.content.value));
+            let is_there = known.committed.contains(&record.content.value);
+            count += usize::from(is_there || !known.gone.contains(&record.content.value));
+            there += usize::from(is_there);
         }
-        let fate = transaction.fate();
+        let fate = transaction.fate(known.is_settled);
         match fate {
             TransactionFate::Committed if there < count => {
                 (fate, Some(Violation::LostTransaction(number, count - there)))

@@ -9,9 +9,9 @@ use std::time::Duration;
 use kafka_embedded::{Api, EmbeddedCluster, EmbeddedClusterBuilder, Fault, TopicConfig};
 
 use crate::simulation::link_quality::LinkQuality;
-use crate::simulation::plan::Step;
+use crate::simulation::plan::{Lie, Step};
 use crate::simulation::player::{Act, CallbackDeed, How, TOPICS, TRANSACTIONAL_ID};
-use crate::simulation::scenario::{Dice, SeedScenario, Size, Steps, of_kind};
+use crate::simulation::scenario::{Dice, SeedScenario, Size, Steps, later_trouble, of_kind};
 use crate::simulation::trouble_kinds::Kind;
 use crate::simulation::world::Setup;
 
@@ -26,9 +26,10 @@ pub(super) fn transaction_scenario(seed: u64, enabled: &[Kind]) -> SeedScenario 
         length: Duration::from_millis([100, 1_000, 5_000, dice.u64(20..10_000)][dice.usize(..4)]),
     };
     let is_calm = dice.u32(..10) == 0;
-    let thrown = thrown(dice);
+    let mut thrown = thrown(dice);
     let mut steps = application(dice, &size);
     let mut trouble = trouble(dice, &size, &thrown, enabled);
+    thrown.extend(other_topics(seed, &size, enabled, &mut trouble));
     let link_quality = if is_calm { LinkQuality::calm() } else { LinkQuality::random(dice) };
     let has_timeouts = thrown.contains(&Kind::TransactionTimeouts) && !is_calm;
     let has_timeouts = has_timeouts && enabled.contains(&Kind::TransactionTimeouts);
@@ -66,6 +67,17 @@ pub(super) fn transaction_scenario(seed: u64, enabled: &[Kind]) -> SeedScenario 
         is_calm,
         length: size.length,
     }
+}
+
+/// In some runs topics are created again or grow, or brokers know or say something else of them. Returns which kinds of trouble.
+fn other_topics(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) -> Vec<Kind> {
+    let dice = &mut Dice::with_seed(!seed ^ 0x7a75_7a75_7a75_7a75);
+    let thrown = later_trouble(dice, (size, &Kind::LATER_BESIDE_TRANSACTIONS), enabled, trouble);
+    // The coordinator alone gives epochs, and whoever is in a transaction is not forgotten.
+    trouble.retain(|(_, step)| {
+        !matches!(step, Step::Lie(_, Lie::LateEpochs | Lie::LogStarts) | Step::Wipe { .. } | Step::Forget(_))
+    });
+    thrown
 }
 
 /// Kinds of trouble: mostly those of transactions.

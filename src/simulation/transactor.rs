@@ -2,6 +2,7 @@
 //!
 //! Owns: which call follows which error. Must not know: when it plays, brokers, the sender.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -26,6 +27,11 @@ impl Script {
     pub(super) fn transact(&self, producer: &SimulatedProducer, act: Act) {
         match act {
             Act::Init => drop(self.init(producer)),
+            Act::Prepare { tries, decides } => self.prepare(producer, tries, decides),
+            Act::Complete { tries } => self.complete_or_finish(producer, tries),
+            Act::Finish { tries } if self.ledger.database.is_some() => {
+                self.complete_or_finish(producer, tries)
+            }
             Act::Begin => self.begin(producer),
             Act::Offsets { topic, partition, is_shared } => {
                 self.offsets(producer, (topic, partition), is_shared)
@@ -36,7 +42,7 @@ impl Script {
                 }
                 Ended::Yes | Ended::Pending => {}
             },
-            Act::Abort { tries } => {
+            Act::Abort { tries } | Act::Finish { tries } => {
                 if let Ended::NotNow = self.abort(producer, tries)
                     && let Ended::ToBeAborted = self.commit(producer, tries)
                 {
@@ -59,7 +65,21 @@ impl Script {
     }
 
     fn init(&self, producer: &SimulatedProducer) -> Result<(), Error> {
-        self.call_of_transactions("init_transactions", self.limits.max_block, || producer.init_transactions())
+        let max_block = self.limits.max_block;
+        if self.ledger.database.is_none() {
+            return self
+                .call_of_transactions("init_transactions", max_block, || producer.init_transactions());
+        }
+        let mut left = None;
+        self.call_of_transactions("init_transactions_keeping_prepared", max_block, || {
+            left = producer.init_transactions_keeping_prepared()?;
+            Ok(())
+        })?;
+        if let Some(left) = left {
+            self.ledger.with_book(|book| book.inherited = Some(left));
+            self.complete(producer, TRIES_AT_BEGINNING);
+        }
+        Ok(())
     }
 
     fn begin(&self, producer: &SimulatedProducer) {
@@ -72,7 +92,8 @@ impl Script {
             outcome
         };
         let is_early = begin().is_err_and(|error| error.kind() == ErrorKind::IllegalState);
-        if is_early && self.init(producer).is_ok() {
+        let has_left = || matches!(self.complete(producer, 0), Ended::Yes);
+        if is_early && (self.init(producer).is_ok() || (self.ledger.database.is_some() && has_left())) {
             let _ = begin();
         }
     }
@@ -114,13 +135,70 @@ impl Script {
 
     fn abort(&self, producer: &SimulatedProducer, tries: u32) -> Ended {
         self.end(tries, || {
-            let transaction = self.ledger.with_book(|book| book.current());
+            let transaction = self.ledger.with_book(|book| book.abort_begins());
             let outcome = self.call_of_transactions("abort_transaction", self.limits.max_block, || {
                 producer.abort_transaction()
             });
             self.ledger.with_book(|book| book.abort_is_over(transaction, &outcome));
             outcome
         })
+    }
+
+    fn prepare(&self, producer: &SimulatedProducer, tries: u32, decides: bool) {
+        let transaction = self.ledger.with_book(|book| book.current());
+        let state = Cell::new(None);
+        let ended = self.end(tries, || {
+            self.call_of_transactions("prepare_transaction", self.limits.max_block, || {
+                state.set(Some(producer.prepare_transaction()?));
+                Ok(())
+            })
+        });
+        match (state.get(), &self.ledger.database) {
+            (Some(state), Some(database))
+                if self.ledger.with_book(|book| book.prepared(transaction, state)) =>
+            {
+                self.ledger.prepared();
+                if decides {
+                    database.commit(state);
+                    self.ledger.with_book(|book| book.decided());
+                }
+            }
+            _ if matches!(ended, Ended::ToBeAborted | Ended::NotNow) => drop(self.abort(producer, tries)),
+            _ => {}
+        }
+    }
+
+    /// Ends what is prepared, by this program or by the one before, as the database says.
+    fn complete(&self, producer: &SimulatedProducer, tries: u32) -> Ended {
+        let Some(database) = &self.ledger.database else { return Ended::NotNow };
+        let decided = database.decided();
+        let ended = self.end(tries, || {
+            let begun = self.ledger.with_book(|book| book.completion_begins(decided));
+            let outcome = self.call_of_transactions("complete_transaction", self.limits.max_block, || {
+                producer.complete_transaction(&decided)
+            });
+            self.ledger.with_book(|book| book.completion_is_over(begun, &outcome));
+            outcome
+        });
+        match ended {
+            Ended::ToBeAborted => self.abort(producer, tries),
+            ended => ended,
+        }
+    }
+
+    /// The same; and where nothing is prepared, what is open is aborted, and what has been begun comes to its end.
+    fn complete_or_finish(&self, producer: &SimulatedProducer, tries: u32) {
+        if !matches!(self.complete(producer, tries), Ended::NotNow)
+            || !matches!(self.abort(producer, tries), Ended::NotNow)
+        {
+            return;
+        }
+        self.prepare(producer, tries, true);
+        if matches!(self.complete(producer, tries), Ended::NotNow)
+            && let Ended::ToBeAborted = self.commit(producer, tries)
+        {
+            self.abort(producer, tries);
+        }
     }
 
     /// Makes the call, and again where that is what its error asks for.
@@ -137,3 +215,6 @@ impl Script {
         Ended::Pending
     }
 }
+
+/// How often what the program before has left is completed where the call was not over in time.
+const TRIES_AT_BEGINNING: u32 = 2;

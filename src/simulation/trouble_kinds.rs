@@ -59,11 +59,12 @@ pub enum Kind {
     TransactionTimeouts,
     VersionChanges,
     TwoAtOnce,
+    PreparedCrashes,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 51] = [
+    pub const ALL: [Kind; 52] = [
         Kind::LostAnswers,
         Kind::SlowAnswers,
         Kind::Stops,
@@ -115,6 +116,7 @@ impl Kind {
         Kind::TransactionTimeouts,
         Kind::VersionChanges,
         Kind::TwoAtOnce,
+        Kind::PreparedCrashes,
     ];
 
     /// From here on they have dice of their own: what was found in a seed stays in it.
@@ -125,6 +127,9 @@ impl Kind {
 
     /// From here on they are about transactions.
     const TRANSACTIONS: usize = 38;
+
+    /// From here on they are about two-phase commit.
+    const TWO_PHASES: usize = 51;
 
     /// Those that come on any connections and were there first, and those that came later.
     pub(super) fn of_any_connections() -> (&'static [Kind], &'static [Kind]) {
@@ -139,7 +144,12 @@ impl Kind {
 
     /// Those of transactions.
     pub(super) fn of_transactions() -> &'static [Kind] {
-        &Kind::ALL[Kind::TRANSACTIONS..]
+        &Kind::ALL[Kind::TRANSACTIONS..Kind::TWO_PHASES]
+    }
+
+    /// Those of transactions that are prepared before they are committed.
+    pub(super) fn of_two_phases() -> &'static [Kind] {
+        &Kind::ALL[Kind::TWO_PHASES..]
     }
 
     /// Those that decide what becomes of single batches.
@@ -169,6 +179,18 @@ impl Kind {
         Kind::SilentConnections,
         Kind::NewAddresses,
         Kind::Interrupts,
+    ];
+
+    /// The same of those that came later: topics that are others, and metadata that lags behind or lies.
+    pub(super) const LATER_BESIDE_TRANSACTIONS: [Kind; 8] = [
+        Kind::Partitions,
+        Kind::LaggingMetadata,
+        Kind::LyingMetadata,
+        Kind::LyingHints,
+        Kind::Recreation,
+        Kind::OddAnswers,
+        Kind::RefusedTopics,
+        Kind::UnknownCodes,
     ];
 
     /// Those under which a promise is still known to be broken.

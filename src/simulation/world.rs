@@ -71,7 +71,8 @@ pub(super) struct World {
     pub(super) settings: Settings,
     /// Of programs that have crashed.
     pub(super) past: LedgerReport,
-    pub(super) slow_code: SlowCode,
+    /// What each program is made of.
+    pub(super) client: ClientSide,
     pub(super) random: fastrand::Rng,
     /// None once it has ended.
     pub(super) sender: Option<Sender<Lines>>,
@@ -164,7 +165,9 @@ impl World {
         setup.slow_code.begin();
         let stage = stage::enter(Role { clock: clock.clone(), baton: None });
         let settings = settings(&setup);
-        let ledger = Arc::new(Ledger::new(clock.clone()));
+        let ledger = Ledger::new(clock.clone());
+        let database = settings.transaction_two_phase_commit_enable.then(Arc::default);
+        let ledger = Arc::new(ledger.with_database(database));
         let brokers = brokers(&setup, origin);
         let mut network = SimulatedNetwork::new(brokers, Arc::clone(&ledger), random.fork());
         let mailbox = Mailbox::new(origin, Box::new(network.waker()));
@@ -175,16 +178,16 @@ impl World {
         let bootstrap = bootstrap(&settings, &network);
         let lines = Lines::new(network);
         let (slack, users_time) = (setup.link_quality.slack(), setup.users_time());
-        let (channels, security, slow_code) = (setup.channels, setup.security, setup.slow_code.clone());
+        let (channels, security, slow_code) = (setup.channels, setup.security, setup.slow_code);
         let client = ClientSide { lines: lines.clone(), channels, security, newest, slow_code };
         let begin =
             Beginning { mailbox, bootstrap, ledger: &ledger, threads: setup.threads, seed: Some(setup.seed) };
-        let parts = begin_program(&settings, client, begin, &mut random);
+        let parts = begin_program(&settings, client.clone(), begin, &mut random);
         let WorldParts { sender, accumulator, control, alive, close_parts } = parts;
         let world = World {
             settings,
             past: LedgerReport::default(),
-            slow_code: setup.slow_code,
+            client,
             random,
             sender: Some(sender),
             alive: Some(alive),
@@ -396,7 +399,8 @@ impl World {
             records.iter().filter_map(|record| network.observer.untrue(record)).map(Violation::Untrue),
         );
         remarks.extend(self.ledger.remarks());
-        let transactions = network.transactions(book);
+        let is_settled = self.recovers && self.is_transactional();
+        let transactions = network.transactions(book, is_settled);
         drop(network);
         Ok(History { promise: self.promise(), records, refused, calls, flushes, logs, transactions, remarks })
     }

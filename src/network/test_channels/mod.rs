@@ -25,7 +25,7 @@ use envelopes::EnvelopeLayer;
 pub(crate) use envelopes::{BrokerEnvelopes, EnvelopeReader};
 
 /// What is spoken on connections.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct SimulatedChannels {
     pub(crate) is_layered: bool,
     /// Who believes us, where we say who we are.

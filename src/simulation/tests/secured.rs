@@ -221,6 +221,19 @@ fn whom_a_broker_refuses_in_a_repeated_login_is_told_so_at_once_and_goes_on_when
     }
 }
 
+/// Found by a seed with transactions: the time after which it would have been idle came again and again.
+/// Behaviour 42.
+#[test]
+fn a_connection_that_waits_for_what_it_logs_in_with_is_not_idle_and_the_sender_sleeps() {
+    let wish = SecurityWish { mechanism: Some(SaslMechanism::Plain), asks: true, ..PLAINTEXT_SCRAM };
+    let setup = really_secured(wish, Some(4 * SECOND)).with("connections.max.idle.ms", 1_000);
+    let setup = secure(setup, SECOND, SecurityStep::Work(WorkMood::Late(2 * SECOND)));
+    let setup = (0..6).fold(setup, |setup, number| setup.send(number * 780 * MS, 0, 1));
+    let history = keeps_its_promises(setup);
+    let waited = history.records.iter().filter(|record| record.told[0].at - record.at > SECOND);
+    assert_eq!(waited.count(), 1, "for the login");
+}
+
 /// Behaviour 42.
 #[test]
 fn tokens_that_never_come_fail_what_waits_in_its_time_and_nothing_when_they_come() {

@@ -1,0 +1,129 @@
+//! `RunParts`: what runs have beside a producer, its callers and brokers, each by itself or several together.
+//!
+//! Owns: which of them a seed has. Must not know: what they are.
+//! Holds: whether a seed has one of them does not depend on the others.
+
+/// In which runs something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// In none.
+    Never,
+    /// In one of so many, as its seed says.
+    OneIn(u64),
+    /// In all.
+    Always,
+}
+
+/// What runs have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunParts {
+    /// A layer lies around all bytes, and the brokers want to know who we are, again and again. Where there is security as
+    /// well, that comes in its place.
+    pub layers: Presence,
+    /// All connections have TLS, SASL or both.
+    pub security: Presence,
+    /// The application has transactions, and scenarios of its own.
+    pub transactions: Presence,
+    /// They are of two phases, where there are transactions.
+    pub two_phases: Presence,
+    /// Somebody has subscribed to the producers' metrics, and telling him goes wrong.
+    pub telemetry: Presence,
+}
+
+/// What the run of one seed has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DrawnParts {
+    pub(super) has_layers: bool,
+    pub(super) has_security: bool,
+    pub(super) has_transactions: bool,
+    pub(super) has_two_phases: bool,
+    pub(super) has_telemetry: bool,
+}
+
+impl RunParts {
+    /// None of it.
+    pub const PLAIN: RunParts = RunParts {
+        layers: Presence::Never,
+        security: Presence::Never,
+        transactions: Presence::Never,
+        two_phases: Presence::Never,
+        telemetry: Presence::Never,
+    };
+
+    /// Transactions, and in some runs all else beside them. It is those with security that take long.
+    pub const TRANSACTIONS: RunParts = RunParts {
+        layers: Presence::OneIn(40),
+        security: Presence::OneIn(100),
+        transactions: Presence::Always,
+        two_phases: Presence::OneIn(5),
+        telemetry: Presence::OneIn(50),
+    };
+
+    /// The same, and what else is wanted.
+    #[must_use]
+    pub fn and(self, other: RunParts) -> RunParts {
+        RunParts {
+            layers: self.layers.or(other.layers),
+            security: self.security.or(other.security),
+            transactions: self.transactions.or(other.transactions),
+            two_phases: self.two_phases.or(other.two_phases),
+            telemetry: self.telemetry.or(other.telemetry),
+        }
+    }
+
+    pub(super) fn of_seed(self, seed: u64) -> DrawnParts {
+        let is_there = |presence: Presence, salt: u64| match presence {
+            Presence::Never => false,
+            Presence::OneIn(count) => fastrand::Rng::with_seed(seed ^ salt).u64(..count.max(1)) == 0,
+            Presence::Always => true,
+        };
+        let has_security = is_there(self.security, 0x5ec0);
+        let has_transactions = is_there(self.transactions, 0x7a75);
+        DrawnParts {
+            has_layers: is_there(self.layers, 0x1a7e) && !has_security,
+            has_security,
+            has_transactions,
+            has_two_phases: is_there(self.two_phases, 0x2fa5) && has_transactions,
+            has_telemetry: is_there(self.telemetry, 0x7e1e),
+        }
+    }
+
+    /// The parts that there are in some run, by their names.
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("layers", self.layers),
+            ("security", self.security),
+            ("transactions", self.transactions),
+            ("two phases", self.two_phases),
+            ("telemetry", self.telemetry),
+        ];
+        all.into_iter().filter(|(_, presence)| *presence != Presence::Never).map(|(name, _)| name)
+    }
+}
+
+impl Presence {
+    /// The larger of both.
+    fn or(self, other: Presence) -> Presence {
+        match (self, other) {
+            (Presence::Always, _) | (_, Presence::Always) => Presence::Always,
+            (Presence::Never, other) => other,
+            (this, Presence::Never) => this,
+            (Presence::OneIn(one), Presence::OneIn(another)) => Presence::OneIn(one.min(another)),
+        }
+    }
+}
+
+impl DrawnParts {
+    /// The names of those that the run has.
+    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("layers", self.has_layers),
+            ("security", self.has_security),
+            ("transactions", self.has_transactions),
+            ("two phases", self.has_two_phases),
+            ("telemetry", self.has_telemetry),
+        ];
+        all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name)
+    }
+}
