@@ -31,6 +31,8 @@ const TOLD: usize = 10;
 
 fn main() -> Result<(), AnyError> {
     let Some(arguments) = Arguments::parse()? else { return demonstrate() };
+    // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let config = ProducerConfig::new().bootstrap_servers(&arguments.servers);
     let summary = load(config, &arguments)?;
     if summary.failed == 0 {

@@ -158,6 +158,10 @@ impl Arguments {
     fn config(&self) -> Result<(ProducerConfig, Option<EmbeddedCluster>), AnyError> {
         let config =
             self.config.as_ref().map_or_else(|| Ok(ProducerConfig::new()), ProducerConfig::from_file)?;
+        if self.servers.is_some() || self.config.is_some() {
+            // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+            env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+        }
         if let Some(servers) = &self.servers {
             return Ok((config.bootstrap_servers(servers), None));
         }

@@ -187,6 +187,8 @@ fn main() -> Result<(), AnyError> {
             return Err(usage.into());
         }
     };
+    // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let mut sender = Sender::new(ProducerConfig::new().bootstrap_servers(servers), topics, file)?;
     for line in std::io::stdin().lock().lines() {
         let line = line?;

@@ -181,6 +181,8 @@ fn main() -> Result<(), AnyError> {
             return Err(usage.into());
         }
     };
+    // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     serve(&Service::start(ProducerConfig::new().bootstrap_servers(servers), topic, listen)?)
 }
 

@@ -32,7 +32,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             send(&cluster.bootstrap_servers())?;
             look_into(&cluster)
         }
-        ["--bootstrap-servers", servers] => send(servers),
+        ["--bootstrap-servers", servers] => {
+            // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+            env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+            send(servers)
+        }
         _ => Err("usage: json [--bootstrap-servers HOST:PORT,…]".into()),
     }
 }

@@ -47,6 +47,8 @@ const ROWS: usize = 500;
 fn main() -> Result<(), AnyError> {
     let arguments = Arguments::parse()?;
     let Some(servers) = &arguments.servers else { return demonstrate() };
+    // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let file = arguments.database.ok_or("--database FILE is missing")?;
     let database = open(&file)?;
     println!("{} rows in the outbox", pending(&database)?);

@@ -21,7 +21,8 @@ use kafka_producer::{KafkaProducer, ProducerConfig, ProducerRecord, RecordMetada
 const STRING_SERIALIZER: &str = "org.apache.kafka.common.serialization.StringSerializer";
 
 fn main() -> ExitCode {
-    print_warnings();
+    // What the client has to say, of a misspelt setting or a server that cannot be reached: RUST_LOG=debug for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     match Arguments::parse(std::env::args().skip(1)) {
         Ok(Command::Help) => {
             println!("{USAGE}");
@@ -169,26 +170,6 @@ fn start_cluster(topic: &str) -> Result<EmbeddedCluster, Box<dyn Error>> {
     let cluster = EmbeddedCluster::builder().brokers(3).topic(topic, 6).start()?;
     println!("Started an embedded cluster: 3 brokers, topic \"{topic}\" with 6 partitions.");
     Ok(cluster)
-}
-
-/// What the client has to say, of a misspelt setting or a server that cannot be reached, goes to the `log` crate: install
-/// the logger of your choice to read it. This one is as small as can be.
-fn print_warnings() {
-    struct Warnings;
-    impl log::Log for Warnings {
-        fn enabled(&self, of: &log::Metadata<'_>) -> bool {
-            of.level() <= log::Level::Warn
-        }
-        fn log(&self, record: &log::Record<'_>) {
-            if self.enabled(record.metadata()) {
-                eprintln!("{}: {}", record.level(), record.args());
-            }
-        }
-        fn flush(&self) {}
-    }
-    if log::set_logger(&Warnings).is_ok() {
-        log::set_max_level(log::LevelFilter::Warn);
-    }
 }
 
 /// The settings: from the file if one is given, then what the command line says, then what is still missing.

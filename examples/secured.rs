@@ -17,6 +17,10 @@ use kafka_producer::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if !arguments.is_empty() {
+        // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    }
     match arguments.as_slice() {
         [] => on_a_cluster_of_our_own(),
         [file, topic] => send(ProducerConfig::from_file(file)?, topic),

@@ -9,11 +9,13 @@
 //! position up to which orders were read are committed together, or none of them. Without servers it runs on an embedded
 //! cluster, which it also lets fail now and then.
 //!
-//! The consumer is a stand-in: a position and a batch of orders. What a real one has to give are its positions, and who it
-//! is in its group ([`ConsumerGroupMetadata`]); see `Consumer` below for what that takes of the crate that you use. It must
-//! not commit by itself (`enable.auto.commit=false`) and reads with `isolation.level=read_committed`. On a cluster of yours the
-//! stand-in writes to `invoices` and `lines` and commits offsets of `orders` for the group `transactions-example`; it begins at
-//! offset 0 each time.
+//! `run`, `process` and `decided` are to be copied; README has the same. The consumer is a stand-in: a position and a
+//! batch of orders. What a real one has to give are its positions, and who it is in its group ([`ConsumerGroupMetadata`]); see
+//! `StandIn` for what that takes of the crate that you use. It must not commit by itself (`enable.auto.commit=false`) and reads
+//! with `isolation.level=read_committed`.
+//!
+//! On a cluster of yours the stand-in writes to `invoices` and `lines`, which have to be there, and commits offsets of `orders`
+//! for the group `transactions-example`; it begins at offset 0 each time.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -24,13 +26,12 @@ use kafka_producer::{
     TopicPartition,
 };
 
-type TextProducer = KafkaProducer<str, str>;
-
-/// On a cluster of yours its committed position is overwritten, so no group that is in use should be called so.
-const GROUP: &str = "transactions-example";
-
 fn main() -> Result<(), Box<dyn StdError>> {
     let servers = servers_from_arguments()?;
+    if servers.is_some() {
+        // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
+    }
     let embedded = match &servers {
         Some(_) => None,
         None => Some(
@@ -43,15 +44,20 @@ fn main() -> Result<(), Box<dyn StdError>> {
         ),
     };
     let servers = servers.or(embedded.as_ref().map(EmbeddedCluster::bootstrap_servers)).unwrap_or_default();
-    let mut consumer = Consumer::new(20);
-    let mut troubles = Troubles::of(embedded.as_ref());
-    // As long as there are orders: a producer that is of no use any more is followed by another.
-    while !consumer.is_at_end() {
-        match work(&servers, &mut consumer, &mut troubles) {
-            Ok(()) => {}
+    let mut consumer = StandIn::new(20, embedded.as_ref());
+    // A producer that is of no use any more is followed by another, unless it has got nothing done.
+    loop {
+        let before = consumer.committed;
+        let config = ProducerConfig::new().bootstrap_servers(&servers).transactional_id("billing-1");
+        match run(config, &mut consumer) {
+            Ok(()) => break,
             // Where it may have been committed only the group's offsets tell, and on a cluster of yours there is nobody here to
             // ask for them.
-            Err(error) if error.is_fatal() && (embedded.is_some() || !error.possibly_written()) => {
+            Err(error)
+                if error.is_fatal()
+                    && consumer.committed > before
+                    && (embedded.is_some() || !error.possibly_written()) =>
+            {
                 println!("another producer has to be made: {error}");
             }
             Err(error) => return Err(error.into()),
@@ -67,23 +73,35 @@ fn main() -> Result<(), Box<dyn StdError>> {
     Ok(())
 }
 
-/// One producer's life: transactions until there is nothing to read, or an error ends it.
-fn work(servers: &str, consumer: &mut Consumer, troubles: &mut Troubles<'_>) -> Result<(), Error> {
-    let config = ProducerConfig::new().bootstrap_servers(servers).transactional_id("billing-1");
-    let producer = TextProducer::builder(config).default_serializers().build()?;
-    // Fences whoever had this id before, and settles what he left.
-    again_while_retriable(|| producer.init_transactions())?;
+// ---- the loop ----
+
+/// What your consumer has to provide, whichever crate it is from.
+trait Consumer {
+    /// The next orders; none at the end.
+    fn poll(&mut self) -> Option<Vec<String>>;
+    /// The offset of the next record to read, of each partition.
+    fn positions(&self) -> HashMap<TopicPartition, OffsetAndMetadata>;
+    fn group(&self) -> ConsumerGroupMetadata;
+    /// Goes back to the offsets that the group has committed; asks the brokers for them.
+    fn seek_to_committed(&mut self);
+}
+
+/// One producer's life. After a fatal error, which it returns, this is called again.
+fn run(config: ProducerConfig, consumer: &mut impl Consumer) -> Result<(), Error> {
+    let builder = KafkaProducer::<str, str>::builder(config);
+    let producer = builder.default_serializers().build()?;
+    // Fences an older producer of this transactional.id, and ends what it left open.
+    decided(|| producer.init_transactions())?;
     // Only now it is known what was committed.
-    consumer.ask_group(troubles.cluster);
+    consumer.seek_to_committed();
     while let Some(orders) = consumer.poll() {
-        troubles.next();
-        match process(&producer, &orders, consumer) {
-            Ok(()) => consumer.note_committed(),
-            // The transaction is aborted already, by the guard: the same orders once more, in another one. So it is where
-            // time was over before the commit.
+        match process(&producer, consumer, &orders) {
+            Ok(()) => {}
+            // The transaction is aborted: the same orders once more, in another one. Tell
+            // somebody: what does not pass would be tried for ever.
             Err(error) if error.requires_abort() || error.is_retriable() => {
                 println!("once more: {error}");
-                consumer.go_back();
+                consumer.seek_to_committed();
             }
             Err(error) => return Err(error),
         }
@@ -92,22 +110,28 @@ fn work(servers: &str, consumer: &mut Consumer, troubles: &mut Troubles<'_>) -> 
 }
 
 /// One transaction. Whatever ends this early, a `?` or a panic, aborts it.
-fn process(producer: &TextProducer, orders: &[String], consumer: &Consumer) -> Result<(), Error> {
+fn process(
+    producer: &KafkaProducer<str, str>,
+    consumer: &impl Consumer,
+    orders: &[String],
+) -> Result<(), Error> {
     let transaction = producer.begin()?;
     for order in orders {
-        transaction.send(ProducerRecord::new("invoices", format!("invoice for {order}")).with_key(order))?;
-        transaction.send(ProducerRecord::new("lines", format!("line of {order}")).with_key(order))?;
+        let invoice = format!("invoice for {order}");
+        let line = format!("line of {order}");
+        transaction.send(ProducerRecord::new("invoices", invoice).with_key(order))?;
+        transaction.send(ProducerRecord::new("lines", line).with_key(order))?;
     }
     transaction.send_offsets(&consumer.positions(), &consumer.group())?;
     match transaction.commit() {
-        // It is under way: the same call takes it up.
-        Err(error) if error.is_retriable() => again_while_retriable(|| producer.commit_transaction()),
+        // Not decided within max.block.ms: the same call goes on waiting for it.
+        Err(error) if error.is_retriable() => decided(|| producer.commit_transaction()),
         outcome => outcome,
     }
 }
 
-/// Makes a call until it is over: a time-out is one of `max.block.ms`, after which the call goes on.
-fn again_while_retriable(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
+/// The same call until its outcome is told.
+fn decided(call: impl Fn() -> Result<(), Error>) -> Result<(), Error> {
     loop {
         match call() {
             Err(error) if error.is_retriable() => println!("still under way: {error}"),
@@ -116,80 +140,94 @@ fn again_while_retriable(call: impl Fn() -> Result<(), Error>) -> Result<(), Err
     }
 }
 
-/// A consumer of one partition, as far as this program needs one.
-struct Consumer {
+// ---- the consumer ----
+
+/// On a cluster of yours its committed position is overwritten, so no group that is in use should be called so.
+const GROUP: &str = "transactions-example";
+
+/// A stand-in for a consumer of one partition. What is asked of it comes in the form that consumers have it in.
+struct StandIn<'a> {
     orders: i64,
     position: i64,
     committed: i64,
+    /// Where it is ours: it knows what the group has committed, and fails now and then.
+    cluster: Option<&'a EmbeddedCluster>,
+    polls: u32,
 }
 
-impl Consumer {
-    fn new(orders: i64) -> Consumer {
-        Consumer { orders, position: 0, committed: 0 }
+/// An element of the list that a consumer's `position()` returns, as in `rdkafka`, where these are methods.
+struct ListElement {
+    topic: &'static str,
+    partition: i32,
+    offset: Offset,
+}
+
+/// The same crate's `Offset`, as far as positions need it.
+enum Offset {
+    /// Nothing was read of this partition yet.
+    Invalid,
+    /// Of the next record to read.
+    Offset(i64),
+}
+
+impl<'a> StandIn<'a> {
+    fn new(orders: i64, cluster: Option<&'a EmbeddedCluster>) -> StandIn<'a> {
+        StandIn { orders, position: 0, committed: 0, cluster, polls: 0 }
     }
 
+    fn position(&self) -> Vec<ListElement> {
+        let offset = if self.position == 0 { Offset::Invalid } else { Offset::Offset(self.position) };
+        vec![ListElement { topic: "orders", partition: 0, offset }]
+    }
+}
+
+impl Consumer for StandIn<'_> {
     fn poll(&mut self) -> Option<Vec<String>> {
+        // Whoever reads on has committed what was read before, or would have gone back.
+        self.committed = self.position;
         let end = self.orders.min(self.position + 5);
         let orders: Vec<String> = (self.position..end).map(|number| format!("order-{number}")).collect();
         self.position = end;
+        self.polls += 1;
+        self.cluster.into_iter().for_each(|cluster| let_fail(cluster, self.polls));
         Some(orders).filter(|orders| !orders.is_empty())
     }
 
-    /// The offset of the **next** record to read, of each partition. With `rdkafka` these are the elements of
-    /// `consumer.position()?`: `(element.topic(), element.partition(), offset)`.
+    /// With `rdkafka`: of `consumer.position()?.elements()`.
     fn positions(&self) -> HashMap<TopicPartition, OffsetAndMetadata> {
-        HashMap::from([(TopicPartition::new("orders", 0), OffsetAndMetadata::new(self.position))])
+        let read = self.position().into_iter().filter_map(|element| match element.offset {
+            Offset::Invalid => None,
+            Offset::Offset(next) => {
+                let place = TopicPartition::new(element.topic, element.partition);
+                Some((place, OffsetAndMetadata::new(next)))
+            }
+        });
+        read.collect()
     }
 
-    /// Who this is in the group. A consumer that tells its generation and member id is refused when it was put out of the
-    /// group meanwhile: `.with_member(generation, member_id)`.
+    /// A consumer that tells its generation and member id is refused when it was put out of the group meanwhile:
+    /// `.with_member(generation, member_id)`.
     fn group(&self) -> ConsumerGroupMetadata {
         ConsumerGroupMetadata::new(GROUP)
     }
 
-    /// To the position that the group has committed, as the brokers tell: `consumer.committed(…)`, then `consumer.seek(…)`.
-    fn ask_group(&mut self, cluster: Option<&EmbeddedCluster>) {
-        if let Some(cluster) = cluster {
+    /// With `rdkafka`: `consumer.committed(…)`, then `consumer.seek(…)`.
+    fn seek_to_committed(&mut self) {
+        if let Some(cluster) = self.cluster {
             let positions = cluster.committed_offsets(GROUP);
             self.committed = positions.first().map_or(0, |position| position.offset);
         }
-        self.go_back();
-    }
-
-    fn note_committed(&mut self) {
-        self.committed = self.position;
-    }
-
-    /// To the last committed position: `consumer.seek(…)`.
-    fn go_back(&mut self) {
         self.position = self.committed;
-    }
-
-    fn is_at_end(&self) -> bool {
-        self.committed == self.orders
     }
 }
 
 /// What goes wrong now and then, where the cluster is ours.
-struct Troubles<'a> {
-    cluster: Option<&'a EmbeddedCluster>,
-    transactions: u32,
-}
-
-impl<'a> Troubles<'a> {
-    fn of(cluster: Option<&'a EmbeddedCluster>) -> Troubles<'a> {
-        Troubles { cluster, transactions: 0 }
-    }
-
-    fn next(&mut self) {
-        self.transactions += 1;
-        let Some(cluster) = self.cluster else { return };
-        match self.transactions {
-            2 => cluster.fail(Api::Produce, BrokerError::INVALID_RECORD, 1),
-            4 => cluster.fail(Api::EndTxn, BrokerError::PRODUCER_FENCED, 1),
-            5 => cluster.cut_after(Api::EndTxn, 1),
-            _ => {}
-        }
+fn let_fail(cluster: &EmbeddedCluster, polls: u32) {
+    match polls {
+        2 => cluster.fail(Api::Produce, BrokerError::INVALID_RECORD, 1),
+        4 => cluster.fail(Api::EndTxn, BrokerError::PRODUCER_FENCED, 1),
+        5 => cluster.cut_after(Api::EndTxn, 1),
+        _ => {}
     }
 }
 

@@ -91,6 +91,8 @@ fn main() -> Result<(), AnyError> {
         ["--bootstrap-servers", servers, "--topic", topic] => (*servers, *topic),
         _ => return Err("usage: window [--bootstrap-servers HOST:PORT,… [--topic TOPIC]]".into()),
     };
+    // What the producer has to say, for instance of a server that cannot be reached: RUST_LOG=debug for more.
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let producer = TextProducer::connect(servers)?;
     let (start, (done, outcome)) = (Instant::now(), copy(&producer, topic, &lines, 0));
     println!("lines before {done} are in the log, after {} ms", start.elapsed().as_millis());

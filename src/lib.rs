@@ -10,7 +10,7 @@
 //! # First program
 //!
 //! ```sh
-//! cargo add kafka-producer
+//! cargo add kafka-producer --path ../kafka-producer   # a clone: it is not on crates.io yet
 //! ```
 //!
 //! ```no_run

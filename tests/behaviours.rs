@@ -22,6 +22,32 @@ fn every_behaviour_has_its_row_and_every_row_its_tests() {
     assert!(violations.is_empty(), "{violations:#?}");
 }
 
+/// Kafka 4.3.1 has so many.
+const CASES_OF_JAVA: usize = 140;
+
+#[test]
+fn each_case_of_java_s_transaction_manager_test_has_tests_here() {
+    let page = std::fs::read_to_string("docs/behaviours.md").unwrap();
+    let part = page.split("## The cases of Java's `TransactionManagerTest`").nth(1).unwrap();
+    let rows = part.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let files = ["src", "tests"].into_iter().flat_map(source::rust_files);
+    let ours: BTreeSet<String> = files
+        .flat_map(|(path, text)| tests_of(&path.to_string_lossy().replace('\\', "/"), &text).into_keys())
+        .collect();
+    let mut cases = Vec::new();
+    for row in rows {
+        let mut cells = row.split(" | ");
+        let names =
+            |cell: &str| -> Vec<String> { cell.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+        cases.extend(names(cells.next().unwrap()));
+        let held_by = names(cells.next().unwrap());
+        assert!(!held_by.is_empty(), "{row}");
+        held_by.iter().for_each(|test| assert!(ours.contains(test), "{test} is no test"));
+    }
+    let unique: BTreeSet<&String> = cases.iter().collect();
+    assert_eq!((cases.len(), unique.len()), (CASES_OF_JAVA, CASES_OF_JAVA));
+}
+
 fn check(table: &str, sources: &BTreeMap<String, String>, not_yet: &[u32]) -> Vec<String> {
     let mut violations = Vec::new();
     let (mut rows, mut named, mut without) = (Vec::new(), Held::new(), Vec::new());
@@ -62,6 +88,11 @@ fn check(table: &str, sources: &BTreeMap<String, String>, not_yet: &[u32]) -> Ve
 
 /// The tests of a file whose documentation has a line `Behaviour 28.` or `Behaviours 16, 17.`.
 fn numbered_tests(path: &str, text: &str) -> Held {
+    tests_of(path, text).into_iter().filter(|(_, numbers)| !numbers.is_empty()).collect()
+}
+
+/// All tests of a file, with the behaviours that each says.
+fn tests_of(path: &str, text: &str) -> Held {
     let mut tests = Held::new();
     let (mut numbers, mut is_test) = (BTreeSet::new(), false);
     for line in text.lines().map(str::trim) {
@@ -71,7 +102,7 @@ fn numbered_tests(path: &str, text: &str) -> Held {
             is_test |= line == "#[test]";
         } else {
             let name = line.strip_prefix("fn ").and_then(|rest| rest.split('(').next());
-            if let Some(name) = name.filter(|_| is_test && !numbers.is_empty()) {
+            if let Some(name) = name.filter(|_| is_test) {
                 tests.insert(format!("{path}::{name}"), numbers.clone());
             }
             (numbers, is_test) = (BTreeSet::new(), false);

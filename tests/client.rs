@@ -46,6 +46,7 @@ mod client {
     mod telemetry;
     mod tls;
     mod tokens;
+    mod transaction_cases;
     mod transactions;
     mod transactions_called_wrongly;
     mod troubles;

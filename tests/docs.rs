@@ -77,6 +77,18 @@ fn the_files_of_providers_are_those_that_are_tried() {
     }
 }
 
+/// What users copy is what is run.
+#[test]
+fn the_loop_of_transactions_is_the_one_that_the_example_runs() {
+    let example = fs::read_to_string("examples/transactions.rs").unwrap();
+    let part = example.split("// ---- the loop ----\n\n").nth(1).unwrap();
+    let text = part.split("\n// ---- the consumer ----").next().unwrap();
+    assert!(text.contains("fn run(") && text.contains("fn process("), "{text}");
+    for page in ["README.md", "docs/guide/transactions.md"] {
+        assert!(fs::read_to_string(page).unwrap().contains(&format!("\n\n{text}```\n")), "{page}");
+    }
+}
+
 #[test]
 fn every_kind_of_error_has_its_row() {
     let page = fs::read_to_string("docs/errors.md").unwrap();
@@ -322,4 +334,130 @@ fn every_example_is_in_the_lists_of_the_front_page_and_of_the_guide() {
         assert!(missing.is_empty(), "{page}: {missing:?}");
         assert!(text.contains("simulate"), "{page}");
     }
+}
+
+/// A line of the log, as the source has it.
+#[derive(Debug)]
+struct LogLine {
+    file: String,
+    level: &'static str,
+    text: String,
+    has_labels: bool,
+}
+
+/// All that the crate says at info and above.
+fn log_lines() -> Vec<LogLine> {
+    let calls = [
+        ("logging::error!(", "ERROR"),
+        ("logging::warn!(", "WARN"),
+        ("logging::info!(", "INFO"),
+        ("remarks.warn(", "WARN"),
+        ("remarks.info(", "INFO"),
+    ];
+    let mut lines = Vec::new();
+    for (path, text) in source::rust_files("src") {
+        let file = path.display().to_string();
+        if file.contains("/tests") || file.starts_with("src/simulation/") {
+            continue;
+        }
+        let text = text.split("#[cfg(test)]\nmod ").next().unwrap();
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
+        for (call, level) in calls {
+            for rest in code.split(call).skip(1) {
+                let texts = literals(rest);
+                // What follows the text of a macro is put into it.
+                let count = if call.ends_with("!(") { 1 } else { texts.len() };
+                let has_labels = rest.trim_start().starts_with("labels: ");
+                let line = |text| LogLine { file: file.clone(), level, text, has_labels };
+                lines.extend(texts.into_iter().take(count).map(line));
+            }
+        }
+    }
+    lines
+}
+
+/// The literals up to where the parenthesis is closed that has been opened.
+fn literals(code: &str) -> Vec<String> {
+    let (mut texts, mut depth, mut characters) = (Vec::new(), 1, code.chars().peekable());
+    while let Some(character) = characters.next() {
+        match character {
+            '(' => depth += 1,
+            ')' if depth == 1 => break,
+            ')' => depth -= 1,
+            '"' => {
+                let mut text = String::new();
+                while let Some(character) = characters.next().filter(|character| *character != '"') {
+                    match (character, characters.peek()) {
+                        ('\\', Some('\n')) => {
+                            while characters.next_if(|next| next.is_whitespace()).is_some() {}
+                        }
+                        ('\\', Some(_)) => text.extend(characters.next()),
+                        _ => text.push(character),
+                    }
+                }
+                texts.push(text);
+            }
+            _ => {}
+        }
+    }
+    texts
+}
+
+/// Where a line's text is made, if the line itself has none: what the page says of it.
+const MADE_ELSEWHERE: [(&str, &str); 9] = [
+    ("src/config/mod.rs", "**\"ProducerConfig values:\"**"),
+    ("src/metadata/mod.rs", "**\"the last metadata …\"**"),
+    ("src/network/peer.rs", "| WARN | **\"lost the connection to\"**"),
+    ("src/network/peer.rs", "| INFO | **\"lost the connection to\"**"),
+    ("src/network/peer.rs", "**\"cannot connect to\"**"),
+    ("src/security/sasl/oauthbearer/token_endpoint.rs", "**\"it is asked again in … ms\"**"),
+    ("src/sender/mod.rs", "| ERROR | the text of a fatal error, once"),
+    ("src/sender/produce/missing_partitions.rs", "**\"for partition\"**"),
+    ("src/sender/warnings.rs", "**\"no producer id\"**"),
+];
+
+/// A label is what somebody searches by: who names a topic names it there as well.
+#[test]
+fn a_line_of_the_log_that_names_a_topic_a_partition_a_broker_or_a_code_has_it_as_a_label() {
+    let names_one =
+        |text: &str| ["{topic}", "{partition}", "{code}", "broker {"].iter().any(|name| text.contains(name));
+    let (with, without): (Vec<_>, Vec<_>) =
+        log_lines().into_iter().filter(|line| names_one(&line.text)).partition(|line| line.has_labels);
+    assert!(with.len() >= 10 && without.is_empty(), "{}: {without:#?}", with.len());
+}
+
+#[test]
+fn every_line_of_the_log_is_on_its_page_with_what_to_do() {
+    let page = fs::read_to_string("docs/logging.md").unwrap();
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let is_on = |level: &str, text: &str| {
+        rows.iter().filter(|row| row.len() == 3).any(|row| {
+            // The end of a trouble stands in the trouble's row.
+            let cells = if level == "INFO" { row[1..].concat() } else { row[1].to_owned() };
+            let says = |quote: &str| quote.split('…').all(|part| text.contains(part.trim()));
+            (level == "INFO" || row[0] == level) && quotes(&cells).into_iter().any(says)
+        })
+    };
+    let lines = log_lines();
+    assert!(lines.len() > 70, "{}", lines.len());
+    let mut missing = Vec::new();
+    for line in &lines {
+        let has_words = line.text.split(['{', '}']).step_by(2).any(|piece| piece.trim().len() > 5);
+        let made: Vec<&str> =
+            MADE_ELSEWHERE.iter().filter(|(file, _)| *file == line.file).map(|(_, text)| *text).collect();
+        let is_told = if has_words {
+            is_on(line.level, &line.text)
+        } else {
+            !made.is_empty() && made.iter().all(|text| page.contains(text))
+        };
+        if !is_told {
+            missing.push(format!("{} {}: {:?}", line.level, line.file, line.text));
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
 }

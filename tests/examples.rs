@@ -4,7 +4,7 @@
 
 use std::env;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -113,6 +113,43 @@ fn quickstart_explains_itself() {
         let error = String::from_utf8_lossy(&refused.stderr);
         assert!(!refused.status.success() && error.contains(complaint), "{arguments:?}: {error}");
     }
+}
+
+/// Nothing is heard there, and nothing is said for a minute otherwise.
+#[test]
+fn an_example_on_a_wrong_address_says_at_once_that_nobody_answers_there() {
+    let settings = env::temp_dir().join(format!("kafka-producer-wrong-{}.properties", std::process::id()));
+    fs::write(&settings, "bootstrap.servers=127.0.0.1:1\n").unwrap();
+    let (settings, database) = (settings.to_str().unwrap(), format!("{}.redb", settings.display()));
+    let servers = ["--bootstrap-servers", "127.0.0.1:1"];
+    for (name, more) in [
+        ("csv_loader", &["--topic", "people", "--file", "Cargo.toml"][..]),
+        ("daemon", &[]),
+        ("dead_letter", &[]),
+        ("http_server", &["--topic", "events", "--listen", "127.0.0.1:0"]),
+        ("json", &[]),
+        ("outbox", &["--database", &database]),
+        ("quickstart", &[]),
+        ("transactions", &[]),
+        ("window", &[]),
+        ("secured", &[settings, "test"]),
+    ] {
+        let arguments = if name == "secured" { more.to_vec() } else { [&servers[..], more].concat() };
+        let mut command = Command::new(example(name));
+        command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        // An order, for the one that reads.
+        child.stdin.take().unwrap().write_all(b"key\tvalue\n").ok();
+        let mut said = String::new();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        while !said.contains("cannot connect to 127.0.0.1:1") {
+            assert!(stderr.read_line(&mut said).unwrap() > 0, "{name} has ended with {said:?}");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    fs::remove_file(settings).unwrap();
+    fs::remove_file(database).unwrap();
 }
 
 #[test]

@@ -67,6 +67,11 @@ fn topic_partition_node_and_code_are_key_values_and_targets_are_rooms() {
     wait_until("the lost connection is told", || line(log::Level::Warn, "lost the connection").is_some());
     let (room, labels) = line(log::Level::Warn, "lost the connection").unwrap();
     assert_eq!((&*room, labels.contains("node=1")), ("kafka_producer::network", true), "{labels}");
+    cluster.fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED, 1);
+    let unknown = support::producer(&cluster, &[]);
+    drop(unknown.send(to_first("without a number")).map(|future| future.get()));
+    let (_, labels) = line(log::Level::Warn, "no producer id").unwrap();
+    assert_eq!(labels, "code=31 node=1");
     // What is about nothing of these has none.
     assert_eq!(line(log::Level::Info, "producer id ").unwrap().1, "");
 }

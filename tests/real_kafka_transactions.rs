@@ -639,9 +639,12 @@ impl RunningProgram {
         let (stdout, (sender, lines)) = (process.stdout().unwrap(), channel());
         thread::spawn(move || {
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-            for line in lines.filter_map(|line| line.strip_prefix(TOLD).map(str::to_owned)) {
-                if sender.send(line).is_err() {
-                    return;
+            for line in lines {
+                match line.strip_prefix(TOLD) {
+                    Some(told) if sender.send(told.to_owned()).is_err() => return,
+                    // What it waits for, where it does not go on.
+                    None if line.starts_with("once more: ") => println!("  the program: {line}"),
+                    _ => {}
                 }
             }
         });
@@ -666,8 +669,15 @@ impl RunningProgram {
     }
 
     fn next(&self) -> Option<String> {
+        let begun = Instant::now();
         match self.lines.recv_timeout(Duration::from_secs(120)) {
-            Ok(line) => Some(line),
+            Ok(line) => {
+                let waited = begun.elapsed();
+                if waited > Duration::from_secs(10) {
+                    println!("  {waited:?} until the program told: {line}");
+                }
+                Some(line)
+            }
             Err(RecvTimeoutError::Disconnected) => None,
             Err(RecvTimeoutError::Timeout) => panic!("it does not go on"),
         }
@@ -699,6 +709,8 @@ fn child_that_processes() {
 
 fn process(servers: &str, ports: &[u16]) -> Result<(), Error> {
     let config = ProducerConfig::new().bootstrap_servers(servers).transactional_id("processor");
+    // So that it says often what it waits for.
+    let config = config.set("max.block.ms", "10000");
     let producer = KafkaProducer::<str, str>::builder(config).default_serializers().build()?;
     until_over(|| producer.init_transactions())?;
     // Not before: what the one before has left open is over now.
@@ -738,8 +750,8 @@ fn process(servers: &str, ports: &[u16]) -> Result<(), Error> {
                 let committed: usize = source.iter().map(|it| it.begin + it.done).sum();
                 println!("\n{TOLD}committed {committed}");
             }
-            // The guard has aborted it.
-            Err(error) if error.requires_abort() => println!("aborted: {error}"),
+            // The guard has aborted it, or does: the next one waits for that.
+            Err(error) if error.requires_abort() || error.is_retriable() => println!("once more: {error}"),
             Err(error) => return Err(error),
         }
     }
@@ -770,7 +782,19 @@ impl SourcePartition {
         };
         let begin = committed.unwrap_or(0);
         let mut kcat = Command::new("kcat");
-        kcat.args(["-b", servers, "-C", "-t", "source", "-e", "-q", "-p", &partition.to_string()]);
+        kcat.args([
+            "-b",
+            servers,
+            "-m",
+            "60",
+            "-C",
+            "-t",
+            "source",
+            "-e",
+            "-q",
+            "-p",
+            &partition.to_string(),
+        ]);
         kcat.args(["-o", &begin.to_string(), "-f", "%s\\n"]);
         let output = harness::command::run(&mut kcat, b"", Duration::from_secs(60)).unwrap();
         let values = output.text().lines().map(str::to_owned).collect();

@@ -20,6 +20,7 @@ use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::accumulator::shared_sealing::SharedSealing;
 use crate::catch_panic::catch_panic;
 use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordPlace, SpareLists};
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
 use crate::partitioner::StickyPartition;
@@ -436,11 +437,9 @@ impl PartitionQueue {
         match pieces.unwrap_or_else(|| Err(io::Error::other("that panics"))) {
             Ok(pieces) => batch.split(pieces, self.rules.codec),
             Err(error) => {
-                logging::error!(
-                    "{}-{}: a batch cannot be split: {error}",
-                    self.topic.as_str(),
-                    self.partition
-                );
+                let (topic, partition) = (self.topic.as_str(), self.partition);
+                let labels = LogLabels::of_partition(topic, partition);
+                logging::error!(labels: labels, "{topic}-{partition}: a batch cannot be split: {error}");
                 vec![batch]
             }
         }

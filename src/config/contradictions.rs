@@ -12,7 +12,7 @@ use super::properties_table as row;
 use super::readers::LONGEST_OF_AN_INT;
 use super::remarks::Remarks;
 use super::settings::Settings;
-use super::values::Values;
+use super::values::{Values, refuse_empty};
 use crate::error::Error;
 use crate::escape::Escaped;
 
@@ -71,13 +71,6 @@ fn transactions(settings: &Settings, values: &Values<'_>, faults: &mut Faults) {
             "transactions need idempotence, which is off: see enable.idempotence, acks and retries",
         ));
     }
-    if values.is_unset(row::TRANSACTIONAL_ID_CONFIG) {
-        // Without one there would be no transactions, and nobody would be told.
-        let expected = "it must name the producer; without transactions leave it out";
-        faults.add(Error::config(format!(
-            "Invalid value (empty) for configuration transactional.id: {expected}"
-        )));
-    }
     if settings.transactional_id.as_ref().is_some_and(|id| id.len() > LONGEST_ID_BYTES) {
         faults.add(values.refuse(row::TRANSACTIONAL_ID_CONFIG, "Value must be at most 32767 bytes long"));
     }
@@ -103,18 +96,10 @@ fn racks_and_security(settings: &mut Settings, values: &Values<'_>, faults: &mut
     if !settings.partitioner_rack_aware {
         settings.client_rack = None;
     }
-    if values.is_unset(row::SECURITY_PROTOCOL_CONFIG) {
-        let expected = "it must say how brokers are connected; for PLAINTEXT leave it out or say so";
-        faults.add(Error::config(format!(
-            "Invalid value (empty) for configuration security.protocol: {expected}"
-        )));
-    }
     if settings.security_protocol.has_sasl() && settings.sasl_mechanism.is_empty() {
         let protocol = values.shown(row::SECURITY_PROTOCOL_CONFIG);
-        faults.add(Error::config(format!(
-            "Invalid value (empty) for configuration sasl.mechanism: with security.protocol={protocol} it must name a \
-             mechanism"
-        )));
+        let expected = format_args!("with security.protocol={protocol} it must name a mechanism");
+        faults.add(refuse_empty(row::SASL_MECHANISM.name(), expected));
     }
 }
 

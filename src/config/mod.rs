@@ -293,7 +293,7 @@ impl ProducerConfig {
         }
         let replaced = providers::replace_variables(&self.given, remarks, faults);
         let values = Values::parse(&self.given, &replaced, remarks, faults);
-        values.required(given, faults);
+        values.required(given, remarks, faults);
         let mut settings = Settings::read(&values);
         contradictions::settle(&mut settings, &values, remarks, faults);
         values.supported(settings.security_protocol, remarks, faults);

@@ -132,8 +132,8 @@ All end in the same place, and the last one wins. The names are also constants:
 
 - Blanks around a value do not count. Booleans are `true` and `false` in any case. Numbers are decimal.
 - An empty value is accepted for a text or a list that may be empty. For other settings (numbers, booleans, classes,
-  choices, `bootstrap.servers`) it counts as not set, with a warning; so a file may leave open what the program or the
-  environment sets.
+  choices) it counts as not set, with a warning; so a file may leave open what the program or the
+  environment sets. `transactional.id` and `security.protocol` must not be empty, and neither must what is required.
 - Lists are separated by commas; an empty element is an error, a repeated one counts once, with a warning.
 - A password is printed as `[hidden]`, and no error or log line contains it. Nor do they contain the value of a setting
   that is not known, the value of a variable, logins in addresses (`user:password@host:9092`) or queries of URLs.
@@ -155,7 +155,8 @@ All end in the same place, and the last one wins. The names are also constants:
 ## Where this differs from Java's producer
 
 - All faults are told in one error; Java tells the first.
-- An empty value that cannot be one counts as not set; Java refuses it. An empty `security.protocol` is refused here, too.
+- An empty value that cannot be one counts as not set; Java refuses it. An empty `security.protocol` or
+  `transactional.id` is refused here, too.
 - Values out of variables stand in no error; Java prints them.
 - Properties files are UTF-8; half of a surrogate pair (`\\uD83D` alone) is refused, which Java keeps and cannot send.
 - Only regular files of at most 4 MiB are read; Java reads what it is given, and waits for a pipe.

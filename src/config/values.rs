@@ -36,7 +36,11 @@ impl<'a> Values<'a> {
             let name = property.name();
             let Some(text) = replaced.get(name) else { continue };
             if property.is_unset_by(text) {
-                remarks.warn(format!("{name} is empty, which counts as not set"));
+                match never_empty(name) {
+                    Some(expected) => faults.add(refuse_empty(name, expected)),
+                    None if property.is_required() => {}
+                    None => remarks.warn(counts_as_not_set(name)),
+                }
                 continue;
             }
             let shown = given.get(name).unwrap_or(text);
@@ -102,14 +106,19 @@ impl<'a> Values<'a> {
     }
 
     /// What has no default must be set, unless its part was given as a value.
-    pub(super) fn required(&self, given_as_value: &[&str], faults: &mut Faults) {
+    pub(super) fn required(&self, given_as_value: &[&str], remarks: &mut Remarks, faults: &mut Faults) {
         for property in PROPERTIES.iter().filter(|property| property.is_required()) {
             let name = property.name();
-            let is_missing = !self.given.contains_key(name) || self.is_unset(property);
-            if is_missing && !given_as_value.contains(&name) {
-                faults.add(Error::config(format!(
-                    "Missing required configuration \"{name}\" which has no default value."
-                )));
+            let is_empty = self.is_unset(property);
+            match given_as_value.contains(&name) {
+                true if is_empty => remarks.warn(counts_as_not_set(name)),
+                false if is_empty || !self.given.contains_key(name) => {
+                    let end = if is_empty { ": it is empty" } else { "." };
+                    faults.add(Error::config(format!(
+                        "Missing required configuration \"{name}\" which has no default value{end}"
+                    )));
+                }
+                _ => {}
             }
         }
     }
@@ -148,5 +157,26 @@ impl<'a> Values<'a> {
             let verb = if idle.len() == 1 { "has" } else { "have" };
             remarks.warn(format!("{names} {verb} no effect with security.protocol={protocol}"));
         }
+    }
+}
+
+fn counts_as_not_set(name: &str) -> String {
+    format!("{name} is empty, which counts as not set")
+}
+
+/// The error for an empty text, where that cannot count as not set; `expected` is what would be accepted.
+pub(super) fn refuse_empty(name: &str, expected: impl fmt::Display) -> Error {
+    Error::config(format!("Invalid value (empty) for configuration {name}: {expected}"))
+}
+
+/// Settings whose default is not what somebody wants who has left them empty, and what they expect.
+fn never_empty(name: &str) -> Option<&'static str> {
+    match name {
+        // Without one there would be no transactions, and nobody would be told.
+        "transactional.id" => Some("it must name the producer; without transactions leave it out"),
+        "security.protocol" => {
+            Some("it must say how brokers are connected; for PLAINTEXT leave it out or say so")
+        }
+        _ => None,
     }
 }

@@ -11,6 +11,7 @@ mod beliefs;
 mod picture;
 mod schedule;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -159,7 +160,8 @@ impl Metadata {
 
     fn too_late(&self, topic: &TopicName, pending: Error, start: Instant) -> Error {
         let waited = stage::now().saturating_duration_since(start);
-        let text = format!("{pending}, and max.block.ms is over");
+        let servers = self.state.lock().servers_in_vain();
+        let text = format!("{pending}, and max.block.ms is over{servers}");
         let (last, waited_for) = self.heard.why_no_metadata(start);
         let text = match (&last, waited_for) {
             (Some(last), _) => format!("{text}; the last error was: {last}"),
@@ -352,6 +354,22 @@ impl Metadata {
 }
 
 impl MetadataState {
+    /// Where no broker has told of the cluster yet: which servers were tried. One alone is named by what went wrong.
+    fn servers_in_vain(&self) -> String {
+        let mut servers: Vec<&Node> = self.cluster.nodes().collect();
+        if !self.cluster.is_bootstrap() || servers.len() < 2 {
+            return String::new();
+        }
+        servers.sort_unstable_by_key(|server| Reverse(server.id()));
+        let named: Vec<String> =
+            servers.iter().take(SERVERS_NAMED).map(|server| server.to_string()).collect();
+        let more = match servers.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("; none of bootstrap.servers has told of the cluster: {}{more}", named.join(", "))
+    }
+
     fn standing(&self, topic: &TopicName, partition: Option<i32>) -> Standing {
         let remark = self.remarks.get(topic).map(|remark| format!(": {remark}")).unwrap_or_default();
         let missing = |kind: ErrorKind, text: String| Error::new(kind, text + &remark);
@@ -422,3 +440,6 @@ pub(crate) fn check_topic(name: &TopicName) -> Result<(), Error> {
         }
     }
 }
+
+/// As many as an error names of those that were tried in vain.
+const SERVERS_NAMED: usize = 10;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::beliefs::Beliefs;
 use super::schedule::MetadataQuery;
 use crate::cluster::{Cluster, Node, PartitionInfo, PartitionState, Replicas, TopicInfo, TopicShares};
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::protocol::{
     MetadataResponse, MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -155,7 +156,8 @@ fn warn_of_ports(cluster: &Cluster, older: &Cluster) {
     let known = |node: &&Node| older.nodes.get(&node.id) == Some(*node);
     let nodes = cluster.nodes.values().filter(|node| node.usable_port().is_none());
     for Node { id, port, .. } in nodes.filter(|node| !known(node)) {
-        logging::warn!("broker {id} advertises port {port}, which is no port: check advertised.listeners");
+        let labels = LogLabels::of_node(*id);
+        logging::warn!(labels: labels, "broker {id} advertises port {port}, which is no port: check advertised.listeners");
     }
 }
 

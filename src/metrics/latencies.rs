@@ -19,7 +19,8 @@ pub(crate) struct TimeHistogram(Option<Histogram<u32>>);
 impl TimeHistogram {
     /// So many things took so long.
     pub(crate) fn add(&mut self, took: Duration, count: u32) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).clamp(1, LONGEST_MICROS);
+        let micros = took.as_secs().saturating_mul(1_000_000).saturating_add(took.subsec_micros().into());
+        let micros = micros.clamp(1, LONGEST_MICROS);
         if self.0.is_none() {
             self.0 = Histogram::new_with_bounds(1, LONGEST_MICROS, 2).ok();
         }

@@ -133,7 +133,7 @@ totals, sizes and averages exactly, rates within a few per cent.
 
 | Metric | Here |
 |---|---|
-| `connection-*` | connections to `bootstrap.servers` are closed as soon as brokers are known, where Java leaves them until they are idle; then `node--1` … are not there any more. `connection-close-*` are of connections that stood; Java counts attempts that failed as well |
+| `connection-*` | as soon as brokers are known, a connection to `bootstrap.servers` is that to the broker which listens there, or is closed, where Java leaves it until it is idle; then `node--1` … are not there any more. `connection-close-*` are of connections that stood; Java counts attempts that failed as well |
 | `request-*`, `response-*`, `incoming-byte-*`, `outgoing-byte-*`, `network-io-*` | by a few requests for metadata or a producer id more or fewer |
 | `network-io-*` of a broker | here; in Java of all together only |
 | `select-*`, `io-wait-*` | of our own loop, which waits at other times |

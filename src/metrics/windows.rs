@@ -10,20 +10,32 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// How many times something was measured, and what it came to.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Measure {
     pub(crate) count: u64,
     pub(crate) sum: f64,
-    /// Of nothing it is 0, which nobody reads: there is no maximum where `count` is 0.
+    /// Of nothing it is less than all, which nobody reads: there is no maximum where `count` is 0.
     pub(crate) max: f64,
+}
+
+impl Default for Measure {
+    fn default() -> Measure {
+        Measure { count: 0, sum: 0.0, max: f64::NEG_INFINITY }
+    }
 }
 
 impl Measure {
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
-        self.max = if self.count == 0 { value } else { self.max.max(value) };
         self.count += 1;
         self.sum += value;
+        self.keep_largest(value);
+    }
+
+    #[inline]
+    fn keep_largest(&mut self, value: f64) {
+        // One instruction, where `f64::max` looks for what is not a number as well.
+        self.max = if value > self.max { value } else { self.max };
     }
 }
 
@@ -34,11 +46,9 @@ pub(crate) trait Measures: Default + Clone {
 
 impl Measures for Measure {
     fn add_all(&mut self, later: &Self) {
-        if later.count > 0 {
-            self.max = if self.count == 0 { later.max } else { self.max.max(later.max) };
-            self.count += later.count;
-            self.sum += later.sum;
-        }
+        self.count += later.count;
+        self.sum += later.sum;
+        self.keep_largest(later.max);
     }
 }
 
@@ -61,7 +71,7 @@ pub(crate) struct WindowRules {
 
 impl WindowRules {
     fn length(&self) -> Duration {
-        self.length.max(Duration::from_millis(1))
+        self.length.clamp(Duration::from_millis(1), LONGEST_WINDOW)
     }
 
     /// How far back a window's end may lie.
@@ -69,6 +79,9 @@ impl WindowRules {
         self.length().saturating_mul(self.count.max(1))
     }
 }
+
+/// No program runs for so long, and no clock ends before it: a hundred years.
+const LONGEST_WINDOW: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
 #[derive(Debug, Clone)]
 struct Window<M> {
@@ -80,8 +93,11 @@ struct Window<M> {
 #[derive(Debug, Clone)]
 pub(crate) struct Windows<M> {
     rules: WindowRules,
-    /// None until something was measured.
-    current: Option<Window<M>>,
+    current: M,
+    /// When the current window began, and when it is over: one look at it is what a measurement costs. None until something
+    /// was measured.
+    begun: Option<Instant>,
+    over: Option<Instant>,
     /// The oldest first. One more than `rules.count` at most: the oldest may reach into the time that is looked at.
     earlier: VecDeque<Window<M>>,
     /// All that has left the windows.
@@ -91,21 +107,27 @@ pub(crate) struct Windows<M> {
 impl<M: Measures> Windows<M> {
     /// The first window begins with the first measurement.
     pub(crate) fn new(rules: WindowRules) -> Windows<M> {
-        Windows { rules, current: None, earlier: VecDeque::new(), gone: M::default() }
+        let (begun, over) = (None, None);
+        Windows { rules, current: M::default(), begun, over, earlier: VecDeque::new(), gone: M::default() }
     }
 
     /// The measures of the window that `now` is in.
     #[inline]
     pub(crate) fn at(&mut self, now: Instant) -> &mut M {
-        let length = self.rules.length();
-        if let Some(over) =
-            self.current.take_if(|window| now.saturating_duration_since(window.start) >= length)
-        {
-            self.earlier.push_back(over);
+        if self.over.is_none_or(|over| now >= over) {
+            self.begin(now);
+        }
+        &mut self.current
+    }
+
+    #[cold]
+    fn begin(&mut self, now: Instant) {
+        let measures = std::mem::take(&mut self.current);
+        if let Some(start) = self.begun.replace(now) {
+            self.earlier.push_back(Window { start, measures });
             self.forget_what_is_old(now);
         }
-        let begin = || Window { start: now, measures: M::default() };
-        &mut self.current.get_or_insert_with(begin).measures
+        self.over = Some(now + self.rules.length());
     }
 
     /// A window counts while any of it lies in the time that is looked at.
@@ -128,13 +150,13 @@ impl<M: Measures> Windows<M> {
         others.at(now);
         others.forget_what_is_old(now);
         self.gone.add_all(&others.gone);
-        if self.current.is_none() {
-            (self.current, self.earlier) = (others.current, others.earlier);
+        if self.begun.is_none() {
+            *self = Windows { gone: std::mem::take(&mut self.gone), ..others };
             return;
         }
         // Its windows began at other times than ours: they are over when the present one is.
-        for window in others.earlier.iter().chain(&others.current) {
-            self.at(now).add_all(&window.measures);
+        for measures in others.earlier.iter().map(|window| &window.measures).chain([&others.current]) {
+            self.at(now).add_all(measures);
         }
     }
 
@@ -144,11 +166,10 @@ impl<M: Measures> Windows<M> {
         // The last one may be over as well, though nothing was measured since.
         windows.at(now);
         windows.forget_what_is_old(now);
-        let (mut lately, mut oldest) = (M::default(), now);
-        for window in windows.earlier.iter().chain(&windows.current) {
-            lately.add_all(&window.measures);
-            oldest = oldest.min(window.start);
-        }
+        let mut lately = M::default();
+        windows.earlier.iter().for_each(|window| lately.add_all(&window.measures));
+        lately.add_all(&windows.current);
+        let oldest = windows.earlier.front().map(|window| window.start).or(windows.begun).unwrap_or(now);
         let mut ever = windows.gone;
         ever.add_all(&lately);
         WindowSums { lately, ever, time: time_of(windows.rules, now.saturating_duration_since(oldest)) }
@@ -283,5 +304,14 @@ mod tests {
         let mut windows = Windows::<Measure>::new(WindowRules { length: Duration::ZERO, count: 1 });
         windows.at(start).add(1.0);
         assert_eq!(windows.read(start).time, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn a_window_that_is_longer_than_any_clock_takes_all() {
+        let start = Instant::now();
+        let mut windows = Windows::<Measure>::new(WindowRules { length: Duration::MAX, count: 2 });
+        windows.at(start).add(1.0);
+        windows.at(after(start, 1_000_000)).add(2.0);
+        assert_eq!(windows.read(after(start, 1_000_001)).lately, Measure { count: 2, sum: 3.0, max: 2.0 });
     }
 }

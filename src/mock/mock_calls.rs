@@ -225,6 +225,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     /// What is not answered yet fails, and what was sent in the transaction is in the history no more.
     pub(super) fn abort_transaction(&self) -> Result<(), Error> {
         not_in_callback("abort_transaction()")?;
+        self.abandon_transaction()
+    }
+
+    /// The same, and in a callback as well, where what is decided is told later.
+    pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
         let mut state = self.state.lock();
         state.check_usable()?;
         state.transactions.step("abort_transaction", TransactionEvent::Abort)?;

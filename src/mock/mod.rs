@@ -275,6 +275,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
         self.mock.abort_transaction()
     }
 
+    fn abandon_transaction(&self) -> Result<(), Error> {
+        self.mock.abandon_transaction()
+    }
+
     fn close(&self) -> Result<(), Error> {
         self.mock.close(None).map(drop)
     }

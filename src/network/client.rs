@@ -22,7 +22,7 @@ use crate::cluster::{Cluster, Node};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
-use crate::metrics::Meters;
+use crate::metrics::{Meters, NodeMeters};
 use crate::planted::{Defect, planted};
 use crate::protocol::{Request, decode_response_with, encode_request, pause_after};
 use crate::wire::{DecodeError, Decoder};
@@ -246,6 +246,12 @@ impl<N: Network, T> NetworkClient<N, T> {
         self.connections.drop_connection(node, why, now);
     }
 
+    /// Brokers of the cluster take over the connections to servers to begin with that are at the same place, where they have
+    /// none of their own. Returns which did.
+    pub(crate) fn take_over_bootstrap(&mut self, cluster: &Cluster) -> Vec<i32> {
+        self.connections.take_over_bootstrap(cluster)
+    }
+
     /// Forgets all brokers but these, as soon as nothing is on its way to them: they have left, or were a way in.
     pub(crate) fn retain(&mut self, is_known: impl Fn(i32) -> bool) {
         self.connections.retain(is_known);
@@ -270,6 +276,11 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// The connection stands and the broker's versions are known.
     pub(crate) fn is_connected(&self, node: i32) -> bool {
         self.connections.peer(node).is_some_and(|peer| peer.state.versions().is_some())
+    }
+
+    /// By which sensors a broker is measured; none once it is not one any more.
+    pub(crate) fn meters(&self, node: i32) -> Option<&NodeMeters> {
+        self.connections.peer(node).map(|peer| &*peer.meters)
     }
 
     /// The versions of an API that the connected broker speaks.

@@ -22,6 +22,7 @@ use super::in_flight::{Outcome, RequestFailure};
 use super::job::{BackgroundWork, Job, JobResult};
 use super::peer::{BrokerNotices, Peer};
 use super::seam::{Network, NetworkEvent, SocketId};
+use super::socket_names::SocketNames;
 use crate::cluster::{Node, broker_behind};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
@@ -63,11 +64,10 @@ pub(super) struct Connections<N: Network, T> {
     pub(super) outcomes: Vec<Outcome<T>>,
     rules: ConnectionRules,
     pub(super) peers: HashMap<i32, Peer<RequestOwner<T>>, foldhash::fast::FixedState>,
-    /// How many sockets and look-ups were named.
-    named: u32,
+    pub(super) names: SocketNames,
     correlation_id: i32,
     /// Brokers for which something was queued since the last flush.
-    queued: Vec<i32>,
+    pub(super) queued: Vec<i32>,
     /// Nothing has to be done before this time.
     pub(super) next_deadline: Option<Instant>,
     /// When something is due beside all connections.
@@ -103,7 +103,7 @@ impl<N: Network, T> Connections<N, T> {
             random,
             outcomes: Vec::new(),
             peers: HashMap::default(),
-            named: 0,
+            names: SocketNames::default(),
             correlation_id: -1,
             queued: Vec::new(),
             next_deadline: None,
@@ -135,7 +135,7 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Begins to connect to a broker that has no connection.
     pub(super) fn begin(&mut self, node: &Node, now: Instant) {
-        let token = self.name(node.id()).0;
+        let token = self.names.name(node.id()).0;
         if !self.peers.contains_key(&node.id()) {
             let meters = self.meters.node(broker_behind(node.id()).unwrap_or(node.id()));
             let mut peer = Peer::new(node, self.rules, meters, now);
@@ -225,7 +225,7 @@ impl<N: Network, T> Connections<N, T> {
             NetworkEvent::Writable(socket) => self.writable(socket, now),
             NetworkEvent::Failed(socket, error) => {
                 if self.connection_of(socket).is_some() {
-                    self.lose(node_of(socket.0), DisconnectReason::Io(error), now);
+                    self.lose(self.names.owner(socket.0), DisconnectReason::Io(error), now);
                 }
             }
             NetworkEvent::JobDone(result) => self.job_done(result, now),
@@ -245,7 +245,7 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     fn resolved(&mut self, token: u64, addresses: io::Result<Vec<SocketAddr>>, now: Instant) {
-        let id = node_of(token);
+        let id = self.names.owner(token);
         let Some(peer) = self.peers.get_mut(&id).filter(|peer| peer.lookup == token) else { return };
         if !matches!(peer.state.phase(), Phase::Resolving { .. }) {
             return;
@@ -339,14 +339,9 @@ impl<N: Network, T> Connections<N, T> {
         (self.next_deadline, self.upkeep_at) = (None, None);
     }
 
-    /// A name that no socket or look-up had before; the broker's id lies in it.
-    fn name(&mut self, id: i32) -> SocketId {
-        self.named = self.named.wrapping_add(1);
-        SocketId((u64::from(self.named) << 32) | u64::from(id.cast_unsigned()))
-    }
-
     fn connection_of(&mut self, socket: SocketId) -> Option<&mut Connection<RequestOwner<T>>> {
-        let connection = self.peers.get_mut(&node_of(socket.0))?.connection.as_mut()?;
+        let id = self.names.owner(socket.0);
+        let connection = self.peers.get_mut(&id)?.connection.as_mut()?;
         (connection.socket == socket).then_some(connection)
     }
 
@@ -359,7 +354,7 @@ impl<N: Network, T> Connections<N, T> {
     /// Tries the next address of the round; without one the round has failed.
     fn try_next(&mut self, id: i32, now: Instant) {
         loop {
-            let socket = self.name(id);
+            let socket = self.names.name(id);
             let Some(peer) = self.peers.get_mut(&id) else { return };
             let Some(address) = peer.state.next_address(now, &mut self.random) else {
                 peer.state.disconnected(now, &mut self.random);
@@ -394,7 +389,7 @@ impl<N: Network, T> Connections<N, T> {
         if self.connection_of(socket).is_none() {
             return;
         }
-        let id = node_of(socket.0);
+        let id = self.names.owner(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return };
         if matches!(peer.state.phase(), Phase::Connecting { .. })
             && let Err(reason) = self.begin_handshake(id, now)
@@ -434,7 +429,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         self.buffer = buffer;
         if let Err(reason) = outcome {
-            self.lose(node_of(socket.0), reason, now);
+            self.lose(self.names.owner(socket.0), reason, now);
         }
     }
 
@@ -445,7 +440,7 @@ impl<N: Network, T> Connections<N, T> {
         buffer: &mut ReadBuffer,
         now: Instant,
     ) -> Result<usize, DisconnectReason> {
-        let id = node_of(socket.0);
+        let id = self.names.owner(socket.0);
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(0) };
         let Some(connection) = peer.connection.as_mut().filter(|it| it.socket == socket) else {
             return Ok(0);
@@ -580,11 +575,6 @@ impl<N: Network, T> Connections<N, T> {
         }
         self.close_socket(&mut connection);
     }
-}
-
-/// The broker's id in a socket's or a look-up's name.
-fn node_of(name: u64) -> i32 {
-    (name as u32).cast_signed()
 }
 
 fn too_late<T>(peer: &Peer<T>, address: SocketAddr, entry: &InFlightRequest<T>) -> Error {

@@ -51,6 +51,7 @@ impl<N: Network, T> Connections<N, T> {
     /// Closes the socket, and counts that it is.
     pub(super) fn close_socket(&mut self, connection: &mut Connection<RequestOwner<T>>) {
         connection.close(&mut self.network);
+        self.names.forget(connection.socket);
         if std::mem::take(&mut connection.stands) {
             let now = self.network.now();
             self.meters.connections.measure(now, |sensors| sensors.connection_close.add(1.0));

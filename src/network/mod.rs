@@ -12,6 +12,7 @@ mod bootstrap_servers;
 mod job;
 mod measuring;
 mod seam;
+mod socket_names;
 mod system_names;
 
 // … the real ones, …
@@ -34,6 +35,7 @@ mod handshake;
 mod handshake_step;
 
 // … one connection, one broker, all brokers, …
+mod bootstrap_connections;
 mod connection;
 mod connections;
 mod handshaking;

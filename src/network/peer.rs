@@ -31,7 +31,7 @@ pub(super) struct Peer<T> {
     /// As it was told.
     port: i32,
     pub(super) state: ConnectionState<BrokerVersions>,
-    meters: Arc<NodeMeters>,
+    pub(super) meters: Arc<NodeMeters>,
     /// What has gone over its connections since it was last measured.
     pub(super) traffic: TrafficSensors,
     /// The socket, from connecting on.
@@ -109,6 +109,11 @@ impl<T> Peer<T> {
         }
     }
 
+    /// The server to begin with is this broker, at the same place.
+    pub(super) fn becomes(&mut self, broker: &Node, meters: Arc<NodeMeters>) {
+        (self.id, self.meters) = (broker.id(), meters);
+    }
+
     pub(super) fn host(&self) -> &str {
         &self.host
     }
@@ -153,8 +158,8 @@ impl<T> Peer<T> {
 
     /// Tells the metrics what has gone over its connections.
     pub(super) fn measure_traffic(&mut self, now: Instant) {
-        let traffic = std::mem::take(&mut self.traffic);
-        self.meters.traffic.measure(now, |sensors| sensors.add_all(&traffic));
+        self.meters.traffic.measure(now, |sensors| sensors.add_all(&self.traffic));
+        self.traffic = TrafficSensors::default();
     }
 
     /// One attempt of this round failed. An address of `None` is the name itself.

@@ -208,6 +208,15 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// As there.
     fn abort_transaction(&self) -> Result<(), Error>;
 
+    /// What a [`Transaction`](crate::Transaction) calls that is dropped uncommitted: aborts the open transaction, and in a
+    /// callback, where nothing may be waited for, only begins to. [`KafkaProducer::begin`] waits for that.
+    ///
+    /// # Errors
+    /// As `abort_transaction`.
+    fn abandon_transaction(&self) -> Result<(), Error> {
+        self.abort_transaction()
+    }
+
     /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
     /// serializers and partitioner. In a callback it does not wait. Closing twice is fine. See [`KafkaProducer::close`].
     ///
@@ -310,6 +319,10 @@ macro_rules! producer_behind {
                 (**self).try_send_view(record)
             }
 
+            fn abandon_transaction(&self) -> Result<(), Error> {
+                (**self).abandon_transaction()
+            }
+
             pass_on!(self => (**self));
         }
     };
@@ -347,6 +360,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
 
     fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
         self.core.do_send(record, NoCallback, BlockBudget::nothing())
+    }
+
+    fn abandon_transaction(&self) -> Result<(), Error> {
+        self.core.abandon_transaction()
     }
 
     pass_on!(self => self);

@@ -121,10 +121,10 @@ where
     /// # Errors
     /// As there. Where the error requires an abort, that is done before this returns: begin another one. Where it is
     /// retriable or `Interrupted` the commit is still under way: call [`KafkaProducer::commit_transaction`] until it is over.
+    /// In a callback it is aborted, as by a drop.
     pub fn commit(mut self) -> Result<(), Error> {
         let committed = self.producer.commit_transaction();
-        // Otherwise what is left of it is aborted by the drop.
-        self.is_over = committed.as_ref().err().is_none_or(|error| !error.requires_abort());
+        self.is_over = is_ended(&committed);
         committed
     }
 
@@ -136,26 +136,32 @@ where
     /// it is still under way: call [`KafkaProducer::prepare_transaction`] until it is over.
     pub fn prepare(mut self) -> Result<PreparedTxnState, Error> {
         let prepared = self.producer.prepare_transaction();
-        self.is_over = match &prepared {
-            Ok(_) => true,
-            Err(error) => error.is_retriable() || error.kind() == ErrorKind::Interrupted,
-        };
+        self.is_over = is_ended(&prepared);
         prepared
     }
 
     /// Aborts it, and says what came of that: [`KafkaProducer::abort_transaction`].
     ///
     /// # Errors
-    /// As there.
+    /// As there. In a callback it is aborted all the same, as by a drop.
     pub fn abort(mut self) -> Result<(), Error> {
-        self.is_over = true;
-        self.producer.abort_transaction()
+        let aborted = self.producer.abort_transaction();
+        self.is_over = is_ended(&aborted);
+        aborted
+    }
+}
+
+/// Whether a call has ended the transaction, or still does; else what is left of it is aborted by the drop.
+fn is_ended<T>(outcome: &Result<T, Error>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err(error) => error.is_retriable() || error.kind() == ErrorKind::Interrupted,
     }
 }
 
 /// Aborts what was not committed. Blocks at most `max.block.ms`; what is not over then is taken up by the next
-/// [`KafkaProducer::begin`]. Errors are logged. Nothing is aborted in a callback, where nothing may be waited for: the
-/// transaction stays open until [`KafkaProducer::abort_transaction`] or `transaction.timeout.ms`.
+/// [`KafkaProducer::begin`]. In a callback, where nothing may be waited for, the abort only begins, and that `begin` waits for
+/// it. Errors are logged.
 impl<K, V, P> Drop for Transaction<'_, K, V, P>
 where
     K: ?Sized + 'static,
@@ -166,14 +172,14 @@ where
         if self.is_over {
             return;
         }
-        match self.producer.abort_transaction() {
+        match self.producer.abandon_transaction() {
             Ok(()) => {}
             Err(error)
                 if matches!(error.kind(), ErrorKind::Forked | ErrorKind::Closed) || error.is_fatal() =>
             {
                 logging::debug!("dropping a transaction: {error}");
             }
-            Err(error) => logging::warn!("dropping a transaction: {error}"),
+            Err(error) => logging::warn!(labels: error.labels(), "dropping a transaction: {error}"),
         }
     }
 }
@@ -193,7 +199,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Opens a transaction, as [`begin_transaction`](Self::begin_transaction), and gives a guard of it: it aborts the
     /// transaction where it is dropped without being committed.
     ///
-    /// Does not block, unless a guard's abort was not over in its time: then that is waited for, at most `max.block.ms`.
+    /// Does not block, unless a guard's abort was not over in its time, or was begun in a callback: then that is waited for, at
+    /// most `max.block.ms`.
     ///
     /// # Errors
     /// As `begin_transaction`; and as [`abort_transaction`](Self::abort_transaction) where one is waited for.

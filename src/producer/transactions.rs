@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::completion::not_in_callback;
+use crate::completion::{is_in_callback, not_in_callback};
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
@@ -283,7 +283,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         Ok(())
     }
 
-    /// Where a call that ends a transaction timed out and was not repeated, it is now.
+    /// Aborts; in a callback that is left to the sender, and nobody is told yet what comes of it.
+    pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
+        if !is_in_callback() {
+            return self.transactional_call(TransactionCall::Abort);
+        }
+        self.check_process()?;
+        self.control.lifecycle().refusal().map_or(Ok(()), Err)?;
+        self.control.transactions().call(TransactionCall::Abort)?;
+        self.accumulator.mailbox().push(Event::Turn, None);
+        Ok(())
+    }
+
+    /// Where an abort was not waited for to its end, it is now.
     pub(super) fn finish_pending_abort(&self) -> Result<(), Error> {
         self.check_process()?;
         match self.control.transactions().is_pending(TransactionCall::Abort) {

@@ -109,7 +109,10 @@ impl BatchBuilder {
             }
             self.warm_up(needed);
         }
-        self.largest = self.largest.max(body);
+        // Nearly never, and a comparison is all that it costs then.
+        if body > self.largest {
+            self.grows_largest(body);
+        }
         record.write(&mut self.buffer, body, timestamp_delta, offset_delta);
         self.max_timestamp = self.max_timestamp.max(timestamp);
         self.count = index + 1;
@@ -126,6 +129,11 @@ impl BatchBuilder {
         self.warm = (needed + STRETCH).min(self.buffer.capacity());
         self.buffer.resize(self.warm, 0);
         self.buffer.truncate(length);
+    }
+
+    #[cold]
+    fn grows_largest(&mut self, body: usize) {
+        self.largest = body;
     }
 
     /// The buffer; what was written is lost.

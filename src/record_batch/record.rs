@@ -5,7 +5,7 @@
 //! Source: Kafka's `DefaultRecord`.
 
 use crate::record::Headers;
-use crate::wire::{ShortBytes, size_of_varint, size_of_varlong, take_varlong};
+use crate::wire::{put_varint, put_varlong, size_of_varint, size_of_varlong, take_varlong};
 
 /// A record's serialized parts.
 #[derive(Clone, Copy)]
@@ -50,7 +50,7 @@ pub(super) trait Record {
     /// The size of key, value and headers with their lengths.
     fn content_size(&self) -> usize;
 
-    fn write_content(&self, writer: &mut Writer<'_>);
+    fn write_content(&self, out: &mut Vec<u8>);
 
     /// The exact size of the record's body: all but its length field.
     #[inline]
@@ -61,13 +61,11 @@ pub(super) trait Record {
     /// Writes the record; `body_size` as told by the function of that name.
     #[inline]
     fn write(&self, out: &mut Vec<u8>, body_size: usize, timestamp_delta: i64, offset_delta: i32) {
-        let mut writer = Writer::new(out);
-        writer.numbers.push_varint(length(body_size));
-        writer.numbers.push(0); // attributes: none are defined
-        writer.numbers.push_varlong(timestamp_delta);
-        writer.numbers.push_varint(offset_delta);
-        self.write_content(&mut writer);
-        writer.flush();
+        put_varint(out, length(body_size));
+        out.push(0); // attributes: none are defined
+        put_varlong(out, timestamp_delta);
+        put_varint(out, offset_delta);
+        self.write_content(out);
     }
 }
 
@@ -83,13 +81,16 @@ impl Record for RecordParts<'_> {
     }
 
     #[inline]
-    fn write_content(&self, writer: &mut Writer<'_>) {
-        writer.nullable(self.key);
-        writer.nullable(self.value);
-        writer.numbers.push_varint(length(self.headers.len()));
+    fn write_content(&self, out: &mut Vec<u8>) {
+        put_nullable(out, self.key);
+        put_nullable(out, self.value);
+        if self.headers.is_empty() {
+            return out.push(0);
+        }
+        put_varint(out, length(self.headers.len()));
         for header in self.headers {
-            writer.nullable(Some(header.key_bytes()));
-            writer.nullable(header.value());
+            put_nullable(out, Some(header.key_bytes()));
+            put_nullable(out, header.value());
         }
     }
 }
@@ -122,39 +123,19 @@ impl Record for EncodedRecord<'_> {
         self.content.len()
     }
 
-    fn write_content(&self, writer: &mut Writer<'_>) {
-        writer.flush();
-        writer.out.extend_from_slice(self.content);
+    fn write_content(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.content);
     }
 }
 
-/// Gathers the small numbers between texts and copies them in one go.
-pub(super) struct Writer<'a> {
-    numbers: ShortBytes,
-    out: &'a mut Vec<u8>,
-}
-
-impl<'a> Writer<'a> {
-    #[inline]
-    fn new(out: &'a mut Vec<u8>) -> Self {
-        Writer { numbers: ShortBytes::new(), out }
-    }
-
-    #[inline]
-    fn nullable(&mut self, bytes: Option<&[u8]>) {
-        match bytes {
-            None => self.numbers.push_varint(-1),
-            Some(bytes) => {
-                self.numbers.push_varint(length(bytes.len()));
-                self.flush();
-                self.out.extend_from_slice(bytes);
-            }
+#[inline(always)]
+fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
+    match bytes {
+        None => put_varint(out, -1),
+        Some(bytes) => {
+            put_varint(out, length(bytes.len()));
+            out.extend_from_slice(bytes);
         }
-    }
-
-    #[inline]
-    fn flush(&mut self) {
-        self.out.extend_from_slice(self.numbers.take());
     }
 }
 

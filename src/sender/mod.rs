@@ -88,7 +88,7 @@ macro_rules! requests {
 }
 
 requests! {
-    Produce(ProduceContext): produce.answered(identity),
+    Produce(ProduceContext): produce.answered(client, identity),
     Metadata(MetadataContext): metadata_updater.answered(),
     InitProducerId(InitProducerIdContext): identity.answered(),
     FindCoordinator(FindCoordinatorContext): coordination.found(identity),
@@ -378,9 +378,7 @@ impl<N: Network> Sender<N> {
                 Effects::none()
             }
             Outcome::Connected { node } => {
-                self.telemetry.connected(&self.client, node);
-                self.metadata_updater.connected(node);
-                self.coordination.connected(&self.client, node, &mut self.identity.transaction);
+                self.connected(node);
                 Effects::none()
             }
             Outcome::Closed { node } => {
@@ -394,6 +392,13 @@ impl<N: Network> Sender<N> {
             Outcome::Disconnected { node, error } => self.metadata_updater.disconnected(node, error, now),
         };
         self.carry_out(effects, now);
+    }
+
+    /// A connection to a broker, or to a server to begin with, stands.
+    fn connected(&mut self, node: i32) {
+        self.telemetry.connected(&self.client, node);
+        self.metadata_updater.connected(node);
+        self.coordination.connected(&self.client, node, &mut self.identity.transaction);
     }
 
     /// Carries out what follows for the whole sender from what one of its parts was told.
@@ -423,6 +428,9 @@ impl<N: Network> Sender<N> {
         if let Some(NewMetadata { picture, topics }) = effects.metadata {
             let is_known =
                 |id| broker_behind(id).is_some_and(|broker| picture.cluster.node(broker).is_some());
+            for broker in self.client.take_over_bootstrap(&picture.cluster) {
+                self.connected(broker);
+            }
             self.client.retain(is_known);
             self.metadata_updater.publish(picture, &topics, now);
             self.produce.free_what_is_forgotten(&mut self.identity.transaction);

@@ -242,7 +242,8 @@ impl ProducerIdentity {
 fn no_producer_id(error: &Error) -> Error {
     let text = format!("no producer id, which enable.idempotence=true needs: {error}");
     let wrapped = Error::new(error.kind(), text).with_source(error.clone());
-    error.code().map_or(wrapped.clone(), |code| wrapped.with_code(code))
+    let wrapped = error.code().map_or(wrapped.clone(), |code| wrapped.with_code(code));
+    error.node().map_or(wrapped.clone(), |node| wrapped.with_node(node))
 }
 
 fn no_such_producer(id: i64, epoch: i16) -> Error {

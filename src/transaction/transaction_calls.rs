@@ -429,7 +429,7 @@ impl Desk {
             TransactionState::Uninitialized => "init_transactions() has to be called first",
             TransactionState::Initializing => "init_transactions() is not over yet",
             TransactionState::Ready if call.starts_with("init_transactions") => {
-                "it was called already, which one call is enough for"
+                "it was called already, and once is enough"
             }
             TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
             TransactionState::InTransaction => {
@@ -463,8 +463,8 @@ fn failed_transaction(why: &Error) -> Error {
 fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     let name = pending.name();
     let text = format!(
-        "{call}: {name}() has not been told its outcome, because of a time-out or an interrupt; it has to be called \
-         again first"
+        "{call}: {name}() has not been told its outcome, because of a time-out, an interrupt, or a transaction that was \
+         dropped in a callback; it has to be called again first"
     );
     Error::new(ErrorKind::IllegalState, text)
 }

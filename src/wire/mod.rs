@@ -13,4 +13,4 @@ mod varint;
 pub(crate) use decode_error::DecodeError;
 pub(crate) use decoder::Decoder;
 pub(crate) use encoder::{EncodedMessage, Encoder};
-pub(crate) use varint::{ShortBytes, size_of_varint, size_of_varlong, take_varlong};
+pub(crate) use varint::{put_varint, put_varlong, size_of_varint, size_of_varlong, take_varlong};

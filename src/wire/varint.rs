@@ -5,58 +5,16 @@
 
 const MORE: u8 = 0x80;
 
-/// Small numbers on the stack, to be copied to where they belong in one go.
-pub(crate) struct ShortBytes {
-    bytes: [u8; SHORT_BYTES],
-    length: usize,
+/// Appends a signed number: lengths and deltas inside a record batch.
+#[inline]
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: i32) {
+    put_unsigned(out, u64::from(zigzag(value)));
 }
 
-/// More than any record has between two texts: five numbers, one of them of 64 bits, and the lengths of what is null.
-const SHORT_BYTES: usize = 48;
-
-impl ShortBytes {
-    #[inline]
-    pub(crate) const fn new() -> Self {
-        ShortBytes { bytes: [0; SHORT_BYTES], length: 0 }
-    }
-
-    /// Appends one byte.
-    #[inline]
-    pub(crate) fn push(&mut self, byte: u8) {
-        debug_assert!(self.length < SHORT_BYTES, "whoever pushes takes before there is no room");
-        if let Some(place) = self.bytes.get_mut(self.length) {
-            *place = byte;
-            self.length += 1;
-        }
-    }
-
-    /// Appends a signed number: lengths and deltas inside a record batch.
-    #[inline]
-    pub(crate) fn push_varint(&mut self, value: i32) {
-        self.push_unsigned(u64::from(zigzag(value)));
-    }
-
-    /// Appends a signed 64-bit number: a record's timestamp delta.
-    #[inline]
-    pub(crate) fn push_varlong(&mut self, value: i64) {
-        self.push_unsigned(zigzag_long(value));
-    }
-
-    /// What there is; nothing is left.
-    #[inline]
-    pub(crate) fn take(&mut self) -> &[u8] {
-        let length = std::mem::take(&mut self.length);
-        self.bytes.get(..length).unwrap_or_default()
-    }
-
-    #[inline]
-    fn push_unsigned(&mut self, mut value: u64) {
-        while value >= 1 << 7 {
-            self.push(value as u8 | MORE);
-            value >>= 7;
-        }
-        self.push(value as u8);
-    }
+/// Appends a signed 64-bit number: a record's timestamp delta.
+#[inline]
+pub(crate) fn put_varlong(out: &mut Vec<u8>, value: i64) {
+    put_unsigned(out, zigzag_long(value));
 }
 
 /// Appends an unsigned number: lengths and tags of flexible messages.
@@ -65,13 +23,13 @@ pub(super) fn put_unsigned_varint(out: &mut Vec<u8>, value: u32) {
     put_unsigned(out, u64::from(value));
 }
 
-/// How many bytes [`ShortBytes::push_varint`] appends: 1 to 5.
+/// How many bytes [`put_varint`] appends: 1 to 5.
 #[inline]
 pub(crate) const fn size_of_varint(value: i32) -> usize {
     size_of_unsigned_varint(zigzag(value))
 }
 
-/// How many bytes [`ShortBytes::push_varlong`] appends: 1 to 10.
+/// How many bytes [`put_varlong`] appends: 1 to 10.
 #[inline]
 pub(crate) const fn size_of_varlong(value: i64) -> usize {
     size_of_unsigned(zigzag_long(value))
@@ -161,10 +119,10 @@ mod tests {
         powers.flat_map(|value| [value, value.wrapping_neg()]).chain([i64::MIN, i64::MAX])
     }
 
-    fn written(push: impl FnOnce(&mut ShortBytes)) -> Vec<u8> {
-        let mut bytes = ShortBytes::new();
-        push(&mut bytes);
-        bytes.take().to_vec()
+    fn written(put: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put(&mut bytes);
+        bytes
     }
 
     fn unsigned(value: u32) -> Vec<u8> {
@@ -177,11 +135,11 @@ mod tests {
     fn signed_numbers_are_zigzag_coded_at_every_edge() {
         for value in edges() {
             let folded = if value >= 0 { value as u64 * 2 } else { (-(value + 1)) as u64 * 2 + 1 };
-            assert_eq!(written(|out| out.push_varlong(value)), plain(folded), "{value}");
+            assert_eq!(written(|out| put_varlong(out, value)), plain(folded), "{value}");
             assert_eq!(size_of_varlong(value), plain(folded).len(), "{value}");
 
             let Ok(small) = i32::try_from(value) else { continue };
-            assert_eq!(written(|out| out.push_varint(small)), plain(folded), "{value}");
+            assert_eq!(written(|out| put_varint(out, small)), plain(folded), "{value}");
             assert_eq!(size_of_varint(small), plain(folded).len(), "{value}");
         }
         assert_eq!((size_of_varint(i32::MIN), size_of_varint(i32::MAX)), (5, 5));
@@ -200,16 +158,16 @@ mod tests {
     /// From Kafka's own `ByteUtilsTest`.
     #[test]
     fn known_bytes() {
-        assert_eq!(written(|out| out.push_varint(0)), [0]);
-        assert_eq!(written(|out| out.push_varint(-1)), [0x01]);
-        assert_eq!(written(|out| out.push_varint(63)), [0x7e]);
-        assert_eq!(written(|out| out.push_varint(-64)), [0x7f]);
-        assert_eq!(written(|out| out.push_varint(64)), [0x80, 0x01]);
-        assert_eq!(written(|out| out.push_varint(-8193)), [0x81, 0x80, 0x01]);
-        assert_eq!(written(|out| out.push_varint(i32::MAX)), [0xfe, 0xff, 0xff, 0xff, 0x0f]);
-        assert_eq!(written(|out| out.push_varint(i32::MIN)), [0xff, 0xff, 0xff, 0xff, 0x0f]);
+        assert_eq!(written(|out| put_varint(out, 0)), [0]);
+        assert_eq!(written(|out| put_varint(out, -1)), [0x01]);
+        assert_eq!(written(|out| put_varint(out, 63)), [0x7e]);
+        assert_eq!(written(|out| put_varint(out, -64)), [0x7f]);
+        assert_eq!(written(|out| put_varint(out, 64)), [0x80, 0x01]);
+        assert_eq!(written(|out| put_varint(out, -8193)), [0x81, 0x80, 0x01]);
+        assert_eq!(written(|out| put_varint(out, i32::MAX)), [0xfe, 0xff, 0xff, 0xff, 0x0f]);
+        assert_eq!(written(|out| put_varint(out, i32::MIN)), [0xff, 0xff, 0xff, 0xff, 0x0f]);
         assert_eq!(
-            written(|out| out.push_varlong(i64::MIN)),
+            written(|out| put_varlong(out, i64::MIN)),
             [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]
         );
     }

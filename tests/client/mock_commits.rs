@@ -62,6 +62,19 @@ fn a_program_that_is_generic_runs_with_the_mock() {
 }
 
 #[test]
+fn a_guard_that_is_dropped_in_a_callback_aborts() {
+    let mock: &'static TextMock = Box::leak(Box::new(mock()));
+    mock.init_transactions().unwrap();
+    let transaction = mock.begin().unwrap();
+    transaction.send(ProducerRecord::new("invoices", "lost")).unwrap();
+    let record = ProducerRecord::new("invoices", "lost as well");
+    mock.send_with_callback(record, move |_| drop(transaction)).unwrap();
+    assert!(!mock.transaction_in_flight() && mock.history().is_empty());
+    transact(mock, "kept").unwrap();
+    assert_eq!(values(&mock.history()), ["kept"]);
+}
+
+#[test]
 fn calls_at_the_wrong_time_are_refused_as_by_the_real_producer() {
     let mock = mock();
     for outcome in [mock.begin_transaction(), mock.commit_transaction(), mock.abort_transaction()] {

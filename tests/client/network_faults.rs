@@ -9,7 +9,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::logged::listen;
-use crate::support::{AGES, SOON, TextProducer, cluster, config, producer, to_first, values, wait_until};
+use crate::support::{
+    AGES, SOON, TextProducer, cluster, config, producer, three_brokers, to_first, values, wait_until,
+};
 use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, KafkaProducer, ProducerRecord};
 use log::Level;
@@ -404,13 +406,26 @@ fn control_characters_in_a_host_name_are_escaped_wherever_it_is_told() {
 
 /// Fault A8.
 #[test]
-fn the_way_in_is_closed_once_the_brokers_are_known() {
+fn the_way_in_is_closed_once_the_brokers_are_known_elsewhere() {
     let cluster = cluster(1);
-    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    let servers = cluster.bootstrap_servers().replace("127.0.0.1", "localhost");
+    let producer: TextProducer = KafkaProducer::new(config(&servers, &[("linger.ms", "0")])).unwrap();
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     wait_until("one connection is left", || cluster.connections_open() == 1);
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     assert_eq!(cluster.connections_accepted(), 2);
+}
+
+/// Behaviour 117.
+#[test]
+fn the_way_in_is_the_connection_to_the_broker_that_is_found_there() {
+    let cluster = three_brokers(3);
+    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    for partition in 0..3 {
+        let record = ProducerRecord::new("t", "v").with_partition(partition);
+        producer.send(record).unwrap().get_timeout(AGES).unwrap();
+    }
+    assert_eq!((cluster.connections_accepted(), cluster.connections_open()), (3, 3));
 }
 
 /// Half an answer, one that nobody asked for, the same one twice, and the end: at each step of a connection.

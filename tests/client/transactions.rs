@@ -10,7 +10,7 @@ use crate::support::{self, AGES, SOON, producer, wait_until};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{
     ConsumerGroupMetadata, Error, ErrorCode, ErrorKind, InterruptHandle, KafkaProducer, NoKey,
-    OffsetAndMetadata, ProducerRecord, TopicPartition, Value,
+    OffsetAndMetadata, ProducerRecord, TopicPartition, Transaction, Value,
 };
 
 type TextProducer = KafkaProducer<str, str>;
@@ -543,6 +543,51 @@ fn a_guard_commits_once_and_aborts_where_it_is_dropped() {
     });
 }
 
+/// Nothing may be waited for there: the abort is the sender's to do.
+#[test]
+fn a_guard_that_is_dropped_in_a_callback_aborts_and_the_next_transaction_begins_when_that_is_over() {
+    with_both(|cluster| {
+        // A callback may hold a guard of a producer that is there for ever.
+        let producer: &'static TextProducer = Box::leak(Box::new(ready(cluster)));
+        for round in 0..3 {
+            let transaction = producer.begin().unwrap();
+            transaction.send(to(0, "lost")).unwrap().get_timeout(AGES).unwrap();
+            let future =
+                producer.send_with_callback(to(1, "lost as well"), move |_| drop(transaction)).unwrap();
+            future.get_timeout(AGES).unwrap();
+            if round > 0 {
+                wait_until("it is aborted by itself", || cluster.open_transactions().is_empty());
+                let refused = producer.begin_transaction();
+                assert_state(refused, "a transaction that was dropped in a callback");
+            }
+            let next = producer.begin().unwrap();
+            next.send(to(0, "kept")).unwrap();
+            next.commit().unwrap();
+        }
+        producer.close().unwrap();
+        assert_eq!((committed(cluster), written(cluster).len()), (vec!["kept".to_owned(); 3], 9));
+    });
+}
+
+#[test]
+fn a_guard_that_is_to_be_ended_in_a_callback_is_aborted_there() {
+    type Ending = fn(Transaction<'static, str, str>) -> Result<(), Error>;
+    let endings: [Ending; 3] =
+        [Transaction::commit, Transaction::abort, |transaction| transaction.prepare().map(drop)];
+    let cluster = cluster_of(2);
+    let producer: &'static TextProducer = Box::leak(Box::new(ready(&cluster)));
+    for ending in endings {
+        let transaction = producer.begin().unwrap();
+        let (sender, outcome) = std::sync::mpsc::channel();
+        let callback = move |_| sender.send(ending(transaction)).unwrap();
+        producer.send_with_callback(to(0, "lost"), callback).unwrap();
+        assert_eq!(outcome.recv_timeout(AGES).unwrap().unwrap_err().kind(), ErrorKind::IllegalState);
+        producer.begin().unwrap().commit().unwrap();
+    }
+    producer.close().unwrap();
+    assert!(committed(&cluster).is_empty() && cluster.open_transactions().is_empty());
+}
+
 #[test]
 fn a_guard_whose_commit_fails_has_aborted_when_the_error_is_told() {
     with_both(|cluster| {
@@ -900,6 +945,21 @@ fn a_commit_that_is_refused_after_an_answer_was_lost_is_in_doubt() {
         cluster.inject(Fault::fail(Api::EndTxn, BrokerError::PRODUCER_FENCED).skip(1));
         let error = producer.commit_transaction().unwrap_err();
         assert!(error.is_fatal() && error.possibly_written(), "{error}");
+    });
+}
+
+/// A coordinator that is busy with the transaction of a newer producer has carried out nothing.
+#[test]
+fn a_commit_that_is_refused_by_a_coordinator_that_was_busy_before_is_not_in_doubt() {
+    with_both(|cluster| {
+        let producer = ready(cluster);
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "v")).unwrap();
+        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::CONCURRENT_TRANSACTIONS).times(2));
+        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::PRODUCER_FENCED));
+        let error = producer.commit_transaction().unwrap_err();
+        assert!(error.is_fatal() && !error.possibly_written(), "{error}");
+        assert_eq!(cluster.requests(Api::EndTxn), 3);
     });
 }
 

@@ -362,6 +362,22 @@ fn offsets_of_a_topic_that_does_not_exist_are_an_error_that_says_so_and_the_tran
     });
 }
 
+/// It ends the producer, as in Java, and says which limit there is.
+#[test]
+fn a_text_beside_an_offset_that_is_too_long_is_an_error_that_names_the_brokers_limit() {
+    with_both(|cluster| {
+        let producer = ready(cluster, &[]);
+        producer.begin_transaction().unwrap();
+        let place = OffsetAndMetadata::new(5).with_metadata("m".repeat(4097));
+        let offsets = HashMap::from([(TopicPartition::new("other", 0), place)]);
+        let group = ConsumerGroupMetadata::new("billing");
+        let error = producer.send_offsets_to_transaction(&offsets, &group).unwrap_err();
+        assert!(error.is_fatal() && error.code() == Some(ErrorCode::OFFSET_METADATA_TOO_LARGE), "{error}");
+        assert!(error.to_string().contains("offset.metadata.max.bytes"), "{error}");
+        assert!(cluster.committed_offsets("billing").is_empty());
+    });
+}
+
 #[test]
 fn a_record_for_a_topic_that_does_not_exist_fails_the_transaction_and_the_next_one_is_well() {
     with_both(|cluster| {

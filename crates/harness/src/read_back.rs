@@ -62,7 +62,8 @@ impl Kafka {
     /// A group's committed offsets by topic and partition, as Java's `kafka-consumer-groups` tells them.
     pub fn group_offsets(&self, group: &str) -> BTreeMap<(String, i32), i64> {
         let class = self.jars().tool_class("ConsumerGroupCommand");
-        let asked = ["--bootstrap-server", "{servers}", "--describe", "--group", group];
+        // By itself it gives up after 5 s, which a busy machine may need.
+        let asked = ["--bootstrap-server", "{servers}", "--describe", "--group", group, "--timeout", "60000"];
         let text = self.tool(&class, &asked, b"").text();
         let mut lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let head = lines.find(|words| words.contains(&"CURRENT-OFFSET")).unwrap_or_else(|| panic!("{text}"));

@@ -25,8 +25,10 @@ impl ZooKeeper {
         fs::create_dir_all(&folder).unwrap();
         let properties = folder.join("zookeeper.properties");
         let data = folder.join("data").display().to_string();
+        // Sessions end at a tick, and without the limit of their own may last 20 ticks at most.
         let text = format!(
-            "dataDir={data}\nclientPort={port}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n"
+            "dataDir={data}\nclientPort={port}\nclientPortAddress=127.0.0.1\nmaxClientCnxns=0\nadmin.enableServer=false\n\
+             tickTime=500\nmaxSessionTimeout=60000\n"
         );
         fs::write(&properties, text).unwrap();
         let log = File::create(folder.join("log")).unwrap();

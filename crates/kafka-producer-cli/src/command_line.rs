@@ -1,17 +1,28 @@
 //! The arguments of this process as a program's flags.
 //!
-//! Owns: what is said of arguments that are wrong. Must not know: the flags.
+//! Owns: what is said of arguments that are wrong, and the exit status then. Must not know: the flags.
 //! Holds: an argument that belongs to no flag is not shown: a setting's value that was not put into quotation marks ends up as
 //! one, and may be a secret.
 
 use std::ffi::OsString;
+use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, Parser};
 
-/// The flags. Where they are wrong, or only help is asked for, the process ends with what is to be said.
-pub(crate) fn of_this_process<F: Parser>() -> F {
-    parsed(std::env::args_os()).unwrap_or_else(|error| error.exit())
+use crate::complaint::WRONG_USAGE;
+use crate::standard_output::described;
+
+/// The flags. Where they are wrong, or only help is asked for, that is said, and the program is to end with a status.
+pub(crate) fn of_this_process<F: Parser>() -> Result<F, ExitCode> {
+    parsed(std::env::args_os()).map_err(|error| match error.use_stderr() {
+        true => {
+            // Where nobody reads it, the status tells.
+            let _ = error.print();
+            ExitCode::from(WRONG_USAGE)
+        }
+        false => described(F::command().get_name(), || error.print()),
+    })
 }
 
 fn parsed<F: Parser>(arguments: impl IntoIterator<Item = OsString>) -> Result<F, Error> {
@@ -31,7 +42,7 @@ fn names_a_flag(error: &Error) -> bool {
 }
 
 const STRAY: &str = "an argument belongs to no flag (it is not shown, since it may be a secret): \
-                     a value with spaces in it needs quotation marks";
+                     a value with spaces in it needs quotation marks, and each value its flag";
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Why a program of this crate cannot go on, in the words that its user reads.
 //!
-//! Owns: the text, and how it is printed. Must not know: what the programs do.
+//! Owns: the text, how it is printed, and the exit status that it makes. Must not know: what the programs do.
 //! Holds: the texts of the producer's errors name settings, values and what is accepted, and never a secret; what is added
 //! here must not either.
 
@@ -8,32 +8,47 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
+use kafka_producer::ErrorKind;
+
 use crate::terminal_log::say;
 
 /// What is told to the person who ran the program: one or more lines without the program's name.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Complaint(String);
+pub(crate) struct Complaint {
+    text: String,
+    of_usage: bool,
+}
+
+/// The exit status where flags or settings are wrong, as clap has it: there is no use in trying again. Kafka's tools have 1
+/// for everything.
+pub(crate) const WRONG_USAGE: u8 = 2;
 
 impl Complaint {
+    /// Something could not be done.
     pub(crate) fn new(text: impl Into<String>) -> Complaint {
-        Complaint(text.into())
+        Complaint { text: text.into(), of_usage: false }
+    }
+
+    /// Flags or settings are wrong, and nothing was done.
+    pub(crate) fn of_usage(text: impl Into<String>) -> Complaint {
+        Complaint { text: text.into(), of_usage: true }
     }
 
     /// About a file: `FILE: No such file or directory`.
     pub(crate) fn of_file(path: impl fmt::Display, error: &io::Error) -> Complaint {
-        Complaint(format!("{path}: {}", in_words(error)))
+        Complaint::new(format!("{path}: {}", in_words(error)))
     }
 }
 
 impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl From<kafka_producer::Error> for Complaint {
     fn from(error: kafka_producer::Error) -> Complaint {
-        Complaint(error.to_string())
+        Complaint { text: error.to_string(), of_usage: error.kind() == ErrorKind::Config }
     }
 }
 
@@ -46,11 +61,11 @@ pub(crate) fn in_words(error: &io::Error) -> String {
     }
 }
 
-/// The program's exit status: a complaint is printed, and makes it 1.
+/// The program's exit status: a complaint is printed, and makes it 2 if it is of flags or settings, else 1.
 pub(crate) fn exit_status(program: &str, outcome: Result<ExitCode, Complaint>) -> ExitCode {
     outcome.unwrap_or_else(|complaint| {
-        say(program, complaint);
-        ExitCode::FAILURE
+        say(program, &complaint);
+        if complaint.of_usage { ExitCode::from(WRONG_USAGE) } else { ExitCode::FAILURE }
     })
 }
 

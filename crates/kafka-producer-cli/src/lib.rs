@@ -5,9 +5,11 @@
 
 mod command_line;
 mod complaint;
+mod distinct_files;
 mod ending_signals;
 mod producer_settings;
 mod self_description;
+mod standard_output;
 mod terminal_log;
 
 pub mod console_producer;

@@ -37,7 +37,8 @@ impl SettingsFile {
             None => ProducerConfig::new(),
         };
         for pair in pairs {
-            let (name, value) = name_and_value(flag, pair)?;
+            let is_known = |name: &str| ProducerConfig::reference().any(|setting| setting.name() == name);
+            let (name, value) = name_and_value(flag, pair, is_known)?;
             config = config.set(name, value);
         }
         Ok(config)
@@ -45,17 +46,23 @@ impl SettingsFile {
 }
 
 /// The two parts of a pair; the value may have a `=` in it, and may be empty.
-pub(crate) fn name_and_value<'a>(flag: &str, pair: &'a str) -> Result<(&'a str, &'a str), Complaint> {
+pub(crate) fn name_and_value<'a>(
+    flag: &str,
+    pair: &'a str,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<(&'a str, &'a str), Complaint> {
     match pair.split_once('=') {
         Some(("", _)) => {
-            Err(Complaint::new(format!("{flag} has no name before the '=': expected NAME=VALUE")))
+            Err(Complaint::of_usage(format!("{flag} has no name before the '=': expected NAME=VALUE")))
         }
         Some(parts) => Ok(parts),
-        // Only what can be a name is shown.
-        None if pair.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'-' | b'_')) => {
-            Err(Complaint::new(format!("{flag} {pair} has no value: expected NAME=VALUE, as in {pair}=…")))
-        }
-        None => Err(Complaint::new(format!("{flag} has no '=' in it: expected NAME=VALUE"))),
+        // What is no name may be a word of a password.
+        None if is_known(pair) => Err(Complaint::of_usage(format!(
+            "{flag} {pair} has no value: expected NAME=VALUE, as in {pair}=…"
+        ))),
+        None => Err(Complaint::of_usage(format!(
+            "{flag} has no '=' in it: expected NAME=VALUE; a value with spaces in it needs quotation marks"
+        ))),
     }
 }
 
@@ -65,17 +72,20 @@ mod tests {
 
     #[test]
     fn a_pair_is_parted_at_its_first_equals_sign() {
-        assert_eq!(name_and_value("--x", "a=b=c"), Ok(("a", "b=c")));
-        assert_eq!(name_and_value("--x", "a="), Ok(("a", "")));
+        let none_is_known = |_: &str| false;
+        assert_eq!(name_and_value("--x", "a=b=c", none_is_known), Ok(("a", "b=c")));
+        assert_eq!(name_and_value("--x", "a=", none_is_known), Ok(("a", "")));
     }
 
     #[test]
     fn a_pair_without_a_value_is_told_and_nothing_that_may_be_a_secret_is_shown() {
         let refused = |pair, text: &str| {
-            assert_eq!(name_and_value("--command-property", pair), Err(Complaint::new(text)));
+            let told = name_and_value("--command-property", pair, |name| name == "acks");
+            assert_eq!(told, Err(Complaint::of_usage(text)));
         };
         refused("acks", "--command-property acks has no value: expected NAME=VALUE, as in acks=…");
-        refused("Hunter2!", "--command-property has no '=' in it: expected NAME=VALUE");
+        let text = "--command-property has no '=' in it: expected NAME=VALUE; a value with spaces in it needs quotation marks";
+        refused("hunter", text);
         refused("=x", "--command-property has no name before the '=': expected NAME=VALUE");
     }
 }

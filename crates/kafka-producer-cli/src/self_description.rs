@@ -3,10 +3,13 @@
 //! Owns: the flags `--completions` and `--man`. Must not know: which program it is; the caller gives its `Command`.
 
 use std::io::{self, Write};
+use std::process::ExitCode;
 
 use clap::{Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
+
+use crate::standard_output::described;
 
 /// The flags. Each stands alone: what else the program requires is not asked for.
 #[derive(Args, Debug)]
@@ -21,20 +24,18 @@ pub(crate) struct SelfDescription {
 }
 
 impl SelfDescription {
-    /// Prints what was asked for and says whether anything was: the program has then done its work.
-    pub(crate) fn print(&self, mut command: Command) -> bool {
+    /// Prints what was asked for, if anything was: the program has then done its work, and ends with this status.
+    pub(crate) fn print(&self, mut command: Command) -> Option<ExitCode> {
+        let name = command.get_name().to_owned();
         let mut text = Vec::new();
         if let Some(shell) = self.completions {
-            let name = command.get_name().to_owned();
-            clap_complete::generate(shell, &mut command, name, &mut text);
+            clap_complete::generate(shell, &mut command, &name, &mut text);
         } else if self.man {
             // All flags, also those that `-h` leaves away. A vector takes everything.
             let _ = Man::new(command.mut_args(|argument| argument.hide_short_help(false))).render(&mut text);
         } else {
-            return false;
+            return None;
         }
-        // A reader that has gone away, as `head` does, has what it wants.
-        let _ = io::stdout().write_all(&text);
-        true
+        Some(described(&name, || io::stdout().write_all(&text)))
     }
 }

@@ -131,17 +131,23 @@ fn a_file_for_failed_records_that_cannot_be_written_is_told_before_anything_is_s
 
 #[test]
 fn the_file_that_is_read_does_not_take_the_records_that_fail() {
-    let cluster = cluster(1);
     let file = TestFile::new("both", b"\n");
-    let flags = ["-b", &cluster.bootstrap_servers(), "-t", "no such topic", "--dead-letter", file.path()];
-    let refusal =
-        format!("--dead-letter {}: lines are read from this file, and what fails would be", file.path());
-    run(&[&flags[..], &["--file", file.path()]].concat(), b"").expect(1, &[&refusal]);
+    let flags = ["-b", "localhost:1", "-t", "no such topic", "--dead-letter", file.path()];
+    let refusal = |other: &str| {
+        let path = file.path();
+        format!(
+            "--dead-letter {path} and {other} are the same file, and what is read would be written to: expected two files\n"
+        )
+    };
+    for flag in ["--file", "--command-config", "--reader-config"] {
+        run(&[&flags[..], &[flag, file.path()]].concat(), b"")
+            .expect(2, &[&refusal(&format!("{flag} {}", file.path()))]);
+    }
     let mut redirected = command(&flags);
     redirected.stdin(File::open(file.path()).unwrap());
     let output = redirected.output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains(&refusal));
-    assert_eq!((output.status.code(), file.text().as_str()), (Some(1), "\n"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains(&refusal("standard input")));
+    assert_eq!((output.status.code(), file.text().as_str()), (Some(2), "\n"));
 }
 
 #[test]

@@ -378,13 +378,13 @@ fn wrong_flags_are_told() {
     let base = ["--topic", "t", "--num-records", "5", "--throughput", "-1"];
     told(&base, "--record-size", 2);
     told(&[&base[..], &["--record-size", "1", "--payload-monotonic"]].concat(), "cannot be used with", 2);
-    told(&[&base[..], &["--record-size", "1"]].concat(), "At least one of --bootstrap-server", 1);
+    told(&[&base[..], &["--record-size", "1"]].concat(), "At least one of --bootstrap-server", 2);
     let settings = ["--record-size", "1", "--command-property", "acks=2", "bootstrap.servers=localhost:1"];
-    told(&[&base[..], &settings].concat(), "acks", 1);
+    told(&[&base[..], &settings].concat(), "acks", 2);
     told(
         &[&base[..], &["--record-size", "1", "--command-config", "/no/such/file"]].concat(),
         "/no/such/file",
-        1,
+        2,
     );
     told(
         &[&base[..], &["--payload-file", "/no/such/file", "--bootstrap-server", "x:1"]].concat(),

@@ -245,14 +245,24 @@ fn an_empty_text_that_is_no_value_counts_as_not_set() {
         }
         unset += 1;
         assert_eq!(config.get(name).as_deref(), property.default(), "{name}");
-        assert!(remarks(&empty)[0].contains(&format!("{name} is empty, which counts as not set")));
+        // One thing is said: that it counts as not set, or that it is refused.
+        let said = remarks(&empty).concat();
         match property.is_required() {
-            true => assert!(refusal(&empty).contains(&format!("Missing required configuration \"{name}\""))),
+            true => {
+                let text = format!(
+                    "Missing required configuration \"{name}\" which has no default value: it is empty"
+                );
+                assert!(refusal(&empty).contains(&text) && said.is_empty(), "{name}: {said}")
+            }
             // Nobody gets plain text who has not asked for it, nor a producer without the transactions that he has asked for.
             false if matches!(name, "security.protocol" | "transactional.id") => {
-                assert!(refusal(&empty).contains("Invalid value (empty)"))
+                let text = format!("Invalid value (empty) for configuration {name}: it must ");
+                assert!(refusal(&empty).contains(&text) && said.is_empty(), "{name}: {said}")
             }
-            false => drop(settings(&empty)),
+            false => {
+                settings(&empty);
+                assert!(said.contains(&format!("{name} is empty, which counts as not set")), "{name}: {said}")
+            }
         }
     }
     assert!(unset > 60, "{unset}");
@@ -261,6 +271,12 @@ fn an_empty_text_that_is_no_value_counts_as_not_set() {
     assert!(settings(&[("client.id", "")]).client_id.is_empty());
     let open = ProducerConfig::from_properties([("bootstrap.servers", "")]).unwrap().bootstrap_servers("a:1");
     assert!(resolve(&open, &["key.serializer", "value.serializer"]).is_ok());
+    // It is not needed where its part was given, and is not in effect either.
+    let mut told = Remarks::default();
+    let as_value =
+        open.set("key.serializer", "").settings(&["key.serializer"], &mut told, &mut Faults::default());
+    assert!(as_value.key_serializer.is_none());
+    assert_eq!(told.texts(), ["key.serializer is empty, which counts as not set"]);
     // Also where a variable is empty.
     let directory = std::env::temp_dir().display().to_string();
     let file = format!("kafka-producer-empty-{}", std::process::id());

@@ -277,10 +277,8 @@ impl Coordination {
         };
         let (code, place) = worst.unwrap_or(left);
         let mut error = self.error_of(api, code);
-        if code == ErrorCode::ILLEGAL_GENERATION || code == ErrorCode::UNKNOWN_MEMBER_ID {
-            error = error.with_remark(
-                "the group does not know the consumer as the member that it was: its partitions may be another's by now",
-            );
+        if let Some(remark) = remark_on_offsets(code) {
+            error = error.with_remark(remark);
         }
         error = error.with_topic(&place.topic().into()).with_partition(place.partition());
         let (error, is_unknown) = self.unknown_for_too_long(&mut queued, error, now);
@@ -331,8 +329,8 @@ impl Coordination {
         let api = CoordinatorApi::EndTxn;
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
-        // What the coordinator refuses at the first time it has not done.
-        if queued.failures == 0 && !verdict.is_again() {
+        // What the coordinator refuses it has not done, unless it may have done so when it was asked before.
+        if !queued.may_be_done && !verdict.is_again() {
             self.calls.commit_refused();
         }
         let error = match code {
@@ -437,7 +435,11 @@ impl Coordination {
     /// The request goes again after a while.
     fn again(&mut self, mut queued: QueuedRequest, error: Error, now: Instant) -> Effects {
         // What coordinators look at before they do anything.
-        queued.may_be_done |= error.code() != Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        let is_untouched = matches!(
+            error.code(),
+            Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::CONCURRENT_TRANSACTIONS)
+        );
+        queued.may_be_done |= !is_untouched;
         // What only waits for the end of another transaction waits no longer each time.
         let is_busy = error.code() == Some(ErrorCode::CONCURRENT_TRANSACTIONS);
         let failures = if is_busy { 0 } else { queued.failures };
@@ -475,6 +477,20 @@ impl Coordination {
         }
         queued.request.fail(error);
         Effects::none()
+    }
+}
+
+/// What a refusal of offsets means, beyond its code.
+fn remark_on_offsets(code: ErrorCode) -> Option<&'static str> {
+    match code {
+        ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => Some(
+            "the group does not know the consumer as the member that it was: its partitions may be another's by now",
+        ),
+        ErrorCode::OFFSET_METADATA_TOO_LARGE => Some(
+            "the text given by OffsetAndMetadata::with_metadata is longer than the broker's offset.metadata.max.bytes, 4096 \
+             by default",
+        ),
+        _ => None,
     }
 }
 

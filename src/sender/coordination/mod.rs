@@ -395,7 +395,7 @@ impl Coordination {
         match client.ready(&node, now) {
             Readiness::Ready => return Some(node.id()),
             Readiness::Waiting => {
-                self.calls.note_waiting(format!("the coordinator, {}", shown(&node)));
+                self.calls.note_waiting(format!("the coordinator, {}, is not connected yet", shown(&node)));
             }
             Readiness::NotBefore(again) if !client.is_out_of_reach(&node, now) => {
                 self.nobody_until = Some(again);
@@ -467,7 +467,7 @@ impl Coordination {
             },
         )?;
         self.requests.departed();
-        self.calls.note_waiting(format!("the answer to {}", call.name()));
+        self.calls.note_waiting(format!("{} is not answered yet", call.name()));
         Some(call)
     }
 

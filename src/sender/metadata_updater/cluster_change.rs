@@ -5,6 +5,7 @@
 
 use crate::config::ClusterChange;
 use crate::error::{Error, ErrorKind};
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::protocol::MetadataResponse;
 use crate::record::TopicName;
@@ -68,6 +69,7 @@ impl MetadataUpdater {
             ClusterChange::Follow => {
                 let id = if self.settings.enable_idempotence { " under a new producer id" } else { "" };
                 logging::warn!(
+                    labels: LogLabels::of_node(node),
                     "{what}; what is not acknowledged yet, and all that comes, goes to this one{id} \
                      (metadata.cluster.change=follow)"
                 );

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::accumulator::{DrainedBatch, ProducerBatch};
-use crate::metrics::{Meter, Meters, TopicSensors};
+use crate::metrics::{Meter, Meters, NodeMeters, TopicSensors};
 
 pub(super) struct Measurements {
     meters: Arc<Meters>,
@@ -50,13 +50,16 @@ impl Measurements {
     }
 
     /// A request was answered after this time, and throttled for so many milliseconds.
-    pub(super) fn answered(&self, node: i32, took: Duration, throttled: i32, now: Instant) {
+    /// The broker has sensors of its own while it is one.
+    pub(super) fn answered(&self, took: Duration, throttled: i32, node: Option<&NodeMeters>, now: Instant) {
         self.meters.produce.measure(now, |(sensors, latencies)| {
             latencies.request.add(took, 1);
             sensors.request_latency.add(millis(took));
             sensors.produce_throttle_time.add(f64::from(throttled));
         });
-        self.meters.node(node).requests.measure(now, |sensors| sensors.request_latency.add(millis(took)));
+        if let Some(node) = node {
+            node.requests.measure(now, |sensors| sensors.request_latency.add(millis(took)));
+        }
     }
 
     /// All of a batch is in the log.

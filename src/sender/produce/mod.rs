@@ -24,7 +24,7 @@ use crate::error_code::ErrorCode;
 use crate::last_heard::LastHeard;
 use crate::logging;
 use crate::metadata::{Metadata, Picture};
-use crate::network::Expect;
+use crate::network::{Expect, Network, NetworkClient};
 use crate::planted::{Defect, planted};
 use crate::protocol::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use crate::sender::client_request::{
@@ -158,10 +158,11 @@ impl Produce {
     }
 
     /// A Produce request is over.
-    pub(super) fn answered(
+    pub(super) fn answered<N: Network, T>(
         &mut self,
         context: ProduceContext,
         answer: ClientResponse<ProduceContext>,
+        client: &NetworkClient<N, T>,
         identity: &mut ProducerIdentity,
         now: Instant,
     ) -> Effects {
@@ -174,7 +175,7 @@ impl Produce {
             Err(failure) => return self.unanswered(context, answer.node, &failure, transaction, now),
         };
         let took = now.saturating_duration_since(context.begun);
-        self.measurements.answered(answer.node, took, response.throttle_time_ms, now);
+        self.measurements.answered(took, response.throttle_time_ms, client.meters(answer.node), now);
         self.learn_leaders(&response, &context, transaction, now);
         let (mut effects, mut answers) = (Effects::none(), BatchAnswers::new(&response, answer.node));
         for (place, sent) in context.batches.into_iter().enumerate() {
@@ -263,11 +264,7 @@ impl Produce {
                 self.metadata.leader_refused(&sent.topic, sent.partition);
             }
         }
-        let context = self.verdict_context(index, &batch, answer, transaction, now);
-        let verdict = classify(answer.code, &context);
-        if context.is_next_refused(answer.code) {
-            transaction.next_number_refused();
-        }
+        let verdict = self.verdict(index, &batch, answer, transaction, now);
         if answer.code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER && !transaction.is_unresolved(index) {
             batch.clear_doubt();
         }
@@ -306,6 +303,25 @@ impl Produce {
         }
         self.after_outcome(index, transaction, now);
         fatal
+    }
+
+    /// What becomes of a batch. One that is acknowledged needs no more than its code.
+    fn verdict(
+        &self,
+        index: usize,
+        batch: &ProducerBatch,
+        answer: &BatchAnswer<'_>,
+        transaction: &mut TransactionManager,
+        now: Instant,
+    ) -> Verdict {
+        if answer.code.is_none() {
+            return Verdict::Acknowledge;
+        }
+        let context = self.verdict_context(index, batch, answer, transaction, now);
+        if context.is_next_refused(answer.code) {
+            transaction.next_number_refused();
+        }
+        classify(answer.code, &context)
     }
 
     fn verdict_context(

@@ -21,6 +21,7 @@ use crate::cluster::{Cluster, Node, broker_behind};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind};
 use crate::error_code::ErrorCode;
+use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::network::{Expect, Network, NetworkClient, Readiness};
 use crate::protocol::{
@@ -300,7 +301,8 @@ impl Telemetry {
     fn refused(&mut self, code: ErrorCode, now: Instant) {
         match self.schedule.as_mut().and_then(|schedule| schedule.refused(code, now)) {
             Some(TelemetryVerdict::GiveUp) => {
-                logging::warn!("telemetry: the broker answered {code}: no metrics are pushed any more");
+                let labels = LogLabels { node: self.broker, ..LogLabels::NONE }.with_code(code.0);
+                logging::warn!(labels: labels, "telemetry: the broker answered {code}: no metrics are pushed any more");
             }
             Some(TelemetryVerdict::AskAgain(wait)) => {
                 logging::debug!("telemetry: the broker answered {code}, it is asked again after {wait:?}");

@@ -30,13 +30,15 @@ pub(super) fn delimiter_bytes(flag: &str, text: &str) -> Result<Vec<u8>, Complai
         rest = &rest[taken..];
     }
     match bytes.is_empty() {
-        true => Err(Complaint::new(format!("{flag} is empty: expected a text, such as ':' or '\\t'"))),
+        true => Err(Complaint::of_usage(format!("{flag} is empty: expected a text, such as ':' or '\\t'"))),
         false => Ok(bytes),
     }
 }
 
 fn no_digits(flag: &str, text: &str) -> Complaint {
-    Complaint::new(format!("{flag} {text}: expected one or two hexadecimal digits after \\x, as in \\x1f"))
+    Complaint::of_usage(format!(
+        "{flag} {text}: expected one or two hexadecimal digits after \\x, as in \\x1f"
+    ))
 }
 
 #[cfg(test)]

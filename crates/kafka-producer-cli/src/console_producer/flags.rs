@@ -5,7 +5,7 @@
 //! defaults of its own, which wait longer and give up sooner: linger.ms 1000, request.timeout.ms 1500, retries 3.)
 //! Source: Kafka's `ConsoleProducer` 4.3 and 3.9, KIP-1147; kcat's help.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, ValueHint};
 use kafka_producer::{Headers, ProducerConfig, internal};
@@ -15,13 +15,13 @@ use super::delimiter::delimiter_bytes;
 use super::line_format::LineFormat;
 use super::line_rules::{LineRules, PROPERTIES};
 use crate::complaint::Complaint;
+use crate::distinct_files::DistinctFiles;
 use crate::producer_settings::{SettingsFile, name_and_value};
 use crate::self_description::SelfDescription;
 
 /// Sends lines of standard input or of a file to Kafka, each as a record.
 ///
-/// A line is a record's value, or has its key and headers in it as well. The exit status is 0 only if every record was
-/// acknowledged. Ctrl-C sends what was read, and says what was not.
+/// A line is a record's value, or has its key and headers in it as well. Ctrl-C sends what was read, and says what was not.
 #[derive(Parser, Debug)]
 #[command(name = PROGRAM, version, after_help = EXAMPLES, max_term_width = 110)]
 pub(super) struct ConsoleFlags {
@@ -189,6 +189,9 @@ Examples:
     kafka-console-producer --command-config client.properties \\
       -b kafka.example.com:9093 -t orders
 
+Exit status: 0 if every record was acknowledged, 1 if one was not or something could not be done, 2 if flags or settings
+are wrong, 130 and 143 after Ctrl-C and SIGTERM.
+
 Settings are those of KafkaProducer in Java. -h has the common flags, --help all of them.
 RUST_LOG=info tells more.";
 
@@ -233,7 +236,7 @@ impl ConsoleFlags {
         }
         let is_set = |name: &str| config.get(name).is_some_and(|value| !value.is_empty());
         if !is_set("bootstrap.servers") {
-            return Err(Complaint::new(
+            return Err(Complaint::of_usage(
                 "no brokers are named: expected --bootstrap-server HOST:PORT,…, or bootstrap.servers in --command-config",
             ));
         }
@@ -241,7 +244,24 @@ impl ConsoleFlags {
     }
 }
 
+impl ConsoleFlags {
+    /// The files that it reads and writes.
+    pub(super) fn files(&self) -> DistinctFiles {
+        let (lines, settings) = (self.input.lines_file(), self.producer.file.command_config.as_deref());
+        DistinctFiles::standard(lines.is_none())
+            .reading("--file", lines)
+            .reading("--command-config", settings)
+            .reading("--reader-config", self.input.reader_config.as_deref())
+            .writing("--dead-letter", self.outcome.dead_letter.as_deref())
+    }
+}
+
 impl InputFlags {
+    /// Where lines are; standard input if nowhere else.
+    pub(super) fn lines_file(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
     /// The reader's properties: the file's, with the flags behind them.
     fn properties(&self) -> Result<Vec<(String, String)>, Complaint> {
         let mut properties = match &self.reader_config {
@@ -249,10 +269,10 @@ impl InputFlags {
             None => Vec::new(),
         };
         for pair in &self.reader_properties {
-            let (name, value) = name_and_value("--reader-property", pair)?;
+            let (name, value) = name_and_value("--reader-property", pair, |name| PROPERTIES.contains(&name))?;
             if !PROPERTIES.contains(&name) {
                 let known = PROPERTIES.join(", ");
-                return Err(Complaint::new(format!(
+                return Err(Complaint::of_usage(format!(
                     "--reader-property {name} is not known: expected one of {known}"
                 )));
             }
@@ -273,7 +293,7 @@ impl InputFlags {
                 let text = format!(
                     "--json reads whole records: of the reader properties it takes ignore.error, and not {name}"
                 );
-                return Err(Complaint::new(text));
+                return Err(Complaint::of_usage(text));
             }
             return Ok(LineFormat::Json { pass_over: rules.ignores_errors() });
         }
@@ -292,7 +312,7 @@ impl RecordFlags {
         for header in &self.headers {
             match header.split_once('=') {
                 Some(("", _)) | None if header.is_empty() || header.starts_with('=') => {
-                    return Err(Complaint::new(
+                    return Err(Complaint::of_usage(
                         "--header has no name: expected NAME=VALUE, or NAME for a header that is null",
                     ));
                 }

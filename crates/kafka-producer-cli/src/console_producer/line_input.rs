@@ -5,11 +5,10 @@
 //! what was read at once, and a line that is longer. Whoever waits for input is told of a signal by a pipe: a `read` that
 //! is blocked goes on after one.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,17 +52,17 @@ pub(super) struct LineInput {
 }
 
 impl LineInput {
-    /// A file, or standard input for `-` or nothing. `longest` is what a line may have in bytes.
+    /// A file, or standard input. `longest` is what a line may have in bytes.
     ///
     /// # Errors
     /// The file cannot be opened.
     pub(super) fn open(path: Option<&Path>, longest: usize) -> Result<LineInput, Complaint> {
         let (file, name, prompt) = match path {
-            Some(path) if path != Path::new("-") => {
+            Some(path) => {
                 let file = File::open(path).map_err(|error| Complaint::of_file(path.display(), &error))?;
                 (file, path.display().to_string(), false)
             }
-            _ => {
+            None => {
                 let stdin = io::stdin().as_fd().try_clone_to_owned();
                 let file = stdin.map_err(|error| Complaint::of_file("standard input", &error))?;
                 let prompt = io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -94,14 +93,6 @@ impl LineInput {
             read: Arc::default(),
             longest,
         }
-    }
-
-    /// Whether this is what the lines are read from, so that what is written there would be read again. A name that leads
-    /// nowhere is not.
-    pub(super) fn reads_from(&self, path: &Path) -> bool {
-        let (Ok(ours), Ok(other)) = (self.file.metadata(), fs::metadata(path)) else { return false };
-        let keeps_bytes = ours.is_file() || ours.file_type().is_fifo();
-        keeps_bytes && (ours.dev(), ours.ino()) == (other.dev(), other.ino())
     }
 
     /// Of the line that was given out last.
@@ -222,6 +213,7 @@ const CHUNK: usize = 256 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::net::UnixStream;
     use std::process;
 

@@ -61,7 +61,7 @@ impl LineRules {
         let flag = |name: &str| match value(name).map(|text| text.trim().to_ascii_lowercase()).as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(_) => Err(Complaint::new(format!(
+            Some(_) => Err(Complaint::of_usage(format!(
                 "reader property {name}={}: expected true or false",
                 value(name).unwrap_or_default()
             ))),
@@ -82,7 +82,7 @@ impl LineRules {
             (null_marker, header_key_separator, "null.marker and headers.key.separator"),
         ] {
             if one == Some(other) {
-                return Err(Complaint::new(format!("{are} may not be equal")));
+                return Err(Complaint::of_usage(format!("{are} may not be equal")));
             }
         }
         let headers = || HeaderRules {

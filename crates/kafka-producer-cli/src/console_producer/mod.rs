@@ -33,9 +33,12 @@ use stop_signals::StopSignals;
 
 /// Runs the program with the arguments of this process.
 pub fn main() -> ExitCode {
-    let flags: ConsoleFlags = of_this_process();
-    if flags.about.print(ConsoleFlags::command()) {
-        return ExitCode::SUCCESS;
+    let flags: ConsoleFlags = match of_this_process() {
+        Ok(flags) => flags,
+        Err(status) => return status,
+    };
+    if let Some(status) = flags.about.print(ConsoleFlags::command()) {
+        return status;
     }
     start_log();
     exit_status(PROGRAM, run(flags))
@@ -46,13 +49,8 @@ fn run(flags: ConsoleFlags) -> Result<ExitCode, Complaint> {
     let format = flags.input.format()?;
     let max_request_size = config.get("max.request.size").and_then(|size| size.parse().ok());
     let longest = format.longest(max_request_size.unwrap_or(1 << 20));
-    let input = LineInput::open(flags.input.file.as_deref(), longest)?;
-    if let Some(path) = flags.outcome.dead_letter.as_deref().filter(|path| input.reads_from(path)) {
-        return Err(Complaint::new(format!(
-            "--dead-letter {}: lines are read from this file, and what fails would be read again without end: expected another file",
-            path.display()
-        )));
-    }
+    flags.files().check()?;
+    let input = LineInput::open(flags.input.lines_file(), longest)?;
     let plan = RecordPlan {
         format,
         topic: flags.topic,

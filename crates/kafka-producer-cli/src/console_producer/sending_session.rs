@@ -5,6 +5,7 @@
 //! Holds: the exit status is 0 only if all lines were read and all their records acknowledged. However it ends, what was
 //! accepted is waited for; the second signal gives up what is left.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use kafka_producer::{Error, ErrorKind, KafkaProducer, ProducerConfig};
@@ -98,7 +99,8 @@ impl SendingSession {
     fn say_end(&self, end: &ReadingEnd, typed: bool) {
         if typed {
             // The cursor stands behind a prompt.
-            println!();
+            // Where it is not shown any more, nobody is disturbed.
+            let _ = writeln!(io::stdout());
         }
         match end {
             ReadingEnd::AllRead => {}

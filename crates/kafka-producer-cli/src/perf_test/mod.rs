@@ -22,7 +22,6 @@ mod report_file;
 mod results_file;
 mod shared_transaction;
 mod splittable_random;
-mod standard_output;
 mod throughput_throttler;
 mod timeline;
 
@@ -34,6 +33,7 @@ use kafka_producer::{Error, ErrorKind, KafkaProducer, Metrics};
 
 use crate::command_line::of_this_process;
 use crate::complaint::{Complaint, exit_status};
+use crate::standard_output::{self, described, print_line, print_text};
 use crate::terminal_log::{say, start_log};
 use early_end::EarlyEnd;
 use latency_plot::LatencyPlot;
@@ -42,7 +42,6 @@ use perf_measurements::{PerfLine, PerfMeasurements, PerfResults};
 use perf_progress::PerfProgress;
 use preparation::{OlderNames, Preparation};
 use report_file::ReportFile;
-use standard_output::{print_line, print_text};
 
 type PerfProducer = KafkaProducer<[u8], [u8]>;
 
@@ -52,12 +51,14 @@ pub fn main() -> ExitCode {
         std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     if arguments.len() < 2 {
         // As Kafka's tool: who asks nothing is told everything.
-        let _ = PerfFlags::command().print_help();
-        return ExitCode::SUCCESS;
+        return described(PROGRAM, || PerfFlags::command().print_help());
     }
-    let flags: PerfFlags = of_this_process();
-    if flags.about.print(PerfFlags::command()) {
-        return ExitCode::SUCCESS;
+    let flags: PerfFlags = match of_this_process() {
+        Ok(flags) => flags,
+        Err(status) => return status,
+    };
+    if let Some(status) = flags.about.print(PerfFlags::command()) {
+        return status;
     }
     let older_names = OlderNames::among(arguments.iter().map(String::as_str));
     exit_status(PROGRAM, run(&flags, older_names))
@@ -65,6 +66,7 @@ pub fn main() -> ExitCode {
 
 fn run(flags: &PerfFlags, older_names: OlderNames) -> Result<ExitCode, Complaint> {
     start_log();
+    flags.files().check()?;
     let prepared = Preparation::of(flags, older_names, &print_line)?;
     let json = flags.json.as_deref().map(ReportFile::open).transpose()?;
     let plot = flags.plot.as_deref().map(ReportFile::open).transpose()?;

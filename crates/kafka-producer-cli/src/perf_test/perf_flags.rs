@@ -9,6 +9,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{ArgGroup, Parser, ValueHint};
 
 use crate::complaint::Complaint;
+use crate::distinct_files::DistinctFiles;
 use crate::producer_settings::SettingsFile;
 use crate::self_description::SelfDescription;
 
@@ -125,6 +126,15 @@ pub(super) struct PerfFlags {
 }
 
 impl PerfFlags {
+    /// The files that it reads and writes.
+    pub(super) fn files(&self) -> DistinctFiles {
+        DistinctFiles::standard(false)
+            .reading("--payload-file", self.payload_file.as_deref())
+            .reading("--command-config", self.settings.command_config.as_deref())
+            .writing("--json", self.json.as_deref())
+            .writing("--plot", self.plot.as_deref())
+    }
+
     /// The rules that no single flag can know.
     ///
     /// # Errors
@@ -159,7 +169,7 @@ impl PerfFlags {
             (is_no_rate, "--throughput should be a number of records per second, or -1."),
         ];
         match rules.into_iter().find(|(broken, _)| *broken) {
-            Some((_, rule)) => Err(Complaint::new(rule)),
+            Some((_, rule)) => Err(Complaint::of_usage(rule)),
             None => Ok(()),
         }
     }
@@ -188,7 +198,7 @@ Examples:
     kafka-producer-perf-test --command-config client.properties --topic perf \\
       --num-records 100000 --record-size 100 --throughput 10000 --transaction-duration-ms 500
 
-Exit status: 0 if every record was acknowledged, 1 if one was not, nothing could be sent, or results could not be written, 2 if flags are wrong, \
+Exit status: 0 if every record was acknowledged, 1 if one was not, nothing could be sent, or results could not be written, 2 if flags or settings are wrong, \
 130 and 143 after Ctrl-C and SIGTERM.";
 
 #[cfg(test)]
