@@ -14,6 +14,7 @@ use crate::catch_panic::{Harmless, catch_panic};
 use crate::error::Error;
 use crate::record::RecordMetadata;
 use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicUsize, Ordering};
 
 /// A callback as [`Producer::send_view`](crate::Producer::send_view) takes it: it is called once, with the record's outcome.
 ///
@@ -123,6 +124,8 @@ const MOST_TYPES: usize = 8;
 #[derive(Default)]
 pub(crate) struct Callbacks {
     lists: Vec<Box<dyn CallbackList>>,
+    /// How many a list is made for that begins without room.
+    expected: usize,
 }
 
 impl Callbacks {
@@ -156,19 +159,22 @@ impl Callbacks {
         if self.lists.len() >= MOST_TYPES && !is_boxed {
             self.push::<Callback>(facts, Box::new(function));
         } else {
-            self.lists.push(Box::new(ListOf { calls: VecDeque::from([(facts, function)]), room_before: 0 }));
+            let mut calls = VecDeque::with_capacity(self.expected);
+            calls.push_back((facts, function));
+            self.lists.push(Box::new(ListOf { calls, room_before: 0 }));
         }
     }
 
     /// None will be added to these: room that was made for them and is not needed goes back.
-    pub(crate) fn close(&mut self) {
-        self.lists.iter_mut().for_each(|list| list.close());
+    pub(crate) fn close(&mut self, spares: &SpareLists) {
+        let needed = self.lists.iter_mut().filter_map(|list| list.close());
+        needed.max().into_iter().for_each(|needed| spares.expect(needed));
     }
 
     /// Takes those of the records before `end` out; `first`: what their indexes begin with.
     pub(crate) fn take_before(&mut self, end: u32, first: u32) -> Callbacks {
         let lists = self.lists.iter_mut().filter_map(|list| list.take_before(end, first));
-        Callbacks { lists: lists.collect() }
+        Callbacks { lists: lists.collect(), expected: 0 }
     }
 
     /// Calls all of them, in order, and gives their lists to `spares`. How many panicked.
@@ -214,9 +220,9 @@ trait CallbackList: Any + Send {
     /// Calls those before `end`. How many panicked.
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize;
 
-    /// Gives room back by which it has grown and which it does not need. One that has not grown keeps all: the next batch
-    /// may need it.
-    fn close(&mut self);
+    /// Gives room back by which it has grown and which it does not need, and says how many it came to. One that has not grown
+    /// keeps all: the next batch may need it.
+    fn close(&mut self) -> Option<usize>;
 
     /// It will be used again: what it has room for is what it begins with.
     fn begin_again(&mut self);
@@ -269,10 +275,12 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
         panicked
     }
 
-    fn close(&mut self) {
-        if self.calls.capacity() > self.room_before {
+    fn close(&mut self) -> Option<usize> {
+        let has_grown = self.calls.capacity() > self.room_before;
+        has_grown.then(|| {
             self.calls.shrink_to_fit();
-        }
+            self.calls.len()
+        })
     }
 
     fn begin_again(&mut self) {
@@ -287,7 +295,12 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
 /// Lists whose callbacks were called, for the batches to come. What one thread allocates and another frees costs both more
 /// than the callbacks do.
 #[derive(Default)]
-pub(crate) struct SpareLists(Mutex<Spares>);
+pub(crate) struct SpareLists {
+    spares: Mutex<Spares>,
+    /// How many callbacks the last list came to that had to grow. One that has to grow by doubling leaves holes behind it that
+    /// nothing else fits into.
+    came_to: AtomicUsize,
+}
 
 #[derive(Default)]
 struct Spares {
@@ -296,21 +309,29 @@ struct Spares {
     room: usize,
 }
 
+/// How many callbacks a list is made for before any is there, at most: a batch may have one alone.
+const MOST_EXPECTED: usize = 256;
+
 /// How much room spare lists have at most, in bytes; a list that has more is not kept.
 const MOST_SPARE: usize = 1 << 20;
 
 impl SpareLists {
     /// What a new batch begins with: a list that the last one's callbacks, if they are of its type, need not grow.
     pub(super) fn take(&self) -> Callbacks {
-        let mut spares = self.0.lock();
+        let mut spares = self.spares.lock();
         let list = spares.lists.pop();
         spares.room -= list.as_ref().map_or(0, |list| list.room());
-        Callbacks { lists: Vec::from_iter(list) }
+        let came_to = self.came_to.load(Ordering::Relaxed);
+        Callbacks { lists: Vec::from_iter(list), expected: (came_to + came_to / 8).min(MOST_EXPECTED) }
+    }
+
+    fn expect(&self, count: usize) {
+        self.came_to.store(count, Ordering::Relaxed);
     }
 
     /// Keeps those of the lists for which there is room; they are empty.
     fn keep(&self, lists: Vec<Box<dyn CallbackList>>) {
-        let mut spares = self.0.lock();
+        let mut spares = self.spares.lock();
         let mut others = Vec::new();
         for mut list in lists {
             list.begin_again();
@@ -430,7 +451,7 @@ mod tests {
     #[test]
     fn a_list_is_used_again_by_callbacks_of_its_type_and_little_is_kept() {
         let (seen, spares) = (Seen::default(), SpareLists::default());
-        let room = || spares.0.lock().room;
+        let room = || spares.spares.lock().room;
         let batch = |kind, count| {
             let mut callbacks = spares.take();
             assert!(callbacks.is_empty());
@@ -444,7 +465,7 @@ mod tests {
         assert!(kept >= 100 * size_of::<RecordFacts>());
         assert_eq!((batch(0, 90), room()), (1, kept), "used again, and as large as it was");
         assert_eq!(batch(1, 1), 2, "that of the other type stays empty, and is dropped");
-        assert_eq!(spares.0.lock().lists.len(), 1);
+        assert_eq!(spares.spares.lock().lists.len(), 1);
         drop(spares.take());
         assert_eq!(batch(1, 100_000), 1);
         assert!(room() <= MOST_SPARE);
@@ -458,7 +479,7 @@ mod tests {
         let batch = |count| {
             let mut callbacks = spares.take();
             (0..count).for_each(|index| push(&mut callbacks, index, 0, &seen));
-            callbacks.close();
+            callbacks.close(&spares);
             let room = callbacks.lists[0].room();
             callbacks.call(&Numbered(Cell::new(u32::MAX)), &spares);
             room
@@ -467,6 +488,25 @@ mod tests {
         assert_eq!(batch(1100), 1100 * one);
         assert_eq!(batch(900), 1100 * one, "it has not grown, and the next one may need it");
         assert_eq!(batch(1101), 1101 * one);
+    }
+
+    #[test]
+    fn where_no_list_is_spare_a_new_one_is_made_for_as_many_as_the_last_came_to() {
+        let (seen, spares) = (Seen::default(), SpareLists::default());
+        let batch = |count| {
+            let mut callbacks = spares.take();
+            push(&mut callbacks, 0, 0, &seen);
+            let at_first = callbacks.lists[0].room();
+            (1..count).for_each(|index| push(&mut callbacks, index, 0, &seen));
+            let grown = callbacks.lists[0].room();
+            callbacks.close(&spares);
+            (at_first, grown, callbacks.lists[0].room() / count as usize)
+        };
+        let (_, _, one) = batch(150);
+        let (at_first, grown, kept) = batch(160);
+        assert_eq!((at_first, grown, kept), (168 * one, 168 * one, one), "an eighth more than 150");
+        batch(100_000);
+        assert_eq!(batch(1).0, MOST_EXPECTED * one, "not as many as that");
     }
 
     #[test]

@@ -448,7 +448,7 @@ impl Completion {
     /// No record will be added to these.
     pub(crate) fn close(&mut self, count: u32) {
         self.count = count;
-        self.callbacks.iter_mut().for_each(Callbacks::close);
+        self.callbacks.iter_mut().for_each(|callbacks| callbacks.close(&self.shared.spares));
         self.shared.open.store(false, Ordering::Relaxed);
         self.shared.mailbox.counts().accepted(count);
     }
