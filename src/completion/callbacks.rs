@@ -142,8 +142,7 @@ impl Callbacks {
         for list in &mut self.lists {
             let list: &mut dyn Any = &mut **list;
             if let Some(list) = list.downcast_mut::<ListOf<F>>() {
-                list.calls.push_back((facts, function));
-                return;
+                return list.push(facts, function);
             }
         }
         self.push_first(facts, function);
@@ -159,9 +158,9 @@ impl Callbacks {
         if self.lists.len() >= MOST_TYPES && !is_boxed {
             self.push::<Callback>(facts, Box::new(function));
         } else {
-            let mut calls = VecDeque::with_capacity(self.expected);
-            calls.push_back((facts, function));
-            self.lists.push(Box::new(ListOf { calls, room_before: 0 }));
+            let mut list = ListOf::with_capacity(self.expected);
+            list.push(facts, function);
+            self.lists.push(Box::new(list));
         }
     }
 
@@ -231,18 +230,32 @@ trait CallbackList: Any + Send {
     fn room(&self) -> usize;
 }
 
+/// Two lists, one beside the other: a function and what belongs to it, put together before they are stored, would be read in
+/// pieces of another width than they were written in.
 struct ListOf<F> {
-    calls: VecDeque<(RecordFacts, F)>,
+    facts: VecDeque<RecordFacts>,
+    functions: VecDeque<F>,
     /// How many it had room for when its batch began.
     room_before: usize,
 }
 
 impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> ListOf<F> {
+    fn with_capacity(count: usize) -> ListOf<F> {
+        let (facts, functions) = (VecDeque::with_capacity(count), VecDeque::with_capacity(count));
+        ListOf { facts, functions, room_before: 0 }
+    }
+
+    #[inline]
+    fn push(&mut self, facts: RecordFacts, function: F) {
+        self.facts.push_back(facts);
+        self.functions.push_back(function);
+    }
+
     /// Takes the first one, where it is that of a record before `end`.
     #[inline]
     fn pop_before(&mut self, end: u32) -> Option<(RecordFacts, F)> {
-        self.calls.front().filter(|(facts, _)| facts.index < end)?;
-        self.calls.pop_front()
+        self.facts.front().filter(|facts| facts.index < end)?;
+        self.facts.pop_front().zip(self.functions.pop_front())
     }
 
     fn call_until_panic(&mut self, end: u32, outcomes: &dyn OutcomeSource) {
@@ -256,14 +269,14 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> ListOf<F> {
 
 impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for ListOf<F> {
     fn first(&self) -> Option<u32> {
-        self.calls.front().map(|(facts, _)| facts.index)
+        self.facts.front().map(|facts| facts.index)
     }
 
     fn take_before(&mut self, end: u32, first: u32) -> Option<Box<dyn CallbackList>> {
-        let count = self.calls.partition_point(|(facts, _)| facts.index < end);
-        let mut calls: VecDeque<_> = self.calls.drain(..count).collect();
-        calls.iter_mut().for_each(|(facts, _)| facts.index -= first);
-        (count > 0).then(|| Box::new(ListOf { calls, room_before: 0 }) as Box<dyn CallbackList>)
+        let count = self.facts.partition_point(|facts| facts.index < end);
+        let facts = self.facts.drain(..count).map(|facts| facts.numbered(facts.index - first)).collect();
+        let functions = self.functions.drain(..count).collect();
+        (count > 0).then(|| Box::new(ListOf { facts, functions, room_before: 0 }) as Box<dyn CallbackList>)
     }
 
     fn call_before(&mut self, end: u32, outcomes: &dyn OutcomeSource) -> usize {
@@ -276,19 +289,20 @@ impl<F: FnOnce(Result<RecordMetadata, Error>) + Send + 'static> CallbackList for
     }
 
     fn close(&mut self) -> Option<usize> {
-        let has_grown = self.calls.capacity() > self.room_before;
+        let has_grown = self.facts.capacity() > self.room_before;
         has_grown.then(|| {
-            self.calls.shrink_to_fit();
-            self.calls.len()
+            self.facts.shrink_to_fit();
+            self.functions.shrink_to_fit();
+            self.facts.len()
         })
     }
 
     fn begin_again(&mut self) {
-        self.room_before = self.calls.capacity();
+        self.room_before = self.facts.capacity();
     }
 
     fn room(&self) -> usize {
-        self.calls.capacity() * size_of::<(RecordFacts, F)>()
+        self.facts.capacity() * size_of::<RecordFacts>() + self.functions.capacity() * size_of::<F>()
     }
 }
 
