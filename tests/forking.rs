@@ -10,14 +10,15 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fork::Fork;
+use kafka_embedded::{EmbeddedCluster, TelemetryOptions};
 use kafka_producer::{
     Cluster, ConsumerGroupMetadata, ErrorKind, Headers, InterceptedRecord, InterceptorError, KafkaProducer,
-    OffsetAndMetadata, PartitionRequest, Partitioner, PartitionerError, PreparedTxnState,
-    ProducerInterceptor, ProducerRecord, Serializer, SerializerError, TopicPartition,
+    Metrics, MetricsReporter, OffsetAndMetadata, PartitionRequest, Partitioner, PartitionerError,
+    PreparedTxnState, ProducerInterceptor, ProducerRecord, Serializer, SerializerError, TopicPartition,
 };
 use support::{AGES, SOON, assert_holds_exactly, cluster, producer, send_numbered, to_first};
 
@@ -253,4 +254,94 @@ fn a_serializer_a_partitioner_or_an_interceptor_may_fork_and_the_child_is_told_s
         producer.close().unwrap();
         assert_holds_exactly(&cluster, 1);
     }
+}
+
+/// A cluster that wants to be told of its clients, often.
+fn curious() -> EmbeddedCluster {
+    let options = TelemetryOptions::new().interval(Duration::from_millis(5));
+    EmbeddedCluster::builder().topic("t", 1).telemetry(options).start().unwrap()
+}
+
+/// Those that said that they were the last ones.
+fn last_pushes(cluster: &EmbeddedCluster) -> usize {
+    cluster.telemetry_pushes().iter().filter(|push| push.terminating).count()
+}
+
+struct Reports(Arc<AtomicUsize>);
+
+impl MetricsReporter for Reports {
+    fn interval(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn report(&mut self, _metrics: &Metrics) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Fault A5. A child that told the cluster something, a farewell above all, would tell it in the name of the parent's client.
+#[test]
+fn a_child_tells_the_cluster_and_the_reporters_nothing_of_the_parents_producer() {
+    let cluster = curious();
+    let servers = cluster.bootstrap_servers();
+    let reports = Arc::new(AtomicUsize::new(0));
+    let builder = KafkaProducer::<str, str>::builder(support::config(&servers, &[])).default_serializers();
+    let producer = builder.metrics_reporter(Reports(Arc::clone(&reports))).build().unwrap();
+    producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
+    let id = producer.client_instance_id(AGES).unwrap();
+    support::wait_until("pushes and reports", || {
+        !cluster.telemetry_pushes().is_empty() && reports.load(Ordering::Relaxed) > 0
+    });
+    let handle = producer.clone();
+    let said = in_a_child(|| {
+        let (begun, reported) = (Instant::now(), reports.load(Ordering::Relaxed));
+        let error = handle.client_instance_id(AGES).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Forked, "{error}");
+        drop((handle, producer.clone()));
+        assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+        assert_eq!(reports.load(Ordering::Relaxed), reported);
+        // One of its own is another client.
+        let own = KafkaProducer::<str, str>::new(support::config(&servers, &[])).unwrap();
+        let own_id = own.client_instance_id(AGES).unwrap();
+        own.close_timeout(Duration::ZERO).unwrap();
+        own_id.to_string()
+    });
+    assert!(said.len() == id.to_string().len() && said != id.to_string(), "{said} {id}");
+    let of_ours = || cluster.telemetry_pushes().into_iter().filter(|push| push.client_instance_id == id.0);
+    let ends = || of_ours().filter(|push| push.terminating).count();
+    let (count, reported) = (of_ours().count(), reports.load(Ordering::Relaxed));
+    support::wait_until("the parent goes on", || {
+        of_ours().count() > count + 1 && reports.load(Ordering::Relaxed) > reported
+    });
+    assert_eq!(ends(), 0);
+    producer.close().unwrap();
+    assert_eq!(ends(), 1);
+}
+
+/// Fault A5. The child's only thread is a copy of the sender thread, which pushes.
+#[test]
+fn a_callback_may_fork_and_the_cluster_is_told_of_one_producer_that_ends_once() {
+    let cluster = curious();
+    let producer = producer(&cluster, &[]);
+    let id = producer.client_instance_id(AGES).unwrap();
+    let (parent, child) = (std::process::id(), Arc::new(AtomicI32::new(0)));
+    let forked = Arc::clone(&child);
+    let fork = move |_| {
+        if let Fork::Parent(child) = fork::fork().unwrap() {
+            assert_eq!(std::process::id(), parent);
+            forked.store(child, Ordering::Relaxed);
+        }
+    };
+    producer.send_with_callback(to_first("000000"), fork).unwrap().get_timeout(AGES).unwrap();
+    support::wait_until("the fork", || child.load(Ordering::Relaxed) != 0);
+    let child = rustix::process::Pid::from_raw(child.load(Ordering::Relaxed)).unwrap();
+    support::wait_until("the child's end", || {
+        rustix::process::waitpid(Some(child), rustix::process::WaitOptions::NOHANG).unwrap().is_some()
+    });
+    assert_eq!(last_pushes(&cluster), 0);
+    let count = cluster.telemetry_pushes().len();
+    support::wait_until("the parent goes on", || cluster.telemetry_pushes().len() > count + 1);
+    producer.close().unwrap();
+    assert_eq!(last_pushes(&cluster), 1);
+    assert!(cluster.telemetry_pushes().iter().all(|push| push.client_instance_id == id.0));
 }
