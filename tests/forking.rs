@@ -267,6 +267,15 @@ fn last_pushes(cluster: &EmbeddedCluster) -> usize {
     cluster.telemetry_pushes().iter().filter(|push| push.terminating).count()
 }
 
+/// One that does not end by itself is ended with this.
+struct ForkedChild(rustix::process::Pid);
+
+impl Drop for ForkedChild {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process(self.0, rustix::process::Signal::KILL);
+    }
+}
+
 struct Reports(Arc<AtomicUsize>);
 
 impl MetricsReporter for Reports {
@@ -334,10 +343,11 @@ fn a_callback_may_fork_and_the_cluster_is_told_of_one_producer_that_ends_once() 
     };
     producer.send_with_callback(to_first("000000"), fork).unwrap().get_timeout(AGES).unwrap();
     support::wait_until("the fork", || child.load(Ordering::Relaxed) != 0);
-    let child = rustix::process::Pid::from_raw(child.load(Ordering::Relaxed)).unwrap();
+    let child = ForkedChild(rustix::process::Pid::from_raw(child.load(Ordering::Relaxed)).unwrap());
     support::wait_until("the child's end", || {
-        rustix::process::waitpid(Some(child), rustix::process::WaitOptions::NOHANG).unwrap().is_some()
+        rustix::process::waitpid(Some(child.0), rustix::process::WaitOptions::NOHANG).unwrap().is_some()
     });
+    std::mem::forget(child);
     assert_eq!(last_pushes(&cluster), 0);
     let count = cluster.telemetry_pushes().len();
     support::wait_until("the parent goes on", || cluster.telemetry_pushes().len() > count + 1);
