@@ -70,8 +70,10 @@ fn topic_partition_node_and_code_are_key_values_and_targets_are_rooms() {
     cluster.fail(Api::InitProducerId, BrokerError::CLUSTER_AUTHORIZATION_FAILED, 1);
     let unknown = support::producer(&cluster, &[]);
     drop(unknown.send(to_first("without a number")).map(|future| future.get()));
-    let (_, labels) = line(log::Level::Warn, "no producer id").unwrap();
+    let told = "no producer id, which enable.idempotence=true needs: the broker answered 31 CLUSTER_AUTHORIZATION_FAILED (broker 1)";
+    let (_, labels) = line(log::Level::Warn, told).unwrap();
     assert_eq!(labels, "code=31 node=1");
+    assert!(line(log::Level::Warn, "(broker 1) (broker 1)").is_none());
     // What is about nothing of these has none.
     assert_eq!(line(log::Level::Info, "producer id ").unwrap().1, "");
 }

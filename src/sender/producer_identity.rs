@@ -181,7 +181,7 @@ impl ProducerIdentity {
             };
             let error = error.with_node(node);
             if error.is_retriable() {
-                self.warnings.no_producer_id(&no_producer_id(&error), now);
+                self.warnings.no_producer_id(node, &no_producer_id(&error), now);
             }
             return self.failed(node, &error, now);
         }
@@ -215,7 +215,7 @@ impl ProducerIdentity {
             return Effects::none();
         }
         self.transaction.producer_id_refused(again);
-        self.warnings.no_producer_id(&refusal, now);
+        self.warnings.no_producer_id(node, &refusal, now);
         Effects { no_producer_id: Some(refusal), ..Effects::none() }
     }
 
@@ -242,8 +242,7 @@ impl ProducerIdentity {
 fn no_producer_id(error: &Error) -> Error {
     let text = format!("no producer id, which enable.idempotence=true needs: {error}");
     let wrapped = Error::new(error.kind(), text).with_source(error.clone());
-    let wrapped = error.code().map_or(wrapped.clone(), |code| wrapped.with_code(code));
-    error.node().map_or(wrapped.clone(), |node| wrapped.with_node(node))
+    error.code().map_or(wrapped.clone(), |code| wrapped.with_code(code))
 }
 
 fn no_such_producer(id: i64, epoch: i16) -> Error {

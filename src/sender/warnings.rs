@@ -109,11 +109,13 @@ impl Warnings {
     }
 
     /// A broker gave no producer id, and is asked again, or will be when a record needs one.
-    pub(super) fn no_producer_id(&mut self, error: &Error, now: Instant) {
+    pub(super) fn no_producer_id(&mut self, node: i32, error: &Error, now: Instant) {
         let code = error.code().unwrap_or(ErrorCode::NONE);
+        // The error's text has the broker in it already.
+        let labels = LogLabels { node: Some(node).filter(|node| *node >= 0), ..error.labels() };
         match self.notices.happened(&About::ProducerId, code, now) {
-            Some(repeats) => logging::warn!(labels: error.labels(), "{error}{repeats}"),
-            None => logging::debug!(labels: error.labels(), "{error}"),
+            Some(repeats) => logging::warn!(labels: labels, "{error}{repeats}"),
+            None => logging::debug!(labels: labels, "{error}"),
         }
     }
 

@@ -4,9 +4,12 @@
 
 mod console_support;
 
+use std::process::Command;
+
 use console_support::{Said, TestFile, run};
 use harness::kafka_cluster::Kafka;
 use harness::read_back::Row;
+use harness::secured_kafka::{SecuredKafka, SecuredListener};
 
 const LINES: &[u8] =
     "trace:1,source:\u{fc}\tk1\tone\nh:<NULL>,h:2\t<NULL>\ttwo\r\n<NULL>\tk3\t<NULL>\n:\t\t\n\
@@ -28,12 +31,60 @@ fn send(kafka: &Kafka, arguments: &[&str], input: &[u8]) -> Said {
 #[test]
 #[ignore = "needs Java, Maven and kcat"]
 fn the_main_flags_on_kafka_4_3_1() {
+    let _turn = harness::turn();
     let kafka = Kafka::start("4.3.1", 1);
     lines_become_what_javas_tool_makes_of_them(&kafka);
     kcats_flags_do_what_they_do_in_kcat(&kafka);
     what_kcat_prints_as_json_is_the_same_topic_again(&kafka);
     what_the_broker_refuses_is_kept_and_sent_again(&kafka);
     a_transaction_is_committed_as_a_whole(&kafka);
+}
+
+/// Both tools, by the file that Java's tools take, with TLS and a login; and what they say where they are not let in.
+#[test]
+#[ignore = "needs Java, Maven and kcat"]
+fn a_file_of_settings_leads_into_a_secured_cluster_of_kafka_4_3_1() {
+    let _turn = harness::turn();
+    let kafka = SecuredKafka::start("4.3.1");
+    kafka.kafka().create_topic("secured", 1, 1, &[]);
+    let server = kafka.address(SecuredListener::SaslTls);
+    let login =
+        "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"alice\" password=";
+    let settings = |password: &str| {
+        let store = kafka.file("ca.pem");
+        format!(
+            "security.protocol=SASL_SSL\nssl.truststore.type=PEM\nssl.truststore.location={}\nsasl.mechanism=PLAIN\n\
+             sasl.jaas.config={login}\"{password}\";\n",
+            store.display()
+        )
+    };
+    let good = TestFile::new("good.properties", settings("alice-secret").as_bytes());
+    let wrong = TestFile::new("wrong.properties", settings("hunter2").as_bytes());
+    let console = |file: &TestFile| {
+        run(&["-b", &server, "-t", "secured", "--command-config", file.path()], b"by the console\n")
+    };
+    let perf = |file: &TestFile| {
+        let load = ["--topic", "secured", "--num-records", "2", "--payload-monotonic", "--throughput", "-1"];
+        let mut program = Command::new(env!("CARGO_BIN_EXE_kafka-producer-perf-test"));
+        program.args(load).args(["--bootstrap-server", &server, "--command-config", file.path()]);
+        let output = program.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    // A broker that has just been started may ask for patience, which is told.
+    console(&good).expect(0, &[]);
+    assert_eq!(perf(&good).0, Some(0));
+    let values: Vec<_> =
+        kafka.kafka().read_back("secured").into_iter().map(|row| row.value.unwrap()).collect();
+    assert_eq!(values, [&b"by the console"[..], b"0", b"1"]);
+
+    // Refused at once, and not after max.block.ms.
+    let said = console(&wrong);
+    said.expect(1, &["Authentication failed", "0 records acknowledged, 1 failed"]);
+    let (status, told) = perf(&wrong);
+    assert!(status == Some(1) && told.contains("Authentication failed"), "{told}");
+    for text in [&said.stderr, &told] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }
 
 fn lines_become_what_javas_tool_makes_of_them(kafka: &Kafka) {
