@@ -12,7 +12,7 @@ pub(super) fn join(first: u32, second: u32, second_size: usize) -> u32 {
     multiply(first, power_of_x(second_size)) ^ second
 }
 
-/// x^(8 * `bytes`): one factor for each hexadecimal digit of the number that is not 0.
+/// x^(8 * `bytes`): one factor for each byte of the number that is not 0.
 fn power_of_x(bytes: usize) -> u32 {
     let mut product = ONE;
     let mut left = bytes;
@@ -20,13 +20,13 @@ fn power_of_x(bytes: usize) -> u32 {
         if left == 0 {
             break;
         }
-        let power = powers[left & 15];
-        product = match (product, left & 15) {
+        let power = powers[left & 255];
+        product = match (product, left & 255) {
             (_, 0) => product,
             (ONE, _) => power,
             _ => multiply(product, power),
         };
-        left >>= 4;
+        left >>= 8;
     }
     product
 }
@@ -34,19 +34,19 @@ fn power_of_x(bytes: usize) -> u32 {
 /// The polynomial 1; with bits reversed the highest stands for x^0.
 const ONE: u32 = 1 << 31;
 
-/// x^(8 * d * 16^k) for each digit d in each place k of a number of 64 bits.
-static POWERS: [[u32; 16]; 16] = {
-    let mut powers = [[ONE; 16]; 16];
-    // x^(8 * 16^k)
+/// x^(8 * d * 256^k) for each byte d in each place k of a number of 64 bits.
+static POWERS: [[u32; 256]; 8] = {
+    let mut powers = [[ONE; 256]; 8];
+    // x^(8 * 256^k)
     let mut base = ONE >> 8;
     let mut k = 0;
     while k < powers.len() {
         let mut d = 1;
-        while d < 16 {
+        while d < 256 {
             powers[k][d] = multiply(powers[k][d - 1], base);
             d += 1;
         }
-        base = multiply(powers[k][15], base);
+        base = multiply(powers[k][255], base);
         k += 1;
     }
     powers
