@@ -105,7 +105,9 @@ impl RequestBounds<'_> {
     fn too_many_refusals(&self, network: &SimulatedNetwork) -> Vec<String> {
         let (least, most) = (self.settings.reconnect_backoff, self.settings.reconnect_backoff_max);
         let growing = (most.as_secs_f64() / least.as_secs_f64().max(0.001)).log2().max(0.0);
-        let bound = 3.0 + growing + 1.25 / most.as_secs_f64().max(0.001);
+        // Each program begins anew.
+        let programs = 1 + network.steps.get("Crash").copied().unwrap_or(0);
+        let bound = (3.0 + growing + 1.25 / most.as_secs_f64().max(0.001)) * programs as f64;
         let refusals = network.wire.logins.refusals.iter();
         let found = refusals.filter(|(_, count)| f64::from(**count) > bound);
         let told = |((peer, second), count): (&(i32, u64), &u32)| {

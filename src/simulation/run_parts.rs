@@ -54,7 +54,7 @@ impl RunParts {
     /// Transactions, and in some runs all else beside them. It is those with security that take long.
     pub const TRANSACTIONS: RunParts = RunParts {
         layers: Presence::OneIn(40),
-        security: Presence::OneIn(100),
+        security: Presence::OneIn(50),
         transactions: Presence::Always,
         two_phases: Presence::OneIn(5),
         telemetry: Presence::OneIn(50),

@@ -103,6 +103,8 @@ impl Coordination {
         }
         transaction.producer_id_received(id, epoch);
         let renews = matches!(queued.request, CoordinatorRequest::InitProducerId { renews: true, .. });
+        self.keeps_prepared =
+            matches!(queued.request, CoordinatorRequest::InitProducerId { keeps_prepared: true, .. });
         match renews {
             true => logging::debug!("producer id {id}, epoch {epoch}"),
             false => {
@@ -118,7 +120,7 @@ impl Coordination {
         }
         let kept = (response.ongoing_txn_producer_id, response.ongoing_txn_producer_epoch);
         let stepped = match (&queued.request, kept) {
-            (CoordinatorRequest::InitProducerId { keeps_prepared: true, .. }, (id, epoch))
+            (CoordinatorRequest::InitProducerId { keeps_prepared: true, renews: false }, (id, epoch))
                 if id >= 0 && epoch >= 0 =>
             {
                 transaction.transaction().into_iter().for_each(|mut it| it.start());

@@ -54,6 +54,8 @@ pub(super) struct Coordination {
     lookups: u32,
     /// Of `init_transactions`.
     initializing: Option<CallPromise>,
+    /// The coordinator keeps what is prepared: it has been asked to.
+    keeps_prepared: bool,
     ending: Option<TransactionEnding>,
     /// When the request to end the transaction went out.
     end_asked: Option<Instant>,
@@ -97,6 +99,7 @@ impl Coordination {
             coordinators: HashMap::new(),
             lookups: 0,
             initializing: None,
+            keeps_prepared: false,
             ending: None,
             end_asked: None,
             rests_until: None,
@@ -340,7 +343,9 @@ impl Coordination {
         let event = if renews { TransactionEvent::EndedToRenew } else { TransactionEvent::Ended };
         let stepped = self.calls.advance(event);
         if renews && stepped.is_ok() {
-            let request = CoordinatorRequest::InitProducerId { renews: true, keeps_prepared: false };
+            // One that comes in late, after a lost connection, must not end what has been prepared meanwhile.
+            let keeps_prepared = self.keeps_prepared;
+            let request = CoordinatorRequest::InitProducerId { renews: true, keeps_prepared };
             self.requests.push(request);
             self.ending.iter_mut().for_each(|ending| ending.is_over = true);
             return;
