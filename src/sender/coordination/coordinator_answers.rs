@@ -102,9 +102,10 @@ impl Coordination {
             return self.again(queued, unreadable("InitProducerId", "has no producer id"), now);
         }
         transaction.producer_id_received(id, epoch);
-        let renews = matches!(queued.request, CoordinatorRequest::InitProducerId { renews: true, .. });
-        self.keeps_prepared =
-            matches!(queued.request, CoordinatorRequest::InitProducerId { keeps_prepared: true, .. });
+        let CoordinatorRequest::InitProducerId { renews, keeps_prepared } = queued.request else {
+            return Effects::none();
+        };
+        self.keeps_prepared = keeps_prepared;
         match renews {
             true => logging::debug!("producer id {id}, epoch {epoch}"),
             false => {
@@ -119,10 +120,8 @@ impl Coordination {
             }
         }
         let kept = (response.ongoing_txn_producer_id, response.ongoing_txn_producer_epoch);
-        let stepped = match (&queued.request, kept) {
-            (CoordinatorRequest::InitProducerId { keeps_prepared: true, renews: false }, (id, epoch))
-                if id >= 0 && epoch >= 0 =>
-            {
+        let stepped = match kept {
+            (id, epoch) if keeps_prepared && !renews && id >= 0 && epoch >= 0 => {
                 transaction.transaction().into_iter().for_each(|mut it| it.start());
                 self.calls.prepare(PreparedTxnState::new(id, epoch))
             }
