@@ -4,7 +4,7 @@
 //! needs no Java, and works with any Kafka producer:
 //!
 //! ```sh
-//! cargo add --dev kafka-embedded
+//! cargo add --dev kafka-embedded --path ../kafka-producer/crates/kafka-embedded   # a clone
 //! ```
 //!
 //! It speaks Kafka's protocol well enough for producers (and for consumers without groups), checks record
