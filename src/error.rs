@@ -131,9 +131,10 @@ pub enum ErrorKind {
     #[doc(alias = "BufferExhaustedException")]
     #[doc(alias = "_QUEUE_FULL")]
     WouldBlock,
-    /// The call is not allowed here, for instance `flush` from a callback.
+    /// The call is not allowed here, for instance `flush` from a callback; or not now, for instance `begin` before
+    /// `init_transactions`, or a `send` outside of a transaction where there is a `transactional.id`.
     ///
-    /// **What to do**: make the call on another thread.
+    /// **What to do**: make the call on another thread, or in the order that the text names.
     #[doc(alias = "IllegalStateException")]
     IllegalState,
     /// The process was forked after the producer was created, and this is the child: it has none of the producer's threads.
@@ -149,9 +150,10 @@ pub enum ErrorKind {
     #[doc(alias = "DisconnectException")]
     #[doc(alias = "_TRANSPORT")]
     Network,
-    /// No version of a request is spoken by both sides.
+    /// No version of a request is spoken by both sides: the broker is older than 2.1, or too old for a setting that is on; or
+    /// a proxy between knows fewer versions.
     ///
-    /// **What to do**: nothing that the program could: the broker is older than 2.1, or something stands between.
+    /// **What to do**: upgrade the broker, or do without the setting.
     #[doc(alias = "UnsupportedVersionException")]
     UnsupportedVersion,
     /// The broker refused the login, or the client's certificate; or the broker's own certificate is not trusted.
@@ -295,8 +297,10 @@ impl Error {
         self.0.node
     }
 
-    /// The code that a broker answered with, or the last one before a time-out; `None` where no broker answered with one.
-    /// [What each code means](crate::guide::errors#by-code).
+    /// The code that a broker answered with, or the last one before a time-out. Where no answer came it is one of the client's
+    /// own, as in Java: `REQUEST_TIMED_OUT` after `request.timeout.ms`, `NETWORK_EXCEPTION` where the connection was lost. `None`
+    /// where nothing was to be answered, as for a record above `max.request.size`. [What each code
+    /// means](crate::guide::errors#by-code).
     pub fn code(&self) -> Option<ErrorCode> {
         self.0.code
     }

@@ -143,7 +143,8 @@ error_codes! {
     /// The broker that was asked is not the partition's leader, or not any more.
     6 NOT_LEADER_OR_FOLLOWER StaleMetadata,
     /// The broker did not finish the request in time: for a batch with `acks=all`, the in-sync replicas have not
-    /// all copied it within `request.timeout.ms`. The leader may have written it.
+    /// all copied it within `request.timeout.ms`. Or no answer came within that time, and the code is the client's own. The
+    /// leader may have written it.
     7 REQUEST_TIMED_OUT Retriable,
     /// The broker is not available. Kafka's own tools use it; producers do not meet it.
     8 BROKER_NOT_AVAILABLE Final,
