@@ -65,7 +65,6 @@
 //! | see whole programs | [examples](guide::examples): an outbox, a daemon, an HTTP service, a loader, dead letters and more |
 //! | test your program | [testing](guide::testing): a mock, and the crate `kafka-embedded`, a Kafka cluster in your test's process |
 //! | come from another client | [from Java](guide::from_java), [from librdkafka](guide::from_librdkafka) |
-//! | see whole programs | [examples](guide::examples) |
 //! | ask | [questions](guide::questions) that are often asked |
 
 // The modules stand in the order in which a record travels.

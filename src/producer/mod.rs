@@ -4,16 +4,15 @@
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
 //! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
-mod client_instance_id;
+// The documentation shows the calls in this order: how a producer is made, then `send` and what else stands in this file,
+// and what stands in the modules at its end.
+mod producer_builder;
+
 mod close_report;
 mod interface;
-mod metrics;
 mod plugins;
-mod producer_builder;
 mod reporting;
 mod send;
-mod transaction_guard;
-mod transactions;
 mod wait_all;
 
 use std::convert::Infallible;
@@ -577,3 +576,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for KafkaProducer<K, V
         f.debug_struct("KafkaProducer").field("closed", &closed).finish_non_exhaustive()
     }
 }
+
+mod transaction_guard;
+mod transactions;
+
+mod metrics;
+
+mod client_instance_id;
