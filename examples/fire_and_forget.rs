@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // `?` is for records that were not accepted: they are the caller's to deal with. The future is dropped.
         producer.send(reading)?;
     }
-    println!("{RECORDS} records accepted: batched, sent and retried behind our back.");
+    println!("{RECORDS} records accepted: batched, sent and retried in the background.");
 
     // Dropping the producer would wait as well, but could only log what was lost.
     let report = producer.close_timeout(Duration::from_secs(30))?;

@@ -59,7 +59,8 @@ INFO. This page is made from the code.
 - Averages, maxima and rates are of the last `metrics.num.samples` windows of `metrics.sample.window.ms` each, 2 of 30 seconds by
   default, and of the one that has begun; totals are since the producer was created. A rate is
   divided by at least all windows but one (30 s by default), as in Java: in a program's first seconds it is lower than what happens.
-- Where nothing was measured of late, an average, a maximum and a percentile are not a number (NaN), as in Java.
+- Where nothing was measured of late, an average, a maximum and a percentile are not a number (NaN), as in Java. What has no unit is a
+  count.
 - Measured is each batch, each request, each read and each call that waits, and each record that `send` refuses. A record on its way is
   not measured on its own, so its times are those of its batch. Only the size of a batch's largest record is kept as records are written.
 - Percentiles (`-p50`, `-p99`, `-p99.9`) and `record-acknowledgement-time` are not in Java. They are exact to a hundredth.
@@ -98,7 +99,8 @@ const BRIDGES: &str = r#"
 
 With Prometheus and the facade, names are `kafka_`, the group without `-metrics`, and Kafka's name, with underscores, and tags are labels:
 `record-send-total` of `producer-topic-metrics` is `kafka_producer_topic_record_send_total{client_id="shop",topic="orders"}`. What ends in `-total`
-is a counter, all other numbers are gauges; what was not measured of late is left out.
+is a counter, all other numbers are gauges; what was not measured of late is left out. The version, which is a text, is a label with
+Prometheus, `kafka_app_info{version="0.1.0"}`, and not there with the facade.
 "#;
 
 const TAIL: &str = "
