@@ -4,9 +4,15 @@
 //! Threads: every call on any application thread, through `&self`; handles are cheap to clone.
 //! Holds: a record is either accepted, and then answered exactly once, or refused, and then leaves no trace.
 
-// The documentation shows the calls in this order: how a producer is made, then `send` and what else stands in this file,
-// and what stands in the modules at its end.
+// The documentation shows the calls of modules in the order in which these stand here, and then those of this file.
 mod producer_builder;
+
+mod transaction_guard;
+mod transactions;
+
+mod metrics;
+
+mod client_instance_id;
 
 mod close_report;
 mod interface;
@@ -576,10 +582,3 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> fmt::Debug for KafkaProducer<K, V
         f.debug_struct("KafkaProducer").field("closed", &closed).finish_non_exhaustive()
     }
 }
-
-mod transaction_guard;
-mod transactions;
-
-mod metrics;
-
-mod client_instance_id;
