@@ -963,6 +963,23 @@ fn a_commit_that_is_refused_by_a_coordinator_that_was_busy_before_is_not_in_doub
     });
 }
 
+/// The abort that follows is refused as well, which says nothing of the commit.
+#[test]
+fn a_commit_in_doubt_stays_so_where_the_abort_after_it_is_refused() {
+    with_both(|cluster| {
+        let producer = ready(cluster);
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "v")).unwrap();
+        cluster.inject(Fault::cut_after(Api::EndTxn));
+        cluster.inject(Fault::fail(Api::EndTxn, BrokerError::TRANSACTION_ABORTABLE).skip(1).times(2));
+        let error = producer.commit_transaction().unwrap_err();
+        assert!(error.requires_abort() && error.possibly_written(), "{error}");
+        assert!(producer.abort_transaction().unwrap_err().is_fatal());
+        let error = producer.commit_transaction().unwrap_err();
+        assert!(error.is_fatal() && error.possibly_written(), "{error}");
+    });
+}
+
 /// Not even what a partition that has just got its first record would have asked for.
 /// Behaviour 68.
 #[test]

@@ -331,7 +331,7 @@ impl Coordination {
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
         // What the coordinator refuses it has not done, unless it may have done so when it was asked before.
-        if !queued.may_be_done && !verdict.is_again() {
+        if !aborts && !queued.may_be_done && !verdict.is_again() {
             self.calls.commit_refused();
         }
         let error = match code {
