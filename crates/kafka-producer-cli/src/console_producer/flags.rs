@@ -189,7 +189,7 @@ Examples:
     kafka-console-producer --command-config client.properties \\
       -b kafka.example.com:9093 -t orders
 
-Exit status: 0 if every record was acknowledged, 1 if one was not or something could not be done, 2 if flags or settings
+Exit status: 0 if every record was acknowledged, 1 if one was not or something could not be done, 2 if flags or settings \
 are wrong, 130 and 143 after Ctrl-C and SIGTERM.
 
 Settings are those of KafkaProducer in Java. -h has the common flags, --help all of them.
