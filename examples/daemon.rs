@@ -82,7 +82,7 @@ fn run() -> Result<ExitCode, AnyError> {
         }
     }
 
-    println!("asked to end: {} records to be waited for", producer.in_flight());
+    println!("asked to end: records still to be acknowledged: {}", producer.in_flight());
     // The signal has interrupted this thread, too: what follows shall take its time.
     InterruptHandle::current().clear();
     let report = producer.close_timeout(arguments.close)?;
