@@ -381,7 +381,7 @@ fn a_daemon_that_waits_for_its_first_broker_ends_at_once() {
     let _connection = silent.accept().unwrap();
     let (status, text) = end_daemon(daemon);
     assert_eq!(status, Some(0), "{text}");
-    has_lines(&text, &["asked to end: 0 records to be waited for"]);
+    has_lines(&text, &["asked to end: records still to be acknowledged: 0"]);
 }
 
 #[test]
