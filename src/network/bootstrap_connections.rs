@@ -31,7 +31,7 @@ impl<N: Network, T> Connections<N, T> {
         if let Some(connection) = &peer.connection {
             self.names.hand_over(connection.socket, broker.id());
         }
-        logging::debug!("the connection to {} is that to broker {}", peer.place(None), broker.id());
+        logging::debug!("broker {} keeps the connection to {}", broker.id(), peer.place(None));
         self.queued.iter_mut().filter(|queued| **queued == id).for_each(|queued| *queued = broker.id());
         self.peers.insert(broker.id(), peer);
         Some(broker.id())
