@@ -324,7 +324,7 @@ struct Spares {
 }
 
 /// How many callbacks a list is made for before any is there, at most: a batch may have one alone.
-const MOST_EXPECTED: usize = 256;
+const MOST_EXPECTED: usize = 1024;
 
 /// How much room spare lists have at most, in bytes; a list that has more is not kept.
 const MOST_SPARE: usize = 1 << 20;
@@ -336,7 +336,7 @@ impl SpareLists {
         let list = spares.lists.pop();
         spares.room -= list.as_ref().map_or(0, |list| list.room());
         let came_to = self.came_to.load(Ordering::Relaxed);
-        Callbacks { lists: Vec::from_iter(list), expected: (came_to + came_to / 8).min(MOST_EXPECTED) }
+        Callbacks { lists: Vec::from_iter(list), expected: came_to.min(MOST_EXPECTED) }
     }
 
     fn expect(&self, count: usize) {
@@ -517,8 +517,8 @@ mod tests {
             (at_first, grown, callbacks.lists[0].room() / count as usize)
         };
         let (_, _, one) = batch(150);
-        let (at_first, grown, kept) = batch(160);
-        assert_eq!((at_first, grown, kept), (168 * one, 168 * one, one), "an eighth more than 150");
+        let (at_first, grown, kept) = batch(150);
+        assert_eq!((at_first, grown, kept), (150 * one, 150 * one, one));
         batch(100_000);
         assert_eq!(batch(1).0, MOST_EXPECTED * one, "not as many as that");
     }
