@@ -13,20 +13,20 @@ use crate::simulation::two_phase_scenario::prepare_first;
 
 /// All of the run of a seed that has these parts.
 pub(super) fn compose(seed: u64, parts: DrawnParts, enabled: &[Kind]) -> SeedScenario {
-    let mut composed = match parts.has_transactions {
+    let mut composed = match parts.transactions {
         true => transaction_scenario(seed, enabled),
         false => scenario(seed, enabled),
     };
-    if parts.has_two_phases {
+    if parts.two_phases {
         prepare_first(&mut composed, enabled);
     }
-    if parts.has_security {
+    if parts.security {
         secure(&mut composed, enabled);
     }
-    if parts.has_telemetry {
+    if parts.telemetry {
         subscribe(&mut composed);
     }
-    if parts.has_layers {
+    if parts.layers {
         composed.setup.channels = SimulatedChannels::layered(seed);
     }
     composed

@@ -14,31 +14,38 @@ pub enum Presence {
     Always,
 }
 
-/// What runs have.
+/// What runs have: of each part, in which of them it is, or of one run, whether it is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RunParts {
+pub struct RunParts<P = Presence> {
     /// A layer lies around all bytes, and the brokers want to know who we are, again and again. Where there is security as
     /// well, that comes in its place.
-    pub layers: Presence,
+    pub layers: P,
     /// All connections have TLS, SASL or both.
-    pub security: Presence,
+    pub security: P,
     /// The application has transactions, and scenarios of its own.
-    pub transactions: Presence,
+    pub transactions: P,
     /// They are of two phases, where there are transactions.
-    pub two_phases: Presence,
+    pub two_phases: P,
     /// Somebody has subscribed to the producers' metrics, and telling him goes wrong.
-    pub telemetry: Presence,
+    pub telemetry: P,
 }
 
 /// What the run of one seed has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct DrawnParts {
-    pub(super) has_layers: bool,
-    pub(super) has_security: bool,
-    pub(super) has_transactions: bool,
-    pub(super) has_two_phases: bool,
-    pub(super) has_telemetry: bool,
+pub(super) type DrawnParts = RunParts<bool>;
+
+impl<P: Copy> RunParts<P> {
+    /// The names of the parts of which this holds.
+    pub(super) fn names(self, holds: impl Fn(P) -> bool) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("layers", self.layers),
+            ("security", self.security),
+            ("transactions", self.transactions),
+            ("two phases", self.two_phases),
+            ("telemetry", self.telemetry),
+        ];
+        all.into_iter().filter(move |(_, part)| holds(*part)).map(|(name, _)| name)
+    }
 }
 
 impl RunParts {
@@ -78,27 +85,15 @@ impl RunParts {
             Presence::OneIn(count) => fastrand::Rng::with_seed(seed ^ salt).u64(..count.max(1)) == 0,
             Presence::Always => true,
         };
-        let has_security = is_there(self.security, 0x5ec0);
-        let has_transactions = is_there(self.transactions, 0x7a75);
-        DrawnParts {
-            has_layers: is_there(self.layers, 0x1a7e) && !has_security,
-            has_security,
-            has_transactions,
-            has_two_phases: is_there(self.two_phases, 0x2fa5) && has_transactions,
-            has_telemetry: is_there(self.telemetry, 0x7e1e),
+        let security = is_there(self.security, 0x5ec0);
+        let transactions = is_there(self.transactions, 0x7a75);
+        RunParts {
+            layers: is_there(self.layers, 0x1a7e) && !security,
+            security,
+            transactions,
+            two_phases: is_there(self.two_phases, 0x2fa5) && transactions,
+            telemetry: is_there(self.telemetry, 0x7e1e),
         }
-    }
-
-    /// The parts that there are in some run, by their names.
-    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            ("layers", self.layers),
-            ("security", self.security),
-            ("transactions", self.transactions),
-            ("two phases", self.two_phases),
-            ("telemetry", self.telemetry),
-        ];
-        all.into_iter().filter(|(_, presence)| *presence != Presence::Never).map(|(name, _)| name)
     }
 }
 
@@ -111,19 +106,5 @@ impl Presence {
             (this, Presence::Never) => this,
             (Presence::OneIn(one), Presence::OneIn(another)) => Presence::OneIn(one.min(another)),
         }
-    }
-}
-
-impl DrawnParts {
-    /// The names of those that the run has.
-    pub(super) fn names(self) -> impl Iterator<Item = &'static str> {
-        let all = [
-            ("layers", self.has_layers),
-            ("security", self.has_security),
-            ("transactions", self.has_transactions),
-            ("two phases", self.has_two_phases),
-            ("telemetry", self.has_telemetry),
-        ];
-        all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name)
     }
 }

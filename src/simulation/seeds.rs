@@ -148,7 +148,7 @@ pub(super) fn run(seed: u64, runs: &Runs, is_told: bool, coverage: &mut Coverage
     let parts = runs.parts.of_seed(seed);
     let SeedScenario { mut setup, kinds, .. } = compose(seed, parts, &runs.kinds);
     setup.is_told = is_told;
-    parts.names().for_each(|name| coverage.add("part", name, 1));
+    parts.names(|is_there| is_there).for_each(|name| coverage.add("part", name, 1));
     if is_told {
         eprintln!("{parts:?}, {kinds:?}, {} threads, {:?}", setup.threads, setup.properties);
         if let Some(security) = &setup.security {
@@ -192,7 +192,8 @@ impl SeedsReport {
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
         let parts = self.parts.unwrap_or(RunParts::PLAIN);
-        let missing_parts = parts.names().filter(|name| !self.coverage.has("part", name));
+        let wanted = parts.names(|presence| presence != Presence::Never);
+        let missing_parts = wanted.filter(|name| !self.coverage.has("part", name));
         let missing_parts: Vec<String> = missing_parts.map(|name| format!("part: {name}")).collect();
         let mut kinds = Vec::new();
         if parts.transactions == Presence::Always {

@@ -7,7 +7,7 @@ use crate::support::{AGES, producer, wait_until};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
 use kafka_producer::{
     ConsumerGroupMetadata, Error, ErrorCode, ErrorKind, KafkaProducer, NoKey, OffsetAndMetadata,
-    ProducerRecord, TopicPartition, Value,
+    ProducerRecord, RecordFuture, TopicPartition, Value,
 };
 
 type TextProducer = KafkaProducer<str, str>;
@@ -29,6 +29,21 @@ fn to(partition: i32, value: &str) -> ProducerRecord<NoKey, Value<String>> {
 fn send_offsets(producer: &TextProducer) -> Result<(), Error> {
     let offsets = HashMap::from([(TopicPartition::new("t", 5), OffsetAndMetadata::new(5))]);
     producer.send_offsets_to_transaction(&offsets, &ConsumerGroupMetadata::new("billing"))
+}
+
+/// Begins a transaction with a record in partition 1, and sends another one there that meets these faults, and has met one.
+fn begin_with_trouble(cluster: &EmbeddedCluster, producer: &TextProducer, faults: &[Fault]) -> RecordFuture {
+    producer.begin_transaction().unwrap();
+    producer.send(to(1, "added")).unwrap().get_timeout(AGES).unwrap();
+    faults.iter().for_each(|fault| cluster.inject(fault.clone()));
+    let troubled = producer.send(to(1, "troubled")).unwrap();
+    wait_until("it is on its way", || cluster.requests(Api::Produce) >= 2);
+    troubled
+}
+
+/// A partition's answers, for so many requests.
+fn produce_fails(partition: i32, error: BrokerError, times: u32) -> Fault {
+    Fault::fail(Api::Produce, error).on_partition("t", partition).times(times)
 }
 
 /// The next transaction is well, and of those before it nothing is there.
@@ -77,13 +92,9 @@ fn what_was_sent_before_another_record_failed_is_tried_again_until_it_is_answere
     for version in [2, 0] {
         let cluster = cluster_of(version);
         let producer = ready(&cluster);
-        producer.begin_transaction().unwrap();
-        producer.send(to(1, "added")).unwrap().get_timeout(AGES).unwrap();
-        let busy = Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 1);
-        cluster.inject(busy.times(5));
-        let retried = producer.send(to(1, "retried")).unwrap();
-        wait_until("it is on its way", || cluster.requests(Api::Produce) >= 2);
-        cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD).on_partition("t", 0));
+        let busy = produce_fails(1, BrokerError::NOT_ENOUGH_REPLICAS, 5);
+        let retried = begin_with_trouble(&cluster, &producer, &[busy]);
+        cluster.inject(produce_fails(0, BrokerError::INVALID_RECORD, 1));
         let failed = producer.send(to(0, "bad")).unwrap();
         assert!(failed.get_timeout(AGES).unwrap_err().requires_abort());
         retried.get_timeout(AGES).unwrap();
@@ -117,13 +128,9 @@ fn a_record_that_fails_while_its_transaction_is_aborted_changes_nothing() {
     for version in [2, 0] {
         let cluster = cluster_of(version);
         let producer = ready(&cluster);
-        producer.begin_transaction().unwrap();
-        producer.send(to(1, "added")).unwrap().get_timeout(AGES).unwrap();
-        let busy = Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 1);
-        cluster.inject(busy.times(3));
-        cluster.inject(Fault::fail(Api::Produce, BrokerError::INVALID_RECORD).on_partition("t", 1));
-        let failing = producer.send(to(1, "bad")).unwrap();
-        wait_until("it is on its way", || cluster.requests(Api::Produce) >= 2);
+        let busy = produce_fails(1, BrokerError::NOT_ENOUGH_REPLICAS, 3);
+        let bad = produce_fails(1, BrokerError::INVALID_RECORD, 1);
+        let failing = begin_with_trouble(&cluster, &producer, &[busy, bad]);
         producer.abort_transaction().unwrap();
         assert!(failing.is_done());
         failing.get_timeout(AGES).unwrap_err();

@@ -4,8 +4,10 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
+
+use harness::scratch::ScratchFolder;
 
 const CONSOLE: &str = env!("CARGO_BIN_EXE_kafka-console-producer");
 const PERF: &str = env!("CARGO_BIN_EXE_kafka-producer-perf-test");
@@ -130,32 +132,11 @@ fn words_of_a_value_that_was_not_put_into_quotation_marks_are_not_shown() {
     assert_ends(PERF, &attached, 2, "an argument belongs to no flag");
 }
 
-/// A folder that is gone with this.
-struct TestFolder(PathBuf);
-
-impl TestFolder {
-    fn new(name: &str) -> TestFolder {
-        let folder = std::env::temp_dir().join(format!("both-tools-{}-{name}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        TestFolder(folder)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for TestFolder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 #[test]
 fn two_files_of_a_run_are_not_the_same_whatever_they_are_called() {
-    let folder = TestFolder::new("same");
-    let [file, hard, soft, new, to_new] =
-        ["file", "hard", "soft", "new", "to-new"].map(|name| folder.path(name));
+    let folder = ScratchFolder::new(Path::new(env!("CARGO_TARGET_TMPDIR")));
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let [file, hard, soft, new, to_new] = ["file", "hard", "soft", "new", "to-new"].map(path);
     fs::write(&file, "kept").unwrap();
     fs::hard_link(&file, &hard).unwrap();
     symlink("file", &soft).unwrap();
@@ -166,8 +147,7 @@ fn two_files_of_a_run_are_not_the_same_whatever_they_are_called() {
     let perf =
         ["--topic", "t", "--num-records", "1", "--throughput", "-1", "--bootstrap-server", "127.0.0.1:1"];
     let size = ["--record-size", "1"];
-    let round_about =
-        folder.path("../").to_owned() + folder.0.file_name().unwrap().to_str().unwrap() + "/new";
+    let round_about = path("../") + folder.path().file_name().unwrap().to_str().unwrap() + "/new";
     for (json, plot) in
         [(&file, &file), (&file, &hard), (&soft, &hard), (&new, &new), (&new, &to_new), (&new, &round_about)]
     {

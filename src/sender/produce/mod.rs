@@ -317,24 +317,9 @@ impl Produce {
         if answer.code.is_none() {
             return Verdict::Acknowledge;
         }
-        let context = self.verdict_context(index, batch, answer, transaction, now);
-        if context.is_next_refused(answer.code) {
-            transaction.next_number_refused();
-        }
-        classify(answer.code, &context)
-    }
-
-    fn verdict_context(
-        &self,
-        index: usize,
-        batch: &ProducerBatch,
-        answer: &BatchAnswer<'_>,
-        transaction: &mut TransactionManager,
-        now: Instant,
-    ) -> VerdictContext {
         let in_time = now.saturating_duration_since(batch.created()) < self.settings.delivery_timeout;
         let stamp = batch.stamp().filter(|stamp| stamp.producer_id >= 0);
-        VerdictContext {
+        let context = VerdictContext {
             idempotent: transaction.is_idempotent(),
             transactional: transaction.is_transactional(),
             doomed: transaction.is_doomed(),
@@ -343,7 +328,11 @@ impl Produce {
             log_start_offset: answer.log_start_offset,
             of_unknown_fate: batch.is_doubtful(),
             may_split: batch.is_unanswered() && batch.count() > 1,
+        };
+        if context.is_next_refused(answer.code) {
+            transaction.next_number_refused();
         }
+        classify(answer.code, &context)
     }
 
     fn retry(&mut self, index: usize, batch: ProducerBatch, answer: &BatchAnswer<'_>, now: Instant) {
