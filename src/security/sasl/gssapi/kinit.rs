@@ -65,18 +65,27 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 const MOST_WORDS: u64 = 4096;
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
 
     use super::*;
 
-    /// A command that is this script.
-    fn command(name: &str, script: &str) -> (Kinit, PathBuf) {
+    /// A program that is this script. Another process writes it: a command that a test beside this one starts would for
+    /// a moment have inherited a file that was open for writing here, and such a file cannot be run (ETXTBSY).
+    pub(in super::super) fn program(name: &str, script: &str) -> PathBuf {
         let path = std::env::temp_dir().join(format!("kafka-producer-{}-{name}", std::process::id()));
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        let mut shell = Command::new("sh");
+        shell
+            .args(["-c", r##"printf '#!/bin/sh\n%s\n' "$1" >"$0" && chmod 700 "$0""##])
+            .arg(&path)
+            .arg(script);
+        assert!(shell.status().unwrap().success());
+        path
+    }
+
+    fn command(name: &str, script: &str) -> (Kinit, PathBuf) {
+        let path = program(name, script);
         (Kinit::new(path.to_str().unwrap()), path)
     }
 

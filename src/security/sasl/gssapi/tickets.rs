@@ -351,6 +351,7 @@ const MOST_NAMES: usize = 8;
 mod tests {
     use super::super::test_realm::{REALM, TestRealm, ticket_cache};
     use super::*;
+    use crate::security::sasl::gssapi::kinit::tests::program;
     use std::path::PathBuf;
 
     fn scratch(name: &str, bytes: &[u8]) -> PathBuf {
@@ -421,15 +422,12 @@ mod tests {
     /// Behaviour 113.
     #[test]
     fn kinit_renews_what_was_read_before_and_where_it_cannot_the_cache_is_read_again_all_the_same() {
-        use std::os::unix::fs::PermissionsExt;
         let realm = TestRealm::new();
         let (begun, end) = (now() - 100, now() + 600);
         let path = scratch("renewed", &realm.renewable_cache(begun, end, end + 3600));
         let renewed = scratch("renewed-by", &realm.renewable_cache(begun, end + 300, end + 3600));
-        let script =
-            format!("#!/bin/sh\necho \"$@\" >> \"$0.said\"\ncp {} {}\n", renewed.display(), path.display());
-        let kinit = scratch("kinit", script.as_bytes());
-        fs::set_permissions(&kinit, fs::Permissions::from_mode(0o700)).unwrap();
+        let script = format!("echo \"$@\" >> \"$0.said\"\ncp {} {}", renewed.display(), path.display());
+        let kinit = program("kinit", &script);
         let said = kinit.with_extension("said");
         let login = login(of_cache(&path, None), kinit.to_str().unwrap());
         let ends = || {
