@@ -2,7 +2,7 @@
 //!
 //! Owns: which broker may be asked now, the choice of versions, the order of a turn. Must not know: what is asked.
 //! Threads: the sender thread only.
-//! Holds: every note given to `send` comes back exactly once, as answered, written or failed.
+//! Holds: every context given to `send` comes back exactly once, as answered, written or failed.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) enum Readiness {
     Waiting,
 }
 
-/// Requests to all brokers, and their answers. `T` is the caller's note that goes out with a request and comes back
+/// Requests to all brokers, and their answers. `T` is the caller's context that goes out with a request and comes back
 /// with its answer.
 #[derive(Debug)]
 pub(crate) struct NetworkClient<N: Network, T> {
@@ -88,7 +88,7 @@ impl<N: Network, T> NetworkClient<N, T> {
         Readiness::Waiting
     }
 
-    /// Queues a request, in the newest version that both sides speak; the next `poll` writes it. The note comes
+    /// Queues a request, in the newest version that both sides speak; the next `poll` writes it. The context comes
     /// back with an error where there is no such version or no connection. The caller asks `ready` first; what is
     /// sent nevertheless is queued.
     pub(crate) fn send<R: Request>(
@@ -96,16 +96,16 @@ impl<N: Network, T> NetworkClient<N, T> {
         node: i32,
         request: &R,
         expect: Expect,
-        note: T,
+        context: T,
         now: Instant,
     ) -> Result<(), (T, Error)> {
-        let Some(peer) = self.connections.peer(node) else { return Err((note, not_connected(node))) };
-        let Some(versions) = peer.state.versions() else { return Err((note, not_connected(node))) };
+        let Some(peer) = self.connections.peer(node) else { return Err((context, not_connected(node))) };
+        let Some(versions) = peer.state.versions() else { return Err((context, not_connected(node))) };
         let version = match versions.choose(request) {
             Ok(version) => version,
             Err(error) => {
                 let text = format!("{}: {error}", peer.place(None));
-                return Err((note, peer.error(error.kind(), text)));
+                return Err((context, peer.error(error.kind(), text)));
             }
         };
         let correlation_id = self.connections.next_correlation_id();
@@ -115,7 +115,7 @@ impl<N: Network, T> NetworkClient<N, T> {
             Expect::WrittenWithin(timeout) => (false, timeout),
         };
         let entry = InFlightRequest {
-            note: RequestOwner::Caller(note),
+            context: RequestOwner::Caller(context),
             correlation_id,
             version,
             name: R::NAME,

@@ -2,7 +2,7 @@
 //!
 //! Owns: what each event of the network does to a connection; the next deadline. Must not know: who may be asked
 //! what, and when (that is the client's).
-//! Holds: every note that was queued leaves by `outcomes`, once. The next deadline is a lower bound: it costs nothing
+//! Holds: every context that was queued leaves by `outcomes`, once. The next deadline is a lower bound: it costs nothing
 //! while requests come and go, and is found anew when it has passed.
 
 use std::collections::HashMap;
@@ -455,14 +455,14 @@ impl<N: Network, T> Connections<N, T> {
         let mut answers = 0;
         while let Some(connection) = self.connection_of(socket) {
             let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
-            connection.served |= matches!(entry.note, RequestOwner::Caller(_));
+            connection.served |= matches!(entry.context, RequestOwner::Caller(_));
             self.answers_due_less(1);
             answers += 1;
-            match entry.note {
+            match entry.context {
                 RequestOwner::Connection => self.step_answered(id, (&frame, entry.sent_at), now)?,
-                RequestOwner::Caller(note) => {
+                RequestOwner::Caller(context) => {
                     let (version, sent_at) = (entry.version, entry.sent_at);
-                    self.outcomes.push(Outcome::Answered { node: id, note, version, frame, sent_at });
+                    self.outcomes.push(Outcome::Answered { node: id, context, version, frame, sent_at });
                 }
             }
         }
@@ -489,8 +489,8 @@ impl<N: Network, T> Connections<N, T> {
         }
         peer.measure_traffic(now);
         for entry in self.finished.drain(..) {
-            if let RequestOwner::Caller(note) = entry.note {
-                self.outcomes.push(Outcome::Written { node: id, note });
+            if let RequestOwner::Caller(context) = entry.context {
+                self.outcomes.push(Outcome::Written { node: id, context });
             }
         }
         if let Err(reason) = outcome {
@@ -558,8 +558,8 @@ impl<N: Network, T> Connections<N, T> {
             let timed_out = entry.deadline <= now;
             let error = if timed_out { too_late(peer, address, &entry) } else { failed(error) };
             let failure = if timed_out { RequestFailure::TimedOut } else { RequestFailure::Disconnected };
-            if let RequestOwner::Caller(note) = entry.note {
-                self.outcomes.push(Outcome::Failed { node: id, note, failure, written, error });
+            if let RequestOwner::Caller(context) = entry.context {
+                self.outcomes.push(Outcome::Failed { node: id, context, failure, written, error });
             }
         }
         self.outcomes.extend(error.map(|error| Outcome::Disconnected { node: id, error }));

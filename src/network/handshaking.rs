@@ -172,7 +172,7 @@ fn handshake_request<T>(
     deadline: Instant,
 ) -> InFlightRequest<RequestOwner<T>> {
     InFlightRequest {
-        note: RequestOwner::Connection,
+        context: RequestOwner::Connection,
         correlation_id,
         version: request.version,
         name: request.name,

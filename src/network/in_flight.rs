@@ -19,7 +19,7 @@ use crate::error::Error;
 /// A request on its way.
 #[derive(Debug)]
 pub(super) struct InFlightRequest<T> {
-    pub(super) note: T,
+    pub(super) context: T,
     pub(super) correlation_id: i32,
     pub(super) version: i16,
     pub(super) name: &'static str,
@@ -203,11 +203,11 @@ fn pieces(message: &EncodedMessage) -> impl Iterator<Item = &[u8]> {
 #[derive(Debug)]
 pub(crate) enum Outcome<T> {
     /// The answer to a request: the frame without its size, response header included.
-    Answered { node: i32, note: T, version: i16, frame: Vec<u8>, sent_at: Instant },
+    Answered { node: i32, context: T, version: i16, frame: Vec<u8>, sent_at: Instant },
     /// A request that gets no answer is wholly written.
-    Written { node: i32, note: T },
+    Written { node: i32, context: T },
     /// A request will get no answer. `written`: it went out whole, so the broker may have acted on it.
-    Failed { node: i32, note: T, failure: RequestFailure, written: bool, error: Error },
+    Failed { node: i32, context: T, failure: RequestFailure, written: bool, error: Error },
     /// The connection stands and the broker's versions are known.
     Connected { node: i32 },
     /// The connection is lost or could not be made; the requests that were on it have failed before this outcome.
@@ -240,9 +240,9 @@ mod tests {
         expects_answer: bool,
         deadline: Instant,
     ) -> InFlightRequest<i32> {
-        let (note, correlation_id, version, name) = (id, id, 0, "Test");
+        let (context, correlation_id, version, name) = (id, id, 0, "Test");
         InFlightRequest {
-            note,
+            context,
             correlation_id,
             version,
             name,
@@ -287,7 +287,7 @@ mod tests {
                     queue.advance(count, &mut finished);
                 }
                 assert_eq!(sent, b"abcdefghij0123456789abcdefghij", "step {step}, room {room}");
-                assert_eq!(finished.iter().map(|entry| entry.note).collect::<Vec<_>>(), [2]);
+                assert_eq!(finished.iter().map(|entry| entry.context).collect::<Vec<_>>(), [2]);
                 assert_eq!(queue.len(), 2);
                 assert!(queue.can_send_more(3) && !queue.can_send_more(2));
             }
@@ -327,11 +327,11 @@ mod tests {
         queue.advance(3, &mut Vec::new());
         assert_eq!(queue.answered(Some(2)).unwrap_err(), wrong(Some(1)));
         assert_eq!(queue.answered(None).unwrap_err(), wrong(Some(1)));
-        assert_eq!(queue.answered(Some(1)).unwrap().note, 1);
+        assert_eq!(queue.answered(Some(1)).unwrap().context, 1);
         assert_eq!(queue.answered(Some(2)).unwrap_err(), wrong(None), "one byte is missing");
         assert_eq!(unwritten(&queue, 9), b"2");
         queue.advance(1, &mut Vec::new());
-        assert_eq!(queue.answered(Some(2)).unwrap().note, 2);
+        assert_eq!(queue.answered(Some(2)).unwrap().context, 2);
     }
 
     /// Behaviour 37.
@@ -359,7 +359,7 @@ mod tests {
         queue.push(entry(2, plain(b"1"), true, at(10)));
         assert_eq!(queue.deadline(), Some(at(10)));
         assert!(queue.overdue(at(9)).is_none());
-        assert_eq!(queue.overdue(at(10)).map(|entry| entry.note), Some(2));
+        assert_eq!(queue.overdue(at(10)).map(|entry| entry.context), Some(2));
     }
 
     #[test]
@@ -369,7 +369,7 @@ mod tests {
             queue.push(entry(id, plain(b"1234"), true, Instant::now()));
         }
         queue.advance(7, &mut Vec::new());
-        let left: Vec<_> = queue.abandon().map(|(entry, written)| (entry.note, written)).collect();
+        let left: Vec<_> = queue.abandon().map(|(entry, written)| (entry.context, written)).collect();
         assert_eq!(left, [(1, true), (2, false), (3, false)]);
         assert!(queue.is_empty() && !queue.has_unwritten() && queue.can_send_more(1));
     }

@@ -4,7 +4,7 @@
 //! about, topics, batches.
 //! Threads: all of it belongs to the sender thread, but for the [`Waker`] and the short-lived threads of jobs
 //! in the background.
-//! Holds: every note given to [`NetworkClient::send`] comes back exactly once, with an answer or with an error.
+//! Holds: every context given to [`NetworkClient::send`] comes back exactly once, with an answer or with an error.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 // From the bottom up: where to begin, what the sender thread sees of sockets, …

@@ -353,21 +353,21 @@ impl<N: Network> Sender<N> {
 
     fn settle(&mut self, outcome: Outcome<RequestContext>, now: Instant) {
         let effects = match outcome {
-            Outcome::Answered { node, note, version, frame, sent_at } => {
+            Outcome::Answered { node, context, version, frame, sent_at } => {
                 self.awaited = self.awaited.saturating_sub(1);
                 self.heard.answer(broker_behind(node).unwrap_or(node), now);
                 logging::trace!(labels: LogLabels::of_node(node), "broker {node} answered after {:?}", now.saturating_duration_since(sent_at));
-                self.answered(note, node, Received::Frame { version, bytes: frame }, now)
+                self.answered(context, node, Received::Frame { version, bytes: frame }, now)
             }
-            Outcome::Failed { node, note, failure, written, error } => {
+            Outcome::Failed { node, context, failure, written, error } => {
                 logging::debug!(
                     labels: LogLabels { node: Some(node), ..error.labels() },
                     "broker {node}: {failure:?}: {error}"
                 );
                 let progress = if written { SendProgress::Written } else { SendProgress::Queued };
-                self.answered(note, node, Received::Nothing(NoResponse { error, progress }), now)
+                self.answered(context, node, Received::Nothing(NoResponse { error, progress }), now)
             }
-            Outcome::Written { node, note: RequestContext::Produce(context) } => {
+            Outcome::Written { node, context: RequestContext::Produce(context) } => {
                 self.produce.written(context, node, &mut self.identity, now)
             }
             // No other request goes without an answer.

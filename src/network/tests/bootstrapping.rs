@@ -24,8 +24,8 @@ fn begun() -> Fixture {
     fixture
 }
 
-fn send_to(fixture: &mut Fixture, node: i32, note: u32) {
-    fixture.client.send(node, &ping(), Expect::AnswerWithin(SECOND * 30), note, fixture.now).unwrap();
+fn send_to(fixture: &mut Fixture, node: i32, context: u32) {
+    fixture.client.send(node, &ping(), Expect::AnswerWithin(SECOND * 30), context, fixture.now).unwrap();
 }
 
 /// Behaviour 117.

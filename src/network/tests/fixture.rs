@@ -159,13 +159,13 @@ macro_rules! once_more_with_a_layer {
 
 pub(super) use once_more_with_a_layer;
 
-/// What came of the notes, short.
+/// What came of the contexts, short.
 pub(super) fn summary(outcomes: &[Outcome<u32>]) -> String {
     let word = |outcome: &Outcome<u32>| match outcome {
-        Outcome::Answered { note, .. } => format!("answered {note}"),
-        Outcome::Written { note, .. } => format!("written {note}"),
-        Outcome::Failed { note, failure: RequestFailure::TimedOut, .. } => format!("timed out {note}"),
-        Outcome::Failed { note, failure: RequestFailure::Disconnected, .. } => format!("failed {note}"),
+        Outcome::Answered { context, .. } => format!("answered {context}"),
+        Outcome::Written { context, .. } => format!("written {context}"),
+        Outcome::Failed { context, failure: RequestFailure::TimedOut, .. } => format!("timed out {context}"),
+        Outcome::Failed { context, failure: RequestFailure::Disconnected, .. } => format!("failed {context}"),
         Outcome::Connected { .. } => "connected".to_owned(),
         Outcome::Bootstrapped(_) => "bootstrapped".to_owned(),
         Outcome::Disconnected { .. } => "disconnected".to_owned(),

@@ -1,5 +1,5 @@
 //! Requests on a connection, without sockets and without waiting: how many, their answers, their time-outs, and that each
-//! note comes back.
+//! context comes back.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::network::{Expect, Outcome, Readiness};
 fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_notes() {
     let mut fixture = Fixture::connected();
     let writes = fixture.client.network().socket().writes;
-    let notes = [fixture.send(), fixture.send(), fixture.send()];
+    let contexts = [fixture.send(), fixture.send(), fixture.send()];
     assert_eq!(fixture.client.in_flight(1), 3);
     assert!(fixture.turn(SECOND).is_empty());
     assert_eq!(fixture.client.network().socket().writes, writes + 1);
@@ -26,9 +26,9 @@ fn requests_of_one_turn_go_out_in_one_write_and_answers_come_back_with_their_not
     fixture.answer(ids[1]);
     let sent_at = fixture.now - SECOND;
     match &fixture.turn(SECOND)[..] {
-        [Outcome::Answered { node: 1, note, version: 3, frame, sent_at: at }, second] => {
-            assert_eq!((*note, &frame[..4], *at), (notes[0], &ids[0].to_be_bytes()[..], sent_at));
-            assert_eq!(summary(std::slice::from_ref(second)), format!("answered {}", notes[1]));
+        [Outcome::Answered { node: 1, context, version: 3, frame, sent_at: at }, second] => {
+            assert_eq!((*context, &frame[..4], *at), (contexts[0], &ids[0].to_be_bytes()[..], sent_at));
+            assert_eq!(summary(std::slice::from_ref(second)), format!("answered {}", contexts[1]));
         }
         other => panic!("{other:?}"),
     }
@@ -371,13 +371,13 @@ fn a_request_in_no_common_version_comes_back() {
     let id = asked(&socket.take_requests()[0]).correlation_id;
     socket.answer(&broker::versions_answer(id, 4, 0, &apis));
     fixture.turn(SECOND);
-    let (note, error) = fixture.client.send(1, &ping(), expect, 8, fixture.now).unwrap_err();
-    assert_eq!((note, error.kind(), error.node()), (8, ErrorKind::UnsupportedVersion, Some(1)));
-    let (note, error) = fixture.client.send(5, &ping(), expect, 9, fixture.now).unwrap_err();
-    assert_eq!((note, error.kind()), (9, ErrorKind::Network));
+    let (context, error) = fixture.client.send(1, &ping(), expect, 8, fixture.now).unwrap_err();
+    assert_eq!((context, error.kind(), error.node()), (8, ErrorKind::UnsupportedVersion, Some(1)));
+    let (context, error) = fixture.client.send(5, &ping(), expect, 9, fixture.now).unwrap_err();
+    assert_eq!((context, error.kind()), (9, ErrorKind::Network));
 }
 
-/// Whatever the network does, each note comes back once.
+/// Whatever the network does, each context comes back once.
 #[test]
 fn each_note_comes_back_exactly_once() {
     for seed in 0..400 {
@@ -397,8 +397,8 @@ fn each_note_comes_back_exactly_once() {
             }
             for outcome in fixture.turn(Duration::from_millis(random.u64(0..4000))) {
                 match outcome {
-                    Outcome::Answered { note, .. } | Outcome::Written { note, .. } => back.push(note),
-                    Outcome::Failed { note, .. } => back.push(note),
+                    Outcome::Answered { context, .. } | Outcome::Written { context, .. } => back.push(context),
+                    Outcome::Failed { context, .. } => back.push(context),
                     _ => {}
                 }
             }

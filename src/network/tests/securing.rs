@@ -51,7 +51,7 @@ fn the_host_that_was_wanted_reaches_the_other_side() {
 fn a_request_is_written_when_the_last_byte_of_its_record_has_left() {
     let mut fixture = connected_with_a_layer();
     fixture.client.network().socket().room = 0;
-    let note = fixture.send_with(Expect::WrittenWithin(SECOND * 9));
+    let context = fixture.send_with(Expect::WrittenWithin(SECOND * 9));
     assert_eq!(summary(&fixture.turn(Duration::ZERO)), "");
     for _ in 0..300 {
         assert_eq!(fixture.ready(), Readiness::Waiting, "the socket does not keep up");
@@ -60,7 +60,7 @@ fn a_request_is_written_when_the_last_byte_of_its_record_has_left() {
         // The broker reads it in the same moment.
         assert_eq!(fixture.requests().len(), usize::from(!told.is_empty()));
         if !told.is_empty() {
-            assert_eq!(told, format!("written {note}"));
+            assert_eq!(told, format!("written {context}"));
             return assert_eq!(fixture.ready(), Readiness::Ready);
         }
     }
@@ -75,9 +75,9 @@ fn what_did_not_leave_whole_fails_as_not_written_wherever_the_socket_stops() {
         fixture.client.network().socket().room = room;
         let mut request = broker::ping();
         request.batches.push(Arc::new(vec![7; 500]));
-        for note in 1..=3 {
+        for context in 1..=3 {
             let expect = Expect::AnswerWithin(SECOND * 30);
-            fixture.client.send(1, &request, expect, note, fixture.now).unwrap();
+            fixture.client.send(1, &request, expect, context, fixture.now).unwrap();
         }
         fixture.turn(Duration::ZERO);
         let read = fixture.requests().len();
@@ -504,10 +504,10 @@ fn who_is_not_believed_again_loses_the_connection_and_what_was_on_its_way_may_be
     fixture.now += SECOND * 10;
     authority.refuses.store(true, Ordering::Relaxed);
     fixture.ready();
-    let note = fixture.send();
+    let context = fixture.send();
     fixture.turn(Duration::ZERO);
     let outcomes = answer_all(&mut fixture);
-    assert_eq!(summary(&outcomes), format!("failed {note}, disconnected"));
+    assert_eq!(summary(&outcomes), format!("failed {context}, disconnected"));
     let Outcome::Failed { error, written: true, .. } = &outcomes[0] else { panic!("{outcomes:?}") };
     assert_eq!(as_a_lost_connection(error), (ErrorKind::Network, Some(ErrorCode::NETWORK_EXCEPTION), true));
     assert_eq!(disconnection(&outcomes).kind(), ErrorKind::Authentication);

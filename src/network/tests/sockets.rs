@@ -142,8 +142,8 @@ fn connect<P: Poller>(client: &mut SocketClient<P>, address: SocketAddr) {
     assert!(matches!(outcomes(client, 1)[..], [Outcome::Connected { node: 1 }]));
 }
 
-fn send<P: Poller>(client: &mut SocketClient<P>, note: u32) {
-    client.send(1, &ping(), Expect::AnswerWithin(LONG), note, Instant::now()).unwrap();
+fn send<P: Poller>(client: &mut SocketClient<P>, context: u32) {
+    client.send(1, &ping(), Expect::AnswerWithin(LONG), context, Instant::now()).unwrap();
 }
 
 /// What is said of a server that cannot be used.
@@ -164,7 +164,7 @@ fn requests_are_answered<P: Poller>() {
     for round in 0..200 {
         (0..5).for_each(|place| send(&mut client, round * 5 + place));
         for (place, outcome) in (0..).zip(outcomes(&mut client, 5)) {
-            assert!(matches!(outcome, Outcome::Answered { note, .. } if note == round * 5 + place));
+            assert!(matches!(outcome, Outcome::Answered { context, .. } if context == round * 5 + place));
         }
     }
 }
@@ -191,7 +191,7 @@ fn answers_may_come_byte_by_byte<P: Poller>() {
     });
     connect(&mut client, address);
     send(&mut client, 7);
-    assert!(matches!(outcomes(&mut client, 1)[..], [Outcome::Answered { note: 7, .. }]));
+    assert!(matches!(outcomes(&mut client, 1)[..], [Outcome::Answered { context: 7, .. }]));
 }
 
 /// Small buffers, slow reader, many splices: all bytes arrive, in order.
@@ -254,7 +254,7 @@ fn a_connection_cut_within_an_answer_fails_its_requests<P: Poller>() {
     connect(&mut client, address);
     send(&mut client, 7);
     match &outcomes(&mut client, 2)[..] {
-        [Outcome::Failed { note: 7, written: true, .. }, Outcome::Disconnected { error, .. }] => {
+        [Outcome::Failed { context: 7, written: true, .. }, Outcome::Disconnected { error, .. }] => {
             assert!(error.to_string().contains("in the middle of an answer"), "{error}");
         }
         other => panic!("{other:?}"),
@@ -335,7 +335,7 @@ fn a_request_that_times_out_closes_its_connection<P: Poller>() {
     assert!(now.elapsed() >= Duration::from_millis(40));
     assert!(matches!(
         outcomes[..],
-        [Outcome::Failed { note: 1, .. }, Outcome::Failed { note: 2, .. }, Outcome::Disconnected { .. }]
+        [Outcome::Failed { context: 1, .. }, Outcome::Failed { context: 2, .. }, Outcome::Disconnected { .. }]
     ));
     while !closed.load(Ordering::Acquire) {
         assert!(now.elapsed() < LONG, "the server never saw the end");
@@ -397,9 +397,9 @@ fn spinning_changes_nothing_but_the_time<P: Poller>() {
     let options = SocketOptions { spin: Duration::from_micros(50), ..Default::default() };
     let (mut client, waker) = client_with::<P>(settings(), options);
     connect(&mut client, serve_answers(|asked| pong(asked.correlation_id)));
-    for note in 0..200 {
-        client.set_awaited(note % 3 > 0);
-        send(&mut client, note);
+    for context in 0..200 {
+        client.set_awaited(context % 3 > 0);
+        send(&mut client, context);
         assert!(matches!(outcomes(&mut client, 1)[..], [Outcome::Answered { .. }]));
     }
     send(&mut client, 200);
