@@ -1,11 +1,12 @@
 //! The pages of `docs/`: what they quote and list is there.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod source;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use kafka_producer::{Error, ErrorCode};
 
@@ -460,4 +461,52 @@ fn every_line_of_the_log_is_on_its_page_with_what_to_do() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
+}
+
+/// The words in backticks.
+fn names(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The files and folders of `src/` that a row of the list names in its first column: from `src/`, or from the folder of
+/// the row's first name.
+fn places(row: &str) -> Vec<PathBuf> {
+    let column = row.split('|').nth(1).unwrap_or_default();
+    let folder = names(column).next().and_then(|first| Path::new(first).parent()).unwrap_or(Path::new(""));
+    let src = source::root().join("src");
+    let place = |name: &str| {
+        let beside = folder.join(name);
+        let found = [Path::new(name), &beside].into_iter().find(|path| src.join(path).exists());
+        found.unwrap_or_else(|| panic!("ARCHITECTURE.md lists {name}, which is not in src/")).to_owned()
+    };
+    names(column).map(place).collect()
+}
+
+/// A file has a line there, or its folder has one. Roots of folders and tests go without.
+#[test]
+fn every_file_of_the_library_is_in_the_list_of_the_architecture() {
+    let page = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let rows = page.lines().skip_while(|line| !line.starts_with("| File in `src/`")).skip(2);
+    let listed: Vec<PathBuf> = rows.take_while(|line| line.starts_with('|')).flat_map(places).collect();
+    let goes_without = |path: &Path| {
+        path.ends_with("mod.rs") || path == Path::new("lib.rs") || path.iter().any(|part| part == "tests")
+    };
+    let files = source::rust_files("src").into_iter().map(|(path, _)| path);
+    let missing: Vec<_> = files
+        .map(|path| path.strip_prefix("src").unwrap().to_owned())
+        .filter(|path| !goes_without(path) && !listed.iter().any(|place| path.starts_with(place)))
+        .collect();
+    assert!(missing.is_empty(), "not in ARCHITECTURE.md: {missing:?}");
+}
+
+#[test]
+fn every_file_that_the_architecture_names_is_there() {
+    let page = fs::read_to_string("ARCHITECTURE.md").unwrap();
+    let files: Vec<String> = source::files("").iter().map(|path| format!("/{}", path.display())).collect();
+    let prose = prose(&page).collect::<Vec<_>>().join("\n");
+    let named: BTreeSet<&str> = names(&prose).filter(|name| name.ends_with(".rs")).collect();
+    assert!(named.len() > 100, "{named:?}");
+    for name in named {
+        assert!(files.iter().any(|file| file.ends_with(&format!("/{name}"))), "{name} is nowhere");
+    }
 }

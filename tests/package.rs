@@ -150,6 +150,27 @@ fn no_async_runtime_comes_along_not_even_for_tests() {
     assert_eq!(found, [""; 0]);
 }
 
+/// What it is for, and what would replace it.
+#[test]
+fn every_dependency_has_its_row_in_the_architecture() {
+    let tree = Tree::load();
+    let page = read("ARCHITECTURE.md");
+    let (_, section) = page.split_once("\n## Dependencies\n").unwrap();
+    let named: BTreeSet<&str> = section
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .flat_map(|row| row.split('`').skip(1).step_by(2))
+        .collect();
+    let dependencies = tree.root()["dependencies"].as_array().unwrap();
+    let missing: Vec<&str> = dependencies
+        .iter()
+        .filter(|dependency| dependency["kind"].is_null())
+        .map(|dependency| dependency["name"].as_str().unwrap())
+        .filter(|name| !named.contains(name))
+        .collect();
+    assert_eq!(missing, [""; 0]);
+}
+
 #[test]
 fn the_papers_are_in_order() {
     let tree = Tree::load();
