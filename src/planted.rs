@@ -37,7 +37,10 @@ macro_rules! defects {
     ($($name:ident: $about:literal,)*) => {
         /// What can be planted.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(not(feature = "tls"), allow(dead_code, reason = "some would be planted in what is not built"))]
+        #[cfg_attr(
+            not(any(feature = "tls", feature = "simulation", test)),
+            expect(dead_code, reason = "some would be planted in what is not built")
+        )]
         pub(crate) enum Defect {
             $(#[doc = $about] $name,)*
         }

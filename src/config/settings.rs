@@ -32,7 +32,7 @@ macro_rules! settings {
         #[derive(Clone)]
         #[cfg_attr(
             not(all(feature = "oidc", feature = "gssapi")),
-            allow(dead_code, reason = "some are only for what a feature brings")
+            expect(dead_code, reason = "some are only for what a feature brings")
         )]
         pub(crate) struct Settings {
             $($(#[doc = concat!("`", $name, "`")] pub(crate) $field: $type,)?)*

@@ -11,10 +11,8 @@ use rustls::ServerConfig;
 use super::authority::{BOTH, Certified, TestAuthority, server_config};
 use super::folder::Folder;
 use super::terminator::{Cut, Terminator};
-use crate::config::ProducerConfig;
-use crate::error::ErrorKind;
-use crate::producer::KafkaProducer;
-use crate::record::ProducerRecord;
+// As a user has it: by the names of the crate's face.
+use crate::{ErrorKind, KafkaProducer, ProducerConfig, ProducerRecord};
 
 struct TlsCluster {
     cluster: EmbeddedCluster,

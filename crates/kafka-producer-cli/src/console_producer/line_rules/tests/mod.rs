@@ -3,7 +3,7 @@
 use super::*;
 
 /// Key, value, headers.
-type Row = (Option<&'static str>, Option<&'static str>, Vec<(&'static str, Option<&'static str>)>);
+type Parsed = (Option<&'static str>, Option<&'static str>, Vec<(&'static str, Option<&'static str>)>);
 
 const DEFAULT: &[(&str, &str)] = &[("parse.key", "true"), ("parse.headers", "true")];
 
@@ -24,7 +24,7 @@ fn with<'a>(more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
 
 /// What the lines are read as; an error is its text.
 #[track_caller]
-fn check(properties: &[(&str, &str)], input: &str, expected: &[Result<Row, &str>]) {
+fn check(properties: &[(&str, &str)], input: &str, expected: &[Result<Parsed, &str>]) {
     let rules = rules(properties).unwrap_or_else(|complaint| panic!("{complaint}"));
     let lines: Vec<_> = input.split_terminator('\n').collect();
     assert_eq!(lines.len(), expected.len());
@@ -49,7 +49,7 @@ fn row(
     key: &'static str,
     value: &'static str,
     headers: &[(&'static str, &'static str)],
-) -> Result<Row, &'static str> {
+) -> Result<Parsed, &'static str> {
     Ok((Some(key), Some(value), headers.iter().map(|(key, value)| (*key, Some(*value))).collect()))
 }
 
