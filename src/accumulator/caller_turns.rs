@@ -1,6 +1,7 @@
 //! `CallerTurns`: whether several threads append to a partition, and so take turns for its lock.
 //!
-//! Owns: telling one calling thread from several, and those that wait for their outcomes from those that go on. Must not know: records, batches.
+//! Owns: telling one calling thread from several, and those that wait for their outcomes from those that go on. Must not
+//! know: records, batches.
 //! Threads: application threads. What is under the queue's lock is `LastCaller`.
 //! Holds: one thread alone pays for a comparison; several are found out within a batch, and forgotten within two.
 
@@ -30,7 +31,8 @@ pub(super) struct CallerTurns {
 pub(super) struct LastCaller {
     token: CallerToken,
     has_changed: bool,
-    /// Callers wait for what they send: none of them wants the lock again and again, and who stepped back would only be late.
+    /// Callers wait for what they send: none of them wants the lock again and again, and one that stepped back would only be
+    /// late.
     waits: bool,
 }
 

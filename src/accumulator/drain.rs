@@ -826,7 +826,7 @@ mod tests {
         }
     }
 
-    /// Fault B14. Who has a new leader is taken off the old one's list with all others at once, and listed once.
+    /// Fault B14. A partition that has a new leader is taken off the old one's list with all others at once, and listed once.
     #[test]
     fn leaders_that_change_take_what_is_ready_along() {
         let mut world = World::new(300);

@@ -312,7 +312,7 @@ impl BatchCompletion {
         let _ = self.end.set(end);
         let opened = Latch { is_open: true, ..Latch::default() };
         let closed = std::mem::replace(&mut *self.latch.lock(), opened);
-        // Outside of the lock: who is woken must not wait for it.
+        // Outside of the lock: a thread that is woken must not wait for it.
         closed.waiting.iter().for_each(Thread::unpark);
     }
 

@@ -1,7 +1,7 @@
 //! What is said on connections before the caller's requests, and between them: layers, then the steps of the handshake.
 //!
 //! Owns: when each comes. Must not know: what the steps say.
-//! Holds: who refuses us is asked again no sooner than the backoff allows, and what the caller sends waits meanwhile.
+//! Holds: a broker that refuses us is asked again no sooner than the backoff allows, and what the caller sends waits meanwhile.
 //! Source: Kafka's `KafkaChannel` and `SaslClientAuthenticator`.
 
 use std::time::{Duration, Instant};

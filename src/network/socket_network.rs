@@ -54,7 +54,7 @@ pub(crate) struct SocketNetwork<P: Poller = SystemPoller> {
     ready: Vec<Ready>,
     /// For an answer that somebody waits for.
     answer_spin: Spin,
-    /// For the next request of somebody who has just had his answer.
+    /// For the next request of a caller that has just had its answer.
     request_spin: Spin,
     /// The last wait ended with something to read.
     answered: bool,
@@ -153,7 +153,7 @@ impl<P: Poller> SocketNetwork<P> {
         answered: bool,
         events: &mut Vec<NetworkEvent>,
     ) -> (Instant, Polled) {
-        // Who has just had an answer may well be about to send again, however long the round trip is. With several answers
+        // A caller that has just had its answer may well be about to send again, however long the round trip is. With several answers
         // due sleeping costs nothing: those that come meanwhile are taken in one go.
         let is_worth_it = self.awaited && (answered || self.answers_due == 1);
         let mut spin = std::mem::take(self.spin_for(answered));

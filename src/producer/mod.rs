@@ -514,7 +514,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     /// Waits for the end of the sender thread: whether it has come. At the deadline it fails what is left, which takes a
-    /// moment; but who runs code of the user's may take any time for that.
+    /// moment; but a thread that runs code of the user's may take any time for that.
     fn await_end(&self, deadline: Option<Instant>) -> Result<bool, Error> {
         let mut until = deadline.and_then(|deadline| deadline.checked_add(MOMENT));
         let last = deadline.and_then(|deadline| deadline.checked_add(LONGEST_MOMENT));

@@ -72,7 +72,7 @@ impl Control {
         &self.meters
     }
 
-    /// What was measured so far, and what can be looked up now. The sender does not wait for who reads it.
+    /// What was measured so far, and what can be looked up now. The sender does not wait for its reader.
     pub(crate) fn metrics(&self, now: Instant) -> Metrics {
         let (pool, meters) = (self.accumulator.pool(), &self.meters);
         let looked = Looked {

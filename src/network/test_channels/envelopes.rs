@@ -2,8 +2,8 @@
 //!
 //! Owns: both sides. Must not know: sockets, requests.
 //! Each chunk goes in an envelope of its own: kind, length, masked bytes, check sum. Before the first, both sides greet each
-//! other, and the client says which host it wanted; now and then who writes has to wait until the other side has agreed
-//! upon a new mask; and who ends says so.
+//! other, and the client says which host it wanted; now and then the side that writes has to wait until the other has agreed
+//! upon a new mask; and the side that ends says so.
 
 use std::io::IoSlice;
 

@@ -28,7 +28,7 @@ pub(crate) use envelopes::{BrokerEnvelopes, EnvelopeReader};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SimulatedChannels {
     pub(crate) is_layered: bool,
-    /// Who believes us, where we say who we are.
+    /// What the brokers think of us, where we say who we are.
     pub(crate) authority: Option<Arc<Authority>>,
 }
 

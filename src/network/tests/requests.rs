@@ -397,7 +397,9 @@ fn each_note_comes_back_exactly_once() {
             }
             for outcome in fixture.turn(Duration::from_millis(random.u64(0..4000))) {
                 match outcome {
-                    Outcome::Answered { context, .. } | Outcome::Written { context, .. } => back.push(context),
+                    Outcome::Answered { context, .. } | Outcome::Written { context, .. } => {
+                        back.push(context)
+                    }
                     Outcome::Failed { context, .. } => back.push(context),
                     _ => {}
                 }

@@ -335,7 +335,11 @@ fn a_request_that_times_out_closes_its_connection<P: Poller>() {
     assert!(now.elapsed() >= Duration::from_millis(40));
     assert!(matches!(
         outcomes[..],
-        [Outcome::Failed { context: 1, .. }, Outcome::Failed { context: 2, .. }, Outcome::Disconnected { .. }]
+        [
+            Outcome::Failed { context: 1, .. },
+            Outcome::Failed { context: 2, .. },
+            Outcome::Disconnected { .. }
+        ]
     ));
     while !closed.load(Ordering::Acquire) {
         assert!(now.elapsed() < LONG, "the server never saw the end");

@@ -1,8 +1,8 @@
 //! `SaslCredentials`: a user's name and password, and where they come from.
 //!
 //! Owns: reading them out of `sasl.jaas.config`, and asking those who have them otherwise. Must not know: mechanisms.
-//! Threads: whoever has to be asked is asked on a worker's thread, once for each login, and by a few at a time: who never
-//! answers holds that many threads and no more.
+//! Threads: whoever has to be asked is asked on a worker's thread, once for each login, and by a few at a time: one that
+//! never answers holds that many threads and no more.
 //! Holds: the password is no text of a `Debug`.
 
 use std::error::Error as StdError;

@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::security::tls::TlsContext;
 
 /// By the `ssl.` options of `sasl.jaas.config`, as in Java. The producer's own `ssl.` settings do not count: a provider of
-/// tokens is seldom certified by who certifies the brokers. Without such options the system's authorities are trusted.
+/// tokens is seldom certified by the authority of the brokers. Without such options the system's authorities are trusted.
 /// What is wrong is added to the faults.
 pub(super) fn login_tls(options: &JaasOptions, faults: &mut Faults) -> Option<Arc<TlsContext>> {
     let options = options.iter().filter(|(name, _)| name.starts_with("ssl."));

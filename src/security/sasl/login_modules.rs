@@ -1,8 +1,8 @@
 //! Which mechanisms there are, and which of Java's login modules belongs to each.
 //!
 //! Owns: both tables, and the errors for what is not in them. Must not know: what a mechanism does.
-//! Holds: a mechanism with another's module is refused, although Java takes some such pairs: who writes one has mixed up
-//! something, and that something is how his password travels.
+//! Holds: a mechanism with another's module is refused, although Java takes some such pairs: whoever writes one has
+//! mixed up something, and that something is how his password travels.
 
 use super::jaas::JaasEntry;
 use crate::config::jaas_text::{PLAIN_LOGIN_MODULE, SCRAM_LOGIN_MODULE};

@@ -104,7 +104,8 @@ impl TlsContext {
         Arc::clone(&self.current.lock().config)
     }
 
-    /// The same, of the files as they are now, for who is in the background anyway: blocks as long as looking at them takes.
+    /// The same, of the files as they are now, for work that is in the background anyway: blocks as long as looking at them
+    /// takes.
     #[cfg(feature = "oidc")]
     pub(crate) fn newest_client_config(self: &Arc<Self>) -> Arc<ClientConfig> {
         if !self.is_stuck() {

@@ -67,7 +67,7 @@ fn beginnings(mut requested: Vec<String>) -> Vec<String> {
 /// Where a broker tells none, and after a request that came to nothing: as in Java.
 pub(super) const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
-/// Brokers of Kafka's take no subscription that wants more; who tells less is not believed.
+/// Brokers of Kafka's take no subscription that wants metrics more often; a broker that tells less is not believed.
 pub(super) const LEAST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The codec with this number, with the level that is its default; none where it is unknown or not in this build.

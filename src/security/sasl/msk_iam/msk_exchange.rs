@@ -95,7 +95,7 @@ fn payload(identity: &AwsIdentity, host: &str, now: SystemTime) -> Result<String
     Ok(Json::Object(payload).to_string())
 }
 
-/// The broker's answer: who is refused gets none.
+/// The broker's answer: a client that is refused gets none.
 fn accepted(challenge: &[u8]) -> Result<(), Error> {
     let wrong = |text: &str| {
         Error::new(ErrorKind::Authentication, format!("{AWS_MSK_IAM}: the broker's answer {text}"))

@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Who reads a pipe waits until somebody writes.
+    /// Reading a pipe waits until somebody writes.
     #[test]
     fn what_is_no_regular_file_is_not_waited_for() {
         let file = file("pipe", b"");
