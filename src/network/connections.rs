@@ -214,7 +214,7 @@ impl<N: Network, T> Connections<N, T> {
         };
         let until = if self.outcomes.is_empty() { until } else { Some(now) };
         self.network.expect_answers(self.answers_due, self.awaited);
-        let now = self.measured_wait((now, until), events);
+        let now = self.measured_wait(now, until, events);
         self.left = Some(now);
         now
     }
@@ -459,7 +459,7 @@ impl<N: Network, T> Connections<N, T> {
             self.answers_due_less(1);
             answers += 1;
             match entry.context {
-                RequestOwner::Connection => self.step_answered(id, (&frame, entry.sent_at), now)?,
+                RequestOwner::Connection => self.step_answered(id, &frame, entry.sent_at, now)?,
                 RequestOwner::Caller(context) => {
                     let (version, sent_at) = (entry.version, entry.sent_at);
                     self.outcomes.push(Outcome::Answered { node: id, context, version, frame, sent_at });

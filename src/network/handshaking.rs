@@ -72,7 +72,8 @@ impl<N: Network, T> Connections<N, T> {
     pub(super) fn step_answered(
         &mut self,
         id: i32,
-        (frame, asked_at): (&[u8], Instant),
+        frame: &[u8],
+        asked_at: Instant,
         now: Instant,
     ) -> Result<(), DisconnectReason> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };

@@ -97,8 +97,8 @@ impl Job {
             }
             Job::LookUp(servers) => JobResult::LookedUp(servers.look_up()),
             Job::Work(work) => {
-                let told = (work.name, work.is_awaited);
-                worked(told, work.run())
+                let (name, is_awaited) = (work.name, work.is_awaited);
+                worked(name, is_awaited, work.run())
             }
         }
     }
@@ -112,15 +112,15 @@ impl Job {
             }
             Job::LookUp(_) => Box::new(|error| JobResult::LookedUp(Err(error))),
             Job::Work(work) => {
-                let told = (work.name, work.is_awaited);
-                Box::new(move |error| worked(told, Err(error)))
+                let (name, is_awaited) = (work.name, work.is_awaited);
+                Box::new(move |error| worked(name, is_awaited, Err(error)))
             }
         }
     }
 }
 
 /// That work is over. If it has failed, those connections are told that wait for work; where none does, the log is.
-fn worked((name, is_awaited): (&'static str, bool), result: io::Result<()>) -> JobResult {
+fn worked(name: &'static str, is_awaited: bool, result: io::Result<()>) -> JobResult {
     match result {
         Err(error) if !is_awaited => {
             logging::warn!("{name}: work in the background was not done, and is tried again later: {error}");

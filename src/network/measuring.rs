@@ -14,7 +14,8 @@ impl<N: Network, T> Connections<N, T> {
     /// Waits for sockets and for jobs in the background.
     pub(super) fn measured_wait(
         &mut self,
-        (begun, until): (Instant, Option<Instant>),
+        begun: Instant,
+        until: Option<Instant>,
         events: &mut Vec<NetworkEvent>,
     ) -> Instant {
         let now = self.network.wait(begun, until, events);

@@ -149,12 +149,13 @@ impl<P: Poller> SocketNetwork<P> {
     /// `answered`: the last wait brought answers.
     fn spin(
         &mut self,
-        (now, until): (Instant, Option<Instant>),
+        now: Instant,
+        until: Option<Instant>,
         answered: bool,
         events: &mut Vec<NetworkEvent>,
     ) -> (Instant, Polled) {
-        // A caller that has just had its answer may well be about to send again, however long the round trip is. With several answers
-        // due sleeping costs nothing: those that come meanwhile are taken in one go.
+        // A caller that has just had its answer may well be about to send again, however long the round trip is. With
+        // several answers due sleeping costs nothing: those that come meanwhile are taken in one go.
         let is_worth_it = self.awaited && (answered || self.answers_due == 1);
         let mut spin = std::mem::take(self.spin_for(answered));
         let polled = spin.poll(now, until, is_worth_it, || {
@@ -171,7 +172,8 @@ impl<P: Poller> SocketNetwork<P> {
 
     fn sleep(
         &mut self,
-        (now, until): (Instant, Option<Instant>),
+        now: Instant,
+        until: Option<Instant>,
         answered: bool,
         events: &mut Vec<NetworkEvent>,
     ) -> Instant {
@@ -247,10 +249,10 @@ impl<P: Poller> Network for SocketNetwork<P> {
         let answered = std::mem::take(&mut self.answered);
         let (mut now, mut polled) = (now, Polled::InVain);
         if events.is_empty() {
-            (now, polled) = self.spin((now, until), answered, events);
+            (now, polled) = self.spin(now, until, answered, events);
         }
         if polled == Polled::InVain {
-            now = self.sleep((now, until), answered, events);
+            now = self.sleep(now, until, answered, events);
         }
         self.waker.awake();
         self.answered = events.iter().any(|event| matches!(event, NetworkEvent::Readable(_)));

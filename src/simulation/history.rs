@@ -81,7 +81,8 @@ pub(super) struct Accepted {
 impl Accepted {
     /// Nothing has been told of it yet.
     pub(super) fn now(
-        (topic, partition): (&'static str, Option<i32>),
+        topic: &'static str,
+        partition: Option<i32>,
         content: RecordContent,
         at: Duration,
         has_callback: bool,

@@ -118,7 +118,8 @@ impl Layers {
         &mut self,
         id: SocketId,
         bytes: &[u8],
-        (now, is_cut_short): (Instant, bool),
+        now: Instant,
+        is_cut_short: bool,
     ) -> Option<WrittenThroughLayer> {
         if let Some(line) = self.tls.get_mut(&id) {
             let (is_late, WrittenBytes { plain, left }) =
@@ -132,7 +133,7 @@ impl Layers {
         let reader = &mut self.ends(id).written;
         let changes = reader.changes();
         let plain = reader.read(bytes);
-        // Who changes the mask waits for the other side.
+        // The side that changes the mask waits for the other side.
         let is_behind = reader.changes() != changes || is_cut_short;
         Some(WrittenThroughLayer { left: plain.len(), plain, is_late: false, is_behind })
     }

@@ -122,7 +122,7 @@ impl Ledger {
         let mut pages = self.pages.lock().unwrap();
         let number = pages.begun.len();
         let content = content(number + self.program * MOST_RECORDS);
-        let record = Accepted::now((topic, partition), content, self.clock.elapsed(), has_callback);
+        let record = Accepted::now(topic, partition, content, self.clock.elapsed(), has_callback);
         pages.begun.push(SentRecordPage { record, future: None, jumps: self.clock.jumps() });
         number
     }

@@ -479,7 +479,7 @@ impl Network for SimulatedNetwork {
         }
         let second = self.elapsed().as_secs();
         self.wire.is_fenced = self.ledger.with_book(|book| book.is_fenced);
-        match self.layers.written(id, &bytes, (self.now, taken < offered)) {
+        match self.layers.written(id, &bytes, self.now, taken < offered) {
             Some(WrittenThroughLayer { plain, left, is_late, is_behind }) => {
                 if is_late {
                     self.wire.is_behind(id, true);

@@ -74,7 +74,7 @@ pub(super) fn scenario(seed: u64, enabled: &[Kind]) -> SeedScenario {
     let is_denied = denial.is_some();
     trouble.extend(denial);
     let (_, later) = Kind::of_any_connections();
-    thrown.extend(later_trouble(&mut Dice::with_seed(!seed), (&size, later), enabled, &mut trouble));
+    thrown.extend(later_trouble(&mut Dice::with_seed(!seed), &size, later, enabled, &mut trouble));
     let link_quality = if is_calm { LinkQuality::calm() } else { LinkQuality::random(dice) };
     let limit = limit(dice);
     let versions = Versions::random(dice);
@@ -328,7 +328,8 @@ fn mends(step: &Step) -> bool {
 /// Adds troubles of the kinds that came later to those that a run has, and returns these kinds.
 pub(super) fn later_trouble(
     dice: &mut Dice,
-    (size, possible): (&Size, &[Kind]),
+    size: &Size,
+    possible: &[Kind],
     enabled: &[Kind],
     trouble: &mut Steps,
 ) -> Vec<Kind> {

@@ -120,7 +120,7 @@ fn of_kind(kind: Kind, dice: &mut Dice, wish: &SecurityWish, at: Duration) -> St
             let cut = secure(SecurityStep::CutAt(broker, way, dice.usize(..most)));
             vec![cut, (at, Step::Cut(broker))]
         }
-        Kind::HandshakeStalls => vec![stalled(dice, wish, at, (shortly, times))],
+        Kind::HandshakeStalls => vec![stalled(dice, wish, at, shortly, times)],
         Kind::Alerts => {
             let places = [AlertAt::ClientHello, AlertAt::Finished, AlertAt::Data(dice.usize(..500))];
             let number = [40, 42, 44, 45, 46, 48, 70, 80, 90, 116][dice.usize(..10)];
@@ -170,7 +170,8 @@ fn stalled(
     dice: &mut Dice,
     wish: &SecurityWish,
     at: Duration,
-    (shortly, times): (Duration, u32),
+    shortly: Duration,
+    times: u32,
 ) -> (Duration, Step) {
     let broker = dice.i32(1..=3);
     let is_dead = dice.u32(..4) == 0;

@@ -72,7 +72,7 @@ pub(super) fn transaction_scenario(seed: u64, enabled: &[Kind]) -> SeedScenario 
 /// In some runs topics are created again or grow, or brokers know or say something else of them. Returns which kinds of trouble.
 fn other_topics(seed: u64, size: &Size, enabled: &[Kind], trouble: &mut Steps) -> Vec<Kind> {
     let dice = &mut Dice::with_seed(!seed ^ 0x7a75_7a75_7a75_7a75);
-    let thrown = later_trouble(dice, (size, &Kind::LATER_BESIDE_TRANSACTIONS), enabled, trouble);
+    let thrown = later_trouble(dice, size, &Kind::LATER_BESIDE_TRANSACTIONS, enabled, trouble);
     // The coordinator alone gives epochs, and whoever is in a transaction is not forgotten.
     trouble.retain(|(_, step)| {
         !matches!(step, Step::Lie(_, Lie::LateEpochs | Lie::LogStarts) | Step::Wipe { .. } | Step::Forget(_))

@@ -34,7 +34,7 @@ impl Script {
             }
             Act::Begin => self.begin(producer),
             Act::Offsets { topic, partition, is_shared } => {
-                self.offsets(producer, (topic, partition), is_shared)
+                self.offsets(producer, topic, partition, is_shared)
             }
             Act::Commit { tries } => match self.commit(producer, tries) {
                 Ended::ToBeAborted | Ended::NotNow => {
@@ -98,7 +98,7 @@ impl Script {
         }
     }
 
-    fn offsets(&self, producer: &SimulatedProducer, (topic, partition): (usize, i32), is_shared: bool) {
+    fn offsets(&self, producer: &SimulatedProducer, topic: usize, partition: i32, is_shared: bool) {
         let topic = TOPICS[topic];
         let mut group = String::new();
         let added = self.ledger.with_book(|book| {

@@ -72,7 +72,7 @@ impl Coordination {
         }
         let error = Error::from_code(found.error_code, found.error_message.as_deref());
         let error = error.with_remark(&format!("asked who coordinates {}", Escaped(&coordinated.key)));
-        let judged = self.judge(CoordinatorApi::FindCoordinator, found.error_code, (error, node));
+        let judged = self.judge(CoordinatorApi::FindCoordinator, found.error_code, error, node);
         self.conclude(queued, judged, &mut identity.transaction, now)
     }
 
@@ -95,7 +95,7 @@ impl Coordination {
                 Some(remark) => error.with_remark(&remark),
                 None => error,
             };
-            let judged = self.judge(CoordinatorApi::InitProducerId, code, (error, node));
+            let judged = self.judge(CoordinatorApi::InitProducerId, code, error, node);
             return self.conclude(queued, judged, transaction, now);
         }
         if id < 0 || epoch < 0 {
@@ -233,7 +233,7 @@ impl Coordination {
         }
         let (api, code) = (CoordinatorApi::AddOffsetsToTxn, response.error_code);
         let error = self.error_of(api, code);
-        let judged = self.judge(api, code, (error, node));
+        let judged = self.judge(api, code, error, node);
         self.conclude(queued, judged, transaction, now)
     }
 
@@ -283,7 +283,7 @@ impl Coordination {
         }
         error = error.with_topic(&place.topic().into()).with_partition(place.partition());
         let (error, is_unknown) = self.unknown_for_too_long(&mut queued, error, now);
-        let mut judged = self.judge(api, code, (error, node));
+        let mut judged = self.judge(api, code, error, node);
         if is_unknown {
             judged.verdict = CoordinatorVerdict::Abortable;
         }
@@ -378,7 +378,7 @@ impl Coordination {
     }
 
     /// The verdict on an answer, and its error with the broker that gave it.
-    fn judge(&self, api: CoordinatorApi, code: ErrorCode, (error, node): (Error, i32)) -> JudgedAnswer {
+    fn judge(&self, api: CoordinatorApi, code: ErrorCode, error: Error, node: i32) -> JudgedAnswer {
         let verdict = coordinator_verdict(api, code, CoordinatorContext::default());
         JudgedAnswer { verdict, error: error.with_node(broker(node)) }
     }

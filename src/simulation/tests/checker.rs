@@ -49,7 +49,7 @@ fn sound() -> History {
             let outcome = acknowledged(partition, offset);
             let told = vec![Told { at, outcome: outcome.clone() }];
             logs[partition as usize].records.push(logged(&content, offset));
-            let record = Accepted::now(("t", Some(partition)), content, at, true);
+            let record = Accepted::now("t", Some(partition), content, at, true);
             records.push(Accepted { told, future: Some(outcome), ..record });
         }
     }
