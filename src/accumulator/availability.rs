@@ -28,7 +28,7 @@ impl From<&Settings> for AvailabilityRules {
     fn from(settings: &Settings) -> AvailabilityRules {
         AvailabilityRules {
             availability_timeout: settings.partitioner_availability_timeout,
-            rack: settings.client_rack.clone(),
+            rack: settings.client_rack.clone().filter(|_| settings.partitioner_rack_aware),
         }
     }
 }
@@ -152,6 +152,18 @@ impl AvailablePartitions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Faults, ProducerConfig};
+
+    #[test]
+    fn a_rack_counts_only_where_it_is_asked_for() {
+        let rack = |aware: &str| {
+            let config = ProducerConfig::new().bootstrap_servers("localhost:9092").set("client.rack", "r1");
+            let config = config.set("partitioner.rack.aware", aware);
+            let given = ["key.serializer", "value.serializer"];
+            AvailabilityRules::from(&config.resolve(&given, &mut Faults::default())).rack
+        };
+        assert_eq!((rack("true").as_deref(), rack("false")), (Some("r1"), None));
+    }
 
     /// Behaviour 30.
     #[test]

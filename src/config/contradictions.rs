@@ -93,9 +93,6 @@ fn racks_and_security(settings: &mut Settings, values: &Values<'_>, faults: &mut
             "client.rack must be set to the rack of this client",
         ));
     }
-    if !settings.partitioner_rack_aware {
-        settings.client_rack = None;
-    }
     if settings.security_protocol.has_sasl() && settings.sasl_mechanism.is_empty() {
         let protocol = values.shown(row::SECURITY_PROTOCOL_CONFIG);
         let expected = format_args!("with security.protocol={protocol} it must name a mechanism");

@@ -162,7 +162,7 @@ macro_rules! for_each_property {
                 accepts: Any, importance: Low, origin: Kafka44, support: Supported,
             }
             CLIENT_RACK_CONFIG = "client.rack" {
-                doc: "The rack or zone that this client is in, named as in the brokers' broker.rack. Only partitioner.rack.aware uses it.",
+                doc: "The rack or zone that this client is in, named as in the brokers' broker.rack. partitioner.rack.aware uses it, and metrics that are pushed to the cluster (enable.metrics.push) name it.",
                 type: String, default: "", setter: client_rack(&str), field: client_rack: Option<String> = text_unless_empty,
                 accepts: Any, importance: Low, origin: Kafka44, support: Supported,
             }

@@ -419,7 +419,7 @@ fn rack_awareness_needs_a_rack_and_sasl_a_mechanism() {
         assert!(refusal(&blank).contains("client.rack must be set"));
     }
     assert_eq!(settings(&[aware, ("client.rack", " r1 ")]).client_rack.as_deref(), Some("r1"));
-    assert_eq!(settings(&[("client.rack", "r1")]).client_rack, None, "nobody looks at it");
+    assert_eq!(settings(&[("client.rack", "r1")]).client_rack.as_deref(), Some("r1"), "telemetry tells it");
 
     for protocol in ["SASL_PLAINTEXT", "sasl_ssl"] {
         let error = refusal(&[("security.protocol", protocol), ("sasl.mechanism", "")]);

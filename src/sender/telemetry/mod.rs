@@ -81,11 +81,14 @@ impl Context for PushContext {
 
 impl Telemetry {
     pub(super) fn new(settings: Arc<Settings>, control: Arc<Control>, random: fastrand::Rng) -> Telemetry {
-        let rack = settings.properties.get("client.rack").map(|rack| rack.trim()).filter(|it| !it.is_empty());
         let created = control.meters().started();
         Telemetry {
             schedule: settings.enable_metrics_push.then(TelemetrySchedule::new),
-            payload: TelemetryPayload::new(settings.transactional_id.as_deref(), rack, created),
+            payload: TelemetryPayload::new(
+                settings.transactional_id.as_deref(),
+                settings.client_rack.as_deref(),
+                created,
+            ),
             settings,
             control,
             is_known: false,
