@@ -465,7 +465,7 @@ impl Drain {
             let sent = sent.filter(|_| !planted(Defect::FlushForgetsSent));
             batches.extend(sent.filter_map(|batch| batch.completion().cloned()));
             partition.queue.unanswered(&mut batches);
-            partition.queue.hurry();
+            partition.queue.end_linger();
             self.look_again(index, now);
         }
         batches.iter().for_each(|batch| batch.hold_flush(flush));

@@ -458,7 +458,7 @@ impl PartitionQueue {
     }
 
     /// Ends the linger of the open batch, because of a flush.
-    pub(crate) fn hurry(&self) {
+    pub(crate) fn end_linger(&self) {
         self.state.lock().flushed = true;
     }
 

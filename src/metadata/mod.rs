@@ -148,7 +148,7 @@ impl Metadata {
         if !matches!(standing, Standing::Usable) {
             state.want(topic);
             if first {
-                state.schedule.hurry();
+                state.schedule.reset_backoff();
             }
         }
         let standing = match (standing, &state.not_authenticated) {

@@ -89,7 +89,7 @@ impl Schedule {
     }
 
     /// Somebody new needs something: that others have waited in vain does not hold it up.
-    pub(super) fn hurry(&mut self) {
+    pub(super) fn reset_backoff(&mut self) {
         self.in_vain = 0;
         self.not_before = self.not_before.min(self.soonest);
     }
@@ -387,7 +387,7 @@ mod tests {
             assert!(world.due_in() > Some(MS * 800), "{:?}", world.due_in());
             // Somebody new who waits for something of an old topic does not wait long.
             world.want("new");
-            world.schedule.hurry();
+            world.schedule.reset_backoff();
             assert!(world.due_in() <= Some(MS * 120), "{:?}", world.due_in());
         }
     }

@@ -151,7 +151,7 @@ impl<N: Network, T> NetworkClient<N, T> {
         if planted(Defect::GivenUpUnheard) {
             self.connections.expire(now);
         }
-        self.connections.forget_who_left(now);
+        self.connections.forget_left_peers(now);
         if !overdue {
             self.connections.flush_queued(now);
         }

@@ -301,7 +301,7 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     /// Forgets those that are left and of no more use.
-    pub(super) fn forget_who_left(&mut self, now: Instant) {
+    pub(super) fn forget_left_peers(&mut self, now: Instant) {
         if !self.some_leave {
             return;
         }
@@ -409,7 +409,7 @@ impl<N: Network, T> Connections<N, T> {
 
     /// Reads whatever a broker has sent, before it is given up: it may have answered in time while this thread was
     /// elsewhere.
-    pub(super) fn hear_out(&mut self, id: i32, now: Instant) {
+    pub(super) fn read_what_came(&mut self, id: i32, now: Instant) {
         let Some(peer) = self.peers.get(&id) else { return };
         let is_connected = !matches!(peer.state.phase(), Phase::Resolving { .. } | Phase::Connecting { .. });
         let connection = peer.connection.as_ref().filter(|_| is_connected);
@@ -496,7 +496,7 @@ impl<N: Network, T> Connections<N, T> {
         if let Err(reason) = outcome {
             if is_layered && self.buffer.room() > 0 {
                 // The other side may have said why it has closed the connection.
-                self.hear_out(id, now);
+                self.read_what_came(id, now);
             }
             if self.connection_of(socket).is_some() {
                 self.lose(id, reason, now);

@@ -28,7 +28,7 @@ impl<N: Network, T> Connections<N, T> {
         let due: Vec<i32> = self.peers.values().filter(is_due).map(|peer| peer.id).collect();
         for id in due {
             if !planted(Defect::GivenUpUnheard) {
-                self.hear_out(id, now);
+                self.read_what_came(id, now);
             }
             match self.peers.get(&id).and_then(|peer| self.due(peer, now)) {
                 Some(Overdue::Disconnect(reason)) => {

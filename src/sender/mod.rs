@@ -196,7 +196,7 @@ impl<N: Network> Sender<N> {
             self.send(request, now);
         }
         self.ask_coordinator(now);
-        self.tell_of_itself(now);
+        self.send_telemetry(now);
         let until = self.next_deadline(send_again, now);
         if self.accumulator.mailbox().take_awaited() {
             self.awaited = AWAITED_ANSWERS;
@@ -246,7 +246,7 @@ impl<N: Network> Sender<N> {
     }
 
     /// Sends what is due for telemetry: last, and over a connection of its own.
-    fn tell_of_itself(&mut self, now: Instant) {
+    fn send_telemetry(&mut self, now: Instant) {
         if !self.telemetry.is_due(now) {
             return;
         }
@@ -327,7 +327,7 @@ impl<N: Network> Sender<N> {
             CloseDeadline::At(_) if planted(Defect::CloseForgets) => true,
             CloseDeadline::At(deadline) => {
                 deadline.is_some_and(|deadline| now >= deadline)
-                    || self.is_all_done() && !self.telemetry.says_goodbye(&self.client, now)
+                    || self.is_all_done() && !self.telemetry.makes_last_push(&self.client, now)
             }
         }
     }
@@ -555,7 +555,7 @@ impl<N: Network> Sender<N> {
     fn next_deadline(&self, send_again: Option<Instant>, now: Instant) -> Option<Instant> {
         let closing = match self.control.lifecycle().closing() {
             // The last ones may have expired in this turn.
-            Some(CloseDeadline::At(_)) if self.is_all_done() && !self.telemetry.is_saying_goodbye() => {
+            Some(CloseDeadline::At(_)) if self.is_all_done() && !self.telemetry.is_making_last_push() => {
                 Some(now)
             }
             Some(CloseDeadline::At(deadline)) => deadline,

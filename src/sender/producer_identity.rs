@@ -42,7 +42,7 @@ pub(super) struct ProducerIdentity {
     /// Brokers that could not give one for the moment, since the last round of all of them.
     asked_in_vain: Vec<i32>,
     /// When a broker may be tried again, where none could be asked.
-    nobody_until: Option<Instant>,
+    no_node_until: Option<Instant>,
     warnings: Warnings,
     random: fastrand::Rng,
 }
@@ -73,7 +73,7 @@ impl ProducerIdentity {
             failures: 0,
             refused_by: Vec::new(),
             asked_in_vain: Vec::new(),
-            nobody_until: None,
+            no_node_until: None,
             warnings: Warnings::new(),
             random,
         }
@@ -88,7 +88,7 @@ impl ProducerIdentity {
             Due::Now | Due::Never => None,
         };
         // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
-        due.into_iter().filter(|time| *time > now).chain(self.nobody_until).min()
+        due.into_iter().filter(|time| *time > now).chain(self.no_node_until).min()
     }
 
     /// The request for a producer id if idempotence needs one, and once it is known who belongs to the cluster.
@@ -98,7 +98,7 @@ impl ProducerIdentity {
         drain: &Drain,
         now: Instant,
     ) -> Option<ClientRequest<InitProducerIdContext>> {
-        self.nobody_until = None;
+        self.no_node_until = None;
         match self.transaction.producer_id_due() {
             Due::Now => {}
             Due::At(time) if time <= now => {}
@@ -109,10 +109,10 @@ impl ProducerIdentity {
         if cluster.is_bootstrap() {
             return None;
         }
-        let node = match self.whom_to_ask(client, &cluster, now) {
+        let node = match self.node_to_ask(client, &cluster, now) {
             Ok(node) => node,
             Err(again) => {
-                self.nobody_until = again;
+                self.no_node_until = again;
                 return None;
             }
         };
@@ -134,7 +134,7 @@ impl ProducerIdentity {
     /// Another broker than the last one, as long as there is any: one that is only starting, or does not answer, would be
     /// asked for ever where it is the only one that is connected. It is asked again where the others cannot be yet; one that
     /// has refused is not before all have.
-    fn whom_to_ask<N: Network, T>(
+    fn node_to_ask<N: Network, T>(
         &mut self,
         client: &mut NetworkClient<N, T>,
         cluster: &Cluster,

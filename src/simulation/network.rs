@@ -227,7 +227,7 @@ impl SimulatedNetwork {
     }
 
     /// Gives all threads what is left of the plan for them.
-    pub(super) fn hurry(&mut self) {
+    pub(super) fn give_all_that_is_left(&mut self) {
         while let Some(step) = self.plan.take_due(self.now + Duration::from_secs(1 << 30)) {
             if let (Step::Act(thread, act), Some(threads)) = (step, &mut self.threads) {
                 threads.give(thread, act);

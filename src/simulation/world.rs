@@ -313,7 +313,7 @@ impl World {
             let now = self.network().now;
             self.now = now;
         } else {
-            self.network().hurry();
+            self.network().give_all_that_is_left();
         }
         begins_again
     }

@@ -20,7 +20,7 @@ use crate::sender::coordination::coordinator_call::{
     AddOffsetsContext, AddPartitionsContext, CommitOffsetsContext, CoordinatorCallContext,
     EndTransactionContext, FindCoordinatorContext, InitTransactionsContext,
 };
-use crate::sender::coordination::{Coordination, whom_it_asks};
+use crate::sender::coordination::{Coordination, coordinator_asked};
 use crate::sender::producer_identity::ProducerIdentity;
 use crate::transaction::{
     CoordinatorApi, CoordinatorContext, CoordinatorRequest, CoordinatorVerdict, PreparedTxnState,
@@ -371,7 +371,7 @@ impl Coordination {
             let error = if needs_two_phases { error.with_remark(NEEDS_TWO_PHASES) } else { error };
             return Err(Box::new(self.failed_for_good(queued, error)));
         }
-        if let Some(coordinated) = whom_it_asks(&queued.request, self.own()) {
+        if let Some(coordinated) = coordinator_asked(&queued.request, self.own()) {
             self.look_up(coordinated);
         }
         Err(Box::new(self.again(queued, error, now)))
@@ -410,7 +410,7 @@ impl Coordination {
                 Effects::none()
             }
             CoordinatorVerdict::LookUp => {
-                if let Some(coordinated) = whom_it_asks(&queued.request, self.own()) {
+                if let Some(coordinated) = coordinator_asked(&queued.request, self.own()) {
                     self.look_up(coordinated);
                 }
                 self.again(queued, error, now)

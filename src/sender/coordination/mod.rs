@@ -62,7 +62,7 @@ pub(super) struct Coordination {
     /// Until then the next transaction gives the coordinator time to be done with the one before.
     rests_until: Option<Instant>,
     /// When a broker may be tried again, where none could be asked.
-    nobody_until: Option<Instant>,
+    no_node_until: Option<Instant>,
     /// The producer is being closed.
     closing: bool,
 }
@@ -103,7 +103,7 @@ impl Coordination {
             ending: None,
             end_asked: None,
             rests_until: None,
-            nobody_until: None,
+            no_node_until: None,
             closing: false,
         }
     }
@@ -226,7 +226,7 @@ impl Coordination {
 
     /// When something is to be done again.
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
-        self.requests.not_before(now).into_iter().chain(self.nobody_until).chain(self.rests_until).min()
+        self.requests.not_before(now).into_iter().chain(self.no_node_until).chain(self.rests_until).min()
     }
 
     /// The request whose turn it is, if there is one and its coordinator can be asked.
@@ -237,13 +237,13 @@ impl Coordination {
         transaction: &mut TransactionManager,
         now: Instant,
     ) -> Option<CoordinatorCall> {
-        self.nobody_until = None;
+        self.no_node_until = None;
         match self.calls.state() {
             TransactionState::FatalError => return None,
             TransactionState::Aborting => self.forget_what_is_needless(transaction),
             TransactionState::AbortableError if self.ending.is_some() => {
                 // It has failed within this turn: the next one, which comes at once, gives it up.
-                self.nobody_until = Some(now);
+                self.no_node_until = Some(now);
                 return None;
             }
             _ => {}
@@ -271,8 +271,8 @@ impl Coordination {
                 return None;
             }
             let is_end = matches!(queued.request, CoordinatorRequest::EndTransaction { .. });
-            let node = match whom_it_asks(&queued.request, self.own()) {
-                None => self.anybody(client, now)?,
+            let node = match coordinator_asked(&queued.request, self.own()) {
+                None => self.any_ready_node(client, now)?,
                 Some(coordinated) => {
                     let is_own = coordinated == self.own();
                     let node = self.coordinator(client, coordinated, now)?;
@@ -370,7 +370,11 @@ impl Coordination {
     }
 
     /// Some broker of the cluster that can be asked now.
-    fn anybody<N: Network, T>(&mut self, client: &mut NetworkClient<N, T>, now: Instant) -> Option<i32> {
+    fn any_ready_node<N: Network, T>(
+        &mut self,
+        client: &mut NetworkClient<N, T>,
+        now: Instant,
+    ) -> Option<i32> {
         let cluster = self.metadata.cluster();
         if cluster.is_bootstrap() {
             self.calls.note_waiting("no broker has told of the cluster yet".to_owned());
@@ -379,7 +383,7 @@ impl Coordination {
         match client.any_ready_node(&cluster, |_| true, now) {
             Ok(node) => Some(node),
             Err(again) => {
-                self.nobody_until = again;
+                self.no_node_until = again;
                 self.calls.note_waiting("no broker can be asked for the coordinator".to_owned());
                 None
             }
@@ -395,7 +399,7 @@ impl Coordination {
     ) -> Option<i32> {
         let Some(node) = self.coordinators.get(&coordinated).cloned() else {
             self.look_up(coordinated);
-            return self.requests.due(now).is_some().then(|| self.anybody(client, now)).flatten();
+            return self.requests.due(now).is_some().then(|| self.any_ready_node(client, now)).flatten();
         };
         match client.ready(&node, now) {
             Readiness::Ready => return Some(node.id()),
@@ -403,7 +407,7 @@ impl Coordination {
                 self.calls.note_waiting(format!("the coordinator, {}, is not connected yet", shown(&node)));
             }
             Readiness::NotBefore(again) if !client.is_out_of_reach(&node, now) => {
-                self.nobody_until = Some(again);
+                self.no_node_until = Some(again);
             }
             Readiness::NotBefore(_) => {
                 logging::debug!("the coordinator cannot be connected, it is looked up again");
@@ -533,8 +537,8 @@ fn is_to_be_ended(transaction: &mut TransactionManager) -> bool {
     transaction.transaction().is_none_or(|it| it.is_started() && !planted(Defect::EndNotAsked))
 }
 
-/// Whom a request asks: a coordinator, or anybody.
-fn whom_it_asks(request: &CoordinatorRequest, own: Coordinated) -> Option<Coordinated> {
+/// The coordinator that a request goes to; none where any broker will do.
+fn coordinator_asked(request: &CoordinatorRequest, own: Coordinated) -> Option<Coordinated> {
     match request {
         CoordinatorRequest::FindCoordinator(_) => None,
         CoordinatorRequest::CommitOffsets(offsets) => {

@@ -43,7 +43,7 @@ pub(super) struct MetadataUpdater {
     warnings: Warnings,
     random: fastrand::Rng,
     /// When a broker may be tried again, where none could be asked.
-    nobody_until: Option<Instant>,
+    no_node_until: Option<Instant>,
     /// The brokers that were asked since something has been sought in vain.
     asked: BTreeSet<i32>,
 }
@@ -83,7 +83,7 @@ impl MetadataUpdater {
             identity: ClusterIdentity::default(),
             warnings: Warnings::new(),
             random,
-            nobody_until: None,
+            no_node_until: None,
             asked: BTreeSet::new(),
         }
     }
@@ -93,7 +93,7 @@ impl MetadataUpdater {
     pub(super) fn due(&self, now: Instant) -> Option<Instant> {
         // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
         let due = self.metadata.due(now).into_iter().filter(|time| *time > now);
-        due.chain(self.nobody_until).chain(self.rebootstrap_due()).chain(self.bootstrap.due()).min()
+        due.chain(self.no_node_until).chain(self.rebootstrap_due()).chain(self.bootstrap.due()).min()
     }
 
     /// The request for metadata, if it is time for one and a broker can be asked. `take_used`: whether a topic was used
@@ -104,7 +104,7 @@ impl MetadataUpdater {
         take_used: impl Fn(&str) -> bool,
         now: Instant,
     ) -> (Option<ClientRequest<MetadataContext>>, Effects) {
-        self.nobody_until = None;
+        self.no_node_until = None;
         if self.bootstrap.servers().is_empty() || self.metadata.due(now).is_none_or(|due| due > now) {
             return (None, Effects::none());
         }
@@ -131,10 +131,10 @@ impl MetadataUpdater {
         client: &mut NetworkClient<N, T>,
         now: Instant,
     ) -> Option<ClientRequest<MetadataContext>> {
-        let node = match self.whom_to_ask(client, now) {
+        let node = match self.node_to_ask(client, now) {
             Ok(node) => node,
             Err(again) => {
-                self.nobody_until = again;
+                self.no_node_until = again;
                 return None;
             }
         };
@@ -150,7 +150,7 @@ impl MetadataUpdater {
     /// What was sought in vain of one broker is sought of another: one that lags behind or lies would be asked for ever where
     /// it is the only one that is connected. It is asked again where the others cannot be yet; to one of those a connection
     /// is begun meanwhile.
-    fn whom_to_ask<N: Network, T>(
+    fn node_to_ask<N: Network, T>(
         &mut self,
         client: &mut NetworkClient<N, T>,
         now: Instant,

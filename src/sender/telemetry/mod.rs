@@ -51,7 +51,7 @@ pub(super) struct Telemetry {
     /// Brokers that could not be connected, or were lost, since one has answered.
     lost: Vec<i32>,
     /// When a broker may be tried again, where none could be.
-    nobody_until: Option<Instant>,
+    no_node_until: Option<Instant>,
     /// Codecs that have failed here.
     failed_codecs: Vec<Codec>,
     /// The number of the last request; the answers of others come too late.
@@ -95,7 +95,7 @@ impl Telemetry {
             broker: None,
             unable: Vec::new(),
             lost: Vec::new(),
-            nobody_until: None,
+            no_node_until: None,
             failed_codecs: Vec::new(),
             last_request: 0,
             random,
@@ -107,13 +107,13 @@ impl Telemetry {
         let schedule = self.schedule.as_ref().filter(|_| self.is_known)?;
         // What is due already is waiting for a broker: its connection, or the end of its backoff, brings us back.
         let due = schedule.due(now).filter(|due| *due > now);
-        due.into_iter().chain(self.nobody_until).chain(schedule.farewell_until()).min()
+        due.into_iter().chain(self.no_node_until).chain(schedule.last_push_until()).min()
     }
 
     /// Whether it is time for a request.
     #[inline]
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        self.nobody_until = None;
+        self.no_node_until = None;
         let is_due = |schedule: &TelemetrySchedule| schedule.due(now).is_some_and(|due| due <= now);
         self.is_known && self.schedule.as_ref().is_some_and(is_due)
     }
@@ -126,7 +126,7 @@ impl Telemetry {
         now: Instant,
     ) -> Option<TelemetryCall> {
         let phase = self.schedule.as_ref()?.phase();
-        let node = self.whom_to_ask(client, now)?;
+        let node = self.node_to_ask(client, now)?;
         if phase == TelemetryPhase::SubscriptionNeeded {
             return self.get_subscriptions(node);
         }
@@ -179,7 +179,7 @@ impl Telemetry {
 
     /// The same broker as before as long as it can be connected, else another: one that is connected already, for records, rather
     /// than one that is not.
-    fn whom_to_ask<N: Network, T>(&mut self, client: &mut NetworkClient<N, T>, now: Instant) -> Option<i32> {
+    fn node_to_ask<N: Network, T>(&mut self, client: &mut NetworkClient<N, T>, now: Instant) -> Option<i32> {
         let cluster = self.control.metadata().cluster();
         if cluster.is_bootstrap() {
             return None;
@@ -194,7 +194,7 @@ impl Telemetry {
         match client.ready(&node, now) {
             Readiness::Ready => return Some(node.id()),
             Readiness::Waiting => {}
-            Readiness::NotBefore(again) => self.nobody_until = Some(again),
+            Readiness::NotBefore(again) => self.no_node_until = Some(again),
         }
         None
     }
@@ -324,18 +324,22 @@ impl Telemetry {
     }
 
     /// The producer is being closed, and all else is done: whether a last push is to be waited for.
-    pub(super) fn says_goodbye<N: Network, T>(&mut self, client: &NetworkClient<N, T>, now: Instant) -> bool {
+    pub(super) fn makes_last_push<N: Network, T>(
+        &mut self,
+        client: &NetworkClient<N, T>,
+        now: Instant,
+    ) -> bool {
         let Some(schedule) = &mut self.schedule else { return false };
         let node = self.broker.and_then(|broker| self.control.metadata().cluster().node(broker).cloned());
         let node = node.and_then(Node::into_telemetry);
         let can_push = node.is_some_and(|node| client.is_connected(node.id()));
         schedule.close(can_push, self.settings.request_timeout.min(LONGEST_GOODBYE), now);
-        schedule.farewell_until().is_some()
+        schedule.last_push_until().is_some()
     }
 
     /// Whether a last push is on its way, or about to be.
-    pub(super) fn is_saying_goodbye(&self) -> bool {
-        self.schedule.as_ref().is_some_and(|schedule| schedule.farewell_until().is_some())
+    pub(super) fn is_making_last_push(&self) -> bool {
+        self.schedule.as_ref().is_some_and(|schedule| schedule.last_push_until().is_some())
     }
 }
 

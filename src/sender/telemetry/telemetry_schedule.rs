@@ -42,13 +42,13 @@ pub(super) struct TelemetrySchedule {
     /// None: at once.
     not_before: Option<Instant>,
     /// The last push is not waited for any longer.
-    farewell_until: Option<Instant>,
+    last_push_until: Option<Instant>,
 }
 
 impl TelemetrySchedule {
     pub(super) fn new() -> TelemetrySchedule {
         let phase = TelemetryPhase::SubscriptionNeeded;
-        TelemetrySchedule { phase, subscription: None, not_before: None, farewell_until: None }
+        TelemetrySchedule { phase, subscription: None, not_before: None, last_push_until: None }
     }
 
     pub(super) fn phase(&self) -> TelemetryPhase {
@@ -158,26 +158,26 @@ impl TelemetrySchedule {
     pub(super) fn close(&mut self, can_push: bool, patience: Duration, now: Instant) {
         match self.phase {
             TelemetryPhase::TerminatingPushNeeded | TelemetryPhase::TerminatingPushInProgress => {
-                if self.farewell_until.is_none_or(|until| now >= until) {
+                if self.last_push_until.is_none_or(|until| now >= until) {
                     self.phase = TelemetryPhase::Terminated;
                 }
             }
             // What nobody has subscribed to cannot be pushed.
             TelemetryPhase::PushNeeded | TelemetryPhase::PushInProgress if can_push => {
                 self.phase = TelemetryPhase::TerminatingPushNeeded;
-                self.farewell_until = now.checked_add(patience);
+                self.last_push_until = now.checked_add(patience);
             }
             _ => self.phase = TelemetryPhase::Terminated,
         }
     }
 
     /// Until when the last push is waited for; none where it is not, or no longer.
-    pub(super) fn farewell_until(&self) -> Option<Instant> {
+    pub(super) fn last_push_until(&self) -> Option<Instant> {
         let is_on_its_way = matches!(
             self.phase,
             TelemetryPhase::TerminatingPushNeeded | TelemetryPhase::TerminatingPushInProgress
         );
-        self.farewell_until.filter(|_| is_on_its_way)
+        self.last_push_until.filter(|_| is_on_its_way)
     }
 
     fn interval(&self) -> Duration {
@@ -295,9 +295,9 @@ mod tests {
             );
             schedule.requested();
             schedule.close(true, PATIENCE, now);
-            assert_eq!(schedule.farewell_until(), Some(now + PATIENCE));
+            assert_eq!(schedule.last_push_until(), Some(now + PATIENCE));
             schedule.pushed(now);
-            assert_eq!((schedule.phase(), schedule.farewell_until()), (TelemetryPhase::Terminated, None));
+            assert_eq!((schedule.phase(), schedule.last_push_until()), (TelemetryPhase::Terminated, None));
             schedule.subscribed(subscription(&["*"]), 0.5, now);
             schedule.pushed(now);
             schedule.unanswered(now);
@@ -311,7 +311,7 @@ mod tests {
         schedule.close(true, PATIENCE, now);
         schedule.requested();
         schedule.close(true, PATIENCE, now + PATIENCE / 2);
-        assert_eq!(schedule.farewell_until(), Some(now + PATIENCE));
+        assert_eq!(schedule.last_push_until(), Some(now + PATIENCE));
         schedule.close(true, PATIENCE, now + PATIENCE);
         assert_eq!(schedule.phase(), TelemetryPhase::Terminated);
         for outcome in [TelemetrySchedule::unanswered, |it: &mut TelemetrySchedule, now| {
@@ -331,7 +331,7 @@ mod tests {
         idle.0.subscribed(subscription(&[]), 0.5, idle.1);
         for ((mut schedule, now), can_push) in [(asking(), true), (idle, true), (subscribed(), false)] {
             schedule.close(can_push, PATIENCE, now);
-            assert_eq!((schedule.phase(), schedule.farewell_until()), (TelemetryPhase::Terminated, None));
+            assert_eq!((schedule.phase(), schedule.last_push_until()), (TelemetryPhase::Terminated, None));
         }
     }
 }
