@@ -217,6 +217,11 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
         self.abort_transaction()
     }
 
+    /// What a [`Transaction`](crate::Transaction) calls whose commit or preparation is still under way when it is gone: where
+    /// the same call of the producer's then says that the transaction has to be aborted, that begins by itself, and
+    /// [`KafkaProducer::begin`] and `abort_transaction` wait for it. Does not block.
+    fn leave_transaction(&self) {}
+
     /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
     /// serializers and partitioner. In a callback it does not wait. Closing twice is fine. See [`KafkaProducer::close`].
     ///
@@ -323,6 +328,10 @@ macro_rules! producer_behind {
                 (**self).abandon_transaction()
             }
 
+            fn leave_transaction(&self) {
+                (**self).leave_transaction();
+            }
+
             pass_on!(self => (**self));
         }
     };
@@ -364,6 +373,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
 
     fn abandon_transaction(&self) -> Result<(), Error> {
         self.core.abandon_transaction()
+    }
+
+    fn leave_transaction(&self) {
+        self.core.leave_transaction();
     }
 
     pass_on!(self => self);

@@ -121,10 +121,11 @@ where
     /// # Errors
     /// As there. Where the error requires an abort, that is done before this returns: begin another one. Where it is
     /// retriable or `Interrupted` the commit is still under way: call [`KafkaProducer::commit_transaction`] until it is over.
+    /// Where that then requires an abort, it has begun by itself, and the next [`KafkaProducer::begin`] waits for it.
     /// In a callback it is aborted, as by a drop.
     pub fn commit(mut self) -> Result<(), Error> {
         let committed = self.producer.commit_transaction();
-        self.is_over = is_ended(&committed);
+        self.end(&committed);
         committed
     }
 
@@ -133,10 +134,11 @@ where
     ///
     /// # Errors
     /// As there. Where the error requires an abort, that is done before this returns. Where it is retriable or `Interrupted`
-    /// it is still under way: call [`KafkaProducer::prepare_transaction`] until it is over.
+    /// it is still under way: call [`KafkaProducer::prepare_transaction`] until it is over; where that then requires an abort,
+    /// it has begun by itself.
     pub fn prepare(mut self) -> Result<PreparedTxnState, Error> {
         let prepared = self.producer.prepare_transaction();
-        self.is_over = is_ended(&prepared);
+        self.end(&prepared);
         prepared
     }
 
@@ -146,16 +148,19 @@ where
     /// As there. In a callback it is aborted all the same, as by a drop.
     pub fn abort(mut self) -> Result<(), Error> {
         let aborted = self.producer.abort_transaction();
-        self.is_over = is_ended(&aborted);
+        self.end(&aborted);
         aborted
     }
-}
 
-/// Whether a call has ended the transaction, or still does; else what is left of it is aborted by the drop.
-fn is_ended<T>(outcome: &Result<T, Error>) -> bool {
-    match outcome {
-        Ok(_) => true,
-        Err(error) => error.is_retriable() || error.kind() == ErrorKind::Interrupted,
+    /// A call has ended the transaction, or still does; else what is left of it is aborted by the drop.
+    fn end<T>(&mut self, outcome: &Result<T, Error>) {
+        let is_under_way = |error: &Error| error.is_retriable() || error.kind() == ErrorKind::Interrupted;
+        if outcome.as_ref().is_err_and(is_under_way) {
+            self.producer.leave_transaction();
+            self.is_over = true;
+        } else {
+            self.is_over = outcome.is_ok();
+        }
     }
 }
 
@@ -199,8 +204,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// Opens a transaction, as [`begin_transaction`](Self::begin_transaction), and gives a guard of it: it aborts the
     /// transaction where it is dropped without being committed.
     ///
-    /// Does not block, unless a guard's abort was not over in its time, or was begun in a callback: then that is waited for, at
-    /// most `max.block.ms`.
+    /// Does not block, unless a guard's abort was not over in its time, or was begun where nothing waits for it (in a callback;
+    /// by a commit that failed after its guard was gone): then that is waited for, at most `max.block.ms`.
     ///
     /// # Errors
     /// As `begin_transaction`; and as [`abort_transaction`](Self::abort_transaction) where one is waited for.

@@ -256,7 +256,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         };
         let waited = self.await_call(call.name(), &outcome, is_commit);
         if let CallStop::Over(told) = waited {
-            transactions.told(&outcome);
+            if transactions.told(&outcome) {
+                self.accumulator.mailbox().push(Event::Turn, None);
+            }
             return told;
         }
         waited.into_result()
@@ -293,6 +295,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.control.transactions().call(TransactionCall::Abort)?;
         self.accumulator.mailbox().push(Event::Turn, None);
         Ok(())
+    }
+
+    /// A guard is gone whose call is still under way: where that fails, the transaction is aborted all the same.
+    pub(super) fn leave_transaction(&self) {
+        if self.control.transactions().leave() {
+            self.accumulator.mailbox().push(Event::Turn, None);
+        }
     }
 
     /// Where an abort was not waited for to its end, it is now.

@@ -79,6 +79,10 @@ struct Desk {
     /// The transaction that is prepared; kept until the next one begins, for a call that ends it to be repeated.
     prepared: Option<PreparedTxnState>,
     waits_for: Option<String>,
+    /// The guard of the transaction is gone, and the call that it has made is still under way.
+    is_left: bool,
+    /// Nobody looks at what is asked any more.
+    is_over: bool,
 }
 
 impl TransactionCall {
@@ -144,7 +148,13 @@ impl TransactionCalls {
                 Err(must_repeat(call.name(), *pending))
             };
         }
-        self.step(&mut desk, call.event()).map_err(|_| desk.refusal(call.name()))?;
+        self.ask(&mut desk, call)
+    }
+
+    /// Has the sender carry out a call.
+    fn ask(&self, desk: &mut Desk, call: TransactionCall) -> Result<CallOutcome, Error> {
+        desk.check_asked()?;
+        self.step(desk, call.event()).map_err(|_| desk.refusal(call.name()))?;
         let (promise, outcome) = CallPromise::new();
         desk.pending = Some((call, outcome.clone()));
         let is_init = matches!(call, TransactionCall::Init | TransactionCall::InitKeepingPrepared);
@@ -175,7 +185,7 @@ impl TransactionCalls {
         desk.check_nothing_pending(NAME)?;
         self.step(&mut desk, TransactionEvent::Begin).map_err(|_| desk.refusal(NAME))?;
         desk.turn += 1;
-        desk.prepared = None;
+        (desk.prepared, desk.is_left) = (None, false);
         self.lifecycle.resume();
         Ok(desk.turn)
     }
@@ -192,6 +202,7 @@ impl TransactionCalls {
         if desk.state != TransactionState::InTransaction {
             return Err(desk.refusal(NAME));
         }
+        desk.check_asked()?;
         desk.asked.push(AskedCall::Offsets(offsets));
         Ok(())
     }
@@ -225,10 +236,29 @@ impl TransactionCalls {
         }
     }
 
-    /// Somebody was told this outcome: the call is over.
-    pub(crate) fn told(&self, outcome: &CallOutcome) {
+    /// Somebody was told this outcome: the call is over. Returns whether an abort begins, as after `leave`.
+    pub(crate) fn told(&self, outcome: &CallOutcome) -> bool {
         let mut desk = self.desk.lock();
-        let _told = desk.pending.take_if(|(_, pending)| pending.is_same(outcome));
+        let told = desk.pending.take_if(|(_, pending)| pending.is_same(outcome));
+        told.is_some() && self.abort_what_is_left(&mut desk)
+    }
+
+    /// The guard of the transaction is gone, and the call by which it was to end is left to others: where that fails, what is
+    /// left to be done is the guard's part, and begins by itself. Returns whether it does now.
+    pub(crate) fn leave(&self) -> bool {
+        let mut desk = self.desk.lock();
+        desk.is_left = true;
+        // Somebody else may have been told the outcome already.
+        desk.pending.is_none() && self.abort_what_is_left(&mut desk)
+    }
+
+    /// Aborts a transaction that has failed and that nobody looks after. It is pending then: whoever aborts or begins waits for
+    /// it.
+    fn abort_what_is_left(&self, desk: &mut Desk) -> bool {
+        let is_left = std::mem::take(&mut desk.is_left);
+        is_left
+            && desk.state == TransactionState::AbortableError
+            && self.ask(desk, TransactionCall::Abort).is_ok()
     }
 
     /// What is under way of this call, or was not told yet.
@@ -281,6 +311,13 @@ impl TransactionCalls {
     /// Takes what was asked since this was called last.
     pub(crate) fn take_asked(&self) -> Vec<AskedCall> {
         std::mem::take(&mut self.desk.lock().asked)
+    }
+
+    /// Nobody looks at what is asked any more: it is refused from now on. Returns what was asked before.
+    pub(crate) fn end(&self) -> Vec<AskedCall> {
+        let mut desk = self.desk.lock();
+        desk.is_over = true;
+        std::mem::take(&mut desk.asked)
     }
 
     /// A step of the sender's.
@@ -411,6 +448,12 @@ impl TransactionCalls {
 }
 
 impl Desk {
+    fn check_asked(&self) -> Result<(), Error> {
+        // What is fatal is said by the state.
+        let is_over = self.is_over && self.state != TransactionState::FatalError;
+        if is_over { Err(Error::closed()) } else { Ok(()) }
+    }
+
     fn check_nothing_pending(&self, call: &str) -> Result<(), Error> {
         self.pending.as_ref().map_or(Ok(()), |(pending, _)| Err(must_repeat(call, *pending)))
     }
@@ -463,8 +506,8 @@ fn failed_transaction(why: &Error) -> Error {
 fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     let name = pending.name();
     let text = format!(
-        "{call}: {name}() has not been told its outcome, because of a time-out, an interrupt, or a transaction that was \
-         dropped in a callback; it has to be called again first"
+        "{call}: {name}() has not been told its outcome, because of a time-out, an interrupt, a transaction that was \
+         dropped in a callback, or one that has failed after its guard was gone; it has to be called again first"
     );
     Error::new(ErrorKind::IllegalState, text)
 }
@@ -553,6 +596,43 @@ mod tests {
         calls.fail(&Error::new(ErrorKind::Broker, "no"));
         assert!(!calls.lifecycle.takes_records());
         assert!(calls.refusal_of_send().is_some_and(|error| error.requires_abort()));
+    }
+
+    #[test]
+    fn what_is_asked_when_nobody_looks_any_more_is_refused_at_once() {
+        let calls = calls();
+        assert!(calls.end().is_empty());
+        assert_eq!(calls.call(TransactionCall::Init).unwrap_err().kind(), ErrorKind::Closed);
+        assert!(calls.take_asked().is_empty() && !calls.is_pending(TransactionCall::Init));
+        let calls = in_transaction();
+        calls.end();
+        let (promise, _outcome) = CallPromise::new();
+        let group = crate::consumer_group::ConsumerGroupMetadata::new("g");
+        let asked = OffsetsToCommit { offsets: Vec::new(), group, promise };
+        assert_eq!(calls.send_offsets(asked).unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(calls.call(TransactionCall::Commit).unwrap_err().kind(), ErrorKind::Closed);
+        calls.fail_for_good(&Error::new(ErrorKind::Fenced, "fenced").with_fatal());
+        assert_eq!(calls.call(TransactionCall::Commit).unwrap_err().kind(), ErrorKind::Fenced);
+    }
+
+    #[test]
+    fn what_a_guard_has_left_is_aborted_where_it_fails_and_never_else() {
+        let failed = Error::new(ErrorKind::Broker, "no").with_requires_abort();
+        for (is_left_late, fails) in [(false, true), (true, true), (false, false), (true, false)] {
+            let calls = in_transaction();
+            let outcome = calls.call(TransactionCall::Commit).unwrap();
+            assert!(is_left_late || !calls.leave());
+            if fails {
+                calls.fail(&failed);
+            } else {
+                calls.advance(TransactionEvent::Ended).unwrap();
+            }
+            take_promise(&calls).settle(if fails { Err(failed.clone()) } else { Ok(()) });
+            let begins = calls.told(&outcome) | (is_left_late && calls.leave());
+            assert_eq!((begins, calls.is_pending(TransactionCall::Abort)), (fails, fails));
+            let state = if fails { TransactionState::Aborting } else { TransactionState::Ready };
+            assert_eq!(calls.state(), state);
+        }
     }
 
     #[test]

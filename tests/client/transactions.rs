@@ -607,6 +607,40 @@ fn a_guard_whose_commit_fails_has_aborted_when_the_error_is_told() {
 // ---- time-outs and interrupts ----
 
 /// Behaviour 70.
+/// As the documented loop has it: the guard is gone, and the producer's own call is told that the transaction has failed.
+#[test]
+fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
+    type Ending =
+        (fn(Transaction<'_, str, str>) -> Result<(), Error>, fn(&TextProducer) -> Result<(), Error>);
+    let endings: [Ending; 2] = [
+        (|it| it.commit(), TextProducer::commit_transaction),
+        (|it| it.prepare().map(drop), |producer| producer.prepare_transaction().map(drop)),
+    ];
+    for (version, (ending, again)) in [2, 0].into_iter().flat_map(|version| endings.map(|it| (version, it))) {
+        let topics = EmbeddedCluster::builder().brokers(3).topic("t", 6).two_phase_commit(true);
+        let cluster = topics.transaction_version(version).start().unwrap();
+        let producer = with_id(&cluster, &[("transaction.two.phase.commit.enable", "true")]);
+        producer.init_transactions().unwrap();
+        for is_aborted_by_call in [false, true] {
+            let transaction = producer.begin().unwrap();
+            cluster.fail(Api::Produce, BrokerError::INVALID_RECORD, 1);
+            cluster.delay(Api::Produce, Duration::from_millis(300), 1);
+            transaction.send(to(0, "bad")).unwrap();
+            InterruptHandle::current().interrupt();
+            assert_eq!(ending(transaction).unwrap_err().kind(), ErrorKind::Interrupted);
+            assert!(again(&producer).unwrap_err().requires_abort());
+            if is_aborted_by_call {
+                producer.abort_transaction().unwrap();
+            }
+            let transaction = producer.begin().unwrap();
+            transaction.send(to(0, "good")).unwrap();
+            transaction.commit().unwrap();
+        }
+        assert_eq!(committed(&cluster), ["good", "good"]);
+        assert!(cluster.open_transactions().is_empty());
+    }
+}
+
 #[test]
 fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {
     with_both(|cluster| {

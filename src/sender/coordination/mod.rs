@@ -494,7 +494,7 @@ impl Coordination {
     /// Whatever waits fails with this error; a transaction that is over is.
     pub(super) fn end(&mut self, error: &Error) {
         self.requests.take(|_| true).into_iter().for_each(|queued| queued.request.fail(error.clone()));
-        let asked = self.calls.take_asked();
+        let asked = self.calls.end();
         let in_doubt = self.calls.is_commit_in_doubt();
         for asked in asked {
             match asked {
