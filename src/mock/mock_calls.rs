@@ -6,14 +6,16 @@
 
 use std::collections::HashMap;
 
+use parking_lot::MutexGuard;
+
 use crate::completion::not_in_callback;
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
-use crate::mock::mock_transactions::wrong_state;
 use crate::mock::sent_record::SentRecord;
+use crate::mock::state::MockState;
 use crate::mock::{Mock, MockProducer};
 use crate::producer::{Transaction, check_offsets};
-use crate::transaction::{PreparedTxnState, TransactionEvent, TransactionState};
+use crate::transaction::{PreparedTxnState, TransactionCall, TransactionEvent, TransactionState};
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// Whether `init_transactions` was called.
@@ -24,7 +26,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// Whether a transaction is open, or prepared.
     pub fn transaction_in_flight(&self) -> bool {
         let state = self.mock.state.lock().transactions.state;
-        matches!(state, TransactionState::InTransaction | TransactionState::Prepared)
+        matches!(
+            state,
+            TransactionState::InTransaction | TransactionState::AbortableError | TransactionState::Prepared
+        )
     }
 
     /// The records of the open transaction, in the order of `send`. Those of committed ones are in the
@@ -81,6 +86,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// `init_transactions_keeping_prepared`, `begin_transaction`, `send_offsets_to_transaction`, `prepare_transaction`,
     /// `complete_transaction`, `commit_transaction`, `abort_transaction`. Without an error it works again.
     ///
+    /// What follows from the error is as with the real producer. Where one of a call that ends something (or of
+    /// `init_transactions`) is retriable or `Interrupted`, the same call has to be made again, and every other one is an
+    /// `IllegalState` till then; where one [requires an abort](Error::requires_abort), the transaction can only be aborted; a
+    /// [fatal](Error::is_fatal) one is the end of this producer.
+    ///
     /// ```
     /// use kafka_producer::{Error, ErrorKind, MockProducer, Producer, StringSerializer};
     ///
@@ -111,30 +121,56 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// # Errors
     /// As [`begin_transaction`](crate::Producer::begin_transaction).
     pub fn begin(&self) -> Result<Transaction<'_, K, V, Self>, Error> {
+        let pending = self.mock.state.lock().transactions.pending;
+        if pending == Some(TransactionCall::Abort) {
+            self.mock.abort_transaction()?;
+        }
         Transaction::begin(self)
     }
 }
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
-    pub(super) fn init_transactions(&self) -> Result<(), Error> {
-        not_in_callback("init_transactions()")?;
+    /// The state, for a call that can be made. An error on demand that is fatal is the end of the producer.
+    fn enter(
+        &self,
+        enter: impl FnOnce(&mut MockState<K, V>) -> Result<(), Error>,
+    ) -> Result<MutexGuard<'_, MockState<K, V>>, Error> {
         let mut state = self.state.lock();
         state.check_usable()?;
-        state.transactions.step("init_transactions", TransactionEvent::Init)?;
-        state.transactions.step("init_transactions", TransactionEvent::Initialized)?;
+        let Err(error) = enter(&mut state) else { return Ok(state) };
+        if error.is_fatal() {
+            state.fatal = Some(error.clone());
+            state.decide_all(Some(&error));
+            drop(state);
+            self.tell();
+        }
+        Err(error)
+    }
+
+    fn enter_call(
+        &self,
+        call: TransactionCall,
+        event: TransactionEvent,
+    ) -> Result<MutexGuard<'_, MockState<K, V>>, Error> {
+        self.enter(|state| state.transactions.enter(call, event))
+    }
+
+    pub(super) fn init_transactions(&self) -> Result<(), Error> {
+        not_in_callback("init_transactions()")?;
+        let call = TransactionCall::Init;
+        let mut state = self.enter_call(call, TransactionEvent::Init)?;
+        state.transactions.step(call.name(), TransactionEvent::Initialized)?;
         state.transactions.settled = state.history.len();
         Ok(())
     }
 
     pub(super) fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
-        const NAME: &str = "init_transactions_keeping_prepared";
         not_in_callback("init_transactions_keeping_prepared()")?;
-        let mut state = self.state.lock();
-        state.check_usable()?;
-        state.transactions.step(NAME, TransactionEvent::Init)?;
+        let call = TransactionCall::InitKeepingPrepared;
+        let mut state = self.enter_call(call, TransactionEvent::Init)?;
         let left = state.transactions.left.take();
         let event = left.map_or(TransactionEvent::Initialized, |_| TransactionEvent::Prepared);
-        state.transactions.step(NAME, event)?;
+        state.transactions.step(call.name(), event)?;
         state.transactions.prepared = left;
         state.transactions.settled = state.history.len();
         Ok(left)
@@ -142,15 +178,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
 
     /// As a flush, everything is answered first.
     pub(super) fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
-        const NAME: &str = "prepare_transaction";
         not_in_callback("prepare_transaction()")?;
         self.state.lock().check_usable()?;
         self.flush(None)?;
-        let mut state = self.state.lock();
-        state.check_usable()?;
-        state.transactions.step(NAME, TransactionEvent::Prepare)?;
-        state.transactions.step(NAME, TransactionEvent::Prepared)?;
-        let epoch = i16::try_from(state.transactions.commits).unwrap_or(i16::MAX);
+        let call = TransactionCall::Prepare;
+        let mut state = self.enter_call(call, TransactionEvent::Prepare)?;
+        state.transactions.step(call.name(), TransactionEvent::Prepared)?;
+        // Each transaction has a name of its own, however the one before has ended.
+        let epoch = i16::try_from(state.transactions.ends).unwrap_or(i16::MAX);
         let is_empty =
             state.history.len() == state.transactions.settled && state.transactions.uncommitted.is_empty();
         let prepared = match is_empty {
@@ -162,27 +197,37 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     }
 
     pub(super) fn complete_transaction(&self, kept: &PreparedTxnState) -> Result<(), Error> {
+        const NAME: &str = "complete_transaction";
         not_in_callback("complete_transaction()")?;
-        let state = self.state.lock();
-        state.check_usable()?;
-        let transactions = &state.transactions;
-        if let Some(error) = transactions.errors.get("complete_transaction") {
-            return Err(error.clone());
+        let mut call = None;
+        let state = self.enter(|state| {
+            let transactions = &mut state.transactions;
+            let prepared = transactions.prepared.filter(|_| transactions.state == TransactionState::Prepared);
+            call = prepared.map(|prepared| match prepared == *kept {
+                true => (TransactionCall::Commit, TransactionEvent::Commit),
+                false => (TransactionCall::Abort, TransactionEvent::Abort),
+            });
+            transactions.fail_on_demand(NAME, call)
+        })?;
+        match call {
+            None => Err(state.transactions.wrong_state(NAME)),
+            Some((call, _)) => {
+                drop(state);
+                if call == TransactionCall::Commit {
+                    self.commit_transaction()
+                } else {
+                    self.abort_transaction()
+                }
+            }
         }
-        let prepared = transactions.prepared.filter(|_| transactions.state == TransactionState::Prepared);
-        drop(state);
-        let Some(prepared) = prepared else {
-            let text = "complete_transaction: no transaction is prepared";
-            return Err(Error::new(ErrorKind::IllegalState, text));
-        };
-        if prepared == *kept { self.commit_transaction() } else { self.abort_transaction() }
     }
 
     pub(super) fn begin_transaction(&self) -> Result<(), Error> {
+        const NAME: &str = "begin_transaction";
         not_in_callback("begin_transaction()")?;
-        let mut state = self.state.lock();
-        state.check_usable()?;
-        state.transactions.step("begin_transaction", TransactionEvent::Begin)
+        let mut state = self.enter(|state| state.transactions.fail_on_demand(NAME, None))?;
+        state.transactions.check_nothing_pending_but(NAME, None)?;
+        state.transactions.step(NAME, TransactionEvent::Begin)
     }
 
     pub(super) fn send_offsets(
@@ -190,16 +235,14 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error> {
+        const NAME: &str = "send_offsets_to_transaction";
         not_in_callback("send_offsets_to_transaction()")?;
         check_offsets(offsets, group)?;
-        let mut state = self.state.lock();
-        state.check_usable()?;
+        let mut state = self.enter(|state| state.transactions.fail_on_demand(NAME, None))?;
         let transactions = &mut state.transactions;
-        if let Some(error) = transactions.errors.get("send_offsets_to_transaction") {
-            return Err(error.clone());
-        }
+        transactions.check_nothing_pending_but(NAME, None)?;
         if transactions.state != TransactionState::InTransaction {
-            return Err(wrong_state("send_offsets_to_transaction", transactions.state));
+            return Err(transactions.wrong_state(NAME));
         }
         let of_group = transactions.uncommitted.entry(group.group_id().to_owned()).or_default();
         of_group.extend(offsets.iter().map(|(place, offset)| (place.clone(), offset.clone())));
@@ -211,13 +254,13 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         not_in_callback("commit_transaction()")?;
         self.state.lock().check_usable()?;
         self.flush(None)?;
-        let mut state = self.state.lock();
-        state.check_usable()?;
-        state.transactions.step("commit_transaction", TransactionEvent::Commit)?;
-        state.transactions.step("commit_transaction", TransactionEvent::Ended)?;
+        let call = TransactionCall::Commit;
+        let mut state = self.enter_call(call, TransactionEvent::Commit)?;
+        state.transactions.step(call.name(), TransactionEvent::Ended)?;
         let offsets = std::mem::take(&mut state.transactions.uncommitted);
         state.transactions.committed.push(offsets);
         state.transactions.commits += 1;
+        state.transactions.ends += 1;
         state.transactions.settled = state.history.len();
         Ok(())
     }
@@ -230,12 +273,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
 
     /// The same, and in a callback as well, where what is decided is told later.
     pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
-        let mut state = self.state.lock();
-        state.check_usable()?;
-        state.transactions.step("abort_transaction", TransactionEvent::Abort)?;
+        let call = TransactionCall::Abort;
+        let mut state = self.enter_call(call, TransactionEvent::Abort)?;
         let text = "the transaction was aborted before the record was sent";
         state.decide_all(Some(&Error::new(ErrorKind::TransactionAborted, text)));
-        state.transactions.step("abort_transaction", TransactionEvent::Ended)?;
+        state.transactions.step(call.name(), TransactionEvent::Ended)?;
+        state.transactions.ends += 1;
         let settled = state.transactions.settled.min(state.history.len());
         let forgotten = state.history.split_off(settled);
         let offsets = std::mem::take(&mut state.transactions.uncommitted);
@@ -246,6 +289,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         self.tell();
         self.await_all(&untold);
         Ok(())
+    }
+
+    /// A guard is gone whose call has to be repeated.
+    pub(super) fn leave_transaction(&self) {
+        let transactions = &mut self.state.lock().transactions;
+        transactions.is_left = transactions.pending.is_some();
     }
 }
 

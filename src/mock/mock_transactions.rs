@@ -1,12 +1,17 @@
 //! `MockTransactions`: what is in a mock's open transaction, what was committed, which calls fail on demand.
 //!
-//! Owns: their state, which goes by the same table as the real producer's. Must not know: how records are answered.
+//! Owns: their state, which goes by the same table as the real producer's, and what follows from an error on demand: as the real
+//! producer's calls, the mock's have to be repeated, or the transaction aborted, where the error says so. Must not know: how
+//! records are answered.
 
 use std::collections::HashMap;
 
 use crate::consumer_group::{OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
-use crate::transaction::{PreparedTxnState, TransactionEvent, TransactionState, transition};
+use crate::transaction::{
+    PreparedTxnState, TransactionCall, TransactionEvent, TransactionState, dooms, expected_instead,
+    failed_transaction, must_repeat, transition,
+};
 
 /// Offsets by group.
 pub(super) type OffsetsByGroup = HashMap<String, HashMap<TopicPartition, OffsetAndMetadata>>;
@@ -21,37 +26,86 @@ pub(super) struct MockTransactions {
     pub(super) uncommitted: OffsetsByGroup,
     pub(super) committed: Vec<OffsetsByGroup>,
     pub(super) commits: u64,
+    /// How many transactions have ended, in one way or the other.
+    pub(super) ends: u64,
     /// The transaction that is prepared.
     pub(super) prepared: Option<PreparedTxnState>,
     /// One that the producer before this one has left, for a test.
     pub(super) left: Option<PreparedTxnState>,
     /// The next calls fail with these, by name.
     pub(super) errors: HashMap<&'static str, Error>,
-    /// A record of the open transaction has failed with this.
+    /// Why the open transaction can only be aborted.
     pub(super) failure: Option<Error>,
+    /// A call that has to be repeated, since its error on demand said so.
+    pub(super) pending: Option<TransactionCall>,
+    /// The guard of the transaction is gone while its call is pending.
+    pub(super) is_left: bool,
 }
 
 impl MockTransactions {
-    /// Takes a step, unless this call is to fail.
-    pub(super) fn step(&mut self, call: &'static str, event: TransactionEvent) -> Result<(), Error> {
-        if let Some(error) = self.errors.get(call) {
-            return Err(error.clone());
+    /// Fails if the call of this name is to, with all that follows from the error where the call could be made. `call`: what has
+    /// to be repeated where it is still under way.
+    pub(super) fn fail_on_demand(
+        &mut self,
+        name: &'static str,
+        call: Option<(TransactionCall, TransactionEvent)>,
+    ) -> Result<(), Error> {
+        let Some(error) = self.errors.get(name).cloned() else { return Ok(()) };
+        let is_allowed = match call {
+            Some((call, event)) => {
+                self.pending.is_none_or(|pending| pending == call) && transition(self.state, event).is_ok()
+            }
+            None => self.pending.is_none(),
+        };
+        if !is_allowed {
+            return Err(error);
         }
-        let needs_all = matches!(event, TransactionEvent::Commit | TransactionEvent::Prepare);
-        if let Some(failure) = self.failure.as_ref().filter(|_| needs_all) {
-            return Err(failure.clone().with_requires_abort());
+        let is_under_way = error.is_retriable() || error.kind() == ErrorKind::Interrupted;
+        match call {
+            Some((call, _)) if is_under_way => self.pending = Some(call),
+            _ => self.pending = None,
         }
-        self.state = transition(self.state, event).map_err(|illegal| wrong_state(call, illegal.state))?;
+        if error.requires_abort() {
+            self.fail(&error);
+        }
+        if self.pending.is_none() && std::mem::take(&mut self.is_left) && self.is_failed() {
+            self.pending = Some(TransactionCall::Abort);
+        }
+        Err(error)
+    }
+
+    /// Begins a call, unless it is to fail, is not the one that has to be repeated, or is not one of this state.
+    pub(super) fn enter(&mut self, call: TransactionCall, event: TransactionEvent) -> Result<(), Error> {
+        let name = call.name();
+        self.fail_on_demand(name, Some((call, event)))?;
+        self.check_nothing_pending_but(name, Some(call))?;
+        self.step(name, event)?;
+        (self.pending, self.is_left) = (None, false);
         Ok(())
+    }
+
+    /// Takes a step, if it is one of this state.
+    pub(super) fn step(&mut self, name: &'static str, event: TransactionEvent) -> Result<(), Error> {
+        self.state = transition(self.state, event).map_err(|_| self.wrong_state(name))?;
+        Ok(())
+    }
+
+    /// Whether a call may be made though another one may have to be repeated.
+    pub(super) fn check_nothing_pending_but(
+        &self,
+        name: &str,
+        call: Option<TransactionCall>,
+    ) -> Result<(), Error> {
+        let other = self.pending.filter(|pending| Some(*pending) != call);
+        other.map_or(Ok(()), |pending| Err(must_repeat(name, pending)))
     }
 
     /// Whether a record may be sent.
     pub(super) fn check_send(&self) -> Result<(), Error> {
+        self.check_nothing_pending_but("send", None)?;
         match self.state {
-            TransactionState::Uninitialized | TransactionState::InTransaction => {
-                self.failure.clone().map_or(Ok(()), |failure| Err(failure.with_requires_abort()))
-            }
-            state => Err(wrong_state("send", state)),
+            TransactionState::Uninitialized | TransactionState::InTransaction => Ok(()),
+            _ => Err(self.wrong_state("send")),
         }
     }
 
@@ -65,22 +119,37 @@ impl MockTransactions {
         self.settled = 0;
     }
 
-    /// A record was answered with this error.
-    pub(super) fn record_failed(&mut self, error: &Error) {
+    /// A record was refused that belongs to the open transaction. Returns the error with what follows from it.
+    pub(super) fn send_failed(&mut self, error: Error) -> Error {
+        if self.state == TransactionState::Uninitialized || !dooms(error.kind()) {
+            return error;
+        }
+        let error = error.with_requires_abort();
+        self.fail(&error);
+        error
+    }
+
+    /// Something of the open transaction has failed.
+    pub(super) fn fail(&mut self, error: &Error) {
         if self.state == TransactionState::InTransaction {
-            self.failure.get_or_insert_with(|| error.clone());
+            self.state = TransactionState::AbortableError;
+            self.failure = Some(error.clone());
         }
     }
-}
 
-/// The error of a call that the state does not allow.
-pub(super) fn wrong_state(call: &str, state: TransactionState) -> Error {
-    let expected = match state {
-        TransactionState::Uninitialized => "init_transactions() has to be called first",
-        TransactionState::Ready if call.starts_with("init_transactions") => "it was called already",
-        TransactionState::InTransaction => "a transaction is open",
-        TransactionState::Prepared => "a transaction is prepared",
-        _ => "no transaction is open",
-    };
-    Error::new(ErrorKind::IllegalState, format!("{call}: {expected}"))
+    /// Whether the open transaction can only be aborted.
+    pub(super) fn is_failed(&self) -> bool {
+        self.state == TransactionState::AbortableError
+    }
+
+    /// The error of a call that the state does not allow.
+    pub(super) fn wrong_state(&self, call: &str) -> Error {
+        match self.failure.as_ref().filter(|_| self.is_failed()) {
+            Some(failure) => failed_transaction(failure),
+            None => {
+                let expected = expected_instead(call, self.state);
+                Error::new(ErrorKind::IllegalState, format!("{call}: {expected}"))
+            }
+        }
+    }
 }

@@ -171,7 +171,8 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     }
 
     /// Makes every `send` fail with this error from now on: the record is not accepted, and comes back. Ends with
-    /// [`accept_sends`](Self::accept_sends).
+    /// [`accept_sends`](Self::accept_sends). As with the real producer, a transaction in which a record is refused (other than
+    /// by its serializer or partitioner) can only be aborted.
     pub fn fail_sends_with(&self, error: Error) {
         self.mock.set_send_error(Some(error));
     }
@@ -279,6 +280,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
         self.mock.abandon_transaction()
     }
 
+    fn leave_transaction(&self) {
+        self.mock.leave_transaction();
+    }
+
     fn close(&self) -> Result<(), Error> {
         self.mock.close(None).map(drop)
     }
@@ -306,8 +311,17 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         }
     }
 
-    /// The steps of the real producer's `send`, in its order.
+    /// A record that is refused makes its transaction fail, as in the real producer.
     fn send(&self, record: RecordView<'_, K, V>, callback: impl CallbackSlot) -> Result<RecordFuture, Error> {
+        self.try_to_send(record, callback).map_err(|error| self.state.lock().transactions.send_failed(error))
+    }
+
+    /// The steps of the real producer's `send`, in its order.
+    fn try_to_send(
+        &self,
+        record: RecordView<'_, K, V>,
+        callback: impl CallbackSlot,
+    ) -> Result<RecordFuture, Error> {
         self.state.lock().check_accepts()?;
         let mut headers = record.headers().clone();
         let outgoing = Outgoing::new(record, &mut headers);

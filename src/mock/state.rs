@@ -91,7 +91,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockState<K, V> {
             None => self.acknowledge(&record),
             Some(error) => {
                 let error = error.with_topic(&record.topic).with_partition(record.partition);
-                self.transactions.record_failed(&error);
+                self.transactions.fail(&error);
                 BatchOutcome::Failed { error, records: Vec::new() }
             }
         };

@@ -460,30 +460,7 @@ impl Desk {
 
     /// The error of a call that the state does not allow.
     fn refusal(&self, call: &str) -> Error {
-        let expected = match self.state {
-            TransactionState::Ready | TransactionState::InTransaction if call == "complete_transaction" => {
-                "no transaction is prepared: prepare_transaction() does that, and init_transactions_keeping_prepared() \
-                 tells whether the producer before this one has left one"
-            }
-            TransactionState::Preparing => "the transaction is being prepared",
-            TransactionState::Prepared => {
-                "a transaction is prepared: complete_transaction(), commit_transaction() or abort_transaction() ends it"
-            }
-            TransactionState::Uninitialized => "init_transactions() has to be called first",
-            TransactionState::Initializing => "init_transactions() is not over yet",
-            TransactionState::Ready if call.starts_with("init_transactions") => {
-                "it was called already, and once is enough"
-            }
-            TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
-            TransactionState::InTransaction => {
-                "a transaction is open: commit_transaction() or abort_transaction() ends it"
-            }
-            TransactionState::Committing => "the transaction is being committed",
-            TransactionState::Aborting => "the transaction is being aborted",
-            TransactionState::AbortableError | TransactionState::FatalError => {
-                "the transaction has failed: abort_transaction() ends it"
-            }
-        };
+        let expected = expected_instead(call, self.state);
         match (&self.why, self.state) {
             (Some(why), TransactionState::AbortableError) => failed_transaction(why),
             (Some(why), TransactionState::FatalError) => why.clone(),
@@ -496,14 +473,43 @@ impl Desk {
     }
 }
 
+/// What would be accepted where a call is refused in this state.
+pub(crate) fn expected_instead(call: &str, state: TransactionState) -> &'static str {
+    match state {
+        TransactionState::Ready | TransactionState::InTransaction if call == "complete_transaction" => {
+            "no transaction is prepared: prepare_transaction() does that, and init_transactions_keeping_prepared() \
+             tells whether the producer before this one has left one"
+        }
+        TransactionState::Preparing => "the transaction is being prepared",
+        TransactionState::Prepared => {
+            "a transaction is prepared: complete_transaction(), commit_transaction() or abort_transaction() ends it"
+        }
+        TransactionState::Uninitialized => "init_transactions() has to be called first",
+        TransactionState::Initializing => "init_transactions() is not over yet",
+        TransactionState::Ready if call.starts_with("init_transactions") => {
+            "it was called already, and once is enough"
+        }
+        TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
+        TransactionState::InTransaction => {
+            "a transaction is open: commit_transaction() or abort_transaction() ends it"
+        }
+        TransactionState::Committing => "the transaction is being committed",
+        TransactionState::Aborting => "the transaction is being aborted",
+        TransactionState::AbortableError | TransactionState::FatalError => {
+            "the transaction has failed: abort_transaction() ends it"
+        }
+    }
+}
+
 /// A failed transaction's error, for calls after the one that was told it first.
-fn failed_transaction(why: &Error) -> Error {
+pub(crate) fn failed_transaction(why: &Error) -> Error {
     let text = format!("the transaction has failed and can only be aborted: {why}");
     let error = Error::new(why.kind(), text).with_source(why.clone());
     why.code().map_or(error.clone(), |code| error.with_code(code)).with_requires_abort()
 }
 
-fn must_repeat(call: &str, pending: TransactionCall) -> Error {
+/// The error of a call that comes while another one has not been told its outcome.
+pub(crate) fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     let name = pending.name();
     let text = format!(
         "{call}: {name}() has not been told its outcome, because of a time-out, an interrupt, a transaction that was \
@@ -514,7 +520,7 @@ fn must_repeat(call: &str, pending: TransactionCall) -> Error {
 
 /// Whether a transaction is not whole any more where `send` fails like this: what Java puts into the future of a record,
 /// and not what it throws.
-fn dooms(kind: ErrorKind) -> bool {
+pub(crate) fn dooms(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::Timeout

@@ -1,10 +1,13 @@
 //! The transactions of `MockProducer`: what a program's unit tests see of them, and the errors that they ask for.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use crate::support;
+use kafka_embedded::{Api, EmbeddedCluster};
 use kafka_producer::{
-    ConsumerGroupMetadata, Error, ErrorKind, MockProducer, OffsetAndMetadata, Producer, ProducerRecord,
-    StringSerializer, TopicPartition, Transaction,
+    ConsumerGroupMetadata, Error, ErrorCode, ErrorKind, InterruptHandle, KafkaProducer, MockProducer,
+    OffsetAndMetadata, Producer, ProducerRecord, StringSerializer, TopicPartition, Transaction,
 };
 
 type TextMock = MockProducer<str, str>;
@@ -149,4 +152,121 @@ fn a_fenced_mock_refuses_every_call() {
         let error = outcome.unwrap_err();
         assert!(error.is_fatal() && error.kind() == ErrorKind::Fenced);
     }
+}
+
+/// What a program decides by.
+fn judged<T>(outcome: Result<T, Error>) -> Option<(ErrorKind, [bool; 3])> {
+    outcome
+        .err()
+        .map(|error| (error.kind(), [error.requires_abort(), error.is_retriable(), error.is_fatal()]))
+}
+
+/// All calls that a program may go on with, in this order.
+fn go_on(producer: &impl Producer<str, str>) -> Vec<Option<(ErrorKind, [bool; 3])>> {
+    vec![
+        judged(producer.send(ProducerRecord::new("invoices", "late"))),
+        judged(producer.send_offsets_to_transaction(&position(1), &ConsumerGroupMetadata::new("billing"))),
+        judged(producer.init_transactions()),
+        judged(producer.begin_transaction()),
+        judged(producer.commit_transaction()),
+        judged(producer.abort_transaction()),
+        judged(producer.abort_transaction()),
+        judged(producer.begin_transaction()),
+        judged(producer.commit_transaction()),
+    ]
+}
+
+fn real(cluster: &EmbeddedCluster) -> KafkaProducer<str, str> {
+    let producer = support::producer(cluster, &[("transactional.id", "billing")]);
+    producer.init_transactions().unwrap();
+    producer
+}
+
+fn cluster() -> EmbeddedCluster {
+    EmbeddedCluster::builder().topic("invoices", 1).start().unwrap()
+}
+
+fn initialized() -> TextMock {
+    let mock = mock();
+    mock.init_transactions().unwrap();
+    mock
+}
+
+/// Otherwise a test passes with the mock, and the program commits half of a transaction.
+#[test]
+fn after_a_record_that_send_refuses_the_mock_can_do_what_the_real_producer_can() {
+    let cluster = cluster();
+    fn refused(producer: &impl Producer<str, str>) -> Vec<Option<(ErrorKind, [bool; 3])>> {
+        producer.begin_transaction().unwrap();
+        let first = judged(producer.send(ProducerRecord::new("no such topic", "bad")));
+        [vec![first], go_on(producer)].concat()
+    }
+    let expected = refused(&real(&cluster));
+    assert_eq!(refused(&initialized()), expected);
+    assert!(expected[0].is_some_and(|(_, [requires_abort, ..])| requires_abort));
+    let mock = initialized();
+    mock.begin_transaction().unwrap();
+    mock.fail_sends_with(Error::new(ErrorKind::Timeout, "no brokers"));
+    assert!(mock.send(ProducerRecord::new("invoices", "bad")).unwrap_err().requires_abort());
+    mock.accept_sends();
+    assert!(mock.transaction_in_flight() && mock.commit_transaction().unwrap_err().requires_abort());
+}
+
+/// A commit that is still under way, one that has failed, one that is the end of the producer.
+#[test]
+fn after_a_commit_that_fails_the_mock_can_do_what_the_real_producer_can() {
+    let cluster = cluster();
+    let producer = real(&cluster);
+    producer.begin_transaction().unwrap();
+    producer.send(ProducerRecord::new("invoices", "a")).unwrap().get().unwrap();
+    cluster.delay(Api::EndTxn, Duration::from_millis(300), 1);
+    InterruptHandle::current().interrupt();
+    assert_eq!(producer.commit_transaction().unwrap_err().kind(), ErrorKind::Interrupted);
+    let expected = go_on(&producer);
+    let mock = initialized();
+    mock.begin_transaction().unwrap();
+    mock.fail_transactions("commit_transaction", Some(Error::new(ErrorKind::Interrupted, "on demand")));
+    assert_eq!(mock.commit_transaction().unwrap_err().kind(), ErrorKind::Interrupted);
+    mock.fail_transactions("commit_transaction", None);
+    assert_eq!(go_on(&mock), expected);
+
+    for code in [ErrorCode::TRANSACTION_ABORTABLE, ErrorCode::PRODUCER_FENCED] {
+        let producer = real(&cluster);
+        producer.begin_transaction().unwrap();
+        producer.send(ProducerRecord::new("invoices", "a")).unwrap().get().unwrap();
+        cluster.fail(Api::EndTxn, code.0, 1);
+        let error = producer.commit_transaction().unwrap_err();
+        let expected = go_on(&producer);
+        let mock = initialized();
+        mock.begin_transaction().unwrap();
+        mock.fail_transactions("commit_transaction", Some(error));
+        assert!(mock.commit_transaction().is_err());
+        mock.fail_transactions("commit_transaction", None);
+        assert_eq!(go_on(&mock), expected, "{code}");
+    }
+}
+
+/// As in the documented loop.
+#[test]
+fn what_fails_after_its_guard_is_gone_is_aborted_by_the_mock_as_well() {
+    let mock = initialized();
+    for is_aborted_by_call in [false, true] {
+        let transaction = mock.begin().unwrap();
+        transaction.send(ProducerRecord::new("invoices", "lost")).unwrap();
+        let under_way = Error::new(ErrorKind::Timeout, "it goes on");
+        mock.fail_transactions("commit_transaction", Some(under_way));
+        assert!(transaction.commit().unwrap_err().is_retriable());
+        assert_eq!(mock.begin().unwrap_err().kind(), ErrorKind::IllegalState);
+        let failed = Error::new(ErrorKind::Broker, "it has failed").with_requires_abort();
+        mock.fail_transactions("commit_transaction", Some(failed));
+        assert!(mock.commit_transaction().unwrap_err().requires_abort());
+        mock.fail_transactions("commit_transaction", None);
+        if is_aborted_by_call {
+            mock.abort_transaction().unwrap();
+        }
+        let transaction = mock.begin().unwrap();
+        transaction.send(ProducerRecord::new("invoices", "kept")).unwrap();
+        transaction.commit().unwrap();
+    }
+    assert_eq!(values(&mock.history()), ["kept", "kept"]);
 }

@@ -494,7 +494,27 @@ fn the_mock_prepares_and_completes() {
         mock.fail_transactions(call, Some(failure.clone()));
         let outcome = mock.prepare_transaction().and_then(|state| mock.complete_transaction(&state));
         assert!(outcome.unwrap_err().is_retriable(), "{call}");
+        assert_state(mock.abort_transaction(), "has to be called again first");
         mock.fail_transactions(call, None);
-        mock.abort_transaction().unwrap();
+        let state = mock.prepared_transaction().filter(|_| call == "complete_transaction");
+        let state = state.map_or_else(|| mock.prepare_transaction(), Ok).unwrap();
+        mock.complete_transaction(&state).unwrap();
     }
+}
+
+/// However the one before has ended.
+#[test]
+fn what_the_mock_has_prepared_is_no_other_transaction() {
+    let mock: MockProducer<str, str> = MockProducer::new(StringSerializer, StringSerializer);
+    mock.init_transactions().unwrap();
+    let prepare = || {
+        mock.begin_transaction().unwrap();
+        mock.send(ProducerRecord::new("t", "a")).unwrap();
+        mock.prepare_transaction().unwrap()
+    };
+    let kept = prepare();
+    mock.abort_transaction().unwrap();
+    assert_ne!(prepare(), kept);
+    mock.complete_transaction(&kept).unwrap();
+    assert_eq!(mock.commit_count(), 0);
 }
