@@ -463,11 +463,12 @@ impl Error {
         self.with(|inner| inner.flags.possibly_written = possibly_written)
     }
 
-    /// The same error as a fatal one: see [`is_fatal`](Error::is_fatal).
+    /// The same error as a fatal one: see [`is_fatal`](Error::is_fatal). It is not retriable then.
     pub fn with_fatal(self) -> Error {
         self.with(|inner| {
             inner.flags.fatal = true;
             inner.flags.requires_abort = false;
+            inner.flags.retriable = false;
         })
     }
 
