@@ -5,6 +5,7 @@
 //! Holds: every request that was on its way goes back into the queue, or is concluded and whoever waits for it told.
 //! Source: the handlers in Kafka's `TransactionManager` (4.3.1).
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Node, broker_behind};
@@ -177,17 +178,20 @@ impl Coordination {
         let (queued, transaction) = (context.queued, &mut identity.transaction);
         let is_first = !transaction.transaction().is_some_and(|it| it.has_partitions());
         let mut abortable = None;
+        let codes: HashMap<(&str, i32), ErrorCode> = response
+            .results_by_topic
+            .iter()
+            .flat_map(|topic| topic.results_by_partition.iter().map(move |it| (topic, it)))
+            .map(|(topic, it)| ((&*topic.name, it.partition_index), it.partition_error_code))
+            .collect();
         for (topic, partition, _) in &context.partitions {
-            let results = response.results_by_topic.iter().filter(|result| result.name == *topic);
-            let mut results = results.flat_map(|result| &result.results_by_partition);
-            let Some(result) = results.find(|result| result.partition_index == *partition) else {
+            let Some(code) = codes.get(&(topic, *partition)).copied() else {
                 return self.again(
                     queued,
                     unreadable("AddPartitionsToTxn", "does not mention a partition"),
                     now,
                 );
             };
-            let code = result.partition_error_code;
             let circumstances = CoordinatorContext { is_first, ..CoordinatorContext::default() };
             let verdict = coordinator_verdict(CoordinatorApi::AddPartitionsToTxn, code, circumstances);
             let error = self.error_of(CoordinatorApi::AddPartitionsToTxn, code).with_node(broker(node));
@@ -247,16 +251,17 @@ impl Coordination {
         let (context, response, node) = received!(self.received(context, answer, now));
         let (mut queued, api) = (context.queued, CoordinatorApi::TxnOffsetCommit);
         let CoordinatorRequest::CommitOffsets(asked) = &mut queued.request else { return Effects::none() };
-        let code_of = |topic: &str, partition: i32| {
-            let results = response.topics.iter().filter(|result| *result.name == *topic);
-            let mut results = results.flat_map(|result| &result.partitions);
-            let found = results.find(|result| result.partition_index == partition);
-            found.map_or(ErrorCode::NETWORK_EXCEPTION, |result| result.error_code)
-        };
+        let codes: HashMap<(&str, i32), ErrorCode> = response
+            .topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(move |it| (topic, it)))
+            .map(|(topic, it)| ((&*topic.name, it.partition_index), it.error_code))
+            .collect();
         let mut left: Option<(ErrorCode, TopicPartition)> = None;
         let (mut worst, mut looks_up) = (None, false);
         asked.offsets.retain(|(place, _)| {
-            let code = code_of(place.topic(), place.partition());
+            let code = codes.get(&(place.topic(), place.partition())).copied();
+            let code = code.unwrap_or(ErrorCode::NETWORK_EXCEPTION);
             let verdict = coordinator_verdict(api, code, CoordinatorContext::default());
             match verdict {
                 CoordinatorVerdict::Done => {}

@@ -2,6 +2,7 @@
 //!
 //! Owns: from what was queued to the fields of each message. Must not know: brokers, when something is sent.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,13 +134,15 @@ fn add_partitions(
     partitions: &[(TopicName, i32, usize)],
     asking: AskingProducer,
 ) -> AddPartitionsToTxnRequest {
-    let mut topics: Vec<AddPartitionsToTxnTopic> = Vec::new();
+    let mut topics: BTreeMap<&TopicName, Vec<i32>> = BTreeMap::new();
     for (name, partition, _) in partitions {
-        match topics.iter_mut().find(|topic| topic.name == *name) {
-            Some(topic) => topic.partitions.push(*partition),
-            None => topics.push(AddPartitionsToTxnTopic { name: name.clone(), partitions: vec![*partition] }),
-        }
+        topics.entry(name).or_default().push(*partition);
     }
+    let topics = topics.into_iter().map(|(name, partitions)| {
+        let name = name.clone();
+        AddPartitionsToTxnTopic { name, partitions }
+    });
+    let topics = topics.collect();
     let AskingProducer { transactional_id, producer_id, producer_epoch, .. } = asking;
     AddPartitionsToTxnRequest { transactional_id, producer_id, producer_epoch, topics }
 }
@@ -153,7 +156,8 @@ fn commit_offsets(asked: &OffsetsToCommit, asking: AskingProducer) -> TxnOffsetC
             committed_leader_epoch: position.leader_epoch().unwrap_or(-1),
             committed_metadata: Some(position.metadata().into()),
         };
-        match topics.iter_mut().find(|topic| *topic.name == *place.topic()) {
+        // They are in order: those of a topic follow one another.
+        match topics.last_mut().filter(|topic| *topic.name == *place.topic()) {
             Some(topic) => topic.partitions.push(partition),
             None => topics.push(TxnOffsetCommitRequestTopic {
                 name: TopicName::from(place.topic()),
