@@ -606,7 +606,6 @@ fn a_guard_whose_commit_fails_has_aborted_when_the_error_is_told() {
 
 // ---- time-outs and interrupts ----
 
-/// Behaviour 70.
 /// As the documented loop has it: the guard is gone, and the producer's own call is told that the transaction has failed.
 #[test]
 fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
@@ -641,6 +640,7 @@ fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
     }
 }
 
+/// Behaviour 70.
 #[test]
 fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {
     with_both(|cluster| {
