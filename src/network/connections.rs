@@ -164,7 +164,7 @@ impl<N: Network, T> Connections<N, T> {
         let Some(peer) = self.peers.get_mut(&id) else { return false };
         let Some(connection) = &mut peer.connection else { return false };
         let (deadline, expects_answer) = (Some(entry.deadline), entry.expects_answer);
-        peer.traffic.requests_sent.add(entry.message.size_bytes() as f64);
+        peer.requests_queued.add(entry.message.size_bytes() as f64);
         connection.in_flight.push(entry);
         self.queued.push(id);
         self.answers_due_more(usize::from(expects_answer));
@@ -448,27 +448,11 @@ impl<N: Network, T> Connections<N, T> {
         let (count, mut input) = connection.read(&mut self.network, buffer)?;
         if count > 0 {
             peer.last_used = now;
-            peer.traffic.network_io.add(1.0);
-            peer.traffic.bytes_received.add(count as f64);
         }
-        self.layer_went_on(id, now)?;
-        let mut answers = 0;
-        while let Some(connection) = self.connection_of(socket) {
-            let Some(AnsweredRequest { entry, frame }) = connection.next_answer(&mut input)? else { break };
-            connection.served |= matches!(entry.context, RequestOwner::Caller(_));
-            self.answers_due_less(1);
-            answers += 1;
-            match entry.context {
-                RequestOwner::Connection => self.step_answered(id, &frame, entry.sent_at, now)?,
-                RequestOwner::Caller(context) => {
-                    let (version, sent_at) = (entry.version, entry.sent_at);
-                    self.outcomes.push(Outcome::Answered { node: id, context, version, frame, sent_at });
-                }
-            }
-        }
-        let Some(peer) = self.peers.get_mut(&id) else { return Ok(count) };
-        (0..answers).for_each(|_| peer.traffic.responses_received.add(1.0));
-        peer.measure_traffic(now);
+        let (answers, outcome) = self.hand_out_answers(id, socket, &mut input, now);
+        let Some(peer) = self.peers.get_mut(&id) else { return outcome.map(|()| count) };
+        peer.measure_read(count, answers, now);
+        outcome?;
         let Some(connection) = self.connection_of(socket) else { return Ok(count) };
         connection.look_for_end()?;
         if connection.may_write() {
@@ -477,17 +461,41 @@ impl<N: Network, T> Connections<N, T> {
         Ok(count)
     }
 
+    /// Says how many answers there were, also before what ends the connection.
+    fn hand_out_answers(
+        &mut self,
+        id: i32,
+        socket: SocketId,
+        input: &mut &[u8],
+        now: Instant,
+    ) -> (usize, Result<(), DisconnectReason>) {
+        let mut answers = 0;
+        let outcome = self.layer_went_on(id, now).and_then(|()| {
+            while let Some(connection) = self.connection_of(socket) {
+                let Some(AnsweredRequest { entry, frame }) = connection.next_answer(input)? else { break };
+                connection.served |= matches!(entry.context, RequestOwner::Caller(_));
+                self.answers_due_less(1);
+                answers += 1;
+                match entry.context {
+                    RequestOwner::Connection => self.step_answered(id, &frame, entry.sent_at, now)?,
+                    RequestOwner::Caller(context) => {
+                        let (version, sent_at) = (entry.version, entry.sent_at);
+                        self.outcomes.push(Outcome::Answered { node: id, context, version, frame, sent_at });
+                    }
+                }
+            }
+            Ok(())
+        });
+        (answers, outcome)
+    }
+
     fn flush(&mut self, id: i32, now: Instant) {
         let Some(peer) = self.peers.get_mut(&id) else { return };
         let Some(connection) = &mut peer.connection else { return };
         peer.last_used = now;
         let (socket, is_layered) = (connection.socket, connection.stream.layer_name().is_some());
         let outcome = connection.flush(&mut self.network, &mut self.finished);
-        if let Ok(written @ 1..) = outcome {
-            peer.traffic.network_io.add(1.0);
-            peer.traffic.bytes_sent.add(written as f64);
-        }
-        peer.measure_traffic(now);
+        peer.measure_write(outcome.as_ref().map_or(0, |written| *written), now);
         for entry in self.finished.drain(..) {
             if let RequestOwner::Caller(context) = entry.context {
                 self.outcomes.push(Outcome::Written { node: id, context });

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::log_labels::LogLabels;
 use crate::logging;
-use crate::metrics::{Measures, NodeMeters, TrafficSensors};
+use crate::metrics::{Measure, Measures, NodeMeters};
 use crate::notices::Notices;
 use crate::planted::{Defect, planted};
 use crate::protocol::BrokerVersions;
@@ -32,8 +32,8 @@ pub(super) struct Peer<T> {
     port: i32,
     pub(super) state: ConnectionState<BrokerVersions>,
     pub(super) meters: Arc<NodeMeters>,
-    /// What has gone over its connections since it was last measured.
-    pub(super) traffic: TrafficSensors,
+    /// The sizes of requests that no write was measured with yet.
+    pub(super) requests_queued: Measure,
     /// The socket, from connecting on.
     pub(super) connection: Option<Connection<T>>,
     /// The token of the last name look-up.
@@ -92,7 +92,7 @@ impl<T> Peer<T> {
             port: node.port,
             state: ConnectionState::new(rules),
             meters,
-            traffic: TrafficSensors::default(),
+            requests_queued: Measure::default(),
             connection: None,
             lookup: 0,
             before_lookup: None,
@@ -156,10 +156,32 @@ impl<T> Peer<T> {
         self.connection.as_ref().map_or(0, |connection| connection.in_flight.len())
     }
 
-    /// Tells the metrics what has gone over its connections.
-    pub(super) fn measure_traffic(&mut self, now: Instant) {
-        self.meters.traffic.measure(now, |sensors| sensors.add_all(&self.traffic));
-        self.traffic = TrafficSensors::default();
+    /// One write, and the requests that were queued before it.
+    pub(super) fn measure_write(&mut self, bytes: usize, now: Instant) {
+        if bytes == 0 && self.requests_queued.count == 0 {
+            return;
+        }
+        self.meters.traffic.measure(now, |sensors| {
+            sensors.requests_sent.add_all(&std::mem::take(&mut self.requests_queued));
+            if bytes > 0 {
+                sensors.network_io.add(1.0);
+                sensors.bytes_sent.add(bytes as f64);
+            }
+        });
+    }
+
+    /// One read, and the answers that it ended.
+    pub(super) fn measure_read(&self, bytes: usize, answers: usize, now: Instant) {
+        if bytes == 0 && answers == 0 {
+            return;
+        }
+        self.meters.traffic.measure(now, |sensors| {
+            if bytes > 0 {
+                sensors.network_io.add(1.0);
+                sensors.bytes_received.add(bytes as f64);
+            }
+            (0..answers).for_each(|_| sensors.responses_received.add(1.0));
+        });
     }
 
     /// One attempt of this round failed. An address of `None` is the name itself.
