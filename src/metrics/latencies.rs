@@ -12,28 +12,35 @@ use crate::metrics::windows::Measures;
 
 const LONGEST_MICROS: u64 = 3_600_000_000;
 
-/// Times in microseconds. `None` until the first one.
+/// Times in microseconds.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct TimeHistogram(Option<Histogram<u32>>);
+pub(crate) struct TimeHistogram {
+    /// `None` until the first one.
+    times: Option<Histogram<u32>>,
+    /// Exact, where the histogram keeps two digits.
+    longest: Duration,
+}
 
 impl TimeHistogram {
     /// So many things took so long.
     pub(crate) fn add(&mut self, took: Duration, count: u32) {
         let micros = took.as_secs().saturating_mul(1_000_000).saturating_add(took.subsec_micros().into());
         let micros = micros.clamp(1, LONGEST_MICROS);
-        if self.0.is_none() {
-            self.0 = Histogram::new_with_bounds(1, LONGEST_MICROS, 2).ok();
+        self.longest = self.longest.max(took);
+        if self.times.is_none() {
+            self.times = Histogram::new_with_bounds(1, LONGEST_MICROS, 2).ok();
         }
-        if let Some(histogram) = &mut self.0 {
+        if let Some(histogram) = &mut self.times {
             histogram.saturating_record_n(micros, count);
         }
     }
 
-    /// Milliseconds, not a number where nothing was measured.
+    /// Milliseconds, no more than the longest time; not a number where nothing was measured.
     pub(crate) fn percentile(&self, percentile: f64) -> f64 {
-        match &self.0 {
+        match &self.times {
             Some(histogram) if !histogram.is_empty() => {
-                histogram.value_at_percentile(percentile) as f64 / 1000.0
+                let found = histogram.value_at_percentile(percentile) as f64 / 1000.0;
+                found.min(self.longest.as_secs_f64() * 1000.0)
             }
             _ => f64::NAN,
         }
@@ -42,12 +49,13 @@ impl TimeHistogram {
 
 impl Measures for TimeHistogram {
     fn add_all(&mut self, later: &Self) {
-        match (&mut self.0, &later.0) {
+        self.longest = self.longest.max(later.longest);
+        match (&mut self.times, &later.times) {
             (Some(ours), Some(theirs)) => {
                 // It has the same bounds, so there is nothing to refuse.
                 let _ = ours.add(theirs);
             }
-            (None, Some(theirs)) => self.0 = Some(theirs.clone()),
+            (None, Some(theirs)) => self.times = Some(theirs.clone()),
             (_, None) => {}
         }
     }
@@ -112,6 +120,19 @@ mod tests {
             let told = times.percentile(percentile);
             assert!((told / expected - 1.0).abs() < 0.01, "{percentile}: {told}");
         }
+    }
+
+    #[test]
+    fn no_percentile_is_more_than_the_longest_time() {
+        let of = |micros: u64| {
+            let mut times = TimeHistogram::default();
+            times.add(Duration::from_micros(micros), 7);
+            times
+        };
+        assert_eq!(of(750_974).percentile(99.9), 750.974);
+        let (mut both, longer) = (of(1), of(1_337_001));
+        both.add_all(&longer);
+        assert_eq!(both.percentile(99.9), 1337.001);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{cluster, config, producer, three_brokers, to_first};
-use kafka_embedded::{Api, BrokerError};
+use kafka_embedded::{Api, BrokerError, Fault};
 use kafka_producer::{KafkaProducer, Metric, Metrics, ProducerRecord};
 
 const PRODUCER: &str = "producer-metrics";
@@ -95,6 +95,58 @@ fn what_is_sent_again_and_what_fails_is_counted_by_its_records() {
     assert_eq!(of_producer(&metrics, "record-send-total"), 5.0 * 3.0 + 3.0);
     assert_eq!(number(&metrics, TOPIC, "record-retry-total", &[("topic", "t")]), 10.0);
     assert_eq!(number(&metrics, TOPIC, "record-error-total", &[("topic", "t")]), 3.0);
+}
+
+#[test]
+fn what_no_broker_acknowledges_in_time_has_failed_as_well() {
+    let cluster = cluster(1);
+    let more = [("linger.ms", "0"), ("request.timeout.ms", "300"), ("delivery.timeout.ms", "500")];
+    let producer = producer(&cluster, &more);
+    cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).always());
+    let again: Vec<_> = (0..5).map(|_| producer.send(to_first("in vain")).unwrap()).collect();
+    again.iter().for_each(|future| drop(future.get().unwrap_err()));
+    assert_eq!(of_producer(&producer.metrics(), "record-error-total"), 5.0);
+    cluster.clear_faults();
+    cluster.inject(Fault::drop_answer(Api::Produce).always());
+    producer.send(to_first("on its way")).unwrap().get().unwrap_err();
+    let metrics = producer.metrics();
+    assert_eq!(of_producer(&metrics, "record-error-total"), 6.0);
+    assert_eq!(number(&metrics, TOPIC, "record-error-total", &[("topic", "t")]), 6.0);
+    assert!(of_producer(&metrics, "record-error-rate") > 0.0);
+}
+
+#[test]
+fn what_the_end_of_a_producer_or_of_its_transaction_gives_up_has_failed_as_well() {
+    let cluster = cluster(1);
+    let closed = producer(&cluster, &[("linger.ms", "60000"), ("delivery.timeout.ms", "120000")]);
+    closed.partitions_for("t").unwrap();
+    let waiting: Vec<_> = (0..3).map(|_| closed.send(to_first("waits")).unwrap()).collect();
+    assert_eq!(closed.close_timeout(Duration::ZERO).unwrap().abandoned, 3);
+    waiting.iter().for_each(|future| drop(future.get().unwrap_err()));
+    assert_eq!(of_producer(&closed.metrics(), "record-error-total"), 3.0);
+    let more = [("linger.ms", "60000"), ("delivery.timeout.ms", "120000"), ("transactional.id", "shop")];
+    let aborting = producer(&cluster, &more);
+    aborting.init_transactions().unwrap();
+    aborting.begin_transaction().unwrap();
+    let unsent: Vec<_> = (0..2).map(|_| aborting.send(to_first("unsent")).unwrap()).collect();
+    aborting.abort_transaction().unwrap();
+    unsent.iter().for_each(|future| drop(future.get().unwrap_err()));
+    assert_eq!(of_producer(&aborting.metrics(), "record-error-total"), 2.0);
+}
+
+#[test]
+fn no_percentile_is_more_than_the_maximum() {
+    let cluster = cluster(1);
+    let producer = producer(&cluster, &[]);
+    for _ in 0..20 {
+        producer.send(to_first("timed")).unwrap().get().unwrap();
+    }
+    let metrics = producer.metrics();
+    for time in ["request-latency", "record-queue-time", "record-acknowledgement-time"] {
+        let [half, most, longest] =
+            ["p50", "p99.9", "max"].map(|of| of_producer(&metrics, &format!("{time}-{of}")));
+        assert!(half <= most && most <= longest, "{time}: {half} {most} {longest}");
+    }
 }
 
 #[test]

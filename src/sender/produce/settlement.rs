@@ -362,17 +362,21 @@ impl Produce {
             .with_possibly_written(sent && !planted(Defect::ExpiredIsNotThere));
         let error = self.note_in_transaction(error, attempts > 0);
         let outcome = BatchOutcome::Failed { error, records: Vec::new() };
-        let counter = if why.abandoned { &self.control.abandoned } else { &self.control.failed };
+        self.count_given_up(index, &fate, why, now);
         match fate {
-            Fate::Whole(batch) => {
-                counter.fetch_add(u64::from(batch.count()), Ordering::Relaxed);
-                batch.settle(outcome, self.accumulator.pool());
-            }
-            Fate::InFlight { completion, count, .. } => {
-                counter.fetch_add(u64::from(count), Ordering::Relaxed);
-                completion.settle(outcome);
-            }
+            Fate::Whole(batch) => batch.settle(outcome, self.accumulator.pool()),
+            Fate::InFlight { completion, .. } => completion.settle(outcome),
         }
+    }
+
+    fn count_given_up(&self, index: usize, fate: &Fate, why: &GivenUp, now: Instant) {
+        let count = match fate {
+            Fate::Whole(batch) => batch.count(),
+            Fate::InFlight { count, .. } => *count,
+        };
+        let counter = if why.abandoned { &self.control.abandoned } else { &self.control.failed };
+        counter.fetch_add(u64::from(count), Ordering::Relaxed);
+        self.measurements.failed(index, count, now);
     }
 
     /// A batch fails without an answer: so does its transaction. `was_sent`: its numbers are taken.
