@@ -11,6 +11,9 @@ use crate::metrics::latencies::Latencies;
 /// Name, unit, description.
 type Line = (&'static str, &'static str, &'static str);
 
+/// The one of `metrics.recording.level` from which on a metric is kept: the lowest for each, as for these in Java.
+const LEVEL: &str = "INFO";
+
 fn of<M>(rows: &'static [MetricRow<M>]) -> impl Iterator<Item = Line> {
     rows.iter().map(|row| (row.name, row.unit, row.description))
 }
@@ -18,9 +21,9 @@ fn of<M>(rows: &'static [MetricRow<M>]) -> impl Iterator<Item = Line> {
 fn table(page: &mut String, head: &str, lines: impl Iterator<Item = Line>) {
     let mut lines: Vec<Line> = lines.collect();
     lines.sort_unstable();
-    writeln!(page, "\n{head}\n\n| Metric | Unit | What it says |\n|---|---|---|").unwrap();
+    writeln!(page, "\n{head}\n\n| Metric | Unit | Level | What it says |\n|---|---|---|---|").unwrap();
     for (name, unit, description) in lines {
-        writeln!(page, "| `{name}` | {unit} | {description} |").unwrap();
+        writeln!(page, "| `{name}` | {unit} | {LEVEL} | {description} |").unwrap();
     }
 }
 
@@ -53,9 +56,10 @@ fn docs_metrics_md_is_up_to_date() {
 const HEAD: &str = "\
 # Metrics
 
-What `KafkaProducer::metrics()` tells, under the names, groups and tags of Kafka's own producer. All of them are of its level
-INFO. This page is made from the code.
+What `KafkaProducer::metrics()` tells, under the names, groups and tags of Kafka's own producer. This page is made from the code.
 
+- The level is that of `metrics.recording.level` from which on Java keeps the metric. Here it is INFO for all of them, so the setting
+  changes nothing.
 - Averages, maxima and rates are of the last `metrics.num.samples` windows of `metrics.sample.window.ms` each, 2 of 30 seconds by
   default, and of the one that has begun; totals are since the producer was created. A rate is
   divided by at least all windows but one (30 s by default), as in Java: in a program's first seconds it is lower than what happens.
@@ -63,7 +67,8 @@ INFO. This page is made from the code.
   count.
 - Measured is each batch, each request, each read and each call that waits, and each record that `send` refuses. A record on its way is
   not measured on its own, so its times are those of its batch. Only the size of a batch's largest record is kept as records are written.
-- Percentiles (`-p50`, `-p99`, `-p99.9`) and `record-acknowledgement-time` are not in Java. They are exact to a hundredth.
+- Percentiles (`-p50`, `-p99`, `-p99.9`) and `record-acknowledgement-time` are not in Java. They are exact to a hundredth, and no
+  percentile is more than its maximum.
 ";
 
 const TOPICS: &str = "\
@@ -141,6 +146,7 @@ totals, sizes and averages exactly, rates within a few per cent.
 | `select-*`, `io-wait-*` | of our own loop, which waits at other times |
 | `batch-split-*` | a batch that is too large is halved at once; Java first cuts it by `batch.size`, which may change nothing, and counts that |
 | `records-per-request-avg` | of requests; Java counts looks for batches that found none as requests with 0 records |
+| `record-error-*` | of all records that have failed; Java leaves out those that an aborted transaction or a forced close has given up |
 | `compression-rate*` | codecs of other make: a few bytes for each batch |
 | `io-ratio`, `io-time-ns-avg`, `io-time-ns-total` | not there: reading, writing and all else that the thread does are one turn here, and what is not `io-wait-time` is not I/O alone |
 | `commit-id`, `connections` by cipher | not there |
