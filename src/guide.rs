@@ -77,6 +77,7 @@ pages! {
     features "features.md"
     /// [errors]: self::errors
     /// [security]: self::security
+    /// [getting started]: self::getting_started
     logging "logging.md"
     metrics "metrics.md"
     testing "guide/testing.md"

@@ -233,6 +233,11 @@ impl ProducerConfig {
         }
     }
 
+    /// Whether anybody has set this, be it to an empty text.
+    pub(crate) fn is_given(&self, name: &str) -> bool {
+        self.given.contains_key(name)
+    }
+
     /// Every known setting with type, default, range and description, in the order of the reference.
     ///
     /// ```

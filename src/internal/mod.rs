@@ -11,7 +11,7 @@ mod stepped;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use crate::config::{properties_pairs, read_properties};
+use crate::config::{ProducerConfig, properties_pairs, read_properties};
 use crate::error::Error;
 use crate::network::read_frames;
 use crate::protocol::{
@@ -40,6 +40,12 @@ pub use stepped::{Broker, SteppedProducer};
 /// As those of [`ProducerConfig::from_file`](crate::ProducerConfig::from_file); no value is looked at.
 pub fn properties_file(path: impl AsRef<Path>) -> Result<Vec<(String, String)>, Error> {
     properties_pairs(path.as_ref())
+}
+
+/// Whether anybody has set this setting, be it to an empty text, which [`ProducerConfig::get`] does not tell.
+#[must_use]
+pub fn is_given(config: &ProducerConfig, name: &str) -> bool {
+    config.is_given(name)
 }
 
 /// An API whose answers are read: its name, and its versions.

@@ -148,7 +148,11 @@ pub(crate) fn mechanisms(
         MechanismKind::Gssapi => Some(Arc::new(by_ticket(settings, faults)?)),
         #[cfg(not(feature = "gssapi"))]
         MechanismKind::Gssapi => {
-            faults.add(not_there(kind, "it needs the feature `gssapi` of the crate kafka-producer"));
+            faults.add(not_there(
+                kind,
+                "it needs the feature `gssapi` of the crate kafka-producer. (It is the default: for another login set \
+                 sasl.mechanism, for example to PLAIN or SCRAM-SHA-512)",
+            ));
             None
         }
     }

@@ -23,7 +23,7 @@ use crate::self_description::SelfDescription;
 ///
 /// A line is a record's value, or has its key and headers in it as well. Ctrl-C sends what was read, and says what was not.
 #[derive(Parser, Debug)]
-#[command(name = PROGRAM, version, after_help = EXAMPLES, max_term_width = 110)]
+#[command(name = PROGRAM, version, override_usage = USAGE, after_help = EXAMPLES, max_term_width = 110)]
 pub(super) struct ConsoleFlags {
     /// Topic that records go to; with --json also that of lines that name one
     #[arg(short = 't', long, value_name = "TOPIC", required_unless_present_any = ["json", "completions", "man"])]
@@ -165,6 +165,10 @@ struct ProducerFlags {
     #[arg(long, value_name = "BYTES", hide_short_help = true)]
     socket_buffer_size: Option<u64>,
 }
+
+const USAGE: &str = "\
+kafka-console-producer --bootstrap-server <SERVERS> --topic <TOPIC> [OPTIONS]
+       kafka-console-producer --bootstrap-server <SERVERS> --json [--topic <TOPIC>] [OPTIONS]";
 
 const EXAMPLES: &str = "\
 Examples:

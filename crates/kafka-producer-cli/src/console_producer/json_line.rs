@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{BadLine, Entry, shown};
 
-/// Reads a line; `None` for one that is blank.
+/// Reads a line; `None` for one that is blank. The mark of UTF-8 that some programs begin a file with is none of it.
 pub(super) fn parse(line: &[u8], number: u64) -> Result<Option<Entry<'_>>, BadLine> {
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
     if line.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -43,6 +44,8 @@ pub(super) fn parse(line: &[u8], number: u64) -> Result<Option<Entry<'_>>, BadLi
     let (topic, partition, key) = (read.topic, read.partition, key.flatten());
     Ok(Some(Entry { topic, partition, timestamp, headers, key, value }))
 }
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// serde's words, without its line number, which is always 1, and without names of Rust's types. What they quote of the line is
 /// cut.
@@ -165,7 +168,11 @@ fn either<'a>(
 }
 
 fn decoded(text: &str, name: &str) -> Result<Vec<u8>, String> {
-    STANDARD.decode(text).map_err(|error| format!("{name}_base64: {error}"))
+    STANDARD.decode(text).map_err(|_| {
+        format!(
+            "{name}_base64 is no base64: expected letters, digits, + and /, filled up by = to a multiple of 4"
+        )
+    })
 }
 
 fn headers_of(

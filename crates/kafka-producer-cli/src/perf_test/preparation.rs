@@ -9,7 +9,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
-use kafka_producer::{ProducerConfig, Uuid};
+use kafka_producer::{ProducerConfig, Uuid, internal};
 
 use super::perf_flags::PerfFlags;
 use super::perf_load::PerfLoad;
@@ -108,12 +108,13 @@ fn config(flags: &PerfFlags) -> Result<ProducerConfig, Complaint> {
     if config.get(ProducerConfig::CLIENT_ID_CONFIG).is_none_or(|id| id.is_empty()) {
         config = config.client_id(DEFAULT_CLIENT_ID);
     }
-    let by_configuration = config.get(ProducerConfig::TRANSACTIONAL_ID_CONFIG);
     let of_its_own = || format!("{TRANSACTIONAL_ID_PREFIX}{}", Uuid(fastrand::u128(..).to_be_bytes()));
-    let id = match (&flags.transactional_id, by_configuration) {
-        (Some(id), _) => Some(id.clone()),
-        (None, Some(id)) => Some(id),
-        (None, None) => flags.transaction_duration_ms.map(|_| of_its_own()),
+    // One that is empty is refused when the producer is created, as by Kafka's tool.
+    let is_given = internal::is_given(&config, ProducerConfig::TRANSACTIONAL_ID_CONFIG);
+    let id = match &flags.transactional_id {
+        Some(id) => Some(id.clone()),
+        None if is_given => None,
+        None => flags.transaction_duration_ms.map(|_| of_its_own()),
     };
     Ok(match id {
         Some(id) => config.transactional_id(&id),
@@ -168,6 +169,7 @@ mod tests {
     use std::fs;
 
     use clap::Parser;
+    use kafka_producer::KafkaProducer;
 
     use super::*;
 
@@ -251,6 +253,20 @@ mod tests {
             id.clone().is_some_and(|id| id.starts_with("performance-producer-") && id.len() > 40),
             "{id:?}"
         );
+        fs::remove_file(file).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_transactional_id_is_not_replaced_and_so_refused() -> Result<(), String> {
+        let file = temporary("no-id", "transactional.id=")?;
+        for more in [["--producer.config", &file], ["--command-property", "transactional.id="]] {
+            for time in [&[][..], &["--transaction-duration-ms", "100"]] {
+                let flags = [&more[..], time, &["--bootstrap-server", "a:1"]].concat();
+                let refusal = KafkaProducer::<[u8], [u8]>::new(prepared(&flags)?.config).err();
+                let told = refusal.map(|error| error.to_string()).unwrap_or_default();
+                assert!(told.contains("(empty) for configuration transactional.id"), "{flags:?}: {told}");
+            }
+        }
         fs::remove_file(file).map_err(|error| error.to_string())
     }
 

@@ -62,7 +62,12 @@ fn what_is_wrong_with_a_line_is_told_with_its_number() {
         "headers has 1 elements: expected keys and values in turns",
     );
     refused(b"{\"payload\":\"v\",\"headers\":[null,\"h\"]}", "a header's key is null");
-    refused(b"{\"payload_base64\":\"!\"}", "payload_base64: Invalid symbol 33, offset 0.");
+    let letters = "is no base64: expected letters, digits, + and /, filled up by = to a multiple of 4";
+    for base64 in ["!", "YQ", "YQ=", "YQ==YQ=="] {
+        let line = format!("{{\"payload_base64\":\"{base64}\"}}");
+        refused(line.as_bytes(), &format!("payload_base64 {letters}"));
+    }
+    refused(b"{\"payload\":\"\",\"headers_base64\":[\"a\",\"!\"]}", &format!("headers_base64 {letters}"));
     refused(b"{\"payload\":1}", "invalid type: integer `1`, expected a string or null at column 12");
     refused(b"{\"payload\":\"v\"", "EOF while parsing an object at column 14");
     refused(
@@ -78,6 +83,14 @@ fn what_is_wrong_with_a_line_is_told_with_its_number() {
         b"{\"payload\":\"v\",\"headers\":\"h\"}",
         "invalid type: string \"h\", expected an array at column 28",
     );
+}
+
+/// What PowerShell and others begin a file with; nobody sees it.
+#[test]
+fn a_mark_that_says_utf_8_is_not_a_part_of_the_line() {
+    assert_eq!(read(b"\xef\xbb\xbf{\"payload\":\"x\"}").value.as_deref(), Some(&b"x"[..]));
+    assert_eq!(parse(b"\xef\xbb\xbf", 1), Ok(None));
+    assert_eq!(read(b"{\"payload\":\"\xef\xbb\xbfx\"}").value.as_deref(), Some(&b"\xef\xbb\xbfx"[..]));
 }
 
 /// An array of a record's fields in serde's order is none either.
