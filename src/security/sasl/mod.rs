@@ -148,11 +148,7 @@ pub(crate) fn mechanisms(
         MechanismKind::Gssapi => Some(Arc::new(by_ticket(settings, faults)?)),
         #[cfg(not(feature = "gssapi"))]
         MechanismKind::Gssapi => {
-            faults.add(not_there(
-                kind,
-                "it needs the feature `gssapi` of the crate kafka-producer. (It is the default: for another login set \
-                 sasl.mechanism, for example to PLAIN or SCRAM-SHA-512)",
-            ));
+            faults.add(not_there(kind, NO_GSSAPI));
             None
         }
     }
@@ -179,6 +175,11 @@ fn by_token(settings: &Settings, tokens: TokenProviders, faults: &mut Faults) ->
     }
     oauth_bearer(settings, &options, tokens, faults)
 }
+
+/// Nobody need have named it.
+#[cfg(not(feature = "gssapi"))]
+const NO_GSSAPI: &str = "it needs the feature `gssapi` of the crate kafka-producer. (It is the default: for another login set \
+                         sasl.mechanism, for example to PLAIN or SCRAM-SHA-512)";
 
 #[cfg(not(all(feature = "gssapi", feature = "msk-iam")))]
 fn not_there(kind: MechanismKind, why: &str) -> Error {
