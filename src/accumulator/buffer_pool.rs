@@ -167,7 +167,7 @@ impl BufferPool {
         self.take_back(&mut self.state.lock(), bytes, buffer, 1);
     }
 
-    /// As `give_back`, but lets those who wait wait on until there is room for a few like the first: waking a thread for
+    /// As `give_back`, but waiting callers go on waiting until there is room for a few like the first: waking a thread for
     /// every batch costs more than the batch. The caller of this calls `serve_waiters` before it sleeps.
     pub(crate) fn give_back_soon(&self, bytes: usize, buffer: Option<Vec<u8>>) {
         self.take_back(&mut self.state.lock(), bytes, buffer, WAKE_FOR);

@@ -35,7 +35,7 @@ pub(crate) struct Drain {
     leaderless: Vec<usize>,
     /// Partitions with something to send, whose sequences do not allow it yet.
     held_back: Vec<usize>,
-    /// Partitions whose open batch waits for company, in the order in which they began to.
+    /// Partitions whose open batch lingers, in the order in which they began to.
     pub(super) lingering: VecDeque<usize>,
     /// When each partition has to be looked at, one entry a partition, ordered so that a run can be repeated.
     pub(super) timers: BTreeSet<(Instant, usize)>,

@@ -160,10 +160,10 @@ impl PartitionDrain {
         room: usize,
         transaction: &mut TransactionManager,
     ) -> Taken {
-        let in_company = self.in_flight.iter().any(ProducerBatch::is_unanswered);
+        let others_in_flight = self.in_flight.iter().any(ProducerBatch::is_unanswered);
         let outstanding = self.outstanding();
         let may_go = |batch: &ProducerBatch| match batch.stamp() {
-            Some(_) => transaction.may_resend(index, batch.is_doubtful(), in_company),
+            Some(_) => transaction.may_resend(index, batch.is_doubtful(), others_in_flight),
             None => transaction.may_stamp(index, outstanding),
         };
         let Some(place) = self.retries.iter().position(may_go) else { return Taken::HeldBack };

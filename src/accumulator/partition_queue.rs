@@ -116,7 +116,7 @@ pub(crate) enum Head {
     Open {
         created: Instant,
         size: usize,
-        /// It waits for company: nobody flushes, and nobody waits in `get`.
+        /// It waits for more records until `linger.ms` is over: nobody flushes, and nobody waits in `get`.
         lingers: bool,
     },
 }

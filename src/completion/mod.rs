@@ -340,7 +340,7 @@ impl BatchCompletion {
         self.awaited.load(Ordering::Relaxed)
     }
 
-    /// Somebody begins to wait for it: it need not wait for company any more.
+    /// Somebody begins to wait for it: it need not linger any more.
     pub(crate) fn note_waiter(&self) {
         if self.awaited.swap(true, Ordering::Relaxed) {
             return;

@@ -186,12 +186,12 @@ impl TransactionManager {
 
     /// Whether a batch that has its sequence may be sent again. Before a partition is numbered anew, only those of unknown
     /// fate are, once more under their old numbers: the broker knows by these whether it has them. Where the broker does
-    /// not know the producer, none goes while others of the partition are on their way: in company.
-    pub(crate) fn may_resend(&self, partition: usize, of_unknown_fate: bool, in_company: bool) -> bool {
+    /// not know the producer, none goes while others of the partition are on their way (`others_in_flight`).
+    pub(crate) fn may_resend(&self, partition: usize, of_unknown_fate: bool, others_in_flight: bool) -> bool {
         match self.identity {
             Identity::NotNeeded => true,
             Identity::Known(_) if self.is_bump_wanted(partition) => of_unknown_fate,
-            Identity::Known(current) => self.is_introduced(partition, current) || !in_company,
+            Identity::Known(current) => self.is_introduced(partition, current) || !others_in_flight,
             Identity::Wanted { .. } | Identity::Refused { .. } | Identity::Requested | Identity::Fatal(_) => {
                 false
             }
@@ -517,8 +517,7 @@ mod tests {
 
     fn may_resend(manager: &TransactionManager, partition: usize) -> Resend {
         let asked = [(false, false), (false, true), (true, false), (true, true)];
-        match asked.map(|(of_unknown_fate, company)| manager.may_resend(partition, of_unknown_fate, company))
-        {
+        match asked.map(|(of_unknown_fate, others)| manager.may_resend(partition, of_unknown_fate, others)) {
             [true, true, true, true] => Resend::All,
             [true, false, true, false] => Resend::OneByOne,
             [false, false, true, true] => Resend::OfUnknownFate,

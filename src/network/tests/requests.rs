@@ -415,7 +415,7 @@ fn each_note_comes_back_exactly_once() {
     }
 }
 
-/// The network's moods: little room, answers in parts, ends in the middle, refusals.
+/// What a network may do: little room, answers in parts, ends in the middle, refusals.
 fn stir(network: &mut FakeNetwork, random: &mut fastrand::Rng) {
     network.refused.clear();
     if random.u8(..8) == 0 {

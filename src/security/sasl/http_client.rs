@@ -218,7 +218,7 @@ impl<'a> HttpUrl<'a> {
     }
 }
 
-/// A socket with an end to its patience.
+/// A socket that is read and written until a deadline.
 struct TimedStream {
     tcp: TcpStream,
     until: Instant,

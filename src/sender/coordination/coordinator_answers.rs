@@ -198,7 +198,7 @@ impl Coordination {
             let judged = JudgedAnswer { verdict, error: error.with_topic(topic).with_partition(*partition) };
             match verdict {
                 CoordinatorVerdict::Done => {}
-                // The others say why; this one was only in bad company.
+                // The others say why; this one was only in the same request.
                 CoordinatorVerdict::Abortable if code == ErrorCode::OPERATION_NOT_ATTEMPTED => {
                     abortable = abortable.or(Some(judged));
                 }

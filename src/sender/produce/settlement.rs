@@ -184,7 +184,7 @@ impl Produce {
         batch.settle(outcome, self.accumulator.pool());
     }
 
-    /// The batch's error, and those of single records (KIP-467): the others were only in bad company.
+    /// The batch's error, and those of single records (KIP-467): the others were only in the same batch.
     pub(super) fn failure(&self, batch: &ProducerBatch, answer: &BatchAnswer<'_>) -> BatchFailure {
         let size = (answer.code == ErrorCode::MESSAGE_TOO_LARGE).then(|| self.size_of(batch));
         let own = |message: Option<&str>| {
@@ -201,8 +201,8 @@ impl Produce {
             Some((place, own(error.batch_index_error_message.as_deref().or(answer.message))))
         });
         let text = format!("not written because of other records in the same batch ({})", answer.code);
-        let company = Error::new(ErrorKind::Broker, text).with_code(answer.code).with_node(answer.node);
-        BatchFailure { error: company, records: named.collect() }
+        let of_others = Error::new(ErrorKind::Broker, text).with_code(answer.code).with_node(answer.node);
+        BatchFailure { error: of_others, records: named.collect() }
     }
 
     /// How large a batch is that a broker found too large, and what may be done about it.

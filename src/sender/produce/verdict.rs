@@ -106,11 +106,11 @@ fn by_code(code: ErrorCode, context: &VerdictContext) -> Verdict {
     }
 }
 
-/// The batch came too early, because an earlier one is still to be sent again: patience. Where it is the very next one
-/// the broker lacks something that it had acknowledged, and where later ones are acknowledged (the broker takes a
-/// producer that it has forgotten at any number) it will never fit again, and fails as overtaken. Where the one before it was given up and may
-/// still come in on a connection that we gave up as well, so may this one, right behind it: sent again under another
-/// number it could be there twice. (Kafka's own client takes that risk.)
+/// The batch came too early, because an earlier one is still to be sent again: it goes again after that. Where it is the
+/// very next one the broker lacks something that it had acknowledged, and where later ones are acknowledged (the broker
+/// takes a producer that it has forgotten at any number) it will never fit again, and fails as overtaken. Where the one
+/// before it was given up and may still arrive on a connection that we gave up as well, so may this one, right behind it:
+/// sent again under another number it could be there twice. (Kafka's own client takes that risk.)
 fn out_of_order(context: &VerdictContext) -> Verdict {
     if context.sequence.unresolved && context.of_unknown_fate {
         return Verdict::Fail;
