@@ -186,8 +186,8 @@ mod stage;
 // Defects that a simulation plants.
 mod planted;
 
-// The process in which a producer was made.
-mod origin;
+// Whether this is a forked child of the process in which a producer was made.
+mod fork_guard;
 
 // All logging goes through here, so that a logger that panics does no harm.
 mod log_labels;

@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crate::origin::Origin;
+use crate::fork_guard::ForkGuard;
 use crate::planted::{Defect, planted};
 use crate::spin::SharedSpin;
 use crate::sync::Mutex;
@@ -44,7 +44,7 @@ pub(crate) struct Mailbox {
     /// What all batches of the producer come to.
     counts: AnswerCounts,
     /// The process that the sender thread is in; none where there is no such thread.
-    process: Option<Origin>,
+    process: Option<ForkGuard>,
     origin: Instant,
     /// Holds something of the operating system's; gone when the sender thread is, so that who keeps an answered future
     /// keeps nothing but memory.
@@ -69,7 +69,7 @@ impl Mailbox {
             awaited: AtomicBool::new(false),
             spin: None,
             counts: AnswerCounts::default(),
-            process: Some(Origin::here()),
+            process: Some(ForkGuard::here()),
             origin,
             wake: Mutex::new(Some(wake)),
         }
@@ -116,7 +116,7 @@ impl Mailbox {
     /// Whether this process is a forked child of the one that has the sender thread: nobody brings outcomes here.
     #[inline(always)]
     pub(crate) fn is_forked(&self) -> bool {
-        self.process.as_ref().is_some_and(Origin::is_another_process)
+        self.process.as_ref().is_some_and(ForkGuard::is_another_process)
     }
 
     /// Somebody begins to wait for an outcome: it matters how soon it comes.

@@ -27,7 +27,7 @@ const FLOORS: &[&[&str]] = &[
         "properties",
         "sync",
         "catch_panic",
-        "origin",
+        "fork_guard",
         "escape",
         "counted",
         "notices",

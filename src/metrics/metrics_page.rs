@@ -29,9 +29,9 @@ fn table(page: &mut String, head: &str, lines: impl Iterator<Item = Line>) {
 
 fn page() -> String {
     let mut page = HEAD.to_owned();
-    let looked = Looked::ROWS.iter().map(|row| (row.name, row.unit, row.description));
+    let looked_up = LookedUp::ROWS.iter().map(|row| (row.name, row.unit, row.description));
     let percentiles = Latencies::ROWS.iter().map(|row| (row.name, "ms", row.description));
-    let producer = of(ProduceSensors::ROWS).chain(of(CallSensors::ROWS)).chain(looked);
+    let producer = of(ProduceSensors::ROWS).chain(of(CallSensors::ROWS)).chain(looked_up);
     table(&mut page, "## `producer-metrics`\n\nTag: `client-id`.", producer.chain(percentiles));
     let connections = of(ConnectionSensors::ROWS).chain(of(TrafficSensors::ROWS));
     table(&mut page, "### Of all connections\n\nIn the same group.", connections);

@@ -13,7 +13,7 @@ mod exported;
 #[cfg(feature = "metrics-facade")]
 mod facade;
 mod latencies;
-mod looked;
+mod looked_up;
 #[cfg(test)]
 mod metrics_page;
 #[cfg(feature = "prometheus")]
@@ -31,8 +31,8 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::metrics::latencies::{Latencies, PercentileRow};
-pub(crate) use crate::metrics::looked::Looked;
-use crate::metrics::looked::LookedRow;
+pub(crate) use crate::metrics::looked_up::LookedUp;
+use crate::metrics::looked_up::LookedUpRow;
 #[cfg(feature = "prometheus")]
 pub use crate::metrics::open_metrics::MetricsCollector;
 pub use crate::metrics::reporter::MetricsReporter;
@@ -161,9 +161,9 @@ impl Meters {
     }
 
     /// All metrics: what is read of sensors, and what was looked up.
-    pub(crate) fn read(&self, now: Instant, looked: &Looked) -> Metrics {
+    pub(crate) fn read(&self, now: Instant, looked_up: &LookedUp) -> Metrics {
         let mut reader = SnapshotBuilder { client_id: &self.client_id, metrics: Vec::new() };
-        reader.look(looked);
+        reader.look_up(looked_up);
         let (sensors, latencies) = self.produce.sums(now).split();
         reader.read(&sensors, (PRODUCER, None), ProduceSensors::ROWS);
         reader.read_latencies(&latencies.lately);
@@ -225,11 +225,11 @@ impl SnapshotBuilder<'_> {
         self.extend((COUNT, None), [("count", "", "How many metrics there are, this one included.", count)]);
     }
 
-    fn look(&mut self, looked: &Looked) {
-        let line = |row: &LookedRow| {
-            (row.name, row.unit, row.description, MetricValue::Number((row.number)(looked)))
+    fn look_up(&mut self, looked_up: &LookedUp) {
+        let line = |row: &LookedUpRow| {
+            (row.name, row.unit, row.description, MetricValue::Number((row.number)(looked_up)))
         };
-        self.extend((PRODUCER, None), Looked::ROWS.iter().map(line));
+        self.extend((PRODUCER, None), LookedUp::ROWS.iter().map(line));
     }
 
     fn read<M>(&mut self, sums: &WindowSums<M>, of: MetricGroup, rows: &[MetricRow<M>]) {
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
     use crate::metrics::statistics::Statistic;
 
-    const LOOKED: Looked = Looked {
+    const LOOKED: LookedUp = LookedUp {
         waiting_threads: 1,
         buffer_total_bytes: 2,
         buffer_available_bytes: 3,
@@ -327,7 +327,7 @@ mod tests {
         check(TrafficSensors::ROWS);
         check(TopicSensors::ROWS);
         check(NodeSensors::ROWS);
-        assert!(Looked::ROWS.iter().all(|row| !row.name.ends_with("-total")));
+        assert!(LookedUp::ROWS.iter().all(|row| !row.name.ends_with("-total")));
     }
 
     #[test]

@@ -36,6 +36,7 @@ use crate::completion::{ProducerToken, is_in_callback, is_sender_thread, not_in_
 use crate::config::Settings;
 use crate::counted::Counted;
 use crate::error::{Error, ErrorKind};
+use crate::fork_guard::ForkGuard;
 use crate::interceptor::Interceptors;
 use crate::interrupt::{self, Wait};
 use crate::lifecycle::CloseDeadline;
@@ -43,7 +44,6 @@ use crate::logging;
 use crate::mailbox::{Event, PendingFlush};
 use crate::metadata::Metadata;
 use crate::network::ChannelBuilder;
-use crate::origin::Origin;
 use crate::producer::reporting::Reporting;
 use crate::sender::Control;
 use crate::stage;
@@ -93,7 +93,7 @@ pub struct KafkaProducer<K: ?Sized + 'static, V: ?Sized + 'static> {
 struct Core<K: ?Sized + 'static, V: ?Sized + 'static> {
     parts: Arc<ProducerParts<K, V>>,
     /// Where the sender thread is.
-    process: Origin,
+    process: ForkGuard,
     settings: SendSettings,
     accumulator: Arc<RecordAccumulator>,
     metadata: Arc<Metadata>,

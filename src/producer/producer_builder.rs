@@ -18,13 +18,13 @@ use crate::completion::{ProducerToken, become_sender_thread, end_of_answers};
 use crate::config::{Faults, ProducerConfig, Settings};
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
+use crate::fork_guard::ForkGuard;
 use crate::interceptor::{Interceptors, ProducerInterceptor};
 use crate::logging;
 use crate::mailbox::Mailbox;
 use crate::metadata::Metadata;
 use crate::metrics::MetricsReporter;
 use crate::network::{BootstrapServers, ChannelBuilder, Network, SocketNetwork, SocketOptions, Transport};
-use crate::origin::Origin;
 use crate::partitioner::{Partitioner, PartitionerRegistry};
 use crate::producer::plugins::Plugins;
 use crate::producer::reporting::{GivenReporters, MetricsSource, Reporting};
@@ -325,7 +325,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducerBuilder<K, V> {
             Arc::new(ProducerParts { plugins, interceptors: Arc::new(Interceptors::new(chain)), reporting });
         let of_the_thread = Arc::clone(&parts);
         let running = start(&settings, Arc::clone(&channels), Box::new(move || of_the_thread.close()))?;
-        let process = Origin::here();
+        let process = ForkGuard::here();
         if let Some(reporting) = &parts.reporting {
             reporting
                 .begin(MetricsSource { process: process.clone(), control: Arc::clone(&running.control) });

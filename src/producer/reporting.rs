@@ -17,9 +17,9 @@ use crate::completion::{ProducerToken, become_sender_thread};
 use crate::config::Faults;
 use crate::error::Error;
 use crate::escape::Escaped;
+use crate::fork_guard::ForkGuard;
 use crate::logging;
 use crate::metrics::{Metrics, MetricsReporter};
-use crate::origin::Origin;
 use crate::properties::{Named, Properties};
 use crate::sender::Control;
 use crate::stage;
@@ -77,7 +77,7 @@ impl GivenReporters {
 
 /// What metrics are read of.
 pub(super) struct MetricsSource {
-    pub(super) process: Origin,
+    pub(super) process: ForkGuard,
     pub(super) control: Arc<Control>,
 }
 

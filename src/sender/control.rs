@@ -12,7 +12,7 @@ use crate::accumulator::RecordAccumulator;
 use crate::error::Error;
 use crate::lifecycle::{CloseDeadline, Lifecycle};
 use crate::metadata::Metadata;
-use crate::metrics::{Looked, Meters, Metrics};
+use crate::metrics::{LookedUp, Meters, Metrics};
 use crate::sender::client_instance::ClientInstance;
 use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transaction::TransactionCalls;
@@ -75,7 +75,7 @@ impl Control {
     /// What was measured so far, and what can be looked up now. The sender does not wait for its reader.
     pub(crate) fn metrics(&self, now: Instant) -> Metrics {
         let (pool, meters) = (self.accumulator.pool(), &self.meters);
-        let looked = Looked {
+        let looked_up = LookedUp {
             waiting_threads: pool.waiting_threads(),
             buffer_total_bytes: pool.total(),
             buffer_available_bytes: pool.free(),
@@ -83,7 +83,7 @@ impl Control {
             requests_in_flight: meters.requests_in_flight.load(Ordering::Relaxed),
             connection_count: meters.connection_count(now),
         };
-        meters.read(now, &looked)
+        meters.read(now, &looked_up)
     }
 
     /// The id that brokers know this producer's telemetry by.

@@ -26,8 +26,8 @@ use super::fault::{FaultList, FaultPlan};
 use super::fetch::{self, WaitingFetch};
 use super::metadata::{self, MetadataAnswer, ShownCluster};
 use super::produce_request::{self, ProduceAnswer};
+use super::request_log::RequestLog;
 use super::rewrite::{Frame, Rewriter};
-use super::seen::Seen;
 use super::shape;
 use super::telemetry_options::TelemetryState;
 use super::transaction_coordinator::TransactionCoordinator;
@@ -82,7 +82,7 @@ pub struct ClusterRules {
     pub(super) coordinator: TransactionCoordinator,
     pub(super) faults: FaultList,
     pub(super) rewriter: Rewriter,
-    pub(super) seen: Seen,
+    pub(super) request_log: RequestLog,
     pub(super) telemetry: TelemetryState,
     /// The brokers whose Metadata has stopped, and what they go on showing.
     pub(super) frozen: BTreeMap<i32, ShownCluster>,
@@ -135,7 +135,7 @@ impl ClusterRules {
             coordinator: TransactionCoordinator::default(),
             faults: FaultList::default(),
             rewriter: Rewriter::default(),
-            seen: Seen::default(),
+            request_log: RequestLog::default(),
             frozen: BTreeMap::new(),
             connections: BTreeMap::new(),
             changed: false,
@@ -160,8 +160,8 @@ impl ClusterRules {
         if !self.cluster.is_live(broker) {
             return Err(Refused);
         }
-        self.seen.connections += 1;
-        let id = ConnectionId(self.seen.connections);
+        self.request_log.connections += 1;
+        let id = ConnectionId(self.request_log.connections);
         self.connections.insert(id, ClientConnection::new(broker));
         Ok(id)
     }
@@ -186,7 +186,7 @@ impl ClusterRules {
         };
         self.complete_transactions(now);
         let is_answered = !matches!(outcome, RequestOutcome::Silence | RequestOutcome::Close);
-        self.seen.acted(plan.effects(is_answered));
+        self.request_log.acted(plan.effects(is_answered));
         if plan.cuts_before() || plan.cuts_after() {
             self.connections.remove(&connection);
             let mut actions = vec![Action { connection, at: now, kind: ActionKind::Close }];
@@ -270,7 +270,7 @@ impl ClusterRules {
     /// read.
     fn answer(&mut self, now: Instant, broker: i32, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let (api, version, correlation_id) = read_start(&frame)?;
-        self.seen.count(api);
+        self.request_log.count(api);
         let told = self.settings.versions.get(&api);
         if !told.is_some_and(|versions| versions.contains(&version)) {
             return (api == Api::ApiVersions).then(|| self.unsupported_version(broker, correlation_id));
@@ -300,7 +300,7 @@ impl ClusterRules {
 
     fn produce(&mut self, incoming: &Incoming, mut frame: Bytes) -> Option<(FaultPlan, RequestOutcome)> {
         let request = ProduceRequest::decode(&mut frame, incoming.version).ok()?;
-        self.seen.produce(incoming.now, &self.cluster, incoming.broker, incoming.version, &request);
+        self.request_log.produce(incoming.now, &self.cluster, incoming.broker, incoming.version, &request);
         let plan = self.faults.plan(Api::Produce, incoming.broker, |topic, partition| {
             request.topic_data.iter().any(|asked| {
                 let mut data = asked.partition_data.iter();

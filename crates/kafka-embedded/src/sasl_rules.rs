@@ -18,8 +18,8 @@ use super::cluster_rules::{
     ClusterRules, ConnectionId, Incoming, RequestOutcome, START_BYTES, elapsed_ms, read_start,
 };
 use super::fault::FaultPlan;
+use super::request_log::SeenLogin;
 use super::sasl::{ExchangeStep, Judging, Login, LoginExchange, LoginPhase, LoginSession, SaslSettings};
-use super::seen::SeenLogin;
 use super::shape;
 
 type Handled = (FaultPlan, RequestOutcome);
@@ -58,7 +58,7 @@ impl ClusterRules {
                 Some(self.handshake(&incoming, connection, frame, &settings))
             }
             (LoginPhase::Exchange { is_framed: false, .. }, _) => {
-                self.seen.count(Api::SaslAuthenticate);
+                self.request_log.count(Api::SaslAuthenticate);
                 Some(self.bare_token(&incoming, connection, frame, &settings))
             }
             (LoginPhase::Exchange { .. }, Some(Api::SaslAuthenticate)) if speaks(Api::SaslAuthenticate) => {
@@ -97,7 +97,7 @@ impl ClusterRules {
         frame: &Bytes,
         settings: &SaslSettings,
     ) -> Handled {
-        self.seen.count(Api::SaslHandshake);
+        self.request_log.count(Api::SaslHandshake);
         let plan = self.faults.plan(Api::SaslHandshake, incoming.broker, |_, _| false);
         let Some(request) = read::<SaslHandshakeRequest>(incoming, frame) else { return at_once() };
         let chosen = settings.mechanisms.iter().find(|it| it.name() == &*request.mechanism).copied();
@@ -135,7 +135,7 @@ impl ClusterRules {
         frame: &Bytes,
         settings: &SaslSettings,
     ) -> Handled {
-        self.seen.count(Api::SaslAuthenticate);
+        self.request_log.count(Api::SaslAuthenticate);
         let Some(request) = read::<SaslAuthenticateRequest>(incoming, frame) else { return at_once() };
         let (plan, told) = self.judge(incoming, connection, &request.auth_bytes, settings);
         let response = SaslAuthenticateResponse::default();
@@ -184,8 +184,8 @@ impl ClusterRules {
         token: &[u8],
         settings: &SaslSettings,
     ) -> (FaultPlan, JudgedToken) {
-        self.seen.tokens += 1;
-        let chance = [self.seen.tokens.to_be_bytes(), connection.0.to_be_bytes()].concat();
+        self.request_log.tokens += 1;
+        let chance = [self.request_log.tokens.to_be_bytes(), connection.0.to_be_bytes()].concat();
         let ms = self.start_ms.saturating_add(elapsed_ms(self.start, incoming.now));
         let since_1970 = Duration::from_millis(u64::try_from(ms).unwrap_or(0));
         let refusal = |code, text: &str| JudgedToken::Refused { code, text: text.to_owned() };
@@ -267,7 +267,7 @@ impl ClusterRules {
     ) {
         let is_again = self.login(connection).is_some_and(|login| login.session.is_some());
         let (at, broker, mechanism) = (incoming.now, incoming.broker, exchange.mechanism);
-        self.seen.logins.push(SeenLogin { at, broker, mechanism, is_again, outcome });
+        self.request_log.logins.push(SeenLogin { at, broker, mechanism, is_again, outcome });
     }
 }
 

@@ -8,8 +8,8 @@ use super::cluster_builder::{FinalizedFeatures, MAX_TRANSACTION_VERSION, TopicCo
 use super::cluster_rules::{Action, ActionKind, ClusterRules, ConnectionId};
 use super::fault::Fault;
 use super::metadata::ShownCluster;
+use super::request_log::{SeenLogin, SeenProduce};
 use super::rewrite::{BrokerAnswer, Rewriter, Rewritten};
-use super::seen::{SeenLogin, SeenProduce};
 use super::transaction::CommittedOffset;
 use super::transaction_coordinator::{ClaimedMember, KeyType, OpenTransaction, TransactionCoordinator};
 
@@ -182,7 +182,7 @@ impl ClusterRules {
     /// All logins that came to their end, in order.
     #[must_use]
     pub fn logins(&self) -> &[SeenLogin] {
-        &self.seen.logins
+        &self.request_log.logins
     }
 
     /// Makes a broker the coordinator of a transactional id; the one before answers NOT_COORDINATOR from now on. Nothing
@@ -348,20 +348,20 @@ impl ClusterRules {
     /// How many requests of a kind have come, whatever became of them.
     #[must_use]
     pub fn requests(&self, api: Api) -> usize {
-        self.seen.requests.get(&api).copied().unwrap_or(0)
+        self.request_log.requests.get(&api).copied().unwrap_or(0)
     }
 
     /// How often faults have taken effect, by API and by the name of the function that makes such a [`Fault`]: a fault
     /// that no request has met is not among them.
     #[must_use]
     pub fn faults_acted(&self) -> &std::collections::BTreeMap<(Api, &'static str), u64> {
-        &self.seen.faults
+        &self.request_log.faults
     }
 
     /// How many connections have been accepted so far.
     #[must_use]
     pub fn connections_accepted(&self) -> u64 {
-        self.seen.connections
+        self.request_log.connections
     }
 
     /// How many connections there are now.
@@ -373,6 +373,6 @@ impl ClusterRules {
     /// All Produce requests that have come, in order.
     #[must_use]
     pub fn produce_requests(&self) -> &[SeenProduce] {
-        &self.seen.produce
+        &self.request_log.produce
     }
 }

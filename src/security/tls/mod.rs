@@ -4,10 +4,10 @@
 //! Threads: connections are made on the sender's; stores are read on the caller's when the producer is made, and later on those
 //! of jobs in the background. Locks: trust and keys for new connections, only while they are read or replaced.
 //! Holds: a new connection gets trust and keys that were read together, the last good ones while the files are broken; what was
-//! read earlier never takes the place of what was read later. For a file system that hangs nobody waits longer than `looks::LONGEST`.
+//! read earlier never takes the place of what was read later. For a file system that hangs nobody waits longer than `file_checks::LONGEST`.
 
 mod client_config;
-mod looks;
+mod file_checks;
 mod own_keys;
 mod provider;
 mod store_sources;
@@ -31,7 +31,7 @@ use crate::network::{BackgroundWork, TransportLayer, Upkeep};
 use crate::stage;
 use crate::sync::Mutex;
 use client_config::client_config;
-use looks::{Looks, Stuck};
+use file_checks::{FileChecks, Stuck};
 use store_sources::{FileStamps, StoreSources};
 use tls_layer::TlsLayer;
 use tls_rules::TlsRules;
@@ -54,13 +54,13 @@ struct CurrentConfig {
     config: Arc<ClientConfig>,
     /// The files as they were looked at last, good or broken.
     seen: FileStamps,
-    /// What they were found to be then, if not good: they are read again at each look, since that may pass by itself.
+    /// What they were found to be then, if not good: they are read again at each check, since that may pass by itself.
     trouble: Option<Trouble>,
     /// Which reading of the files this is of.
     reading: u64,
     /// When they were looked at last, or that was begun.
     looked_at: Instant,
-    looks: Looks,
+    checks: FileChecks,
 }
 
 /// That the files cannot be used, with the system's reason where one could not be read.
@@ -94,8 +94,8 @@ impl TlsContext {
         let reload_interval = settings.ssl_reload_interval.filter(|_| sources.has_files());
         #[cfg(feature = "tls-key-log")]
         client_config::tell_of_key_log();
-        let (looked_at, looks) = (stage::now(), Looks::default());
-        let current = CurrentConfig { config, seen, trouble: None, reading: 0, looked_at, looks };
+        let (looked_at, checks) = (stage::now(), FileChecks::default());
+        let current = CurrentConfig { config, seen, trouble: None, reading: 0, looked_at, checks };
         Some(Arc::new(TlsContext { rules, sources, reload_interval, current: Mutex::new(current) }))
     }
 
@@ -109,7 +109,7 @@ impl TlsContext {
     #[cfg(feature = "oidc")]
     pub(crate) fn newest_client_config(self: &Arc<Self>) -> Arc<ClientConfig> {
         if !self.is_stuck() {
-            Look::begin(self).take_news();
+            FileCheck::begin(self).take_news();
         }
         self.client_config()
     }
@@ -123,7 +123,7 @@ impl TlsContext {
     /// or looking at them comes to no end.
     pub(crate) fn look_again(self: &Arc<Self>) -> Option<BackgroundWork> {
         let is_possible = self.sources.has_files() && !self.is_stuck();
-        is_possible.then(|| Look::begin(self).work())
+        is_possible.then(|| FileCheck::begin(self).work())
     }
 
     /// The same job, where it is due although no connection is made, and when to ask again.
@@ -136,20 +136,20 @@ impl TlsContext {
         }
         // Counted from its beginning: one that ends at once, since no thread can be had, is not begun again at once.
         current.looked_at = now;
-        let is_looked_at = current.looks.is_any_under_way();
+        let is_looked_at = current.checks.is_any_under_way();
         drop(current);
-        let work = if is_looked_at { Vec::new() } else { vec![Look::begin(self).work()] };
+        let work = if is_looked_at { Vec::new() } else { vec![FileCheck::begin(self).work()] };
         Upkeep { work, next: Some(now + interval) }
     }
 
-    /// Whether a look at the files has been under way for so long that nobody waits for another. It is told once.
+    /// Whether a check of the files has been under way for so long that nobody waits for another. It is told once.
     fn is_stuck(&self) -> bool {
-        let stuck = self.current.lock().looks.stuck(stage::now());
+        let stuck = self.current.lock().checks.stuck(stage::now());
         if stuck == Stuck::Newly {
             logging::warn!(
                 "looking at {} has not come to an end for {} s: until it does new connections are made with what was read before",
                 self.sources.all_files().join(", "),
-                looks::LONGEST.as_secs()
+                file_checks::LONGEST.as_secs()
             );
         }
         stuck != Stuck::No
@@ -163,7 +163,7 @@ impl TlsContext {
     }
 
     fn find_news(&self) -> Option<StoreReading> {
-        let number = self.current.lock().looks.number();
+        let number = self.current.lock().checks.number();
         let seen = self.sources.stamps();
         let mut current = self.current.lock();
         current.looked_at = stage::now();
@@ -198,7 +198,7 @@ impl TlsContext {
 
     /// Reads the stores now, for new connections. If they are broken, the old ones stay.
     pub(crate) fn reload(&self) -> Result<(), Error> {
-        let number = self.current.lock().looks.number();
+        let number = self.current.lock().checks.number();
         let seen = self.sources.stamps();
         let config = self.read()?;
         self.take(number, seen, Ok(config));
@@ -235,16 +235,16 @@ impl Trouble {
     }
 }
 
-/// A look at the files that was begun; it is over when this is dropped.
-struct Look {
+/// A check of the files that was begun; it is over when this is dropped.
+struct FileCheck {
     context: Arc<TlsContext>,
     number: u64,
 }
 
-impl Look {
-    fn begin(context: &Arc<TlsContext>) -> Look {
-        let number = context.current.lock().looks.begin(stage::now());
-        Look { context: Arc::clone(context), number }
+impl FileCheck {
+    fn begin(context: &Arc<TlsContext>) -> FileCheck {
+        let number = context.current.lock().checks.begin(stage::now());
+        FileCheck { context: Arc::clone(context), number }
     }
 
     fn take_news(&self) {
@@ -256,9 +256,9 @@ impl Look {
     }
 }
 
-impl Drop for Look {
+impl Drop for FileCheck {
     fn drop(&mut self) {
-        let goes_on = self.context.current.lock().looks.end(self.number);
+        let goes_on = self.context.current.lock().checks.end(self.number);
         if goes_on {
             logging::info!("{} can be looked at again", self.context.sources.all_files().join(", "));
         }

@@ -1,4 +1,4 @@
-//! `Origin`: the process in which something was made.
+//! `ForkGuard`: the process in which something was made, and whether this one is a forked child of it.
 //!
 //! Owns: how a fork is noticed. Must not know: what is done about it.
 //! Threads: any; nothing here blocks or makes a system call.
@@ -9,12 +9,12 @@ use forkguard::Guard;
 
 /// One process. None where the system cannot tell of forks.
 #[derive(Debug, Clone)]
-pub(crate) struct Origin(Option<Guard>);
+pub(crate) struct ForkGuard(Option<Guard>);
 
-impl Origin {
+impl ForkGuard {
     /// This process.
-    pub(crate) fn here() -> Origin {
-        Origin(Guard::try_new().ok())
+    pub(crate) fn here() -> ForkGuard {
+        ForkGuard(Guard::try_new().ok())
     }
 
     /// Whether this process is a forked child of that one. Costs one look at a number in memory.
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn nothing_is_forked_here() {
-        let origin = Origin::here();
-        assert!(!origin.is_another_process() && !origin.is_another_process());
+        let guard = ForkGuard::here();
+        assert!(!guard.is_another_process() && !guard.is_another_process());
     }
 }

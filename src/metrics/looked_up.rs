@@ -1,4 +1,4 @@
-//! `Looked`: what is not measured but looked up when metrics are read.
+//! `LookedUp`: what is not measured but looked up when metrics are read.
 //!
 //! Owns: their names, units, descriptions. Must not know: where the numbers are from.
 //! Source: Kafka's `RecordAccumulator`, `SenderMetricsRegistry`, `Selector.SelectorMetrics`, `AppInfoParser`.
@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 /// What there is at this moment.
-pub(crate) struct Looked {
+pub(crate) struct LookedUp {
     pub(crate) waiting_threads: usize,
     pub(crate) buffer_total_bytes: usize,
     pub(crate) buffer_available_bytes: usize,
@@ -17,24 +17,24 @@ pub(crate) struct Looked {
 }
 
 /// A metric that is looked up.
-pub(crate) struct LookedRow {
+pub(crate) struct LookedUpRow {
     pub(crate) name: &'static str,
     pub(crate) unit: &'static str,
     pub(crate) description: &'static str,
-    pub(crate) number: fn(&Looked) -> f64,
+    pub(crate) number: fn(&LookedUp) -> f64,
 }
 
 const fn row(
     name: &'static str,
     unit: &'static str,
     description: &'static str,
-    number: fn(&Looked) -> f64,
-) -> LookedRow {
-    LookedRow { name, unit, description, number }
+    number: fn(&LookedUp) -> f64,
+) -> LookedUpRow {
+    LookedUpRow { name, unit, description, number }
 }
 
-impl Looked {
-    pub(crate) const ROWS: &'static [LookedRow] = &[
+impl LookedUp {
+    pub(crate) const ROWS: &'static [LookedUpRow] = &[
         row("waiting-threads", "threads", "Threads whose `send` waits for memory.", |now| {
             now.waiting_threads as f64
         }),

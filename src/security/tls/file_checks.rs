@@ -1,14 +1,14 @@
-//! `Looks`: which looks at the files of the stores are under way, and whether one of them has come to be stuck.
+//! `FileChecks`: which checks of the files of the stores are under way, and whether one of them has come to be stuck.
 //!
-//! Owns: their numbers, and how long is too long. Must not know: files, locks, who looks.
-//! Holds: that looks are stuck is told once, and once that they are not any more.
+//! Owns: their numbers, and how long is too long. Must not know: files, locks, who checks.
+//! Holds: that checks are stuck is told once, and once that they are not any more.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// What is under way.
 #[derive(Debug, Default)]
-pub(super) struct Looks {
+pub(super) struct FileChecks {
     /// The last number given.
     number: u64,
     /// By number, so the oldest first: when it was begun.
@@ -16,7 +16,7 @@ pub(super) struct Looks {
     told: bool,
 }
 
-/// Whether a look does not come to its end.
+/// Whether a check does not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stuck {
     No,
@@ -25,7 +25,7 @@ pub(super) enum Stuck {
     StillSo,
 }
 
-impl Looks {
+impl FileChecks {
     /// A number that is later than all before.
     pub(super) fn number(&mut self) -> u64 {
         self.number += 1;
@@ -60,5 +60,5 @@ impl Looks {
     }
 }
 
-/// For so long connections wait for a look that somebody else has begun; well under `socket.connection.setup.timeout.ms`.
+/// For so long connections wait for a check that somebody else has begun; well under `socket.connection.setup.timeout.ms`.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);

@@ -62,7 +62,7 @@ pub struct SeenLogin {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct RequestLog {
     pub(super) logins: Vec<SeenLogin>,
     /// How many tokens of SASL have come.
     pub(super) tokens: u64,
@@ -73,7 +73,7 @@ pub(super) struct Seen {
     pub(super) faults: BTreeMap<(Api, &'static str), u64>,
 }
 
-impl Seen {
+impl RequestLog {
     pub(super) fn count(&mut self, api: Api) {
         *self.requests.entry(api).or_default() += 1;
     }
