@@ -1,4 +1,4 @@
-//! The stage on which a thread plays: which clock it reads, and how it waits. Real ones, unless a simulation runs.
+//! Which clock a thread reads, and how it waits: really, unless a simulation runs.
 //!
 //! Owns: what a simulation puts in place of both: a thread of it reads a virtual clock, and where it would wait it hands
 //! the turn to whoever directs, so that one of all its threads runs at a time. Must not know: what is waited for.

@@ -1,10 +1,10 @@
-//! What is said on connections before the caller's requests, and between them: layers, then the steps of the handshake.
+//! What is said on connections before the caller's requests: layers, then the steps of the handshake.
 //!
 //! Owns: when each comes. Must not know: what the steps say.
 //! Holds: a broker that refuses us is asked again no sooner than the backoff allows, and what the caller sends waits meanwhile.
 //! Source: Kafka's `KafkaChannel` and `SaslClientAuthenticator`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::connection::Connection;
 use super::connection_state::{Phase, later};
@@ -15,10 +15,9 @@ use super::handshake_step::{StepAction, StepFindings, StepRequest};
 use super::in_flight::InFlightRequest;
 use super::in_flight::Outcome;
 use super::job::Job;
+use super::reauthentication::reauthentication_time;
 use super::seam::Network;
 use crate::error::{Error, ErrorKind};
-use crate::logging;
-use crate::planted::{Defect, planted};
 
 impl<N: Network, T> Connections<N, T> {
     /// The socket is connected.
@@ -44,7 +43,7 @@ impl<N: Network, T> Connections<N, T> {
     }
 
     /// Says what comes next in the handshake; the next flush writes it.
-    fn next_step(&mut self, id: i32, now: Instant) -> Result<(), DisconnectReason> {
+    pub(super) fn next_step(&mut self, id: i32, now: Instant) -> Result<(), DisconnectReason> {
         let correlation_id = self.next_correlation_id();
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
@@ -88,25 +87,11 @@ impl<N: Network, T> Connections<N, T> {
         let Some(peer) = self.peers.get_mut(&id) else { return Ok(()) };
         let Some(connection) = &mut peer.connection else { return Ok(()) };
         let StepFindings { versions, pause, session } = connection.handshake.take_findings();
-        // All clients of a broker that began at once do not come back at once.
-        let share = LATEST_SHARE - self.random.f64() * SPREAD;
-        // By the broker's clock it began at some time between the question and the answer.
-        let session = session.filter(|_| !planted(Defect::SessionsIgnored));
-        connection.authenticate_at = session.map(|session| later(asked_at, session.mul_f64(share)));
+        connection.authenticate_at = reauthentication_time(session, asked_at, &mut self.random);
         let address = connection.address;
         let is_secured = connection.handshake.authenticates() || connection.stream.layer_name().is_some();
         if peer.state.versions().is_some() {
-            let is_soon = connection.authenticate_at.is_some_and(|at| at < later(now, BETWEEN_LOGINS));
-            let may_go = connection.in_flight.is_empty();
-            logging::debug!("authenticated again at {}", peer.place(Some(address)));
-            let took = now.saturating_duration_since(asked_at).as_secs_f64() * 1000.0;
-            self.meters.connections.measure(now, |sensors| {
-                sensors.successful_reauthentication.add(1.0);
-                sensors.reauthentication_latency.add(took);
-            });
-            if is_soon && may_go {
-                self.close_quietly(id, "the broker takes no other login before the session ends");
-            }
+            self.authenticated_again(id, asked_at, now);
             return Ok(());
         }
         let Some(versions) = versions else {
@@ -123,26 +108,6 @@ impl<N: Network, T> Connections<N, T> {
         self.expect_by(idle);
         self.outcomes.push(Outcome::Connected { node: id });
         Ok(())
-    }
-
-    /// Says again who we are before the broker forgets it, and before the next request of the caller (KIP-368). Nothing
-    /// is sent for it while there is nothing else to send.
-    pub(super) fn authenticate_if_due(&mut self, id: i32, now: Instant) {
-        let Some(peer) = self.peers.get_mut(&id) else { return };
-        let due = |connection: &&mut Connection<_>| {
-            let is_due = connection.authenticate_at.is_some_and(|at| at <= now);
-            is_due && !connection.handshake.is_running()
-        };
-        if peer.connection.as_mut().filter(due).is_none() {
-            return;
-        }
-        let steps = self.channels.authentication(peer.host());
-        let Some(connection) = &mut peer.connection else { return };
-        connection.authenticate_at = None;
-        connection.handshake.begin_again(steps);
-        if let Err(reason) = self.next_step(id, now) {
-            self.lose(id, reason, now);
-        }
     }
 
     /// Work in the background is over: the handshake that waits for it may go on.
@@ -183,12 +148,3 @@ fn handshake_request<T>(
         message: request.message,
     }
 }
-
-/// On one connection a broker refuses to be told again who we are sooner than this after the last time
-/// (`KafkaChannel.MIN_REAUTH_INTERVAL_ONE_SECOND_NANOS`). A session that ends before that, as one does that was begun with a
-/// token that is about to end, is left for a new connection, on which nothing was said yet.
-const BETWEEN_LOGINS: Duration = Duration::from_secs(1);
-
-/// By when of its session a connection authenticates again, at the latest, and how much before that: as in Java.
-const LATEST_SHARE: f64 = 0.95;
-const SPREAD: f64 = 0.10;

@@ -41,6 +41,7 @@ mod connections;
 mod handshaking;
 mod overdue;
 mod peer;
+mod reauthentication;
 mod throttling;
 
 // … and the face to the sender.
