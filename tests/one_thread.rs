@@ -9,15 +9,18 @@ mod support;
 use std::fs;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kafka_embedded::{Api, BrokerError, Fault};
 use support::{AGES, cluster, producer, three_brokers, to_first, wait_until};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
+/// Also the thread of the test before has left.
 fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    let alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    wait_until("nobody else's producer has a thread", || sender_threads().is_empty());
+    alone
 }
 
 /// The ids of the threads whose name begins so. The system keeps 15 bytes of a name.
@@ -91,11 +94,13 @@ fn a_producer_that_could_not_be_built_leaves_no_thread() {
 /// Half of the limit would be a tenth of a processor; an idle thread uses nothing that could be measured.
 fn assert_idle(what: &str) {
     let sender = sender_threads().pop().unwrap();
-    let (before, slept) = (ticks(&sender), sleeps(&sender));
+    let (begun, before, slept) = (Instant::now(), ticks(&sender), sleeps(&sender));
     thread::sleep(Duration::from_secs(2));
     let (used, woken) = (ticks(&sender) - before, sleeps(&sender) - slept);
-    assert!(used <= 10, "{what}: {used} ticks of 10 ms in two seconds");
-    assert!(woken <= 200, "{what}: woken {woken} times in two seconds");
+    // Two seconds, or as many as the machine has let pass.
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(used as f64 <= 5.0 * seconds, "{what}: {used} ticks of 10 ms in {seconds} s");
+    assert!(woken as f64 <= 100.0 * seconds, "{what}: woken {woken} times in {seconds} s");
 }
 
 #[test]
@@ -122,10 +127,11 @@ fn a_producer_without_a_broker_does_not_spin() {
     cluster.stop_broker(1);
     let waiting = producer.send(to_first("v")).unwrap();
     let sender = sender_threads().pop().unwrap();
-    let slept = sleeps(&sender);
+    let (begun, slept) = (Instant::now(), sleeps(&sender));
     assert_idle("the broker is away");
     let woken = sleeps(&sender) - slept;
-    assert!(woken <= 100, "only to connect again: woken {woken} times in two seconds");
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(woken as f64 <= 50.0 * seconds, "only to connect again: woken {woken} times in {seconds} s");
     cluster.start_broker(1).unwrap();
     waiting.get_timeout(AGES).unwrap();
 }

@@ -230,7 +230,7 @@ fn a_timestamp_that_the_broker_does_not_take_fails_its_own_record() {
 #[test]
 fn a_partition_that_does_not_exist_is_named_when_the_wait_is_over() {
     let cluster = cluster(2);
-    let producer = bytes_producer(&cluster, &[("max.block.ms", "300")]);
+    let producer = bytes_producer(&cluster, &[("max.block.ms", "2000")]);
     for partition in [2, i32::MAX] {
         let error = refused(&producer, &ProducerRecord::new("t", vec![1]).with_partition(partition));
         assert_eq!((error.kind(), error.topic()), (ErrorKind::UnknownTopicOrPartition, Some("t")));

@@ -66,7 +66,7 @@ fn names_are_looked_up_in_the_background_if_that_is_wanted() {
 #[test]
 fn a_time_out_before_any_broker_has_answered_names_all_servers_and_what_went_wrong_last() {
     let servers = "127.0.0.1:1,127.0.0.2:2,127.0.0.3:3";
-    let producer: TextProducer = KafkaProducer::new(config(servers, &[("max.block.ms", "200")])).unwrap();
+    let producer: TextProducer = KafkaProducer::new(config(servers, &[("max.block.ms", "2000")])).unwrap();
     let error = producer.send(to_first("v")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout);
     let told = "; none of bootstrap.servers has told of the cluster: 127.0.0.1:1, 127.0.0.2:2, 127.0.0.3:3; the last error was: \
@@ -74,7 +74,7 @@ fn a_time_out_before_any_broker_has_answered_names_all_servers_and_what_went_wro
     assert!(error.to_string().contains(told), "{error}");
     // One that is alone is the one of which the last error tells.
     let producer: TextProducer =
-        KafkaProducer::new(config("127.0.0.1:1", &[("max.block.ms", "200")])).unwrap();
+        KafkaProducer::new(config("127.0.0.1:1", &[("max.block.ms", "2000")])).unwrap();
     let error = producer.send(to_first("v")).unwrap_err();
     let told = "is over; the last error was: cannot connect to 127.0.0.1:1: ";
     assert!(error.to_string().contains(told), "{error}");

@@ -254,7 +254,7 @@ fn those_of_a_refused_record_are_dropped_unused() {
 #[test]
 fn every_accepted_record_is_told_exactly_once() {
     let cluster = cluster(2);
-    let settings = &[("delivery.timeout.ms", "700"), ("request.timeout.ms", "300"), ("linger.ms", "0")];
+    let settings = &[("delivery.timeout.ms", "3000"), ("request.timeout.ms", "2500"), ("linger.ms", "0")];
     let producer = producer(&cluster, settings);
     cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 0).always());
     let told = Arc::new(Mutex::new(vec![0; 100]));

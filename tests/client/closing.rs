@@ -154,8 +154,9 @@ fn a_limited_close_delivers_what_it_can_and_counts_the_rest() {
     send_numbered(&producer, 0..3);
     producer.send(ProducerRecord::new("t", "x").with_partition(1)).unwrap();
     let start = Instant::now();
-    let report = producer.close_timeout(Duration::from_millis(300)).unwrap();
-    assert!(start.elapsed() >= Duration::from_millis(290));
+    // Long enough for the refusal to come on any machine.
+    let report = producer.close_timeout(Duration::from_secs(3)).unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(2_990));
     assert_eq!((report.delivered, report.failed, report.abandoned), (0, 1, 3));
 }
 
@@ -174,7 +175,8 @@ fn a_limited_close_that_gives_up_is_a_warning_and_one_that_does_not_is_none() {
         send_numbered(&producer, 0..count);
         // A time that no other test here has.
         producer.close_timeout(Duration::from_millis(123)).unwrap();
-        TOLD.lock().unwrap().drain(..).filter(|line| line.contains("123 ms")).collect::<Vec<_>>()
+        let is_it = |line: &String| line.starts_with("close: ") && line.ends_with("within 123 ms");
+        TOLD.lock().unwrap().drain(..).filter(is_it).collect::<Vec<_>>()
     };
     assert_eq!(given_up(1), ["close: 1 record given up, not acknowledged within 123 ms"]);
     assert_eq!(given_up(3), ["close: 3 records given up, not acknowledged within 123 ms"]);
@@ -204,8 +206,9 @@ fn close_ends_the_waits_of_others() {
 fn close_without_a_reachable_broker_ends_within_the_delivery_time_out() {
     let cluster = cluster(1);
     let settings = &[
-        ("delivery.timeout.ms", "600"),
-        ("request.timeout.ms", "300"),
+        // Nothing expires before close is called.
+        ("delivery.timeout.ms", "3000"),
+        ("request.timeout.ms", "2500"),
         ("linger.ms", "100"),
         ("reconnect.backoff.ms", "60000"),
         ("reconnect.backoff.max.ms", "60000"),
@@ -216,7 +219,7 @@ fn close_without_a_reachable_broker_ends_within_the_delivery_time_out() {
     let futures = send_numbered(&producer, 0..20);
     let start = Instant::now();
     let report = producer.close_timeout(AGES).unwrap();
-    assert!(start.elapsed() < Duration::from_millis(600) + SOON);
+    assert!(start.elapsed() < Duration::from_millis(3_000) + SOON);
     assert_eq!((report.delivered, report.failed, report.abandoned), (0, 20, 0));
     for future in futures {
         let error = future.try_get().unwrap().unwrap_err();
@@ -422,11 +425,11 @@ fn close_timeout_returns_in_time_whatever_a_callback_does_and_says_what_is_left(
     });
     told.recv_timeout(AGES).unwrap();
     let later = send_numbered(&producer, 5..8);
-    for (timeout, most) in [(300, 1000), (0, 700), (100, 800)] {
+    for timeout in [300, 0, 100].map(Duration::from_millis) {
         let begun = Instant::now();
-        let report = producer.close_timeout(Duration::from_millis(timeout)).unwrap();
+        let report = producer.close_timeout(timeout).unwrap();
         let took = begun.elapsed();
-        assert!(took < Duration::from_millis(most), "{timeout} ms, and it took {took:?}");
+        assert!(took < timeout + SOON, "{timeout:?}, and it took {took:?}");
         assert_eq!((report.unanswered, report.callback_running), (8, true), "{report:?}");
     }
     assert!(!same_batch[0].is_done());

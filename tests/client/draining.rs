@@ -113,7 +113,7 @@ fn a_batch_that_has_used_up_its_retries_does_no_harm_to_the_next() {
         (Fault::cut_before(Api::Produce), false),
     ] {
         let cluster = cluster(1);
-        let settings = &[("linger.ms", "0"), ("retries", "1"), ("request.timeout.ms", "300")];
+        let settings = &[("linger.ms", "0"), ("retries", "1"), ("request.timeout.ms", "2500")];
         let producer = producer(&cluster, settings);
         send_numbered(&producer, 0..1)[0].get_timeout(AGES).unwrap();
         cluster.inject(fault.times(2));

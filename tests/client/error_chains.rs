@@ -71,9 +71,9 @@ fn each_level_of_every_error_that_has_a_cause_says_its_own_part() {
     errors.push((no_file, ErrorKind::Config, 1));
 
     let hasty = [
-        ("max.block.ms", "300"),
-        ("request.timeout.ms", "200"),
-        ("delivery.timeout.ms", "600"),
+        ("max.block.ms", "2000"),
+        ("request.timeout.ms", "1500"),
+        ("delivery.timeout.ms", "2000"),
         ("linger.ms", "0"),
         ("buffer.memory", "20000"),
         ("batch.size", "10000"),

@@ -458,14 +458,14 @@ fn flush_waits_no_longer_than_it_is_told_and_the_records_go_on_their_way() {
     let producer = producer(&cluster, &[("linger.ms", "9000")]);
     producer.partitions_for("t").unwrap();
     assert_eq!((producer.in_flight(), producer.buffered_bytes()), (0, 0));
-    cluster.delay(Api::Produce, Duration::from_millis(500), 1);
+    cluster.delay(Api::Produce, Duration::from_secs(4), 1);
     let futures: Vec<_> =
         (0..5).map(|number| producer.send(to_first(format!("{number:06}"))).unwrap()).collect();
     assert_eq!(producer.in_flight(), 5);
     assert!(producer.buffered_bytes() >= 30, "{}", producer.buffered_bytes());
     let start = Instant::now();
     let late = producer.flush_timeout(Duration::from_millis(50)).unwrap_err();
-    assert!((Duration::from_millis(50)..Duration::from_millis(450)).contains(&start.elapsed()));
+    assert!((Duration::from_millis(50)..Duration::from_secs(3)).contains(&start.elapsed()));
     assert_eq!((late.kind(), late.is_retriable()), (ErrorKind::Timeout, true));
     assert!(late.to_string().contains("5 records") && late.to_string().contains("50 ms"), "{late}");
     assert_eq!(producer.in_flight(), 5, "on their way");
@@ -509,7 +509,7 @@ fn an_interrupt_that_is_cleared_does_not_disturb_a_graceful_shutdown() {
 #[test]
 fn a_topic_that_is_not_there_and_a_broker_that_is_not_there_are_two_kinds() {
     let cluster = cluster(2);
-    let producer = producer(&cluster, &[("max.block.ms", "300")]);
+    let producer = producer(&cluster, &[("max.block.ms", "1500")]);
     let missing = producer.send(ProducerRecord::new("missing", "v")).unwrap_err();
     assert_eq!(
         (missing.kind(), missing.is_retriable()),

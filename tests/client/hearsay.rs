@@ -18,8 +18,8 @@ use kafka_protocol::messages::produce_response::{LeaderIdAndEpoch, NodeEndpoint}
 use kafka_protocol::messages::{BrokerId, MetadataResponse, ProduceResponse};
 use kafka_protocol::protocol::StrBytes;
 
-/// No longer than `delivery.timeout.ms=1000`, as it has to be.
-const SHORT: (&str, &str) = ("request.timeout.ms", "1000");
+/// No longer than `delivery.timeout.ms=3000`, as it has to be.
+const SHORT: (&str, &str) = ("request.timeout.ms", "3000");
 
 /// Changes every Metadata answer from now on.
 fn change_metadata(
@@ -129,10 +129,18 @@ fn hints_that_contradict_each_other_do_not_make_a_batch_go_all_the_time() {
     let producer = producer(&cluster, &more);
     producer.send(to_first("v")).unwrap();
     wait_until("the first refusal", || cluster.requests(Api::Produce) > 0);
+    let begun = Instant::now();
     thread::sleep(Duration::from_secs(2));
+    wait_until("it is tried again", || cluster.requests(Api::Produce) >= 4);
     let sent = cluster.requests(Api::Produce);
-    assert!((4..=20).contains(&sent), "{sent} requests in 2 s");
+    assert_rate(begun, sent, 10.0);
     producer.close_timeout(Duration::ZERO).unwrap();
+}
+
+/// No more than so many a second since then, as it is now.
+fn assert_rate(begun: Instant, count: usize, a_second: f64) {
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(count as f64 <= seconds * a_second, "{count} requests in {seconds} s");
 }
 
 /// Fault B4.
@@ -179,7 +187,7 @@ fn a_hint_s_address_of_a_known_broker_is_used() {
 fn a_partition_that_an_answer_leaves_out_holds_up_no_other_and_is_named() {
     let cluster = cluster(3);
     change_partitions(&cluster, |partitions| partitions.retain(|one| one.partition_index != 1));
-    let more = [("delivery.timeout.ms", "1000"), ("request.timeout.ms", "500"), ("linger.ms", "0")];
+    let more = [("delivery.timeout.ms", "3000"), ("request.timeout.ms", "2500"), ("linger.ms", "0")];
     let producer = producer(&cluster, &more);
     let start = Instant::now();
     let to = |partition| producer.send(ProducerRecord::new("t", "v").with_partition(partition)).unwrap();
@@ -206,7 +214,7 @@ fn a_partition_that_an_answer_leaves_out_holds_up_no_other_and_is_named() {
 fn a_partition_that_stands_twice_in_an_answer_is_used_once() {
     let cluster = cluster(2);
     change_partitions(&cluster, |partitions| partitions.extend(partitions.first().cloned()));
-    let producer = producer(&cluster, &[("max.block.ms", "300")]);
+    let producer = producer(&cluster, &[("max.block.ms", "2500")]);
     assert_eq!(producer.partitions_for("t").unwrap().len(), 2);
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
     let error = producer.send(ProducerRecord::new("t", "v").with_partition(2)).unwrap_err();
@@ -218,7 +226,7 @@ fn a_partition_that_stands_twice_in_an_answer_is_used_once() {
 fn metadata_without_brokers_is_said_to_be_that() {
     let cluster = cluster(1);
     change_metadata(&cluster, |response| response.brokers.clear());
-    let producer = producer(&cluster, &[("max.block.ms", "300")]);
+    let producer = producer(&cluster, &[("max.block.ms", "2500")]);
     let error = producer.send(to_first("v")).unwrap_err();
     let text = error.to_string();
     assert!(text.contains("the metadata names no broker") && !text.contains("NONE"), "{text}");
@@ -254,10 +262,10 @@ fn a_short_max_age_is_no_reason_to_ask_all_the_time() {
             [("retry.backoff.ms", "100"), ("retry.backoff.max.ms", "1000"), ("metadata.max.age.ms", max_age)];
         let producer = producer(&cluster, &more);
         producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
-        let before = cluster.requests(Api::Metadata);
+        let (begun, before) = (Instant::now(), cluster.requests(Api::Metadata));
         thread::sleep(Duration::from_secs(2));
-        let asked = cluster.requests(Api::Metadata) - before;
-        assert!((5..=26).contains(&asked), "{asked} requests in 2 s with metadata.max.age.ms={max_age}");
+        wait_until("it is asked for", || cluster.requests(Api::Metadata) >= before + 5);
+        assert_rate(begun, cluster.requests(Api::Metadata) - before, 13.0);
     }
 }
 
@@ -291,36 +299,45 @@ fn topics_that_are_used_one_after_the_other_are_asked_for_one_by_one() {
 /// Behaviour 89.
 #[test]
 fn what_does_not_come_is_asked_for_less_and_less_often_and_holds_up_nothing_new() {
-    for leaderless in [false, true] {
-        let cluster = cluster(2);
-        assert!(cluster.create_topic("new", TopicConfig::new(1)));
-        if leaderless {
-            change_partitions(&cluster, |partitions| partitions[1].leader_id = BrokerId(-1));
+    thread::scope(|scope| {
+        for leaderless in [false, true] {
+            scope.spawn(move || ask_in_vain(leaderless));
         }
-        let more = [
-            ("retry.backoff.ms", "100"),
-            ("retry.backoff.max.ms", "1000"),
-            ("max.block.ms", "6000"),
-            ("linger.ms", "0"),
-        ];
-        let producer = producer(&cluster, &more);
-        // A record waits for a leader, or its caller for a partition that the topic does not have.
-        let partition = if leaderless { 1 } else { 2 };
-        let waiting = {
-            let producer = producer.clone();
-            let record = ProducerRecord::new("t", "v").with_partition(partition);
-            thread::spawn(move || producer.send(record).unwrap().get_timeout(AGES))
-        };
-        thread::sleep(Duration::from_secs(3));
-        let asked = cluster.requests(Api::Metadata);
-        assert!((4..=10).contains(&asked), "{asked} requests in 3 s");
-        let start = Instant::now();
-        producer.send(ProducerRecord::new("new", "v")).unwrap().get_timeout(AGES).unwrap();
-        assert!(start.elapsed() < Duration::from_millis(400), "{:?}", start.elapsed());
-        cluster.stop_rewriting();
-        cluster.create_partitions("t", 3);
-        assert_eq!(waiting.join().unwrap().unwrap().partition(), partition);
+    });
+}
+
+fn ask_in_vain(leaderless: bool) {
+    let cluster = cluster(2);
+    assert!(cluster.create_topic("new", TopicConfig::new(1)));
+    if leaderless {
+        change_partitions(&cluster, |partitions| partitions[1].leader_id = BrokerId(-1));
     }
+    let more = [
+        ("retry.backoff.ms", "100"),
+        ("retry.backoff.max.ms", "8000"),
+        ("max.block.ms", "60000"),
+        ("delivery.timeout.ms", "60000"),
+        ("linger.ms", "0"),
+    ];
+    let producer = producer(&cluster, &more);
+    // A record waits for a leader, or its caller for a partition that the topic does not have.
+    let partition = if leaderless { 1 } else { 2 };
+    let begun = Instant::now();
+    let waiting = {
+        let producer = producer.clone();
+        let record = ProducerRecord::new("t", "v").with_partition(partition);
+        thread::spawn(move || producer.send(record).unwrap().get_timeout(AGES))
+    };
+    // Once or twice at once, then after 0.1, 0.2, 0.4, 0.8, 1.6, 3.2 s, give or take a fifth.
+    wait_until("it is asked for", || cluster.requests(Api::Metadata) >= 7);
+    let (start, asked_for) = (Instant::now(), begun.elapsed());
+    assert!(asked_for > Duration::from_millis(2_400), "seven requests in {asked_for:?}");
+    producer.send(ProducerRecord::new("new", "v")).unwrap().get_timeout(AGES).unwrap();
+    // Before the next of those is due.
+    assert!(start.elapsed() < Duration::from_millis(2_400), "{:?}", start.elapsed());
+    cluster.stop_rewriting();
+    cluster.create_partitions("t", 3);
+    assert_eq!(waiting.join().unwrap().unwrap().partition(), partition);
 }
 
 /// Fault C1.
@@ -337,10 +354,10 @@ fn who_waits_for_a_leader_in_vain_is_told_so_and_so_is_who_finds_the_buffer_full
         ("max.block.ms", "200"),
         ("linger.ms", "0"),
         ("request.timeout.ms", "1000"),
-        ("delivery.timeout.ms", "4000"),
+        ("delivery.timeout.ms", "5000"),
     ];
     let producer = producer(&cluster, &more);
-    producer.partitions_for("t").unwrap();
+    wait_until("the topic is known", || producer.partitions_for("t").is_ok());
     let record = |partition| ProducerRecord::new("t", "x".repeat(9_000)).with_partition(partition);
     let mut waiting = Vec::new();
     while let Ok(future) = producer.try_send(record(1)) {
@@ -355,7 +372,7 @@ fn who_waits_for_a_leader_in_vain_is_told_so_and_so_is_who_finds_the_buffer_full
         (in_company, "t-0: ", "; it holds records of t-1, which has had no leader for "),
         (
             of_record,
-            "t-1: not acknowledged within delivery.timeout.ms=4000",
+            "t-1: not acknowledged within delivery.timeout.ms=5000",
             "; its partition has had no leader for ",
         ),
     ] {
@@ -364,14 +381,16 @@ fn who_waits_for_a_leader_in_vain_is_told_so_and_so_is_who_finds_the_buffer_full
         assert!(text.starts_with(begins) && text.contains(says), "{text}");
         let waited: u64 =
             text.split("no leader for ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
-        assert!((1..10_000).contains(&waited), "{text}");
+        assert!((1..30_000).contains(&waited), "{text}");
         assert!(!text.contains("no broker") && !text.contains("nothing was heard"), "{text}");
         let code = Some(ErrorCode::LEADER_NOT_AVAILABLE).filter(|_| text.contains("its partition"));
         assert_eq!(error.code(), code, "{text}");
     }
     // With a leader again everything comes to an end.
     cluster.stop_rewriting();
-    producer.send(ProducerRecord::new("t", "v").with_partition(0)).unwrap().get_timeout(AGES).unwrap();
+    wait_until("there is room", || producer.send(record(0)).is_ok());
+    producer.flush().unwrap();
+    assert!(cluster.records("t").iter().any(|record| record.partition == 0));
 }
 
 /// Fault C1.
@@ -396,7 +415,7 @@ fn who_waits_for_a_new_leader_that_cannot_be_reached_is_told_that() {
     let rows = [(1, "cannot connect to 127.0.0.1:1"), (deaf, "no answer to ApiVersions")];
     for (port, expected) in rows {
         let cluster = EmbeddedCluster::builder().brokers(2).topic("t", 1).start().unwrap();
-        let producer = producer(&cluster, &[("linger.ms", "0"), ("delivery.timeout.ms", "1000"), SHORT]);
+        let producer = producer(&cluster, &[("linger.ms", "0"), ("delivery.timeout.ms", "3000"), SHORT]);
         producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
         cluster.advertise(2, "127.0.0.1", port);
         cluster.move_leader("t", 0, 2);
@@ -432,7 +451,7 @@ fn a_port_that_is_none_is_named() {
     for port in [70_000, -1, 0] {
         let cluster = cluster(1);
         change_metadata(&cluster, move |response| response.brokers[0].port = port);
-        let more = [("delivery.timeout.ms", "1000"), ("request.timeout.ms", "500"), ("linger.ms", "0")];
+        let more = [("delivery.timeout.ms", "2500"), ("request.timeout.ms", "2000"), ("linger.ms", "0")];
         let producer = producer(&cluster, &more);
         let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
         let text = error.to_string();

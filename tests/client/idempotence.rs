@@ -90,12 +90,14 @@ fn a_refusal_is_not_asked_for_over_and_over() {
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(cluster.requests(Api::InitProducerId), asked, "nothing waits");
     let begun = std::time::Instant::now();
-    while begun.elapsed() < Duration::from_secs(2) {
+    while begun.elapsed() < Duration::from_secs(2) || cluster.requests(Api::InitProducerId) < 5 {
+        assert!(begun.elapsed() < AGES, "it is not asked for any more");
         let futures: Vec<_> = (0..20).map(|_| producer.send(to_first("a")).unwrap()).collect();
         futures.iter().for_each(|future| drop(future.get_timeout(AGES).unwrap_err()));
     }
     let asked = cluster.requests(Api::InitProducerId);
-    assert!((5..20).contains(&asked), "{asked} requests in two seconds");
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!((asked as f64) < 10.0 * seconds, "{asked} requests in {seconds} s");
 }
 
 /// Fault B11. One broker that cannot or will not is no reason to stop: the others are asked.
@@ -211,7 +213,8 @@ fn a_batch_that_others_have_overtaken_fails_and_says_why() {
 /// batch is out of order: that is no proof that it is not written.
 #[test]
 fn what_was_written_and_forgotten_is_not_said_to_be_unwritten() {
-    for more in [&[("retries", "1")][..], &[("delivery.timeout.ms", "400"), ("request.timeout.ms", "300")]] {
+    for more in [&[("retries", "1")][..], &[("delivery.timeout.ms", "2500"), ("request.timeout.ms", "2000")]]
+    {
         let cluster = cluster(1);
         let settings: Vec<_> = [("linger.ms", "0")].into_iter().chain(more.iter().copied()).collect();
         let producer = producer(&cluster, &settings);
@@ -331,7 +334,7 @@ fn a_broker_without_a_common_produce_version_is_named_with_both_ranges() {
 #[test]
 fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
     let cluster = EmbeddedCluster::builder().topic("t", 1).without(Api::Metadata).start().unwrap();
-    let producer = producer(&cluster, &[("max.block.ms", "500")]);
+    let producer = producer(&cluster, &[("max.block.ms", "2500")]);
     let error = producer.send(to_first("a")).unwrap_err();
     assert!(error.to_string().contains("Metadata"), "{error}");
     assert!(error.to_string().contains(&cluster.bootstrap_servers()), "{error}");
@@ -343,7 +346,7 @@ fn a_broker_without_a_common_metadata_version_is_named_within_max_block() {
 fn records_that_wait_for_a_producer_id_in_vain_expire_unsent() {
     let cluster = cluster(1);
     cluster.inject(Fault::drop_answer(Api::InitProducerId).always());
-    let settings = &[("linger.ms", "0"), ("request.timeout.ms", "200"), ("delivery.timeout.ms", "600")];
+    let settings = &[("linger.ms", "0"), ("request.timeout.ms", "200"), ("delivery.timeout.ms", "3000")];
     let producer = producer(&cluster, settings);
     let future = producer.send(to_first("a")).expect("the metadata is not held up by the other answer");
     let error = future.get_timeout(AGES).unwrap_err();

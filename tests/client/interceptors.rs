@@ -183,7 +183,7 @@ fn what_is_not_accepted_is_told_to_them_on_the_callers_thread_and_to_no_callback
 #[test]
 fn a_refused_record_is_told_to_them_with_the_partition_that_it_asks_for() {
     let (cluster, log) = (cluster(2), Log::default());
-    let settings = config(&cluster.bootstrap_servers(), &[("max.block.ms", "100")]);
+    let settings = config(&cluster.bootstrap_servers(), &[("max.block.ms", "2000")]);
     let producer = builder(settings, &["a"], &log).build().unwrap();
     let heard = |record: ProducerRecord<_, _>| {
         let kind = producer.send(record).unwrap_err().kind();

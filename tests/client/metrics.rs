@@ -1,9 +1,8 @@
 //! What `metrics()` tells of a producer at work, beside what the cluster has seen of it.
 
-use std::thread;
 use std::time::Duration;
 
-use crate::support::{cluster, config, producer, three_brokers, to_first};
+use crate::support::{cluster, config, producer, three_brokers, to_first, wait_until};
 use kafka_embedded::{Api, BrokerError, Fault};
 use kafka_producer::{KafkaProducer, Metric, Metrics, ProducerRecord};
 
@@ -23,12 +22,13 @@ fn of_producer(metrics: &Metrics, name: &str) -> f64 {
 #[test]
 fn records_batches_and_requests_are_counted_for_the_producer_its_topics_and_its_brokers() {
     let cluster = three_brokers(3);
-    let producer = producer(&cluster, &[("client.id", "shop"), ("linger.ms", "1000"), ("acks", "all")]);
+    let producer = producer(&cluster, &[("client.id", "shop"), ("linger.ms", "10000"), ("acks", "all")]);
     for number in 0..30 {
         let record = ProducerRecord::new("t", format!("order {number:02}")).with_partition(number % 3);
         producer.send(record).unwrap();
     }
     producer.flush().unwrap();
+    wait_until("no request is on its way", || of_producer(&producer.metrics(), "requests-in-flight") == 0.0);
     let metrics = producer.metrics();
     assert_eq!(of_producer(&metrics, "record-send-total"), 30.0);
     assert_eq!(of_producer(&metrics, "record-error-total"), 0.0);
@@ -82,7 +82,8 @@ fn what_is_refused_at_once_has_failed_unless_the_call_came_at_the_wrong_time() {
 #[test]
 fn what_is_sent_again_and_what_fails_is_counted_by_its_records() {
     let cluster = cluster(1);
-    let producer = producer(&cluster, &[("linger.ms", "100"), ("enable.idempotence", "false")]);
+    // Whoever asks for its outcome sends a batch, and not before all of its records are there.
+    let producer = producer(&cluster, &[("linger.ms", "10000"), ("enable.idempotence", "false")]);
     cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 2);
     let sent: Vec<_> = (0..5).map(|_| producer.send(to_first("again")).unwrap()).collect();
     sent.iter().for_each(|future| drop(future.get().unwrap()));
@@ -152,10 +153,16 @@ fn no_percentile_is_more_than_the_maximum() {
 #[test]
 fn a_full_buffer_shows_in_what_waits_and_what_was_refused() {
     let cluster = cluster(1);
-    let more = [("buffer.memory", "32768"), ("batch.size", "16384"), ("max.block.ms", "200")];
+    let more = [
+        ("buffer.memory", "32768"),
+        ("batch.size", "16384"),
+        ("max.block.ms", "200"),
+        ("request.timeout.ms", "60000"),
+        ("delivery.timeout.ms", "120000"),
+    ];
     let producer = producer(&cluster, &more);
-    producer.partitions_for("t").unwrap();
-    cluster.delay(Api::Produce, Duration::from_secs(2), 1);
+    wait_until("the topic is known", || producer.partitions_for("t").is_ok());
+    cluster.drop_answer(Api::Produce, 1);
     let refused = (0..10).find_map(|_| producer.send(to_first("x".repeat(12_000))).err());
     assert!(refused.is_some());
     let metrics = producer.metrics();
@@ -166,18 +173,18 @@ fn a_full_buffer_shows_in_what_waits_and_what_was_refused() {
     assert!(of_producer(&metrics, "bufferpool-wait-time-ns-total") >= 2e8);
     assert_eq!(of_producer(&metrics, "waiting-threads"), 0.0);
     assert_eq!(of_producer(&metrics, "requests-in-flight"), 1.0);
+    producer.close_timeout(Duration::ZERO).unwrap();
 }
 
 #[test]
 fn averages_are_of_the_last_windows_and_totals_stay() {
     let cluster = cluster(1);
-    let more = [("metrics.sample.window.ms", "100"), ("metrics.num.samples", "2")];
+    let more = [("metrics.sample.window.ms", "1500"), ("metrics.num.samples", "2")];
     let producer = producer(&cluster, &more);
     producer.send(to_first("once")).unwrap().get().unwrap();
     assert!(of_producer(&producer.metrics(), "batch-size-avg") > 0.0);
-    thread::sleep(Duration::from_millis(400));
+    wait_until("it is long ago", || of_producer(&producer.metrics(), "batch-size-avg").is_nan());
     let metrics = producer.metrics();
-    assert!(of_producer(&metrics, "batch-size-avg").is_nan());
     assert_eq!(of_producer(&metrics, "record-send-rate"), 0.0);
     assert_eq!(of_producer(&metrics, "record-send-total"), 1.0);
 }

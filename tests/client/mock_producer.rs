@@ -497,7 +497,7 @@ fn a_topic_that_nobody_named_has_one_partition_or_as_many_as_were_said() {
 #[test]
 fn a_partition_that_the_topic_does_not_have_is_refused_as_after_the_real_wait() {
     let cluster = crate::support::cluster(6);
-    let real = crate::support::producer(&cluster, &[("max.block.ms", "100")]);
+    let real = crate::support::producer(&cluster, &[("max.block.ms", "2000")]);
     let record = ProducerRecord::new("t", "v").with_partition(6);
     let expected = real.send(record.clone()).unwrap_err();
     let found = mock().send(&record).unwrap_err();

@@ -15,6 +15,7 @@ use crate::support::{
 use kafka_embedded::{Api, EmbeddedCluster, Fault, Rewritten, TopicConfig};
 use kafka_producer::{ErrorCode, KafkaProducer, ProducerRecord};
 use log::Level;
+use socket2::{Domain, Socket, Type};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -40,17 +41,27 @@ fn port(address: &str) -> u16 {
     address.rsplit(':').next().unwrap().parse().unwrap()
 }
 
-/// Nobody listens there.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port at which nobody listens, nor will while it is held: other tests ask the system for ports, too.
+struct ClosedPort {
+    port: u16,
+    _bound: Socket,
+}
+
+fn closed_port() -> ClosedPort {
+    let bound = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    bound.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let port = bound.local_addr().unwrap().as_socket().unwrap().port();
+    ClosedPort { port, _bound: bound }
 }
 
 /// Fault B5.
 #[test]
 fn a_pause_asked_for_in_the_answer_to_any_api_is_kept() {
-    for api in [Api::ApiVersions, Api::Metadata, Api::InitProducerId] {
+    // So long that much is left of it on any machine when it has been looked at.
+    let pause = SECOND * 6;
+    let is_kept = |api| {
         let cluster = cluster(1);
-        cluster.inject(Fault::throttle(api, SECOND * 2));
+        cluster.inject(Fault::throttle(api, pause));
         let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "50")]);
         let start = Instant::now();
         let sending = thread::spawn(move || {
@@ -58,14 +69,19 @@ fn a_pause_asked_for_in_the_answer_to_any_api_is_kept() {
             producer
         });
         wait_until("the pause begins", || cluster.requests(api) > 0);
-        thread::sleep(SECOND / 4);
+        thread::sleep(SECOND);
         let asked = || [Api::Metadata, Api::InitProducerId, Api::Produce].map(|api| cluster.requests(api));
         let during = asked();
-        thread::sleep(SECOND / 2);
+        thread::sleep(SECOND);
         assert_eq!(during, asked(), "{api:?}: nothing is asked in the pause");
         let _producer = sending.join().unwrap();
-        assert!(start.elapsed() >= SECOND * 2, "{api:?}: {:?}", start.elapsed());
-    }
+        assert!(start.elapsed() >= pause, "{api:?}: {:?}", start.elapsed());
+    };
+    thread::scope(|scope| {
+        for api in [Api::ApiVersions, Api::Metadata, Api::InitProducerId] {
+            scope.spawn(move || is_kept(api));
+        }
+    });
 }
 
 /// Fault B5.
@@ -75,10 +91,10 @@ fn the_only_broker_is_not_asked_by_another_way_while_it_wants_a_pause() {
     let producer = producer(&cluster, &[("linger.ms", "0"), ("metadata.max.age.ms", "50")]);
     producer.send(to_first("warm")).unwrap().get_timeout(AGES).unwrap();
     let connections = cluster.connections_accepted();
-    cluster.inject(Fault::throttle(Api::Produce, SECOND * 2));
+    cluster.inject(Fault::throttle(Api::Produce, SECOND * 5));
     producer.send(to_first("throttled")).unwrap().get_timeout(AGES).unwrap();
     let later = producer.send(to_first("later")).unwrap();
-    thread::sleep(Duration::from_millis(100));
+    thread::sleep(SECOND / 2);
     let asked = cluster.requests(Api::Metadata);
     thread::sleep(SECOND);
     assert_eq!((cluster.requests(Api::Metadata), cluster.connections_accepted()), (asked, connections));
@@ -104,8 +120,8 @@ fn a_broker_that_has_kept_the_pause_itself_is_not_left_alone_for_as_long_again()
 fn a_pause_of_weeks_fails_what_waits_in_time_and_the_error_says_so() {
     let cluster = cluster(1);
     cluster.create_topic("u", TopicConfig::new(1));
-    let more = [("linger.ms", "0"), ("max.block.ms", "300"), ("delivery.timeout.ms", "1000")];
-    let producer = producer(&cluster, &[&more[..], &[("request.timeout.ms", "900")]].concat());
+    let more = [("linger.ms", "0"), ("max.block.ms", "300"), ("delivery.timeout.ms", "3000")];
+    let producer = producer(&cluster, &[&more[..], &[("request.timeout.ms", "2900")]].concat());
     wait_until("the first record is taken", || producer.send(to_first("warm")).is_ok());
     producer.flush().unwrap();
     cluster.throttle(Duration::from_millis(i32::MAX as u64));
@@ -174,7 +190,7 @@ fn balanced(brokers: i32) -> (EmbeddedCluster, Vec<Balancer>, TextProducer) {
         cluster.advertise(id, "127.0.0.1", balancer.address.port());
     }
     let servers: Vec<_> = balancers.iter().map(|balancer| balancer.address.to_string()).collect();
-    let more = [("linger.ms", "0"), ("request.timeout.ms", "1000")];
+    let more = [("linger.ms", "0"), ("request.timeout.ms", "3000")];
     let producer = KafkaProducer::new(config(&servers.join(","), &more)).unwrap();
     for partition in 0..brokers {
         let warm = ProducerRecord::new("t", "warm").with_partition(partition);
@@ -188,16 +204,21 @@ fn balanced(brokers: i32) -> (EmbeddedCluster, Vec<Balancer>, TextProducer) {
 /// Fault B12.
 #[test]
 fn connections_that_were_forgotten_without_a_word_cost_one_time_out_all_together() {
-    for (brokers, topic) in [(1, "t"), (3, "t"), (1, "u"), (3, "u")] {
+    let cost_one_time_out = |brokers, topic| {
         let (_cluster, _balancers, producer) = balanced(brokers);
         for partition in 0..brokers {
             let start = Instant::now();
             let record = ProducerRecord::new(topic, "v").with_partition(partition);
             producer.send(record).unwrap().get_timeout(AGES).unwrap();
-            let limit = if partition == 0 { SECOND * 2 } else { SECOND };
+            let limit = if partition == 0 { SECOND * 6 } else { SECOND * 3 };
             assert!(start.elapsed() < limit, "{topic}-{partition} of {brokers}: {:?}", start.elapsed());
         }
-    }
+    };
+    thread::scope(|scope| {
+        for (brokers, topic) in [(1, "t"), (3, "t"), (1, "u"), (3, "u")] {
+            scope.spawn(move || cost_one_time_out(brokers, topic));
+        }
+    });
 }
 
 /// Fault B13.
@@ -219,23 +240,29 @@ fn a_broker_that_refuses_api_versions_with_nothing_is_asked_in_version_0() {
 fn a_listener_that_hangs_up_after_api_versions_is_told_once_with_sasl_and_not_hammered() {
     listen_to_all();
     let cluster = cluster(1);
-    let port = format!(":{}", port(&cluster.bootstrap_servers()));
     cluster.inject(Fault::cut_before(Api::Metadata).always());
-    let more =
-        [("reconnect.backoff.max.ms", "400"), ("max.block.ms", "2000"), ("retry.backoff.max.ms", "10")];
+    let client_id = "hangs-up-after-versions";
+    let more = [
+        ("client.id", client_id),
+        ("reconnect.backoff.max.ms", "400"),
+        ("max.block.ms", "4000"),
+        ("retry.backoff.max.ms", "10"),
+    ];
+    let begun = Instant::now();
     let producer = producer(&cluster, &more);
     let error = producer.send(to_first("v")).unwrap_err();
     let words = "this listener may require SASL (it closes the connection after ApiVersions)";
     assert!(error.to_string().contains(words), "{error}");
-    let told = logged(Level::Info, &port);
+    let told = logged(Level::Info, client_id);
     let told: Vec<_> = told.iter().filter(|line| !line.starts_with("ProducerConfig values")).collect();
     assert!(told.len() == 1 && told[0].contains(words), "{told:#?}");
-    assert_eq!(logged(Level::Warn, &port).len(), 1);
+    assert_eq!(logged(Level::Warn, client_id).len(), 1);
     // 10, 20, 40, 80, 160, 320 ms, then 400 ms each, give or take a fifth.
-    assert!((5..16).contains(&cluster.connections_accepted()), "{}", cluster.connections_accepted());
+    let (accepted, took) = (cluster.connections_accepted(), begun.elapsed());
+    assert!(accepted >= 5 && (accepted as f64) < 12.0 + 4.0 * took.as_secs_f64(), "{accepted} in {took:?}");
     cluster.clear_faults();
     producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap();
-    let again = logged(Level::Info, &port).into_iter().filter(|line| line.contains("answers again"));
+    let again = logged(Level::Info, client_id).into_iter().filter(|line| line.contains("answers again"));
     assert_eq!(again.count(), 1);
 }
 
@@ -306,17 +333,20 @@ fn a_normal_close_says_nothing_above_debug() {
     let cluster = crate::support::three_brokers(3);
     let servers = cluster.bootstrap_servers();
     let ports: Vec<_> = servers.split(',').map(|server| format!(":{}", port(server))).collect();
-    let producer = producer(&cluster, &[("linger.ms", "0")]);
+    let client_id = "closes-in-peace";
+    let producer = producer(&cluster, &[("linger.ms", "0"), ("client.id", client_id)]);
     for partition in 0..3 {
         producer.send(ProducerRecord::new("t", "v").with_partition(partition)).unwrap();
     }
     producer.close().unwrap();
-    let loud = |port: &String| {
-        logged(Level::Info, port).into_iter().filter(|line| !line.starts_with("ProducerConfig values"))
+    // Of its brokers: a port alone another test may have had before.
+    let of_brokers = |level| {
+        let lines = logged(level, client_id).into_iter();
+        let lines = lines.filter(|line| !line.starts_with("ProducerConfig values"));
+        lines.filter(|line| ports.iter().any(|port| line.contains(port))).collect::<Vec<_>>()
     };
-    let loud: Vec<_> = ports.iter().flat_map(loud).collect();
-    assert!(loud.is_empty(), "{loud:#?}");
-    let quiet: Vec<_> = ports.iter().flat_map(|port| logged(Level::Debug, port)).collect();
+    assert_eq!(of_brokers(Level::Info), [""; 0]);
+    let quiet = of_brokers(Level::Debug);
     assert!(quiet.iter().any(|line| line.contains("the producer is closed")), "{quiet:#?}");
 }
 
@@ -324,13 +354,14 @@ fn a_normal_close_says_nothing_above_debug() {
 #[test]
 fn an_advertised_address_that_cannot_be_reached_says_who_advertised_it_and_a_server_to_begin_with_does_not() {
     let cluster = cluster(1);
-    cluster.advertise(1, "127.0.0.1", closed_port());
-    let more = [("delivery.timeout.ms", "700"), ("request.timeout.ms", "600"), ("linger.ms", "0")];
+    let (first, second) = (closed_port(), closed_port());
+    cluster.advertise(1, "127.0.0.1", first.port);
+    let more = [("delivery.timeout.ms", "2500"), ("request.timeout.ms", "2000"), ("linger.ms", "0")];
     let advertised = producer(&cluster, &more);
     let error = advertised.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err();
     assert!(error.to_string().contains("advertised by broker 1: check advertised.listeners"), "{error}");
-    let nowhere = format!("127.0.0.1:{}", closed_port());
-    let lost: TextProducer = KafkaProducer::new(config(&nowhere, &[("max.block.ms", "200")])).unwrap();
+    let nowhere = format!("127.0.0.1:{}", second.port);
+    let lost: TextProducer = KafkaProducer::new(config(&nowhere, &[("max.block.ms", "2500")])).unwrap();
     let error = lost.partitions_for("t").unwrap_err().to_string();
     assert!(error.contains("cannot connect") && !error.contains("advertised"), "{error}");
 }
@@ -341,16 +372,17 @@ fn an_advertised_address_that_cannot_be_reached_is_told_once_and_nobody_is_hamme
     listen_to_all();
     let cluster = cluster(1);
     let closed = closed_port();
-    cluster.advertise(1, "127.0.0.1", closed);
+    cluster.advertise(1, "127.0.0.1", closed.port);
     let more = [("client.id", "sisyphus"), ("linger.ms", "0"), ("reconnect.backoff.max.ms", "300")];
     let producer = producer(&cluster, &more);
+    let begun = Instant::now();
     let future = producer.send(to_first("v")).unwrap();
     thread::sleep(SECOND * 3);
     let loud: Vec<_> = logged(Level::Info, "sisyphus").into_iter().collect();
     let count = |text: &str| loud.iter().filter(|line| line.contains(text)).count();
     assert_eq!((count("cannot connect"), count("beginning again")), (1, 1), "{loud:#?}");
-    let accepted = cluster.connections_accepted();
-    assert!(accepted < 24, "{accepted}");
+    let (accepted, took) = (cluster.connections_accepted(), begun.elapsed());
+    assert!((accepted as f64) < 8.0 * took.as_secs_f64(), "{accepted} in {took:?}");
     cluster.advertise(1, "127.0.0.1", port(&cluster.bootstrap_servers()));
     future.get_timeout(AGES).unwrap();
 }
@@ -384,7 +416,7 @@ fn metadata_that_cannot_be_read_is_told_to_whoever_waits_for_it() {
         Api::Metadata => Rewritten::Body(answer.body[..9].to_vec()),
         _ => Rewritten::Unchanged,
     });
-    let producer = producer(&cluster, &[("max.block.ms", "300")]);
+    let producer = producer(&cluster, &[("max.block.ms", "2500")]);
     let error = producer.send(to_first("v")).unwrap_err();
     assert!(error.to_string().contains("Metadata v") && error.to_string().contains("brokers"), "{error}");
 }
@@ -395,7 +427,7 @@ fn control_characters_in_a_host_name_are_escaped_wherever_it_is_told() {
     listen_to_all();
     let cluster = cluster(1);
     cluster.advertise(1, "evil\n\u{1b}[31m\u{202e}host", 9092);
-    let more = [("delivery.timeout.ms", "700"), ("request.timeout.ms", "600"), ("linger.ms", "0")];
+    let more = [("delivery.timeout.ms", "2500"), ("request.timeout.ms", "2000"), ("linger.ms", "0")];
     let producer = producer(&cluster, &more);
     let error = producer.send(to_first("v")).unwrap().get_timeout(AGES).unwrap_err().to_string();
     let raw = |text: &String| text.contains(|c: char| c.is_control() || c == '\u{202e}');

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::support::{AGES, SOON, TextProducer, cluster, config};
+use crate::support::{AGES, SOON, TextProducer, cluster, config, wait_until};
 use kafka_embedded::{Api, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{
     Cluster, ErrorKind, Headers, KafkaProducer, PartitionRequest, Partitioner, PartitionerError,
@@ -59,7 +59,7 @@ fn watched(cluster: &EmbeddedCluster, settings: &[(&str, &str)], takes: Duration
 fn metadata_then_key_then_value_then_partition_then_size() {
     let cluster = cluster(1);
     let (producer, steps) =
-        watched(&cluster, &[("max.block.ms", "300"), ("max.request.size", "1000")], Duration::ZERO);
+        watched(&cluster, &[("max.block.ms", "2500"), ("max.request.size", "1000")], Duration::ZERO);
     let done = || std::mem::take(&mut *steps.lock().unwrap());
     let record = |topic: &'static str, key: &str, value: &str| {
         ProducerRecord::new(topic, value.to_owned()).with_key(key.to_owned())
@@ -102,7 +102,7 @@ fn a_record_s_time_is_taken_after_the_wait_for_its_topic() {
     let (producer, _) = watched(&cluster, &[], Duration::ZERO);
     let sending =
         thread::spawn(move || producer.send(ProducerRecord::new("later", "v")).unwrap().get().unwrap());
-    crate::support::wait_until("it asks", || cluster.requests(Api::Metadata) >= 2);
+    wait_until("it asks", || cluster.requests(Api::Metadata) >= 2);
     thread::sleep(Duration::from_millis(200));
     let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
     assert!(cluster.create_topic("later", TopicConfig::new(1)));
@@ -130,7 +130,7 @@ fn the_time_that_serializers_take_is_not_charged_to_max_block() {
     cluster.inject(Fault::drop_answer(Api::Produce).always());
     let settings = [("max.block.ms", "300"), ("buffer.memory", "20000"), ("batch.size", "5000")];
     let (producer, steps) = watched(&cluster, &settings, Duration::from_millis(500));
-    producer.partitions_for("t").unwrap();
+    wait_until("the topic is known", || producer.partitions_for("t").is_ok());
     let record = || ProducerRecord::new("t", "x".repeat(9_000));
     let mut accepted = 0;
     let error = loop {
@@ -153,11 +153,11 @@ fn the_time_that_serializers_take_is_not_charged_to_max_block() {
 #[test]
 fn partitions_for_waits_for_all_of_max_block_and_then_says_what_is_missing() {
     let cluster = cluster(3);
-    let (producer, _) = watched(&cluster, &[("max.block.ms", "400")], Duration::ZERO);
+    let (producer, _) = watched(&cluster, &[("max.block.ms", "2500")], Duration::ZERO);
     assert_eq!(producer.partitions_for("t").unwrap().len(), 3);
     let start = Instant::now();
     let error = producer.partitions_for("unknown").unwrap_err();
-    assert!((Duration::from_millis(390)..SOON).contains(&start.elapsed()));
+    assert!((Duration::from_millis(2_490)..SOON).contains(&start.elapsed()));
     assert_eq!((error.kind(), error.topic()), (ErrorKind::UnknownTopicOrPartition, Some("unknown")));
     assert!(error.to_string().contains("UNKNOWN_TOPIC_OR_PARTITION"), "{error}");
     producer.close().unwrap();

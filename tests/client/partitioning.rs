@@ -25,8 +25,8 @@ struct Shares {
     again: [usize; 2],
 }
 
-/// For how long broker 2 takes no data.
-const LATE: Duration = Duration::from_secs(3);
+/// For how long broker 2 takes no data: twice as long as is sent meanwhile.
+const LATE: Duration = Duration::from_secs(5);
 
 /// It takes none because it has not answered.
 fn late_answer() -> Fault {
@@ -52,11 +52,13 @@ fn send_while_a_broker_is_late(late: Fault, settings: &[(&str, &str)]) -> Shares
     let begun = Instant::now();
     // Its time runs from when it last took data, once something waits for it.
     let first: Vec<_> = (0..50).map(|_| send("first")).collect();
-    while begun.elapsed() < LATE / 3 {
+    while begun.elapsed() < LATE * 3 / 10 {
         send("first");
     }
-    while begun.elapsed() < LATE * 5 / 6 {
+    let mut late = 0;
+    while begun.elapsed() < LATE / 2 || late < 100 {
         send("late");
+        late += 1;
     }
     assert!(first.iter().any(|future| !future.is_done()), "the broker is late");
     wait_until("the late broker takes data again", || first.iter().all(|future| future.is_done()));

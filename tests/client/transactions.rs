@@ -24,10 +24,14 @@ fn cluster_of(version: i16) -> EmbeddedCluster {
 }
 
 /// A test under both protocols.
-fn with_both(test: impl Fn(&EmbeddedCluster)) {
-    for version in [2, 0] {
-        test(&cluster_of(version));
-    }
+/// By both protocols, at the same time.
+fn with_both(test: impl Fn(&EmbeddedCluster) + Sync) {
+    thread::scope(|scope| {
+        for version in [2, 0] {
+            let test = &test;
+            scope.spawn(move || test(&cluster_of(version)));
+        }
+    });
 }
 
 fn with_id(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> TextProducer {
@@ -644,9 +648,9 @@ fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
 #[test]
 fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {
     with_both(|cluster| {
-        let producer = with_id(cluster, &[("max.block.ms", "300")]);
-        // Beginnings are slow.
-        cluster.delay(Api::InitProducerId, Duration::from_millis(800), 1);
+        // Time enough for what is not delayed.
+        let producer = with_id(cluster, &[("max.block.ms", "2000")]);
+        cluster.delay(Api::InitProducerId, LATE, 1);
         let late = producer.init_transactions().unwrap_err();
         assert!(late.kind() == ErrorKind::Timeout && late.is_retriable(), "{late}");
         assert!(late.to_string().contains("InitProducerId"), "{late}");
@@ -655,7 +659,7 @@ fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {
 
         producer.begin_transaction().unwrap();
         producer.send(to(0, "v")).unwrap().get_timeout(AGES).unwrap();
-        cluster.delay(Api::EndTxn, Duration::from_millis(800), 1);
+        cluster.delay(Api::EndTxn, LATE, 1);
         let late = producer.commit_transaction().unwrap_err();
         assert!(late.is_retriable() && late.possibly_written() && !late.requires_abort(), "{late}");
         assert!(late.to_string().contains("may have been committed"), "{late}");
@@ -666,7 +670,7 @@ fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {
 
         producer.begin_transaction().unwrap();
         producer.send(to(0, "w")).unwrap().get_timeout(AGES).unwrap();
-        cluster.delay(Api::EndTxn, Duration::from_millis(800), 1);
+        cluster.delay(Api::EndTxn, LATE, 1);
         let late = producer.abort_transaction().unwrap_err();
         assert!(late.is_retriable() && !late.possibly_written(), "{late}");
         assert_state(producer.commit_transaction(), "abort_transaction()");
@@ -674,6 +678,9 @@ fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {
         assert_eq!(committed(cluster), ["v"]);
     });
 }
+
+/// For how long an answer does not come that a call is not to wait for.
+const LATE: Duration = Duration::from_millis(4_500);
 
 /// The same call until it is not a time-out.
 fn repeat(call: impl Fn() -> Result<(), Error>) {
@@ -691,7 +698,7 @@ fn an_interrupted_call_is_taken_up_by_the_same_one() {
     let producer = ready(&cluster);
     producer.begin_transaction().unwrap();
     producer.send(to(0, "v")).unwrap().get_timeout(AGES).unwrap();
-    cluster.delay(Api::EndTxn, Duration::from_millis(500), 1);
+    cluster.delay(Api::EndTxn, LATE, 1);
     let this_thread = InterruptHandle::current();
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -767,13 +774,13 @@ fn every_request_is_repeated_after_passing_errors_and_lost_connections() {
 fn the_end_of_the_transaction_before_is_waited_for_in_short_steps() {
     let topics = EmbeddedCluster::builder().brokers(1).topic("t", 1).transaction_version(0);
     let cluster = topics.transaction_completion_time(Duration::from_millis(60)).start().unwrap();
-    let producer = producer(&cluster, &[("transactional.id", ID), ("retry.backoff.ms", "5000")]);
+    let producer = producer(&cluster, &[("transactional.id", ID), ("retry.backoff.ms", "15000")]);
     producer.init_transactions().unwrap();
     for value in ["a", "b", "c"] {
         producer.begin_transaction().unwrap();
         let begun = Instant::now();
         producer.send(to(0, value)).unwrap().get_timeout(AGES).unwrap();
-        assert!(begun.elapsed() < Duration::from_secs(3), "with retry.backoff.ms it would be 5 s");
+        assert!(begun.elapsed() < SOON, "with retry.backoff.ms it would be 15 s");
         producer.commit_transaction().unwrap();
     }
     wait_until("the last markers", || committed(&cluster).len() == 3);
@@ -793,7 +800,7 @@ fn the_next_transaction_gives_the_one_before_as_much_time_as_its_end_took() {
             producer.commit_transaction().unwrap();
             acknowledged
         };
-        for (delay, least, most) in [(8, 7, 1000), (1500, 18, 1000)] {
+        for (delay, least, most) in [(8, 7, 4000), (5000, 18, 4000)] {
             cluster.delay(Api::EndTxn, Duration::from_millis(delay), 1);
             // EndTxn is not answered before that, however late this thread hears of it.
             let answered = commit("slow") + Duration::from_millis(delay);
@@ -813,7 +820,7 @@ fn a_transaction_is_aborted_and_closed_though_nobody_finds_the_coordinator_of_it
     with_both(|cluster| {
         let group = ConsumerGroupMetadata::new("billing");
         let not_found = Fault::fail(Api::FindCoordinator, BrokerError::COORDINATOR_NOT_AVAILABLE);
-        let producer = with_id(cluster, &[("max.block.ms", "1000")]);
+        let producer = with_id(cluster, &[("max.block.ms", "2500")]);
         producer.init_transactions().unwrap();
         for ends_by_close in [false, true] {
             producer.begin_transaction().unwrap();
@@ -839,7 +846,7 @@ fn a_transaction_is_aborted_and_closed_though_nobody_finds_the_coordinator_of_it
 fn offsets_of_a_partition_that_nobody_knows_fail_their_transaction_as_a_record_would_in_its_time() {
     with_both(|cluster| {
         let group = ConsumerGroupMetadata::new("billing");
-        let brief = [("delivery.timeout.ms", "400"), ("request.timeout.ms", "300"), ("linger.ms", "0")];
+        let brief = [("delivery.timeout.ms", "2500"), ("request.timeout.ms", "2000"), ("linger.ms", "0")];
         let producer = with_id(cluster, &brief);
         producer.init_transactions().unwrap();
         for is_waited_for in [true, false] {
@@ -851,7 +858,7 @@ fn offsets_of_a_partition_that_nobody_knows_fail_their_transaction_as_a_record_w
             let error = if is_waited_for { error } else { producer.commit_transaction().unwrap_err() };
             assert!(error.requires_abort(), "{error}");
             assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), "{error}");
-            assert!(error.to_string().contains("delivery.timeout.ms=400"), "{error}");
+            assert!(error.to_string().contains("delivery.timeout.ms=2500"), "{error}");
             producer.abort_transaction().unwrap();
         }
         assert_eq!(committed_offsets(cluster), []);
@@ -1103,11 +1110,11 @@ fn closing_and_dropping_abort_an_open_transaction() {
 #[test]
 fn a_commit_that_is_under_way_is_not_aborted_by_close() {
     with_both(|cluster| {
-        let producer = with_id(cluster, &[("max.block.ms", "100")]);
+        let producer = with_id(cluster, &[("max.block.ms", "2000")]);
         repeat(|| producer.init_transactions());
         producer.begin_transaction().unwrap();
         producer.send(to(0, "v")).unwrap().get_timeout(AGES).unwrap();
-        cluster.delay(Api::EndTxn, Duration::from_millis(500), 1);
+        cluster.delay(Api::EndTxn, LATE, 1);
         assert!(producer.commit_transaction().unwrap_err().is_retriable());
         producer.close().unwrap();
         assert_eq!(committed(cluster), ["v"]);

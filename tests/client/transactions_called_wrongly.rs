@@ -15,11 +15,15 @@ use kafka_producer::{
 
 type TextProducer = KafkaProducer<str, str>;
 
-fn with_both(test: impl Fn(&EmbeddedCluster)) {
-    for version in [2, 0] {
-        let topics = EmbeddedCluster::builder().brokers(3).topic("t", 6).topic("other", 6);
-        test(&topics.transaction_version(version).start().unwrap());
-    }
+/// By both protocols, at the same time.
+fn with_both(test: impl Fn(&EmbeddedCluster) + Sync) {
+    thread::scope(|scope| {
+        for version in [2, 0] {
+            let topics = EmbeddedCluster::builder().brokers(3).topic("t", 6).topic("other", 6);
+            let test = &test;
+            scope.spawn(move || test(&topics.transaction_version(version).start().unwrap()));
+        }
+    });
 }
 
 fn with_id(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> TextProducer {
@@ -119,13 +123,13 @@ fn each_call_in_each_wrong_state_says_what_was_expected() {
 #[test]
 fn while_a_transaction_is_being_ended_each_other_call_says_so() {
     with_both(|cluster| {
-        let producer = ready(cluster, &[("max.block.ms", "200")]);
+        let producer = ready(cluster, &[("max.block.ms", "2000")]);
         for (ends, other) in
             [("commit_transaction", "abort_transaction"), ("abort_transaction", "commit_transaction")]
         {
             producer.begin_transaction().unwrap();
             producer.send(record(ends)).unwrap().get_timeout(AGES).unwrap();
-            cluster.delay(Api::EndTxn, Duration::from_millis(600), 1);
+            cluster.delay(Api::EndTxn, Duration::from_millis(4_500), 1);
             assert!(call(&producer, ends).unwrap_err().is_retriable());
             let must = format!("{ends}() has not been told its outcome");
             let others = ["init_transactions", "begin_transaction", "send_offsets_to_transaction", other];
@@ -342,7 +346,7 @@ fn offsets_of_a_group_that_nobody_knows_are_committed_and_those_of_a_stranger_in
 #[test]
 fn offsets_of_a_topic_that_does_not_exist_are_an_error_that_says_so_and_the_transaction_can_be_aborted() {
     with_both(|cluster| {
-        let producer = ready(cluster, &[("max.block.ms", "500")]);
+        let producer = ready(cluster, &[("max.block.ms", "3500")]);
         producer.begin_transaction().unwrap();
         producer.send(record("v")).unwrap().get_timeout(AGES).unwrap();
         let group = ConsumerGroupMetadata::new("billing");
@@ -352,7 +356,7 @@ fn offsets_of_a_topic_that_does_not_exist_are_an_error_that_says_so_and_the_tran
         assert!(error.to_string().contains("nowhere"), "{error}");
         let begun = Instant::now();
         producer.abort_transaction().unwrap();
-        assert!(begun.elapsed() < Duration::from_millis(400), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         producer.begin_transaction().unwrap();
         producer.send(record("w")).unwrap();
         send_offsets(&producer).unwrap();
@@ -381,7 +385,7 @@ fn a_text_beside_an_offset_that_is_too_long_is_an_error_that_names_the_brokers_l
 #[test]
 fn a_record_for_a_topic_that_does_not_exist_fails_the_transaction_and_the_next_one_is_well() {
     with_both(|cluster| {
-        let producer = ready(cluster, &[("max.block.ms", "300")]);
+        let producer = ready(cluster, &[("max.block.ms", "2500")]);
         producer.begin_transaction().unwrap();
         let whole = producer.send(record("v")).unwrap();
         let error = producer.send(ProducerRecord::new("nowhere", "v")).unwrap_err();
@@ -409,9 +413,9 @@ fn a_topic_that_is_deleted_in_a_transaction_does_not_hold_up_the_abort() {
             probe.abort_transaction().unwrap();
             cluster.requests(Api::AddPartitionsToTxn) == 0
         };
-        let patience = if by_leaders { "2000" } else { "60000" };
+        let patience = if by_leaders { "4000" } else { "60000" };
         let more =
-            [("max.block.ms", "1000"), ("delivery.timeout.ms", patience), ("request.timeout.ms", "1000")];
+            [("max.block.ms", "2500"), ("delivery.timeout.ms", patience), ("request.timeout.ms", "2500")];
         let producer = ready(cluster, &more);
         producer.partitions_for("other").unwrap();
         cluster.delete_topic("other");
@@ -420,7 +424,7 @@ fn a_topic_that_is_deleted_in_a_transaction_does_not_hold_up_the_abort() {
         thread::sleep(Duration::from_millis(300));
         let begun = Instant::now();
         until_over(|| producer.abort_transaction());
-        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
         assert!(lost.is_done() && lost.get().is_err());
         assert!(cluster.create_topic("other", TopicConfig::new(6)));
         producer.begin_transaction().unwrap();

@@ -58,7 +58,7 @@ fn refusing() -> Vec<ErrorCode> {
 fn with_each(codes: Vec<ErrorCode>, work: impl Fn(ErrorCode) + Sync) {
     let codes = Mutex::new(codes.into_iter());
     std::thread::scope(|scope| {
-        for _ in 0..8 {
+        for _ in 0..20 {
             scope.spawn(|| {
                 loop {
                     let Some(code) = codes.lock().unwrap().next() else { return };
@@ -108,7 +108,7 @@ fn whatever_code_a_batch_is_sent_again_for_its_error_quotes_it_and_says_whether_
         ErrorCode::UNKNOWN_TOPIC_ID,
     ];
     let in_time: &[_] =
-        &[("delivery.timeout.ms", "1200"), ("request.timeout.ms", "1000"), ("linger.ms", "0")];
+        &[("delivery.timeout.ms", "3000"), ("request.timeout.ms", "2500"), ("linger.ms", "0")];
     let in_tries: &[_] = &[("retries", "2"), ("linger.ms", "0")];
     with_each(retried(), |code| {
         for (settings, is_in_time) in [(in_time, true), (in_tries, false)] {
@@ -127,11 +127,11 @@ fn whatever_code_a_batch_is_sent_again_for_its_error_quotes_it_and_says_whether_
                 assert_eq!(error.code(), Some(code), "{text}");
                 assert!(text.contains(&format!("the broker answered {code}")), "{text}");
                 assert!(text.contains(&format!("{topic}-0")), "{text}");
-                let is_late = text.contains("delivery.timeout.ms=1200");
+                let is_late = text.contains("delivery.timeout.ms=3000");
                 assert!(!is_late || error.kind() == ErrorKind::Timeout, "{text}");
                 if is_in_time {
                     // An answer that comes when time is over is the last one.
-                    let over = Duration::from_millis(1_200);
+                    let over = Duration::from_millis(3_000);
                     assert!(is_late || error.elapsed().is_some_and(|elapsed| elapsed >= over), "{text}");
                     assert!(error.attempts() >= 3, "{} attempts: {text}", error.attempts());
                 } else {
@@ -158,21 +158,21 @@ fn whatever_code_a_batch_is_sent_again_for_its_error_quotes_it_and_says_whether_
 #[test]
 fn a_topic_that_does_not_exist_is_told_while_it_is_waited_for() {
     let cluster = cluster("elsewhere");
-    let producer = producer(&cluster, &[("max.block.ms", "1500")]);
+    let producer = producer(&cluster, &[("max.block.ms", "4000")]);
     let sent = std::thread::scope(|scope| {
-        let sender = scope.spawn(|| send(&producer, "missing"));
+        let sender = scope.spawn(|| send(&producer, "not-yet-there"));
         wait_until("the topic is told of", || {
-            !lines(&["topic missing", "UNKNOWN_TOPIC_OR_PARTITION"]).is_empty()
+            !lines(&["topic not-yet-there", "UNKNOWN_TOPIC_OR_PARTITION"]).is_empty()
         });
         assert!(!sender.is_finished(), "told only after the record has failed");
         sender.join().unwrap()
     });
     sent.unwrap_err();
-    let told = lines(&["topic missing"]);
+    let told = lines(&["topic not-yet-there"]);
     assert!(told.len() == 1 && told[0].0 == Level::Warn && told[0].1.contains("create it"), "{told:#?}");
-    cluster.create_topic("missing", TopicConfig::new(1));
-    send(&producer, "missing").unwrap();
-    let told = lines(&["topic missing"]);
+    cluster.create_topic("not-yet-there", TopicConfig::new(1));
+    send(&producer, "not-yet-there").unwrap();
+    let told = lines(&["topic not-yet-there"]);
     assert!(told.len() == 2 && told[1].0 == Level::Info, "{told:#?}");
 }
 
@@ -266,15 +266,15 @@ fn records_of_a_deleted_topic_are_not_said_to_wait_for_a_leader_that_is_being_el
 #[test]
 fn a_producer_id_that_does_not_come_is_told_while_it_is_waited_for_and_in_the_error() {
     listen();
-    for code in [3, 5, 7, 14, 15, 16, 89].map(ErrorCode) {
+    with_each([3, 5, 7, 14, 15, 16, 89].map(ErrorCode).to_vec(), |code| {
         let client_id = format!("nameless-{}-", code.0);
         let cluster = self::cluster("unidentified");
         cluster.inject(Fault::fail(Api::InitProducerId, code.0).always());
         let settings = [
             ("linger.ms", "0"),
             ("client.id", client_id.as_str()),
-            ("delivery.timeout.ms", "700"),
-            ("request.timeout.ms", "600"),
+            ("delivery.timeout.ms", "3000"),
+            ("request.timeout.ms", "2500"),
         ];
         let producer = producer(&cluster, &settings);
         let future = producer.send(ProducerRecord::new("unidentified", "v")).unwrap();
@@ -296,5 +296,5 @@ fn a_producer_id_that_does_not_come_is_told_while_it_is_waited_for_and_in_the_er
         assert_eq!(levels, [Level::Warn, Level::Warn, Level::Info], "{told:#?}");
         assert!(told[1].1.contains("31 CLUSTER_AUTHORIZATION_FAILED"), "{told:#?}");
         assert!(told[2].1.contains("there is a producer id now, after"), "{told:#?}");
-    }
+    });
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::thread;
 use std::time::Duration;
 
-use crate::support::{AGES, producer};
+use crate::support::{AGES, producer, wait_until};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster};
 use kafka_producer::{
     ConsumerGroupMetadata, Error, ErrorCode, ErrorKind, InterruptHandle, KafkaProducer, MockProducer, NoKey,
@@ -19,10 +19,14 @@ fn cluster_of(version: i16) -> EmbeddedCluster {
     topics.transaction_version(version).two_phase_commit(true).start().unwrap()
 }
 
-fn with_both(test: impl Fn(&EmbeddedCluster)) {
-    for version in [2, 0] {
-        test(&cluster_of(version));
-    }
+/// By both protocols, at the same time.
+fn with_both(test: impl Fn(&EmbeddedCluster) + Sync) {
+    thread::scope(|scope| {
+        for version in [2, 0] {
+            let test = &test;
+            scope.spawn(move || test(&cluster_of(version)));
+        }
+    });
 }
 
 const TWO_PHASES: [(&str, &str); 3] = [
@@ -104,10 +108,10 @@ fn preparing_waits_until_everything_is_answered_and_takes_nothing_more() {
         producer.init_transactions().unwrap();
         producer.begin_transaction().unwrap();
         let future = producer.send(to(0, "v")).unwrap();
-        cluster.delay(Api::Produce, Duration::from_millis(300), 1);
+        cluster.delay(Api::Produce, LATE, 1);
         thread::scope(|scope| {
             let preparing = scope.spawn(|| producer.prepare_transaction());
-            thread::sleep(Duration::from_millis(100));
+            wait_until("nothing lingers any more", || cluster.requests(Api::Produce) == 1);
             assert_state(producer.send(to(0, "late")), "the transaction is being prepared");
             preparing.join().unwrap().unwrap();
         });
@@ -282,19 +286,20 @@ fn a_record_that_fails_fails_the_preparation_and_the_transaction_is_aborted() {
 #[test]
 fn each_call_is_taken_up_where_its_time_was_over() {
     with_both(|cluster| {
-        let producer = two_phased(cluster, &[("max.block.ms", "300")]);
-        cluster.delay(Api::InitProducerId, Duration::from_millis(500), 1);
+        // Time enough for what is not delayed.
+        let producer = two_phased(cluster, &[("max.block.ms", "1500")]);
+        cluster.delay(Api::InitProducerId, LATE, 1);
         assert!(producer.init_transactions_keeping_prepared().unwrap_err().is_retriable());
         assert_state(producer.init_transactions(), "init_transactions_keeping_prepared()");
         repeat(|| producer.init_transactions_keeping_prepared());
         producer.begin_transaction().unwrap();
-        cluster.delay(Api::Produce, Duration::from_millis(500), 1);
+        cluster.delay(Api::Produce, LATE, 1);
         producer.send(to(0, "v")).unwrap();
         let late = producer.prepare_transaction().unwrap_err();
         assert!(late.is_retriable() && !late.possibly_written(), "{late}");
         assert_state(producer.commit_transaction(), "prepare_transaction()");
         let state = repeat(|| producer.prepare_transaction());
-        cluster.delay(Api::EndTxn, Duration::from_millis(500), 1);
+        cluster.delay(Api::EndTxn, LATE, 1);
         let late = producer.complete_transaction(&state).unwrap_err();
         assert!(late.is_retriable() && late.possibly_written(), "{late}");
         assert_state(producer.begin_transaction(), "commit_transaction()");
@@ -302,6 +307,9 @@ fn each_call_is_taken_up_where_its_time_was_over() {
         assert_eq!(committed(cluster), ["v"]);
     });
 }
+
+/// For how long an answer does not come that a call is not to wait for.
+const LATE: Duration = Duration::from_secs(4);
 
 fn repeat<T>(call: impl Fn() -> Result<T, Error>) -> T {
     loop {
@@ -317,7 +325,7 @@ fn an_interrupted_preparation_is_taken_up() {
     let cluster = cluster_of(2);
     let producer = ready(&cluster);
     producer.begin_transaction().unwrap();
-    cluster.delay(Api::Produce, Duration::from_millis(500), 1);
+    cluster.delay(Api::Produce, LATE, 1);
     producer.send(to(0, "v")).unwrap();
     let this_thread = InterruptHandle::current();
     thread::scope(|scope| {
@@ -337,11 +345,11 @@ fn a_producer_that_is_closed_while_it_prepares_has_aborted() {
     with_both(|cluster| {
         let producer = ready(cluster);
         producer.begin_transaction().unwrap();
-        cluster.delay(Api::Produce, Duration::from_millis(300), 1);
+        cluster.delay(Api::Produce, LATE, 1);
         producer.send(to(0, "v")).unwrap();
         thread::scope(|scope| {
             let preparing = scope.spawn(|| producer.prepare_transaction());
-            thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(500));
             producer.close().unwrap();
             assert_eq!(preparing.join().unwrap().unwrap_err().kind(), ErrorKind::Closed);
         });

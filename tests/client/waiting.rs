@@ -38,7 +38,7 @@ fn a_limited_wait_leaves_record_and_future_as_they_are() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "0")]);
     producer.send(to_first("000000")).unwrap().get_timeout(AGES).unwrap();
-    cluster.delay(Api::Produce, Duration::from_millis(300), 1);
+    cluster.delay(Api::Produce, Duration::from_millis(2_500), 1);
     let future = producer.send(to_first("000001")).unwrap();
     assert!(future.try_get().is_none() && !future.is_done());
     let error = future.get_timeout(Duration::from_millis(20)).unwrap_err();
@@ -82,7 +82,7 @@ fn a_hundred_threads_in_get_still_form_batches() {
     let cluster = cluster(1);
     let producer = producer(&cluster, &[("linger.ms", "5")]);
     producer.send(to_first("warm")).unwrap().get().unwrap();
-    cluster.inject(Fault::delay(Api::Produce, Duration::from_millis(5)).always());
+    cluster.inject(Fault::delay(Api::Produce, Duration::from_millis(20)).always());
     let threads: Vec<_> = (0..100)
         .map(|_| {
             let producer = producer.clone();
@@ -142,14 +142,15 @@ fn flush_does_not_wait_for_what_is_sent_later() {
     for partition in 0..2 {
         producer.send(ProducerRecord::new("t", "v").with_partition(partition)).unwrap().get().unwrap();
     }
-    cluster.inject(Fault::delay(Api::Produce, Duration::from_millis(200)).on_partition("t", 0));
+    cluster.inject(Fault::delay(Api::Produce, Duration::from_secs(4)).on_partition("t", 0));
     let before = producer.send(to_first("before")).unwrap();
     let flushing = {
         let producer = producer.clone();
         thread::spawn(move || producer.flush())
     };
     wait_until("it is on its way", || crate::support::produce_requests(&cluster) == 3);
-    thread::sleep(Duration::from_millis(20));
+    // Nothing shows that the flush has begun: time enough for that, and as much until the answer comes.
+    thread::sleep(Duration::from_secs(2));
     cluster.inject(Fault::fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS).on_partition("t", 1).always());
     let later = producer.send(ProducerRecord::new("t", "later").with_partition(1)).unwrap();
     flushing.join().unwrap().unwrap();

@@ -20,10 +20,10 @@ use kafka_producer::{
 };
 
 /// Far more than anything takes here; only a test that would otherwise hang forever reaches it.
-pub(crate) const AGES: Duration = Duration::from_secs(30);
+pub(crate) const AGES: Duration = Duration::from_secs(60);
 
-/// What "at once" may take on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// What "at once" may take on a busy machine: less than any time-out or linger that it must not have been.
+pub(crate) const SOON: Duration = Duration::from_secs(8);
 
 pub(crate) type TextProducer = KafkaProducer<str, str>;
 
