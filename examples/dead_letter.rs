@@ -228,8 +228,8 @@ fn show(cluster: &EmbeddedCluster, file: &std::path::Path) -> Result<(), AnyErro
         .bootstrap_servers(&cluster.bootstrap_servers())
         .max_request_size(10_000)
         // Short, to be seen soon.
-        .request_timeout(Duration::from_millis(500))
-        .delivery_timeout(Duration::from_millis(1500));
+        .request_timeout(Duration::from_secs(2))
+        .delivery_timeout(Duration::from_secs(3));
     let mut sender = Sender::new(config, ["orders", "orders.dead"], file.to_owned())?;
     // Whatever it was has passed after the pause.
     sender.pause = Box::new(|| cluster.clear_faults());

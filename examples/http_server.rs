@@ -233,7 +233,7 @@ fn be_the_client(address: SocketAddr, cluster: &EmbeddedCluster) -> Result<(), A
     println!("one that is too large: {}", ask(address, "POST /events", &[b'x'; EVENT_BYTES as usize + 1])?);
 
     println!("-- the broker is slow");
-    cluster.inject(Fault::delay(Api::Produce, Duration::from_secs(3)));
+    cluster.inject(Fault::delay(Api::Produce, Duration::from_secs(5)));
     let mut taken = 0;
     let refused = loop {
         let answer = ask(address, "POST /events", &[b'x'; 10_000])?;

@@ -211,8 +211,8 @@ fn show(file: &Path) -> Result<(), AnyError> {
         .bootstrap_servers(&cluster.bootstrap_servers())
         .max_request_size(1000)
         // Short, to be seen soon. The default, two minutes, is right for a relay: it waits longer for the answer.
-        .request_timeout(Duration::from_millis(500))
-        .delivery_timeout(Duration::from_millis(2500));
+        .request_timeout(Duration::from_secs(2))
+        .delivery_timeout(Duration::from_secs(4));
     let producer = TextProducer::builder(config).default_serializers().build()?;
     let relay = Relay { database: &database, producer: &producer, topic: "orders" };
 

@@ -20,8 +20,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .key_serializer("StringSerializer")
         .value_serializer("StringSerializer")
         .max_request_size(10_000)
-        .delivery_timeout(Duration::from_secs(1))
-        .request_timeout(Duration::from_millis(500));
+        .delivery_timeout(Duration::from_secs(3))
+        .request_timeout(Duration::from_secs(2));
     let producer: KafkaProducer<str, str> = KafkaProducer::new(config)?;
 
     let metadata = pay(&producer, "alice", "12.50")?;
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for broker in 1..=3 {
         cluster.stop_broker(broker);
     }
-    thread::sleep(Duration::from_millis(100)); // a moment for the producer to see that its connections are gone
+    thread::sleep(Duration::from_millis(500)); // a moment for the producer to see that its connections are gone
     report(pay(&producer, "erin", "5.00"))?;
 
     producer.close()?;

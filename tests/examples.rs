@@ -193,7 +193,7 @@ fn synchronous_tells_the_endings_apart() {
     for beginning in [
         "not accepted: payments-2: the record may take 20092 bytes, which is more than max.request.size=10000",
         "the record is still ours: 20000 bytes of value",
-        "look into the log before paying again: payments-1: not acknowledged within delivery.timeout.ms=1000",
+        "look into the log before paying again: payments-1: not acknowledged within delivery.timeout.ms=3000",
         "not paid, to be tried again: payments-",
     ] {
         assert!(text.lines().any(|line| line.starts_with(beginning)), "{beginning:?} is not in\n{text}");
@@ -221,16 +221,25 @@ fn custom_serializers_write_what_they_say() {
 
 #[test]
 fn three_ways_shows_that_waiting_each_time_is_the_slow_one() {
-    let text = output("three_ways", &[]);
-    let time = |way: &str| -> u64 {
-        let line = text.lines().find(|line| line.starts_with(way)).unwrap_or_else(|| panic!("{way}: {text}"));
-        let words: Vec<&str> = line.split_whitespace().collect();
-        words[words.iter().position(|word| *word == "ms").unwrap() - 1].parse().unwrap()
-    };
-    let (forget, callback, synchronous) = (time("fire and forget"), time("callbacks"), time("synchronous"));
-    // 100 answers of 10 ms, one after another, against one or a few.
-    assert!(synchronous >= 1000, "{text}");
-    assert!(synchronous > 3 * forget.max(callback), "{text}");
+    // The others' times are short, and any pause of a busy machine makes them long: of several runs one has none.
+    let (mut forget, mut callback) = (u64::MAX, u64::MAX);
+    for round in 0..6 {
+        let text = output("three_ways", &[]);
+        let time = |way: &str| -> u64 {
+            let line = text.lines().find(|line| line.starts_with(way));
+            let line = line.unwrap_or_else(|| panic!("{way}: {text}"));
+            let words: Vec<&str> = line.split_whitespace().collect();
+            words[words.iter().position(|word| *word == "ms").unwrap() - 1].parse().unwrap()
+        };
+        (forget, callback) = (forget.min(time("fire and forget")), callback.min(time("callbacks")));
+        // 100 answers of 10 ms, one after another, against one or a few.
+        assert!(time("synchronous") >= 1000, "{text}");
+        if 1000 > 3 * forget.max(callback) {
+            return;
+        }
+        println!("round {round}: {text}");
+    }
+    panic!("{forget} ms and {callback} ms");
 }
 
 #[test]
@@ -319,10 +328,10 @@ fn a_relay_that_crashes_before_it_has_marked_rows_sends_them_again() {
     assert_eq!(ids.into_iter().filter(of_anna).collect::<Vec<u64>>(), [0, 0, 2, 3, 5]);
 }
 
-/// A daemon that has begun.
-fn start_daemon(servers: &str) -> Child {
+/// A daemon that has begun, and waits for so many seconds at its end.
+fn start_daemon(servers: &str, close_seconds: &str) -> Child {
     let mut daemon = Command::new(example("daemon"));
-    daemon.args(["--bootstrap-servers", servers, "--close-seconds", "1"]);
+    daemon.args(["--bootstrap-servers", servers, "--close-seconds", close_seconds]);
     daemon.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -344,7 +353,7 @@ fn wait_until(mut it_is_so: impl FnMut() -> bool) {
 #[test]
 fn a_daemon_that_is_told_to_end_has_sent_everything() {
     let cluster = EmbeddedCluster::builder().topic("load", 1).start().unwrap();
-    let daemon = start_daemon(&cluster.bootstrap_servers());
+    let daemon = start_daemon(&cluster.bootstrap_servers(), "60");
     wait_until(|| cluster.records("load").len() >= 3);
     // Reading keys anew ends nothing.
     kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
@@ -365,7 +374,7 @@ fn a_daemon_that_is_told_to_end_has_sent_everything() {
 fn a_daemon_whose_brokers_do_not_answer_ends_in_time_and_says_what_it_has_lost() {
     let cluster = EmbeddedCluster::builder().topic("load", 1).start().unwrap();
     cluster.inject(Fault::drop_answer(Api::Produce).always());
-    let daemon = start_daemon(&cluster.bootstrap_servers());
+    let daemon = start_daemon(&cluster.bootstrap_servers(), "1");
     wait_until(|| cluster.requests(Api::Produce) > 0);
     let (status, text) = end_daemon(daemon);
     assert_eq!(status, Some(1), "{text}");
@@ -377,7 +386,7 @@ fn a_daemon_whose_brokers_do_not_answer_ends_in_time_and_says_what_it_has_lost()
 #[test]
 fn a_daemon_that_waits_for_its_first_broker_ends_at_once() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let daemon = start_daemon(&silent.local_addr().unwrap().to_string());
+    let daemon = start_daemon(&silent.local_addr().unwrap().to_string(), "60");
     let _connection = silent.accept().unwrap();
     let (status, text) = end_daemon(daemon);
     assert_eq!(status, Some(0), "{text}");
@@ -498,7 +507,7 @@ fn dead_letters_are_those_that_the_policy_says() {
     );
     for beginning in [
         "put aside as orders.dead-0@0: orders-0: the broker answered 87 INVALID_RECORD",
-        "again: orders-0: not acknowledged within delivery.timeout.ms=1500",
+        "again: orders-0: not acknowledged within delivery.timeout.ms=3000",
         "put aside as orders.dead-0@1: orders-0: ",
         "with another producer: orders-0: the broker answered 90 PRODUCER_FENCED",
         "put into the file: orders-0: the record may take 20090 bytes",
@@ -608,7 +617,7 @@ fn each_program_runs_on_apache_kafka() {
 
 /// Those that run until they are told to end.
 fn services_run_on(kafka: &Kafka) {
-    let daemon = start_daemon(&kafka.bootstrap_servers());
+    let daemon = start_daemon(&kafka.bootstrap_servers(), "60");
     wait_until(|| kafka.end_offset("load", 0).is_ok_and(|end| end >= 3));
     let (status, text) = end_daemon(daemon);
     assert_eq!(status, Some(0), "{text}");

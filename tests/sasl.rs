@@ -13,7 +13,8 @@ use support::logged::listen;
 use support::login_gate::LoginGate;
 use support::scratch::Scratch;
 use support::{
-    AGES, TextProducer, assert_holds_exactly, cluster, config, send_numbered, to_first, values, wait_until,
+    AGES, SOON, TextProducer, assert_holds_exactly, cluster, config, send_numbered, to_first, values,
+    wait_until,
 };
 
 /// Stands in every password.
@@ -77,7 +78,7 @@ fn a_wrong_password_is_told_at_once_without_a_storm_and_one_that_is_right_again_
     let producer: TextProducer = KafkaProducer::new(config).unwrap();
     let began = Instant::now();
     let error = producer.send(to_first("v")).unwrap_err();
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert_eq!(error.code(), Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
     assert!(!error.is_retriable() && !error.is_fatal() && !error.possibly_written());
@@ -85,11 +86,13 @@ fn a_wrong_password_is_told_at_once_without_a_storm_and_one_that_is_right_again_
     assert!(error.to_string().contains(words), "{error}");
     // Whoever comes later is told as well, and nobody is asked more often than the backoff allows.
     let until = Instant::now() + Duration::from_secs(2);
-    while Instant::now() < until {
+    while Instant::now() < until || gate.count("refused") < 3 {
+        assert!(began.elapsed() < AGES, "nobody logs in any more");
         assert_eq!(producer.send(to_first("v")).unwrap_err().kind(), ErrorKind::Authentication);
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert!((3..20).contains(&gate.count("refused")), "{}", gate.count("refused"));
+    let (refused, seconds) = (gate.count("refused"), began.elapsed().as_secs_f64());
+    assert!((refused as f64) < 10.0 * seconds, "{refused} in {seconds} s");
     gate.rules.lock().unwrap().password = String::from("new");
     wait_until("the login succeeds", || producer.send(to_first("v")).is_ok());
 }
@@ -101,8 +104,10 @@ fn a_session_is_prolonged_on_the_same_connection_and_no_record_is_lost_or_late()
     gate.rules.lock().unwrap().session = Duration::from_millis(1300);
     let producer: TextProducer = KafkaProducer::new(plain(&gate, "secret")).unwrap();
     let (mut sent, mut slowest) = (0, Duration::ZERO);
-    let until = Instant::now() + Duration::from_secs(6);
-    while Instant::now() < until {
+    let start = Instant::now();
+    let is_prolonged = || gate.count("login") >= gate.connections() + 3;
+    while start.elapsed() < Duration::from_secs(6) || !is_prolonged() {
+        assert!(start.elapsed() < AGES, "{} logins", gate.count("login"));
         let began = Instant::now();
         producer.send(to_first(&*sent.to_string())).unwrap().get_timeout(AGES).unwrap();
         (sent, slowest) = (sent + 1, slowest.max(began.elapsed()));
@@ -110,9 +115,8 @@ fn a_session_is_prolonged_on_the_same_connection_and_no_record_is_lost_or_late()
     let expected: Vec<String> = (0..sent).map(|number| number.to_string()).collect();
     assert_eq!(values(&cluster, "t", 0), expected);
     // 6 s are five sessions.
-    let logins = gate.count("login");
-    assert!(gate.connections() <= 3 && logins >= gate.connections() + 3, "{logins}, {}", gate.connections());
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(gate.connections() <= 3, "{}", gate.connections());
+    assert!(slowest < SOON, "{slowest:?}");
     // Who is not believed any more is told so, at once, and believed again later.
     let outcome = || producer.send(to_first("v")).and_then(|future| future.get_timeout(AGES));
     gate.rules.lock().unwrap().password = String::from("other");
@@ -120,7 +124,7 @@ fn a_session_is_prolonged_on_the_same_connection_and_no_record_is_lost_or_late()
     wait_until("the login is refused", || {
         outcome().is_err_and(|error| error.kind() == ErrorKind::Authentication)
     });
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     gate.rules.lock().unwrap().password = String::from("secret");
     wait_until("the login succeeds", || outcome().is_ok());
 }
@@ -178,7 +182,7 @@ fn a_broker_that_hangs_up_within_a_login_is_said_to() {
     let gate = LoginGate::before(&cluster, "secret");
     gate.rules.lock().unwrap().hangs_up = true;
     let producer: TextProducer =
-        KafkaProducer::new(plain(&gate, "secret").set("max.block.ms", "500")).unwrap();
+        KafkaProducer::new(plain(&gate, "secret").set("max.block.ms", "2500")).unwrap();
     let error = producer.send(to_first("v")).unwrap_err();
     let words = "the broker closed the connection in place of an answer to SaslAuthenticate";
     assert!(error.kind() == ErrorKind::Timeout && error.to_string().contains(words), "{error}");

@@ -123,7 +123,7 @@ fn without_threads_for_look_ups_records_wait_and_go_when_there_are_some_again() 
         let (first, second) = (cluster.broker_address(1).unwrap(), cluster.broker_address(2).unwrap());
         cluster.advertise(2, "localhost", second.rsplit_once(':').unwrap().1.parse().unwrap());
         cluster.stop_broker(2);
-        let settings = [("linger.ms", "0"), ("delivery.timeout.ms", "1500"), ("request.timeout.ms", "500")];
+        let settings = [("linger.ms", "0"), ("delivery.timeout.ms", "4000"), ("request.timeout.ms", "2000")];
         let producer: TextProducer = KafkaProducer::new(config(&first, &settings)).unwrap();
         let send =
             |value: &'static str| producer.send(ProducerRecord::new("t", value).with_partition(1)).unwrap();

@@ -155,7 +155,7 @@ fn an_endpoint_that_is_not_trusted_is_said_to_in_words() {
     }
 }
 
-/// Tokens of two seconds: a broker ends the session with the token.
+/// Tokens of some seconds: a broker ends the session with the token.
 #[test]
 fn sessions_go_on_with_the_next_token_of_a_closure() {
     let refused = Arc::new(AtomicU32::new(0));
@@ -179,7 +179,7 @@ fn sessions_go_on_with_the_next_token_of_a_closure() {
     let builder = KafkaProducer::<str, str>::builder(log_in(&cluster)).default_serializers();
     let producer = builder.token_provider(provider).build().unwrap();
     let (began, mut sent) = (Instant::now(), 0);
-    while began.elapsed() < LIFETIME * 3 {
+    while began.elapsed() < LIFETIME * 2 {
         producer.send(to_first(&*sent.to_string())).unwrap().get_timeout(AGES).unwrap();
         sent += 1;
     }
@@ -191,7 +191,8 @@ fn sessions_go_on_with_the_next_token_of_a_closure() {
     assert_eq!(refused.load(Ordering::Relaxed), 0);
 }
 
-const LIFETIME: Duration = Duration::from_secs(2);
+/// A fifth of it is there for a login, and a machine may stand still for a second.
+const LIFETIME: Duration = Duration::from_secs(7);
 
 #[test]
 fn a_refused_token_is_told_at_once_in_the_brokers_words_and_another_one_heals() {
@@ -209,7 +210,7 @@ fn a_refused_token_is_told_at_once_in_the_brokers_words_and_another_one_heals() 
     let producer = builder.token_provider(provider).build().unwrap();
     let began = Instant::now();
     let error = producer.send(to_first("v")).unwrap_err();
-    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(error.kind(), ErrorKind::Authentication);
     assert_eq!(error.code(), Some(ErrorCode::SASL_AUTHENTICATION_FAILED));
     assert!(error.to_string().contains(r#"{"status":"invalid_token"}"#), "{error}");

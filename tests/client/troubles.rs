@@ -148,7 +148,10 @@ fn whatever_code_a_batch_is_sent_again_for_its_error_quotes_it_and_says_whether_
                 assert_eq!(error.possibly_written(), may_be, "{text}");
                 cluster.clear_faults();
                 send(&producer, &topic).unwrap();
-                assert_eq!(cluster.records(&topic).len(), 2 + usize::from(is_written), "{text}");
+                // What was on its way when time was over may have come after the faults.
+                let least = 2 + usize::from(is_written);
+                let most = least + usize::from(is_open && !is_written);
+                assert!((least..=most).contains(&cluster.records(&topic).len()), "{text}");
             }
         }
     });
