@@ -9,10 +9,12 @@ use std::fmt;
 
 use super::choices::{Choice, SecurityProtocol};
 use super::faults::Faults;
-use super::properties_table::PROPERTIES;
+use super::properties_table::{PROPERTIES, find};
 use super::property::{PropertyDescription, PropertySupport, PropertyValue};
 use super::remarks::Remarks;
+use super::suggestion::suggested;
 use crate::error::Error;
+use crate::escape::Escaped;
 use crate::properties::Named;
 
 /// The values that were set, by name; everything else has its default.
@@ -115,11 +117,26 @@ impl<'a> Values<'a> {
                 false if is_empty || !self.given.contains_key(name) => {
                     let end = if is_empty { ": it is empty" } else { "." };
                     faults.add(Error::config(format!(
-                        "Missing required configuration \"{name}\" which has no default value{end}"
+                        "Missing required configuration \"{name}\" which has no default value{end}{}",
+                        self.way_out(property)
                     )));
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// What may have been meant for a setting that is missing, or can be done in its place.
+    fn way_out(&self, missing: &PropertyDescription) -> String {
+        let wanted = missing.name();
+        let is_meant = |name: &&String| {
+            let is_below = name.strip_suffix(wanted).is_some_and(|prefix| prefix.ends_with('.'));
+            is_below || (find(name).is_none() && suggested(name) == Some(wanted))
+        };
+        match self.given.keys().find(is_meant) {
+            Some(name) => format!(" (There is \"{}\", which is not a known setting.)", Escaped(name)),
+            None if wanted.ends_with(".serializer") => WITHOUT_NAMES.to_owned(),
+            None => String::new(),
         }
     }
 
@@ -180,3 +197,7 @@ fn never_empty(name: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+/// Serializers need not be named.
+const WITHOUT_NAMES: &str =
+    " (For text, bytes and numbers KafkaProducer::builder(config).default_serializers() needs none.)";

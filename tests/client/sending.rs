@@ -202,7 +202,8 @@ fn required_settings_that_are_missing_are_named_in_javas_words() {
         let error = config.and_then(KafkaProducer::<str, str>::new).unwrap_err();
         let expected =
             format!("Missing required configuration \"{}\" which has no default value.", missing.0);
-        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Config, expected));
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().starts_with(&expected), "{error}");
     }
 }
 

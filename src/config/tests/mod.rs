@@ -166,10 +166,17 @@ fn a_missing_setting_has_one_wording() {
     for (i, (name, _)) in NEEDED.iter().enumerate() {
         let rest = NEEDED.iter().enumerate().filter(|(j, _)| *j != i).map(|(_, pair)| *pair);
         let config = ProducerConfig::from_properties(rest).unwrap();
-        assert_eq!(
-            resolve(&config, &[]).unwrap_err().to_string(),
-            format!("Missing required configuration \"{name}\" which has no default value.")
+        let told = resolve(&config, &[]).unwrap_err().to_string();
+        let wording = format!("Missing required configuration \"{name}\" which has no default value.");
+        let is_serializer = name.ends_with(".serializer");
+        assert!(
+            told.starts_with(&wording) && told.contains("default_serializers()") == is_serializer,
+            "{told}"
         );
+        let others = if is_serializer { "producer.key.serializer" } else { "bootstrap.server" };
+        let others = others.replace("key", name.split('.').next().unwrap());
+        let told = resolve(&config.set(&others, "a:1"), &[]).unwrap_err().to_string();
+        assert_eq!(told, format!("{wording} (There is \"{others}\", which is not a known setting.)"));
     }
     let config = ProducerConfig::new().bootstrap_servers("a:1");
     let given = ["key.serializer", "value.serializer"];
