@@ -26,6 +26,8 @@ const SAID: u64 = 10;
 pub(super) struct RecordTally {
     acknowledged: AtomicU64,
     failed: AtomicU64,
+    /// Of those that failed: they may be in the log.
+    uncertain: AtomicU64,
     dead_letters: Option<Mutex<DeadLetterFile>>,
 }
 
@@ -73,6 +75,11 @@ impl RecordTally {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// How many of those that failed may be in the log all the same.
+    pub(super) fn uncertain(&self) -> u64 {
+        self.uncertain.load(Ordering::Relaxed)
+    }
+
     /// The outcome of a record of which no copy was kept.
     #[inline]
     pub(super) fn settle(&self, line: u64, outcome: Result<RecordMetadata, Error>) {
@@ -94,6 +101,9 @@ impl RecordTally {
     #[cold]
     pub(super) fn fail(&self, line: u64, error: &Error, kept: Option<&KeptRecord>) {
         let before = self.failed.fetch_add(1, Ordering::Relaxed);
+        if error.possibly_written() {
+            self.uncertain.fetch_add(1, Ordering::Relaxed);
+        }
         if before < SAID {
             announce(format_args!("line {line}: {error}"));
         } else if before == SAID {

@@ -179,7 +179,14 @@ impl SendingSession {
         match dead_letters {
             Ok(None) => {}
             Ok(Some(path)) => {
-                announce(format_args!("failed records are in {path}: --json --file {path} sends them again"))
+                announce(format_args!("failed records are in {path}: --json --file {path} sends them again"));
+                let uncertain = self.tally.uncertain();
+                if uncertain > 0 {
+                    announce(format_args!(
+                        "{} of them may have been written, and would be there twice: those with \"possibly_written\":true",
+                        records(uncertain)
+                    ));
+                }
             }
             Err(complaint) => announce(format_args!("failed records are lost: {complaint}")),
         }
