@@ -15,6 +15,7 @@ use crate::last_heard::Explanation;
 use crate::mailbox::Event;
 use crate::producer::metrics::sensor_of;
 use crate::producer::{Core, KafkaProducer};
+use crate::record::TopicName;
 use crate::stage;
 use crate::transaction::{
     CallOutcome, CallPromise, CallWait, OffsetsToCommit, PreparedTxnState, TransactionCall,
@@ -87,8 +88,9 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///   [`ConsumerGroupMetadata`] where the brokers are older than Kafka 2.5 (`UnsupportedVersion`);
     /// - [`is_retriable`](Error::is_retriable) (`Timeout`), and `Interrupted`: the request is still under way, and the commit
     ///   waits for it; calling again sends it again;
-    /// - `InvalidArgument`: no offsets, a negative one, a negative partition, an empty group id, or a generation without a
-    ///   member. The transaction goes on;
+    /// - `InvalidArgument`: no offsets, a negative one, a negative partition, a name that no topic can have, an empty group id, a
+    ///   generation without a member, or a text (an id, or that beside an offset) of more than 32,767 bytes. The transaction goes
+    ///   on;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed`, `Forked`.
     #[doc(alias = "sendOffsetsToTransaction")]
     pub fn send_offsets_to_transaction(
@@ -398,6 +400,25 @@ pub(crate) fn check_offsets(
     if let Some((place, _)) = offsets.iter().find(|(place, _)| place.topic().is_empty()) {
         return refuse(format!("partition {} is of a topic without a name", place.partition()));
     }
+    // No broker could ever know it.
+    let odd = offsets.keys().find_map(|place| TopicName::from(place.topic()).problem().map(|it| (place, it)));
+    if let Some((place, problem)) = odd {
+        return refuse(format!(
+            "{}-{}: the topic's name {problem}",
+            Escaped(place.topic()),
+            place.partition()
+        ));
+    }
+    if let Some((place, offset)) = offsets.iter().find(|(_, offset)| offset.metadata().len() > LONGEST_TEXT) {
+        let (topic, partition, length) = (place.topic(), place.partition(), offset.metadata().len());
+        return refuse(format!("{topic}-{partition}: the text beside the offset {}", too_long(length)));
+    }
+    let instance = group.group_instance_id().unwrap_or_default();
+    let names =
+        [("group id", group.group_id()), ("member id", group.member_id()), ("group instance id", instance)];
+    if let Some((what, name)) = names.iter().find(|(_, name)| name.len() > LONGEST_TEXT) {
+        return refuse(format!("the {what} {}", too_long(name.len())));
+    }
     if group.group_id().is_empty() {
         return refuse("the group id is empty".to_owned());
     }
@@ -406,4 +427,11 @@ pub(crate) fn check_offsets(
         return refuse(format!("generation {generation} of the group is given without a member id"));
     }
     Ok(())
+}
+
+/// The bytes of the longest text that brokers read in a request; what is longer ends the connection, each time it is sent.
+const LONGEST_TEXT: usize = 32_767;
+
+fn too_long(length: usize) -> String {
+    format!("has {length} bytes, and a request has room for {LONGEST_TEXT}")
 }

@@ -38,11 +38,6 @@ pub(crate) enum CoordinatorVerdict {
 }
 
 impl CoordinatorVerdict {
-    /// Whether the same is asked again.
-    pub(crate) fn is_again(self) -> bool {
-        matches!(self, CoordinatorVerdict::Again | CoordinatorVerdict::AgainSoon | CoordinatorVerdict::LookUp)
-    }
-
     /// Whether the transaction can only be aborted, for all that this says.
     pub(crate) fn is_abortable(self) -> bool {
         matches!(self, CoordinatorVerdict::Abortable | CoordinatorVerdict::AbortableIfRenewable)
@@ -81,6 +76,26 @@ pub(crate) fn coordinator_verdict(
         _ => CoordinatorVerdict::Fatal,
     };
     named.unwrap_or(unnamed)
+}
+
+/// Whether a coordinator that answers EndTxn with this code has certainly not begun to end the transaction: the code is one that
+/// Kafka looks for before it writes. Every other answer leaves it open, also one in a code that nobody knows.
+///
+/// Source: `KafkaApis.handleEndTxnRequest`, `TransactionCoordinator.endTransaction` (4.3.1).
+pub(crate) fn is_refusal_to_end(code: ErrorCode) -> bool {
+    const REFUSALS: [ErrorCode; 10] = [
+        ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+        ErrorCode::UNSUPPORTED_VERSION,
+        ErrorCode::INVALID_REQUEST,
+        ErrorCode::INVALID_PRODUCER_EPOCH,
+        ErrorCode::INVALID_TXN_STATE,
+        ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+        ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        ErrorCode::UNKNOWN_PRODUCER_ID,
+        ErrorCode::PRODUCER_FENCED,
+        ErrorCode::TRANSACTION_ABORTABLE,
+    ];
+    REFUSALS.contains(&code)
 }
 
 fn find_coordinator(code: ErrorCode) -> Option<CoordinatorVerdict> {

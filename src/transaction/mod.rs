@@ -30,7 +30,7 @@ pub(crate) use coordinator_queue::{
     Coordinated, CoordinatorQueue, CoordinatorRequest, OffsetsToCommit, QueuedRequest,
 };
 pub(crate) use coordinator_verdicts::{
-    CoordinatorApi, CoordinatorContext, CoordinatorVerdict, coordinator_verdict,
+    CoordinatorApi, CoordinatorContext, CoordinatorVerdict, coordinator_verdict, is_refusal_to_end,
 };
 pub use prepared_txn_state::PreparedTxnState;
 pub(crate) use sequence::SequencePlace;

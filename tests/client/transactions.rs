@@ -270,6 +270,12 @@ fn offsets_that_nobody_can_have_meant_are_refused_and_the_transaction_goes_on() 
         producer.begin_transaction().unwrap();
         producer.send(to(0, "v")).unwrap();
         let nameless = HashMap::from([(TopicPartition::new("", 0), OffsetAndMetadata::new(1))]);
+        let impossible = HashMap::from([(TopicPartition::new("a b", 0), OffsetAndMetadata::new(1))]);
+        // A request has room for it, and brokers end the connection: without an end, were it asked again.
+        let long = "x".repeat(32_768);
+        let verbose = OffsetAndMetadata::new(1).with_metadata(&long);
+        let verbose = HashMap::from([(TopicPartition::new("t", 0), verbose)]);
+        let room = "has 32768 bytes, and a request has room for 32767";
         for (offsets, group, expected) in [
             (offsets(&[]), group.clone(), "at least one"),
             (offsets(&[(0, -1)]), group.clone(), "must not be negative"),
@@ -277,6 +283,11 @@ fn offsets_that_nobody_can_have_meant_are_refused_and_the_transaction_goes_on() 
             (nameless, group.clone(), "without a name"),
             (offsets(&[(0, 1)]), ConsumerGroupMetadata::new(""), "group id is empty"),
             (offsets(&[(0, 1)]), group.clone().with_member(3, ""), "without a member id"),
+            (impossible, group.clone(), "a b-0: the topic's name"),
+            (verbose, group.clone(), room),
+            (offsets(&[(0, 1)]), ConsumerGroupMetadata::new(&long), room),
+            (offsets(&[(0, 1)]), group.clone().with_member(3, &long), room),
+            (offsets(&[(0, 1)]), group.clone().with_group_instance_id(&long), room),
         ] {
             let error = producer.send_offsets_to_transaction(&offsets, &group).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidArgument);
@@ -987,6 +998,21 @@ fn a_commit_that_is_refused_after_an_answer_was_lost_is_in_doubt() {
         let error = producer.commit_transaction().unwrap_err();
         assert!(error.is_fatal() && error.possibly_written(), "{error}");
     });
+}
+
+/// The coordinator may have come to that after it had begun to commit.
+#[test]
+fn a_commit_that_is_answered_by_what_is_no_refusal_is_in_doubt() {
+    for (version, code) in [(2, -1), (0, -1), (2, 999), (0, 999)] {
+        let cluster = cluster_of(version);
+        let producer = ready(&cluster);
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "v")).unwrap();
+        cluster.inject(Fault::fail_after(Api::EndTxn, code));
+        let error = producer.commit_transaction().unwrap_err();
+        assert!(error.is_fatal() && error.possibly_written(), "{error}");
+        assert_eq!(committed(&cluster), ["v"]);
+    }
 }
 
 /// A coordinator that is busy with the transaction of a newer producer has carried out nothing.

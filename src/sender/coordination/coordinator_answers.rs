@@ -26,6 +26,7 @@ use crate::sender::producer_identity::ProducerIdentity;
 use crate::transaction::{
     CoordinatorApi, CoordinatorContext, CoordinatorRequest, CoordinatorVerdict, PreparedTxnState,
     QueuedRequest, TransactionEvent, TransactionManager, TransactionState, coordinator_verdict,
+    is_refusal_to_end,
 };
 
 /// What was asked, its answer's fields, and who gave it.
@@ -336,7 +337,7 @@ impl Coordination {
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });
         // What the coordinator refuses it has not done, unless it may have done so when it was asked before.
-        if !aborts && !queued.may_be_done && !verdict.is_again() {
+        if !aborts && !queued.may_be_done && is_refusal_to_end(code) {
             self.calls.commit_refused();
         }
         let error = match code {
