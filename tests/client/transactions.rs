@@ -655,6 +655,21 @@ fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
     }
 }
 
+#[test]
+fn a_coordinator_that_has_asked_for_a_pause_is_named_with_it() {
+    let cluster = cluster_of(2);
+    let producer = with_id(&cluster, &[("max.block.ms", "3000")]);
+    cluster.inject(Fault::throttle(Api::InitProducerId, AGES));
+    producer.init_transactions().unwrap();
+    producer.begin_transaction().unwrap();
+    // The whole broker is left alone.
+    let other = (0..6).find(|partition| cluster.leader("t", *partition) != cluster.coordinator(ID)).unwrap();
+    producer.send(to(other, "v")).unwrap().get_timeout(AGES).unwrap();
+    let error = producer.commit_transaction().unwrap_err();
+    assert!(error.to_string().contains("throttled until the 30000 ms are over"), "{error}");
+    producer.close_timeout(Duration::ZERO).unwrap();
+}
+
 /// Behaviour 70.
 #[test]
 fn a_call_whose_time_is_over_is_taken_up_by_the_same_call_and_by_no_other() {

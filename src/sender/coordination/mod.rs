@@ -408,6 +408,8 @@ impl Coordination {
             }
             Readiness::NotBefore(again) if !client.is_out_of_reach(&node, now) => {
                 self.no_node_until = Some(again);
+                let pause = client.throttled(&node, now);
+                pause.into_iter().for_each(|pause| self.calls.note_waiting(pause));
             }
             Readiness::NotBefore(_) => {
                 logging::debug!("the coordinator cannot be connected, it is looked up again");
