@@ -67,7 +67,7 @@ fn without_descriptors_the_error_of_new_says_what_was_asked_for_and_the_systems_
 fn a_socket_that_cannot_be_opened_is_told_with_the_systems_reason_and_tried_again() {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let cluster = cluster(1);
-    let more = [("max.block.ms", "300"), ("linger.ms", "0")];
+    let more = [("max.block.ms", "2500"), ("linger.ms", "0")];
     let servers = cluster.bootstrap_servers();
     // Just enough for a producer.
     let (producer, limited): (TextProducer, _) = (2..)

@@ -47,7 +47,7 @@ fn line(level: log::Level, part: &str) -> Option<(String, String)> {
 fn topic_partition_node_and_code_are_key_values_and_targets_are_rooms() {
     listen(log::LevelFilter::Debug, keep);
     let cluster = cluster(1);
-    let producer = producer(&cluster, &[("max.block.ms", "500"), ("reconnect.backoff.ms", "10")]);
+    let producer = producer(&cluster, &[("max.block.ms", "3000"), ("reconnect.backoff.ms", "10")]);
     cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 1);
     producer.send(to_first("again")).unwrap().get().unwrap();
     let (room, labels) = line(log::Level::Warn, "t-0: ").unwrap();

@@ -50,7 +50,7 @@ fn listen() {
 fn a_logger_may_use_the_producer_whose_lines_it_writes() {
     listen();
     let cluster = EmbeddedCluster::builder().brokers(3).topic("t", 1).topic("log", 3).start().unwrap();
-    let settings: Vec<_> = support::MANY_BATCHES.into_iter().chain([("max.block.ms", "1000")]).collect();
+    let settings: Vec<_> = support::MANY_BATCHES.into_iter().chain([("max.block.ms", "10000")]).collect();
     let producer = producer(&cluster, &settings);
     *USED.lock().unwrap() = Some(producer.clone());
     support::send_a_thousand_under_faults(&cluster, &producer);

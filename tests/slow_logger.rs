@@ -11,11 +11,11 @@ use std::time::Duration;
 use kafka_embedded::Api;
 use support::{AGES, cluster, to_first};
 
-/// Each line takes half a second.
+/// Each line takes longer than a request may.
 fn log_slowly() {
     support::logged::listen(log::LevelFilter::Debug, |record| {
         if record.target().starts_with("kafka_producer") {
-            sleep(Duration::from_millis(500));
+            sleep(Duration::from_millis(1_600));
         }
     });
 }
@@ -25,7 +25,7 @@ fn log_slowly() {
 fn a_logger_slower_than_the_request_timeout_fails_and_repeats_nothing() {
     log_slowly();
     let cluster = cluster(1);
-    let settings = [("linger.ms", "0"), ("request.timeout.ms", "400"), ("delivery.timeout.ms", "20000")];
+    let settings = [("linger.ms", "0"), ("request.timeout.ms", "1500"), ("delivery.timeout.ms", "60000")];
     let producer = support::producer(&cluster, &settings);
     for number in 0..3 {
         producer.send(to_first(format!("{number:06}"))).unwrap().get_timeout(AGES).unwrap();

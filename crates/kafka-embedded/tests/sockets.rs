@@ -29,7 +29,7 @@ fn several_brokers_answer_at_their_addresses() {
 
 #[test]
 fn answers_that_take_time_are_on_their_way_together() {
-    let delay = Duration::from_millis(100);
+    let delay = Duration::from_secs(1);
     let cluster = EmbeddedCluster::builder().topic("test", 1).answer_delay(delay).start().unwrap();
     let mut connection = ByHand::connect(&cluster.bootstrap_servers());
     let start = Instant::now();
@@ -81,10 +81,14 @@ fn cut_connections_and_lost_answers() {
     cluster.drop_answer(Api::Produce, 1);
     let mut connection = ByHand::connect(&address);
     connection.send(9, 1, &produce(1, "test", 0, one()));
+    let start = Instant::now();
+    while cluster.end_offset("test", 0) != Some(2) {
+        assert!(start.elapsed() < Duration::from_secs(60), "it is not written");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     connection.0.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     let error = connection.0.read(&mut [0]).unwrap_err();
     assert!(matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut), "{error}");
-    assert_eq!(cluster.end_offset("test", 0), Some(2));
 }
 
 #[test]
@@ -114,7 +118,7 @@ fn dropping_it_ends_everything() {
     connections[1].send(9, 1, &produce(1, "test", 0, one()));
     let start = Instant::now();
     drop(cluster);
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(60));
     assert!(connections.iter_mut().all(ByHand::is_closed));
     assert!(TcpStream::connect(&address).is_err());
 }

@@ -95,7 +95,7 @@ fn wrong_flags_and_wrong_settings_end_with_2_and_what_cannot_be_done_with_1() {
     }
     fs::remove_file(settings).unwrap();
     let dead =
-        ["--topic", "t", "--bootstrap-server", "127.0.0.1:1", "--command-property", "max.block.ms=100"];
+        ["--topic", "t", "--bootstrap-server", "127.0.0.1:1", "--command-property", "max.block.ms=2500"];
     assert_ends(PERF, &[&perf[..], &dead].concat(), 1, "cannot connect to 127.0.0.1:1");
 }
 

@@ -108,7 +108,7 @@ fn with_sync_the_first_failure_ends_it() {
 
 #[test]
 fn without_brokers_or_a_topic_it_ends_and_says_why() {
-    let (local, quick) = (["-b", "127.0.0.1:1", "-t", "test"], ["--max-block-ms", "300"]);
+    let (local, quick) = (["-b", "127.0.0.1:1", "-t", "test"], ["--max-block-ms", "2500"]);
     let said = run(&[&local[..], &quick].concat(), b"a\nb\n");
     said.expect(
         1,

@@ -344,7 +344,7 @@ fn a_topic_that_is_not_there_ends_the_test_with_a_sentence() {
     let base =
         ["--bootstrap-server", &servers, "--topic", "missing", "--throughput", "-1", "--record-size", "1"];
     let (said, status) = failure(
-        &[&base[..], &["--num-records", "1000000", "--command-property", "max.block.ms=300"]].concat(),
+        &[&base[..], &["--num-records", "1000000", "--command-property", "max.block.ms=2500"]].concat(),
     );
     assert_eq!(status, Some(1));
     let last = said.lines().last().unwrap_or_default();

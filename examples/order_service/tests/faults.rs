@@ -27,9 +27,8 @@ fn settings(cluster: &EmbeddedCluster) -> ProducerConfig {
 
 /// For tests in which no answer comes: they wait for as long as this.
 fn impatient(cluster: &EmbeddedCluster) -> OrderService {
-    let settings = settings(cluster).max_block(Duration::from_secs(1));
-    let settings =
-        settings.request_timeout(Duration::from_millis(500)).delivery_timeout(Duration::from_millis(2500));
+    let settings = settings(cluster).max_block(Duration::from_secs(3));
+    let settings = settings.request_timeout(Duration::from_secs(2)).delivery_timeout(Duration::from_secs(3));
     OrderService::connect(settings).unwrap()
 }
 
