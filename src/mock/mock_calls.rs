@@ -121,10 +121,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
     /// # Errors
     /// As [`begin_transaction`](crate::Producer::begin_transaction).
     pub fn begin(&self) -> Result<Transaction<'_, K, V, Self>, Error> {
-        let pending = self.mock.state.lock().transactions.pending;
-        if pending == Some(TransactionCall::Abort) {
-            self.mock.abort_transaction()?;
-        }
         Transaction::begin(self)
     }
 }
@@ -289,6 +285,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         self.tell();
         self.await_all(&untold);
         Ok(())
+    }
+
+    /// Aborts where that has to be done again before a transaction can begin.
+    pub(super) fn finish_abandoned(&self) -> Result<(), Error> {
+        let pending = self.state.lock().transactions.pending;
+        if pending == Some(TransactionCall::Abort) { self.abort_transaction() } else { Ok(()) }
     }
 
     /// A guard is gone whose call has to be repeated.

@@ -284,6 +284,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
         self.mock.leave_transaction();
     }
 
+    fn finish_abandoned(&self) -> Result<(), Error> {
+        self.mock.finish_abandoned()
+    }
+
     fn close(&self) -> Result<(), Error> {
         self.mock.close(None).map(drop)
     }

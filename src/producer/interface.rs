@@ -225,6 +225,15 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// [`KafkaProducer::begin`] and `abort_transaction` wait for it. Does not block.
     fn leave_transaction(&self) {}
 
+    /// What [`Transaction::begin`](crate::Transaction::begin) calls first: waits for an abort that was only begun, or was not over in
+    /// its time, at most `max.block.ms`.
+    ///
+    /// # Errors
+    /// As `abort_transaction`.
+    fn finish_abandoned(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
     /// serializers and partitioner. In a callback it does not wait. Closing twice is fine. See [`KafkaProducer::close`].
     ///
@@ -335,6 +344,10 @@ macro_rules! producer_behind {
                 (**self).leave_transaction();
             }
 
+            fn finish_abandoned(&self) -> Result<(), Error> {
+                (**self).finish_abandoned()
+            }
+
             pass_on!(self => (**self));
         }
     };
@@ -380,6 +393,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
 
     fn leave_transaction(&self) {
         self.core.leave_transaction();
+    }
+
+    fn finish_abandoned(&self) -> Result<(), Error> {
+        self.core.finish_pending_abort()
     }
 
     pass_on!(self => self);

@@ -68,12 +68,15 @@ where
     V: ?Sized + 'static,
     P: Producer<K, V> + ?Sized,
 {
-    /// Opens a transaction of any producer: [`Producer::begin_transaction`]. For a [`KafkaProducer`] its own
-    /// [`begin`](KafkaProducer::begin) is shorter.
+    /// Opens a transaction of any producer. For a [`KafkaProducer`] its own [`begin`](KafkaProducer::begin), which does the same, is
+    /// shorter.
+    ///
+    /// Does not block, unless an abort of the transaction before has to be waited for: see there.
     ///
     /// # Errors
     /// As there.
     pub fn begin(producer: &'p P) -> Result<Self, Error> {
+        producer.finish_abandoned()?;
         producer.begin_transaction()?;
         Ok(Transaction { producer, is_over: false, records: PhantomData })
     }
@@ -210,7 +213,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// # Errors
     /// As `begin_transaction`; and as [`abort_transaction`](Self::abort_transaction) where one is waited for.
     pub fn begin(&self) -> Result<Transaction<'_, K, V>, Error> {
-        self.core.finish_pending_abort()?;
         Transaction::begin(self)
     }
 }

@@ -575,7 +575,7 @@ fn a_guard_that_is_dropped_in_a_callback_aborts_and_the_next_transaction_begins_
                 let refused = producer.begin_transaction();
                 assert_state(refused, "a transaction that was dropped in a callback");
             }
-            let next = producer.begin().unwrap();
+            let next = if round == 1 { Transaction::begin(producer) } else { producer.begin() }.unwrap();
             next.send(to(0, "kept")).unwrap();
             next.commit().unwrap();
         }
@@ -646,7 +646,8 @@ fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
             if is_aborted_by_call {
                 producer.abort_transaction().unwrap();
             }
-            let transaction = producer.begin().unwrap();
+            // As a program does it that does not know which producer it has.
+            let transaction = Transaction::begin(&producer).unwrap();
             transaction.send(to(0, "good")).unwrap();
             transaction.commit().unwrap();
         }
@@ -659,14 +660,14 @@ fn what_fails_after_its_guard_is_gone_is_aborted_all_the_same() {
 fn a_coordinator_that_has_asked_for_a_pause_is_named_with_it() {
     let cluster = cluster_of(2);
     let producer = with_id(&cluster, &[("max.block.ms", "3000")]);
-    cluster.inject(Fault::throttle(Api::InitProducerId, AGES));
+    cluster.inject(Fault::throttle(Api::InitProducerId, Duration::from_secs(600)));
     producer.init_transactions().unwrap();
     producer.begin_transaction().unwrap();
     // The whole broker is left alone.
     let other = (0..6).find(|partition| cluster.leader("t", *partition) != cluster.coordinator(ID)).unwrap();
     producer.send(to(other, "v")).unwrap().get_timeout(AGES).unwrap();
     let error = producer.commit_transaction().unwrap_err();
-    assert!(error.to_string().contains("throttled until the 30000 ms are over"), "{error}");
+    assert!(error.to_string().contains("throttled until the 600000 ms are over"), "{error}");
     producer.close_timeout(Duration::ZERO).unwrap();
 }
 
