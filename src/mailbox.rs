@@ -46,8 +46,8 @@ pub(crate) struct Mailbox {
     /// The process that the sender thread is in; none where there is no such thread.
     process: Option<ForkGuard>,
     origin: Instant,
-    /// Holds something of the operating system's; gone when the sender thread is, so that who keeps an answered future
-    /// keeps nothing but memory.
+    /// Holds something of the operating system's; gone when the sender thread is, so that a program that keeps an answered
+    /// future keeps nothing but memory.
     wake: Mutex<Option<Wake>>,
 }
 
