@@ -1,6 +1,6 @@
 //! `docs/configuration.md`, made from the table, and the test that it is up to date.
 //!
-//! Owns: the page's words. `KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference` writes the page anew.
+//! Owns: the page's words. `KAFKA_PRODUCER_WRITE_DOCS=1 cargo test --lib docs_` writes the page anew.
 
 use std::path::Path;
 
@@ -95,7 +95,7 @@ fn docs_configuration_md_is_up_to_date() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == page,
-        "docs/configuration.md differs from the table: run KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference"
+        "docs/configuration.md differs from the table: run KAFKA_PRODUCER_WRITE_DOCS=1 cargo test --lib docs_"
     );
 }
 

@@ -1,6 +1,6 @@
 //! `docs/metrics.md`, made from the tables of metrics.
 //!
-//! Owns: the page's words. `KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference` writes the page anew.
+//! Owns: the page's words. `KAFKA_PRODUCER_WRITE_DOCS=1 cargo test --lib docs_` writes the page anew.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -49,7 +49,7 @@ fn docs_metrics_md_is_up_to_date() {
     let written = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == page(),
-        "docs/metrics.md differs from the tables: run KAFKA_PRODUCER_WRITE_DOCS=1 cargo test reference"
+        "docs/metrics.md differs from the tables: run KAFKA_PRODUCER_WRITE_DOCS=1 cargo test --lib docs_"
     );
 }
 
