@@ -38,6 +38,7 @@ mod handshake_step;
 mod bootstrap_connections;
 mod connection;
 mod connections;
+mod disconnecting;
 mod handshaking;
 mod overdue;
 mod peer;
