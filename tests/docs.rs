@@ -413,7 +413,7 @@ const MADE_ELSEWHERE: [(&str, &str); 9] = [
     ("src/network/peer.rs", "| INFO | **\"lost the connection to\"**"),
     ("src/network/peer.rs", "**\"cannot connect to\"**"),
     ("src/security/sasl/oauthbearer/token_endpoint.rs", "**\"it is asked again in … ms\"**"),
-    ("src/sender/mod.rs", "| ERROR | the text of a fatal error, once"),
+    ("src/sender/effects.rs", "| ERROR | the text of a fatal error, once"),
     ("src/sender/produce/missing_partitions.rs", "**\"for partition\"**"),
     ("src/sender/warnings.rs", "**\"no producer id\"**"),
 ];

@@ -1,7 +1,8 @@
 //! `Sender`: the one loop on the one thread: drains the accumulator, asks the brokers, and carries out what follows.
 //!
-//! Owns: the order of a turn, the table of all kinds of requests, and what follows for the whole from what a part was told.
-//! What only this thread touches belongs to one of its five parts: `MetadataUpdater`, `ProducerIdentity`, `Coordination`, `Produce`, `Telemetry`.
+//! Owns: the order of a turn, and the table of all kinds of requests. What follows for the whole from what a part was told is
+//! in `effects.rs`. What only this thread touches belongs to one of its five parts: `MetadataUpdater`, `ProducerIdentity`,
+//! `Coordination`, `Produce`, `Telemetry`.
 //! Must not know: serializers, partitioners, the caller's handles.
 //! Threads: the sender thread. Time and randomness come in as arguments, sockets through `Network`, so that the whole of
 //! it runs under simulation as well.
@@ -15,6 +16,7 @@ mod client_instance;
 mod client_request;
 mod control;
 mod coordination;
+mod effects;
 mod metadata_updater;
 mod produce;
 mod producer_identity;
@@ -38,9 +40,7 @@ use crate::network::{Network, NetworkClient, Outcome, Readiness};
 use crate::planted::{Defect, planted};
 
 pub(crate) use assembly::{Assembly, assemble};
-use client_request::{
-    ClientRequest, Context, Effects, NewMetadata, NoResponse, Received, SendProgress, Turn,
-};
+use client_request::{ClientRequest, Context, Effects, NoResponse, Received, SendProgress, Turn};
 pub(crate) use control::{Control, Counts};
 use coordination::{
     AddOffsetsContext, AddPartitionsContext, CommitOffsetsContext, Coordination, CoordinatorCall,
@@ -399,71 +399,6 @@ impl<N: Network> Sender<N> {
         self.telemetry.connected(&self.client, node);
         self.metadata_updater.connected(node);
         self.coordination.connected(&self.client, node, &mut self.identity.transaction);
-    }
-
-    /// Carries out what follows for the whole sender from what one of its parts was told.
-    fn carry_out(&mut self, effects: Effects, now: Instant) {
-        for (node, why) in effects.disconnect {
-            self.client.disconnect(node, why, now);
-        }
-        if let Some(picture) = effects.beginning {
-            self.produce.take_over(&picture, &mut self.identity.transaction, now);
-        }
-        if let Some(NewMetadata { picture, .. }) = &effects.metadata {
-            self.produce.take_over(picture, &mut self.identity.transaction, now);
-        }
-        if effects.other_cluster
-            && self.identity.transaction.author().0 >= 0
-            && self.identity.transaction.is_transactional()
-        {
-            let text = "the brokers belong to another cluster than before, which does not know this producer's \
-                        transactional.id and transactions: another producer has to be made for it";
-            return self.become_fatal(Error::new(ErrorKind::Broker, text).with_fatal(), now);
-        }
-        if effects.other_cluster && self.identity.transaction.is_idempotent() {
-            self.identity.transaction.begin_anew();
-            self.produce.drain.forget_stamps();
-            self.produce.sequences_changed();
-        }
-        if let Some(NewMetadata { picture, topics }) = effects.metadata {
-            let is_known =
-                |id| broker_behind(id).is_some_and(|broker| picture.cluster.node(broker).is_some());
-            for broker in self.client.take_over_bootstrap(&picture.cluster) {
-                self.connected(broker);
-            }
-            self.client.retain(is_known);
-            self.metadata_updater.publish(picture, &topics, now);
-            self.produce.free_what_is_forgotten(&mut self.identity.transaction);
-            self.produce.fail_missing(&topics, &mut self.identity.transaction, now);
-        }
-        if let Some(topics) = effects.idle_topics {
-            topics.iter().for_each(|topic| self.accumulator.retire_topic(topic));
-            self.produce.free_what_is_forgotten(&mut self.identity.transaction);
-        }
-        if effects.sequences_changed {
-            self.produce.sequences_changed();
-        }
-        if let Some((node, error)) = effects.not_authenticated {
-            self.coordination.not_authenticated(&error, &mut self.identity.transaction);
-            self.produce.fail_waiting_for(node, &error, &mut self.identity.transaction, now);
-        }
-        if let Some(error) = effects.no_producer_id {
-            self.produce.fail_waiting(&error, &mut self.identity.transaction, now);
-        }
-        if let Some(error) = effects.fatal {
-            self.become_fatal(error, now);
-        }
-    }
-
-    /// Nothing can be sent any more: everything that waits fails with this error, and so does every later `send`.
-    fn become_fatal(&mut self, error: Error, now: Instant) {
-        logging::error!(labels: error.labels(), "{error}");
-        self.control.fail(error.clone());
-        self.identity.transaction.set_fatal();
-        self.coordination.end(&error);
-        let why = GivenUp { error, abandoned: false };
-        self.read_mailbox(now);
-        self.produce.abort(&why, &self.client, &mut self.identity.transaction, now);
     }
 
     /// Sends batches to every broker that can take some. Returns when to try those again that have to wait.
