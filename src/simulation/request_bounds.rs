@@ -101,7 +101,7 @@ impl RequestBounds<'_> {
         repeated
     }
 
-    /// Who refuses us, or ends TLS within its handshake, is asked again at growing distances.
+    /// A broker that refuses us, or ends TLS within its handshake, is asked again at growing distances.
     fn too_many_refusals(&self, network: &SimulatedNetwork) -> Vec<String> {
         let (least, most) = (self.settings.reconnect_backoff, self.settings.reconnect_backoff_max);
         let growing = (most.as_secs_f64() / least.as_secs_f64().max(0.001)).log2().max(0.0);

@@ -97,7 +97,7 @@ pub(super) struct TlsLine {
     log: LayerLog,
     /// Once it is connected.
     end: Option<TlsEnd>,
-    /// Who is at the other end is not the broker, as far as the client can know.
+    /// What is at the other end is not the broker, as far as the client can know.
     is_impostor: bool,
     was_established: bool,
     /// What the broker will read.

@@ -135,7 +135,7 @@ impl Wire {
         self.sockets.entry(id).or_default().asked.insert(correlation_id, asked);
     }
 
-    /// Who is fenced, and knows it, does not go on.
+    /// A producer that is fenced, and knows it, does not go on.
     fn check_fenced(&mut self, frame: &[u8], is_now: bool) {
         let Some((key, ..)) = request_head(frame).filter(|_| self.is_fenced && is_now) else { return };
         if let Some(api) = OF_TRANSACTIONS.iter().find(|api| api.key() == key) {

@@ -41,7 +41,7 @@ impl Answer {
 pub(super) struct ClientConnection {
     pub(super) broker: i32,
     pub(super) answers: VecDeque<Answer>,
-    /// Where brokers ask who comes.
+    /// How far its login has come, where brokers want one.
     pub(super) login: Login,
 }
 

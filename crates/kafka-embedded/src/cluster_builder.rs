@@ -297,7 +297,7 @@ impl EmbeddedClusterBuilder {
         self
     }
 
-    /// All brokers ask who comes before they answer anything else.
+    /// All brokers want a login by SASL before they answer anything else.
     #[must_use]
     pub fn sasl(mut self, options: SaslOptions) -> Self {
         self.sasl = Some(options.0);

@@ -503,7 +503,7 @@ impl EmbeddedCluster {
         self.server.with_rules(|rules| rules.set_user(name, password));
     }
 
-    /// Takes a user of SASL away; who has logged in stays so until his session ends.
+    /// Takes a user of SASL away. Clients that have logged in as this user stay so until their sessions end.
     pub fn remove_user(&self, name: &str) {
         self.server.with_rules(|rules| rules.remove_user(name));
     }

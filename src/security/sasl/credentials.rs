@@ -92,7 +92,7 @@ impl fmt::Debug for SaslCredentials {
     }
 }
 
-/// Who has credentials, and may have others each time: a closure of the program, or of ours that reads a file again.
+/// What gives credentials, and may give others each time: a closure of the program, or of ours that reads a file again.
 pub(crate) type AskForCredentials =
     Arc<dyn Fn() -> Result<SaslCredentials, Box<dyn StdError + Send + Sync>> + Send + Sync>;
 

@@ -87,7 +87,7 @@ pub(super) struct CredentialChain {
     environment: Environment,
 }
 
-/// Who is asked how.
+/// The clients by which services are asked.
 #[derive(Debug, Clone)]
 pub(super) struct ChainClients {
     /// AWS's services.
