@@ -546,7 +546,7 @@ impl fmt::Display for Error {
         let inner = &*self.0;
         match (&inner.topic, inner.partition) {
             (Some(topic), Some(partition)) => write!(f, "{}-{partition}: ", Escaped(topic))?,
-            (Some(topic), None) => write!(f, "{}: ", Escaped(topic))?,
+            (Some(topic), None) if !topic.is_empty() => write!(f, "{}: ", Escaped(topic))?,
             _ => {}
         }
         f.write_str(&inner.message)?;
@@ -605,6 +605,12 @@ mod tests {
              the record may have been written"
         );
         assert!(error.is_retriable() && error.possibly_written());
+    }
+
+    #[test]
+    fn a_topic_without_a_name_does_not_stand_before_the_message() {
+        let error = Error::new(ErrorKind::InvalidTopic, "the topic's name is empty").with_topic(&"".into());
+        assert_eq!((error.to_string().as_str(), error.topic()), ("the topic's name is empty", Some("")));
     }
 
     /// Fault C10.
