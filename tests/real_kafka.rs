@@ -209,7 +209,7 @@ fn acks_0_1_and_all(version: &str) {
         producer.close().unwrap();
 
         // Nobody says when the broker has written what it need not answer.
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(60);
         let mut rows = kafka.read_back(topic);
         while rows.len() < values.len() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(100));
@@ -248,7 +248,8 @@ fn a_missing_replica_matters_to_acks_all_alone(version: &str) {
 
 fn an_unknown_topic_is_an_error_that_names_it_after_the_time_out(version: &str) {
     let kafka = Kafka::start(version, 1);
-    let producer = bytes_producer(&kafka, &[("max.block.ms", "1500")]);
+    // Time enough for a first answer of a broker that has just started.
+    let producer = bytes_producer(&kafka, &[("max.block.ms", "4000")]);
     let begin = Instant::now();
     let record = ProducerRecord::new("nowhere", b"value".as_slice());
     let refused = producer.send(&record);
@@ -256,7 +257,7 @@ fn an_unknown_topic_is_an_error_that_names_it_after_the_time_out(version: &str) 
     let error = refused.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::UnknownTopicOrPartition);
     assert!(error.to_string().contains("nowhere"), "{error}");
-    assert!((1.4..4.0).contains(&elapsed.as_secs_f64()), "{elapsed:?}");
+    assert!((3.9..20.0).contains(&elapsed.as_secs_f64()), "{elapsed:?}");
     assert!(!kafka.kcat(&["-L"], b"").text().contains("nowhere"));
 
     // The producer is none the worse for it, and finds the topic once it exists.

@@ -271,7 +271,7 @@ fn a_transaction_that_is_open_for_too_long_is_aborted_and_the_producer_is_told()
         kafka.create_topic("test", 1, 1, &[]);
         let mut expected = Vec::new();
         for (name, step) in steps {
-            let producer = with_id(&kafka, name, &[("transaction.timeout.ms", "1000")]);
+            let producer = with_id(&kafka, name, &[("transaction.timeout.ms", "3000")]);
             until_over(|| producer.init_transactions()).unwrap();
             producer.begin_transaction().unwrap();
             send(&producer, "test", "too slow").unwrap();
