@@ -6,8 +6,11 @@ use crate::support::{AGES, cluster, producer, send_numbered, to_first, values};
 use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, SeenBatch, SeenProduce};
 use kafka_producer::{ErrorCode, ProducerRecord};
 
-/// How long an answer takes: everything is queued by then.
+/// How long an answer takes.
 const ANSWER: Duration = Duration::from_millis(50);
+
+/// How long the first one takes: everything is queued by then.
+const FIRST: Duration = Duration::from_secs(2);
 
 fn slow_cluster(partitions: i32) -> EmbeddedCluster {
     EmbeddedCluster::builder().topic("t", partitions).answer_delay(ANSWER).start().unwrap()
@@ -30,6 +33,7 @@ fn a_busy_partition_does_not_starve_the_others() {
     ];
     let producer = producer(&cluster, settings);
     producer.partitions_for("t").unwrap();
+    cluster.delay(Api::Produce, FIRST, 1);
     let send = |partition| {
         let record = ProducerRecord::new("t", "x".repeat(900)).with_partition(partition);
         producer.send(record).unwrap();
@@ -79,6 +83,7 @@ fn retries_go_one_at_a_time_in_order_under_their_old_numbers() {
     let producer = producer(&cluster, settings);
     // The first of a producer goes alone.
     send_numbered(&producer, 0..1)[0].get_timeout(AGES).unwrap();
+    cluster.delay(Api::Produce, FIRST, 1);
     cluster.fail(Api::Produce, BrokerError::NOT_ENOUGH_REPLICAS, 5);
     for future in send_numbered(&producer, 1..6) {
         future.get_timeout(AGES).unwrap();

@@ -509,7 +509,7 @@ fn an_interrupt_that_is_cleared_does_not_disturb_a_graceful_shutdown() {
 #[test]
 fn a_topic_that_is_not_there_and_a_broker_that_is_not_there_are_two_kinds() {
     let cluster = cluster(2);
-    let producer = producer(&cluster, &[("max.block.ms", "1500")]);
+    let producer = producer(&cluster, &[("max.block.ms", "2500")]);
     let missing = producer.send(ProducerRecord::new("missing", "v")).unwrap_err();
     assert_eq!(
         (missing.kind(), missing.is_retriable()),

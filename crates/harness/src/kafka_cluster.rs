@@ -234,8 +234,15 @@ impl Kafka {
 
     /// The offset behind the last record of a partition.
     pub fn end_offset(&self, topic: &str, partition: i32) -> io::Result<u64> {
-        let port = self.nodes[index(self.leader(topic, partition))].port;
-        probe::end_offset(port, topic, partition)
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let port = self.nodes[index(self.leader(topic, partition))].port;
+            match probe::end_offset(port, topic, partition) {
+                // Its session has ended for a moment, or it has just begun to lead.
+                Err(error) if is_passing(&error) && Instant::now() < deadline => thread::sleep(POLL),
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Waits until every running broker names a leader for each partition, and each replica is in sync.
@@ -255,11 +262,21 @@ impl Kafka {
         }
     }
 
-    /// The broker that leads a partition now.
+    /// The broker that leads a partition now, or as soon as one does: on a busy machine a broker's session may end for a
+    /// moment.
     pub fn leader(&self, topic: &str, partition: i32) -> i32 {
-        let metadata = probe::metadata(self.any_port(), Some(topic)).unwrap();
-        let found = metadata.partitions.iter().find(|candidate| candidate.index == partition);
-        found.unwrap_or_else(|| panic!("{topic} has no partition {partition}")).leader
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let told = probe::metadata(self.any_port(), Some(topic)).map(|metadata| {
+                let found = metadata.partitions.iter().find(|candidate| candidate.index == partition);
+                found.map(|found| found.leader)
+            });
+            match told {
+                Ok(Some(leader)) if leader > 0 => return leader,
+                _ if Instant::now() < deadline => thread::sleep(POLL),
+                _ => panic!("{topic}-{partition} has no leader after {START_LIMIT:?}: {told:?}"),
+            }
+        }
     }
 
     /// Runs one of Kafka's tools; `{servers}` among the arguments stands for the brokers' addresses.
@@ -465,6 +482,12 @@ pub fn free_port() -> u16 {
 /// takes its time; of several, those that are killed are to be replaced soon.
 fn session_timeout_ms(brokers: usize) -> &'static str {
     if brokers == 1 { "40000" } else { "6000" }
+}
+
+/// LEADER_NOT_AVAILABLE, NOT_LEADER_OR_FOLLOWER, OFFSET_NOT_AVAILABLE.
+fn is_passing(error: &io::Error) -> bool {
+    let text = error.to_string();
+    ["error 5", "error 6", "error 78"].iter().any(|code| text.ends_with(code))
 }
 
 fn index(broker: i32) -> usize {
