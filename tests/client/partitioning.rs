@@ -13,9 +13,14 @@ fn cluster(brokers: i32) -> EmbeddedCluster {
     EmbeddedCluster::builder().brokers(brokers).topic_with("t", topic).start().unwrap()
 }
 
-/// Every record chooses anew, and a broker that has not answered takes nothing more.
-const EACH_CHOOSES: [(&str, &str); 3] =
-    [("batch.size", "1"), ("linger.ms", "0"), ("max.in.flight.requests.per.connection", "1")];
+/// Every record chooses anew, and a broker that has not answered takes nothing more: a request takes one record, so that those
+/// that wait for a slow one need their time.
+const EACH_CHOOSES: [(&str, &str); 4] = [
+    ("batch.size", "1"),
+    ("linger.ms", "0"),
+    ("max.in.flight.requests.per.connection", "1"),
+    ("delivery.timeout.ms", "120000"),
+];
 
 /// What has become of the keyless records that were sent while one of two brokers took no data.
 struct Shares {
@@ -25,22 +30,29 @@ struct Shares {
     again: [usize; 2],
 }
 
-/// For how long broker 2 takes no data: twice as long as is sent meanwhile.
-const LATE: Duration = Duration::from_secs(5);
+/// For how long broker 2 takes no data: twice as long as is sent meanwhile, on a machine that is not slower than that.
+const LATE_SECONDS: [u64; 4] = [5, 10, 20, 40];
 
 /// It takes none because it has not answered.
-fn late_answer() -> Fault {
-    Fault::delay(Api::Produce, LATE)
+fn late_answer(late: Duration) -> Fault {
+    Fault::delay(Api::Produce, late)
 }
 
-fn send_while_a_broker_is_late(late: Fault, settings: &[(&str, &str)]) -> Shares {
+fn send_while_a_broker_is_late(fault: fn(Duration) -> Fault, settings: &[(&str, &str)]) -> Shares {
+    let mut times = LATE_SECONDS.map(Duration::from_secs).into_iter();
+    let shares = times.find_map(|late| send_while_it_is_late(late, fault(late), settings));
+    shares.expect("the broker was never late for as long as records were sent")
+}
+
+/// None if it took data again before all was sent.
+fn send_while_it_is_late(late: Duration, fault: Fault, settings: &[(&str, &str)]) -> Option<Shares> {
     let cluster = cluster(2);
     let producer = producer(&cluster, &[&EACH_CHOOSES, settings].concat());
-    let mut sent = 0;
+    let mut sent = Vec::new();
     let mut send = |phase: &str| {
-        sent += 1;
-        let record = ProducerRecord::new("t", format!("{phase} {sent}"));
+        let record = ProducerRecord::new("t", format!("{phase} {}", sent.len()));
         let future = producer.send(record).unwrap();
+        sent.push(future.clone());
         std::thread::sleep(Duration::from_millis(2));
         future
     };
@@ -48,40 +60,41 @@ fn send_while_a_broker_is_late(late: Fault, settings: &[(&str, &str)]) -> Shares
     while [0, 1].iter().any(|partition| cluster.end_offset("t", *partition) == Some(0)) {
         send("before").get_timeout(AGES).unwrap();
     }
-    cluster.inject(late.on_broker(2));
+    cluster.inject(fault.on_broker(2));
     let begun = Instant::now();
     // Its time runs from when it last took data, once something waits for it.
     let first: Vec<_> = (0..50).map(|_| send("first")).collect();
-    while begun.elapsed() < LATE * 3 / 10 {
+    while begun.elapsed() < late * 3 / 10 {
         send("first");
     }
-    let mut late = 0;
-    while begun.elapsed() < LATE / 2 || late < 100 {
+    let (taken, mut sent_late) = (cluster.end_offset("t", 1), 0);
+    while begun.elapsed() < late / 2 || sent_late < 100 {
         send("late");
-        late += 1;
+        sent_late += 1;
     }
-    assert!(first.iter().any(|future| !future.is_done()), "the broker is late");
+    let is_late = cluster.end_offset("t", 1) == taken;
     wait_until("the late broker takes data again", || first.iter().all(|future| future.is_done()));
     producer.flush().unwrap();
     for _ in 0..100 {
         send("again").get_timeout(AGES).unwrap();
     }
     producer.close().unwrap();
-    assert_eq!(cluster.records("t").len(), sent, "nothing is lost");
+    sent.iter().for_each(|future| drop(future.get().unwrap()));
+    assert_eq!(cluster.records("t").len(), sent.len(), "nothing is lost");
     let count = |phase: &str, partition: i32| {
         let is_of = |value: Option<&Vec<u8>>| text(value).unwrap().starts_with(phase);
         let records = cluster.records("t").into_iter().filter(|record| record.partition == partition);
         records.filter(|record| is_of(record.value.as_ref())).count()
     };
     let shares = |phase| [count(phase, 1), count(phase, 0)];
-    Shares { late: shares("late"), again: shares("again") }
+    is_late.then(|| Shares { late: shares("late"), again: shares("again") })
 }
 
 /// Behaviour 30.
 #[test]
 fn a_broker_that_takes_no_data_gets_no_keyless_records_until_it_does_again() {
     // It has not answered, or it has asked for a pause.
-    for late in [late_answer(), Fault::throttle(Api::Produce, LATE)] {
+    for late in [late_answer, |late| Fault::throttle(Api::Produce, late)] {
         let shares = send_while_a_broker_is_late(late, &[("partitioner.availability.timeout.ms", "200")]);
         assert_eq!(shares.late[0], 0);
         assert!(shares.late[1] > 20, "{:?}", shares.late);
@@ -92,7 +105,7 @@ fn a_broker_that_takes_no_data_gets_no_keyless_records_until_it_does_again() {
 /// Behaviour 30.
 #[test]
 fn by_default_a_broker_that_takes_no_data_only_gets_less() {
-    let shares = send_while_a_broker_is_late(late_answer(), &[]);
+    let shares = send_while_a_broker_is_late(late_answer, &[]);
     assert!((1..shares.late[1]).contains(&shares.late[0]), "{:?}", shares.late);
     assert!(shares.again[0] > 20, "{:?}", shares.again);
 }
@@ -104,7 +117,7 @@ fn without_adaptive_partitioning_a_broker_that_takes_no_data_gets_its_share() {
         ("partitioner.availability.timeout.ms", "200"),
         ("partitioner.adaptive.partitioning.enable", "false"),
     ];
-    let shares = send_while_a_broker_is_late(late_answer(), &settings);
+    let shares = send_while_a_broker_is_late(late_answer, &settings);
     let [late, other] = shares.late;
     assert!(late > other / 2 && other > late / 2, "{:?}", shares.late);
 }
