@@ -105,8 +105,11 @@ fn a_request_holds_one_batch_of_each_partition_and_no_more_than_it_may() {
 #[test]
 fn keyless_records_go_to_another_partition_after_a_batch_and_to_all_alike() {
     let cluster = cluster(8);
-    let settings =
-        &[("linger.ms", "5"), ("batch.size", "1000"), ("partitioner.adaptive.partitioning.enable", "false")];
+    let settings = &[
+        ("linger.ms", "500"),
+        ("batch.size", "1000"),
+        ("partitioner.adaptive.partitioning.enable", "false"),
+    ];
     let producer = producer(&cluster, settings);
     for _ in 0..8_000 {
         producer.send(ProducerRecord::new("t", "x".repeat(90))).unwrap();

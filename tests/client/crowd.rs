@@ -135,6 +135,8 @@ fn crowd(seed: u64, settings: &[(&str, &str)], close_after: Option<usize>) {
         let begun = Instant::now();
         producer.flush().unwrap();
         assert!(begun.elapsed() < SOON, "seed {seed}: something was slept over for {:?}", begun.elapsed());
+        // The last batch gives its memory back when its records are told of.
+        wait_until("the memory is given back", || producer.buffered_bytes() == 0);
         // All memory but what a record and its batch take besides the value.
         let all = ProducerRecord::new("a", "m".repeat(MEMORY - 100)).with_partition(0);
         producer.try_send(all).expect("all memory has been given back").get_timeout(AGES).unwrap();
