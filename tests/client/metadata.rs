@@ -14,12 +14,12 @@ use kafka_producer::{ErrorCode, ErrorKind, ProducerRecord};
 #[test]
 fn a_topic_that_does_not_exist_is_named_with_the_last_error_within_max_block() {
     let cluster = cluster(1);
-    let producer = producer(&cluster, &[("max.block.ms", "2000")]);
+    let producer = producer(&cluster, &[("max.block.ms", "3000")]);
     let start = Instant::now();
     let record = ProducerRecord::new("no-such-topic", "mine");
     let error = producer.send(&record).unwrap_err();
     let took = start.elapsed();
-    assert!((Duration::from_millis(1_990)..SOON).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(2_990)..SOON).contains(&took), "{took:?}");
     assert_eq!(
         (error.kind(), error.code()),
         (ErrorKind::UnknownTopicOrPartition, Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))
