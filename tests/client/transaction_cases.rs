@@ -137,3 +137,28 @@ fn a_record_that_fails_while_its_transaction_is_aborted_changes_nothing() {
         assert_next_is_well(&cluster, &producer);
     }
 }
+
+/// Else it stays open there, until its time is over and the producer is fenced for it.
+#[test]
+fn what_may_have_begun_at_the_coordinator_is_ended_there_though_the_transaction_has_failed_meanwhile() {
+    let cluster = cluster_of(0);
+    let producer = producer(
+        &cluster,
+        &[
+            ("transactional.id", "orders-service"),
+            ("retry.backoff.ms", "3000"),
+            ("retry.backoff.max.ms", "3000"),
+            ("request.timeout.ms", "500"),
+            ("delivery.timeout.ms", "1000"),
+        ],
+    );
+    producer.init_transactions().unwrap();
+    producer.begin_transaction().unwrap();
+    cluster.cut_after(Api::AddPartitionsToTxn, 1);
+    // It expires while the request waits to be repeated.
+    let error = producer.send(to(0, "v")).unwrap().get_timeout(AGES).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+    producer.flush().unwrap();
+    producer.abort_transaction().unwrap();
+    assert!(cluster.open_transactions().is_empty());
+}

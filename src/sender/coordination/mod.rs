@@ -164,8 +164,13 @@ impl Coordination {
         produce.fail_unnumbered(&error, transaction, now);
         let asked =
             self.requests.take(|queued| !matches!(queued.request, CoordinatorRequest::FindCoordinator(_)));
+        // What got no answer may have been carried out: the coordinator has to be told of the end.
+        let is_begun = asked.iter().any(|queued| queued.may_be_done && queued.request.begins_transaction());
         asked.into_iter().for_each(|queued| queued.request.fail(error.clone()));
         if let Some(mut it) = transaction.transaction() {
+            if is_begun {
+                it.start();
+            }
             let waiting = it.partitions_to_ask_for();
             it.partitions_answered(&waiting, false);
         }
