@@ -79,6 +79,24 @@ fn step(producer: &TextProducer, value: String, random: &mut fastrand::Rng, acco
     true
 }
 
+/// What one thread does.
+fn one_of_it(
+    producer: &TextProducer,
+    thread: usize,
+    mut random: fastrand::Rng,
+    accepted: &AtomicUsize,
+) -> Account {
+    let mut account = Account::default();
+    for number in 0..RECORDS {
+        let value = format!("{thread}/{number:06}{}", "x".repeat(random.usize(..400)));
+        if !step(producer, value, &mut random, &mut account) {
+            break;
+        }
+        accepted.fetch_add(1, Ordering::Relaxed);
+    }
+    account
+}
+
 fn crowd(seed: u64, settings: &[(&str, &str)], close_after: Option<usize>) {
     let mut builder = EmbeddedCluster::builder().brokers(2);
     for (topic, partitions) in TOPICS {
@@ -98,16 +116,8 @@ fn crowd(seed: u64, settings: &[(&str, &str)], close_after: Option<usize>) {
             let (producer, accepted, tell) = (producer.clone(), Arc::clone(&accepted), tell.clone());
             thread::spawn(move || {
                 tell.send(InterruptHandle::current()).unwrap();
-                let mut random = fastrand::Rng::with_seed(seed * 100 + thread as u64);
-                let mut account = Account::default();
-                for number in 0..RECORDS {
-                    let value = format!("{thread}/{number:06}{}", "x".repeat(random.usize(..400)));
-                    if !step(&producer, value, &mut random, &mut account) {
-                        break;
-                    }
-                    accepted.fetch_add(1, Ordering::Relaxed);
-                }
-                account
+                let random = fastrand::Rng::with_seed(seed * 100 + thread as u64);
+                one_of_it(&producer, thread, random, &accepted)
             })
         })
         .collect();
