@@ -91,6 +91,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - `InvalidArgument`: no offsets, a negative one, a negative partition, a name that no topic can have, an empty group id, a
     ///   generation without a member, or a text (an id, or that beside an offset) of more than 32,767 bytes. The transaction goes
     ///   on;
+    /// - `TransactionAborted`: another thread aborts the transaction, or closes the producer, meanwhile;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed`, `Forked`.
     #[doc(alias = "sendOffsetsToTransaction")]
     pub fn send_offsets_to_transaction(
