@@ -10,7 +10,7 @@ use crate::consumer_group::{OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
 use crate::transaction::{
     PreparedTxnState, TransactionCall, TransactionEvent, TransactionState, dooms, expected_instead,
-    failed_transaction, must_repeat, transition,
+    failed_transaction, is_under_way, must_repeat, transition,
 };
 
 /// Offsets by group.
@@ -60,9 +60,8 @@ impl MockTransactions {
         if !is_allowed {
             return Err(error);
         }
-        let is_under_way = error.is_retriable() || error.kind() == ErrorKind::Interrupted;
         match call {
-            Some((call, _)) if is_under_way => self.pending = Some(call),
+            Some((call, _)) if is_under_way(&error) => self.pending = Some(call),
             _ => self.pending = None,
         }
         if error.requires_abort() {

@@ -15,7 +15,7 @@ use crate::logging;
 use crate::producer::KafkaProducer;
 use crate::producer::interface::Producer;
 use crate::record::{AsRecord, RecordMetadata};
-use crate::transaction::PreparedTxnState;
+use crate::transaction::{PreparedTxnState, is_under_way};
 
 /// An open transaction: [`KafkaProducer::begin`]. What is sent through it is committed together by [`commit`](Self::commit),
 /// or not at all: if it is dropped without a commit, by an early return, a `?` or a panic, it is aborted.
@@ -157,7 +157,6 @@ where
 
     /// A call has ended the transaction, or still does; else what is left of it is aborted by the drop.
     fn end<T>(&mut self, outcome: &Result<T, Error>) {
-        let is_under_way = |error: &Error| error.is_retriable() || error.kind() == ErrorKind::Interrupted;
         if outcome.as_ref().is_err_and(is_under_way) {
             self.producer.leave_transaction();
             self.is_over = true;

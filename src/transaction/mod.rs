@@ -36,7 +36,8 @@ pub use prepared_txn_state::PreparedTxnState;
 pub(crate) use sequence::SequencePlace;
 use sequence::{PartitionSequences, ProducerIdAndEpoch};
 pub(crate) use transaction_calls::{
-    AskedCall, TransactionCall, TransactionCalls, dooms, expected_instead, failed_transaction, must_repeat,
+    AskedCall, TransactionCall, TransactionCalls, dooms, expected_instead, failed_transaction, is_under_way,
+    must_repeat,
 };
 pub(crate) use transaction_state::{TransactionEvent, TransactionState, transition};
 use transactional::Transactional;

@@ -518,6 +518,11 @@ pub(crate) fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     Error::new(ErrorKind::IllegalState, text)
 }
 
+/// Whether a call that fails like this is still under way, so that the same one has to be made again.
+pub(crate) fn is_under_way(error: &Error) -> bool {
+    error.is_retriable() || error.kind() == ErrorKind::Interrupted
+}
+
 /// Whether a transaction is not whole any more where `send` fails like this: what Java puts into the future of a record,
 /// and not what it throws.
 pub(crate) fn dooms(kind: ErrorKind) -> bool {
