@@ -218,7 +218,7 @@ pub use metrics::MetricsCollector;
 pub use metrics::{Metric, MetricValue, MetricsReporter};
 pub use mock::{MockProducerBuilder, SentRecord};
 pub use partitioner::{PartitionRequest, PartitionerError, RoundRobinPartitioner};
-pub use producer::{CloseReport, KafkaProducerBuilder, Outcomes, Producer};
+pub use producer::{CloseReport, GuardCall, KafkaProducerBuilder, Outcomes, Producer};
 pub use properties::Properties;
 pub use record::{
     AsRecord, ByArray, ByBorrow, ByCopy, ByDeref, Header, HeaderIter, Key, NoKey, Payload, RecordKey,

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 use crate::mock::sent_record::SentRecord;
 use crate::mock::state::MockState;
 use crate::mock::{Mock, MockProducer};
-use crate::producer::{Transaction, check_offsets};
+use crate::producer::{GuardCall, Transaction, check_offsets};
 use crate::transaction::{PreparedTxnState, TransactionCall, TransactionEvent, TransactionState};
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> MockProducer<K, V> {
@@ -143,18 +143,58 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         Err(error)
     }
 
+    /// `of`: a guard's call, which is about its own transaction only.
     fn enter_call(
         &self,
-        call: TransactionCall,
+        (call, of): (TransactionCall, Option<u64>),
         event: TransactionEvent,
     ) -> Result<MutexGuard<'_, MockState<K, V>>, Error> {
-        self.enter(|state| state.transactions.enter(call, event))
+        self.enter(|state| {
+            state.transactions.check_current(of)?;
+            state.transactions.enter(call, event)
+        })
+    }
+
+    fn check_current(&self, of: Option<u64>) -> Result<(), Error> {
+        let state = self.state.lock();
+        state.check_usable()?;
+        state.transactions.check_current(of)
+    }
+
+    /// Where an abort has to be done again, that is done first.
+    pub(super) fn begin_for_guard(&self) -> Result<u64, Error> {
+        let pending = self.state.lock().transactions.pending;
+        if pending == Some(TransactionCall::Abort) {
+            self.abort_transaction(None)?;
+        }
+        self.begin_transaction()
+    }
+
+    pub(super) fn call_of_guard(
+        &self,
+        number: Option<u64>,
+        call: GuardCall,
+    ) -> Result<Option<PreparedTxnState>, Error> {
+        match call {
+            GuardCall::Add => self.check_current(number)?,
+            GuardCall::Prepare => return self.prepare_transaction(number).map(Some),
+            GuardCall::Commit => self.commit_transaction(number)?,
+            GuardCall::Abort => self.abort_transaction(number)?,
+            GuardCall::Abandon => self.abandon_transaction(number)?,
+            GuardCall::Leave => {
+                let transactions = &mut self.state.lock().transactions;
+                if transactions.check_current(number).is_ok() {
+                    transactions.is_left = transactions.pending.is_some();
+                }
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn init_transactions(&self) -> Result<(), Error> {
         not_in_callback("init_transactions()")?;
         let call = TransactionCall::Init;
-        let mut state = self.enter_call(call, TransactionEvent::Init)?;
+        let mut state = self.enter_call((call, None), TransactionEvent::Init)?;
         state.transactions.step(call.name(), TransactionEvent::Initialized)?;
         state.transactions.settled = state.history.len();
         Ok(())
@@ -163,7 +203,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     pub(super) fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
         not_in_callback("init_transactions_keeping_prepared()")?;
         let call = TransactionCall::InitKeepingPrepared;
-        let mut state = self.enter_call(call, TransactionEvent::Init)?;
+        let mut state = self.enter_call((call, None), TransactionEvent::Init)?;
         let left = state.transactions.left.take();
         let event = left.map_or(TransactionEvent::Initialized, |_| TransactionEvent::Prepared);
         state.transactions.step(call.name(), event)?;
@@ -173,12 +213,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     }
 
     /// As a flush, everything is answered first.
-    pub(super) fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
+    pub(super) fn prepare_transaction(&self, of: Option<u64>) -> Result<PreparedTxnState, Error> {
         not_in_callback("prepare_transaction()")?;
-        self.state.lock().check_usable()?;
+        self.check_current(of)?;
         self.flush(None)?;
         let call = TransactionCall::Prepare;
-        let mut state = self.enter_call(call, TransactionEvent::Prepare)?;
+        let mut state = self.enter_call((call, of), TransactionEvent::Prepare)?;
         state.transactions.step(call.name(), TransactionEvent::Prepared)?;
         // Each transaction has a name of its own, however the one before has ended.
         let epoch = i16::try_from(state.transactions.ends).unwrap_or(i16::MAX);
@@ -210,20 +250,23 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
             Some((call, _)) => {
                 drop(state);
                 if call == TransactionCall::Commit {
-                    self.commit_transaction()
+                    self.commit_transaction(None)
                 } else {
-                    self.abort_transaction()
+                    self.abort_transaction(None)
                 }
             }
         }
     }
 
-    pub(super) fn begin_transaction(&self) -> Result<(), Error> {
+    /// Returns the transaction's number.
+    pub(super) fn begin_transaction(&self) -> Result<u64, Error> {
         const NAME: &str = "begin_transaction";
         not_in_callback("begin_transaction()")?;
         let mut state = self.enter(|state| state.transactions.fail_on_demand(NAME, None))?;
         state.transactions.check_nothing_pending_but(NAME, None)?;
-        state.transactions.step(NAME, TransactionEvent::Begin)
+        state.transactions.step(NAME, TransactionEvent::Begin)?;
+        state.transactions.begun += 1;
+        Ok(state.transactions.begun)
     }
 
     pub(super) fn send_offsets(
@@ -246,12 +289,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     }
 
     /// As a flush, everything is answered first.
-    pub(super) fn commit_transaction(&self) -> Result<(), Error> {
+    pub(super) fn commit_transaction(&self, of: Option<u64>) -> Result<(), Error> {
         not_in_callback("commit_transaction()")?;
-        self.state.lock().check_usable()?;
+        self.check_current(of)?;
         self.flush(None)?;
         let call = TransactionCall::Commit;
-        let mut state = self.enter_call(call, TransactionEvent::Commit)?;
+        let mut state = self.enter_call((call, of), TransactionEvent::Commit)?;
         state.transactions.step(call.name(), TransactionEvent::Ended)?;
         let offsets = std::mem::take(&mut state.transactions.uncommitted);
         state.transactions.committed.push(offsets);
@@ -262,15 +305,20 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
     }
 
     /// What is not answered yet fails, and what was sent in the transaction is in the history no more.
-    pub(super) fn abort_transaction(&self) -> Result<(), Error> {
+    pub(super) fn abort_transaction(&self, of: Option<u64>) -> Result<(), Error> {
         not_in_callback("abort_transaction()")?;
-        self.abandon_transaction()
+        self.abort(of)
     }
 
     /// The same, and in a callback as well, where what is decided is told later.
-    pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
+    fn abandon_transaction(&self, number: Option<u64>) -> Result<(), Error> {
+        let abandons = |number| self.state.lock().transactions.abandons(number);
+        if number.is_none_or(abandons) { self.abort(number) } else { Ok(()) }
+    }
+
+    fn abort(&self, of: Option<u64>) -> Result<(), Error> {
         let call = TransactionCall::Abort;
-        let mut state = self.enter_call(call, TransactionEvent::Abort)?;
+        let mut state = self.enter_call((call, of), TransactionEvent::Abort)?;
         let text = "the transaction was aborted before the record was sent";
         state.decide_all(Some(&Error::new(ErrorKind::TransactionAborted, text)));
         state.transactions.step(call.name(), TransactionEvent::Ended)?;
@@ -285,18 +333,6 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         self.tell();
         self.await_all(&untold);
         Ok(())
-    }
-
-    /// Aborts where that has to be done again before a transaction can begin.
-    pub(super) fn finish_abandoned(&self) -> Result<(), Error> {
-        let pending = self.state.lock().transactions.pending;
-        if pending == Some(TransactionCall::Abort) { self.abort_transaction() } else { Ok(()) }
-    }
-
-    /// A guard is gone whose call has to be repeated.
-    pub(super) fn leave_transaction(&self) {
-        let transactions = &mut self.state.lock().transactions;
-        transactions.is_left = transactions.pending.is_some();
     }
 }
 

@@ -10,7 +10,7 @@ use crate::consumer_group::{OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
 use crate::transaction::{
     PreparedTxnState, TransactionCall, TransactionEvent, TransactionState, dooms, expected_instead,
-    failed_transaction, is_under_way, must_repeat, transition,
+    failed_transaction, is_under_way, must_repeat, transaction_is_over, transition,
 };
 
 /// Offsets by group.
@@ -26,6 +26,8 @@ pub(super) struct MockTransactions {
     pub(super) uncommitted: OffsetsByGroup,
     pub(super) committed: Vec<OffsetsByGroup>,
     pub(super) commits: u64,
+    /// How many transactions have begun: the number of the last one.
+    pub(super) begun: u64,
     /// How many transactions have ended, in one way or the other.
     pub(super) ends: u64,
     /// The transaction that is prepared.
@@ -81,6 +83,23 @@ impl MockTransactions {
         self.step(name, event)?;
         (self.pending, self.is_left) = (None, false);
         Ok(())
+    }
+
+    /// Whether a guard's transaction, if it is one's call, is the one that all is about: the last that has begun, and not over.
+    pub(super) fn check_current(&self, of: Option<u64>) -> Result<(), Error> {
+        let Some(number) = of else { return Ok(()) };
+        let is_known = self.pending.is_some() || self.state.has_transaction();
+        if self.begun == number && is_known { Ok(()) } else { Err(transaction_is_over()) }
+    }
+
+    /// A guard is dropped: whether that is for it to abort. What another call is about to end is only left.
+    pub(super) fn abandons(&mut self, number: u64) -> bool {
+        if self.check_current(Some(number)).is_err() || self.state == TransactionState::Prepared {
+            return false;
+        }
+        let is_ended = self.pending.is_some_and(|pending| pending != TransactionCall::Abort);
+        self.is_left |= is_ended;
+        !is_ended
     }
 
     /// Takes a step, if it is one of this state.

@@ -41,7 +41,9 @@ use crate::mock::sent_record::{Copies, Copying};
 use crate::mock::state::{Decided, MockState, Outstanding};
 use crate::mock::topics::MockTopics;
 use crate::partitioner::partition_for_key;
-use crate::producer::{CloseReport, MOMENT, Plugins, Producer, Scratch, check_record, no_such_partition};
+use crate::producer::{
+    CloseReport, GuardCall, MOMENT, Plugins, Producer, Scratch, check_record, no_such_partition,
+};
 use crate::record::{RecordView, TopicName};
 use crate::record_batch::RecordParts;
 use crate::stage;
@@ -249,7 +251,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
     }
 
     fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
-        self.mock.prepare_transaction()
+        self.mock.prepare_transaction(None)
     }
 
     fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
@@ -257,7 +259,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
     }
 
     fn begin_transaction(&self) -> Result<(), Error> {
-        self.mock.begin_transaction()
+        self.mock.begin_transaction().map(drop)
     }
 
     fn send_offsets_to_transaction(
@@ -269,23 +271,19 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for MockProducer<K
     }
 
     fn commit_transaction(&self) -> Result<(), Error> {
-        self.mock.commit_transaction()
+        self.mock.commit_transaction(None)
     }
 
     fn abort_transaction(&self) -> Result<(), Error> {
-        self.mock.abort_transaction()
+        self.mock.abort_transaction(None)
     }
 
-    fn abandon_transaction(&self) -> Result<(), Error> {
-        self.mock.abandon_transaction()
+    fn begin_for_guard(&self) -> Result<Option<u64>, Error> {
+        self.mock.begin_for_guard().map(Some)
     }
 
-    fn leave_transaction(&self) {
-        self.mock.leave_transaction();
-    }
-
-    fn finish_abandoned(&self) -> Result<(), Error> {
-        self.mock.finish_abandoned()
+    fn call_of_guard(&self, number: Option<u64>, call: GuardCall) -> Result<Option<PreparedTxnState>, Error> {
+        self.mock.call_of_guard(number, call)
     }
 
     fn close(&self) -> Result<(), Error> {

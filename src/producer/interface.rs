@@ -211,27 +211,32 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// As there.
     fn abort_transaction(&self) -> Result<(), Error>;
 
-    /// What a [`Transaction`](crate::Transaction) calls that is dropped uncommitted: aborts the open transaction, and in a
-    /// callback, where nothing may be waited for, only begins to. [`KafkaProducer::begin`] waits for that.
+    /// What [`Transaction::begin`](crate::Transaction::begin) calls: waits for an abort that was only begun, or was not over in its
+    /// time, at most `max.block.ms`; opens a transaction; and tells its number, by which [`call_of_guard`](Self::call_of_guard) knows
+    /// it. None, where transactions have no numbers: then a guard's calls are about whichever is open.
+    ///
+    /// A producer of your own that passes calls on passes this one on as well, and `call_of_guard`.
     ///
     /// # Errors
-    /// As `abort_transaction`.
-    fn abandon_transaction(&self) -> Result<(), Error> {
-        self.abort_transaction()
+    /// As `begin_transaction` and, where one is waited for, `abort_transaction`.
+    fn begin_for_guard(&self) -> Result<Option<u64>, Error> {
+        self.begin_transaction().map(|()| None)
     }
 
-    /// What a [`Transaction`](crate::Transaction) calls whose commit or preparation is still under way when it is gone: where
-    /// the same call of the producer's then says that the transaction has to be aborted, that begins by itself, and
-    /// [`KafkaProducer::begin`] and `abort_transaction` wait for it. Does not block.
-    fn leave_transaction(&self) {}
-
-    /// What [`Transaction::begin`](crate::Transaction::begin) calls first: waits for an abort that was only begun, or was not over in
-    /// its time, at most `max.block.ms`.
+    /// What a [`Transaction`](crate::Transaction) calls: something of the transaction with this number, and of no other. What is
+    /// returned is of [`GuardCall::Prepare`].
     ///
     /// # Errors
-    /// As `abort_transaction`.
-    fn finish_abandoned(&self) -> Result<(), Error> {
-        Ok(())
+    /// As the call of the producer. `IllegalState` where the transaction is over, or another one has begun since.
+    fn call_of_guard(&self, number: Option<u64>, call: GuardCall) -> Result<Option<PreparedTxnState>, Error> {
+        let _ = number;
+        match call {
+            GuardCall::Prepare => return self.prepare_transaction().map(Some),
+            GuardCall::Commit => self.commit_transaction()?,
+            GuardCall::Abort | GuardCall::Abandon => self.abort_transaction()?,
+            GuardCall::Add | GuardCall::Leave => {}
+        }
+        Ok(None)
     }
 
     /// Refuses new records, sends everything that was accepted, blocks until it is answered, and closes interceptors,
@@ -249,6 +254,28 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
     /// # Errors
     /// `Interrupted`, and the producer goes on closing; `Forked`.
     fn close_timeout(&self, timeout: Duration) -> Result<CloseReport, Error>;
+}
+
+/// What a guard asks of its producer: [`Producer::call_of_guard`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GuardCall {
+    /// Whether something may be added to the transaction: it is not over. What is added follows by a call of its own.
+    Add,
+    /// `commit_transaction`.
+    Commit,
+    /// `prepare_transaction`.
+    Prepare,
+    /// `abort_transaction`.
+    Abort,
+    /// The guard is dropped: aborts, and does nothing, without an error, where the transaction is over, is prepared, or is being
+    /// ended by another call. In a callback, where nothing may be waited for, the abort only begins, and
+    /// [`Producer::begin_for_guard`] waits for it.
+    Abandon,
+    /// The guard is gone, and the commit or preparation that it has called is still under way. Where the same call of the
+    /// producer's then says that the transaction has to be aborted, that begins by itself, and `abort_transaction` and
+    /// `begin_for_guard` wait for it. Does not block.
+    Leave,
 }
 
 /// Passes every call on: to a method of the same name that `$to` has when `$self` is the producer.
@@ -336,16 +363,16 @@ macro_rules! producer_behind {
                 (**self).try_send_view(record)
             }
 
-            fn abandon_transaction(&self) -> Result<(), Error> {
-                (**self).abandon_transaction()
+            fn begin_for_guard(&self) -> Result<Option<u64>, Error> {
+                (**self).begin_for_guard()
             }
 
-            fn leave_transaction(&self) {
-                (**self).leave_transaction();
-            }
-
-            fn finish_abandoned(&self) -> Result<(), Error> {
-                (**self).finish_abandoned()
+            fn call_of_guard(
+                &self,
+                number: Option<u64>,
+                call: GuardCall,
+            ) -> Result<Option<PreparedTxnState>, Error> {
+                (**self).call_of_guard(number, call)
             }
 
             pass_on!(self => (**self));
@@ -387,16 +414,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
         self.core.do_send(record, NoCallback, BlockBudget::nothing())
     }
 
-    fn abandon_transaction(&self) -> Result<(), Error> {
-        self.core.abandon_transaction()
+    fn begin_for_guard(&self) -> Result<Option<u64>, Error> {
+        self.core.begin_for_guard().map(Some)
     }
 
-    fn leave_transaction(&self) {
-        self.core.leave_transaction();
-    }
-
-    fn finish_abandoned(&self) -> Result<(), Error> {
-        self.core.finish_pending_abort()
+    fn call_of_guard(&self, number: Option<u64>, call: GuardCall) -> Result<Option<PreparedTxnState>, Error> {
+        self.core.call_of_guard(number, call)
     }
 
     pass_on!(self => self);

@@ -49,7 +49,7 @@ use crate::sender::Control;
 use crate::stage;
 
 pub use close_report::CloseReport;
-pub use interface::Producer;
+pub use interface::{GuardCall, Producer};
 pub(crate) use plugins::{Plugins, Scratch, check_record, no_such_partition};
 #[cfg(all(any(test, feature = "simulation"), not(loom)))]
 pub(crate) use producer_builder::CloseParts;

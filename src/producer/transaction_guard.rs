@@ -1,6 +1,6 @@
 //! `Transaction`: an open transaction as a value: committed by a call that consumes it, aborted where it is dropped.
 //!
-//! Owns: that a transaction which was begun here is ended. Must not know: how; the producer's own calls do that.
+//! Owns: that a transaction which was begun here is ended, and no other one. Must not know: how; the producer's own calls do that.
 //! Holds: it is ended once. A commit that is still under way when its time is over is left to
 //! `commit_transaction`, which takes it up.
 
@@ -13,7 +13,7 @@ use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicParti
 use crate::error::{Error, ErrorKind};
 use crate::logging;
 use crate::producer::KafkaProducer;
-use crate::producer::interface::Producer;
+use crate::producer::interface::{GuardCall, Producer};
 use crate::record::{AsRecord, RecordMetadata};
 use crate::transaction::{PreparedTxnState, is_under_way};
 
@@ -47,6 +47,10 @@ use crate::transaction::{PreparedTxnState, is_under_way};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
+/// Beside the producer's own calls it stays with its transaction: where that was ended by
+/// [`commit_transaction`](KafkaProducer::commit_transaction) or [`abort_transaction`](KafkaProducer::abort_transaction), each of its
+/// calls is an `IllegalState` that says so, and its drop does nothing, whichever transaction has begun since.
+///
 /// Threads may share it by reference. Only one transaction of a producer is open at a time: one after the other, or several
 /// producers with a `transactional.id` each.
 #[must_use = "a transaction that is dropped is aborted"]
@@ -57,6 +61,8 @@ where
     P: Producer<K, V> + ?Sized,
 {
     producer: &'p P,
+    /// Of the transaction, by the producer's count.
+    number: Option<u64>,
     /// The call that ends it was made.
     is_over: bool,
     records: PhantomData<fn(&K, &V)>,
@@ -76,19 +82,20 @@ where
     /// # Errors
     /// As there.
     pub fn begin(producer: &'p P) -> Result<Self, Error> {
-        producer.finish_abandoned()?;
-        producer.begin_transaction()?;
-        Ok(Transaction { producer, is_over: false, records: PhantomData })
+        let number = producer.begin_for_guard()?;
+        Ok(Transaction { producer, number, is_over: false, records: PhantomData })
     }
 
     /// Sends a record in this transaction: [`KafkaProducer::send`].
     ///
     /// # Errors
     /// As there. If the error [requires an abort](Error::requires_abort), the transaction cannot be committed: drop it.
+    /// `IllegalState` where the transaction is over.
     pub fn send<By>(&self, record: impl AsRecord<K, V, By>) -> Result<RecordFuture, Error>
     where
         P: Sized,
     {
+        self.call(GuardCall::Add)?;
         self.producer.send(record)
     }
 
@@ -104,6 +111,7 @@ where
     where
         P: Sized,
     {
+        self.call(GuardCall::Add)?;
         self.producer.send_with_callback(record, callback)
     }
 
@@ -116,6 +124,7 @@ where
         offsets: &HashMap<TopicPartition, OffsetAndMetadata>,
         group: &ConsumerGroupMetadata,
     ) -> Result<(), Error> {
+        self.call(GuardCall::Add)?;
         self.producer.send_offsets_to_transaction(offsets, group)
     }
 
@@ -125,11 +134,12 @@ where
     /// As there. Where the error requires an abort, that is done before this returns: begin another one. Where it is
     /// retriable or `Interrupted` the commit is still under way: call [`KafkaProducer::commit_transaction`] until it is over.
     /// Where that then requires an abort, it has begun by itself, and the next [`KafkaProducer::begin`] waits for it.
-    /// In a callback it is aborted, as by a drop.
+    /// In a callback it is aborted, as by a drop. `IllegalState` where the producer's own calls have ended it before: whoever made
+    /// them was told how.
     pub fn commit(mut self) -> Result<(), Error> {
-        let committed = self.producer.commit_transaction();
+        let committed = self.call(GuardCall::Commit);
         self.end(&committed);
-        committed
+        committed.map(drop)
     }
 
     /// Prepares it for a two-phase commit: [`KafkaProducer::prepare_transaction`]. From then on it is the producer's:
@@ -138,27 +148,32 @@ where
     /// # Errors
     /// As there. Where the error requires an abort, that is done before this returns. Where it is retriable or `Interrupted`
     /// it is still under way: call [`KafkaProducer::prepare_transaction`] until it is over; where that then requires an abort,
-    /// it has begun by itself.
+    /// it has begun by itself. `IllegalState` also where the transaction is over.
     pub fn prepare(mut self) -> Result<PreparedTxnState, Error> {
-        let prepared = self.producer.prepare_transaction();
+        let prepared = self.call(GuardCall::Prepare);
         self.end(&prepared);
-        prepared
+        prepared.map(Option::unwrap_or_default)
     }
 
     /// Aborts it, and says what came of that: [`KafkaProducer::abort_transaction`].
     ///
     /// # Errors
-    /// As there. In a callback it is aborted all the same, as by a drop.
+    /// As there. In a callback it is aborted all the same, as by a drop. `IllegalState` where it is over already.
     pub fn abort(mut self) -> Result<(), Error> {
-        let aborted = self.producer.abort_transaction();
+        let aborted = self.call(GuardCall::Abort);
         self.end(&aborted);
-        aborted
+        aborted.map(drop)
+    }
+
+    fn call(&self, call: GuardCall) -> Result<Option<PreparedTxnState>, Error> {
+        self.producer.call_of_guard(self.number, call)
     }
 
     /// A call has ended the transaction, or still does; else what is left of it is aborted by the drop.
     fn end<T>(&mut self, outcome: &Result<T, Error>) {
         if outcome.as_ref().is_err_and(is_under_way) {
-            self.producer.leave_transaction();
+            // It has no error.
+            let _ = self.call(GuardCall::Leave);
             self.is_over = true;
         } else {
             self.is_over = outcome.is_ok();
@@ -166,7 +181,7 @@ where
     }
 }
 
-/// Aborts what was not committed. Blocks at most `max.block.ms`; what is not over then is taken up by the next
+/// Aborts what was not committed, if it is not over, prepared or being ended by another call. Blocks at most `max.block.ms`; what is not over then is taken up by the next
 /// [`KafkaProducer::begin`]. In a callback, where nothing may be waited for, the abort only begins, and that `begin` waits for
 /// it. Errors are logged.
 impl<K, V, P> Drop for Transaction<'_, K, V, P>
@@ -179,8 +194,8 @@ where
         if self.is_over {
             return;
         }
-        match self.producer.abandon_transaction() {
-            Ok(()) => {}
+        match self.call(GuardCall::Abandon) {
+            Ok(_) => {}
             Err(error)
                 if matches!(error.kind(), ErrorKind::Forked | ErrorKind::Closed) || error.is_fatal() =>
             {

@@ -13,12 +13,14 @@ use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
 use crate::last_heard::Explanation;
 use crate::mailbox::Event;
+use crate::producer::interface::GuardCall;
 use crate::producer::metrics::sensor_of;
 use crate::producer::{Core, KafkaProducer};
 use crate::record::TopicName;
 use crate::stage;
 use crate::transaction::{
     CallOutcome, CallPromise, CallWait, OffsetsToCommit, PreparedTxnState, TransactionCall,
+    transaction_is_over,
 };
 
 impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
@@ -43,7 +45,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     #[doc(alias = "exactly once")]
     #[doc(alias = "rd_kafka_init_transactions")]
     pub fn init_transactions(&self) -> Result<(), Error> {
-        self.core.transactional_call(TransactionCall::Init)
+        self.core.transactional_call(TransactionCall::Init, None)
     }
 
     /// As [`init_transactions`](Self::init_transactions), and keeps a transaction that the producer before this one has left
@@ -59,7 +61,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// As `init_transactions`; `IllegalState` without `transaction.two.phase.commit.enable=true`.
     pub fn init_transactions_keeping_prepared(&self) -> Result<Option<PreparedTxnState>, Error> {
         self.core.check_two_phase_commit(TransactionCall::InitKeepingPrepared.name())?;
-        self.core.transactional_call(TransactionCall::InitKeepingPrepared)?;
+        self.core.transactional_call(TransactionCall::InitKeepingPrepared, None)?;
         Ok(self.core.control.transactions().prepared())
     }
 
@@ -71,7 +73,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// `IllegalState`: [`init_transactions`](Self::init_transactions) has not been called, a transaction is open, or a call
     /// that timed out has to be repeated first; in a callback. Whatever has ended this producer. `Closed`, `Forked`.
     pub fn begin_transaction(&self) -> Result<(), Error> {
-        self.core.timed(|calls| &mut calls.txn_begin, || self.core.begin_transaction())
+        self.core.begin_transaction().map(drop)
     }
 
     /// Adds offsets of a consumer group to the open transaction: they are committed if and only if it is. With this, reading,
@@ -168,9 +170,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     #[doc(alias = "KIP-939")]
     #[doc(alias = "2PC")]
     pub fn prepare_transaction(&self) -> Result<PreparedTxnState, Error> {
-        self.core.check_two_phase_commit(TransactionCall::Prepare.name())?;
-        self.core.transactional_call(TransactionCall::Prepare)?;
-        Ok(self.core.control.transactions().prepared().unwrap_or_default())
+        self.core.prepare_transaction(None)
     }
 
     /// The second phase of a two-phase commit: commits the transaction that is prepared, if it is this one, and aborts it
@@ -206,7 +206,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     ///   here whether the transaction was committed: read the committed offsets, or the topic;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed` (see `possibly_written`), `Forked`.
     pub fn commit_transaction(&self) -> Result<(), Error> {
-        self.core.transactional_call(TransactionCall::Commit)
+        self.core.transactional_call(TransactionCall::Commit, None)
     }
 
     /// Aborts the transaction: no reader with `isolation.level=read_committed` will see any of it. Records that have not
@@ -219,7 +219,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> KafkaProducer<K, V> {
     /// - [`is_fatal`](Error::is_fatal): close this producer, make another one; the coordinator aborts what is open;
     /// - `IllegalState`: no transaction is open; in a callback. `Closed`, `Forked`.
     pub fn abort_transaction(&self) -> Result<(), Error> {
-        self.core.transactional_call(TransactionCall::Abort)
+        self.core.transactional_call(TransactionCall::Abort, None)
     }
 }
 
@@ -235,28 +235,32 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         self.control.lifecycle().refusal().map_or(Ok(()), Err)
     }
 
-    fn transactional_call(&self, call: TransactionCall) -> Result<(), Error> {
-        self.timed(sensor_of(call), || self.call_until_over(call))
+    /// `of`: a guard's call, which is about its own transaction only.
+    fn transactional_call(&self, call: TransactionCall, of: Option<u64>) -> Result<(), Error> {
+        self.timed(sensor_of(call), || self.call_until_over(call, of))
     }
 
-    fn call_until_over(&self, call: TransactionCall) -> Result<(), Error> {
+    /// Begins the call, or takes up what is under way of it.
+    fn begin_call(&self, call: TransactionCall, of: Option<u64>) -> Result<CallOutcome, Error> {
+        let transactions = self.control.transactions();
+        if let Some(outcome) = transactions.pending(call, of) {
+            // What became of it is told, also where nothing new can begin any more.
+            self.check_caller(call.name())?;
+            return Ok(outcome);
+        }
+        let in_doubt = |error: Error| {
+            let is_doubtful = call == TransactionCall::Commit && transactions.is_commit_in_doubt();
+            let is_doubtful = is_doubtful && !of.is_some_and(|number| transactions.is_over(number));
+            if is_doubtful { error.with_possibly_committed(true) } else { error }
+        };
+        self.check_transactional_call(call.name()).map_err(in_doubt)?;
+        transactions.call(call, of).map_err(in_doubt)
+    }
+
+    fn call_until_over(&self, call: TransactionCall, of: Option<u64>) -> Result<(), Error> {
         let transactions = self.control.transactions();
         let is_commit = call == TransactionCall::Commit;
-        let outcome = match transactions.pending(call) {
-            // What became of it is told, also where nothing new can begin any more.
-            Some(outcome) => {
-                self.check_caller(call.name())?;
-                outcome
-            }
-            None => {
-                let in_doubt = |error: Error| {
-                    let is_doubtful = is_commit && transactions.is_commit_in_doubt();
-                    if is_doubtful { error.with_possibly_committed(true) } else { error }
-                };
-                self.check_transactional_call(call.name()).map_err(in_doubt)?;
-                transactions.call(call).map_err(in_doubt)?
-            }
-        };
+        let outcome = self.begin_call(call, of)?;
         let waited = self.await_call(call.name(), &outcome, is_commit);
         if let CallStop::Over(told) = waited {
             if transactions.told(&outcome) {
@@ -278,40 +282,89 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     fn complete_transaction(&self, prepared: &PreparedTxnState) -> Result<(), Error> {
         self.check_transactional_call("complete_transaction")?;
         let call = self.control.transactions().completion(prepared)?;
-        self.transactional_call(call)
+        self.transactional_call(call, None)
     }
 
-    fn begin_transaction(&self) -> Result<(), Error> {
-        self.check_transactional_call("begin_transaction")?;
-        let turn = self.control.transactions().begin()?;
-        self.accumulator.turn_queues(turn);
-        Ok(())
+    fn prepare_transaction(&self, of: Option<u64>) -> Result<PreparedTxnState, Error> {
+        self.check_two_phase_commit(TransactionCall::Prepare.name())?;
+        self.transactional_call(TransactionCall::Prepare, of)?;
+        Ok(self.control.transactions().prepared().unwrap_or_default())
+    }
+
+    /// Returns the transaction's number.
+    fn begin_transaction(&self) -> Result<u64, Error> {
+        let begin = || {
+            self.check_transactional_call("begin_transaction")?;
+            let turn = self.control.transactions().begin()?;
+            self.accumulator.turn_queues(turn);
+            Ok(turn)
+        };
+        self.timed(|calls| &mut calls.txn_begin, begin)
+    }
+
+    /// The same, and waits for an abort that is under way.
+    pub(super) fn begin_for_guard(&self) -> Result<u64, Error> {
+        self.finish_pending_abort()?;
+        self.begin_transaction()
+    }
+
+    pub(super) fn call_of_guard(
+        &self,
+        number: Option<u64>,
+        call: GuardCall,
+    ) -> Result<Option<PreparedTxnState>, Error> {
+        let end = |call| self.transactional_call(call, number).map(|()| None);
+        match call {
+            GuardCall::Add => {
+                let is_over = |number| self.control.transactions().is_over(number);
+                if number.is_some_and(is_over) { Err(transaction_is_over()) } else { Ok(None) }
+            }
+            GuardCall::Prepare => self.prepare_transaction(number).map(Some),
+            GuardCall::Commit => end(TransactionCall::Commit),
+            GuardCall::Abort => end(TransactionCall::Abort),
+            GuardCall::Abandon => self.abandon_transaction(number).map(|()| None),
+            GuardCall::Leave => {
+                self.leave_transaction(number);
+                Ok(None)
+            }
+        }
     }
 
     /// Aborts; in a callback that is left to the sender, and nobody is told yet what comes of it.
-    pub(super) fn abandon_transaction(&self) -> Result<(), Error> {
-        if !is_in_callback() {
-            return self.transactional_call(TransactionCall::Abort);
-        }
+    fn abandon_transaction(&self, number: Option<u64>) -> Result<(), Error> {
         self.check_process()?;
+        let transactions = self.control.transactions();
+        if number.is_some_and(|number| !transactions.abandons(number)) {
+            return Ok(());
+        }
+        let aborted = match is_in_callback() {
+            true => self.begin_abort(number),
+            false => self.transactional_call(TransactionCall::Abort, number),
+        };
+        // Another thread may have ended it meanwhile.
+        let is_over = |number| transactions.is_over(number);
+        if aborted.is_err() && number.is_some_and(is_over) { Ok(()) } else { aborted }
+    }
+
+    fn begin_abort(&self, of: Option<u64>) -> Result<(), Error> {
         self.control.lifecycle().refusal().map_or(Ok(()), Err)?;
-        self.control.transactions().call(TransactionCall::Abort)?;
+        self.control.transactions().call(TransactionCall::Abort, of)?;
         self.accumulator.mailbox().push(Event::Turn, None);
         Ok(())
     }
 
     /// A guard is gone whose call is still under way: where that fails, the transaction is aborted all the same.
-    pub(super) fn leave_transaction(&self) {
-        if self.control.transactions().leave() {
+    fn leave_transaction(&self, number: Option<u64>) {
+        if self.control.transactions().leave(number) {
             self.accumulator.mailbox().push(Event::Turn, None);
         }
     }
 
     /// Where an abort was not waited for to its end, it is now.
-    pub(super) fn finish_pending_abort(&self) -> Result<(), Error> {
+    fn finish_pending_abort(&self) -> Result<(), Error> {
         self.check_process()?;
         match self.control.transactions().is_pending(TransactionCall::Abort) {
-            true => self.transactional_call(TransactionCall::Abort),
+            true => self.transactional_call(TransactionCall::Abort, None),
             false => Ok(()),
         }
     }

@@ -37,7 +37,7 @@ pub(crate) use sequence::SequencePlace;
 use sequence::{PartitionSequences, ProducerIdAndEpoch};
 pub(crate) use transaction_calls::{
     AskedCall, TransactionCall, TransactionCalls, dooms, expected_instead, failed_transaction, is_under_way,
-    must_repeat,
+    must_repeat, transaction_is_over,
 };
 pub(crate) use transaction_state::{TransactionEvent, TransactionState, transition};
 use transactional::Transactional;

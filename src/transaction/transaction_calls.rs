@@ -15,7 +15,7 @@ use crate::lifecycle::Lifecycle;
 use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU8, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::transaction::call_outcome::{CallOutcome, CallPromise};
 use crate::transaction::coordinator_queue::OffsetsToCommit;
 use crate::transaction::prepared_txn_state::PreparedTxnState;
@@ -58,8 +58,8 @@ pub(crate) struct TransactionCalls {
     /// None: the producer has no transactions.
     id: Option<Arc<str>>,
     lifecycle: Arc<Lifecycle>,
-    /// The state, for those who look often.
-    seen: AtomicU8,
+    /// Turn and state, for those who look often.
+    seen: AtomicU64,
     desk: Mutex<Desk>,
 }
 
@@ -114,7 +114,8 @@ impl TransactionCalls {
         if id.is_some() {
             lifecycle.suspend();
         }
-        TransactionCalls { id, lifecycle, seen: AtomicU8::default(), desk: Mutex::new(desk) }
+        let seen = AtomicU64::new(desk.turn << STATE_BITS | u64::from(desk.state as u8));
+        TransactionCalls { id, lifecycle, seen, desk: Mutex::new(desk) }
     }
 
     /// The `transactional.id`, where the producer has transactions.
@@ -129,7 +130,20 @@ impl TransactionCalls {
 
     #[inline]
     pub(crate) fn state(&self) -> TransactionState {
-        TransactionState::from_number(self.seen.load(Ordering::Acquire))
+        self.look().0
+    }
+
+    #[inline]
+    fn look(&self) -> (TransactionState, u64) {
+        let seen = self.seen.load(Ordering::Acquire);
+        (TransactionState::from_number(seen.to_le_bytes()[0]), seen >> STATE_BITS)
+    }
+
+    /// Whether the transaction that began in this turn takes nothing any more, since it is over.
+    #[inline]
+    pub(crate) fn is_over(&self, number: u64) -> bool {
+        let (state, turn) = self.look();
+        !is_of(turn, number) || !state.has_transaction()
     }
 
     // ---- application threads ----
@@ -137,10 +151,12 @@ impl TransactionCalls {
     /// Begins a call, or takes up the same one that has not been told its outcome yet.
     ///
     /// # Errors
-    /// `IllegalState`, naming what was expected; or why the transaction has failed.
-    pub(crate) fn call(&self, call: TransactionCall) -> Result<CallOutcome, Error> {
+    /// `IllegalState`, naming what was expected; or why the transaction has failed. `of`: a guard's call, which is about the
+    /// transaction that began in this turn.
+    pub(crate) fn call(&self, call: TransactionCall, of: Option<u64>) -> Result<CallOutcome, Error> {
         self.check_transactional(call.name())?;
         let mut desk = self.desk.lock();
+        desk.check_current(of)?;
         if let Some((pending, outcome)) = &desk.pending {
             return if *pending == call || planted(Defect::RepeatTakesAnother) {
                 Ok(outcome.clone())
@@ -161,6 +177,7 @@ impl TransactionCalls {
         if !is_init {
             // From an abortable error in a commit on it is odd already.
             desk.turn |= 1;
+            self.tell_seen(desk);
         }
         let (commits, turn) = (call == TransactionCall::Commit, desk.turn);
         desk.asked.push(match call {
@@ -174,7 +191,7 @@ impl TransactionCalls {
         Ok(outcome)
     }
 
-    /// Opens a transaction. Returns the turn from which queues take records.
+    /// Opens a transaction. Returns the turn from which queues take records, by which guards know their transaction.
     ///
     /// # Errors
     /// As `call`.
@@ -185,6 +202,7 @@ impl TransactionCalls {
         desk.check_nothing_pending(NAME)?;
         self.step(&mut desk, TransactionEvent::Begin).map_err(|_| desk.refusal(NAME))?;
         desk.turn += 1;
+        self.tell_seen(&desk);
         (desk.prepared, desk.is_left) = (None, false);
         self.lifecycle.resume();
         Ok(desk.turn)
@@ -245,11 +263,25 @@ impl TransactionCalls {
 
     /// The guard of the transaction is gone, and the call by which it was to end is left to others: where that fails, what is
     /// left to be done is the guard's part, and begins by itself. Returns whether it does now.
-    pub(crate) fn leave(&self) -> bool {
+    pub(crate) fn leave(&self, of: Option<u64>) -> bool {
         let mut desk = self.desk.lock();
+        if of.is_some_and(|number| !is_of(desk.turn, number)) {
+            return false;
+        }
         desk.is_left = true;
         // Somebody else may have been told the outcome already.
         desk.pending.is_none() && self.abort_what_is_left(&mut desk)
+    }
+
+    /// The guard of the transaction is dropped: whether that is for it to abort. What another call is about to end is only left.
+    pub(crate) fn abandons(&self, number: u64) -> bool {
+        let mut desk = self.desk.lock();
+        if desk.check_current(Some(number)).is_err() || desk.state == TransactionState::Prepared {
+            return false;
+        }
+        let is_ended = desk.pending.as_ref().is_some_and(|(pending, _)| *pending != TransactionCall::Abort);
+        desk.is_left |= is_ended;
+        !is_ended
     }
 
     /// Aborts a transaction that has failed and that nobody looks after. It is pending then: whoever aborts or begins waits for
@@ -262,8 +294,9 @@ impl TransactionCalls {
     }
 
     /// What is under way of this call, or was not told yet.
-    pub(crate) fn pending(&self, call: TransactionCall) -> Option<CallOutcome> {
+    pub(crate) fn pending(&self, call: TransactionCall, of: Option<u64>) -> Option<CallOutcome> {
         let desk = self.desk.lock();
+        desk.check_current(of).ok()?;
         desk.pending.as_ref().filter(|(pending, _)| *pending == call).map(|(_, outcome)| outcome.clone())
     }
 
@@ -388,6 +421,7 @@ impl TransactionCalls {
         }
         if self.step(&mut desk, TransactionEvent::Abort).is_ok() {
             desk.turn |= 1;
+            self.tell_seen(&desk);
             let end = AskedCall::End { commits: false, turn: desk.turn, promise: None };
             desk.asked.push(end);
         }
@@ -442,12 +476,24 @@ impl TransactionCalls {
         if event == TransactionEvent::Init {
             desk.why = None;
         }
-        self.seen.store(desk.state as u8, Ordering::Release);
+        self.tell_seen(desk);
         Ok(())
+    }
+
+    fn tell_seen(&self, desk: &Desk) {
+        self.seen.store(desk.turn << STATE_BITS | u64::from(desk.state as u8), Ordering::Release);
     }
 }
 
 impl Desk {
+    /// Whether a guard's transaction is the one that all is about: it has not been ended, or somebody has still to be told how.
+    fn check_current(&self, of: Option<u64>) -> Result<(), Error> {
+        let Some(number) = of else { return Ok(()) };
+        let is_known = self.pending.is_some() || self.state.has_transaction();
+        let is_current = is_of(self.turn, number) && is_known;
+        if is_current || planted(Defect::OldGuardEndsNew) { Ok(()) } else { Err(transaction_is_over()) }
+    }
+
     fn check_asked(&self) -> Result<(), Error> {
         // What is fatal is said by the state.
         let is_over = self.is_over && self.state != TransactionState::FatalError;
@@ -501,6 +547,17 @@ pub(crate) fn expected_instead(call: &str, state: TransactionState) -> &'static 
     }
 }
 
+/// Whether a transaction that began in the turn `number` began last: its turn goes on until it is being ended, which is the next one.
+fn is_of(turn: u64, number: u64) -> bool {
+    turn & !1 == number
+}
+
+/// The error of a guard whose transaction was ended by others.
+pub(crate) fn transaction_is_over() -> Error {
+    let text = "the transaction of this guard is over: another call, which was told how, has ended it";
+    Error::new(ErrorKind::IllegalState, text)
+}
+
 /// A failed transaction's error, for calls after the one that was told it first.
 pub(crate) fn failed_transaction(why: &Error) -> Error {
     let text = format!("the transaction has failed and can only be aborted: {why}");
@@ -517,6 +574,9 @@ pub(crate) fn must_repeat(call: &str, pending: TransactionCall) -> Error {
     );
     Error::new(ErrorKind::IllegalState, text)
 }
+
+/// How much of what is seen is the state.
+const STATE_BITS: u32 = 8;
 
 /// Whether a call that fails like this is still under way, so that the same one has to be made again.
 pub(crate) fn is_under_way(error: &Error) -> bool {
@@ -570,7 +630,7 @@ mod tests {
 
     fn initialized() -> TransactionCalls {
         let calls = calls();
-        let outcome = calls.call(TransactionCall::Init).unwrap();
+        let outcome = calls.call(TransactionCall::Init, None).unwrap();
         calls.advance(TransactionEvent::Initialized).unwrap();
         take_promise(&calls).settle(Ok(()));
         calls.told(&outcome);
@@ -587,7 +647,7 @@ mod tests {
     fn a_producer_without_an_id_has_no_transactions_and_takes_records() {
         let calls = TransactionCalls::new(None, Arc::default());
         for call in [TransactionCall::Init, TransactionCall::Commit, TransactionCall::Abort] {
-            refused(calls.call(call), "transactional.id is not set");
+            refused(calls.call(call, None), "transactional.id is not set");
         }
         refused(calls.begin(), "transactional.id is not set");
         assert!(calls.refusal_of_send().is_none() && calls.lifecycle.takes_records());
@@ -600,7 +660,7 @@ mod tests {
         assert!(!calls.lifecycle.takes_records());
         let calls = in_transaction();
         assert!(calls.lifecycle.takes_records() && calls.refusal_of_send().is_none());
-        calls.call(TransactionCall::Commit).unwrap();
+        calls.call(TransactionCall::Commit, None).unwrap();
         assert!(!calls.lifecycle.takes_records());
         refused(calls.refusal_of_send().map_or(Ok(()), Err), "being committed");
         let calls = in_transaction();
@@ -613,7 +673,7 @@ mod tests {
     fn what_is_asked_when_nobody_looks_any_more_is_refused_at_once() {
         let calls = calls();
         assert!(calls.end().is_empty());
-        assert_eq!(calls.call(TransactionCall::Init).unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(calls.call(TransactionCall::Init, None).unwrap_err().kind(), ErrorKind::Closed);
         assert!(calls.take_asked().is_empty() && !calls.is_pending(TransactionCall::Init));
         let calls = in_transaction();
         calls.end();
@@ -621,9 +681,9 @@ mod tests {
         let group = crate::consumer_group::ConsumerGroupMetadata::new("g");
         let asked = OffsetsToCommit { offsets: Vec::new(), group, promise };
         assert_eq!(calls.send_offsets(asked).unwrap_err().kind(), ErrorKind::Closed);
-        assert_eq!(calls.call(TransactionCall::Commit).unwrap_err().kind(), ErrorKind::Closed);
+        assert_eq!(calls.call(TransactionCall::Commit, None).unwrap_err().kind(), ErrorKind::Closed);
         calls.fail_for_good(&Error::new(ErrorKind::Fenced, "fenced").with_fatal());
-        assert_eq!(calls.call(TransactionCall::Commit).unwrap_err().kind(), ErrorKind::Fenced);
+        assert_eq!(calls.call(TransactionCall::Commit, None).unwrap_err().kind(), ErrorKind::Fenced);
     }
 
     #[test]
@@ -631,18 +691,56 @@ mod tests {
         let failed = Error::new(ErrorKind::Broker, "no").with_requires_abort();
         for (is_left_late, fails) in [(false, true), (true, true), (false, false), (true, false)] {
             let calls = in_transaction();
-            let outcome = calls.call(TransactionCall::Commit).unwrap();
-            assert!(is_left_late || !calls.leave());
+            let outcome = calls.call(TransactionCall::Commit, None).unwrap();
+            assert!(is_left_late || !calls.leave(None));
             if fails {
                 calls.fail(&failed);
             } else {
                 calls.advance(TransactionEvent::Ended).unwrap();
             }
             take_promise(&calls).settle(if fails { Err(failed.clone()) } else { Ok(()) });
-            let begins = calls.told(&outcome) | (is_left_late && calls.leave());
+            let begins = calls.told(&outcome) | (is_left_late && calls.leave(None));
             assert_eq!((begins, calls.is_pending(TransactionCall::Abort)), (fails, fails));
             let state = if fails { TransactionState::Aborting } else { TransactionState::Ready };
             assert_eq!(calls.state(), state);
+        }
+    }
+
+    /// Behaviour 118.
+    #[test]
+    fn a_guard_s_calls_are_about_its_own_transaction_and_no_other() {
+        let calls = initialized();
+        let old = calls.begin().unwrap();
+        let outcome = calls.call(TransactionCall::Commit, None).unwrap();
+        calls.advance(TransactionEvent::Ended).unwrap();
+        assert!(calls.is_over(old) && calls.pending(TransactionCall::Commit, Some(old)).is_some());
+        take_promise(&calls).settle(Ok(()));
+        calls.told(&outcome);
+        let next = calls.begin().unwrap();
+        assert_ne!(old, next);
+        for call in [TransactionCall::Commit, TransactionCall::Abort, TransactionCall::Prepare] {
+            refused(calls.call(call, Some(old)), "the transaction of this guard is over");
+        }
+        assert!(calls.is_over(old) && !calls.abandons(old) && !calls.leave(Some(old)));
+        assert_eq!(calls.state(), TransactionState::InTransaction);
+        assert!(!calls.is_over(next) && calls.abandons(next));
+        calls.fail(&Error::new(ErrorKind::Broker, "no"));
+        assert!(!calls.leave(Some(old)), "what has failed is for its own guard to abort");
+        assert!(calls.leave(Some(next)) && calls.is_pending(TransactionCall::Abort));
+    }
+
+    #[test]
+    fn a_guard_that_is_dropped_leaves_what_another_call_ends_and_that_is_aborted_where_it_fails() {
+        for fails in [false, true] {
+            let calls = initialized();
+            let number = calls.begin().unwrap();
+            let outcome = calls.call(TransactionCall::Commit, None).unwrap();
+            assert!(!calls.abandons(number));
+            match fails {
+                true => calls.fail(&Error::new(ErrorKind::Broker, "no")),
+                false => calls.advance(TransactionEvent::Ended).unwrap(),
+            }
+            assert_eq!((calls.told(&outcome), calls.is_pending(TransactionCall::Abort)), (fails, fails));
         }
     }
 
@@ -650,13 +748,13 @@ mod tests {
     fn a_call_at_the_wrong_time_changes_nothing() {
         let calls = calls();
         refused(calls.begin(), "init_transactions() has to be called first");
-        refused(calls.call(TransactionCall::Commit), "init_transactions() has to be called first");
+        refused(calls.call(TransactionCall::Commit, None), "init_transactions() has to be called first");
         let calls = initialized();
-        refused(calls.call(TransactionCall::Init), "called already");
-        refused(calls.call(TransactionCall::Abort), "begin_transaction() opens one");
+        refused(calls.call(TransactionCall::Init, None), "called already");
+        refused(calls.call(TransactionCall::Abort, None), "begin_transaction() opens one");
         calls.begin().unwrap();
         refused(calls.begin(), "a transaction is open");
-        refused(calls.call(TransactionCall::Init), "a transaction is open");
+        refused(calls.call(TransactionCall::Init, None), "a transaction is open");
         assert_eq!(calls.state(), TransactionState::InTransaction);
     }
 
@@ -668,10 +766,10 @@ mod tests {
             (TransactionCall::Abort, TransactionCall::Commit),
         ] {
             let calls = in_transaction();
-            let first = calls.call(call).unwrap();
-            let again = calls.call(call).unwrap();
+            let first = calls.call(call, None).unwrap();
+            let again = calls.call(call, None).unwrap();
             assert!(first.is_same(&again) && calls.is_pending(call));
-            refused(calls.call(other), call.name());
+            refused(calls.call(other, None), call.name());
             refused(calls.begin(), call.name());
             calls.advance(TransactionEvent::Ended).unwrap();
             take_promise(&calls).settle(Ok(()));
@@ -689,10 +787,10 @@ mod tests {
         let prepared = || {
             let calls = in_transaction();
             refused(calls.completion(&mine), "no transaction is prepared");
-            let outcome = calls.call(TransactionCall::Prepare).unwrap();
+            let outcome = calls.call(TransactionCall::Prepare, None).unwrap();
             assert!(!calls.lifecycle.takes_records(), "it takes no records from then on");
             refused(
-                calls.call(TransactionCall::Commit),
+                calls.call(TransactionCall::Commit, None),
                 "prepare_transaction() has not been told its outcome",
             );
             refused(calls.completion(&mine), "prepare_transaction() has not been told its outcome");
@@ -701,14 +799,14 @@ mod tests {
             calls.told(&outcome);
             refused(calls.refusal_of_send().map_or(Ok(()), Err), "a transaction is prepared");
             refused(calls.begin(), "a transaction is prepared");
-            refused(calls.call(TransactionCall::Prepare), "a transaction is prepared");
-            refused(calls.call(TransactionCall::Init), "a transaction is prepared");
+            refused(calls.call(TransactionCall::Prepare, None), "a transaction is prepared");
+            refused(calls.call(TransactionCall::Init, None), "a transaction is prepared");
             calls
         };
         for (state, call) in [(mine, TransactionCall::Commit), (other, TransactionCall::Abort)] {
             let calls = prepared();
             assert_eq!(calls.completion(&state).unwrap(), call);
-            let outcome = calls.call(call).unwrap();
+            let outcome = calls.call(call, None).unwrap();
             assert_eq!(calls.completion(&state).unwrap(), call, "it is taken up");
             calls.advance(TransactionEvent::Ended).unwrap();
             assert_eq!(calls.completion(&state).unwrap(), call, "nobody was told yet");
@@ -726,13 +824,13 @@ mod tests {
         let calls = in_transaction();
         let why = Error::from_code(ErrorCode::TOPIC_AUTHORIZATION_FAILED, None);
         calls.batch_failed(&why, true);
-        let error = calls.call(TransactionCall::Commit).unwrap_err();
+        let error = calls.call(TransactionCall::Commit, None).unwrap_err();
         assert!(error.requires_abort() && !error.is_retriable(), "{error}");
         assert_eq!(
             (error.kind(), error.code()),
             (ErrorKind::Authorization, Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED))
         );
-        assert!(calls.call(TransactionCall::Abort).is_ok() && calls.has_gaps());
+        assert!(calls.call(TransactionCall::Abort, None).is_ok() && calls.has_gaps());
         calls.fail(&Error::new(ErrorKind::Broker, "later"));
         assert_eq!(calls.state(), TransactionState::Aborting, "what fails meanwhile changes nothing");
     }
@@ -749,14 +847,14 @@ mod tests {
             let calls = in_transaction();
             let error = calls.send_failed(Error::new(kind, "refused"));
             assert_eq!(error.requires_abort(), is_doomed, "{kind}");
-            assert_eq!(calls.call(TransactionCall::Commit).is_err(), is_doomed, "{kind}");
+            assert_eq!(calls.call(TransactionCall::Commit, None).is_err(), is_doomed, "{kind}");
         }
     }
 
     #[test]
     fn a_batch_that_was_given_up_does_not_end_the_wait_for_a_newer_epoch() {
         let calls = in_transaction();
-        calls.call(TransactionCall::Abort).unwrap();
+        calls.call(TransactionCall::Abort, None).unwrap();
         calls.advance(TransactionEvent::EndedToRenew).unwrap();
         calls.batch_failed(&Error::new(ErrorKind::Network, "no answer"), true);
         assert_eq!((calls.state(), calls.has_gaps()), (TransactionState::Initializing, false));
@@ -766,12 +864,12 @@ mod tests {
     #[test]
     fn what_fails_before_there_is_a_producer_id_is_only_the_call() {
         let calls = calls();
-        let outcome = calls.call(TransactionCall::Init).unwrap();
+        let outcome = calls.call(TransactionCall::Init, None).unwrap();
         calls.fail(&Error::from_code(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, None));
         drop(calls.take_asked());
         calls.told(&outcome);
         refused(calls.begin(), "TRANSACTIONAL_ID_AUTHORIZATION_FAILED");
-        assert!(calls.call(TransactionCall::Init).is_ok());
+        assert!(calls.call(TransactionCall::Init, None).is_ok());
     }
 
     /// Behaviour 79.
@@ -782,7 +880,7 @@ mod tests {
         assert_eq!(calls.state(), TransactionState::Aborting);
         assert!(matches!(calls.take_asked()[..], [AskedCall::End { commits: false, promise: None, .. }]));
         let calls = in_transaction();
-        calls.call(TransactionCall::Commit).unwrap();
+        calls.call(TransactionCall::Commit, None).unwrap();
         drop(calls.take_asked());
         calls.abort_for_close();
         assert_eq!(calls.state(), TransactionState::Committing);
@@ -798,7 +896,7 @@ mod tests {
         let error = Error::from_code(ErrorCode::PRODUCER_FENCED, None).with_fatal();
         calls.fail_for_good(&error);
         calls.fail(&Error::new(ErrorKind::Broker, "later"));
-        let told = calls.call(TransactionCall::Abort).unwrap_err();
+        let told = calls.call(TransactionCall::Abort, None).unwrap_err();
         assert!(told.is_fatal() && told.kind() == ErrorKind::Fenced);
     }
 }

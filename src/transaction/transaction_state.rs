@@ -97,6 +97,14 @@ pub(crate) fn transition(
 }
 
 impl TransactionState {
+    /// Whether there is a transaction that can still be ended, or was not because of what is fatal.
+    pub(crate) fn has_transaction(self) -> bool {
+        !matches!(
+            self,
+            TransactionState::Uninitialized | TransactionState::Initializing | TransactionState::Ready
+        )
+    }
+
     /// Whether records that have no sequence number yet may be given one.
     pub(crate) fn sends_records(self) -> bool {
         matches!(

@@ -131,7 +131,7 @@ mod tests {
 
     fn transactional() -> Transactional {
         let calls = Arc::new(TransactionCalls::new(Some("t".into()), Arc::default()));
-        let outcome = calls.call(TransactionCall::Init).unwrap();
+        let outcome = calls.call(TransactionCall::Init, None).unwrap();
         calls.advance(TransactionEvent::Initialized).unwrap();
         calls.told(&outcome);
         calls.begin().unwrap();
