@@ -423,7 +423,18 @@ impl TransactionSide<'_> {
     }
 
     pub(crate) fn start(&mut self) {
+        (self.0.started, self.0.start_in_doubt) = (true, false);
+    }
+
+    /// What would begin it at the coordinator was asked, and nobody will answer.
+    pub(crate) fn may_have_started(&mut self) {
+        self.0.start_in_doubt |= !self.0.started;
         self.0.started = true;
+    }
+
+    /// Whether the transaction may not have begun at the coordinator, for all that is known.
+    pub(crate) fn is_start_in_doubt(&self) -> bool {
+        self.0.start_in_doubt
     }
 
     /// Whether there are partitions of which the coordinator has not heard.

@@ -18,6 +18,8 @@ pub(super) struct Transactional {
     pub(super) participants: Participants,
     /// The coordinator knows of this transaction, or a leader may tell it.
     pub(super) started: bool,
+    /// That is only possible: what would have begun it there was asked, and never answered.
+    pub(super) start_in_doubt: bool,
     /// Nothing of the next transaction goes yet, so that it is not too early.
     pub(super) rests: bool,
     /// Brokers add partitions and groups by themselves (`transaction.version` 2).
@@ -36,6 +38,7 @@ impl Transactional {
             calls,
             participants: Participants::default(),
             started: false,
+            start_in_doubt: false,
             rests: false,
             v2: false,
             features: None,
@@ -118,7 +121,7 @@ impl Transactional {
         if !planted(Defect::PartitionsCarriedOver) {
             self.participants.clear();
         }
-        self.started = false;
+        (self.started, self.start_in_doubt) = (false, false);
         needs_epoch || is_upgraded
     }
 }

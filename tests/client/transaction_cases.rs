@@ -162,3 +162,38 @@ fn what_may_have_begun_at_the_coordinator_is_ended_there_though_the_transaction_
     producer.abort_transaction().unwrap();
     assert!(cluster.open_transactions().is_empty());
 }
+
+/// Coordinators of the first protocol answer INVALID_TXN_STATE where there is nothing to abort.
+#[test]
+fn what_may_have_begun_at_the_coordinator_and_has_not_is_aborted_by_its_word_that_nothing_is_open() {
+    for version in [0, 1] {
+        let cluster = cluster_of(version);
+        let producer = producer(
+            &cluster,
+            &[
+                ("transactional.id", "orders-service"),
+                ("retry.backoff.ms", "3000"),
+                ("retry.backoff.max.ms", "3000"),
+                ("request.timeout.ms", "500"),
+                ("delivery.timeout.ms", "1000"),
+            ],
+        );
+        producer.init_transactions().unwrap();
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "before")).unwrap();
+        producer.commit_transaction().unwrap();
+        for _ in 0..2 {
+            producer.begin_transaction().unwrap();
+            cluster.cut_before(Api::AddPartitionsToTxn, 1);
+            // It expires while the request waits to be repeated.
+            let error = producer.send(to(0, "v")).unwrap().get_timeout(AGES).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
+            producer.abort_transaction().unwrap();
+        }
+        producer.begin_transaction().unwrap();
+        producer.send(to(0, "after")).unwrap().get_timeout(AGES).unwrap();
+        producer.commit_transaction().unwrap();
+        assert_eq!(cluster.committed_records("t").len(), 2);
+        assert!(cluster.open_transactions().is_empty());
+    }
+}

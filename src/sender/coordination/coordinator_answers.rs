@@ -327,12 +327,15 @@ impl Coordination {
             return Effects::none();
         }
         let (id, epoch, code) = (response.producer_id, response.producer_epoch, response.error_code);
-        if code.is_none() {
+        let aborts = matches!(queued.request, CoordinatorRequest::EndTransaction { commits: false });
+        // By the first protocol that is what there is to say of a transaction that has never begun there.
+        let is_nothing_open = aborts && code == ErrorCode::INVALID_TXN_STATE;
+        let is_in_doubt = transaction.transaction().is_some_and(|it| it.is_start_in_doubt());
+        if code.is_none() || (is_nothing_open && is_in_doubt) {
             self.ended((id >= 0 && epoch >= 0).then_some((id, epoch)), transaction);
             self.rest(transaction, now);
             return Effects::none();
         }
-        let aborts = matches!(queued.request, CoordinatorRequest::EndTransaction { commits: false });
         let api = CoordinatorApi::EndTxn;
         let error = self.error_of(api, code).with_node(broker(node));
         let verdict = coordinator_verdict(api, code, CoordinatorContext { aborts, is_first: false });

@@ -169,7 +169,7 @@ impl Coordination {
         asked.into_iter().for_each(|queued| queued.request.fail(error.clone()));
         if let Some(mut it) = transaction.transaction() {
             if is_begun {
-                it.start();
+                it.may_have_started();
             }
             let waiting = it.partitions_to_ask_for();
             it.partitions_answered(&waiting, false);
