@@ -7,6 +7,7 @@
 //! the coordinator alone gives epochs: what asks for a new one here only keeps in mind that one is needed.
 //! Source: KIP-98, KIP-360; Kafka's `TransactionManager`.
 
+mod call_errors;
 mod call_outcome;
 mod coordinator_queue;
 mod coordinator_verdicts;
@@ -25,6 +26,9 @@ use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::record_batch::Stamp;
 
+pub(crate) use call_errors::{
+    dooms, expected_instead, failed_transaction, is_under_way, transaction_is_over,
+};
 pub(crate) use call_outcome::{CallOutcome, CallPromise, CallWait};
 pub(crate) use coordinator_queue::{
     Coordinated, CoordinatorQueue, CoordinatorRequest, OffsetsToCommit, QueuedRequest,
@@ -35,10 +39,7 @@ pub(crate) use coordinator_verdicts::{
 pub use prepared_txn_state::PreparedTxnState;
 pub(crate) use sequence::SequencePlace;
 use sequence::{PartitionSequences, ProducerIdAndEpoch};
-pub(crate) use transaction_calls::{
-    AskedCall, TransactionCall, TransactionCalls, dooms, expected_instead, failed_transaction, is_under_way,
-    must_repeat, transaction_is_over,
-};
+pub(crate) use transaction_calls::{AskedCall, TransactionCall, TransactionCalls, must_repeat};
 pub(crate) use transaction_state::{TransactionEvent, TransactionState, transition};
 use transactional::Transactional;
 

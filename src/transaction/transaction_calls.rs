@@ -1,7 +1,7 @@
 //! `TransactionCalls`: the transaction as application threads and the sender see it together.
 //!
-//! Owns: the state, which call is under way, what the sender is asked, why a transaction has failed; the errors of calls that
-//! come at the wrong time. Must not know: requests, brokers, batches.
+//! Owns: the state, which call is under way, what the sender is asked, why a transaction has failed; which calls come at the
+//! wrong time. Must not know: requests, brokers, batches.
 //! Threads: any. Locks: its own, never with another; the state is read without.
 //! Holds: every step is one of `transition`'s; a call that is not allowed changes nothing. Records are taken (`Lifecycle`)
 //! while a transaction is open and sound, and never else.
@@ -16,6 +16,7 @@ use crate::logging;
 use crate::planted::{Defect, planted};
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::transaction::call_errors::{dooms, expected_instead, failed_transaction, transaction_is_over};
 use crate::transaction::call_outcome::{CallOutcome, CallPromise};
 use crate::transaction::coordinator_queue::OffsetsToCommit;
 use crate::transaction::prepared_txn_state::PreparedTxnState;
@@ -519,50 +520,9 @@ impl Desk {
     }
 }
 
-/// What would be accepted where a call is refused in this state.
-pub(crate) fn expected_instead(call: &str, state: TransactionState) -> &'static str {
-    match state {
-        TransactionState::Ready | TransactionState::InTransaction if call == "complete_transaction" => {
-            "no transaction is prepared: prepare_transaction() does that, and init_transactions_keeping_prepared() \
-             tells whether the producer before this one has left one"
-        }
-        TransactionState::Preparing => "the transaction is being prepared",
-        TransactionState::Prepared => {
-            "a transaction is prepared: complete_transaction(), commit_transaction() or abort_transaction() ends it"
-        }
-        TransactionState::Uninitialized => "init_transactions() has to be called first",
-        TransactionState::Initializing => "init_transactions() is not over yet",
-        TransactionState::Ready if call.starts_with("init_transactions") => {
-            "it was called already, and once is enough"
-        }
-        TransactionState::Ready => "no transaction is open: begin_transaction() opens one",
-        TransactionState::InTransaction => {
-            "a transaction is open: commit_transaction() or abort_transaction() ends it"
-        }
-        TransactionState::Committing => "the transaction is being committed",
-        TransactionState::Aborting => "the transaction is being aborted",
-        TransactionState::AbortableError | TransactionState::FatalError => {
-            "the transaction has failed: abort_transaction() ends it"
-        }
-    }
-}
-
 /// Whether a transaction that began in the turn `number` began last: its turn goes on until it is being ended, which is the next one.
 fn is_of(turn: u64, number: u64) -> bool {
     turn & !1 == number
-}
-
-/// The error of a guard whose transaction was ended by others.
-pub(crate) fn transaction_is_over() -> Error {
-    let text = "the transaction of this guard is over: another call, which was told how, has ended it";
-    Error::new(ErrorKind::IllegalState, text)
-}
-
-/// A failed transaction's error, for calls after the one that was told it first.
-pub(crate) fn failed_transaction(why: &Error) -> Error {
-    let text = format!("the transaction has failed and can only be aborted: {why}");
-    let error = Error::new(why.kind(), text).with_source(why.clone());
-    why.code().map_or(error.clone(), |code| error.with_code(code)).with_requires_abort()
 }
 
 /// The error of a call that comes while another one has not been told its outcome.
@@ -577,28 +537,6 @@ pub(crate) fn must_repeat(call: &str, pending: TransactionCall) -> Error {
 
 /// How much of what is seen is the state.
 const STATE_BITS: u32 = 8;
-
-/// Whether a call that fails like this is still under way, so that the same one has to be made again.
-pub(crate) fn is_under_way(error: &Error) -> bool {
-    error.is_retriable() || error.kind() == ErrorKind::Interrupted
-}
-
-/// Whether a transaction is not whole any more where `send` fails like this: what Java puts into the future of a record,
-/// and not what it throws.
-pub(crate) fn dooms(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Timeout
-            | ErrorKind::RecordTooLarge
-            | ErrorKind::InvalidTopic
-            | ErrorKind::UnknownTopicOrPartition
-            | ErrorKind::Authentication
-            | ErrorKind::Authorization
-            | ErrorKind::UnsupportedVersion
-            | ErrorKind::Network
-            | ErrorKind::Broker
-    )
-}
 
 #[cfg(test)]
 mod tests {
