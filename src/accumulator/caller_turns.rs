@@ -1,11 +1,11 @@
-//! `CallerTurns`: whether several threads append to a partition, and so take turns for its lock.
+//! `CallerTurns`: several threads that append to a partition take turns for its lock.
 //!
-//! Owns: telling one calling thread from several, and those that wait for their outcomes from those that go on. Must not
-//! know: records, batches.
+//! Owns: whose turn it is, and telling callers that wait for their outcomes from those that go on. Must not know: records,
+//! batches.
 //! Threads: application threads. What is under the queue's lock is `LastCaller`.
-//! Holds: one thread alone pays for a comparison; several are found out within a batch, and forgotten within two.
+//! Holds: who has the turn pays for a comparison; another takes it where the lock is free, and steps back where it is not.
 
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock_in_turns};
 
 /// Tells one calling thread from another, for as long as both go on calling.
@@ -23,14 +23,16 @@ impl CallerToken {
 /// How callers take the lock.
 #[derive(Default)]
 pub(super) struct CallerTurns {
-    several: AtomicBool,
+    /// The thread that appends, which need not look whether another does; 0 where nobody steps back.
+    owner: AtomicUsize,
+    /// How many threads have stepped back.
+    waiting: AtomicU32,
 }
 
-/// The thread that appended last, and whether that has changed since the open batch was opened.
+/// The thread that appended last.
 #[derive(Default)]
 pub(super) struct LastCaller {
     token: CallerToken,
-    has_changed: bool,
     /// Callers wait for what they send: none of them wants the lock again and again, and one that stepped back would only be
     /// late.
     waits: bool,
@@ -48,10 +50,11 @@ const WAITING_CALLERS: u32 = 256;
 
 impl CallerTurns {
     #[inline(always)]
-    pub(super) fn lock<'a, T>(&self, mutex: &'a Mutex<T>) -> MutexGuard<'a, T> {
-        match self.several.load(Ordering::Relaxed) {
-            false => mutex.lock(),
-            true => lock_in_turns(mutex),
+    pub(super) fn lock<'a, T>(&self, mutex: &'a Mutex<T>, caller: CallerToken) -> MutexGuard<'a, T> {
+        let owner = self.owner.load(Ordering::Relaxed);
+        match owner == caller.0 || owner == 0 {
+            true => mutex.lock(),
+            false => lock_in_turns(mutex, &self.waiting),
         }
     }
 
@@ -65,15 +68,8 @@ impl CallerTurns {
 
     #[cold]
     fn note_another(&self, last: &mut LastCaller, caller: CallerToken) {
-        let is_first = last.token == CallerToken::default();
-        *last = LastCaller { token: caller, has_changed: !is_first, waits: last.waits };
-        self.several.store(!is_first && !last.waits, Ordering::Relaxed);
-    }
-
-    /// A batch is opened.
-    pub(super) fn begin_batch(&self, last: &mut LastCaller) {
-        let several = std::mem::take(&mut last.has_changed);
-        self.several.store(several && !last.waits, Ordering::Relaxed);
+        last.token = caller;
+        self.owner.store(if last.waits { 0 } else { caller.0 }, Ordering::Relaxed);
     }
 }
 
@@ -82,38 +78,39 @@ impl CallerTurns {
 mod tests {
     use super::*;
 
+    fn owner(turns: &CallerTurns) -> usize {
+        turns.owner.load(Ordering::Relaxed)
+    }
+
     #[test]
-    fn several_callers_are_found_out_within_a_batch_and_forgotten_within_two() {
+    fn who_has_appended_last_has_the_turn() {
         let (turns, mut last) = (CallerTurns::default(), LastCaller::default());
-        let (one, other) = (CallerToken(1), CallerToken(2));
-        let several = |turns: &CallerTurns| turns.several.load(Ordering::Relaxed);
-        for caller in [one, one] {
-            turns.note(&mut last, caller);
-            assert!(!several(&turns), "one alone");
+        assert_eq!(owner(&turns), 0, "nobody has appended yet");
+        for caller in [1, 1, 2, 1] {
+            let mutex = Mutex::new(());
+            let guard = turns.lock(&mutex, CallerToken(caller));
+            turns.note(&mut last, CallerToken(caller));
+            drop(guard);
+            assert_eq!(owner(&turns), caller);
         }
-        turns.note(&mut last, other);
-        assert!(several(&turns));
-        turns.begin_batch(&mut last);
-        turns.note(&mut last, other);
-        assert!(several(&turns), "they were several in the batch before");
-        turns.begin_batch(&mut last);
-        assert!(!several(&turns));
     }
 
     #[test]
     fn callers_that_wait_for_what_they_send_take_no_turns() {
         let (turns, mut last) = (CallerTurns::default(), LastCaller::default());
-        let mut batch = |records, is_awaited| {
-            turns.begin_batch(&mut last);
+        let mut owner_in_batch = |records, is_awaited| {
             (1..=4).for_each(|caller| turns.note(&mut last, CallerToken(caller)));
-            let several = turns.several.load(Ordering::Relaxed);
             last.note_batch(records, is_awaited);
-            several
+            owner(&turns)
         };
-        assert!(batch(4, true), "of the first it is not known");
-        assert!(!batch(4, true));
-        assert!(!batch(WAITING_CALLERS + 1, true));
-        assert!(batch(4, false), "most records of the one before were somebody's who does not wait");
-        assert!(batch(4, true));
+        assert_eq!(owner_in_batch(4, true), 4, "of the first it is not known");
+        assert_eq!(owner_in_batch(4, true), 0);
+        assert_eq!(owner_in_batch(WAITING_CALLERS + 1, true), 0);
+        assert_eq!(
+            owner_in_batch(4, false),
+            4,
+            "most records of the one before were somebody's who does not wait"
+        );
+        assert_eq!(owner_in_batch(4, true), 4);
     }
 }

@@ -202,7 +202,7 @@ impl PartitionQueue {
         caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
     ) -> Option<RecordPlace> {
-        let mut guard = self.caller_turns.lock(&self.state);
+        let mut guard = self.caller_turns.lock(&self.state, caller);
         let state = &mut *guard;
         self.caller_turns.note(&mut state.last_caller, caller);
         if !state.access.is_open() || sticky.is_some_and(|sticky| !sticky.is(self.partition)) {
@@ -222,7 +222,7 @@ impl PartitionQueue {
         request: &mut AppendRequest<'_>,
         sticky: Option<&StickyPartition>,
     ) -> QueueStep {
-        let mut guard = self.caller_turns.lock(&self.state);
+        let mut guard = self.state.lock();
         let state = &mut *guard;
         match state.access.now() {
             Access::Open => {}
@@ -326,7 +326,6 @@ impl PartitionQueue {
         };
         state.open = Some(open);
         state.flushed = false;
-        self.caller_turns.begin_batch(&mut state.last_caller);
         self.depth.fetch_add(1, Ordering::Relaxed);
         let step = self.appended(state, &request.parts, sticky, place);
         let tell = state.noticed == Noticed::Nothing;

@@ -34,47 +34,61 @@ pub(crate) fn park(time: Option<std::time::Duration>) {
 
 /// Locks. Of several threads that want the lock for one short step after the other, one has it for a while and the others
 /// step back: a lock that is handed from processor to processor at each step, with all that it guards, makes each step
-/// several times as long.
+/// several times as long. `waiting` counts those that have stepped back from this lock.
 #[inline]
-pub(crate) fn lock_in_turns<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock_in_turns<'a, T>(mutex: &'a Mutex<T>, waiting: &atomic::AtomicU32) -> MutexGuard<'a, T> {
     match mutex.try_lock() {
         Some(guard) => guard,
-        None => step_back(mutex),
+        None => step_back(mutex, waiting),
     }
 }
 
+#[cfg(loom)]
+fn step_back<'a, T>(mutex: &'a Mutex<T>, _: &atomic::AtomicU32) -> MutexGuard<'a, T> {
+    mutex.lock()
+}
+
+#[cfg(not(loom))]
 #[cold]
 #[inline(never)]
-fn step_back<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    #[cfg(not(loom))]
-    {
-        for _ in 0..TRIES {
-            std::hint::spin_loop();
-            if let Some(guard) = mutex.try_lock() {
-                return guard;
-            }
-        }
-        for doublings in 0..PAUSES {
-            std::thread::sleep(PAUSE * (1 << doublings));
-            if let Some(guard) = mutex.try_lock() {
-                return guard;
-            }
+fn step_back<'a, T>(mutex: &'a Mutex<T>, waiting: &atomic::AtomicU32) -> MutexGuard<'a, T> {
+    for _ in 0..TRIES {
+        std::hint::spin_loop();
+        if let Some(guard) = mutex.try_lock() {
+            return guard;
         }
     }
-    mutex.lock()
+    let others = waiting.fetch_add(1, atomic::Ordering::Relaxed).min(MOST_OTHERS);
+    let mut pause = TURN * (others + 1);
+    let mut guard = None;
+    for _ in 0..PAUSES {
+        std::thread::sleep(pause);
+        guard = mutex.try_lock();
+        if guard.is_some() {
+            break;
+        }
+        pause *= 2;
+    }
+    waiting.fetch_sub(1, atomic::Ordering::Relaxed);
+    guard.unwrap_or_else(|| mutex.lock())
 }
 
 /// How often a thread looks again at once: the other may be the sender, which has the lock for a moment.
 #[cfg(not(loom))]
 const TRIES: u32 = 10;
 
-/// How long a thread steps back: some hundred steps of the other's.
+/// How long one thread has the lock, about: some thousand steps. A thread that steps back leaves each of those that have done so
+/// before it a turn.
 #[cfg(not(loom))]
-const PAUSE: std::time::Duration = std::time::Duration::from_micros(100);
+const TURN: std::time::Duration = std::time::Duration::from_micros(300);
 
-/// How often, before it waits in the queue for the lock; each time for twice as long.
+/// How many of them are counted, at most.
 #[cfg(not(loom))]
-const PAUSES: u32 = 5;
+const MOST_OTHERS: u32 = 8;
+
+/// How often a thread looks again after a pause, each twice as long, before it waits in the queue for the lock.
+#[cfg(not(loom))]
+const PAUSES: u32 = 3;
 
 /// loom's locks with the face of `parking_lot`'s: a panic ends a model anyway, so there is no poison.
 #[cfg(loom)]
@@ -161,18 +175,22 @@ mod tests {
     use std::sync::Arc;
     use std::thread;
 
+    use super::atomic::{AtomicU32, Ordering};
     use super::*;
 
     #[test]
     fn threads_that_take_turns_each_get_theirs_and_never_two_at_once() {
         let shared = Arc::new(Mutex::new(Vec::new()));
+        let waiting = Arc::new(AtomicU32::new(0));
         let threads: Vec<_> = (0..4)
             .map(|number| {
-                let shared = Arc::clone(&shared);
-                thread::spawn(move || (0..5000).for_each(|step| lock_in_turns(&shared).push((number, step))))
+                let (shared, waiting) = (Arc::clone(&shared), Arc::clone(&waiting));
+                let push = move |step| lock_in_turns(&shared, &waiting).push((number, step));
+                thread::spawn(move || (0..5000).for_each(push))
             })
             .collect();
         threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(waiting.load(Ordering::Relaxed), 0, "nobody counts as waiting any more");
         let shared = shared.lock();
         for number in 0..4 {
             let own: Vec<_> =
@@ -186,7 +204,7 @@ mod tests {
         let shared = Arc::new(Mutex::new(0));
         let guard = shared.lock();
         let other = Arc::clone(&shared);
-        let waiting = thread::spawn(move || *lock_in_turns(&other) += 1);
+        let waiting = thread::spawn(move || *lock_in_turns(&other, &AtomicU32::new(0)) += 1);
         thread::sleep(std::time::Duration::from_millis(20));
         drop(guard);
         waiting.join().unwrap();
