@@ -101,7 +101,7 @@ fn all_members_keep_the_same_lints() {
     let root = read("Cargo.toml");
     let wanted = lints(&root, "workspace.lints");
     assert!(wanted.contains(&(String::from("rust"), String::from("unsafe_code = \"forbid\""))), "{wanted:?}");
-    let mut members = vec![String::from("benchmarks"), String::from("fuzz")];
+    let mut members = ["benchmarks", "benchmarks/work", "fuzz"].map(String::from).to_vec();
     let crates = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("crates")).unwrap();
     members.extend(crates.map(|entry| format!("crates/{}", entry.unwrap().file_name().to_string_lossy())));
     members.extend(["examples/order_service", "examples/from_c", "."].map(String::from));
@@ -115,6 +115,26 @@ fn all_members_keep_the_same_lints() {
             continue;
         }
         assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "{member}");
+    }
+}
+
+/// The benchmark's clients that are Rust programs and bring an async runtime: each is a workspace of its own, with a lock file, so that
+/// ours has nothing of theirs, and with the same lints.
+#[test]
+fn clients_of_the_benchmark_on_tokio_are_workspaces_of_their_own() {
+    let root = read("Cargo.toml");
+    assert!(root.contains("\nexclude = [\"benchmarks/peers\"]\n"), "{root}");
+    for name in ["krafka", "confluent-kafka"] {
+        let manifest = read(&format!("benchmarks/peers/{name}/Cargo.toml"));
+        assert!(manifest.contains("\n[workspace]\n"), "{name}");
+        assert_eq!(lints(&manifest, "lints"), lints(&root, "workspace.lints"), "{name}");
+        let version = manifest.split(&format!("\n{name} = {{ version = \"=")).nth(1);
+        let version = version.and_then(|rest| rest.split('"').next()).expect("one exact version");
+        let locked = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+        assert!(read(&format!("benchmarks/peers/{name}/Cargo.lock")).contains(&locked), "{name}");
+        // What it prints beside its figures.
+        assert!(read(&format!("benchmarks/peers/{name}/src/main.rs")).contains(&format!("\"{version}\"")));
+        assert!(!read("Cargo.lock").contains(&format!("name = \"{name}\"")), "{name}");
     }
 }
 

@@ -1,11 +1,5 @@
-//! What the benchmark's programs share: the work that a client is given, the records that it sends, the threads that
-//! send them, and the lines in which programs report.
+//! The benchmark's programs, and what they share with clients that are built apart (`work/`).
 
-pub mod callers;
 pub mod ours;
-pub mod payloads;
-pub mod report;
-pub mod work;
 
-/// Any error, with its text: these programs only ever print it and exit.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+pub use kafka_producer_benchmark_work::{Failure, callers, payloads, report, work};

@@ -17,20 +17,31 @@ pub(crate) enum Program {
     Librdkafka,
     Java,
     FranzGo,
+    Krafka,
+    ConfluentKafka,
     Ours,
     /// Ours with an allocator that counts.
     OursCounted,
 }
 
-pub(crate) const PROGRAMS: [(Program, &str); 7] = [
+pub(crate) const PROGRAMS: [(Program, &str); 9] = [
     (Program::Floor, "floor"),
     (Program::Echo, "echo"),
     (Program::Librdkafka, "librdkafka"),
     (Program::Java, "java"),
     (Program::FranzGo, "franz-go"),
+    (Program::Krafka, "krafka"),
+    (Program::ConfluentKafka, "confluent-kafka"),
     (Program::Ours, "ours"),
     (Program::OursCounted, "ours-counted"),
 ];
+
+impl Program {
+    /// Whether it takes part without being asked for by name: building the others takes minutes, and what they come to changes no bar.
+    pub(crate) fn is_default(self) -> bool {
+        !matches!(self, Program::Krafka | Program::ConfluentKafka)
+    }
+}
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,6 +62,8 @@ pub(crate) const ECHO: Contestant = peer(Program::Echo);
 pub(crate) const LIBRDKAFKA: Contestant = peer(Program::Librdkafka);
 pub(crate) const JAVA: Contestant = peer(Program::Java);
 pub(crate) const FRANZ_GO: Contestant = peer(Program::FranzGo);
+pub(crate) const KRAFKA: Contestant = peer(Program::Krafka);
+pub(crate) const CONFLUENT_KAFKA: Contestant = peer(Program::ConfluentKafka);
 pub(crate) const OURS: Contestant = Contestant { program: Program::Ours, ask: Ask::Nobody };
 pub(crate) const OURS_CALLBACK: Contestant = Contestant { program: Program::Ours, ask: Ask::Callback };
 pub(crate) const OURS_FUTURE: Contestant = Contestant { program: Program::Ours, ask: Ask::Future };
@@ -59,12 +72,14 @@ pub(crate) const COUNTED_CALLBACK: Contestant = Contestant { ask: Ask::Callback,
 pub(crate) const COUNTED_FUTURE: Contestant = Contestant { ask: Ask::Future, ..COUNTED };
 
 /// All of them, in the order of the tables' columns.
-pub(crate) const CONTESTANTS: [Contestant; 11] = [
+pub(crate) const CONTESTANTS: [Contestant; 13] = [
     FLOOR,
     ECHO,
     LIBRDKAFKA,
     JAVA,
     FRANZ_GO,
+    KRAFKA,
+    CONFLUENT_KAFKA,
     OURS,
     OURS_CALLBACK,
     OURS_FUTURE,
@@ -78,7 +93,7 @@ const fn peer(program: Program) -> Contestant {
 }
 
 impl Contestant {
-    /// Whether it is what ours is measured by.
+    /// Whether it is what the bars measure ours by: the same three, whoever else was asked for.
     pub(crate) fn is_peer(self) -> bool {
         matches!(self.program, Program::Librdkafka | Program::Java | Program::FranzGo)
     }

@@ -3,8 +3,9 @@
 use kafka_producer_benchmarks::work::Mode;
 
 use crate::case::{
-    Bar, BrokerKind, COUNTED, COUNTED_CALLBACK, COUNTED_FUTURE, Case, CaseGroup, Contestant, ECHO, FLOOR,
-    FRANZ_GO, Figure, JAVA, LIBRDKAFKA, Limit, OURS, OURS_CALLBACK, OURS_FUTURE, Yardstick,
+    Bar, BrokerKind, CONFLUENT_KAFKA, COUNTED, COUNTED_CALLBACK, COUNTED_FUTURE, Case, CaseGroup, Contestant,
+    ECHO, FLOOR, FRANZ_GO, Figure, JAVA, KRAFKA, LIBRDKAFKA, Limit, OURS, OURS_CALLBACK, OURS_FUTURE,
+    Yardstick,
 };
 use crate::payload_kinds::PayloadKind::{self, HalfRandom, Json, Letters, LogLines};
 
@@ -54,10 +55,13 @@ const fn at_least(who: Contestant, figure: Figure, by: Yardstick, least: f64) ->
 
 use Yardstick::{BestPeer, Of, One};
 
-const ALL_WAYS: &[Contestant] = &[FLOOR, LIBRDKAFKA, JAVA, FRANZ_GO, OURS, OURS_CALLBACK, OURS_FUTURE];
-const WITH_FLOOR: &[Contestant] = &[FLOOR, LIBRDKAFKA, JAVA, FRANZ_GO, OURS, OURS_CALLBACK];
-const WITH_CALLBACK: &[Contestant] = &[LIBRDKAFKA, JAVA, FRANZ_GO, OURS, OURS_CALLBACK];
-const PEERS_AND_OURS: &[Contestant] = &[LIBRDKAFKA, JAVA, FRANZ_GO, OURS];
+const ALL_WAYS: &[Contestant] =
+    &[FLOOR, LIBRDKAFKA, JAVA, FRANZ_GO, KRAFKA, CONFLUENT_KAFKA, OURS, OURS_CALLBACK, OURS_FUTURE];
+const WITH_FLOOR: &[Contestant] =
+    &[FLOOR, LIBRDKAFKA, JAVA, FRANZ_GO, KRAFKA, CONFLUENT_KAFKA, OURS, OURS_CALLBACK];
+const WITH_CALLBACK: &[Contestant] =
+    &[LIBRDKAFKA, JAVA, FRANZ_GO, KRAFKA, CONFLUENT_KAFKA, OURS, OURS_CALLBACK];
+const PEERS_AND_OURS: &[Contestant] = &[LIBRDKAFKA, JAVA, FRANZ_GO, KRAFKA, CONFLUENT_KAFKA, OURS];
 
 const SMALL_BARS: &[Bar] = &[
     rate(OURS, BestPeer, 4.5),
@@ -202,8 +206,11 @@ const GET_BARS: &[Bar] = &[
 ];
 
 const fn get(name: &'static str, threads: usize, delay_us: u64) -> Case {
-    let contestants: &[Contestant] =
-        if threads == 1 { &[ECHO, LIBRDKAFKA, JAVA, FRANZ_GO, OURS] } else { PEERS_AND_OURS };
+    let contestants: &[Contestant] = if threads == 1 {
+        &[ECHO, LIBRDKAFKA, JAVA, FRANZ_GO, KRAFKA, CONFLUENT_KAFKA, OURS]
+    } else {
+        PEERS_AND_OURS
+    };
     Case {
         name,
         group: CaseGroup::RoundTrips,
@@ -236,7 +243,7 @@ const fn transactions(name: &'static str, transaction: u64) -> Case {
         group: CaseGroup::Transactions,
         mode: Mode::Transactions,
         transaction,
-        contestants: WITH_CALLBACK,
+        contestants: &[LIBRDKAFKA, JAVA, FRANZ_GO, OURS, OURS_CALLBACK],
         bars: TRANSACTION_BARS,
         ..on_kafka(name, 100)
     }

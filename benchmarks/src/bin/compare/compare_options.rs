@@ -12,7 +12,8 @@ use crate::case_table::CASES;
 const USAGE: &str = "usage: compare [OPTION …]
   --rounds N              how often each contestant does each case (3)
   --case TEXT,TEXT        only the cases whose name contains one of these
-  --clients A,B           only these of floor, echo, librdkafka, java, franz-go, ours, ours-counted
+  --clients A,B           only these of floor, echo, librdkafka, java, franz-go, ours, ours-counted;
+                          and krafka, confluent-kafka, which take part only when they are named here
   --window MS             how long a run is measured (1000)
   --set CLIENT NAME=VALUE one more property for one of them
   --real-time             clients and sinks run at real-time priority: quiet figures on a machine that others use; needs root
@@ -54,7 +55,11 @@ impl Options {
         let mut options = Options {
             rounds: 3,
             filter: Vec::new(),
-            programs: PROGRAMS.iter().map(|(_, name)| (*name).to_owned()).collect(),
+            programs: PROGRAMS
+                .iter()
+                .filter(|(program, _)| program.is_default())
+                .map(|(_, name)| (*name).to_owned())
+                .collect(),
             window: WINDOW,
             properties: Vec::new(),
             real_time: false,

@@ -1,4 +1,4 @@
-//! How each program is started: those of this package lie beside compare, Java's and Go's are compiled the first time.
+//! How each program is started: those of this package lie beside compare, those in `peers/` are compiled the first time.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,12 +17,16 @@ pub(crate) fn words(program: Program) -> Result<Vec<String>, Failure> {
     match program {
         Program::Java => remembered(&JAVA, java),
         Program::FranzGo => remembered(&FRANZ_GO, franz_go),
+        Program::Krafka => remembered(&KRAFKA, || cargo("krafka")),
+        Program::ConfluentKafka => remembered(&CONFLUENT_KAFKA, || cargo("confluent-kafka")),
         _ => Ok(vec![sibling(&format!("client-{program}"))?]),
     }
 }
 
 static JAVA: OnceLock<Vec<String>> = OnceLock::new();
 static FRANZ_GO: OnceLock<Vec<String>> = OnceLock::new();
+static KRAFKA: OnceLock<Vec<String>> = OnceLock::new();
+static CONFLUENT_KAFKA: OnceLock<Vec<String>> = OnceLock::new();
 
 fn remembered(
     place: &OnceLock<Vec<String>>,
@@ -85,5 +89,21 @@ fn franz_go() -> Result<Vec<String>, Failure> {
     match status.map_err(|error| format!("go: {error}"))? {
         status if status.success() => Ok(vec![program]),
         status => Err(format!("go build: {status}").into()),
+    }
+}
+
+/// A package with a workspace of its own; the crate's version is in its `Cargo.toml`, those of all others in its `Cargo.lock`. Optimised as
+/// this package is by `--release`.
+fn cargo(name: &str) -> Result<Vec<String>, Failure> {
+    let target = std::env::current_exe()?.with_file_name("peers");
+    let manifest = format!("{}/peers/{name}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+    let mut cargo = Command::new("cargo");
+    cargo.args(["build", "--release", "--locked", "--manifest-path", &manifest, "--target-dir"]).arg(&target);
+    match cargo.status().map_err(|error| format!("cargo: {error}"))? {
+        status if status.success() => {
+            let program = target.join("release").join(format!("client-{name}"));
+            Ok(vec![program.display().to_string()])
+        }
+        status => Err(format!("cargo build of {manifest}: {status}").into()),
     }
 }

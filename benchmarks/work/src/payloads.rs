@@ -81,6 +81,7 @@ impl Payloads {
     }
 
     /// The one with this number.
+    #[inline]
     pub fn at(&self, index: usize) -> &[u8] {
         let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.bytes[begin..self.ends[index]]
@@ -130,6 +131,7 @@ pub struct RecordWalk<'a> {
 
 impl<'a> RecordWalk<'a> {
     /// The value after the one before, and after the last the first.
+    #[inline]
     pub fn value(&mut self) -> &'a [u8] {
         let value = self.table.values.at(self.value);
         self.value = if self.value + 1 == self.table.values.len() { 0 } else { self.value + 1 };
@@ -137,6 +139,7 @@ impl<'a> RecordWalk<'a> {
     }
 
     /// The same for the key, where records have keys.
+    #[inline]
     pub fn key(&mut self) -> Option<&'a [u8]> {
         if self.table.keys.is_empty() {
             return None;

@@ -111,7 +111,7 @@ pub fn add_transactions(report: Report, threads: impl Iterator<Item = (u64, Vec<
 }
 
 /// How long ago that was.
-fn nanoseconds(since: Instant) -> u32 {
+pub fn nanoseconds(since: Instant) -> u32 {
     u32::try_from(since.elapsed().as_nanos()).unwrap_or(u32::MAX)
 }
 
