@@ -115,6 +115,7 @@ fn properties(work: &Work) -> HashMap<String, String> {
         ("max.request.size", "2097152"), // room for a batch of 1 MiB and its request
         ("max.in.flight.requests.per.connection", "5"),
         ("compression.type", &work.codec),
+        ("partitioner.type", "Murmur2RandomPartitioner"), // its own default is librdkafka's, CRC-32
     ];
     let fixed = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
     fixed.into_iter().chain(work.properties.iter().cloned()).collect()
