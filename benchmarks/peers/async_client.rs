@@ -1,8 +1,9 @@
 //! The work of the benchmark by a client that has futures: what the two clients on Tokio share. Each includes this file.
 //!
-//! It owns the runtime (as `#[tokio::main]` makes it) and the tasks that send, one in the place of each thread of the other clients,
-//! and what is measured of them; a client says how a record is sent and how it is told the outcome. It must not know the
-//! clients.
+//! It owns the runtime (as `#[tokio::main]` makes it), who sends, and what is measured of them; a client says how a record is sent
+//! and how it is told the outcome. It must not know the clients. Who sends as fast as it can does so on threads of their own, which
+//! block on their futures, as `main` does; who waits for single records are tasks on the runtime's threads. Each is the faster way
+//! of the two: a task that always has something to do shares its thread with the producer's own (NOTES.md).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -15,7 +16,6 @@ use kafka_producer_benchmark_work::payloads::{RecordTable, RecordWalk};
 use kafka_producer_benchmark_work::report::Report;
 use kafka_producer_benchmark_work::work::{Mode, Work};
 use tokio::runtime::Runtime;
-use tokio::task::JoinHandle;
 
 /// Every so manyth record tells how long it took.
 const SAMPLED: u64 = 64;
@@ -25,7 +25,7 @@ pub(crate) type KeyAndValue = (Option<&'static [u8]>, &'static [u8]);
 
 /// A producer whose calls are futures.
 pub(crate) trait AsyncClient: Sized + Send + Sync + 'static {
-    /// What a task keeps until it is told the outcomes.
+    /// What a caller keeps until it is told the outcomes.
     type Kept: Default + Send;
 
     /// Makes a producer.
@@ -103,17 +103,18 @@ fn table(work: &Work) -> Result<&'static RecordTable, Failure> {
 }
 
 fn throughput<C: AsyncClient>(runtime: &Runtime, work: &Work) -> Result<Report, Failure> {
-    let client = Arc::new(runtime.block_on(C::start(work))?);
+    let client = runtime.block_on(C::start(work))?;
     let table = table(work)?;
-    let make = |index| QueueTask {
-        client: Arc::clone(&client),
+    let make = |index| QueueCaller {
+        runtime,
+        client: &client,
         walk: table.walk(index, work.threads),
         between_looks: table.between_looks(),
         samples: false,
         number: 0,
         kept: C::Kept::default(),
     };
-    let (_, report) = measure(runtime, work, make, || runtime.block_on(client.flush()))?;
+    let (_, report) = callers::run(work, make, || runtime.block_on(client.flush()))?;
     runtime.block_on(client.close())?;
     let samples = std::mem::take(&mut *OUTCOMES.samples.lock().unwrap_or_else(PoisonError::into_inner));
     Ok(report.with("told", OUTCOMES.successes.load(Relaxed)).with_times(samples))
@@ -127,9 +128,13 @@ fn latency<C: AsyncClient>(runtime: &Runtime, work: &Work) -> Result<Report, Fai
         walk: table.walk(index, work.threads),
         times: Vec::new(),
     };
-    let (tasks, report) = measure(runtime, work, make, || Ok(()))?;
+    // One thread waits for all tasks.
+    let one = Work { threads: 1, ..work.clone() };
+    let all = |_| TaskGroup { runtime, tasks: (0..work.threads).map(make).collect() };
+    let (groups, report) = callers::run(&one, all, || Ok(()))?;
     runtime.block_on(client.close())?;
-    Ok(report.with_times(tasks.into_iter().flat_map(|task| task.times).collect()))
+    let tasks = groups.into_iter().flat_map(|group| group.tasks);
+    Ok(report.with_times(tasks.flat_map(|task| task.times).collect()))
 }
 
 fn connect<C: AsyncClient>(runtime: &Runtime, work: &Work) -> Result<Report, Failure> {
@@ -173,45 +178,56 @@ fn idle<C: AsyncClient>(runtime: &Runtime, work: &Work) -> Result<Report, Failur
     Ok(report)
 }
 
-/// What one task does; as [`CallingThread`].
-trait CallingTask: Send + 'static {
-    fn begin(&mut self);
-
-    fn send_until(&mut self, end: Instant) -> impl Future<Output = Result<u64, Failure>> + Send;
-}
-
-/// Has the tasks do the work, on the runtime's threads; they come back with what was seen of all of them. One thread waits for them.
-fn measure<T: CallingTask>(
-    runtime: &Runtime,
-    work: &Work,
-    make: impl Fn(usize) -> T,
-    flush: impl Fn() -> Result<(), Failure>,
-) -> Result<(Vec<T>, Report), Failure> {
-    let one = Work { threads: 1, ..work.clone() };
-    let all = |_| TaskGroup { runtime, tasks: (0..work.threads).map(&make).collect() };
-    let (groups, report) = callers::run(&one, all, flush)?;
-    Ok((groups.into_iter().flat_map(|group| group.tasks).collect(), report))
-}
-
-/// The tasks of a run, while they are not on their way.
-struct TaskGroup<'a, T> {
+/// Queues one record after the other, on a thread of its own.
+struct QueueCaller<'a, C: AsyncClient> {
     runtime: &'a Runtime,
-    tasks: Vec<T>,
+    client: &'a C,
+    walk: RecordWalk<'static>,
+    between_looks: u64,
+    samples: bool,
+    number: u64,
+    kept: C::Kept,
 }
 
-impl<T: CallingTask> CallingThread for TaskGroup<'_, T> {
+impl<C: AsyncClient> CallingThread for QueueCaller<'_, C> {
     fn begin(&mut self) {
-        self.tasks.iter_mut().for_each(T::begin);
+        self.samples = true;
     }
 
     fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
-        let spawn = |mut task: T| {
-            self.runtime.spawn(async move {
-                let sent = task.send_until(end).await;
-                sent.map(|sent| (task, sent))
-            })
-        };
-        let spawned: Vec<JoinHandle<_>> = self.tasks.drain(..).map(spawn).collect();
+        let before = self.number;
+        self.runtime.block_on(async {
+            while Instant::now() < end {
+                for _ in 0..self.between_looks {
+                    let sampled = self.samples && self.number.is_multiple_of(SAMPLED);
+                    let record = (self.walk.key(), self.walk.value());
+                    self.client.queue(record, sampled.then(Instant::now), &mut self.kept).await?;
+                    self.number += 1;
+                }
+            }
+            Ok(self.number - before)
+        })
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.runtime.block_on(self.client.settle(&mut self.kept))
+    }
+}
+
+/// The tasks that wait for single records, while they are not on their way.
+struct TaskGroup<'a, C> {
+    runtime: &'a Runtime,
+    tasks: Vec<AskTask<C>>,
+}
+
+impl<C: AsyncClient> CallingThread for TaskGroup<'_, C> {
+    fn begin(&mut self) {
+        self.tasks.iter_mut().for_each(|task| task.times.clear());
+    }
+
+    fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+        let spawn = |task: AskTask<C>| self.runtime.spawn(task.send_until(end));
+        let spawned: Vec<_> = self.tasks.drain(..).map(spawn).collect();
         let mut all = 0;
         for joined in spawned {
             let (task, sent) = self.runtime.block_on(joined)??;
@@ -222,49 +238,16 @@ impl<T: CallingTask> CallingThread for TaskGroup<'_, T> {
     }
 }
 
-/// Queues one record after the other.
-struct QueueTask<C: AsyncClient> {
-    client: Arc<C>,
-    walk: RecordWalk<'static>,
-    between_looks: u64,
-    samples: bool,
-    number: u64,
-    kept: C::Kept,
-}
-
-impl<C: AsyncClient> CallingTask for QueueTask<C> {
-    fn begin(&mut self) {
-        self.samples = true;
-    }
-
-    async fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
-        let before = self.number;
-        while Instant::now() < end {
-            for _ in 0..self.between_looks {
-                let sampled = self.samples && self.number.is_multiple_of(SAMPLED);
-                let record = (self.walk.key(), self.walk.value());
-                self.client.queue(record, sampled.then(Instant::now), &mut self.kept).await?;
-                self.number += 1;
-            }
-        }
-        self.client.settle(&mut self.kept).await?;
-        Ok(self.number - before)
-    }
-}
-
 /// Sends a record, waits for its outcome, sends the next.
-struct AskTask<C: AsyncClient> {
+struct AskTask<C> {
     client: Arc<C>,
     walk: RecordWalk<'static>,
     times: Vec<u32>,
 }
 
-impl<C: AsyncClient> CallingTask for AskTask<C> {
-    fn begin(&mut self) {
-        self.times.clear();
-    }
-
-    async fn send_until(&mut self, end: Instant) -> Result<u64, Failure> {
+impl<C: AsyncClient> AskTask<C> {
+    /// Until then; how many records.
+    async fn send_until(mut self, end: Instant) -> Result<(Self, u64), Failure> {
         let before = self.times.len();
         let mut begun = Instant::now();
         while begun < end {
@@ -272,6 +255,7 @@ impl<C: AsyncClient> CallingTask for AskTask<C> {
             self.times.push(callers::nanoseconds(begun));
             begun = Instant::now();
         }
-        Ok((self.times.len() - before) as u64)
+        let sent = (self.times.len() - before) as u64;
+        Ok((self, sent))
     }
 }

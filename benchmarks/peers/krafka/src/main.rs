@@ -1,7 +1,7 @@
 //! client-krafka: the work of the benchmark by krafka.
 //!
-//! `enqueue` with the bytes as they lie, which it takes without a copy. The handle of each record is kept, and awaited when 65,536
-//! more were queued: of krafka's two ways to be told outcomes (the other is an interceptor) the faster one.
+//! `enqueue` with the bytes as they lie, which it takes without a copy. The handle of each record is kept, and awaited when 32,768
+//! more were queued by all callers: of krafka's two ways to be told outcomes (the other is an interceptor) the faster one.
 
 #[path = "../../async_client.rs"]
 mod async_client;
@@ -17,8 +17,8 @@ use krafka::{Compression, Kafka, Record};
 
 use crate::async_client::{AsyncClient, KeyAndValue, OUTCOMES};
 
-/// How many handles are kept before the first one is awaited.
-const KEPT: usize = 65_536;
+/// How many handles all callers keep before the first one is awaited.
+const KEPT: usize = 32_768;
 
 fn main() -> Result<(), Failure> {
     async_client::run::<KrafkaClient>("0.28.1")
@@ -27,6 +27,8 @@ fn main() -> Result<(), Failure> {
 struct KrafkaClient {
     producer: Producer,
     topic: String,
+    /// How many handles each caller keeps.
+    kept: usize,
 }
 
 impl KrafkaClient {
@@ -62,7 +64,7 @@ impl AsyncClient for KrafkaClient {
             .metrics_push(false)
             .build()
             .await?;
-        Ok(KrafkaClient { producer, topic: work.topic.clone() })
+        Ok(KrafkaClient { producer, topic: work.topic.clone(), kept: KEPT / work.threads.max(1) })
     }
 
     async fn ask_for_the_topic(&self) -> Result<(), Failure> {
@@ -76,7 +78,7 @@ impl AsyncClient for KrafkaClient {
         _: Option<Instant>,
         kept: &mut Self::Kept,
     ) -> Result<(), Failure> {
-        if kept.len() == KEPT
+        if kept.len() >= self.kept
             && let Some(oldest) = kept.pop_front()
         {
             tell(oldest).await;

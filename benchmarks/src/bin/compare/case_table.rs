@@ -389,7 +389,13 @@ pub(crate) const CASES: &[Case] = &[
         ..over_tls("get-tls", 100, 16 * KIB)
     },
     Case { mode: Mode::Connect, bars: &[], ..over_tls("connect-tls", 100, 16 * KIB) },
-    Case { mode: Mode::Connect, bars: &[], tls: false, ..over_tls("connect", 100, 16 * KIB) },
+    Case {
+        mode: Mode::Connect,
+        bars: &[],
+        tls: false,
+        contestants: &[LIBRDKAFKA, JAVA, KRAFKA, CONFLUENT_KAFKA, OURS],
+        ..over_tls("connect", 100, 16 * KIB)
+    },
     COLD_START,
     IDLE,
     allocations("allocations", 1, 0),
