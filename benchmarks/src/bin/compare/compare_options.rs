@@ -26,6 +26,7 @@ const USAGE: &str = "usage: compare [OPTION …]
   --list                  the names of the cases";
 
 /// The options.
+#[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) rounds: usize,
     filter: Vec<String>,
@@ -145,5 +146,40 @@ impl Options {
         let own = self.properties.iter().filter(|(client, _, _)| *client == who.program.to_string());
         work.properties.extend(own.map(|(_, name, value)| (name.clone(), value.clone())));
         work
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::{CONTESTANTS, Program};
+
+    fn read(words: &[&str]) -> Result<Options, Failure> {
+        Options::read(words.iter().map(|&word| word.to_owned()))
+    }
+
+    #[test]
+    fn two_clients_take_part_only_when_they_are_named() -> Result<(), Failure> {
+        let takes_part = |options: &Options, program| {
+            options.cases().any(|case| options.contestants(case).iter().any(|who| who.program == program))
+        };
+        let (all, asked) = (read(&[])?, read(&["--clients", "ours,krafka,confluent-kafka"])?);
+        for (program, name) in PROGRAMS {
+            let is_asked_for = matches!(program, Program::Krafka | Program::ConfluentKafka);
+            assert_eq!(takes_part(&all, program), !is_asked_for, "{name}");
+            assert_eq!(takes_part(&asked, program), is_asked_for || program == Program::Ours, "{name}");
+        }
+        // And no bar is measured by them.
+        assert_eq!(CONTESTANTS.iter().filter(|who| who.is_peer()).count(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn each_client_is_named_where_one_looks_for_it() {
+        let page = include_str!("../../../README.md");
+        for (_, name) in PROGRAMS {
+            assert!(USAGE.contains(name), "{name}");
+            assert!(page.contains(&format!("`{name}`")), "{name}");
+        }
     }
 }
