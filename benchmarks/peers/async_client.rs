@@ -34,7 +34,7 @@ pub(crate) trait AsyncClient: Sized + Send + Sync + 'static {
     /// Has it ask for the topic's partitions.
     fn ask_for_the_topic(&self) -> impl Future<Output = Result<(), Failure>> + Send;
 
-    /// Queues a record, whose outcome [`OUTCOMES`] is told. `sent` is there where the time is taken.
+    /// Queues a record, whose outcome [`TOLD`] is told. `sent` is there where the time is taken.
     fn queue(
         &self,
         record: KeyAndValue,
@@ -56,16 +56,16 @@ pub(crate) trait AsyncClient: Sized + Send + Sync + 'static {
 }
 
 /// What was told of the records.
-pub(crate) struct Outcomes {
+pub(crate) struct ToldRecords {
     successes: AtomicU64,
     /// Nanoseconds.
     samples: Mutex<Vec<u32>>,
 }
 
-pub(crate) static OUTCOMES: Outcomes =
-    Outcomes { successes: AtomicU64::new(0), samples: Mutex::new(Vec::new()) };
+pub(crate) static TOLD: ToldRecords =
+    ToldRecords { successes: AtomicU64::new(0), samples: Mutex::new(Vec::new()) };
 
-impl Outcomes {
+impl ToldRecords {
     /// A record was acknowledged.
     pub(crate) fn success(&self, sent: Option<Instant>) {
         self.successes.fetch_add(1, Relaxed);
@@ -116,8 +116,8 @@ fn throughput<C: AsyncClient>(runtime: &Runtime, work: &Work) -> Result<Report, 
     };
     let (_, report) = callers::run(work, make, || runtime.block_on(client.flush()))?;
     runtime.block_on(client.close())?;
-    let samples = std::mem::take(&mut *OUTCOMES.samples.lock().unwrap_or_else(PoisonError::into_inner));
-    Ok(report.with("told", OUTCOMES.successes.load(Relaxed)).with_times(samples))
+    let samples = std::mem::take(&mut *TOLD.samples.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(report.with("told", TOLD.successes.load(Relaxed)).with_times(samples))
 }
 
 fn latency<C: AsyncClient>(runtime: &Runtime, work: &Work) -> Result<Report, Failure> {

@@ -17,7 +17,7 @@ use confluent_kafka::producer::{
 use kafka_producer_benchmark_work::Failure;
 use kafka_producer_benchmark_work::work::{Mode, Work};
 
-use crate::async_client::{AsyncClient, KeyAndValue, OUTCOMES};
+use crate::async_client::{AsyncClient, KeyAndValue, TOLD};
 
 fn main() -> Result<(), Failure> {
     async_client::run::<ConfluentClient>("1.0.0")
@@ -96,8 +96,8 @@ impl Callback for TimedOutcome {
 
 fn tell(error: Option<&Error>, sent: Option<Instant>) {
     match error {
-        None => OUTCOMES.success(sent),
-        Some(error) => OUTCOMES.failure(error),
+        None => TOLD.success(sent),
+        Some(error) => TOLD.failure(error),
     }
 }
 

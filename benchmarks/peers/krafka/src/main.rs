@@ -15,7 +15,7 @@ use kafka_producer_benchmark_work::work::{Mode, Work};
 use krafka::producer::{Acks, DeliveryHandle, Producer};
 use krafka::{Compression, Kafka, Record};
 
-use crate::async_client::{AsyncClient, KeyAndValue, OUTCOMES};
+use crate::async_client::{AsyncClient, KeyAndValue, TOLD};
 
 /// How many handles all callers keep before the first one is awaited.
 const KEPT: usize = 32_768;
@@ -111,8 +111,8 @@ impl AsyncClient for KrafkaClient {
 /// When an outcome came cannot be seen by who asks later, so that no times are taken.
 async fn tell(handle: DeliveryHandle) {
     match handle.await {
-        Ok(_) => OUTCOMES.success(None),
-        Err(error) => OUTCOMES.failure(&error),
+        Ok(_) => TOLD.success(None),
+        Err(error) => TOLD.failure(&error),
     }
 }
 
