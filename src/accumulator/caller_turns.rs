@@ -5,18 +5,20 @@
 //! Threads: application threads. What is under the queue's lock is `LastCaller`.
 //! Holds: who has the turn pays for a comparison; another takes it where the lock is free, and steps back where it is not.
 
+use crate::accumulator::append::BlockBudget;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock_in_turns};
 
-/// Tells one calling thread from another, for as long as both go on calling.
+/// Tells one calling thread from another, for as long as both go on calling; 0 for a call that may not wait, as those in
+/// callbacks, which are made on the sender's thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct CallerToken(usize);
 
 impl CallerToken {
-    /// By something that the thread has to itself.
+    /// By something that the thread has to itself, where the call may wait.
     #[inline]
-    pub(crate) fn of<T>(own: &T) -> CallerToken {
-        CallerToken(std::ptr::from_ref(own).addr())
+    pub(crate) fn of<T>(own: &T, budget: &BlockBudget) -> CallerToken {
+        CallerToken(if budget.left().is_some() { std::ptr::from_ref(own).addr() } else { 0 })
     }
 }
 
@@ -52,7 +54,7 @@ impl CallerTurns {
     #[inline(always)]
     pub(super) fn lock<'a, T>(&self, mutex: &'a Mutex<T>, caller: CallerToken) -> MutexGuard<'a, T> {
         let owner = self.owner.load(Ordering::Relaxed);
-        match owner == caller.0 || owner == 0 {
+        match owner == caller.0 || owner == 0 || caller.0 == 0 {
             true => mutex.lock(),
             false => lock_in_turns(mutex, &self.waiting),
         }
@@ -76,6 +78,8 @@ impl CallerTurns {
 #[cfg(test)]
 #[cfg(not(loom))]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn owner(turns: &CallerTurns) -> usize {
@@ -93,6 +97,19 @@ mod tests {
             drop(guard);
             assert_eq!(owner(&turns), caller);
         }
+    }
+
+    #[test]
+    fn a_call_that_may_not_wait_has_no_turn_and_leaves_it_to_nobody() {
+        let (turns, mut last) = (CallerTurns::default(), LastCaller::default());
+        let patient = CallerToken::of(&1, &BlockBudget::at_most(Duration::from_millis(1)));
+        assert_ne!(patient, CallerToken::default());
+        turns.note(&mut last, patient);
+        assert_eq!(owner(&turns), patient.0);
+        let at_once = CallerToken::of(&1, &BlockBudget::nothing());
+        assert_eq!(at_once, CallerToken::default());
+        turns.note(&mut last, at_once);
+        assert_eq!(owner(&turns), 0);
     }
 
     #[test]

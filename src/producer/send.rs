@@ -135,7 +135,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         budget: &mut BlockBudget,
     ) -> Result<(RecordPlace, RecordFacts), Error> {
         // Each thread has scratch buffers of its own.
-        let caller = CallerToken::of(scratch);
+        let caller = CallerToken::of(scratch, budget);
         let partition = record.partition;
         let parts = self.parts.plugins.serialize(&topic.name, record, scratch)?;
         let chosen = self.choose_partition(topic, partition, &parts)?;
