@@ -65,7 +65,7 @@ macro_rules! defects {
             ];
 
             /// What seeds find that have transactions.
-            pub(crate) const TRANSACTIONAL: [Defect; 24] = [
+            pub(crate) const TRANSACTIONAL: [Defect; 25] = [
                 Defect::EndsUnanswered,
                 Defect::NothingAdded,
                 Defect::OldEpochGoesOn,
@@ -90,6 +90,7 @@ macro_rules! defects {
                 Defect::PreparedKeepsEpoch,
                 Defect::PartitionsCarriedOver,
                 Defect::UnknownForEver,
+                Defect::OldGuardEndsNew,
             ];
 
             /// What is wrong with it.
@@ -183,4 +184,5 @@ defects! {
     PreparedKeepsEpoch: "where the coordinator gives no newer epoch after what was prepared, none is asked for",
     PartitionsCarriedOver: "the partitions of a transaction are taken for those of the next one, whose topics may be gone",
     UnknownForEver: "offsets of a partition that nobody knows any more are asked for without end",
+    OldGuardEndsNew: "a guard whose transaction is over ends the one that has begun since",
 }

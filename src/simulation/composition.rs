@@ -3,6 +3,7 @@
 //! Owns: the order in which that is added. Must not know: what any of it is.
 
 use crate::network::test_channels::SimulatedChannels;
+use crate::simulation::guard_scenario::guard;
 use crate::simulation::run_parts::DrawnParts;
 use crate::simulation::scenario::{SeedScenario, scenario};
 use crate::simulation::secured_scenario::secure;
@@ -19,6 +20,9 @@ pub(super) fn compose(seed: u64, parts: DrawnParts, enabled: &[Kind]) -> SeedSce
     };
     if parts.two_phases {
         prepare_first(&mut composed, enabled);
+    }
+    if parts.guards {
+        guard(&mut composed);
     }
     if parts.security {
         secure(&mut composed, enabled);

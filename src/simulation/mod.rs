@@ -25,6 +25,7 @@ mod secured_setup;
 mod security_step;
 
 // … what the application does, and on which threads, …
+mod guarded;
 mod ledger;
 mod player;
 mod slow_code;
@@ -69,6 +70,7 @@ mod recovery_probe;
 mod successor;
 
 // … and many of them, each from a seed.
+mod guard_scenario;
 mod scenario;
 mod secured_scenario;
 mod telemetry_trouble;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::producer::KafkaProducer;
+use crate::producer::{KafkaProducer, Transaction};
 use crate::record::{ProducerRecord, RecordMetadata, TopicName};
 use crate::simulation::history::{RecordContent, Violation};
 use crate::simulation::ledger::Ledger;
@@ -67,6 +67,17 @@ pub(super) enum Act {
     Finish {
         tries: u32,
     },
+    Guard(GuardAct),
+}
+
+/// Something that it does with a guard of a transaction; `is_oldest`: with the one that it has had for the longest time, else with
+/// the newest. Without any, it is the call of the producer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GuardAct {
+    Begin,
+    Commit { is_oldest: bool, tries: u32 },
+    Abort { is_oldest: bool, tries: u32 },
+    Drop { is_oldest: bool },
 }
 
 /// Which call it sends with.
@@ -111,10 +122,25 @@ pub(super) struct Player {
 
 /// Where a record goes, and how many bytes its value has.
 #[derive(Debug, Clone, Copy)]
-struct Shipment {
-    topic: usize,
-    partition: Option<i32>,
-    size: usize,
+pub(super) struct Shipment {
+    pub(super) topic: usize,
+    pub(super) partition: Option<i32>,
+    pub(super) size: usize,
+}
+
+/// What a record is sent with: a producer, or a guard of a transaction of its.
+#[derive(Clone, Copy)]
+pub(super) enum SendingHandle<'a> {
+    Producer(&'a SimulatedProducer),
+    Guard(&'a SimulatedProducer, &'a Transaction<'a, [u8], [u8]>),
+}
+
+impl SendingHandle<'_> {
+    fn producer(&self) -> &SimulatedProducer {
+        match self {
+            SendingHandle::Producer(producer) | SendingHandle::Guard(producer, _) => producer,
+        }
+    }
 }
 
 /// How calls are made, and where they are written down.
@@ -129,35 +155,52 @@ impl Player {
         Player { producer: Some(producer), script: Script { ledger, limits } }
     }
 
-    pub(super) fn perform(&mut self, act: Act) {
+    /// Does this. With guards it goes on, with what comes `next`, until it has none any more.
+    pub(super) fn perform(&mut self, act: Act, next: &mut dyn FnMut() -> Option<Act>) {
         let Some(producer) = &self.producer else { return };
-        let Script { ledger, limits } = &self.script;
-        let longest = limits.delivery + SECOND;
-        match act {
-            Act::Send { topic, partition, size, how } => {
-                self.script.send(producer, Shipment { topic, partition, size }, how);
-            }
-            Act::Get { within } => self.script.get(within),
-            Act::Flush => ledger.flush(|| producer.flush()),
-            Act::PartitionsFor { topic } => {
-                let call = || drop(producer.partitions_for(TOPICS[topic]));
-                ledger.call("partitions_for", limits.max_block, call);
-            }
-            Act::Close { within: None } => ledger.call("close", longest, || drop(producer.close())),
-            Act::Close { within: Some(within) } => {
-                let call = || drop(producer.close_timeout(within));
-                ledger.call("close_timeout", within.min(longest), call);
-            }
-            Act::Drop => {
+        let left = match act {
+            Act::Guard(GuardAct::Begin) => self.script.with_guards(producer, next),
+            act => Some(act),
+        };
+        match left {
+            Some(Act::Drop) => {
+                let longest = self.script.longest();
                 let producer = self.producer.take();
-                ledger.call("drop", longest, || drop(producer));
+                self.script.ledger.call("drop", longest, || drop(producer));
             }
-            of_transactions => self.script.transact(producer, of_transactions),
+            Some(act) => self.script.act(producer, act),
+            None => {}
         }
     }
 }
 
 impl Script {
+    /// How long a call may take that waits for all that was accepted.
+    fn longest(&self) -> Duration {
+        self.limits.delivery + SECOND
+    }
+
+    pub(super) fn act(&self, producer: &SimulatedProducer, act: Act) {
+        let Script { ledger, limits } = self;
+        match act {
+            Act::Send { topic, partition, size, how } => {
+                self.send(SendingHandle::Producer(producer), Shipment { topic, partition, size }, how);
+            }
+            Act::Get { within } => self.get(within),
+            Act::Flush => ledger.flush(|| producer.flush()),
+            Act::PartitionsFor { topic } => {
+                let call = || drop(producer.partitions_for(TOPICS[topic]));
+                ledger.call("partitions_for", limits.max_block, call);
+            }
+            Act::Close { within: None } => ledger.call("close", self.longest(), || drop(producer.close())),
+            Act::Close { within: Some(within) } => {
+                let call = || drop(producer.close_timeout(within));
+                ledger.call("close_timeout", within.min(self.longest()), call);
+            }
+            of_transactions => self.transact(producer, of_transactions),
+        }
+    }
+
     fn get(&self, within: Option<Duration>) {
         let Some(future) = self.ledger.last() else { return };
         let limit = within.unwrap_or(self.limits.delivery).min(self.limits.delivery);
@@ -167,7 +210,7 @@ impl Script {
         });
     }
 
-    fn send(&self, producer: &SimulatedProducer, shipment: Shipment, how: How) {
+    pub(super) fn send(&self, handle: SendingHandle<'_>, shipment: Shipment, how: How) {
         let (ledger, max_block) = (&self.ledger, self.limits.max_block);
         let Shipment { topic, partition, size } = shipment;
         let name = TOPICS[topic];
@@ -184,13 +227,20 @@ impl Script {
             record = record.with_timestamp(wall);
         }
         let sent = match how {
-            How::Send => ledger.call("send", max_block, || producer.send(record)),
-            How::TrySend => ledger.call("try_send", Duration::ZERO, || producer.try_send(record)),
+            How::Send => ledger.call("send", max_block, || match handle {
+                SendingHandle::Producer(producer) => producer.send(record),
+                SendingHandle::Guard(_, guard) => guard.send(record),
+            }),
+            How::TrySend => ledger.call("try_send", Duration::ZERO, || handle.producer().try_send(record)),
             How::Callback(deed) => {
                 // A callback that only listens keeps no handle: the last one goes with the application.
                 let calls = matches!(deed, CallbackDeed::Sends(_) | CallbackDeed::Waits);
-                let callback = self.callback(calls.then(|| producer.clone()), number, shipment, deed);
-                ledger.call("send", max_block, || producer.send_with_callback(record, callback))
+                let callback =
+                    self.callback(calls.then(|| handle.producer().clone()), number, shipment, deed);
+                ledger.call("send", max_block, || match handle {
+                    SendingHandle::Producer(producer) => producer.send_with_callback(record, callback),
+                    SendingHandle::Guard(_, guard) => guard.send_with_callback(record, callback),
+                })
             }
         };
         match sent {
@@ -214,7 +264,7 @@ impl Script {
                 (CallbackDeed::Slow(time), _) => script.ledger.clock.spend(time),
                 (CallbackDeed::Sends(size), Some(producer)) => {
                     let how = How::Callback(CallbackDeed::Nothing);
-                    script.send(&producer, Shipment { size, ..shipment }, how);
+                    script.send(SendingHandle::Producer(&producer), Shipment { size, ..shipment }, how);
                 }
                 (CallbackDeed::Waits, Some(producer))
                     if producer.flush().is_ok()

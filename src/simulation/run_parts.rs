@@ -27,6 +27,8 @@ pub struct RunParts<P = Presence> {
     pub transactions: P,
     /// They are of two phases, where there are transactions.
     pub two_phases: P,
+    /// Some of their calls are those of guards, where there are transactions.
+    pub guards: P,
     /// Somebody has subscribed to the producers' metrics, and telling him goes wrong.
     pub telemetry: P,
 }
@@ -42,6 +44,7 @@ impl<P: Copy> RunParts<P> {
             ("security", self.security),
             ("transactions", self.transactions),
             ("two phases", self.two_phases),
+            ("guards", self.guards),
             ("telemetry", self.telemetry),
         ];
         all.into_iter().filter(move |(_, part)| holds(*part)).map(|(name, _)| name)
@@ -55,6 +58,7 @@ impl RunParts {
         security: Presence::Never,
         transactions: Presence::Never,
         two_phases: Presence::Never,
+        guards: Presence::Never,
         telemetry: Presence::Never,
     };
 
@@ -64,6 +68,7 @@ impl RunParts {
         security: Presence::OneIn(50),
         transactions: Presence::Always,
         two_phases: Presence::OneIn(5),
+        guards: Presence::OneIn(3),
         telemetry: Presence::OneIn(50),
     };
 
@@ -75,6 +80,7 @@ impl RunParts {
             security: self.security.or(other.security),
             transactions: self.transactions.or(other.transactions),
             two_phases: self.two_phases.or(other.two_phases),
+            guards: self.guards.or(other.guards),
             telemetry: self.telemetry.or(other.telemetry),
         }
     }
@@ -92,6 +98,7 @@ impl RunParts {
             security,
             transactions,
             two_phases: is_there(self.two_phases, 0x2fa5) && transactions,
+            guards: is_there(self.guards, 0xb3a5) && transactions,
             telemetry: is_there(self.telemetry, 0x7e1e),
         }
     }

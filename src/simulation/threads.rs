@@ -183,9 +183,25 @@ fn play(
     told: &Handover<(usize, Turn)>,
     number: usize,
 ) {
-    while let Some(acts) = to_do.receive() {
-        acts.into_iter().for_each(|act| player.perform(act));
-        told.send((number, Turn::Idle));
+    let (mut given, mut is_busy, mut is_over) = (VecDeque::new(), false, false);
+    // None from then on where it has said so.
+    let mut next = || {
+        while !is_over {
+            if let Some(act) = given.pop_front() {
+                return Some(act);
+            }
+            if std::mem::replace(&mut is_busy, true) {
+                told.send((number, Turn::Idle));
+            }
+            match to_do.receive() {
+                Some(acts) => given = acts.into(),
+                None => is_over = true,
+            }
+        }
+        None
+    };
+    while let Some(act) = next() {
+        player.perform(act, &mut next);
     }
 }
 

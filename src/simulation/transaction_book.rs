@@ -164,9 +164,13 @@ impl TransactionBook {
     }
 
     pub(super) fn commit_begins(&mut self) -> Option<usize> {
-        let current = self.current()?;
-        self.transactions[current].pending += 1;
-        Some(current)
+        self.commit_of_begins(self.current())
+    }
+
+    /// The same for a guard's transaction, which may be an old one.
+    pub(super) fn commit_of_begins(&mut self, transaction: Option<usize>) -> Option<usize> {
+        self.transactions.get_mut(transaction?)?.pending += 1;
+        transaction
     }
 
     pub(super) fn commit_is_over(&mut self, transaction: Option<usize>, outcome: &Result<(), Error>) {
@@ -189,9 +193,13 @@ impl TransactionBook {
     }
 
     pub(super) fn abort_begins(&mut self) -> Option<usize> {
-        let current = self.current()?;
-        self.transactions[current].aborting += 1;
-        Some(current)
+        self.abort_of_begins(self.current())
+    }
+
+    /// The same for a guard's transaction, which may be an old one.
+    pub(super) fn abort_of_begins(&mut self, transaction: Option<usize>) -> Option<usize> {
+        self.transactions.get_mut(transaction?)?.aborting += 1;
+        transaction
     }
 
     pub(super) fn abort_is_over(&mut self, transaction: Option<usize>, outcome: &Result<(), Error>) {

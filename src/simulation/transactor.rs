@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::consumer_group::{ConsumerGroupMetadata, OffsetAndMetadata, TopicPartition};
 use crate::error::{Error, ErrorKind};
-use crate::simulation::player::{Act, Script, SimulatedProducer, TOPICS};
+use crate::simulation::player::{Act, GuardAct, Script, SimulatedProducer, TOPICS};
 use crate::simulation::transaction_book::ObservedOffset;
 
 /// What becomes of a transaction's end.
@@ -33,6 +33,7 @@ impl Script {
                 self.complete_or_finish(producer, tries)
             }
             Act::Begin => self.begin(producer),
+            Act::Guard(guard) => self.without_guard(producer, guard),
             Act::Offsets { topic, partition, is_shared } => {
                 self.offsets(producer, topic, partition, is_shared)
             }
@@ -53,7 +54,18 @@ impl Script {
         }
     }
 
-    fn call_of_transactions(
+    /// What is done in place of something with a guard, where there is none.
+    fn without_guard(&self, producer: &SimulatedProducer, guard: GuardAct) {
+        let act = match guard {
+            GuardAct::Begin => Act::Begin,
+            GuardAct::Commit { tries, .. } => Act::Commit { tries },
+            GuardAct::Abort { tries, .. } => Act::Abort { tries },
+            GuardAct::Drop { .. } => Act::Abort { tries: 0 },
+        };
+        self.transact(producer, act);
+    }
+
+    pub(super) fn call_of_transactions(
         &self,
         name: &'static str,
         limit: Duration,
@@ -91,11 +103,16 @@ impl Script {
             }
             outcome
         };
-        let is_early = begin().is_err_and(|error| error.kind() == ErrorKind::IllegalState);
-        let has_left = || matches!(self.complete(producer, 0), Ended::Yes);
-        if is_early && (self.init(producer).is_ok() || (self.ledger.database.is_some() && has_left())) {
+        if begin().is_err_and(|error| self.makes_ready(producer, &error)) {
             let _ = begin();
         }
+    }
+
+    /// Whether a transaction can begin now, where one could not because of this.
+    pub(super) fn makes_ready(&self, producer: &SimulatedProducer, error: &Error) -> bool {
+        let has_left = || matches!(self.complete(producer, 0), Ended::Yes);
+        error.kind() == ErrorKind::IllegalState
+            && (self.init(producer).is_ok() || (self.ledger.database.is_some() && has_left()))
     }
 
     fn offsets(&self, producer: &SimulatedProducer, topic: usize, partition: i32, is_shared: bool) {
