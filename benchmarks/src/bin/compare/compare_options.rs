@@ -11,7 +11,7 @@ use crate::case_table::CASES;
 
 const USAGE: &str = "usage: compare [OPTION …]
   --rounds N              how often each contestant does each case (3)
-  --case TEXT,TEXT        only the cases whose name contains one of these
+  --case TEXT,=NAME       only the cases whose name contains one of these; with =, the case of this name
   --clients A,B           only these of floor, echo, librdkafka, java, franz-go, ours, ours-counted;
                           and krafka, confluent-kafka, which take part only when they are named here
   --window MS             how long a run is measured (1000)
@@ -114,9 +114,12 @@ impl Options {
     /// Those that were asked for.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &'static Case> + use<> {
         let filter = self.filter.clone();
-        let wanted = move |case: &&Case| {
-            filter.is_empty() || filter.iter().any(|text| case.name.contains(text.as_str()))
+        let matches = |text: &str, name: &str| match text.strip_prefix('=') {
+            Some(whole) => name == whole,
+            None => name.contains(text),
         };
+        let wanted =
+            move |case: &&Case| filter.is_empty() || filter.iter().any(|text| matches(text, case.name));
         CASES.iter().filter(wanted)
     }
 
@@ -171,6 +174,17 @@ mod tests {
         }
         // And no bar is measured by them.
         assert_eq!(CONTESTANTS.iter().filter(|who| who.is_peer()).count(), 3);
+        Ok(())
+    }
+
+    #[test]
+    fn cases_are_chosen_by_a_part_of_their_names_or_by_the_whole() -> Result<(), Failure> {
+        let names = |text| -> Result<Vec<&str>, Failure> {
+            Ok(read(&["--case", text])?.cases().map(|case| case.name).collect())
+        };
+        assert_eq!(names("=100B-16KiB,cold")?, ["100B-16KiB", "cold-start-20ms"]);
+        assert!(names("100B-16KiB")?.len() > 3);
+        assert!(names("=100B").is_err());
         Ok(())
     }
 
