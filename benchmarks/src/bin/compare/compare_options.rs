@@ -1,6 +1,7 @@
 //! What the command line asks for.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use kafka_producer_benchmarks::Failure;
@@ -9,7 +10,8 @@ use kafka_producer_benchmarks::work::{Mode, Work};
 use crate::case::{BrokerKind, Case, Contestant, PROGRAMS, Times};
 use crate::case_table::CASES;
 
-const USAGE: &str = "usage: compare [OPTION …]
+/// What `--help` prints.
+pub(crate) const USAGE: &str = "usage: compare [OPTION …]
   --rounds N              how often each contestant does each case (3)
   --case TEXT,=NAME       only the cases whose name contains one of these; with =, the case of this name
   --clients A,B           only these of floor, echo, librdkafka, java, franz-go, ours, ours-counted;
@@ -23,7 +25,8 @@ const USAGE: &str = "usage: compare [OPTION …]
   --from FILE             measure nothing, read such a file
   --quick                 short runs, one round, nothing is judged
   --check                 only see that the sink gets what the clients were given
-  --list                  the names of the cases";
+  --list                  the names of the cases
+  --help                  this";
 
 /// The options.
 #[derive(Debug)]
@@ -42,6 +45,7 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     pub(crate) check: bool,
     pub(crate) list: bool,
+    pub(crate) help: bool,
 }
 
 const JAVA_WARM_UP: Duration = Duration::from_secs(3);
@@ -71,31 +75,39 @@ impl Options {
             quick: false,
             check: false,
             list: false,
+            help: false,
         };
         while let Some(arg) = args.next() {
             options.take(&arg, &mut args)?;
         }
         let known = |name: &str| PROGRAMS.iter().any(|(_, known)| *known == name);
-        if let Some(other) = options.programs.iter().find(|name| !known(name)) {
-            return Err(format!("no client {other}\n{USAGE}").into());
+        let set = options.properties.iter().map(|(client, _, _)| client);
+        if let Some(other) = options.programs.iter().chain(set).find(|name| !known(name)) {
+            return Err(format!("there is no client \"{other}\"\n{USAGE}").into());
         }
         if options.cases().next().is_none() {
-            return Err(format!("no case of such a name\n{USAGE}").into());
+            let asked = options.filter.join(",");
+            return Err(format!("there is no case for \"{asked}\"; --list prints all of them").into());
+        }
+        if options.cases().all(|case| options.contestants(case).is_empty()) {
+            return Err("none of these clients takes part in one of these cases".into());
         }
         Ok(options)
     }
 
     fn take(&mut self, arg: &str, args: &mut impl Iterator<Item = String>) -> Result<(), Failure> {
-        let mut next = || args.next().ok_or_else(|| format!("{arg} needs more\n{USAGE}"));
+        let mut next = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
         let words = |list: String| list.split(',').map(str::to_owned).collect();
         match arg {
-            "--rounds" => self.rounds = next()?.parse()?,
+            "--rounds" => self.rounds = from_one(arg, &next()?)?,
             "--case" => self.filter = words(next()?),
             "--clients" => self.programs = words(next()?),
-            "--window" => self.window = Duration::from_millis(next()?.parse()?),
+            "--window" => self.window = Duration::from_millis(from_one(arg, &next()?)?),
             "--set" => {
                 let (client, pair) = (next()?, next()?);
-                let (name, value) = pair.split_once('=').ok_or("--set CLIENT NAME=VALUE")?;
+                let (name, value) = pair
+                    .split_once('=')
+                    .ok_or_else(|| format!("--set {client} {pair}: the property has the form NAME=VALUE"))?;
                 self.properties.push((client, name.to_owned(), value.to_owned()));
             }
             "--real-time" => self.real_time = true,
@@ -106,6 +118,7 @@ impl Options {
             "--quick" => (self.quick, self.rounds, self.window) = (true, 1, QUICK_WINDOW),
             "--check" => (self.check, self.window) = (true, CHECK_WINDOW),
             "--list" => self.list = true,
+            "--help" | "-h" => self.help = true,
             _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
         }
         Ok(())
@@ -152,6 +165,12 @@ impl Options {
     }
 }
 
+/// A number of an option, 1 or more.
+fn from_one<T: FromStr + PartialOrd + From<u8>>(arg: &str, word: &str) -> Result<T, Failure> {
+    let number = word.parse().ok().filter(|number| *number >= T::from(1));
+    number.ok_or_else(|| format!("{arg} {word}: it takes a whole number, 1 or more").into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,6 +205,25 @@ mod tests {
         assert!(names("100B-16KiB")?.len() > 3);
         assert!(names("=100B").is_err());
         Ok(())
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_what_can() {
+        let refused: [(&[&str], &str); 9] = [
+            (&["--rouns", "2"], "unknown argument --rouns"),
+            (&["--rounds"], "--rounds needs a value"),
+            (&["--rounds", "0"], "--rounds 0: it takes a whole number, 1 or more"),
+            (&["--window", "1s"], "--window 1s: it takes a whole number, 1 or more"),
+            (&["--clients", "kafka"], "there is no client \"kafka\""),
+            (&["--case", "nosuch"], "there is no case for \"nosuch\""),
+            (&["--set", "our", "linger.ms=1"], "there is no client \"our\""),
+            (&["--set", "ours", "linger.ms"], "--set ours linger.ms: the property has the form NAME=VALUE"),
+            (&["--clients", "java", "--case", "memory"], "none of these clients takes part"),
+        ];
+        for (words, message) in refused {
+            let told = read(words).map(|_| ()).map_err(|error| error.to_string());
+            assert!(told.as_ref().is_err_and(|told| told.contains(message)), "{words:?}: {told:?}");
+        }
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl MeasuredCase {
         CONTESTANTS.into_iter().filter(|who| self.by.contains_key(who))
     }
 
+    /// How many of its runs did not fail.
+    pub(crate) fn runs(&self, who: Contestant) -> usize {
+        self.by.get(&who).into_iter().flat_map(BTreeMap::values).map(Vec::len).max().unwrap_or(0)
+    }
+
     /// The figure of each round.
     pub(crate) fn all(&self, who: Contestant, name: &str) -> &[f64] {
         self.by.get(&who).and_then(|figures| figures.get(name)).map_or(&[], Vec::as_slice)
@@ -136,14 +141,27 @@ impl Measured {
 
     /// Reads such lines. Those of cases that are no more are left out. What stands behind `# ` says how they were measured.
     pub(crate) fn read(&mut self, text: &str) -> Result<Vec<String>, Failure> {
-        for line in text.lines().filter(|line| line.starts_with("case=")) {
+        if !text.is_empty() && !text.ends_with('\n') {
+            return Err("its last line is cut off".into());
+        }
+        let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with("# "));
+        for (at, line) in lines {
             let report = Report::parse(line);
+            let is_figure = |(name, value): (&str, &str)| {
+                ["case", "contestant"].contains(&name) || value.parse::<f64>().is_ok()
+            };
+            if !line.starts_with("case=") || !report.pairs().all(is_figure) {
+                return Err(format!("line {} is no run that --save has written", at + 1).into());
+            }
             let (name, who): (String, String) = (report.get("case")?, report.get("contestant")?);
             let case = CASES.iter().find(|case| case.name == name);
             let who = CONTESTANTS.into_iter().find(|known| known.to_string() == who);
             if let (Some(case), Some(who)) = (case, who) {
                 self.add(case, who, &report);
             }
+        }
+        if self.0.is_empty() {
+            return Err("it has no run of any case".into());
         }
         Ok(text.lines().filter_map(|line| line.strip_prefix("# ")).map(str::to_owned).collect())
     }
@@ -258,6 +276,23 @@ mod tests {
         assert_eq!(case.bound(OURS_CALLBACK, 2.0), "waking and waiting");
         let line = Measured::line(case.case, JAVA, &Report::default().with("rate", 2));
         assert_eq!(line, "case=100B-1MiB contestant=java rate=2");
+        let mut again = Measured::default();
+        assert_eq!(again.read(&format!("{line}\n# on a machine\n"))?, ["on a machine"]);
+        assert_eq!(again.case("100B-1MiB").map(|case| case.all(JAVA, "rate")), Some(&[2.0][..]));
         Ok(())
+    }
+
+    #[test]
+    fn a_damaged_file_is_refused() {
+        let run = "case=100B-1MiB contestant=java rate=";
+        for (text, message) in [
+            (format!("{run}2"), "its last line is cut off"),
+            (format!("{run}2\nwhat else\n"), "line 2 is no run that --save has written"),
+            (format!("{run}2x\n"), "line 1 is no run that --save has written"),
+            ("# nothing else\n".to_owned(), "it has no run of any case"),
+        ] {
+            let told = Measured::default().read(&text).map_err(|error| error.to_string());
+            assert_eq!(told, Err(message.to_owned()), "{text}");
+        }
     }
 }

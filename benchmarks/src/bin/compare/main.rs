@@ -19,21 +19,37 @@ mod tls;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
 
 use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::work::Mode;
 
 use crate::case::{BrokerKind, Case, Contestant, Program};
 use crate::case_table::CASES;
-use crate::compare_options::Options;
+use crate::compare_options::{Options, USAGE};
 use crate::figures::Measured;
 use crate::payload_kinds::PayloadFiles;
 use crate::results::Results;
 use crate::run::{Runner, there_is};
 use crate::tls::SinkIdentity;
 
-fn main() -> Result<(), Failure> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
     let options = Options::read(std::env::args().skip(1))?;
+    if options.help {
+        println!("{USAGE}");
+        return Ok(());
+    }
     if options.list {
         options.cases().for_each(|case| println!("{}", case.name));
         return Ok(());
@@ -45,14 +61,17 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     }
     let how = match &bench.options.from {
-        Some(file) => bench.measured.read(&std::fs::read_to_string(file)?)?,
+        Some(file) => {
+            let read = std::fs::read_to_string(file).map_err(|error| of(file, &error))?;
+            bench.measured.read(&read).map_err(|error| of(file, &*error))?
+        }
         None => bench.measure()?,
     };
     let results = Results { measured: &bench.measured, how, judged: !bench.options.quick };
     let text = results.to_string();
     println!("\n{text}");
     if let Some(file) = &bench.options.markdown {
-        std::fs::write(file, &text)?;
+        std::fs::write(file, &text).map_err(|error| of(file, &error))?;
     }
     if let Some(file) = &bench.options.chart {
         chart::draw(&bench.measured, file)?;
@@ -66,6 +85,11 @@ fn main() -> Result<(), Failure> {
         (true, false) => Err(format!("{} bars are missed", missed.len()).into()),
         (true, true) => Ok(()),
     }
+}
+
+/// A failure with the name of its file.
+fn of(file: &Path, error: &dyn std::fmt::Display) -> Failure {
+    format!("{}: {error}", file.display()).into()
 }
 
 /// All that is measured, and with what.
@@ -87,7 +111,8 @@ impl Bench {
         if options.real_time && !there_is("chrt") {
             return Err("--real-time needs chrt (util-linux)".into());
         }
-        let log = options.save.as_ref().map(File::create).transpose()?;
+        let create = |file| File::create(file).map_err(|error| of(file, &error));
+        let log = options.save.as_deref().map(create).transpose()?;
         let runner = Runner { identity, real_time: options.real_time, kafka: None };
         let (measured, versions, failures) = (Measured::default(), BTreeSet::new(), Vec::new());
         Ok(Bench { options, runner, files, measured, versions, failures, log })
@@ -98,6 +123,11 @@ impl Bench {
         for case in self.options.cases() {
             if case.mode == Mode::Idle && !there_is("strace") {
                 println!("{}: NOT MEASURED: strace is not there", case.name);
+                continue;
+            }
+            let missing = ["java", "kcat"].into_iter().find(|program| !there_is(program));
+            if let Some(program) = missing.filter(|_| case.broker == BrokerKind::Kafka) {
+                println!("{}: NOT MEASURED: {program} is not there", case.name);
                 continue;
             }
             if case.broker == BrokerKind::Kafka && !self.runner.has_kafka() {

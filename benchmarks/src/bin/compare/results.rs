@@ -1,5 +1,6 @@
 //! What all runs came to, in tables: the rates and CPU times, the bars, and what bounds ours.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use kafka_producer_benchmarks::work::Mode;
@@ -54,6 +55,25 @@ impl Results<'_> {
             ]);
         }
         table
+    }
+
+    /// Which clients have fewer runs in a case than others have.
+    fn fewer_runs(&self) -> String {
+        let programs: BTreeSet<Program> =
+            self.measured.cases().flat_map(MeasuredCase::contestants).map(|who| who.program).collect();
+        let mut fewer = Vec::new();
+        for measured in self.measured.cases() {
+            let most = measured.contestants().map(|who| measured.runs(who)).max().unwrap_or(0);
+            let of_here = measured.case.contestants.iter().filter(|who| programs.contains(&who.program));
+            for (who, runs) in of_here.map(|who| (who, measured.runs(*who))).filter(|(_, runs)| *runs < most)
+            {
+                fewer.push(format!("{who} in {} ({runs} of {most})", measured.case.name));
+            }
+        }
+        if fewer.is_empty() {
+            return "Nothing is left out here.".to_owned();
+        }
+        format!("Fewer runs than the others of the case, failed or not made, have {}.", fewer.join(", "))
     }
 
     /// The figures that tell what bounds a case: ours, and the floor.
@@ -190,6 +210,7 @@ impl fmt::Display for Results<'_> {
         for line in &self.how {
             writeln!(f, "{line}\n")?;
         }
+        writeln!(f, "A run that fails or loses a record is left out. {}\n", self.fewer_runs())?;
         for (group, title) in GROUPS {
             let table = self.group_table(group);
             if !table.is_empty() {
@@ -233,7 +254,9 @@ mod tests {
              case=idle contestant=ours calls=3 peak_mib=1\n",
         )?;
         let text = Results { measured: &measured, how: vec!["so".to_owned()], judged: true }.to_string();
-        assert!(text.starts_with("so\n\n## Small records, one thread\n"), "{text}");
+        let left_out = "A run that fails or loses a record is left out. Fewer runs than the others of the case, failed or not made, have ours/";
+        assert!(text.starts_with(&format!("so\n\n{left_out}")), "{text}");
+        assert!(text.contains("java in idle (0 of 1)"), "{text}");
         assert!(text.contains("| 100B-1MiB | 2.00 M · 0.500 | 20.0 M · 0.100 |"), "{text}");
         assert!(text.contains("3.00 calls a second"), "{text}");
         assert!(text.contains("2 of 3 are met") && text.contains("**not met**"), "{text}");
