@@ -96,6 +96,12 @@ impl BlockBudget {
         self.0
     }
 
+    /// Whether there is any time left to wait.
+    #[inline]
+    pub(crate) fn may_wait(&self) -> bool {
+        self.0.is_some_and(|left| !left.is_zero())
+    }
+
     /// Waits, and takes off what that took.
     pub(crate) fn charge<T>(&mut self, clock: &dyn Fn() -> Instant, wait: impl FnOnce() -> T) -> T {
         let begun = clock();

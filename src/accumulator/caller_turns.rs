@@ -18,7 +18,7 @@ impl CallerToken {
     /// By something that the thread has to itself, where the call may wait.
     #[inline]
     pub(crate) fn of<T>(own: &T, budget: &BlockBudget) -> CallerToken {
-        CallerToken(if budget.left().is_some() { std::ptr::from_ref(own).addr() } else { 0 })
+        CallerToken(if budget.may_wait() { std::ptr::from_ref(own).addr() } else { 0 })
     }
 }
 
@@ -108,6 +108,7 @@ mod tests {
         assert_eq!(owner(&turns), patient.0);
         let at_once = CallerToken::of(&1, &BlockBudget::nothing());
         assert_eq!(at_once, CallerToken::default());
+        assert_eq!(CallerToken::of(&1, &BlockBudget::at_most(Duration::ZERO)), at_once, "max.block.ms=0");
         turns.note(&mut last, at_once);
         assert_eq!(owner(&turns), 0);
     }
