@@ -25,8 +25,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for number in 0..RECORDS {
         let sensor = format!("sensor-{}", number % 100);
         let reading = ProducerRecord::new("readings", number as f64 / 10.0).with_key(&*sensor);
-        // `?` is for records that were not accepted: they are the caller's to deal with. The future is dropped.
-        producer.send(reading)?;
+        // `?` is for records that were not accepted: they are the caller's to deal with.
+        producer.send_and_forget(reading)?;
     }
     println!("{RECORDS} records accepted: batched, sent and retried in the background.");
 

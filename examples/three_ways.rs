@@ -36,7 +36,7 @@ fn main() -> Outcome {
     );
     println!("{:<46}  {:>8}  {:>8}", "way", "time", "requests");
     let ways: [(&str, Way); 3] = [
-        ("fire and forget: send ..., flush", fire_and_forget),
+        ("fire and forget: send_and_forget ..., flush", fire_and_forget),
         ("callbacks: send_with_callback ..., flush", callbacks),
         ("synchronous: send, get, send, get, ...", synchronous),
     ];
@@ -58,7 +58,7 @@ fn main() -> Outcome {
 
 fn fire_and_forget(producer: &Producer) -> Outcome {
     for number in 0..RECORDS {
-        producer.send(ProducerRecord::new("test", number.to_string()))?;
+        producer.send_and_forget(ProducerRecord::new("test", number.to_string()))?;
     }
     producer.flush()?;
     Ok(())

@@ -32,11 +32,11 @@
 //!
 //! | call | what you learn, and when |
 //! |---|---|
-//! | [`send(record)?`](KafkaProducer::send) | fire and forget: the record is on its way. The future that is returned may be dropped |
+//! | [`send_and_forget(record)?`](KafkaProducer::send_and_forget) | fire and forget: the record is on its way, and nobody asks what becomes of it |
 //! | [`send(record)?.get()?`](RecordFuture::get) | synchronous: waits for the broker's answer |
 //! | [`send_with_callback(record, callback)?`](KafkaProducer::send_with_callback) | asynchronous: the producer's thread calls back with the outcome |
 //!
-//! All three batch, retry and keep order in the same way. [`wait_all`] waits for many futures, and
+//! All three batch, retry and keep order in the same way. A future may also be dropped. [`wait_all`] waits for many futures, and
 //! [`try_send`](KafkaProducer::try_send) never blocks. [Threads and blocking](guide::threads_and_blocking) says how long
 //! each call may wait.
 //!

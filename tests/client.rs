@@ -22,6 +22,7 @@ mod client {
     mod draining;
     mod error_chains;
     mod everyday;
+    mod forgetting;
     mod guards;
     mod hearsay;
     mod idempotence;

@@ -242,7 +242,11 @@ fn fire(
     count: u64,
 ) -> Result<(), Error> {
     for _ in 0..count {
-        send(producer, topic, walk)?;
+        let record = ProducerRecord::new(topic, walk.value());
+        match walk.key() {
+            None => producer.send_and_forget(record)?,
+            Some(key) => producer.send_and_forget(record.with_key(key))?,
+        }
     }
     Ok(())
 }

@@ -518,7 +518,7 @@ mod tests {
 
     use super::*;
     use crate::accumulator::{AppendStep, Availability, AvailabilityRules, CallerToken, QueueRules, Target};
-    use crate::completion::{BatchOutcome, NoCallback};
+    use crate::completion::{BatchOutcome, NoCallback, NoPlace};
     use crate::error::ErrorKind;
     use crate::mailbox::{Event, Mailbox};
     use crate::record_batch::tests::plan_panics;
@@ -933,7 +933,7 @@ mod tests {
         let headers = crate::record::Headers::new();
         let parts = crate::record_batch::RecordParts::new(None, Some(b"v"), &headers, 0);
         let target = Target { queue: &old, sticky: None };
-        assert!(target.append_at_once(&parts, CallerToken::default(), &mut NoCallback).is_none());
+        assert!(target.append_at_once::<NoPlace>(&parts, CallerToken::default(), &mut NoCallback).is_none());
         let refused = world.accumulator.append_now(target, b"v", &|| world.now);
         assert!(matches!(refused, Err(AppendStep::Gone)));
         world.append(0);

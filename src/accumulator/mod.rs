@@ -28,7 +28,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::cluster::{Cluster, TopicInfo};
-use crate::completion::{CallbackSlot, RecordPlace};
+#[cfg(test)]
+use crate::completion::RecordPlace;
+use crate::completion::{CallbackSlot, KeptPlace};
 use crate::error::{Error, ErrorKind};
 use crate::lifecycle::Lifecycle;
 use crate::mailbox::{Event, Mailbox};
@@ -343,12 +345,12 @@ pub(crate) struct Target<'a> {
 impl Target<'_> {
     /// Appends a record where that needs nothing but room in the open batch.
     #[inline(always)]
-    pub(crate) fn append_at_once(
+    pub(crate) fn append_at_once<P: KeptPlace>(
         &self,
         parts: &RecordParts<'_>,
         caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Option<RecordPlace> {
+    ) -> Option<P> {
         self.queue.append_at_once(parts, self.sticky, caller, callback)
     }
 }

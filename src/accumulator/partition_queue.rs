@@ -19,7 +19,7 @@ use crate::accumulator::queue_access::{Access, QueueAccess};
 use crate::accumulator::queue_rules::{QueueRules, TopicSizes, next_size};
 use crate::accumulator::shared_sealing::SharedSealing;
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, CallbackSlot, Completion, RecordPlace, SpareLists};
+use crate::completion::{BatchCompletion, CallbackSlot, Completion, KeptPlace, RecordPlace, SpareLists};
 use crate::log_labels::LogLabels;
 use crate::logging;
 use crate::mailbox::{Event, Mailbox};
@@ -195,13 +195,13 @@ impl PartitionQueue {
     /// The common case: there is room in the open batch, and still some afterwards. None, and nothing done, in every
     /// other.
     #[inline(always)]
-    pub(crate) fn append_at_once(
+    pub(crate) fn append_at_once<P: KeptPlace>(
         &self,
         parts: &RecordParts<'_>,
         sticky: Option<&StickyPartition>,
         caller: CallerToken,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Option<RecordPlace> {
+    ) -> Option<P> {
         let mut guard = self.caller_turns.lock(&self.state, caller);
         let state = &mut *guard;
         self.caller_turns.note(&mut state.last_caller, caller);
@@ -594,7 +594,7 @@ mod tests {
     use super::*;
     use crate::accumulator::append::BlockBudget;
     use crate::completion::BatchOutcome;
-    use crate::completion::NoCallback;
+    use crate::completion::{NoCallback, NoPlace};
     use crate::record::{Headers, TopicName};
 
     fn queue(mailbox: &Arc<Mailbox>) -> PartitionQueue {
@@ -741,13 +741,30 @@ mod tests {
     }
 
     #[test]
+    fn a_record_counts_a_reference_to_its_batch_only_where_somebody_may_ask_for_it() {
+        let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
+        let (queue, pool, headers) = (queue(&mailbox), BufferPool::new(100_000), Headers::new());
+        append(&queue, &pool, 10);
+        let references = || Arc::strong_count(queue.state.lock().open.as_ref().unwrap().completion());
+        let (before, parts) = (references(), RecordParts::new(None, Some(b"v"), &headers, 0));
+        let forgotten: Option<NoPlace> =
+            queue.append_at_once(&parts, None, CallerToken::default(), &mut NoCallback);
+        assert!(forgotten.is_some() && references() == before);
+        let kept: Option<RecordPlace> =
+            queue.append_at_once(&parts, None, CallerToken::default(), &mut NoCallback);
+        assert!(kept.is_some() && references() == before + 1);
+        drop(kept);
+        assert_eq!((references(), queue.open_records()), (before, 3));
+    }
+
+    #[test]
     fn what_is_appended_at_once_fits_into_an_open_batch_of_the_right_partition_and_leaves_room() {
         let mailbox = Arc::new(Mailbox::new(Instant::now(), Box::new(|| {})));
         let (queue, pool, headers) = (queue(&mailbox), BufferPool::new(100_000), Headers::new());
         let at_once = |value: usize, sticky: Option<&StickyPartition>| {
             let value = vec![0; value];
             let parts = RecordParts::new(None, Some(&value), &headers, 0);
-            queue.append_at_once(&parts, sticky, CallerToken::default(), &mut NoCallback).is_some()
+            queue.append_at_once::<NoPlace>(&parts, sticky, CallerToken::default(), &mut NoCallback).is_some()
         };
         assert!(!at_once(1, None), "no batch is open");
         append(&queue, &pool, 400);

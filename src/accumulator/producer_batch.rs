@@ -11,7 +11,9 @@ use std::time::Instant;
 
 use crate::accumulator::buffer_pool::{BufferPool, Reservation};
 use crate::catch_panic::catch_panic;
-use crate::completion::{BatchCompletion, BatchOutcome, CallbackSlot, Completion, RecordFacts, RecordPlace};
+use crate::completion::{
+    BatchCompletion, BatchOutcome, CallbackSlot, Completion, KeptPlace, RecordFacts, RecordPlace,
+};
 use crate::record_batch::{
     BatchBuilder, Codec, CompressionRatio, DoesNotFit, RecordParts, SealedBatch, Stamp,
 };
@@ -85,21 +87,21 @@ impl OpenBatch {
 
     /// As `try_append`, where there is some room left afterwards.
     #[inline(always)]
-    pub(crate) fn try_append_with_room(
+    pub(crate) fn try_append_with_room<P: KeptPlace>(
         &mut self,
         parts: &RecordParts<'_>,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Result<RecordPlace, DoesNotFit> {
+    ) -> Result<P, DoesNotFit> {
         self.try_append_below(self.limit.saturating_sub(1), parts, callback)
     }
 
     #[inline(always)]
-    fn try_append_below(
+    fn try_append_below<P: KeptPlace>(
         &mut self,
         limit: usize,
         parts: &RecordParts<'_>,
         callback: &mut (impl CallbackSlot + ?Sized),
-    ) -> Result<RecordPlace, DoesNotFit> {
+    ) -> Result<P, DoesNotFit> {
         let index = self.builder.try_append(parts, limit)?;
         let facts = RecordFacts::new(index, parts.timestamp, parts.key, parts.value);
         Ok(self.completion.record(facts, callback))

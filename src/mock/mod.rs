@@ -403,7 +403,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Mock<K, V> {
         }
         state.history.push(sent);
         let own = Arc::clone(completion.shared());
-        let future = RecordFuture::new(completion.record(facts, &mut callback), facts);
+        let future = RecordFuture::new((completion.record(facts, &mut callback), facts));
         state.outstanding.push_back(Outstanding { topic, partition, completion });
         if self.auto_complete {
             state.decide_all(None);

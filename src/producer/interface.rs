@@ -27,7 +27,7 @@ use crate::uuid::Uuid;
 /// of them are producers, too. (A bare `producer: &dyn Producer<…>` sends with `(&producer).send(…)`: a trait object by
 /// itself has no generic methods, a reference to one has.)
 ///
-/// [`send`](Producer::send), [`send_with_callback`](Producer::send_with_callback) and [`try_send`](Producer::try_send), which every
+/// [`send`](Producer::send), [`send_and_forget`](Producer::send_and_forget), [`send_with_callback`](Producer::send_with_callback) and [`try_send`](Producer::try_send), which every
 /// program calls first, stand below among the provided methods: they are made of `send_view`.
 ///
 /// The methods of the same names of [`KafkaProducer`] say what the calls do, whether they block and how they fail;
@@ -76,6 +76,17 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
         Self: Sized,
     {
         record.view(|record| self.send_view(record, None))
+    }
+
+    /// As `send`, where nobody asks for the outcome: see [`KafkaProducer::send_and_forget`].
+    ///
+    /// # Errors
+    /// As `send`.
+    fn send_and_forget<By>(&self, record: impl AsRecord<K, V, By>) -> Result<(), Error>
+    where
+        Self: Sized,
+    {
+        self.send(record).map(drop)
     }
 
     /// As `send`, and calls `callback` with the outcome, on the producer's own thread: see
@@ -390,6 +401,10 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
         self.send(record)
     }
 
+    fn send_and_forget<By>(&self, record: impl AsRecord<K, V, By>) -> Result<(), Error> {
+        KafkaProducer::send_and_forget(self, record)
+    }
+
     fn send_with_callback<By>(
         &self,
         record: impl AsRecord<K, V, By>,
@@ -407,11 +422,11 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
     ) -> Result<RecordFuture, Error> {
-        self.core.do_send(record, OwnCallback::new(callback), self.core.block_budget())
+        self.core.do_send(record, OwnCallback::new(callback), self.core.block_budget()).map(RecordFuture::new)
     }
 
     fn try_send_view(&self, record: RecordView<'_, K, V>) -> Result<RecordFuture, Error> {
-        self.core.do_send(record, NoCallback, BlockBudget::nothing())
+        self.core.do_send(record, NoCallback, BlockBudget::nothing()).map(RecordFuture::new)
     }
 
     fn begin_for_guard(&self) -> Result<Option<u64>, Error> {

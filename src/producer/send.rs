@@ -17,7 +17,7 @@ use crate::accumulator::{
 };
 use crate::catch_panic::notice_panic;
 use crate::completion::{
-    Callback, CallbackSlot, OwnCallback, RecordFacts, RecordFuture, RecordPlace, is_in_callback,
+    Callback, CallbackSlot, KeptPlace, OwnCallback, RecordFacts, RecordPlace, is_in_callback,
 };
 use crate::error::{Error, ErrorKind};
 use crate::escape::Escaped;
@@ -41,12 +41,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     }
 
     #[inline(always)]
-    pub(super) fn do_send(
+    pub(super) fn do_send<P: KeptPlace>(
         &self,
         record: RecordView<'_, K, V>,
         mut callback: impl CallbackSlot,
         mut budget: BlockBudget,
-    ) -> Result<RecordFuture, Error> {
+    ) -> Result<(P, RecordFacts), Error> {
         self.check_process()?;
         if !self.parts.interceptors.is_empty() {
             return self.send_intercepted(record, callback.take(), budget);
@@ -67,12 +67,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
     /// The same for a producer with interceptors: they see the record first, and are told every outcome, also that of a
     /// record that is not accepted, or whose serializer panics.
     #[inline(never)]
-    fn send_intercepted(
+    fn send_intercepted<P: KeptPlace>(
         &self,
         record: RecordView<'_, K, V>,
         callback: Option<Callback>,
         mut budget: BlockBudget,
-    ) -> Result<RecordFuture, Error> {
+    ) -> Result<(P, RecordFacts), Error> {
         let _within = Intercepting::begin()?;
         let mut record = InterceptedRecord::new(record);
         self.parts.interceptors.on_send(&mut record);
@@ -108,12 +108,12 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
 
     /// Sends a record's parts. `callback` is asked for at the last moment, when the headers are what will be sent.
     #[inline(always)]
-    fn send_parts<C: CallbackSlot>(
+    fn send_parts<C: CallbackSlot, P: KeptPlace>(
         &self,
         parts: Outgoing<'_, K, V>,
         budget: &mut BlockBudget,
         callback: impl FnOnce(&TopicName, &Headers) -> C,
-    ) -> Result<RecordFuture, Error> {
+    ) -> Result<(P, RecordFacts), Error> {
         self.check_usable()?;
         check_record(&parts)?;
         let mut caller = Caller::take();
@@ -121,19 +121,18 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
         let outcome = self.send_to(&topic, parts, &mut caller.scratch, callback, budget);
         caller.last_topic.keep(topic);
         caller.put_back();
-        let (place, facts) = outcome?;
-        Ok(RecordFuture::new(place, facts))
+        outcome
     }
 
     #[inline(always)]
-    fn send_to<C: CallbackSlot>(
+    fn send_to<C: CallbackSlot, P: KeptPlace>(
         &self,
         topic: &TopicQueues,
         record: Outgoing<'_, K, V>,
         scratch: &mut Scratch,
         callback: impl FnOnce(&TopicName, &Headers) -> C,
         budget: &mut BlockBudget,
-    ) -> Result<(RecordPlace, RecordFacts), Error> {
+    ) -> Result<(P, RecordFacts), Error> {
         // Each thread has scratch buffers of its own.
         let caller = CallerToken::of(scratch, budget);
         let partition = record.partition;
@@ -145,7 +144,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Core<K, V> {
             Some(place) => place,
             None => {
                 let placed = Placed { explicit: partition, chosen };
-                self.append_patiently(topic, placed, parts, &mut callback, budget)?
+                self.append_patiently(topic, placed, parts, &mut callback, budget)?.into()
             }
         };
         Ok((place, RecordFacts::new(0, parts.timestamp, parts.key, parts.value)))

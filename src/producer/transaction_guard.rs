@@ -99,6 +99,18 @@ where
         self.producer.send(record)
     }
 
+    /// The same where nobody asks for the outcome, which `commit` tells of all records: [`KafkaProducer::send_and_forget`].
+    ///
+    /// # Errors
+    /// As `send`.
+    pub fn send_and_forget<By>(&self, record: impl AsRecord<K, V, By>) -> Result<(), Error>
+    where
+        P: Sized,
+    {
+        self.call(GuardCall::Add)?;
+        self.producer.send_and_forget(record)
+    }
+
     /// The same with a callback: [`KafkaProducer::send_with_callback`].
     ///
     /// # Errors
