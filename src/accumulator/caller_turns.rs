@@ -9,16 +9,20 @@ use crate::accumulator::append::BlockBudget;
 use crate::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock_in_turns};
 
-/// Tells one calling thread from another, for as long as both go on calling; 0 for a call that may not wait, as those in
-/// callbacks, which are made on the sender's thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct CallerToken(usize);
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CallerToken {
+    /// Tells one calling thread from another, for as long as both go on calling.
+    thread: usize,
+    /// Not in callbacks, which run on the sender's thread, nor in `try_send`.
+    may_wait: bool,
+}
 
 impl CallerToken {
-    /// By something that the thread has to itself, where the call may wait.
-    #[inline]
+    /// By something that the thread has to itself, and what is left of the call's time.
+    #[inline(always)]
     pub(crate) fn of<T>(own: &T, budget: &BlockBudget) -> CallerToken {
-        CallerToken(if budget.may_wait() { std::ptr::from_ref(own).addr() } else { 0 })
+        CallerToken { thread: std::ptr::from_ref(own).addr(), may_wait: budget.may_wait() }
     }
 }
 
@@ -34,7 +38,7 @@ pub(super) struct CallerTurns {
 /// The thread that appended last.
 #[derive(Default)]
 pub(super) struct LastCaller {
-    token: CallerToken,
+    thread: usize,
     /// Callers wait for what they send: none of them wants the lock again and again, and one that stepped back would only be
     /// late.
     waits: bool,
@@ -54,7 +58,7 @@ impl CallerTurns {
     #[inline(always)]
     pub(super) fn lock<'a, T>(&self, mutex: &'a Mutex<T>, caller: CallerToken) -> MutexGuard<'a, T> {
         let owner = self.owner.load(Ordering::Relaxed);
-        match owner == caller.0 || owner == 0 || caller.0 == 0 {
+        match owner == caller.thread || owner == 0 || !caller.may_wait {
             true => mutex.lock(),
             false => lock_in_turns(mutex, &self.waiting),
         }
@@ -63,15 +67,15 @@ impl CallerTurns {
     /// This one appends.
     #[inline(always)]
     pub(super) fn note(&self, last: &mut LastCaller, caller: CallerToken) {
-        if last.token != caller {
-            self.note_another(last, caller);
+        if last.thread != caller.thread {
+            self.note_another(last, caller.thread);
         }
     }
 
     #[cold]
-    fn note_another(&self, last: &mut LastCaller, caller: CallerToken) {
-        last.token = caller;
-        self.owner.store(if last.waits { 0 } else { caller.0 }, Ordering::Relaxed);
+    fn note_another(&self, last: &mut LastCaller, thread: usize) {
+        last.thread = thread;
+        self.owner.store(if last.waits { 0 } else { thread }, Ordering::Relaxed);
     }
 }
 
@@ -81,6 +85,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    fn patient(thread: usize) -> CallerToken {
+        CallerToken { thread, may_wait: true }
+    }
 
     fn owner(turns: &CallerTurns) -> usize {
         turns.owner.load(Ordering::Relaxed)
@@ -92,32 +100,32 @@ mod tests {
         assert_eq!(owner(&turns), 0, "nobody has appended yet");
         for caller in [1, 1, 2, 1] {
             let mutex = Mutex::new(());
-            let guard = turns.lock(&mutex, CallerToken(caller));
-            turns.note(&mut last, CallerToken(caller));
+            let guard = turns.lock(&mutex, patient(caller));
+            turns.note(&mut last, patient(caller));
             drop(guard);
             assert_eq!(owner(&turns), caller);
         }
     }
 
     #[test]
-    fn a_call_that_may_not_wait_has_no_turn_and_leaves_it_to_nobody() {
+    fn a_call_that_may_not_wait_takes_the_lock_as_if_it_had_the_turn() {
         let (turns, mut last) = (CallerTurns::default(), LastCaller::default());
-        let patient = CallerToken::of(&1, &BlockBudget::at_most(Duration::from_millis(1)));
-        assert_ne!(patient, CallerToken::default());
-        turns.note(&mut last, patient);
-        assert_eq!(owner(&turns), patient.0);
-        let at_once = CallerToken::of(&1, &BlockBudget::nothing());
-        assert_eq!(at_once, CallerToken::default());
-        assert_eq!(CallerToken::of(&1, &BlockBudget::at_most(Duration::ZERO)), at_once, "max.block.ms=0");
+        turns.note(&mut last, patient(1));
+        for budget in [BlockBudget::nothing(), BlockBudget::at_most(Duration::ZERO)] {
+            assert!(!CallerToken::of(&2, &budget).may_wait);
+        }
+        assert!(CallerToken::of(&2, &BlockBudget::at_most(Duration::from_millis(1))).may_wait);
+        let at_once = CallerToken { thread: 2, may_wait: false };
+        drop(turns.lock(&Mutex::new(()), at_once));
         turns.note(&mut last, at_once);
-        assert_eq!(owner(&turns), 0);
+        assert_eq!(owner(&turns), 2, "the other one finds out that it is not alone");
     }
 
     #[test]
     fn callers_that_wait_for_what_they_send_take_no_turns() {
         let (turns, mut last) = (CallerTurns::default(), LastCaller::default());
         let mut owner_in_batch = |records, is_awaited| {
-            (1..=4).for_each(|caller| turns.note(&mut last, CallerToken(caller)));
+            (1..=4).for_each(|caller| turns.note(&mut last, patient(caller)));
             last.note_batch(records, is_awaited);
             owner(&turns)
         };

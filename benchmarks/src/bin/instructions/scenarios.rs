@@ -21,8 +21,9 @@ pub(crate) struct Scenario {
     pub(crate) run: fn() -> Result<u64, Failure>,
 }
 
-pub(crate) const SCENARIOS: [Scenario; 9] = [
+pub(crate) const SCENARIOS: [Scenario; 10] = [
     Scenario { name: "send, keyless", unit: "record", run: send_keyless },
+    Scenario { name: "send_and_forget", unit: "record", run: send_and_forget },
     Scenario { name: "send, keyed", unit: "record", run: send_keyed },
     Scenario { name: "send, with callback", unit: "record", run: send_with_callback },
     Scenario { name: "send, future kept", unit: "record", run: send_with_future },
@@ -125,6 +126,15 @@ const WARM_UP: usize = 3;
 
 fn send_keyless() -> Result<u64, Failure> {
     rounds(1, send)
+}
+
+fn send_and_forget() -> Result<u64, Failure> {
+    rounds(1, |producer, count| {
+        for _ in 0..count {
+            producer.stepped.producer().send_and_forget(ProducerRecord::new(TOPIC, &VALUE[..]))?;
+        }
+        Ok(())
+    })
 }
 
 fn send_keyed() -> Result<u64, Failure> {
