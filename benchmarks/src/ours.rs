@@ -412,6 +412,9 @@ fn memory(work: &Work) -> Result<Report, Failure> {
             Err(error) => return Err(error.into()),
         }
     }
+    if producer.in_flight() != accepted {
+        return Err("records had an outcome, though the broker is silent".into());
+    }
     let own = if work.ask == Ask::Callback { accepted * CALLBACK_BYTES } else { 0 };
     let report = Report::default().with("accepted", accepted).with("own_bytes", own).with_peak_memory()?;
     producer.close_timeout(Duration::ZERO)?;

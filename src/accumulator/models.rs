@@ -147,7 +147,7 @@ fn accumulator() -> (Arc<RecordAccumulator>, Arc<PartitionQueue>) {
 
 fn append(accumulator: &RecordAccumulator, queue: &Arc<PartitionQueue>) -> Option<RecordFuture> {
     let place = accumulator.append_now(Target { queue, sticky: None }, b"v", &Instant::now).ok()?;
-    Some(RecordFuture::new(place, RecordFacts::new(0, 0, None, Some(b"v"))))
+    Some(RecordFuture::new((place, RecordFacts::new(0, 0, None, Some(b"v")))))
 }
 
 /// However `send` and the sender's end interleave, what was accepted is answered and all memory comes back.

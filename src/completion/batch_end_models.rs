@@ -31,7 +31,7 @@ fn batch() -> Completion {
 }
 
 fn future(batch: &mut Completion, facts: RecordFacts, callback: &mut NoCallback) -> RecordFuture {
-    RecordFuture::new(batch.record(facts, callback), facts)
+    RecordFuture::new((batch.record(facts, callback), facts))
 }
 
 fn written() -> BatchOutcome {

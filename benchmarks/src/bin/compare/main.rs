@@ -131,14 +131,12 @@ impl Bench {
                 continue;
             }
             if case.broker == BrokerKind::Kafka && !self.runner.has_kafka() {
-                self.warm_up_kafka(case)?;
+                self.warm_up_kafka(case);
             }
             for round in 1..=self.options.rounds_of(case) {
                 for who in self.options.contestants(case) {
                     if let Err(error) = self.measure_one(case, who) {
-                        let failure = format!("{}, round {round}, {who}: FAILED: {error}", case.name);
-                        println!("{failure}");
-                        self.failures.push(failure);
+                        self.failed(format!("{}, round {round}, {who}: FAILED: {error}", case.name));
                     }
                 }
             }
@@ -154,13 +152,19 @@ impl Bench {
     }
 
     /// A broker that has just started is slow until its compilers are done: each client sends, and nothing is written down.
-    fn warm_up_kafka(&mut self, case: &'static Case) -> Result<(), Failure> {
-        let values = self.files.of(case.values)?;
+    fn warm_up_kafka(&mut self, case: &'static Case) {
         for who in self.options.contestants(case) {
             let work = self.options.work(case, who);
-            self.runner.run(case, who, work, &values)?;
+            let values = self.files.of(case.values);
+            if let Err(error) = values.and_then(|values| self.runner.run(case, who, work, &values)) {
+                self.failed(format!("{}, warming up, {who}: FAILED: {error}", case.name));
+            }
         }
-        Ok(())
+    }
+
+    fn failed(&mut self, failure: String) {
+        println!("{failure}");
+        self.failures.push(failure);
     }
 
     fn measure_one(&mut self, case: &'static Case, who: Contestant) -> Result<(), Failure> {

@@ -218,7 +218,9 @@ impl fmt::Display for Results<'_> {
             }
         }
         let bars = self.bars_table();
-        if !bars.is_empty() {
+        if !bars.is_empty() && !self.judged {
+            writeln!(f, "## The bars\n\nNot judged: short runs, one round.\n\n{bars}")?;
+        } else if !bars.is_empty() {
             let judged = self.measured.judged();
             let met = judged.iter().filter(|judged| judged.is_met()).count();
             writeln!(f, "## The bars\n\n{met} of {} are met.\n\n{bars}", judged.len())?;

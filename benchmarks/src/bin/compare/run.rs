@@ -1,6 +1,7 @@
 //! One run: a fresh sink, or a fresh topic on Apache Kafka, one client, and what both of them saw.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -41,6 +42,15 @@ pub(crate) struct Run {
     pub(crate) sink: Report,
 }
 
+/// What panics is a failure of this run, and of no other: the tests' harness, which starts the broker, panics where a test shall.
+fn caught<T>(run: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let caught = panic::catch_unwind(AssertUnwindSafe(run));
+    caught.unwrap_or_else(|thrown| match thrown.downcast_ref::<String>() {
+        Some(text) => Err(text.as_str().into()),
+        None => Err("the harness panicked".into()),
+    })
+}
+
 impl Runner {
     /// Whether Apache Kafka runs already.
     pub(crate) fn has_kafka(&self) -> bool {
@@ -60,7 +70,7 @@ impl Runner {
             work.properties.extend(self.identity.properties(who.program));
         }
         if case.broker == BrokerKind::Kafka {
-            return self.run_on_kafka(who, work);
+            return caught(|| self.run_on_kafka(who, work));
         }
         let mut sink = self.sink(case, &[])?;
         work.address.clone_from(&sink.address);

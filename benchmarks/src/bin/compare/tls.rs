@@ -19,7 +19,7 @@ impl SinkIdentity {
         openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
         openssl.args(["-days", "30", "-subj", "/CN=sink", "-addext", "subjectAltName=IP:127.0.0.1"]);
         openssl.arg("-keyout").arg(folder.join("sink.key")).arg("-out").arg(folder.join("sink.pem"));
-        let status = openssl.stderr(Stdio::null()).status()?;
+        let status = openssl.stderr(Stdio::null()).status().map_err(|error| format!("openssl: {error}"))?;
         if status.success() { Ok(SinkIdentity(folder)) } else { Err(format!("openssl: {status}").into()) }
     }
 
