@@ -27,8 +27,9 @@ use crate::uuid::Uuid;
 /// of them are producers, too. (A bare `producer: &dyn Producer<…>` sends with `(&producer).send(…)`: a trait object by
 /// itself has no generic methods, a reference to one has.)
 ///
-/// [`send`](Producer::send), [`send_and_forget`](Producer::send_and_forget), [`send_with_callback`](Producer::send_with_callback) and [`try_send`](Producer::try_send), which every
-/// program calls first, stand below among the provided methods: they are made of `send_view`.
+/// [`send`](Producer::send), [`send_and_forget`](Producer::send_and_forget),
+/// [`send_with_callback`](Producer::send_with_callback) and [`try_send`](Producer::try_send), which every program calls first,
+/// stand below among the provided methods: they are made of `send_view`.
 ///
 /// The methods of the same names of [`KafkaProducer`] say what the calls do, whether they block and how they fail;
 /// [`MockProducer`](crate::MockProducer) says where the mock differs.
@@ -402,7 +403,7 @@ impl<K: ?Sized + 'static, V: ?Sized + 'static> Producer<K, V> for KafkaProducer<
     }
 
     fn send_and_forget<By>(&self, record: impl AsRecord<K, V, By>) -> Result<(), Error> {
-        KafkaProducer::send_and_forget(self, record)
+        self.send_and_forget(record)
     }
 
     fn send_with_callback<By>(

@@ -193,9 +193,9 @@ where
     }
 }
 
-/// Aborts what was not committed, if it is not over, prepared or being ended by another call. Blocks at most `max.block.ms`; what is not over then is taken up by the next
-/// [`KafkaProducer::begin`]. In a callback, where nothing may be waited for, the abort only begins, and that `begin` waits for
-/// it. Errors are logged.
+/// Aborts what was not committed, if it is not over, prepared or being ended by another call. Blocks at most `max.block.ms`; what
+/// is not over then is taken up by the next [`KafkaProducer::begin`]. In a callback, where nothing may be waited for, the abort
+/// only begins, and that `begin` waits for it. Errors are logged.
 impl<K, V, P> Drop for Transaction<'_, K, V, P>
 where
     K: ?Sized + 'static,

@@ -17,7 +17,11 @@ fn cluster_of(version: i16) -> EmbeddedCluster {
 }
 
 fn ready(cluster: &EmbeddedCluster) -> TextProducer {
-    let producer = producer(cluster, &[("transactional.id", "orders-service"), ("retry.backoff.ms", "10")]);
+    ready_with(cluster, &[("retry.backoff.ms", "10")])
+}
+
+fn ready_with(cluster: &EmbeddedCluster, more: &[(&str, &str)]) -> TextProducer {
+    let producer = producer(cluster, &[&[("transactional.id", "orders-service")], more].concat());
     producer.init_transactions().unwrap();
     producer
 }
@@ -138,21 +142,22 @@ fn a_record_that_fails_while_its_transaction_is_aborted_changes_nothing() {
     }
 }
 
+/// Its records expire while a request that was lost waits to be repeated.
+fn of_little_patience(cluster: &EmbeddedCluster) -> TextProducer {
+    let settings = [
+        ("retry.backoff.ms", "3000"),
+        ("retry.backoff.max.ms", "3000"),
+        ("request.timeout.ms", "500"),
+        ("delivery.timeout.ms", "1000"),
+    ];
+    ready_with(cluster, &settings)
+}
+
 /// Else it stays open there, until its time is over and the producer is fenced for it.
 #[test]
 fn what_may_have_begun_at_the_coordinator_is_ended_there_though_the_transaction_has_failed_meanwhile() {
     let cluster = cluster_of(0);
-    let producer = producer(
-        &cluster,
-        &[
-            ("transactional.id", "orders-service"),
-            ("retry.backoff.ms", "3000"),
-            ("retry.backoff.max.ms", "3000"),
-            ("request.timeout.ms", "500"),
-            ("delivery.timeout.ms", "1000"),
-        ],
-    );
-    producer.init_transactions().unwrap();
+    let producer = of_little_patience(&cluster);
     producer.begin_transaction().unwrap();
     cluster.cut_after(Api::AddPartitionsToTxn, 1);
     // It expires while the request waits to be repeated.
@@ -168,17 +173,7 @@ fn what_may_have_begun_at_the_coordinator_is_ended_there_though_the_transaction_
 fn what_may_have_begun_at_the_coordinator_and_has_not_is_aborted_by_its_word_that_nothing_is_open() {
     for version in [0, 1] {
         let cluster = cluster_of(version);
-        let producer = producer(
-            &cluster,
-            &[
-                ("transactional.id", "orders-service"),
-                ("retry.backoff.ms", "3000"),
-                ("retry.backoff.max.ms", "3000"),
-                ("request.timeout.ms", "500"),
-                ("delivery.timeout.ms", "1000"),
-            ],
-        );
-        producer.init_transactions().unwrap();
+        let producer = of_little_patience(&cluster);
         producer.begin_transaction().unwrap();
         producer.send(to(0, "before")).unwrap();
         producer.commit_transaction().unwrap();

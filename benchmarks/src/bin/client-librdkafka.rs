@@ -377,16 +377,15 @@ unsafe extern "C" fn on_delivery(_: *mut RDKafka, message: *const RDKafkaMessage
     }
 }
 
-/// The settings of `client-ours` in librdkafka's words. Its linger is 0 where single records are waited for: there it
-/// would wait in vain.
+/// The settings of `client-ours` in librdkafka's words.
 fn properties(work: &Work) -> Vec<(String, String)> {
-    let linger = if matches!(work.mode, Mode::Latency | Mode::Cold) { "0" } else { "5" };
     let (batch_size, idempotent) = (work.batch_size.to_string(), work.idempotent.to_string());
+    let linger = work.linger_of_peers().to_string();
     let fixed = [
         ("bootstrap.servers", work.address.as_str()),
         ("acks", "all"),
         ("enable.idempotence", &idempotent),
-        ("linger.ms", linger),
+        ("linger.ms", &linger),
         ("batch.size", &batch_size),
         ("batch.num.messages", "1000000"),
         ("message.max.bytes", "2097152"), // room for a batch of 1 MiB and its request

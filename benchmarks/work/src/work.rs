@@ -151,6 +151,11 @@ impl Default for Work {
 }
 
 impl Work {
+    /// `linger.ms` of the peers, in milliseconds: 0 where single records are waited for, since there it would wait in vain.
+    pub fn linger_of_peers(&self) -> u64 {
+        if matches!(self.mode, Mode::Latency | Mode::Cold) { 0 } else { 5 }
+    }
+
     /// Reads this process's command line.
     pub fn from_args() -> Result<Self, Failure> {
         Self::parse(std::env::args().skip(1))

@@ -15,7 +15,7 @@ use confluent_kafka::producer::{
     Callback, KafkaProducer, Producer, ProducerConfig, ProducerRecord, RecordMetadata,
 };
 use kafka_producer_benchmark_work::Failure;
-use kafka_producer_benchmark_work::work::{Mode, Work};
+use kafka_producer_benchmark_work::work::Work;
 
 use crate::async_client::{AsyncClient, KeyAndValue, TOLD};
 
@@ -101,15 +101,15 @@ fn tell(error: Option<&Error>, sent: Option<Instant>) {
     }
 }
 
-/// Java's names and values. Its linger is 0 where single records are waited for: there it would wait in vain.
+/// Java's names and values.
 fn properties(work: &Work) -> HashMap<String, String> {
-    let linger = if matches!(work.mode, Mode::Latency | Mode::Cold) { "0" } else { "5" };
     let (batch_size, idempotent) = (work.batch_size.to_string(), work.idempotent.to_string());
+    let linger = work.linger_of_peers().to_string();
     let fixed = [
         ("bootstrap.servers", work.address.as_str()),
         ("acks", "all"),
         ("enable.idempotence", &idempotent),
-        ("linger.ms", linger),
+        ("linger.ms", &linger),
         ("batch.size", &batch_size),
         ("buffer.memory", "67108864"),
         ("max.request.size", "2097152"), // room for a batch of 1 MiB and its request

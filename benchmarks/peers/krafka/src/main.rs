@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use kafka_producer_benchmark_work::Failure;
-use kafka_producer_benchmark_work::work::{Mode, Work};
+use kafka_producer_benchmark_work::work::Work;
 use krafka::producer::{Acks, DeliveryHandle, Producer};
 use krafka::{Compression, Kafka, Record};
 
@@ -50,13 +50,12 @@ impl AsyncClient for KrafkaClient {
         if !work.properties.is_empty() {
             return Err(format!("it takes no properties: {:?}", work.properties).into());
         }
-        let waits = matches!(work.mode, Mode::Latency | Mode::Cold);
         let kafka = Kafka::builder(work.address.as_str()).connect().await?;
         let producer = kafka.producer();
         let producer = producer
             .acks(Acks::All)
             .idempotent(work.idempotent)
-            .linger(Duration::from_millis(if waits { 0 } else { 5 }))
+            .linger(Duration::from_millis(work.linger_of_peers()))
             .batch_size(work.batch_size)
             .buffer_memory(64 << 20)
             .max_request_size(2 << 20)
