@@ -426,8 +426,15 @@ fn check(holds: bool, what: String) -> Result<(), String> {
 fn run_beside_an_honest_one(row: Row) -> Result<(), String> {
     let (api, mut lie) = (row.api, row.lie);
     let mut has_lied = false;
-    // Time enough for a busy machine, and metadata that is told several times.
-    let more = [("delivery.timeout.ms", "4000"), ("max.block.ms", "4000"), ("metadata.max.age.ms", "500")];
+    // Time enough for a busy machine, and metadata that is told several times. An address that leads nowhere is given up
+    // well before: a resolver that is out of reach may look for a name for 20 s.
+    let more = [
+        ("delivery.timeout.ms", "4000"),
+        ("max.block.ms", "4000"),
+        ("metadata.max.age.ms", "500"),
+        ("socket.connection.setup.timeout.ms", "500"),
+        ("socket.connection.setup.timeout.max.ms", "500"),
+    ];
     let (_cluster, producer) = rewritten(&more, move |answer| match answer.broker {
         _ if answer.api != api => Rewritten::Unchanged,
         1 => {

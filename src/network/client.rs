@@ -184,7 +184,7 @@ impl<N: Network, T> NetworkClient<N, T> {
 
     /// Why the last connection to this broker was lost or not made, as long as none has stood since.
     pub(crate) fn failure(&self, node: &Node) -> Option<Error> {
-        self.peer_at(node)?.failure.clone()
+        self.peer_at(node)?.failure.as_ref().map(|failure| failure.error.clone())
     }
 
     /// That this broker asked for a pause that is not over, for people.
@@ -355,6 +355,12 @@ impl<N: Network, T> NetworkClient<N, T> {
     /// The broker's last connection failed, and the next attempt has to wait. One that asked for a pause is well.
     pub(crate) fn is_out_of_reach(&self, node: &Node, now: Instant) -> bool {
         self.peer_at(node).is_some_and(|peer| peer.state.backing_off(now).is_some())
+    }
+
+    /// A connection to the broker was lost or not made since then, and none has stood after that, though one may be on its way.
+    pub(crate) fn has_failed_since(&self, node: &Node, since: Instant) -> bool {
+        let failure = self.peer_at(node).and_then(|peer| peer.failure.as_ref());
+        failure.is_some_and(|failure| failure.at >= since)
     }
 
     fn load(&self, node: &Node, now: Instant) -> Option<Load> {

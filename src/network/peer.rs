@@ -45,7 +45,7 @@ pub(super) struct Peer<T> {
     /// Not one of the cluster's brokers any more.
     pub(super) leaving: bool,
     /// Why the last connection was lost or not made, as long as none has stood since.
-    pub(super) failure: Option<Error>,
+    pub(super) failure: Option<LastFailure>,
     /// What went wrong at the addresses tried in this round.
     tried: Vec<String>,
     /// The kind of the last of them.
@@ -58,6 +58,13 @@ pub(super) struct Peer<T> {
     was_ready: bool,
     /// It has answered more than a handshake.
     served: bool,
+}
+
+/// That a connection was lost or not made.
+#[derive(Debug)]
+pub(super) struct LastFailure {
+    pub(super) error: Error,
+    pub(super) at: Instant,
 }
 
 /// What was told of which broker, and what of an address is known for good.
@@ -215,7 +222,7 @@ impl<T> Peer<T> {
         };
         let text = format!("cannot connect to {}: {what}{hint}", self.place(None));
         let error = self.error_of(cause.as_ref(), text);
-        self.failure = Some(error.clone());
+        self.failure = Some(LastFailure { error: error.clone(), at: now });
         if let Some(kind) = self.trouble.take() {
             self.tell(kind, &error, notices, now);
         }
@@ -247,7 +254,7 @@ impl<T> Peer<T> {
                 logging::info!(labels: error.labels(), "{error}")
             }
             _ => {
-                self.failure = Some(error.clone());
+                self.failure = Some(LastFailure { error: error.clone(), at: now });
                 self.tell(reason.kind(), &error, notices, now);
             }
         }

@@ -14,12 +14,15 @@ pub(crate) struct Census {
     pub(crate) timers: usize,
     pub(crate) sequences: usize,
     pub(crate) peers: usize,
+    /// A producer id has been given to it, and it has not given that up.
+    pub(crate) has_producer_id: bool,
 }
 
 impl<N: Network> Sender<N> {
     pub(crate) fn census(&self) -> Census {
         let (partitions, timers, reserved) = self.produce.drain.census();
         let (sequences, peers) = (self.identity.transaction.census(), self.client.census());
-        Census { reserved, partitions, timers, sequences, peers }
+        let has_producer_id = self.identity.transaction.author().0 >= 0;
+        Census { reserved, partitions, timers, sequences, peers, has_producer_id }
     }
 }

@@ -24,6 +24,7 @@ pub(super) struct Brokers {
     past_committed: HashSet<Vec<u8>>,
     /// Where partitions ended when their producers were forgotten.
     forgotten: BTreeMap<(&'static str, i32), Vec<i64>>,
+    client_had_producer_id: bool,
     wiped: u32,
     /// Leaders that were made on purpose, and those that took over.
     pub(super) leader_changes: u32,
@@ -44,6 +45,7 @@ impl Brokers {
             past: Vec::new(),
             past_committed: HashSet::new(),
             forgotten: BTreeMap::new(),
+            client_had_producer_id: false,
             wiped: 0,
             leader_changes: 0,
             others: 0,
@@ -175,6 +177,23 @@ impl Brokers {
                     self.rules.forget_producers(topic, partition);
                 }
             }
+        }
+    }
+
+    /// Whether the client has a producer id now. When it gives one up where a topic was created again, it may have taken the
+    /// cluster for another one, and sends what is in doubt under the next id (docs/reliability.md, "Not covered").
+    pub(super) fn client_has_producer_id(&mut self, has: bool) {
+        let is_given_up = std::mem::replace(&mut self.client_had_producer_id, has) && !has;
+        let was_created_again = |topic: &&str| self.past.iter().any(|log| log.topic == *topic);
+        let in_doubt: Vec<_> =
+            TOPICS.into_iter().filter(|topic| is_given_up && was_created_again(topic)).collect();
+        in_doubt.into_iter().for_each(|topic| self.note_ends(topic));
+    }
+
+    fn note_ends(&mut self, topic: &'static str) {
+        for partition in 0.. {
+            let Some(end) = self.rules.end_offset(topic, partition) else { break };
+            self.forgotten.entry((topic, partition)).or_default().push(end);
         }
     }
 

@@ -291,6 +291,7 @@ impl World {
             return Err(format!("the sender spins at {:?}", self.elapsed()));
         }
         let census = sender.census();
+        self.lines.network().brokers.client_has_producer_id(census.has_producer_id);
         let taken = self.accumulator.pool().total() - self.accumulator.pool().free();
         if census.reserved > taken && self.control.lifecycle().is_open() {
             return Err(format!(

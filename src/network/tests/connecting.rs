@@ -391,6 +391,26 @@ fn a_name_that_leads_elsewhere_is_looked_up_anew_at_each_attempt() {
     }
 }
 
+#[test]
+fn a_broker_has_failed_until_a_connection_stands_though_it_is_tried_again() {
+    let mut fixture = Fixture::connected();
+    let has_failed = |fixture: &Fixture, since| fixture.client.has_failed_since(&fixture.node, since);
+    let before = fixture.now;
+    assert!(!has_failed(&fixture, before), "it is well");
+    fixture.client.network().socket().ended = true;
+    fixture.turn(SECOND);
+    let (failed, later) = (fixture.now, fixture.now + SECOND);
+    assert!(has_failed(&fixture, before) && has_failed(&fixture, failed) && !has_failed(&fixture, later));
+    fixture.now += SECOND * 2;
+    assert_eq!(fixture.ready(), Readiness::Waiting);
+    assert!(
+        has_failed(&fixture, before) && !has_failed(&fixture, later),
+        "the new attempt has not failed yet"
+    );
+    fixture.connect();
+    assert!(!has_failed(&fixture, before), "it stands again");
+}
+
 once_more_with_a_layer! { "connecting.rs":
     a_broker_is_ready_after_name_socket_and_versions,
     something_else_than_kafka_is_named,
@@ -412,4 +432,5 @@ once_more_with_a_layer! { "connecting.rs":
     a_connection_that_ends_at_the_first_request_hints_at_sasl_and_the_waits_between_grow,
     the_end_of_a_connection_to_an_address_that_has_served_hints_at_nothing_even_if_it_was_forgotten_meanwhile,
     a_name_that_leads_elsewhere_is_looked_up_anew_at_each_attempt,
+    a_broker_has_failed_until_a_connection_stands_though_it_is_tried_again,
 }

@@ -74,15 +74,19 @@ impl MetadataUpdater {
         since.checked_add(self.settings.metadata_recovery_rebootstrap_trigger + LONGER)
     }
 
-    /// Begins again where none of the known brokers can be reached: each has failed a moment ago. Java does so as well where
-    /// all have asked for a pause, and breaks it by a new connection to the same broker.
+    /// Begins again where none of the known brokers can be reached: each has failed since they are asked for news, or a
+    /// moment ago. Java does so where all of them fail in the same moment, which addresses that give no answer do not do: they
+    /// end one after the other, and one is always tried again. And it does so where all have asked for a pause, and breaks it
+    /// by a new connection to the same broker.
     pub(super) fn rebootstrap_if_out_of_reach<N: Network, T>(
         &mut self,
         client: &NetworkClient<N, T>,
         now: Instant,
     ) -> Option<Picture> {
         let cluster = self.metadata.cluster();
-        let lost = |node| client.is_out_of_reach(node, now);
+        let since = self.bootstrap.seeking_since;
+        let has_failed = |node| since.is_some_and(|since| client.has_failed_since(node, since));
+        let lost = |node| client.is_out_of_reach(node, now) || has_failed(node);
         let is_lost = self.rebootstraps() && !cluster.is_bootstrap() && cluster.nodes().all(lost);
         is_lost.then(|| self.begin_again("none of the known brokers can be used", now))
     }

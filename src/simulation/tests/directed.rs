@@ -143,6 +143,29 @@ fn no_usable_broker_means_to_begin_again_at_once_and_nothing_is_lost() {
 }
 
 /// Behaviour 43.
+/// Attempts to connect get no answer and end one after the other, so that one is always under way.
+#[test]
+fn brokers_that_have_all_failed_since_they_are_sought_are_left_though_one_is_tried_again() {
+    let mut silent = LinkQuality::calm();
+    silent.silent = 1.0;
+    for (strategy, again) in [("rebootstrap", true), ("none", false)] {
+        let mut setup = busy_for(70).with("metadata.recovery.strategy", strategy);
+        setup = setup.step(5400 * MS, Step::Links(silent.clone()));
+        for broker in 1..=3 {
+            setup = setup.step(5500 * MS, Step::Cut(broker));
+        }
+        let mut world = World::new(setup.step(60 * SECOND, Step::Links(LinkQuality::calm())));
+        world.run_for(110 * SECOND).unwrap();
+        let begun = world.beginnings();
+        assert_eq!(begun.len() > 1, again, "{strategy}: {begun:?}");
+        // An attempt takes 8 to 12 s.
+        let soon = 20 * SECOND..60 * SECOND;
+        assert!(begun.get(1).is_none_or(|at| soon.contains(at)), "{begun:?}");
+        all_acknowledged(world, 69);
+    }
+}
+
+/// Behaviour 43.
 #[test]
 fn a_broker_that_asks_for_it_is_left_at_once_and_nothing_is_lost() {
     for (strategy, expected) in [("rebootstrap", vec![0, 10]), ("none", vec![0])] {
