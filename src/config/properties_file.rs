@@ -8,6 +8,8 @@
 
 use std::fs::{self, File};
 use std::io::Read;
+#[cfg(unix)]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::Error;
@@ -53,18 +55,37 @@ pub(crate) fn read_small(path: &Path) -> Result<Vec<u8>, Unread> {
     Ok(bytes)
 }
 
-/// A regular file. Anything else might have no end, or never begin: a pipe, a device.
+/// A regular file. Anything else might have no end, or never begin: a pipe, a device. It may take the file's place at any
+/// moment, so what was opened is looked at as well.
 pub(crate) fn open_regular(path: &Path) -> Result<File, Unread> {
     let failed = |error: std::io::Error| {
         let hint = if error.kind() == std::io::ErrorKind::NotFound { hint(path) } else { String::new() };
         (format!("{error}{hint}"), Some(error))
     };
-    let kind = fs::metadata(path).map_err(failed)?.file_type();
-    if !kind.is_file() {
-        let kind = if kind.is_dir() { "a directory" } else { "a pipe, a device or a socket" };
-        return Err((format!("it is {kind} and not a regular file"), None));
+    is_regular(&fs::metadata(path).map_err(failed)?)?;
+    let file = open_at_once(path).map_err(failed)?;
+    is_regular(&file.metadata().map_err(failed)?)?;
+    Ok(file)
+}
+
+fn is_regular(found: &fs::Metadata) -> Result<(), Unread> {
+    if found.is_file() {
+        return Ok(());
     }
-    File::open(path).map_err(failed)
+    let kind = if found.is_dir() { "a directory" } else { "a pipe, a device or a socket" };
+    Err((format!("it is {kind} and not a regular file"), None))
+}
+
+/// To open a pipe takes until somebody writes to it, unless it is opened like this.
+#[cfg(unix)]
+fn open_at_once(path: &Path) -> std::io::Result<File> {
+    let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+#[cfg(not(unix))]
+fn open_at_once(path: &Path) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// What may be meant by a path at which there is nothing.
@@ -255,6 +276,21 @@ mod tests {
             let (problem, _) = read_small(Path::new(path)).unwrap_err();
             assert!(problem.starts_with("No such file") && problem.ends_with(words), "{problem}");
         }
+    }
+
+    /// Where it took the place of a file after that was looked at.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_to_which_nobody_writes_holds_up_nobody() {
+        let path = std::env::temp_dir().join(format!("kafka-producer-{}-pipe", std::process::id()));
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        let (opened, came) = std::sync::mpsc::channel();
+        let pipe = path.clone();
+        std::thread::spawn(move || opened.send(open_at_once(&pipe)));
+        let file = came.recv_timeout(std::time::Duration::from_secs(60)).unwrap().unwrap();
+        let (problem, _) = is_regular(&file.metadata().unwrap()).unwrap_err();
+        assert_eq!(problem, "it is a pipe, a device or a socket and not a regular file");
+        fs::remove_file(&path).unwrap();
     }
 
     #[test]
