@@ -177,6 +177,11 @@ fn cell(measured: &MeasuredCase, who: Contestant) -> String {
     }
 }
 
+/// Where it stands what bounds the cases that are not about full speed.
+const NO_ROW: &str = "The other cases have no row, since no thread of theirs is to be full; `NOTES.md` has what bounds them: `get` under \
+     \"`send().get()`\", transactions under \"Transactions, one after the other\", memory and the cold start under \"The \
+     whole table, and what bounds the rows that are not met\". What bounds `connect` was not looked into.";
+
 /// What stands in the cells of a group's table.
 fn legend(group: CaseGroup) -> &'static str {
     match group {
@@ -229,7 +234,7 @@ impl fmt::Display for Results<'_> {
         if !bounds.is_empty() {
             let what = "Busy: processors kept by the calling threads, by the client's others, by the sink. p50 to p99.9: from `send` to \
                         the callback, at full speed: most of it is the wait in the client's buffer.";
-            writeln!(f, "## What bounds ours\n\n{what}\n\n{bounds}")?;
+            writeln!(f, "## What bounds ours\n\n{what}\n\n{NO_ROW}\n\n{bounds}")?;
         }
         Ok(())
     }
