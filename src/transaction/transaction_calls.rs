@@ -405,12 +405,15 @@ impl TransactionCalls {
         desk.why.as_ref().map(failed_transaction)
     }
 
-    /// Nothing can be sent any more.
+    /// Nothing can be sent any more: every later call is told this, and not why the transaction had failed before.
     pub(crate) fn fail_for_good(&self, error: &Error) {
         let mut desk = self.desk.lock();
+        let is_first = desk.state != TransactionState::FatalError;
         // The table has this step from everywhere.
         let _ = self.step(&mut desk, TransactionEvent::FailedForGood);
-        desk.why.get_or_insert_with(|| error.clone());
+        if is_first {
+            desk.why = Some(error.clone());
+        }
     }
 
     /// The producer is closed: an open transaction is aborted, unless it is ending already. One that is prepared is left to
@@ -836,5 +839,12 @@ mod tests {
         calls.fail(&Error::new(ErrorKind::Broker, "later"));
         let told = calls.call(TransactionCall::Abort, None).unwrap_err();
         assert!(told.is_fatal() && told.kind() == ErrorKind::Fenced);
+        // Nor is it hidden behind what went wrong before.
+        let calls = in_transaction();
+        calls.fail(&Error::new(ErrorKind::Broker, "before"));
+        calls.fail_for_good(&error);
+        calls.fail_for_good(&Error::new(ErrorKind::Broker, "later").with_fatal());
+        let told = calls.call(TransactionCall::Abort, None).unwrap_err();
+        assert!(told.is_fatal() && told.kind() == ErrorKind::Fenced, "{told}");
     }
 }
