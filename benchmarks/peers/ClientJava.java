@@ -198,6 +198,7 @@ public class ClientJava {
         float[] times = new float[1 << 16];
         int timed;
         long committed;
+        boolean initialized; // a short warm-up may be over before anything is committed
 
         Committer(KafkaProducer<byte[], byte[]> producer, CyclicBarrier barrier, int index, int threads) {
             super(producer, barrier, index, threads);
@@ -205,7 +206,8 @@ public class ClientJava {
 
         @Override
         long sendUntil(long end) throws Exception {
-            if (committed == 0) producer.initTransactions();
+            if (!initialized) producer.initTransactions();
+            initialized = true;
             long records = number("transaction");
             timed = 0;
             for (long begun = System.nanoTime(); begun < end; begun = System.nanoTime()) {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use kafka_producer::ProducerConfig;
 use kafka_producer_benchmarks::Failure;
 use kafka_producer_benchmarks::work::{Mode, Work};
 
@@ -31,10 +32,12 @@ pub(crate) const USAGE: &str = "usage: compare [OPTION …]
 /// The options.
 #[derive(Debug)]
 pub(crate) struct Options {
-    pub(crate) rounds: usize,
+    /// None: as many as `--quick` or its absence says.
+    rounds: Option<usize>,
     filter: Vec<String>,
     programs: Vec<String>,
-    window: Duration,
+    /// None: as long as `--quick`, `--check` or their absence says.
+    window: Option<Duration>,
     /// Program, name and value.
     properties: Vec<(String, String, String)>,
     pub(crate) real_time: bool,
@@ -49,6 +52,8 @@ pub(crate) struct Options {
 }
 
 const JAVA_WARM_UP: Duration = Duration::from_secs(3);
+const ROUNDS: usize = 3;
+const QUICK_ROUNDS: usize = 1;
 const WINDOW: Duration = Duration::from_millis(1000);
 const QUICK_WINDOW: Duration = Duration::from_millis(50);
 const CHECK_WINDOW: Duration = Duration::from_millis(300);
@@ -58,14 +63,14 @@ const QUICK_CONNECTS: u64 = 5;
 impl Options {
     pub(crate) fn read(mut args: impl Iterator<Item = String>) -> Result<Options, Failure> {
         let mut options = Options {
-            rounds: 3,
+            rounds: None,
             filter: Vec::new(),
             programs: PROGRAMS
                 .iter()
                 .filter(|(program, _)| program.is_default())
                 .map(|(_, name)| (*name).to_owned())
                 .collect(),
-            window: WINDOW,
+            window: None,
             properties: Vec::new(),
             real_time: false,
             markdown: None,
@@ -85,9 +90,14 @@ impl Options {
         if let Some(other) = options.programs.iter().chain(set).find(|name| !known(name)) {
             return Err(format!("there is no client \"{other}\"\n{USAGE}").into());
         }
-        if options.cases().next().is_none() {
-            let asked = options.filter.join(",");
-            return Err(format!("there is no case for \"{asked}\"; --list prints all of them").into());
+        let names_none =
+            |text: &&String| text.is_empty() || !CASES.iter().any(|case| matches(text, case.name));
+        if let Some(text) = options.filter.iter().find(names_none) {
+            return Err(format!("there is no case for \"{text}\"; --list prints all of them").into());
+        }
+        options.check_properties()?;
+        if options.from.is_some() && options.save.is_some() {
+            return Err("--from measures nothing, so that --save has nothing to write".into());
         }
         if options.cases().all(|case| options.contestants(case).is_empty()) {
             return Err("none of these clients takes part in one of these cases".into());
@@ -99,10 +109,10 @@ impl Options {
         let mut next = || args.next().ok_or_else(|| format!("{arg} needs a value\n{USAGE}"));
         let words = |list: String| list.split(',').map(str::to_owned).collect();
         match arg {
-            "--rounds" => self.rounds = from_one(arg, &next()?)?,
+            "--rounds" => self.rounds = Some(from_one(arg, &next()?)?),
             "--case" => self.filter = words(next()?),
             "--clients" => self.programs = words(next()?),
-            "--window" => self.window = Duration::from_millis(from_one(arg, &next()?)?),
+            "--window" => self.window = Some(Duration::from_millis(from_one(arg, &next()?)?)),
             "--set" => {
                 let (client, pair) = (next()?, next()?);
                 let (name, value) = pair
@@ -115,8 +125,8 @@ impl Options {
             "--chart" => self.chart = Some(next()?.into()),
             "--save" => self.save = Some(next()?.into()),
             "--from" => self.from = Some(next()?.into()),
-            "--quick" => (self.quick, self.rounds, self.window) = (true, 1, QUICK_WINDOW),
-            "--check" => (self.check, self.window) = (true, CHECK_WINDOW),
+            "--quick" => self.quick = true,
+            "--check" => self.check = true,
             "--list" => self.list = true,
             "--help" | "-h" => self.help = true,
             _ => return Err(format!("unknown argument {arg}\n{USAGE}").into()),
@@ -124,13 +134,45 @@ impl Options {
         Ok(())
     }
 
+    /// What can be known of the properties before anything runs. librdkafka and confluent-kafka have names of their own, and refuse
+    /// others when they start.
+    fn check_properties(&self) -> Result<(), Failure> {
+        for (client, name, value) in &self.properties {
+            let refused = |why: &str| Failure::from(format!("--set {client} {name}={value}: {why}"));
+            if !self.programs.contains(client) {
+                return Err(refused("--clients leaves this client out"));
+            }
+            let own_names = ["librdkafka", "confluent-kafka"].contains(&client.as_str());
+            if ["floor", "echo", "franz-go", "krafka"].contains(&client.as_str()) {
+                return Err(refused("this client takes no properties"));
+            }
+            if !own_names && !ProducerConfig::reference().any(|known| known.name() == name) {
+                return Err(refused("there is no such setting; docs/configuration.md has all of them"));
+            }
+            if ["ours", "ours-counted"].contains(&client.as_str()) {
+                let checked = ProducerConfig::from_properties([(name.as_str(), value.as_str())]);
+                checked.map_err(|error| refused(&error.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was asked for counts, wherever it stands.
+    pub(crate) fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { QUICK_ROUNDS } else { ROUNDS })
+    }
+
+    fn window(&self) -> Duration {
+        self.window.unwrap_or(match (self.check, self.quick) {
+            (true, _) => CHECK_WINDOW,
+            (false, true) => QUICK_WINDOW,
+            (false, false) => WINDOW,
+        })
+    }
+
     /// Those that were asked for.
     pub(crate) fn cases(&self) -> impl Iterator<Item = &'static Case> + use<> {
         let filter = self.filter.clone();
-        let matches = |text: &str, name: &str| match text.strip_prefix('=') {
-            Some(whole) => name == whole,
-            None => name.contains(text),
-        };
         let wanted =
             move |case: &&Case| filter.is_empty() || filter.iter().any(|text| matches(text, case.name));
         CASES.iter().filter(wanted)
@@ -146,7 +188,7 @@ impl Options {
     pub(crate) fn rounds_of(&self, case: &Case) -> usize {
         match case.mode {
             Mode::Idle | Mode::Memory => 1,
-            _ => self.rounds,
+            _ => self.rounds(),
         }
     }
 
@@ -154,14 +196,23 @@ impl Options {
     pub(crate) fn work(&self, case: &Case, who: Contestant) -> Work {
         let connects = if self.quick { QUICK_CONNECTS } else { CONNECTS };
         let hurries = self.quick || self.check;
+        let window = self.window();
         // The broker on Apache Kafka has to warm up as well.
-        let warm_up = if case.broker == BrokerKind::Kafka { self.window } else { self.window * 3 / 10 };
-        let java = if hurries { self.window * 3 } else { JAVA_WARM_UP };
-        let times = Times { warm_up, window: self.window, java, connects };
+        let warm_up = if case.broker == BrokerKind::Kafka { window } else { window * 3 / 10 };
+        let java = if hurries { window * 3 } else { JAVA_WARM_UP };
+        let times = Times { warm_up, window, java, connects };
         let mut work = case.work(who, times);
         let own = self.properties.iter().filter(|(client, _, _)| *client == who.program.to_string());
         work.properties.extend(own.map(|(_, name, value)| (name.clone(), value.clone())));
         work
+    }
+}
+
+/// Whether a text of `--case` means the case of this name.
+fn matches(text: &str, name: &str) -> bool {
+    match text.strip_prefix('=') {
+        Some(whole) => name == whole,
+        None => name.contains(text),
     }
 }
 
@@ -208,14 +259,49 @@ mod tests {
     }
 
     #[test]
+    fn rounds_and_window_that_were_asked_for_count_wherever_they_stand() -> Result<(), Failure> {
+        let of = |words: &[&str]| read(words).map(|options| (options.rounds(), options.window().as_millis()));
+        assert_eq!(of(&[])?, (3, 1000));
+        assert_eq!(of(&["--quick"])?, (1, 50));
+        assert_eq!(of(&["--check"])?, (3, 300));
+        for quick in ["--quick", "--check"] {
+            assert_eq!(of(&[quick, "--rounds", "2", "--window", "20"])?, (2, 20));
+            assert_eq!(of(&["--rounds", "2", "--window", "20", quick])?, (2, 20));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn properties_that_their_client_has_are_taken() -> Result<(), Failure> {
+        for (client, pair) in
+            [("ours", "linger.ms=1"), ("java", "linger.ms=1"), ("librdkafka", "queue.buffering.max.ms=1")]
+        {
+            let options = read(&["--set", client, pair])?;
+            assert_eq!(options.properties.len(), 1, "{client}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_refused_with_what_can() {
-        let refused: [(&[&str], &str); 9] = [
+        let refused: [(&[&str], &str); 17] = [
             (&["--rouns", "2"], "unknown argument --rouns"),
             (&["--rounds"], "--rounds needs a value"),
             (&["--rounds", "0"], "--rounds 0: it takes a whole number, 1 or more"),
             (&["--window", "1s"], "--window 1s: it takes a whole number, 1 or more"),
             (&["--clients", "kafka"], "there is no client \"kafka\""),
             (&["--case", "nosuch"], "there is no case for \"nosuch\""),
+            (&["--case", "=100B-16KiB,nosuch"], "there is no case for \"nosuch\""),
+            (&["--case", ""], "there is no case for \"\""),
+            (&["--set", "ours", "linger.mss=1"], "--set ours linger.mss=1: there is no such setting"),
+            (&["--set", "java", "linger.mss=1"], "--set java linger.mss=1: there is no such setting"),
+            (&["--set", "ours", "linger.ms=abc"], "--set ours linger.ms=abc: Invalid value abc"),
+            (&["--set", "floor", "linger.ms=1"], "--set floor linger.ms=1: this client takes no properties"),
+            (&["--set", "ours", "linger.ms=1", "--clients", "java"], "--clients leaves this client out"),
+            (
+                &["--from", "one", "--save", "one"],
+                "--from measures nothing, so that --save has nothing to write",
+            ),
             (&["--set", "our", "linger.ms=1"], "there is no client \"our\""),
             (&["--set", "ours", "linger.ms"], "--set ours linger.ms: the property has the form NAME=VALUE"),
             (&["--clients", "java", "--case", "memory"], "none of these clients takes part"),

@@ -16,6 +16,8 @@ pub(crate) struct Results<'a> {
     pub(crate) how: Vec<String>,
     /// Whether the bars mean something.
     pub(crate) judged: bool,
+    /// How many runs failed, those of cases that have no row for it among them.
+    pub(crate) failed: usize,
 }
 
 impl Results<'_> {
@@ -70,10 +72,20 @@ impl Results<'_> {
                 fewer.push(format!("{who} in {} ({runs} of {most})", measured.case.name));
             }
         }
-        if fewer.is_empty() {
-            return "Nothing is left out here.".to_owned();
+        let failed = match self.failed {
+            0 => String::new(),
+            1 => "1 run failed. ".to_owned(),
+            many => format!("{many} runs failed. "),
+        };
+        match (fewer.is_empty(), self.failed) {
+            (true, 0) => return "Nothing is left out here.".to_owned(),
+            (true, _) => return format!("{failed}Cases without a row had no run that did not."),
+            (false, _) => {}
         }
-        format!("Fewer runs than the others of the case, failed or not made, have {}.", fewer.join(", "))
+        format!(
+            "{failed}Fewer runs than the others of the case, failed or not made, have {}.",
+            fewer.join(", ")
+        )
     }
 
     /// The figures that tell what bounds a case: ours, and the floor.
@@ -260,13 +272,22 @@ mod tests {
              case=100B-1MiB contestant=ours rate=20000000 cpu=0.1 peak_mib=1\n\
              case=idle contestant=ours calls=3 peak_mib=1\n",
         )?;
-        let text = Results { measured: &measured, how: vec!["so".to_owned()], judged: true }.to_string();
+        let text =
+            Results { measured: &measured, how: vec!["so".to_owned()], judged: true, failed: 0 }.to_string();
         let left_out = "A run that fails or loses a record is left out. Fewer runs than the others of the case, failed or not made, have ours/";
         assert!(text.starts_with(&format!("so\n\n{left_out}")), "{text}");
         assert!(text.contains("java in idle (0 of 1)"), "{text}");
         assert!(text.contains("| 100B-1MiB | 2.00 M · 0.500 | 20.0 M · 0.100 |"), "{text}");
         assert!(text.contains("3.00 calls a second"), "{text}");
         assert!(text.contains("2 of 3 are met") && text.contains("**not met**"), "{text}");
+        let none = Measured::default();
+        let told = |failed| Results { measured: &none, how: Vec::new(), judged: true, failed }.to_string();
+        assert!(told(0).contains("Nothing is left out here."), "{}", told(0));
+        assert!(
+            told(3).contains("3 runs failed.") && !told(3).contains("Nothing is left out"),
+            "{}",
+            told(3)
+        );
         assert_eq!(short(measured.case("idle").ok_or("none")?).lines().count(), 2);
         Ok(())
     }
