@@ -79,7 +79,8 @@ pub trait Producer<K: ?Sized + 'static, V: ?Sized + 'static>: Send + Sync {
         record.view(|record| self.send_view(record, None))
     }
 
-    /// As `send`, where nobody asks for the outcome: see [`KafkaProducer::send_and_forget`].
+    /// As `send`, where nobody asks for the outcome: see [`KafkaProducer::send_and_forget`]. Through a reference, an `Arc` or a
+    /// `Box` this call of the trait is made of `send`, and saves nothing.
     ///
     /// # Errors
     /// As `send`.

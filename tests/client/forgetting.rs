@@ -1,12 +1,13 @@
 //! `send_and_forget`: the record is sent as by `send`, and only its outcome is told to nobody.
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 
+use super::metrics::of_producer;
 use crate::support::{AGES, cluster, config, producer, text, to_first};
-use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault};
+use kafka_embedded::{Api, BrokerError, EmbeddedCluster, Fault, TopicConfig};
 use kafka_producer::{
-    Acknowledgement, ErrorCode, ErrorKind, InterceptorError, KafkaProducer, MockProducer, Producer,
-    ProducerInterceptor, ProducerRecord, StringSerializer,
+    Acknowledgement, Error, ErrorCode, ErrorKind, InterceptorError, KafkaProducer, MockProducer, Producer,
+    ProducerInterceptor, ProducerRecord, RecordMetadata, StringSerializer,
 };
 
 fn stored(cluster: &EmbeddedCluster) -> Vec<String> {
@@ -46,6 +47,40 @@ fn what_is_refused_is_an_error_and_stays_with_the_caller() {
     assert_eq!(stored(&cluster), [record.value().as_str()]);
 }
 
+/// Among futures and callbacks, each of which has its own place.
+#[test]
+fn a_batch_that_is_too_large_is_split_with_all_records_in_their_places() {
+    let topic = TopicConfig::new(1).max_message_bytes(1_000);
+    let cluster = EmbeddedCluster::builder().topic_with("t", topic).start().unwrap();
+    let producer = producer(&cluster, &[("linger.ms", "100")]);
+    let (mut futures, called) = (Vec::new(), Arc::new(Mutex::new(Vec::new())));
+    let values: Vec<String> = (0..90).map(|number| format!("{number} {}", "x".repeat(50))).collect();
+    for (number, value) in (0_i64..).zip(&values) {
+        match number % 3 {
+            0 => producer.send_and_forget(to_first(value)).unwrap(),
+            1 => futures.push((number, producer.send(to_first(value)).unwrap())),
+            _ => {
+                let called = Arc::clone(&called);
+                let note = move |outcome: Result<RecordMetadata, Error>| {
+                    called.lock().unwrap().push((number, outcome.unwrap().offset()));
+                };
+                producer.send_with_callback(to_first(value), note).map(drop).unwrap();
+            }
+        }
+    }
+    producer.flush().unwrap();
+    assert_eq!((producer.in_flight(), producer.buffered_bytes()), (0, 0));
+    assert_eq!(stored(&cluster), values);
+    for (number, future) in futures {
+        assert_eq!(future.get_timeout(AGES).unwrap().offset(), Some(number));
+    }
+    let called = called.lock().unwrap();
+    assert!(
+        called.len() == 30 && called.iter().all(|(number, offset)| *offset == Some(*number)),
+        "{called:?}"
+    );
+}
+
 /// Tells the code of each outcome.
 struct Tells(mpsc::Sender<Option<ErrorCode>>);
 
@@ -70,6 +105,32 @@ fn an_interceptor_is_told_what_becomes_of_it() {
     producer.flush().unwrap();
     assert_eq!(told.recv_timeout(AGES).unwrap(), Some(ErrorCode::INVALID_RECORD));
     assert_eq!(told.recv_timeout(AGES).unwrap(), None);
+}
+
+/// A compacted topic takes no record without a key, and names those of a batch (KIP-467): the others were only in the same one.
+#[test]
+fn where_a_broker_names_records_of_a_batch_each_is_told_and_counted_once() {
+    let topic = TopicConfig::new(1).compacted();
+    let cluster = EmbeddedCluster::builder().topic_with("t", topic).start().unwrap();
+    let (tell, told) = mpsc::channel();
+    let settings = [("linger.ms", "60000"), ("delivery.timeout.ms", "120000")];
+    let builder = KafkaProducer::<str, str>::builder(config(&cluster.bootstrap_servers(), &settings));
+    let producer = builder.interceptor(Tells(tell)).build().unwrap();
+    for number in 0..9 {
+        let record = to_first(number.to_string());
+        match number % 3 {
+            0 => producer.send_and_forget(&record).unwrap(),
+            1 => producer.send_and_forget(record.with_key("key")).unwrap(),
+            _ => producer.send(record.with_key("key")).map(drop).unwrap(),
+        }
+    }
+    producer.flush().unwrap();
+    let codes: Vec<_> = (0..9).map(|_| told.recv_timeout(AGES).unwrap()).collect();
+    assert!(codes.iter().all(|code| *code == Some(ErrorCode::INVALID_RECORD)), "{codes:?}");
+    assert!(told.try_recv().is_err(), "once");
+    let failed = of_producer(&producer.metrics(), "record-error-total");
+    assert_eq!((failed, producer.buffered_bytes()), (9.0, 0));
+    assert!(stored(&cluster).is_empty());
 }
 
 #[test]

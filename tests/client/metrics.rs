@@ -15,7 +15,7 @@ fn number(metrics: &Metrics, group: &str, name: &str, tags: &[(&str, &str)]) -> 
     metric.and_then(Metric::number).unwrap_or_else(|| panic!("{group} {name} {tags:?} is not there"))
 }
 
-fn of_producer(metrics: &Metrics, name: &str) -> f64 {
+pub(super) fn of_producer(metrics: &Metrics, name: &str) -> f64 {
     number(metrics, PRODUCER, name, &[])
 }
 

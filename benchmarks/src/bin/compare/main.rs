@@ -211,14 +211,17 @@ impl Bench {
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let args: Vec<_> = std::env::args().skip(1).collect();
         let versions: Vec<&str> = self.versions.iter().map(String::as_str).collect();
-        let rounds = self.options.rounds();
+        let rounds = match self.options.rounds() {
+            1 => "one round".to_owned(),
+            many => format!("medians of {many} rounds"),
+        };
         vec![
             format!(
                 "`cargo run --release -- {}` in `benchmarks`; README.md there says what is measured.",
                 args.join(" ")
             ),
             format!(
-                "{cores} processors, {model}, Linux {}; medians of {rounds} rounds. {}",
+                "{cores} processors, {model}, Linux {}; {rounds}. {}",
                 kernel.trim(),
                 versions.join(", ")
             ),
