@@ -164,37 +164,38 @@ impl Brokers {
     }
 
     fn forget(&mut self, what: Forgotten) {
-        for topic in TOPICS {
-            for partition in 0.. {
-                let Some(end) = self.rules.end_offset(topic, partition) else { break };
-                let is_meant = match what {
-                    Forgotten::Partition(other, number) => TOPICS[other] == topic && number == partition,
-                    Forgotten::Broker(broker) => self.rules.leader(topic, partition) == Some(broker),
-                    Forgotten::All => true,
-                };
-                if is_meant {
-                    self.forgotten.entry((topic, partition)).or_default().push(end);
-                    self.rules.forget_producers(topic, partition);
-                }
-            }
-        }
+        let forgotten = self.note_ends(|brokers, topic, partition| match what {
+            Forgotten::Partition(other, number) => TOPICS[other] == topic && number == partition,
+            Forgotten::Broker(broker) => brokers.rules.leader(topic, partition) == Some(broker),
+            Forgotten::All => true,
+        });
+        forgotten.into_iter().for_each(|(topic, partition)| self.rules.forget_producers(topic, partition));
     }
 
     /// Whether the client has a producer id now. When it gives one up where a topic was created again, it may have taken the
     /// cluster for another one, and sends what is in doubt under the next id (docs/reliability.md, "Not covered").
     pub(super) fn client_has_producer_id(&mut self, has: bool) {
-        let is_given_up = std::mem::replace(&mut self.client_had_producer_id, has) && !has;
-        let was_created_again = |topic: &&str| self.past.iter().any(|log| log.topic == *topic);
-        let in_doubt: Vec<_> =
-            TOPICS.into_iter().filter(|topic| is_given_up && was_created_again(topic)).collect();
-        in_doubt.into_iter().for_each(|topic| self.note_ends(topic));
+        if std::mem::replace(&mut self.client_had_producer_id, has) && !has {
+            self.note_ends(|brokers, topic, _| brokers.past.iter().any(|log| log.topic == topic));
+        }
     }
 
-    fn note_ends(&mut self, topic: &'static str) {
-        for partition in 0.. {
-            let Some(end) = self.rules.end_offset(topic, partition) else { break };
-            self.forgotten.entry((topic, partition)).or_default().push(end);
+    /// Notes where these partitions end, from where on a broker cannot know a batch of before. Returns which they are.
+    fn note_ends(
+        &mut self,
+        is_meant: impl Fn(&Brokers, &'static str, i32) -> bool,
+    ) -> Vec<(&'static str, i32)> {
+        let mut noted = Vec::new();
+        for topic in TOPICS {
+            for partition in 0.. {
+                let Some(end) = self.rules.end_offset(topic, partition) else { break };
+                if is_meant(self, topic, partition) {
+                    self.forgotten.entry((topic, partition)).or_default().push(end);
+                    noted.push((topic, partition));
+                }
+            }
         }
+        noted
     }
 
     /// The logs of this life of a topic, before it ends.

@@ -56,9 +56,9 @@ impl Bootstrap {
         lookup.ask_at.into_iter().chain(lookup.give_up_at()).min()
     }
 
-    /// Metadata is due: the time for finding it runs from now on, if it does not run already.
-    pub(super) fn seek(&mut self, now: Instant) {
-        self.seeking_since.get_or_insert(now);
+    /// Metadata is due: the time for finding it runs from now on, if it does not run already. Returns since when.
+    pub(super) fn seek(&mut self, now: Instant) -> Instant {
+        *self.seeking_since.get_or_insert(now)
     }
 
     /// Extends the time for looking up servers and finding the cluster by this much.

@@ -108,8 +108,8 @@ impl MetadataUpdater {
         if self.bootstrap.servers().is_empty() || self.metadata.due(now).is_none_or(|due| due > now) {
             return (None, Effects::none());
         }
-        self.bootstrap.seek(now);
-        let beginning = self.rebootstrap_if_out_of_reach(client, now);
+        let since = self.bootstrap.seek(now);
+        let beginning = self.rebootstrap_if_out_of_reach(client, since, now);
         let idle_topics = self.metadata.forget_idle(self.settings.metadata_max_idle, now, take_used);
         for topic in &idle_topics {
             logging::debug!("{topic}: not used for metadata.max.idle.ms, forgotten");

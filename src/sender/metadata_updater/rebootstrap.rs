@@ -81,12 +81,11 @@ impl MetadataUpdater {
     pub(super) fn rebootstrap_if_out_of_reach<N: Network, T>(
         &mut self,
         client: &NetworkClient<N, T>,
+        since: Instant,
         now: Instant,
     ) -> Option<Picture> {
         let cluster = self.metadata.cluster();
-        let since = self.bootstrap.seeking_since;
-        let has_failed = |node| since.is_some_and(|since| client.has_failed_since(node, since));
-        let lost = |node| client.is_out_of_reach(node, now) || has_failed(node);
+        let lost = |node| client.is_out_of_reach(node, now) || client.has_failed_since(node, since);
         let is_lost = self.rebootstraps() && !cluster.is_bootstrap() && cluster.nodes().all(lost);
         is_lost.then(|| self.begin_again("none of the known brokers can be used", now))
     }

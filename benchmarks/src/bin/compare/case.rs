@@ -41,6 +41,20 @@ impl Program {
     pub(crate) fn is_default(self) -> bool {
         !matches!(self, Program::Krafka | Program::ConfluentKafka)
     }
+
+    /// Whether it can be given properties.
+    pub(crate) fn takes_properties(self) -> bool {
+        !matches!(self, Program::Floor | Program::Echo | Program::FranzGo | Program::Krafka)
+    }
+
+    /// Whether its properties have the names of ours.
+    pub(crate) fn has_our_names(self) -> bool {
+        self.is_ours() || self == Program::Java
+    }
+
+    pub(crate) fn is_ours(self) -> bool {
+        matches!(self, Program::Ours | Program::OursCounted)
+    }
 }
 
 impl fmt::Display for Program {
@@ -99,7 +113,7 @@ impl Contestant {
     }
 
     pub(crate) fn is_ours(self) -> bool {
-        matches!(self.program, Program::Ours | Program::OursCounted)
+        self.program.is_ours()
     }
 }
 

@@ -138,18 +138,18 @@ impl Options {
     /// others when they start.
     fn check_properties(&self) -> Result<(), Failure> {
         for (client, name, value) in &self.properties {
+            let Some((program, _)) = PROGRAMS.iter().find(|(_, known)| known == client) else { continue };
             let refused = |why: &str| Failure::from(format!("--set {client} {name}={value}: {why}"));
             if !self.programs.contains(client) {
                 return Err(refused("--clients leaves this client out"));
             }
-            let own_names = ["librdkafka", "confluent-kafka"].contains(&client.as_str());
-            if ["floor", "echo", "franz-go", "krafka"].contains(&client.as_str()) {
+            if !program.takes_properties() {
                 return Err(refused("this client takes no properties"));
             }
-            if !own_names && !ProducerConfig::reference().any(|known| known.name() == name) {
+            if program.has_our_names() && !ProducerConfig::reference().any(|known| known.name() == name) {
                 return Err(refused("there is no such setting; docs/configuration.md has all of them"));
             }
-            if ["ours", "ours-counted"].contains(&client.as_str()) {
+            if program.is_ours() {
                 let checked = ProducerConfig::from_properties([(name.as_str(), value.as_str())]);
                 checked.map_err(|error| refused(&error.to_string()))?;
             }

@@ -79,7 +79,7 @@ impl Results<'_> {
         };
         match (fewer.is_empty(), self.failed) {
             (true, 0) => return "Nothing is left out here.".to_owned(),
-            (true, _) => return format!("{failed}Cases without a row had no run that did not."),
+            (true, _) => return format!("{failed}A case without a row had no run that succeeded."),
             (false, _) => {}
         }
         format!(
